@@ -1,0 +1,9 @@
+//! Zonas (Zero-One-shot NAS): score every operation of a DARTS supernet without training, cut the search space, and run a
+//! one-shot search on what is left. After *Half Search Space is All You Need* (arXiv 2505.13586).
+//!
+//! The floors, lowest first; a module uses only those below it:
+//! [`space`] → [`data`], [`device`], [`kernels`] → [`nn`] → [`proxies`], [`oneshot`], [`run`] → [`engine`] → [`explorer`]
+//! → [`cli`].
+
+pub mod run;
+pub mod space;

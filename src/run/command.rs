@@ -1,0 +1,69 @@
+//! What anyone may append to `commands.jsonl`. Each is answered by an event: accepted, or refused with the reason.
+
+use serde::{Deserialize, Serialize};
+
+use crate::space::{CellKind, Edge, Operation, Place};
+
+/// One line of `commands.jsonl`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Command {
+    /// Chosen by the sender, unique: the answer carries it.
+    pub id: String,
+    #[serde(flatten)]
+    pub body: Body,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "command", rename_all = "snake_case")]
+pub enum Body {
+    Pause,
+    Resume,
+    /// Save a checkpoint now.
+    Checkpoint,
+    /// Stop after this epoch (or this scoring round) with a checkpoint.
+    Stop,
+    /// Stop at once.
+    Abort,
+    /// Change the proposed cut.
+    Cut(Edit),
+    /// Undo or redo the last change of the cut.
+    Undo,
+    Redo,
+    /// Accept the cut that stands. `revision`: how many changes the sender has seen; a different count refuses.
+    Confirm {
+        revision: Option<usize>,
+    },
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "edit", rename_all = "snake_case")]
+pub enum Edit {
+    /// The automatic cut at this level, hand changes kept.
+    Level {
+        xi: f64,
+    },
+    /// Back to the automatic cut.
+    Automatic,
+    /// A control of the same size: "random", "cheapest", "most_parameters", or back to "scores".
+    Source {
+        source: String,
+    },
+    Keep {
+        place: Place,
+    },
+    Drop {
+        place: Place,
+    },
+    /// Keep (all that scoring knew) or drop down to the best one, on a whole edge.
+    Edge {
+        cell: CellKind,
+        edge: Edge,
+        keep: bool,
+    },
+    /// Keep or drop an operation wherever that leaves the edge something.
+    Kind {
+        cell: Option<CellKind>,
+        operation: Operation,
+        keep: bool,
+    },
+}

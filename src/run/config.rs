@@ -1,0 +1,179 @@
+//! Every setting of a run, with its default. `zonas config` prints them, `config.toml` of a run folder holds them.
+
+use serde::{Deserialize, Serialize};
+
+use crate::space::CellKind;
+
+/// Version of the configuration format.
+pub const VERSION: u32 = 1;
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    pub version: u32,
+    /// From this every random stream is derived by name.
+    pub seed: u64,
+    pub data: Data,
+    pub device: Device,
+    pub score: Score,
+    pub cut: Cut,
+    pub search: Search,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Data {
+    /// `embedded`, or a path: the kind is detected.
+    pub source: String,
+    /// At most so many training pictures (the first of a seeded shuffle); 0 takes all.
+    pub limit: usize,
+    /// Zero pixels added on each side before a random crop back; 0 turns cropping off.
+    pub crop_padding: usize,
+    /// Flip left and right with probability one half.
+    pub flip: bool,
+    /// Side of the square that is blanked out; 0 turns it off.
+    pub cutout: usize,
+    /// Batches made ahead of use.
+    pub prefetch: usize,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Device {
+    /// `cpu` (a later version adds `cuda`).
+    pub kind: String,
+    /// 0: one per core. Results do not depend on it.
+    pub threads: usize,
+    /// `keep` (faster) or `recompute` (leaner): the results are the same.
+    pub memory: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Score {
+    /// Ranking functions, added up.
+    pub functions: Vec<String>,
+    /// Draws of weights and batch (V), the same for both sides of each difference.
+    pub draws: usize,
+    pub batch: usize,
+    /// Width of the proxy network.
+    pub channels: usize,
+    /// Its cells, in order.
+    pub cells: Vec<CellKind>,
+    /// `off`: `none` is removed before scoring; `compete`: it is scored like any other.
+    pub none: String,
+    /// Operations that each edge loses per round.
+    pub remove_per_round: usize,
+    /// `relative`: sum of relative differences (the paper); `ranks`: sum of ranks (TE-NAS).
+    pub aggregate: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Cut {
+    /// Pruning level: the share of the 224 operations that goes.
+    pub xi: f64,
+    /// `scores`, or a control: `random`, `cheapest`, `most_parameters`.
+    pub source: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Search {
+    /// Width of the supernet.
+    pub channels: usize,
+    /// Number of cells; those at a third and at two thirds reduce.
+    pub cells: usize,
+    pub batch: usize,
+    pub epochs: usize,
+    /// 1: first order; 2: second order (unrolled).
+    pub order: u8,
+    /// Share of the training pictures whose loss moves the weights; the rest moves the alphas.
+    pub train_share: f64,
+    /// SGD of the weights: learning rate from, to (cosine), momentum, weight decay, gradient clipping (0: off).
+    pub learning_rate: f64,
+    pub learning_rate_min: f64,
+    pub momentum: f64,
+    pub weight_decay: f64,
+    pub clip: f64,
+    /// Adam of the alphas.
+    pub alpha_learning_rate: f64,
+    pub alpha_beta1: f64,
+    pub alpha_beta2: f64,
+    pub alpha_weight_decay: f64,
+    /// Epochs in which only the weights move.
+    pub alpha_warmup_epochs: usize,
+    /// One step in so many goes to the journal; 0 chooses so that the journal stays small.
+    pub journal_every: usize,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Config {
+            version: VERSION,
+            seed: 2,
+            data: Data::default(),
+            device: Device::default(),
+            score: Score::default(),
+            cut: Cut::default(),
+            search: Search::default(),
+        }
+    }
+}
+
+impl Default for Data {
+    fn default() -> Self {
+        Data { source: "embedded".into(), limit: 0, crop_padding: 4, flip: true, cutout: 0, prefetch: 2 }
+    }
+}
+
+impl Default for Device {
+    fn default() -> Self {
+        Device { kind: "cpu".into(), threads: 0, memory: "keep".into() }
+    }
+}
+
+impl Default for Score {
+    fn default() -> Self {
+        Score {
+            functions: vec!["naswot".into(), "nngp_frobenius".into()],
+            draws: 3,
+            batch: 32,
+            channels: 4,
+            cells: vec![CellKind::Normal, CellKind::Reduction],
+            none: "off".into(),
+            remove_per_round: 1,
+            aggregate: "relative".into(),
+        }
+    }
+}
+
+impl Default for Cut {
+    fn default() -> Self {
+        Cut { xi: 0.5, source: "scores".into() }
+    }
+}
+
+impl Default for Search {
+    fn default() -> Self {
+        Search {
+            channels: 16,
+            cells: 8,
+            batch: 64,
+            epochs: 50,
+            order: 1,
+            train_share: 0.5,
+            learning_rate: 0.025,
+            learning_rate_min: 0.001,
+            momentum: 0.9,
+            weight_decay: 3e-4,
+            clip: 5.0,
+            alpha_learning_rate: 3e-4,
+            alpha_beta1: 0.5,
+            alpha_beta2: 0.999,
+            alpha_weight_decay: 1e-3,
+            alpha_warmup_epochs: 0,
+            journal_every: 0,
+        }
+    }
+}

@@ -1,0 +1,331 @@
+//! What the engine writes to `events.jsonl`, one JSON object a line. A watcher's whole state is a fold over these, so
+//! everything that a screen shows must be derivable from them.
+
+use serde::{Deserialize, Serialize};
+
+use super::number::Number;
+use crate::space::{CellKind, Edge, Genotype, Mask, Place};
+
+/// Version of the event format; a reader skips (and counts) lines of a version that it does not know.
+pub const VERSION: u32 = 1;
+
+/// One line of the journal.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Event {
+    /// [`VERSION`].
+    pub v: u32,
+    /// 0, 1, 2, … without gaps.
+    pub seq: u64,
+    /// Wall clock, seconds since 1970.
+    pub time: f64,
+    #[serde(flatten)]
+    pub body: Body,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Stage {
+    Score,
+    Cut,
+    Search,
+    Cell,
+}
+
+impl Stage {
+    pub const ALL: [Stage; 4] = [Stage::Score, Stage::Cut, Stage::Search, Stage::Cell];
+
+    pub const fn name(self) -> &'static str {
+        match self {
+            Stage::Score => "score",
+            Stage::Cut => "cut",
+            Stage::Search => "search",
+            Stage::Cell => "cell",
+        }
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum Body {
+    RunStarted(RunStarted),
+    StageStarted {
+        stage: Stage,
+    },
+    /// `peak_bytes`: the process's own peak over its state before the stage; absent where it cannot be measured.
+    StageEnded {
+        stage: Stage,
+        seconds: f64,
+        peak_bytes: Option<u64>,
+    },
+
+    ScoringStarted(ScoringStarted),
+    RoundStarted {
+        round: usize,
+        mask: Mask,
+        evaluations: usize,
+    },
+    /// `r(N_t)` of every ranking function (in the order of `ScoringStarted::functions`) for one draw.
+    Baseline {
+        round: usize,
+        draw: usize,
+        values: Vec<Number>,
+    },
+    /// The engine is about to evaluate this place.
+    Scoring {
+        round: usize,
+        draw: usize,
+        place: Place,
+    },
+    /// `r(N_t \ e)` and the relative differences `(r(N_t) - r(N_t \ e)) / |r(N_t)|`, both by function; a higher relative
+    /// difference means a more important operation. `score` is their sum; NaN or infinite where it is undefined.
+    Score {
+        round: usize,
+        draw: usize,
+        place: Place,
+        values: Vec<Number>,
+        relative: Vec<Number>,
+        score: Number,
+    },
+    RoundEnded {
+        round: usize,
+        seconds: f64,
+        removed: Vec<Removal>,
+        summaries: Vec<Summary>,
+    },
+    ScoringEnded(ScoringEnded),
+
+    /// A cut that now stands, not yet confirmed: the automatic one first, then one for each accepted change.
+    CutProposed(Cut),
+    CutConfirmed(Cut),
+
+    SearchStarted(SearchStarted),
+    /// Thinned: at most one per `SearchStarted::journal_every` steps.
+    Step(Step),
+    /// Softmaxed mixing weights by kind, edge and operation (0 where cut), at most one per `journal_every` steps.
+    Alphas {
+        epoch: usize,
+        step: usize,
+        normal: Vec<Vec<f32>>,
+        reduction: Vec<Vec<f32>>,
+    },
+    EpochEnded(EpochEnded),
+
+    /// Memory of this process and of the machine or device, sampled.
+    Memory {
+        used_bytes: u64,
+        peak_bytes: u64,
+        total_bytes: u64,
+    },
+    CheckpointSaved {
+        epoch: usize,
+        step: usize,
+        bytes: u64,
+    },
+
+    CommandAccepted {
+        id: String,
+        command: String,
+    },
+    CommandRefused {
+        id: String,
+        command: String,
+        reason: String,
+    },
+    Paused,
+    Resumed,
+    Log {
+        level: Level,
+        text: String,
+    },
+
+    /// The genotype that the search ends with, its parameters and multiply-accumulates at the published evaluation size.
+    Found {
+        genotype: Genotype,
+        parameters: u64,
+        macs: u64,
+    },
+    RunEnded {
+        outcome: Outcome,
+        detail: String,
+    },
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Level {
+    Debug,
+    Info,
+    Warning,
+    Error,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// A genotype was found.
+    Done,
+    /// Stopped on request, or waiting for a cut that nobody confirmed; a checkpoint is there if the search had begun.
+    Stopped,
+    /// Aborted on request.
+    Aborted,
+    Failed,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RunStarted {
+    pub run: String,
+    pub program: String,
+    pub seed: u64,
+    pub device: String,
+    pub threads: usize,
+    pub total_bytes: Option<u64>,
+    pub data: DataSummary,
+    pub classes: usize,
+    /// Width and layout of the supernet that will be searched.
+    pub channels: usize,
+    pub cells: Vec<CellKind>,
+    pub batch: usize,
+    /// Places that take part in scoring.
+    pub space: Mask,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct DataSummary {
+    /// "Fashion-MNIST subset (embedded)", "CIFAR-10 binary", …
+    pub name: String,
+    pub train: usize,
+    pub test: usize,
+    pub height: usize,
+    pub width: usize,
+    pub channels: usize,
+    pub class_names: Vec<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ScoringStarted {
+    /// Names of the ranking functions, in the order of all value lists.
+    pub functions: Vec<String>,
+    pub draws: usize,
+    pub rounds: usize,
+    /// Leave-one-out evaluations of all rounds together (places x draws).
+    pub evaluations: usize,
+    /// The proxy network.
+    pub channels: usize,
+    pub cells: Vec<CellKind>,
+    pub batch: usize,
+    pub aggregate: String,
+}
+
+/// One operation leaving, in removal order.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Removal {
+    pub place: Place,
+    /// Mean score over draws; what it was removed for.
+    pub score: Number,
+    /// Its edge's next lowest operation was not significantly better (one-sided Mann-Whitney U, p >= 0.05).
+    pub tie: bool,
+    /// Left over from exactly equal (or undefined) scores by the saved seed.
+    pub by_lot: bool,
+}
+
+/// What a round found out about one operation.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Summary {
+    pub place: Place,
+    /// Mean over draws of the summed relative differences.
+    pub mean: Number,
+    /// Standard deviation over draws.
+    pub deviation: Number,
+    /// Mean relative difference by function.
+    pub by_function: Vec<Number>,
+    /// The operation of the same edge that comes next above, and the p-value of "this one is lower" (one-sided
+    /// Mann-Whitney U); absent for the best of an edge.
+    pub next: Option<Place>,
+    pub p: Option<Number>,
+    /// Draws in which the score was NaN or infinite; they are left out of the mean.
+    pub undefined: usize,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ScoringEnded {
+    pub seconds: f64,
+    pub peak_bytes: Option<u64>,
+    /// Every removal, round by round: any pruning level is a prefix of this.
+    pub order: Vec<Removal>,
+    /// Decisions that were a tie.
+    pub ties: usize,
+    pub undefined: usize,
+}
+
+/// Who decided that a place is kept or dropped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Decider {
+    Automatic,
+    Hand,
+}
+
+/// A mask and how it came about.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Cut {
+    /// Pruning level that the automatic part was made with: share of the 224 operations that goes.
+    pub xi: f64,
+    pub mask: Mask,
+    /// Places whose state differs from the automatic cut at `xi`.
+    pub by_hand: Vec<Place>,
+    /// Where the automatic part comes from: "scores", "random", "cheapest" or "most_parameters".
+    pub source: String,
+    /// Estimated peak bytes of the search with this mask and with the full space.
+    pub memory_bytes: u64,
+    pub full_memory_bytes: u64,
+    pub warnings: Vec<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SearchStarted {
+    pub epochs: usize,
+    pub steps_per_epoch: usize,
+    pub batch: usize,
+    /// 1 or 2.
+    pub order: u8,
+    pub train: usize,
+    pub valid: usize,
+    pub parameters: u64,
+    pub predicted_bytes: u64,
+    pub journal_every: usize,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Step {
+    pub epoch: usize,
+    /// Step within the epoch.
+    pub step: usize,
+    pub train_loss: Number,
+    pub train_accuracy: f64,
+    /// Loss of the architecture step's validation batch.
+    pub valid_loss: Number,
+    pub gradient_norm: Number,
+    pub learning_rate: f64,
+    pub images_per_second: f64,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct EpochEnded {
+    pub epoch: usize,
+    pub train_loss: Number,
+    pub train_accuracy: f64,
+    pub valid_loss: Number,
+    pub valid_accuracy: f64,
+    pub seconds: f64,
+    pub genotype: Genotype,
+    /// Raw alphas by kind (14 x 8, row-major; NaN written as "nan" where cut).
+    pub alphas_normal: Vec<Vec<Number>>,
+    pub alphas_reduction: Vec<Vec<Number>>,
+}
+
+impl Cut {
+    /// Kept operations of an edge under this cut.
+    pub fn kept_on(&self, cell: CellKind, edge: Edge) -> usize {
+        self.mask.count_on(cell, edge)
+    }
+}

@@ -1,0 +1,12 @@
+//! The search space as pure data and arithmetic: operations, edges, cells, masks, genotypes, and exact counts of
+//! parameters and multiply-accumulates. Nothing here knows of tensors.
+
+mod cell;
+mod genotype;
+mod mask;
+mod operation;
+
+pub use cell::{CellKind, EDGES, Edge, INPUTS, NODES, Place, STATES};
+pub use genotype::{Choice, Genotype};
+pub use mask::{Mask, MaskError};
+pub use operation::{OPERATIONS, Operation};
