@@ -2,8 +2,9 @@
 //! one-shot search on what is left. After *Half Search Space is All You Need* (arXiv 2505.13586).
 //!
 //! The floors, lowest first; a module uses only those below it:
-//! [`space`] → [`data`], [`device`], [`kernels`] → [`nn`] → [`proxies`], [`oneshot`], [`run`] → [`engine`] → [`explorer`]
+//! [`random`], [`space`] → [`data`], [`device`], [`kernels`] → [`nn`] → [`proxies`], [`oneshot`], [`run`] → [`engine`] → [`explorer`]
 //! → [`cli`].
 
+pub mod random;
 pub mod run;
 pub mod space;
