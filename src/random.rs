@@ -75,7 +75,7 @@ mod tests {
     #[test]
     fn seed_name_and_indices_each_make_another_stream() {
         let first = |seed, name, indices| stream_at(seed, name, indices).next_u64();
-        let base = first(1, "a", [1268559229613903760, 15927874825513222709]);
+        let base = first(1, "a", [0, 0]);
         for other in [first(2, "a", [0, 0]), first(1, "b", [0, 0]), first(1, "a", [1, 0]), first(1, "a", [0, 1])] {
             assert_ne!(base, other);
         }
