@@ -5,6 +5,8 @@
 //! [`random`], [`space`] → [`data`], [`device`], [`kernels`] → [`nn`] → [`proxies`], [`oneshot`], [`run`] → [`engine`] → [`explorer`]
 //! → [`cli`].
 
+pub mod kernels;
+pub mod nn;
 pub mod random;
 pub mod run;
 pub mod space;

@@ -1,0 +1,399 @@
+//! Depthwise convolution of one image. Inputs are padded beforehand ([`pad`]), so that no kernel has borders to think of:
+//! a padded map is `[(H + 2p), (W + 2p), C]` with zeros around.
+//!
+//! Where the channels are fewer than a vector's lanes and divide them, several pixels share a vector; else each pixel takes
+//! as many vectors as its channels need, the last one partial.
+
+use super::simd::{Simd, dispatch};
+
+/// Shape of a depthwise convolution; padding is `dilation * (kernel - 1) / 2`, as everywhere in the DARTS space.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shape {
+    /// Size of the input map.
+    pub height: usize,
+    pub width: usize,
+    pub channels: usize,
+    /// 3 or 5.
+    pub kernel: usize,
+    pub stride: usize,
+    pub dilation: usize,
+}
+
+impl Shape {
+    pub const fn reach(&self) -> usize {
+        self.dilation * (self.kernel - 1) / 2
+    }
+
+    /// `ceil(height / stride)`.
+    pub const fn out_height(&self) -> usize {
+        self.height.div_ceil(self.stride)
+    }
+
+    pub const fn out_width(&self) -> usize {
+        self.width.div_ceil(self.stride)
+    }
+
+    /// Numbers in a row of a map with `padding` on each side.
+    const fn padded_row(&self, padding: usize) -> usize {
+        (self.width + 2 * padding) * self.channels
+    }
+
+    /// Numbers in a map with `padding` on each side.
+    pub const fn padded_len(&self, padding: usize) -> usize {
+        (self.height + 2 * padding) * self.padded_row(padding)
+    }
+}
+
+/// How values are changed on their way into a padded map.
+#[derive(Clone, Copy, Debug)]
+pub enum Load<'a> {
+    /// `max(x, 0)`.
+    Relu,
+    /// `max((x - mean) * scale, 0)` by channel: a batch norm whose result is not stored.
+    NormRelu { mean: &'a [f32], scale: &'a [f32] },
+    /// As they are.
+    Copy,
+}
+
+/// Copies a map `[H, W, C]` into the middle of `to`, with `border` in `padding` rows and columns around it.
+pub fn pad(
+    x: &[f32],
+    height: usize,
+    width: usize,
+    channels: usize,
+    padding: usize,
+    load: Load,
+    border: f32,
+    to: &mut [f32],
+) {
+    let row = width * channels;
+    let side = padding * channels;
+    let out_row = row + 2 * side;
+    assert!(x.len() == height * row && to.len() >= (height + 2 * padding) * out_row, "a map to pad is short");
+    let (top, rest) = to.split_at_mut(padding * out_row);
+    top.fill(border);
+    for (from, to) in x.chunks_exact(row).zip(rest.chunks_exact_mut(out_row)) {
+        to[..side].fill(border);
+        to[side + row..].fill(border);
+        load_values(from, channels, load, &mut to[side..side + row]);
+    }
+    rest[height * out_row..(height + padding) * out_row].fill(border);
+}
+
+/// `to[i] = load(x[i])` for maps without padding.
+pub fn load_values(x: &[f32], channels: usize, load: Load, to: &mut [f32]) {
+    assert_eq!(x.len(), to.len(), "both maps have one size");
+    match load {
+        Load::Copy => to.copy_from_slice(x),
+        Load::Relu => {
+            for (t, v) in to.iter_mut().zip(x) {
+                *t = if *v > 0.0 { *v } else { 0.0 };
+            }
+        }
+        Load::NormRelu { mean, scale } => {
+            for (t, v) in to.chunks_exact_mut(channels).zip(x.chunks_exact(channels)) {
+                for c in 0..channels {
+                    let y = (v[c] - mean[c]) * scale[c];
+                    t[c] = if y > 0.0 { y } else { 0.0 };
+                }
+            }
+        }
+    }
+}
+
+/// What an inner loop needs to know of a depthwise convolution.
+struct Plan {
+    channels: usize,
+    kernel: usize,
+    dilation: usize,
+    /// Rows and pixels of the output.
+    rows: usize,
+    pixels: usize,
+    /// Numbers from one output row (pixel) to the next, on the input's and on the output's side.
+    in_row: usize,
+    in_pixel: usize,
+    out_row: usize,
+    out_pixel: usize,
+    /// Numbers from one tap's row to the next.
+    tap_row: usize,
+}
+
+impl Plan {
+    /// Several pixels to a vector: only without stride, and where channels divide the lanes.
+    #[inline(always)]
+    fn flat<S: Simd>(&self) -> bool {
+        self.channels < S::LANES
+            && S::LANES % self.channels == 0
+            && self.in_pixel == self.channels
+            && self.out_pixel == self.channels
+    }
+}
+
+/// `out[y, x, c] = Σ_t padded[y·s + t_y·d, x·s + t_x·d, c] · weights[t, c]`; `padding` (at least the reach) is what `padded`
+/// was made with; `out` is `[H', W', C]`.
+pub fn forward(s: &Shape, padded: &[f32], padding: usize, weights: &[f32], out: &mut [f32]) {
+    let (c, extra) = (s.channels, padding - s.reach());
+    let row = s.padded_row(padding);
+    assert!(
+        padded.len() >= s.padded_len(padding)
+            && weights.len() == s.kernel * s.kernel * c
+            && out.len() >= s.out_height() * s.out_width() * c,
+        "an operand of a depthwise convolution is short"
+    );
+    let plan = Plan {
+        channels: c,
+        kernel: s.kernel,
+        dilation: s.dilation,
+        rows: s.out_height(),
+        pixels: s.out_width(),
+        in_row: s.stride * row,
+        in_pixel: s.stride * c,
+        out_row: s.out_width() * c,
+        out_pixel: c,
+        tap_row: s.dilation * row,
+    };
+    // SAFETY: the last tap of the last pixel lies inside the padded map, whose size was checked above.
+    unsafe { run(&plan, padded.as_ptr().add(extra * (row + c)), weights.as_ptr(), out.as_mut_ptr()) }
+}
+
+/// Gradient of the input: `dx[H, W, C]` from the output's gradient spread over a padded map as [`spread_rows`] lays it out.
+/// `flipped` are the weights with their taps in reverse order ([`flip`]).
+pub fn input_gradient(s: &Shape, spread: &[f32], flipped: &[f32], dx: &mut [f32]) {
+    forward(&Shape { stride: 1, ..*s }, spread, s.reach(), flipped, dx);
+}
+
+/// Taps in reverse order.
+pub fn flip(weights: &[f32], channels: usize) -> Vec<f32> {
+    weights.chunks_exact(channels).rev().flatten().copied().collect()
+}
+
+/// Where row `y` of an output gradient goes in the padded map that [`input_gradient`] reads: `(offset, numbers from one
+/// pixel to the next)`. All other places must be 0.
+pub fn spread_row(s: &Shape, y: usize) -> (usize, usize) {
+    let p = s.reach();
+    ((y * s.stride + p) * s.padded_row(p) + p * s.channels, s.stride * s.channels)
+}
+
+/// `gradient[t, c] += Σ padded[y·s + t_y·d, x·s + t_x·d, c] · spread(dout)[y, x, c]`.
+pub fn add_weight_gradient(s: &Shape, padded: &[f32], padding: usize, spread: &[f32], gradient: &mut [f32]) {
+    let (c, extra, p) = (s.channels, padding - s.reach(), s.reach());
+    let row = s.padded_row(padding);
+    assert!(
+        padded.len() >= s.padded_len(padding)
+            && spread.len() >= s.padded_len(p)
+            && gradient.len() == s.kernel * s.kernel * c,
+        "an operand of a depthwise gradient is short"
+    );
+    let plan = Plan {
+        channels: c,
+        kernel: s.kernel,
+        dilation: s.dilation,
+        rows: s.out_height(),
+        pixels: s.out_width(),
+        in_row: s.stride * row,
+        in_pixel: s.stride * c,
+        out_row: s.stride * s.padded_row(p),
+        out_pixel: s.stride * c,
+        tap_row: s.dilation * row,
+    };
+    // SAFETY: as in `forward`; the gradient's own map has the same extent.
+    unsafe {
+        let x = padded.as_ptr().add(extra * (row + c));
+        let d = spread.as_ptr().add(spread_row(s, 0).0);
+        weight_gradient(&plan, x, d, gradient.as_mut_ptr());
+    }
+}
+
+dispatch!(unsafe fn run(p: &Plan, x: *const f32, w: *const f32, out: *mut f32) = run_body);
+dispatch!(unsafe fn weight_gradient(p: &Plan, x: *const f32, d: *const f32, g: *mut f32) = weight_gradient_body);
+
+#[inline(always)]
+unsafe fn run_body<S: Simd>(p: &Plan, x: *const f32, w: *const f32, out: *mut f32) {
+    unsafe {
+        match p.kernel {
+            3 => run_kernel::<S, 3, 9>(p, x, w, out),
+            5 => run_kernel::<S, 5, 25>(p, x, w, out),
+            k => unreachable!("depthwise kernels are 3 or 5 wide, not {k}"),
+        }
+    }
+}
+
+#[inline(always)]
+unsafe fn run_kernel<S: Simd, const K: usize, const T: usize>(p: &Plan, x: *const f32, w: *const f32, out: *mut f32) {
+    let c = p.channels;
+    unsafe {
+        if p.flat::<S>() {
+            let mut wv = [S::splat(0.0); T];
+            let mut repeated = [0.0f32; 16];
+            for (t, v) in wv.iter_mut().enumerate() {
+                for (i, r) in repeated.iter_mut().enumerate() {
+                    *r = *w.add(t * c + i % c);
+                }
+                *v = S::load(repeated.as_ptr());
+            }
+            let numbers = p.pixels * c;
+            let (whole, rest) = (numbers / S::LANES, numbers % S::LANES);
+            for y in 0..p.rows {
+                let (xr, or) = (x.add(y * p.in_row), out.add(y * p.out_row));
+                line::<S, K, T, false>(p, xr, &wv, or, whole, S::LANES, S::LANES, S::LANES);
+                if rest > 0 {
+                    let at = whole * S::LANES;
+                    line::<S, K, T, true>(p, xr.add(at), &wv, or.add(at), 1, S::LANES, S::LANES, rest);
+                }
+            }
+        } else {
+            let mut b = 0;
+            while b < c {
+                let n = (c - b).min(S::LANES);
+                let mut wv = [S::splat(0.0); T];
+                for (t, v) in wv.iter_mut().enumerate() {
+                    *v = S::load_partial(w.add(t * c + b), n);
+                }
+                for y in 0..p.rows {
+                    let (xr, or) = (x.add(y * p.in_row + b), out.add(y * p.out_row + b));
+                    if n == S::LANES {
+                        line::<S, K, T, false>(p, xr, &wv, or, p.pixels, p.in_pixel, p.out_pixel, n);
+                    } else {
+                        line::<S, K, T, true>(p, xr, &wv, or, p.pixels, p.in_pixel, p.out_pixel, n);
+                    }
+                }
+                b += n;
+            }
+        }
+    }
+}
+
+/// One output row: `count` vectors, `in_step` and `out_step` numbers apart.
+#[inline(always)]
+#[allow(clippy::too_many_arguments)]
+unsafe fn line<S: Simd, const K: usize, const T: usize, const PARTIAL: bool>(
+    p: &Plan,
+    x: *const f32,
+    w: &[S::V; T],
+    out: *mut f32,
+    count: usize,
+    in_step: usize,
+    out_step: usize,
+    n: usize,
+) {
+    unsafe {
+        let mut i = 0;
+        while i + 4 <= count {
+            vectors::<S, K, T, 4, PARTIAL>(p, x.add(i * in_step), w, out.add(i * out_step), in_step, out_step, n);
+            i += 4;
+        }
+        while i < count {
+            vectors::<S, K, T, 1, PARTIAL>(p, x.add(i * in_step), w, out.add(i * out_step), in_step, out_step, n);
+            i += 1;
+        }
+    }
+}
+
+#[inline(always)]
+unsafe fn vectors<S: Simd, const K: usize, const T: usize, const U: usize, const PARTIAL: bool>(
+    p: &Plan,
+    x: *const f32,
+    w: &[S::V; T],
+    out: *mut f32,
+    in_step: usize,
+    out_step: usize,
+    n: usize,
+) {
+    unsafe {
+        let mut acc = [S::splat(0.0); U];
+        let step = p.dilation * p.channels;
+        for ky in 0..K {
+            let row = x.add(ky * p.tap_row);
+            for kx in 0..K {
+                for (u, a) in acc.iter_mut().enumerate() {
+                    let at = row.add(kx * step + u * in_step);
+                    let v = if PARTIAL { S::load_partial(at, n) } else { S::load(at) };
+                    *a = S::fma(v, w[ky * K + kx], *a);
+                }
+            }
+        }
+        for (u, a) in acc.iter().enumerate() {
+            let at = out.add(u * out_step);
+            if PARTIAL { S::store_partial(at, *a, n) } else { S::store(at, *a) }
+        }
+    }
+}
+
+#[inline(always)]
+unsafe fn weight_gradient_body<S: Simd>(p: &Plan, x: *const f32, d: *const f32, g: *mut f32) {
+    unsafe {
+        match p.kernel {
+            3 => weight_gradient_kernel::<S, 3>(p, x, d, g),
+            5 => weight_gradient_kernel::<S, 5>(p, x, d, g),
+            k => unreachable!("depthwise kernels are 3 or 5 wide, not {k}"),
+        }
+    }
+}
+
+#[inline(always)]
+unsafe fn weight_gradient_kernel<S: Simd, const K: usize>(p: &Plan, x: *const f32, d: *const f32, g: *mut f32) {
+    let c = p.channels;
+    unsafe {
+        if p.flat::<S>() {
+            let numbers = p.pixels * c;
+            let (whole, rest) = (numbers / S::LANES, numbers % S::LANES);
+            for ky in 0..K {
+                let mut acc = [S::splat(0.0); K];
+                for y in 0..p.rows {
+                    let (xr, dr) = (x.add(y * p.in_row + ky * p.tap_row), d.add(y * p.out_row));
+                    for i in 0..whole {
+                        taps::<S, K>(p, xr.add(i * S::LANES), dr.add(i * S::LANES), &mut acc, S::LANES);
+                    }
+                    if rest > 0 {
+                        taps::<S, K>(p, xr.add(whole * S::LANES), dr.add(whole * S::LANES), &mut acc, rest);
+                    }
+                }
+                for (kx, a) in acc.iter().enumerate() {
+                    let mut folded = [0.0f32; 16];
+                    S::store(folded.as_mut_ptr(), *a);
+                    for (i, v) in folded.iter().enumerate().take(S::LANES) {
+                        *g.add((ky * K + kx) * c + i % c) += v;
+                    }
+                }
+            }
+        } else {
+            let mut b = 0;
+            while b < c {
+                let n = (c - b).min(S::LANES);
+                for ky in 0..K {
+                    let mut acc = [S::splat(0.0); K];
+                    for y in 0..p.rows {
+                        let (xr, dr) = (x.add(y * p.in_row + ky * p.tap_row + b), d.add(y * p.out_row + b));
+                        if n == S::LANES {
+                            for i in 0..p.pixels {
+                                taps::<S, K>(p, xr.add(i * p.in_pixel), dr.add(i * p.out_pixel), &mut acc, S::LANES);
+                            }
+                        } else {
+                            for i in 0..p.pixels {
+                                taps::<S, K>(p, xr.add(i * p.in_pixel), dr.add(i * p.out_pixel), &mut acc, n);
+                            }
+                        }
+                    }
+                    for (kx, a) in acc.iter().enumerate() {
+                        let at = g.add((ky * K + kx) * c + b);
+                        S::store_partial(at, S::add(S::load_partial(at, n), *a), n);
+                    }
+                }
+                b += n;
+            }
+        }
+    }
+}
+
+#[inline(always)]
+unsafe fn taps<S: Simd, const K: usize>(p: &Plan, x: *const f32, d: *const f32, acc: &mut [S::V; K], n: usize) {
+    unsafe {
+        let whole = n == S::LANES;
+        let dv = if whole { S::load(d) } else { S::load_partial(d, n) };
+        for (kx, a) in acc.iter_mut().enumerate() {
+            let at = x.add(kx * p.dilation * p.channels);
+            let v = if whole { S::load(at) } else { S::load_partial(at, n) };
+            *a = S::fma(v, dv, *a);
+        }
+    }
+}

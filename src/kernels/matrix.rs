@@ -1,0 +1,261 @@
+//! Small matrix products: what pointwise convolutions are in a channels-last layout.
+
+use super::simd::{Simd, dispatch};
+
+/// Columns are padded to a multiple of this in packed matrices: the widest vector of any level.
+const PACK: usize = 16;
+
+/// A matrix `[rows, columns]` with columns zero-padded to whole vectors, ready to be a right-hand side.
+#[derive(Clone, Debug, Default)]
+pub struct Packed {
+    data: Vec<f32>,
+    rows: usize,
+    columns: usize,
+    stride: usize,
+}
+
+impl Packed {
+    /// From row-major `[rows, columns]`.
+    pub fn new(matrix: &[f32], rows: usize, columns: usize) -> Packed {
+        assert_eq!(matrix.len(), rows * columns, "a packed matrix needs rows x columns numbers");
+        // Two vectors are read at once, so a row ends on a multiple of both.
+        let stride = columns.next_multiple_of(if columns > PACK { 2 * PACK } else { PACK });
+        let mut data = vec![0.0; rows * stride];
+        for (to, from) in data.chunks_exact_mut(stride).zip(matrix.chunks_exact(columns)) {
+            to[..columns].copy_from_slice(from);
+        }
+        Packed { data, rows, columns, stride }
+    }
+
+    /// The transpose of row-major `[rows, columns]`.
+    pub fn transposed(matrix: &[f32], rows: usize, columns: usize) -> Packed {
+        assert_eq!(matrix.len(), rows * columns, "a packed matrix needs rows x columns numbers");
+        let mut turned = vec![0.0; rows * columns];
+        for (r, row) in matrix.chunks_exact(columns).enumerate() {
+            for (c, v) in row.iter().enumerate() {
+                turned[c * rows + r] = *v;
+            }
+        }
+        Packed::new(&turned, columns, rows)
+    }
+}
+
+/// `c[i, ..] = a[i, ..] · b` for `m` rows; `a` has rows of `b.rows` numbers every `lda`, `c` rows of `b.columns` numbers
+/// every `ldc`.
+pub fn product(a: &[f32], lda: usize, m: usize, b: &Packed, c: &mut [f32], ldc: usize) {
+    if m == 0 || b.columns == 0 {
+        return;
+    }
+    assert!(
+        a.len() >= (m - 1) * lda + b.rows && c.len() >= (m - 1) * ldc + b.columns,
+        "an operand of a matrix product is short"
+    );
+    // SAFETY: the extents were checked just above, and `Packed` pads its own rows.
+    unsafe { product_dispatch(a.as_ptr(), lda, m, b, c.as_mut_ptr(), ldc) }
+}
+
+dispatch!(unsafe fn product_dispatch(a: *const f32, lda: usize, m: usize, b: &Packed, c: *mut f32, ldc: usize) = product_body);
+
+#[inline(always)]
+unsafe fn product_body<S: Simd>(a: *const f32, lda: usize, m: usize, b: &Packed, c: *mut f32, ldc: usize) {
+    let mut j = 0;
+    while j < b.columns {
+        let left = b.columns - j;
+        unsafe {
+            let (bp, cp) = (b.data.as_ptr().add(j), c.add(j));
+            let tile = Tile { a, lda, b: bp, ldb: b.stride, k: b.rows, c: cp, ldc, n: left };
+            if left > S::LANES {
+                let i = rows_by::<S, 6, 2>(&tile, 0, m);
+                rows_by::<S, 1, 2>(&tile, i, m);
+                j += 2 * S::LANES;
+            } else {
+                let i = rows_by::<S, 8, 1>(&tile, 0, m);
+                let i = rows_by::<S, 4, 1>(&tile, i, m);
+                rows_by::<S, 1, 1>(&tile, i, m);
+                j += S::LANES;
+            }
+        }
+    }
+}
+
+/// Operands of one block of columns; `n` columns are left to store.
+struct Tile {
+    a: *const f32,
+    lda: usize,
+    b: *const f32,
+    ldb: usize,
+    k: usize,
+    c: *mut f32,
+    ldc: usize,
+    n: usize,
+}
+
+/// `R` rows by `V` vectors at a time from row `i`; returns the first row that is left.
+#[inline(always)]
+unsafe fn rows_by<S: Simd, const R: usize, const V: usize>(t: &Tile, mut i: usize, m: usize) -> usize {
+    unsafe {
+        while i + R <= m {
+            let a = t.a.add(i * t.lda);
+            let mut acc = [[S::splat(0.0); V]; R];
+            for kk in 0..t.k {
+                let mut bv = [S::splat(0.0); V];
+                for (v, b_vector) in bv.iter_mut().enumerate() {
+                    *b_vector = S::load(t.b.add(kk * t.ldb + v * S::LANES));
+                }
+                for (r, row) in acc.iter_mut().enumerate() {
+                    let av = S::splat(*a.add(r * t.lda + kk));
+                    for v in 0..V {
+                        row[v] = S::fma(av, bv[v], row[v]);
+                    }
+                }
+            }
+            for (r, row) in acc.iter().enumerate() {
+                for (v, x) in row.iter().enumerate() {
+                    let (p, done) = (t.c.add((i + r) * t.ldc + v * S::LANES), v * S::LANES);
+                    if t.n >= done + S::LANES {
+                        S::store(p, *x);
+                    } else {
+                        S::store_partial(p, *x, t.n.saturating_sub(done));
+                    }
+                }
+            }
+            i += R;
+        }
+        i
+    }
+}
+
+/// `c += aᵀ · b` for `a` `[m, k]` with rows every `lda` and `b` `[m, n]` with rows every `ldb`; `c` is `[k, n]`, its rows
+/// every `ldc`. The weight gradient of a pointwise convolution.
+#[derive(Clone, Copy, Debug)]
+pub struct Outer {
+    pub m: usize,
+    pub k: usize,
+    pub n: usize,
+    pub lda: usize,
+    pub ldb: usize,
+    pub ldc: usize,
+}
+
+impl Outer {
+    pub fn add(&self, a: &[f32], b: &[f32], c: &mut [f32]) {
+        let Outer { m, k, n, lda, ldb, ldc } = *self;
+        if m == 0 || k == 0 || n == 0 {
+            return;
+        }
+        assert!(
+            a.len() >= (m - 1) * lda + k && b.len() >= (m - 1) * ldb + n && c.len() >= (k - 1) * ldc + n,
+            "an operand of a transposed product is short"
+        );
+        // SAFETY: the extents were checked just above; columns beyond them are not touched.
+        unsafe { outer_dispatch(self, a.as_ptr(), b.as_ptr(), c.as_mut_ptr()) }
+    }
+}
+
+dispatch!(unsafe fn outer_dispatch(o: &Outer, a: *const f32, b: *const f32, c: *mut f32) = outer_body);
+
+#[inline(always)]
+unsafe fn outer_body<S: Simd>(o: &Outer, a: *const f32, b: *const f32, c: *mut f32) {
+    let mut j = 0;
+    while j < o.n {
+        let width = (o.n - j).min(S::LANES);
+        unsafe {
+            let (b, c) = (b.add(j), c.add(j));
+            let i = outer_rows::<S, 8>(o, a, b, c, 0, width);
+            let i = outer_rows::<S, 4>(o, a, b, c, i, width);
+            outer_rows::<S, 1>(o, a, b, c, i, width);
+        }
+        j += width;
+    }
+}
+
+#[inline(always)]
+unsafe fn outer_rows<S: Simd, const R: usize>(
+    o: &Outer,
+    a: *const f32,
+    b: *const f32,
+    c: *mut f32,
+    mut i: usize,
+    width: usize,
+) -> usize {
+    unsafe {
+        while i + R <= o.k {
+            let mut acc = [S::splat(0.0); R];
+            let ai = a.add(i);
+            for row in 0..o.m {
+                let bv = if width == S::LANES {
+                    S::load(b.add(row * o.ldb))
+                } else {
+                    S::load_partial(b.add(row * o.ldb), width)
+                };
+                for (r, x) in acc.iter_mut().enumerate() {
+                    *x = S::fma(S::splat(*ai.add(row * o.lda + r)), bv, *x);
+                }
+            }
+            for (r, x) in acc.iter().enumerate() {
+                let p = c.add((i + r) * o.ldc);
+                S::store_partial(p, S::add(S::load_partial(p, width), *x), width);
+            }
+            i += R;
+        }
+        i
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernels::{Level, set_level};
+
+    fn numbers(n: usize, seed: u64) -> Vec<f32> {
+        let mut s = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+        (0..n)
+            .map(|_| {
+                s ^= s << 13;
+                s ^= s >> 7;
+                s ^= s << 17;
+                (s >> 40) as f32 / (1 << 23) as f32 - 1.0
+            })
+            .collect()
+    }
+
+    #[test]
+    fn products_match_f64_loops_at_every_level() {
+        for level in Level::available() {
+            set_level(level);
+            for (m, k, n) in [(1, 1, 1), (7, 3, 5), (13, 16, 16), (9, 17, 33), (49, 67, 40), (8, 32, 64), (3, 48, 17)] {
+                let (a, b) = (numbers(m * k, 1), numbers(k * n, 2));
+                let (lda, ldc) = (k, n + 3);
+                let mut c = vec![7.0f32; m * ldc];
+                product(&a, lda, m, &Packed::new(&b, k, n), &mut c, ldc);
+                let mut t = vec![0.0f32; k * n];
+                let d = numbers(m * n, 3);
+                Outer { m, k, n, lda: k, ldb: n, ldc: n }.add(&a, &d, &mut t);
+                let mut u = vec![0.0f32; m * k];
+                product(&d, n, m, &Packed::transposed(&b, k, n), &mut u, k);
+                for i in 0..m {
+                    for j in 0..n {
+                        let e: f64 = (0..k).map(|x| f64::from(a[i * k + x]) * f64::from(b[x * n + j])).sum();
+                        assert!(
+                            (f64::from(c[i * ldc + j]) - e).abs() < 1e-5 * (k as f64).sqrt(),
+                            "{level:?} {m}x{k}x{n}"
+                        );
+                    }
+                    for j in n..ldc {
+                        assert_eq!(c[i * ldc + j], 7.0, "{level:?} wrote beyond a row");
+                    }
+                    for x in 0..k {
+                        let e: f64 = (0..n).map(|j| f64::from(d[i * n + j]) * f64::from(b[x * n + j])).sum();
+                        assert!((f64::from(u[i * k + x]) - e).abs() < 1e-5 * (n as f64).sqrt());
+                    }
+                }
+                for x in 0..k {
+                    for j in 0..n {
+                        let e: f64 = (0..m).map(|i| f64::from(a[i * k + x]) * f64::from(d[i * n + j])).sum();
+                        assert!((f64::from(t[x * n + j]) - e).abs() < 1e-5 * (m as f64).sqrt());
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,14 @@
+//! Arithmetic of the supernet on the CPU: serial routines over one image, channels last, written once over a small vector
+//! trait and compiled for each instruction set that the processor may have. Networks, threads and memory are the business of
+//! [`crate::nn`].
+//!
+//! All maps are `[H, W, C]`, depthwise weights `[k·k, C]`, pointwise weights `[C_in, C_out]`.
+
+pub mod depthwise;
+pub mod matrix;
+pub mod norm;
+pub mod pool;
+pub mod relu;
+mod simd;
+
+pub use simd::{Level, level, set_level};

@@ -1,0 +1,292 @@
+//! Batch norm as two numbers per channel: statistics of a map, and the linear passes that normalise on the fly.
+
+use super::simd::{Simd, dispatch};
+
+/// Added to the variance, as in the published networks.
+pub const EPSILON: f64 = 1e-5;
+
+/// Running count, mean and sum of squared deviations by channel; parts combine exactly (Chan, Golub, LeVeque 1979), in the
+/// order in which they are given.
+#[derive(Clone, Debug, Default)]
+pub struct Moments {
+    pub count: f64,
+    pub mean: Vec<f64>,
+    /// Σ (x − mean)².
+    pub squares: Vec<f64>,
+}
+
+impl Moments {
+    pub fn new(channels: usize) -> Moments {
+        Moments { count: 0.0, mean: vec![0.0; channels], squares: vec![0.0; channels] }
+    }
+
+    /// Takes in a map `[pixels, C]`.
+    pub fn add_map(&mut self, map: &[f32]) {
+        let c = self.mean.len();
+        if map.len() < c || c == 0 {
+            return;
+        }
+        // Shifted by the first pixel, so that squares do not cancel where the mean is large.
+        let shift = &map[..c];
+        let (mut sum, mut square) = (vec![0.0f64; c], vec![0.0f64; c]);
+        // SAFETY: all slices have whole pixels of `c` channels.
+        unsafe { shifted_sums(map, shift, &mut sum, &mut square) }
+        let n = (map.len() / c) as f64;
+        let other = Moments {
+            count: n,
+            mean: (0..c).map(|i| f64::from(shift[i]) + sum[i] / n).collect(),
+            squares: (0..c).map(|i| (square[i] - sum[i] * sum[i] / n).max(0.0)).collect(),
+        };
+        self.combine(&other);
+    }
+
+    pub fn combine(&mut self, other: &Moments) {
+        if other.count == 0.0 {
+            return;
+        }
+        let total = self.count + other.count;
+        for i in 0..self.mean.len() {
+            let delta = other.mean[i] - self.mean[i];
+            self.mean[i] += delta * other.count / total;
+            self.squares[i] += other.squares[i] + delta * delta * self.count * other.count / total;
+        }
+        self.count = total;
+    }
+
+    /// Biased variance by channel.
+    pub fn variance(&self) -> Vec<f64> {
+        self.squares.iter().map(|s| s / self.count).collect()
+    }
+}
+
+dispatch!(unsafe fn shifted_sums(map: &[f32], shift: &[f32], sum: &mut [f64], square: &mut [f64]) = shifted_sums_body);
+
+#[inline(always)]
+unsafe fn shifted_sums_body<S: Simd>(map: &[f32], shift: &[f32], sum: &mut [f64], square: &mut [f64]) {
+    unsafe { sums::<S, Shifted>(map.as_ptr(), map.as_ptr(), map.len() / shift.len(), shift, sum, square) }
+}
+
+/// By channel, `Σ dy` and `Σ dy · (z − mean)` of maps `[pixels, C]`, added to what is there.
+pub fn add_products(dy: &[f32], z: &[f32], mean: &[f32], plain: &mut [f64], product: &mut [f64]) {
+    let c = mean.len();
+    assert!(
+        dy.len() == z.len() && plain.len() == c && product.len() == c && c > 0,
+        "maps of one size, sums by channel"
+    );
+    // SAFETY: sizes were checked; whole pixels of `c` channels.
+    unsafe { products(dy, z, mean, plain, product) }
+}
+
+dispatch!(unsafe fn products(dy: &[f32], z: &[f32], mean: &[f32], plain: &mut [f64], product: &mut [f64]) = products_body);
+
+#[inline(always)]
+unsafe fn products_body<S: Simd>(dy: &[f32], z: &[f32], mean: &[f32], plain: &mut [f64], product: &mut [f64]) {
+    unsafe { sums::<S, Products>(dy.as_ptr(), z.as_ptr(), z.len() / mean.len(), mean, plain, product) }
+}
+
+/// One vector's share of two sums by channel. A trait and not a closure, so that it is inlined into code for the
+/// instruction set.
+trait Sums {
+    unsafe fn step<S: Simd>(x: S::V, y: S::V, k: S::V, first: &mut S::V, second: &mut S::V);
+}
+
+/// Σ (x − k), Σ (x − k)².
+struct Shifted;
+
+impl Sums for Shifted {
+    #[inline(always)]
+    unsafe fn step<S: Simd>(x: S::V, _: S::V, k: S::V, first: &mut S::V, second: &mut S::V) {
+        unsafe {
+            let d = S::sub(x, k);
+            *first = S::add(*first, d);
+            *second = S::fma(d, d, *second);
+        }
+    }
+}
+
+/// Σ x, Σ x·(y − k).
+struct Products;
+
+impl Sums for Products {
+    #[inline(always)]
+    unsafe fn step<S: Simd>(x: S::V, y: S::V, k: S::V, first: &mut S::V, second: &mut S::V) {
+        unsafe {
+            *first = S::add(*first, x);
+            *second = S::fma(x, S::sub(y, k), *second);
+        }
+    }
+}
+
+/// Pixels (or groups of pixels) that are summed in float32 before the sums go to float64.
+const CHUNK: usize = 64;
+
+/// How many pixels share a vector: more than one where the channels divide the lanes.
+#[inline(always)]
+fn pixels_per_vector<S: Simd>(c: usize) -> usize {
+    if c < S::LANES && S::LANES % c == 0 { S::LANES / c } else { 1 }
+}
+
+/// The channel values under lanes `b..b + width` of a run of pixels, zeros above.
+#[inline(always)]
+unsafe fn repeat<S: Simd>(by_channel: &[f32], b: usize, width: usize) -> S::V {
+    let mut repeated = [0.0f32; 16];
+    for (i, r) in repeated.iter_mut().enumerate().take(width) {
+        *r = by_channel[(b + i) % by_channel.len()];
+    }
+    unsafe { S::load(repeated.as_ptr()) }
+}
+
+#[inline(always)]
+unsafe fn load<S: Simd>(p: *const f32, n: usize) -> S::V {
+    unsafe { if n == S::LANES { S::load(p) } else { S::load_partial(p, n) } }
+}
+
+#[inline(always)]
+unsafe fn store<S: Simd>(p: *mut f32, v: S::V, n: usize) {
+    unsafe { if n == S::LANES { S::store(p, v) } else { S::store_partial(p, v, n) } }
+}
+
+#[inline(always)]
+unsafe fn sums<S: Simd, P: Sums>(
+    x: *const f32,
+    y: *const f32,
+    pixels: usize,
+    by_channel: &[f32],
+    first: &mut [f64],
+    second: &mut [f64],
+) {
+    let c = by_channel.len();
+    let group = pixels_per_vector::<S>(c);
+    let run = group * c;
+    let mut b = 0;
+    while b < run {
+        let width = (run - b).min(S::LANES);
+        let k = unsafe { repeat::<S>(by_channel, b, width) };
+        let mut p = 0;
+        while p < pixels {
+            let end = (p + CHUNK * group).min(pixels);
+            let (mut s, mut q) = unsafe { (S::splat(0.0), S::splat(0.0)) };
+            while p < end {
+                // Short only in the last, incomplete group of pixels.
+                let n = width.min((pixels - p) * c - b);
+                let at = p * c + b;
+                unsafe {
+                    let k = if n == width { k } else { repeat::<S>(by_channel, b, n) };
+                    P::step::<S>(load::<S>(x.add(at), n), load::<S>(y.add(at), n), k, &mut s, &mut q);
+                }
+                p += group;
+            }
+            let (mut ss, mut qq) = ([0.0f32; 16], [0.0f32; 16]);
+            unsafe {
+                S::store(ss.as_mut_ptr(), s);
+                S::store(qq.as_mut_ptr(), q);
+            }
+            for i in 0..width {
+                first[(b + i) % c] += f64::from(ss[i]);
+                second[(b + i) % c] += f64::from(qq[i]);
+            }
+        }
+        b += width;
+    }
+}
+
+/// By channel: `out = out + (z − mean) · scale`, or without the first `out` where `fresh`.
+pub fn mix(z: &[f32], mean: &[f32], scale: &[f32], out: &mut [f32], fresh: bool) {
+    assert!(z.len() == out.len() && mean.len() == scale.len() && !mean.is_empty(), "maps of one size");
+    // SAFETY: sizes were checked.
+    unsafe {
+        if fresh {
+            mix_fresh(z, mean, scale, out);
+        } else {
+            mix_onto(z, mean, scale, out);
+        }
+    }
+}
+
+dispatch!(unsafe fn mix_fresh(z: &[f32], mean: &[f32], scale: &[f32], out: &mut [f32]) = mix_fresh_body);
+dispatch!(unsafe fn mix_onto(z: &[f32], mean: &[f32], scale: &[f32], out: &mut [f32]) = mix_onto_body);
+dispatch!(unsafe fn backward(dy: &[f32], z: &[f32], b: &Backward, dz: &mut [f32]) = backward_body);
+
+/// The linear form that a batch norm's backward pass is: `dz = dy · scale + (z − mean) · slope + offset`, by channel.
+#[derive(Clone, Debug, Default)]
+pub struct Backward {
+    pub scale: Vec<f32>,
+    pub mean: Vec<f32>,
+    pub slope: Vec<f32>,
+    pub offset: Vec<f32>,
+}
+
+impl Backward {
+    pub fn apply(&self, dy: &[f32], z: &[f32], dz: &mut [f32]) {
+        let c = self.mean.len();
+        assert!(
+            dy.len() == z.len()
+                && z.len() == dz.len()
+                && c > 0
+                && [&self.scale, &self.slope, &self.offset].iter().all(|v| v.len() == c),
+            "maps of one size, coefficients by channel"
+        );
+        // SAFETY: sizes were checked.
+        unsafe { backward(dy, z, self, dz) }
+    }
+}
+
+#[inline(always)]
+unsafe fn mix_fresh_body<S: Simd>(z: &[f32], mean: &[f32], scale: &[f32], out: &mut [f32]) {
+    unsafe { mix_body::<S, true>(z, mean, scale, out) }
+}
+
+#[inline(always)]
+unsafe fn mix_onto_body<S: Simd>(z: &[f32], mean: &[f32], scale: &[f32], out: &mut [f32]) {
+    unsafe { mix_body::<S, false>(z, mean, scale, out) }
+}
+
+#[inline(always)]
+unsafe fn mix_body<S: Simd, const FRESH: bool>(z: &[f32], mean: &[f32], scale: &[f32], out: &mut [f32]) {
+    let c = mean.len();
+    let group = pixels_per_vector::<S>(c);
+    let (run, pixels) = (group * c, z.len() / c);
+    let mut b = 0;
+    while b < run {
+        let width = (run - b).min(S::LANES);
+        let (m, k) = unsafe { (repeat::<S>(mean, b, width), repeat::<S>(scale, b, width)) };
+        let mut p = 0;
+        while p < pixels {
+            let n = width.min((pixels - p) * c - b);
+            let at = p * c + b;
+            unsafe {
+                let old = if FRESH { S::splat(0.0) } else { load::<S>(out.as_ptr().add(at), n) };
+                let v = S::fma(S::sub(load::<S>(z.as_ptr().add(at), n), m), k, old);
+                store::<S>(out.as_mut_ptr().add(at), v, n);
+            }
+            p += group;
+        }
+        b += width;
+    }
+}
+
+#[inline(always)]
+unsafe fn backward_body<S: Simd>(dy: &[f32], z: &[f32], f: &Backward, dz: &mut [f32]) {
+    let c = f.mean.len();
+    let group = pixels_per_vector::<S>(c);
+    let (run, pixels) = (group * c, z.len() / c);
+    let mut b = 0;
+    while b < run {
+        let width = (run - b).min(S::LANES);
+        unsafe {
+            let m = repeat::<S>(&f.mean, b, width);
+            let (scale, slope, offset) =
+                (repeat::<S>(&f.scale, b, width), repeat::<S>(&f.slope, b, width), repeat::<S>(&f.offset, b, width));
+            let mut p = 0;
+            while p < pixels {
+                let n = width.min((pixels - p) * c - b);
+                let at = p * c + b;
+                let centred = S::sub(load::<S>(z.as_ptr().add(at), n), m);
+                let v = S::fma(load::<S>(dy.as_ptr().add(at), n), scale, S::fma(centred, slope, offset));
+                store::<S>(dz.as_mut_ptr().add(at), v, n);
+                p += group;
+            }
+        }
+        b += width;
+    }
+}

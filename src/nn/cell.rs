@@ -1,0 +1,341 @@
+//! A cell of the supernet on plain maps: forward, and backward from what the forward pass kept.
+
+use std::sync::Arc;
+
+use super::edge::{self, BranchState, COLUMNS, Geometry};
+use super::layout::CellPlan;
+use super::norm::{Norm, NormPass, NormSlot, Seen, Statistics, Sums, moments_of};
+use super::parallel::{Images, image, map_groups, sum_parts};
+use super::project::{self, Projection, Projector};
+use super::{Policy, Probe};
+use crate::kernels::norm::{add_products, mix};
+use crate::space::{EDGES, Edge, INPUTS, NODES};
+
+/// Sizes of a cell's inputs in one pass, `[N, H, W, C]` each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct CellSizes {
+    pub images: usize,
+    /// Height and width of the older and of the last output.
+    pub inputs: [(usize, usize); 2],
+}
+
+impl CellPlan {
+    /// Size of the two projected inputs, which the edges read.
+    fn projected(&self, sizes: &CellSizes) -> (usize, usize) {
+        let p = self.shape.projection(1, sizes.inputs[1].0, sizes.inputs[1].1);
+        (p.out_height(), p.out_width())
+    }
+
+    /// Size of the cell's output.
+    pub fn output_size(&self, sizes: &CellSizes) -> (usize, usize) {
+        let (h, w) = self.projected(sizes);
+        let stride = Edge::all().next().map_or(1, |e| e.stride(self.shape.kind));
+        (h.div_ceil(stride), w.div_ceil(stride))
+    }
+
+    fn geometry(&self, sizes: &CellSizes, edge: Edge) -> Geometry {
+        let (height, width) = if edge.source() < INPUTS { self.projected(sizes) } else { self.output_size(sizes) };
+        Geometry {
+            images: sizes.images,
+            height,
+            width,
+            channels: self.shape.channels,
+            stride: edge.stride(self.shape.kind),
+        }
+    }
+}
+
+/// What a cell keeps from its forward to its backward pass.
+pub(crate) struct CellState {
+    /// The projected and normalised inputs, and the scales of their norms.
+    projected: Vec<(Vec<f32>, Statistics)>,
+    /// By edge; empty under [`Policy::Recompute`].
+    edges: Vec<Vec<BranchState>>,
+}
+
+/// One pass through a cell.
+pub(crate) struct CellPass<'a> {
+    pub plan: &'a CellPlan,
+    pub sizes: CellSizes,
+    pub norm: Norm,
+    pub policy: Policy,
+    /// Running statistics of the block.
+    pub running: &'a [f32],
+    pub probe: Option<&'a Arc<dyn Probe>>,
+}
+
+/// Gradients of a cell's inputs and of its parameters with the mixing weights behind them.
+pub(crate) struct CellGradients {
+    pub inputs: [Option<Vec<f32>>; 2],
+    pub parameters: Vec<f32>,
+}
+
+impl CellPass<'_> {
+    /// `weights` are the block's parameters followed by the mixing weights (14 x 8). Returns the output
+    /// `[N, H', W', 4C]`, the moments of every batch norm, and what the backward pass needs, if it was asked for.
+    pub fn forward(
+        &self,
+        inputs: [&[f32]; 2],
+        weights: &[f32],
+        keep: bool,
+    ) -> (Vec<f32>, Vec<Seen>, Option<CellState>) {
+        let plan = self.plan;
+        let n = self.sizes.images;
+        let (weights, mixing) = weights.split_at(plan.layout.len);
+        let mut norms = NormPass { norm: self.norm, running: self.running, seen: Vec::new() };
+        let mut projected = Vec::with_capacity(INPUTS);
+        for (i, x) in inputs.into_iter().enumerate() {
+            if let Some(probe) = self.probe {
+                probe.relu(x, None, n, 1);
+            }
+            let (h, w) = self.sizes.inputs[i];
+            let own = &weights[plan.projections[i].clone()];
+            projected.push(project_forward(
+                plan.shape.projection(i, h, w),
+                n,
+                x,
+                own,
+                plan.projection_norms[i],
+                &mut norms,
+            ));
+        }
+        let (oh, ow) = plan.output_size(&self.sizes);
+        let node_len = n * oh * ow * plan.shape.channels;
+        let mut nodes: Vec<Vec<f32>> = Vec::with_capacity(NODES);
+        let mut kept = Vec::with_capacity(EDGES);
+        for node in 0..NODES {
+            let mut sum = vec![0.0; node_len];
+            for e in Edge::into_node(node) {
+                let g = plan.geometry(&self.sizes, e);
+                let x = state(&projected, &nodes, e.source());
+                let edge = &plan.edges[e.index()];
+                let states = edge.branches_forward(&g, x, weights, &mut norms);
+                self.watch(edge, &g, x, &states);
+                edge.mix_into(&g, x, &states, row(mixing, e), &mut sum, e.source() == 0);
+                if keep && self.policy == Policy::Keep {
+                    kept.push(states);
+                }
+            }
+            nodes.push(sum);
+        }
+        let output = join(&nodes, n * oh * ow, plan.shape.channels);
+        let state = keep.then_some(CellState { projected, edges: kept });
+        if let Some(probe) = self.probe {
+            norms.seen.iter().for_each(|s| probe.norm(&s.moments.variance()));
+        }
+        (output, norms.seen, state)
+    }
+
+    /// Shows the inputs of an edge's ReLUs to whoever watches.
+    fn watch(&self, edge: &edge::Edge, g: &Geometry, x: &[f32], states: &[BranchState]) {
+        let Some(probe) = self.probe else { return };
+        let relus = edge.relus(g.stride);
+        if relus > 0 {
+            probe.relu(x, None, g.images, relus);
+        }
+        for first in states.iter().filter_map(|s| s.first.as_ref()) {
+            probe.relu(&first.z, Some(&first.statistics.mean), g.images, 1);
+        }
+    }
+
+    /// `output` and `gradient` are `[N, H', W', 4C]`; `wanted` says which inputs need a gradient.
+    pub fn backward(
+        &self,
+        inputs: [&[f32]; 2],
+        weights: &[f32],
+        state_of: &CellState,
+        output: &[f32],
+        gradient: &[f32],
+        wanted: [bool; 2],
+        weights_wanted: bool,
+    ) -> CellGradients {
+        let plan = self.plan;
+        let c = plan.shape.channels;
+        let mut parameters = vec![0.0f32; weights.len()];
+        let (weights, mixing) = weights.split_at(plan.layout.len);
+        let (to_weights, to_mixing) = parameters.split_at_mut(plan.layout.len);
+        let nodes: Vec<Vec<f32>> = (0..NODES).map(|i| part(output, i, c)).collect();
+        let mut node_gradients: Vec<Vec<f32>> = (0..NODES).map(|i| part(gradient, i, c)).collect();
+        let mut input_gradients: Vec<Vec<f32>> =
+            state_of.projected.iter().map(|(map, _)| vec![0.0; map.len()]).collect();
+        for node in (0..NODES).rev() {
+            let dnode = std::mem::take(&mut node_gradients[node]);
+            for e in Edge::into_node(node) {
+                let g = plan.geometry(&self.sizes, e);
+                let x = state(&state_of.projected, &nodes, e.source());
+                let edge = &plan.edges[e.index()];
+                let again;
+                let states = match state_of.edges.get(e.index()) {
+                    Some(kept) => kept,
+                    None => {
+                        let mut norms = NormPass { norm: self.norm, running: self.running, seen: Vec::new() };
+                        again = edge.branches_forward(&g, x, weights, &mut norms);
+                        &again
+                    }
+                };
+                let input = match e.source().checked_sub(INPUTS) {
+                    Some(i) => &mut node_gradients[i],
+                    None => &mut input_gradients[e.source()],
+                };
+                let mut to = edge::Gradients {
+                    input,
+                    weights: weights_wanted.then_some(&mut *to_weights),
+                    mixing: &mut to_mixing[e.index() * COLUMNS..(e.index() + 1) * COLUMNS],
+                };
+                edge.backward(&g, x, weights, row(mixing, e), states, &dnode, &mut to);
+            }
+        }
+        let mut found = [None, None];
+        for i in 0..INPUTS {
+            let (h, w) = self.sizes.inputs[i];
+            let range = plan.projections[i].clone();
+            let projector = Projector::new(plan.shape.projection(i, h, w), &weights[range.clone()], true);
+            let (map, statistics) = &state_of.projected[i];
+            let to = weights_wanted.then_some(&mut to_weights[range]);
+            found[i] = project_backward(
+                &projector,
+                self.sizes.images,
+                inputs[i],
+                map,
+                statistics,
+                &input_gradients[i],
+                wanted[i],
+                to,
+            );
+        }
+        CellGradients { inputs: found, parameters }
+    }
+}
+
+fn row(mixing: &[f32], e: Edge) -> &[f32] {
+    &mixing[e.index() * COLUMNS..(e.index() + 1) * COLUMNS]
+}
+
+/// The map that edges from `source` read.
+fn state<'a>(projected: &'a [(Vec<f32>, Statistics)], nodes: &'a [Vec<f32>], source: usize) -> &'a [f32] {
+    match source.checked_sub(INPUTS) {
+        Some(node) => &nodes[node],
+        None => &projected[source].0,
+    }
+}
+
+/// Concatenation of maps `[pixels, C]` along the channels.
+fn join(maps: &[Vec<f32>], pixels: usize, c: usize) -> Vec<f32> {
+    let mut out = Vec::with_capacity(maps.len() * pixels * c);
+    for p in 0..pixels {
+        for m in maps {
+            out.extend_from_slice(&m[p * c..(p + 1) * c]);
+        }
+    }
+    out
+}
+
+/// Map `i` of a concatenation of four.
+fn part(joined: &[f32], i: usize, c: usize) -> Vec<f32> {
+    let mut out = Vec::with_capacity(joined.len() / NODES);
+    for pixel in joined.chunks_exact(NODES * c) {
+        out.extend_from_slice(&pixel[i * c..(i + 1) * c]);
+    }
+    out
+}
+
+/// ReLU → 1x1 convolution → batch norm, stored normalised: `[N, H', W', C]`.
+fn project_forward(
+    shape: Projection,
+    images: usize,
+    x: &[f32],
+    weights: &[f32],
+    slot: NormSlot,
+    norms: &mut NormPass,
+) -> (Vec<f32>, Statistics) {
+    let projector = Projector::new(shape, weights, false);
+    let (len, c) = (shape.pixels() * shape.channels_out, shape.channels_out);
+    let per_input = shape.height * shape.width * shape.channels_in;
+    let mut z = vec![0.0f32; images * len];
+    let writer = Images::new(&mut z, images);
+    let norm = norms.norm;
+    let parts = map_groups(images, |group| {
+        let mut scratch = project::Scratch::default();
+        let mut moments = moments_of(norm, c);
+        for n in group {
+            // SAFETY: groups do not share images.
+            let z = unsafe { writer.image(n) };
+            projector.forward(image(x, n, per_input), z, &mut scratch);
+            if let Some(m) = &mut moments {
+                m.add_map(z);
+            }
+        }
+        moments
+    });
+    let statistics = norms.settle(slot, parts.into_iter().flatten());
+    if norm != Norm::Off {
+        let writer = Images::new(&mut z, images);
+        map_groups(images, |group| {
+            for n in group {
+                // SAFETY: groups do not share images.
+                let z = unsafe { writer.image(n) };
+                let copy = z.to_vec();
+                mix(&copy, &statistics.mean, &statistics.scale, z, true);
+            }
+        });
+    }
+    (z, statistics)
+}
+
+/// Backward pass of [`project_forward`]; `map` is its normalised result.
+#[allow(clippy::too_many_arguments)]
+fn project_backward(
+    projector: &Projector,
+    images: usize,
+    x: &[f32],
+    map: &[f32],
+    statistics: &Statistics,
+    dy: &[f32],
+    input_wanted: bool,
+    to: Option<&mut [f32]>,
+) -> Option<Vec<f32>> {
+    let shape = &projector.shape;
+    let (len, c) = (shape.pixels() * shape.channels_out, shape.channels_out);
+    let per_input = shape.height * shape.width * shape.channels_in;
+    if to.is_none() && !input_wanted {
+        return None;
+    }
+    // The map holds x̂ itself, so it is its own centred value.
+    let zeros = vec![0.0; c];
+    let parts = map_groups(images, |group| {
+        let mut sums = Sums::new(c);
+        for n in group {
+            add_products(image(dy, n, len), image(map, n, len), &zeros, &mut sums.plain, &mut sums.product);
+        }
+        sums
+    });
+    let mut sums = Sums::total(c, &parts);
+    for (p, s) in sums.product.iter_mut().zip(&statistics.scale) {
+        // `backward` expects products with z − mean = x̂ / s.
+        *p /= f64::from(*s);
+    }
+    let mut back = statistics.backward(1.0, &sums);
+    back.mean.fill(0.0);
+    for (slope, s) in back.slope.iter_mut().zip(&statistics.scale) {
+        *slope /= s;
+    }
+    let mut dx = vec![0.0f32; if input_wanted { x.len() } else { 0 }];
+    let writer = Images::new(&mut dx, images);
+    let wanted = to.is_some();
+    let gradients = map_groups(images, |group| {
+        let mut scratch = project::Scratch::default();
+        let mut gradient = vec![0.0f32; if wanted { shape.weights() } else { 0 }];
+        let mut dz = vec![0.0f32; len];
+        for n in group {
+            back.apply(image(dy, n, len), image(map, n, len), &mut dz);
+            // SAFETY: groups do not share images.
+            let dx = input_wanted.then(|| unsafe { writer.image(n) });
+            projector.backward(image(x, n, per_input), &dz, wanted.then_some(&mut gradient), dx, &mut scratch);
+        }
+        gradient
+    });
+    if let Some(to) = to {
+        sum_parts(&gradients, to);
+    }
+    input_wanted.then_some(dx)
+}

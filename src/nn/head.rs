@@ -1,0 +1,94 @@
+//! The classifier: global average pooling and a linear layer.
+
+use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape, Tensor};
+
+use super::layout::{BlockLayout, Kind};
+use super::{slice, with_slices};
+
+pub(crate) fn layout(channels: usize, classes: usize) -> BlockLayout {
+    let mut layout = BlockLayout::default();
+    layout.add("classifier.weight".into(), Kind::Classifier, classes, channels);
+    layout.add("classifier.bias".into(), Kind::Bias, classes, 1);
+    layout
+}
+
+/// Inputs: features `[N, H, W, C]`, and the parameters: weight `[C, classes]`, then bias. Output: logits `[N, classes]`.
+pub(crate) struct HeadOp {
+    pub classes: usize,
+}
+
+/// Means over the pixels, `[N, C]`.
+fn average(x: &[f32], pixels: usize, c: usize) -> Vec<f64> {
+    let mut out = Vec::with_capacity(x.len() / pixels);
+    for map in x.chunks_exact(pixels * c) {
+        let mut sum = vec![0.0f64; c];
+        for pixel in map.chunks_exact(c) {
+            for (s, v) in sum.iter_mut().zip(pixel) {
+                *s += f64::from(*v);
+            }
+        }
+        out.extend(sum.iter().map(|s| s / pixels as f64));
+    }
+    out
+}
+
+impl CustomOp2 for HeadOp {
+    fn name(&self) -> &'static str {
+        "supernet-head"
+    }
+
+    fn cpu_fwd(&self, sx: &CpuStorage, lx: &Layout, sw: &CpuStorage, lw: &Layout) -> Result<(CpuStorage, Shape)> {
+        let (n, h, w, c) = lx.shape().dims4()?;
+        let (weight, bias) = slice(sw, lw)?.split_at(c * self.classes);
+        let mean = average(slice(sx, lx)?, h * w, c);
+        let mut out = Vec::with_capacity(n * self.classes);
+        for row in mean.chunks_exact(c) {
+            for k in 0..self.classes {
+                let sum: f64 = row.iter().enumerate().map(|(i, v)| v * f64::from(weight[i * self.classes + k])).sum();
+                out.push((sum + f64::from(bias[k])) as f32);
+            }
+        }
+        Ok((CpuStorage::F32(out), Shape::from((n, self.classes))))
+    }
+
+    fn bwd(
+        &self,
+        x: &Tensor,
+        parameters: &Tensor,
+        _: &Tensor,
+        gradient: &Tensor,
+    ) -> Result<(Option<Tensor>, Option<Tensor>)> {
+        let (_, h, w, c) = x.dims4()?;
+        let k = self.classes;
+        let (dx, dp) = with_slices([x, parameters, gradient], |[x, parameters, dy]| {
+            let mean = average(x, h * w, c);
+            let mut dp = vec![0.0f64; parameters.len()];
+            let mut dx = Vec::with_capacity(x.len());
+            for (row, dy) in mean.chunks_exact(c).zip(dy.chunks_exact(k)) {
+                for (i, v) in row.iter().enumerate() {
+                    for (j, d) in dy.iter().enumerate() {
+                        dp[i * k + j] += v * f64::from(*d);
+                    }
+                }
+                for (j, d) in dy.iter().enumerate() {
+                    dp[c * k + j] += f64::from(*d);
+                }
+                let pixel: Vec<f32> = parameters[..c * k]
+                    .chunks_exact(k)
+                    .map(|weights| {
+                        let sum: f64 = weights.iter().zip(dy).map(|(w, d)| f64::from(*w) * f64::from(*d)).sum();
+                        (sum / (h * w) as f64) as f32
+                    })
+                    .collect();
+                for _ in 0..h * w {
+                    dx.extend_from_slice(&pixel);
+                }
+            }
+            (dx, dp.into_iter().map(|v| v as f32).collect::<Vec<f32>>())
+        })?;
+        Ok((
+            Some(Tensor::from_vec(dx, x.shape(), x.device())?),
+            Some(Tensor::from_vec(dp, parameters.shape(), parameters.device())?),
+        ))
+    }
+}

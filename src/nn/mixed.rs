@@ -1,0 +1,97 @@
+//! One mixed operation on its own: to look at single operations, and to measure them.
+
+use std::ops::Range;
+
+use super::edge::{Edge, Geometry, Gradients};
+use super::layout::{BlockLayout, Slot, branch};
+use super::norm::{Norm, NormPass};
+use crate::space::{CellKind, Operation, Place};
+
+/// The operations of one edge, with weights in one flat vector.
+pub struct MixedOperation {
+    edge: Edge,
+    layout: BlockLayout,
+    channels: usize,
+    stride: usize,
+}
+
+/// Gradients that [`MixedOperation::backward`] finds.
+#[derive(Clone, Debug)]
+pub struct MixedGradients {
+    /// `[N, H, W, C]`.
+    pub input: Vec<f32>,
+    /// As the weights lie.
+    pub weights: Vec<f32>,
+    /// By column of the alpha tables.
+    pub mixing: [f32; 8],
+}
+
+impl MixedOperation {
+    /// `stride` is 1 or 2.
+    pub fn new(operations: &[Operation], channels: usize, stride: usize) -> MixedOperation {
+        let kind = if stride == 2 { CellKind::Reduction } else { CellKind::Normal };
+        let mut layout = BlockLayout::default();
+        let branches = crate::space::Edge::all()
+            .take(1)
+            .flat_map(|e| operations.iter().map(move |o| Place::new(kind, e, *o)))
+            .filter(|p| p.operation != Operation::None)
+            .map(|p| branch(&mut layout, 0, p, channels))
+            .collect();
+        MixedOperation { edge: Edge { branches }, layout, channels, stride }
+    }
+
+    /// Names and places of the weights.
+    pub fn slots(&self) -> &[Slot] {
+        &self.layout.slots
+    }
+
+    /// Numbers of the flat weights.
+    pub fn len(&self) -> usize {
+        self.layout.len
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.layout.len == 0
+    }
+
+    /// Where a slot's numbers lie.
+    pub fn range(slot: &Slot) -> Range<usize> {
+        slot.offset..slot.offset + slot.len()
+    }
+
+    fn geometry(&self, [images, height, width]: [usize; 3]) -> Geometry {
+        Geometry { images, height, width, channels: self.channels, stride: self.stride }
+    }
+
+    fn norms() -> NormPass<'static> {
+        NormPass { norm: Norm::Batch, running: &[], seen: Vec::new() }
+    }
+
+    /// `Σ mixing[o] · o(x)` for `x` `[N, H, W, C]` with `size` = `[N, H, W]`, in training mode.
+    pub fn forward(&self, size: [usize; 3], x: &[f32], weights: &[f32], mixing: &[f32; 8]) -> Vec<f32> {
+        let g = self.geometry(size);
+        let states = self.edge.branches_forward(&g, x, weights, &mut Self::norms());
+        let mut out = vec![0.0; g.images * g.output()];
+        self.edge.mix_into(&g, x, &states, mixing, &mut out, true);
+        out
+    }
+
+    /// Gradients for the output's gradient `dy`; runs the forward pass again.
+    pub fn backward(
+        &self,
+        size: [usize; 3],
+        x: &[f32],
+        weights: &[f32],
+        mixing: &[f32; 8],
+        dy: &[f32],
+    ) -> MixedGradients {
+        let g = self.geometry(size);
+        let states = self.edge.branches_forward(&g, x, weights, &mut Self::norms());
+        let mut found =
+            MixedGradients { input: vec![0.0; x.len()], weights: vec![0.0; weights.len()], mixing: [0.0; 8] };
+        let mut to =
+            Gradients { input: &mut found.input, weights: Some(&mut found.weights), mixing: &mut found.mixing };
+        self.edge.backward(&g, x, weights, mixing, &states, dy, &mut to);
+        found
+    }
+}

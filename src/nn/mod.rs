@@ -1,0 +1,91 @@
+//! The supernet: layers, cells and the network on candle tensors, with backward passes of our own; names of published
+//! checkpoints; initialisation; the memory model.
+//!
+//! Candle's autograd sees one custom operation per block: the stem, each cell, the classifier. Inside a block everything runs
+//! on plain channels-last maps, so that a block alone decides what is kept and what is computed again.
+
+mod cell;
+mod cell_op;
+mod edge;
+mod head;
+mod init;
+mod layout;
+mod mixed;
+mod mixing;
+mod norm;
+mod parallel;
+mod project;
+mod separable;
+mod stem;
+mod supernet;
+mod weights;
+
+pub use init::Init;
+pub use layout::{BlockLayout, CellShape, Kind, Slot};
+pub use mixed::{MixedGradients, MixedOperation};
+pub use mixing::Mixing;
+pub use norm::Norm;
+pub use supernet::{Pass, Supernet, SupernetConfig};
+
+/// What a cell keeps for its backward pass. Results are the same bit for bit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Policy {
+    /// Every map before a batch norm: fastest.
+    Keep,
+    /// The projected inputs only; the rest is computed again: leanest.
+    Recompute,
+}
+
+/// Someone who watches a forward pass, for ranking functions that look at activations. Calls come in a fixed order from
+/// one thread.
+pub trait Probe: Send + Sync {
+    /// The inputs of a ReLU, `[N, H, W, C]`, which is applied `multiplicity` times in the published network (each
+    /// convolution of an edge has its own). Where `mean` (by channel) is given, the values are those before a batch norm and
+    /// the ReLU's input is positive exactly where they are above the mean.
+    fn relu(&self, values: &[f32], mean: Option<&[f32]>, images: usize, multiplicity: usize);
+
+    /// Biased variance by channel of a batch norm's input.
+    fn norm(&self, variance: &[f64]);
+}
+
+/// What can go wrong in building, loading or running a supernet.
+#[derive(Debug, thiserror::Error)]
+pub enum NnError {
+    #[error("{0}")]
+    Config(String),
+    #[error("{0}")]
+    Input(String),
+    #[error("weights: {0}")]
+    Weights(String),
+    #[error("{path}: {source}")]
+    File { path: std::path::PathBuf, source: std::io::Error },
+    #[error("tensor operation failed: {0}")]
+    Tensor(#[from] candle_core::Error),
+}
+
+/// The numbers of a contiguous float32 CPU tensor's storage.
+fn slice<'a>(storage: &'a candle_core::CpuStorage, layout: &candle_core::Layout) -> candle_core::Result<&'a [f32]> {
+    let all = storage.as_slice::<f32>()?;
+    match layout.contiguous_offsets() {
+        Some((start, end)) => Ok(&all[start..end]),
+        None => candle_core::bail!("a supernet's block needs contiguous tensors"),
+    }
+}
+
+/// Runs `work` on the numbers of contiguous float32 CPU tensors.
+fn with_slices<const N: usize, T>(
+    tensors: [&candle_core::Tensor; N],
+    work: impl FnOnce([&[f32]; N]) -> T,
+) -> candle_core::Result<T> {
+    let contiguous: Vec<candle_core::Tensor> =
+        tensors.iter().map(|t| t.contiguous()).collect::<candle_core::Result<_>>()?;
+    let held: Vec<_> = contiguous.iter().map(|t| t.storage_and_layout()).collect();
+    let mut slices: [&[f32]; N] = [&[]; N];
+    for (to, (storage, layout)) in slices.iter_mut().zip(&held) {
+        *to = match &**storage {
+            candle_core::Storage::Cpu(s) => slice(s, layout)?,
+            _ => candle_core::bail!("the supernet's blocks run on the CPU"),
+        };
+    }
+    Ok(work(slices))
+}

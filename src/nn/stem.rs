@@ -1,0 +1,200 @@
+//! The stem: a 3x3 convolution from the picture's channels, and the only batch norm with scale and shift.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape, Tensor};
+
+use super::layout::{BlockLayout, Kind};
+use super::norm::{Norm, NormPass, NormSlot, Seen, Statistics, Sums, moments_of};
+use super::parallel::{Images, image, map_groups, sum_parts};
+use super::{Probe, slice, with_slices};
+use crate::kernels::matrix::{Outer, Packed, product};
+use crate::kernels::norm::add_products;
+
+/// Taps of the 3x3 window.
+const TAPS: usize = 9;
+
+#[derive(Clone, Debug)]
+pub(crate) struct StemPlan {
+    pub inputs: usize,
+    pub outputs: usize,
+    pub layout: BlockLayout,
+    pub norm: NormSlot,
+}
+
+impl StemPlan {
+    pub fn new(inputs: usize, outputs: usize) -> StemPlan {
+        let mut layout = BlockLayout::default();
+        layout.add("stem.0.weight".into(), Kind::Convolution { kernel: 3 }, outputs, inputs);
+        layout.add("stem.1.weight".into(), Kind::NormWeight, outputs, 1);
+        layout.add("stem.1.bias".into(), Kind::NormBias, outputs, 1);
+        let norm = layout.add_norm("stem.1".into(), outputs);
+        StemPlan { inputs, outputs, layout, norm }
+    }
+
+    fn window(&self) -> usize {
+        TAPS * self.inputs
+    }
+
+    /// Weights of the convolution `[9·C_in, C_out]`, scale and shift of the norm.
+    fn split<'a>(&self, parameters: &'a [f32]) -> (&'a [f32], &'a [f32], &'a [f32]) {
+        let (convolution, rest) = parameters.split_at(self.window() * self.outputs);
+        let (scale, shift) = rest.split_at(self.outputs);
+        (convolution, scale, shift)
+    }
+}
+
+/// Inputs: pictures `[N, H, W, C]`, and the block's parameters. Output: `[N, H, W, 3C']`.
+pub(crate) struct StemOp {
+    pub plan: Arc<StemPlan>,
+    pub norm: Norm,
+    pub running: Arc<Vec<f32>>,
+    pub probe: Option<Arc<dyn Probe>>,
+    pub keep: bool,
+    pub retain: bool,
+    pub side: Arc<Mutex<Side>>,
+}
+
+#[derive(Default)]
+pub(crate) struct Side {
+    pub seen: Vec<Seen>,
+    /// The map before the norm, and the norm.
+    state: Option<(Vec<f32>, Statistics)>,
+}
+
+/// The 3x3 windows of one picture, `[H·W, 9·C]`, zeros outside.
+fn windows(x: &[f32], height: usize, width: usize, c: usize, to: &mut [f32]) {
+    for y in 0..height {
+        for xx in 0..width {
+            let row = &mut to[(y * width + xx) * TAPS * c..][..TAPS * c];
+            for (t, place) in row.chunks_exact_mut(c).enumerate() {
+                let (sy, sx) = ((y + t / 3).wrapping_sub(1), (xx + t % 3).wrapping_sub(1));
+                if sy < height && sx < width {
+                    place.copy_from_slice(&x[(sy * width + sx) * c..][..c]);
+                } else {
+                    place.fill(0.0);
+                }
+            }
+        }
+    }
+}
+
+impl CustomOp2 for StemOp {
+    fn name(&self) -> &'static str {
+        "supernet-stem"
+    }
+
+    fn cpu_fwd(&self, sx: &CpuStorage, lx: &Layout, sw: &CpuStorage, lw: &Layout) -> Result<(CpuStorage, Shape)> {
+        let (n, h, w, c) = lx.shape().dims4()?;
+        let (x, parameters) = (slice(sx, lx)?, slice(sw, lw)?);
+        let (convolution, scale, shift) = self.plan.split(parameters);
+        let outputs = self.plan.outputs;
+        let packed = Packed::new(convolution, self.plan.window(), outputs);
+        let mut z = vec![0.0f32; n * h * w * outputs];
+        let writer = Images::new(&mut z, n);
+        let parts = map_groups(n, |group| {
+            let mut columns = vec![0.0f32; h * w * TAPS * c];
+            let mut moments = moments_of(self.norm, outputs);
+            for i in group {
+                windows(image(x, i, h * w * c), h, w, c, &mut columns);
+                // SAFETY: groups do not share images.
+                let z = unsafe { writer.image(i) };
+                product(&columns, TAPS * c, h * w, &packed, z, outputs);
+                if let Some(m) = &mut moments {
+                    m.add_map(z);
+                }
+            }
+            moments
+        });
+        let mut norms = NormPass { norm: self.norm, running: &self.running, seen: Vec::new() };
+        let statistics = norms.settle(self.plan.norm, parts.into_iter().flatten());
+        let mut out = vec![0.0f32; z.len()];
+        if self.norm == Norm::Off {
+            // No norm at all: neither scale nor shift.
+            out.copy_from_slice(&z);
+        } else {
+            let writer = Images::new(&mut out, n);
+            map_groups(n, |group| {
+                for i in group {
+                    // SAFETY: groups do not share images.
+                    let out = unsafe { writer.image(i) };
+                    let z = image(&z, i, h * w * outputs);
+                    for (o, z) in out.chunks_exact_mut(outputs).zip(z.chunks_exact(outputs)) {
+                        for k in 0..outputs {
+                            o[k] = (z[k] - statistics.mean[k]) * statistics.scale[k] * scale[k] + shift[k];
+                        }
+                    }
+                }
+            });
+        }
+        if let Some(probe) = &self.probe {
+            norms.seen.iter().for_each(|s| probe.norm(&s.moments.variance()));
+        }
+        let mut side = self.side.lock().unwrap_or_else(PoisonError::into_inner);
+        *side = Side { seen: norms.seen, state: self.keep.then_some((z, statistics)) };
+        Ok((CpuStorage::F32(out), Shape::from((n, h, w, outputs))))
+    }
+
+    fn bwd(
+        &self,
+        x: &Tensor,
+        parameters: &Tensor,
+        _: &Tensor,
+        gradient: &Tensor,
+    ) -> Result<(Option<Tensor>, Option<Tensor>)> {
+        let mut side = self.side.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some((z, statistics)) = side.state.take() else {
+            candle_core::bail!("the stem's backward pass needs a forward pass that keeps its state, once for each");
+        };
+        let (n, h, w, c) = x.dims4()?;
+        let outputs = self.plan.outputs;
+        let found = with_slices([x, parameters, gradient], |[x, parameters, dy]| {
+            let (_, scale, _) = self.plan.split(parameters);
+            let len = h * w * outputs;
+            let parts = map_groups(n, |group| {
+                let mut sums = Sums::new(outputs);
+                for i in group {
+                    let (dy, z) = (image(dy, i, len), image(&z, i, len));
+                    add_products(dy, z, &statistics.mean, &mut sums.plain, &mut sums.product);
+                }
+                sums
+            });
+            let sums = Sums::total(outputs, &parts);
+            let mut back = statistics.backward(1.0, &sums);
+            if self.norm != Norm::Off {
+                for k in 0..outputs {
+                    back.scale[k] *= scale[k];
+                    back.slope[k] *= scale[k];
+                    back.offset[k] *= scale[k];
+                }
+            }
+            let outer = Outer { m: h * w, k: TAPS * c, n: outputs, lda: TAPS * c, ldb: outputs, ldc: outputs };
+            let gradients = map_groups(n, |group| {
+                let mut columns = vec![0.0f32; h * w * TAPS * c];
+                let mut dz = vec![0.0f32; len];
+                let mut own = vec![0.0f32; TAPS * c * outputs];
+                for i in group {
+                    windows(image(x, i, h * w * c), h, w, c, &mut columns);
+                    back.apply(image(dy, i, len), image(&z, i, len), &mut dz);
+                    outer.add(&columns, &dz, &mut own);
+                }
+                own
+            });
+            let mut all = vec![0.0f32; parameters.len()];
+            let (convolution, rest) = all.split_at_mut(TAPS * c * outputs);
+            sum_parts(&gradients, convolution);
+            if self.norm != Norm::Off {
+                let (to_scale, to_shift) = rest.split_at_mut(outputs);
+                for k in 0..outputs {
+                    to_scale[k] = (sums.product[k] * f64::from(statistics.scale[k])) as f32;
+                    to_shift[k] = sums.plain[k] as f32;
+                }
+            }
+            all
+        })?;
+        if self.retain {
+            side.state = Some((z, statistics));
+        }
+        Ok((None, Some(Tensor::from_vec(found, parameters.shape(), parameters.device())?)))
+    }
+}

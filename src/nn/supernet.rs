@@ -1,0 +1,341 @@
+use std::sync::{Arc, Mutex, PoisonError};
+
+use candle_core::{Device, Tensor, Var};
+
+use super::cell_op::{self, CellOp};
+use super::head::{self, HeadOp};
+use super::layout::{BlockLayout, CellPlan, CellShape, Kind, Slot};
+use super::norm::{Norm, Seen};
+use super::stem::{self, StemOp, StemPlan};
+use super::{Init, Mixing, NnError, Policy, Probe};
+use crate::space::{CellKind, Mask, NODES};
+
+/// Share of a batch's statistics that goes into the running ones.
+const MOMENTUM: f64 = 0.1;
+
+/// What a supernet is built from.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SupernetConfig {
+    /// Width of the first cells' nodes.
+    pub channels: usize,
+    pub classes: usize,
+    /// Channels of the pictures.
+    pub input_channels: usize,
+    /// The cells, in order.
+    pub layout: Vec<CellKind>,
+    /// The stem has `stem_multiplier * channels` channels; 3 in the published code.
+    pub stem_multiplier: usize,
+    /// Operations that exist; the others are neither allocated nor run.
+    pub mask: Mask,
+    pub policy: Policy,
+}
+
+/// The network of which every edge is a mixture of its kept operations.
+pub struct Supernet {
+    config: SupernetConfig,
+    stem: Arc<StemPlan>,
+    cells: Vec<Arc<CellPlan>>,
+    head: BlockLayout,
+    /// Flat parameters by block: the stem, each cell, the classifier.
+    blocks: Vec<Var>,
+    running: Mutex<Running>,
+}
+
+#[derive(Clone, Default)]
+struct Running {
+    /// By block, as in `blocks`; shared with the passes that read them.
+    blocks: Vec<Arc<Vec<f32>>>,
+    /// Batches that went into them.
+    batches: u64,
+}
+
+/// How to run the network.
+#[derive(Clone)]
+pub struct Pass {
+    pub norm: Norm,
+    /// Gradients of the weights are wanted.
+    pub weights: bool,
+    /// Gradients of the mixing weights are wanted.
+    pub mixing: bool,
+    /// Take the batch's statistics into the running ones.
+    pub update_running: bool,
+    /// More than one backward pass will follow: keep what the first would free.
+    pub retain: bool,
+    pub probe: Option<Arc<dyn Probe>>,
+}
+
+impl Pass {
+    /// Training mode, gradients of the weights: a weight step.
+    pub fn weight_step() -> Pass {
+        Pass { norm: Norm::Batch, weights: true, mixing: false, update_running: true, retain: false, probe: None }
+    }
+
+    /// Training mode, gradients of the mixing weights only: an architecture step.
+    pub fn architecture_step() -> Pass {
+        Pass { weights: false, mixing: true, ..Pass::weight_step() }
+    }
+
+    /// Statistics of the batch, no gradients, nothing remembered: ranking functions.
+    pub fn observe() -> Pass {
+        Pass { weights: false, mixing: false, update_running: false, ..Pass::weight_step() }
+    }
+
+    /// Evaluation mode.
+    pub fn evaluate() -> Pass {
+        Pass { norm: Norm::Running, ..Pass::observe() }
+    }
+}
+
+impl Supernet {
+    /// A network with all weights 0; [`Supernet::initialise`] or [`Supernet::load`] fill them.
+    ///
+    /// # Errors
+    /// A configuration that is no network, an edge without operations.
+    pub fn new(config: &SupernetConfig) -> Result<Supernet, NnError> {
+        let refuse = |what: &str| Err(NnError::Config(what.to_string()));
+        if config.channels == 0 || config.stem_multiplier == 0 {
+            return refuse("a supernet needs at least 1 channel");
+        }
+        if config.layout.is_empty() {
+            return refuse("a supernet needs at least 1 cell");
+        }
+        if config.classes == 0 || config.input_channels == 0 {
+            return refuse("a supernet needs at least 1 class and 1 input channel");
+        }
+        if config.layout.iter().filter(|k| **k == CellKind::Reduction).count() > 16 {
+            return refuse("a supernet takes at most 16 reduction cells: each doubles the width");
+        }
+        config.mask.check().map_err(|e| NnError::Config(e.to_string()))?;
+        let stem_channels = config.stem_multiplier * config.channels;
+        let stem = StemPlan::new(config.input_channels, stem_channels);
+        let shapes = CellShape::stack(config.channels, stem_channels, &config.layout);
+        let features = NODES * shapes.last().map_or(config.channels, |s| s.channels);
+        let cells: Vec<_> =
+            shapes.into_iter().enumerate().map(|(i, s)| Arc::new(CellPlan::new(i, s, &config.mask))).collect();
+        let head = head::layout(features, config.classes);
+        let layouts = || std::iter::once(&stem.layout).chain(cells.iter().map(|c| &c.layout)).chain([&head]);
+        let blocks =
+            layouts().map(|l| Var::zeros(l.len, candle_core::DType::F32, &Device::Cpu)).collect::<Result<_, _>>()?;
+        let running = layouts()
+            .map(|l| {
+                let mut values = vec![0.0; l.running];
+                for n in &l.norms {
+                    values[n.slot.offset + n.slot.channels..][..n.slot.channels].fill(1.0);
+                }
+                Arc::new(values)
+            })
+            .collect();
+        let running = Mutex::new(Running { blocks: running, batches: 0 });
+        Ok(Supernet { config: config.clone(), stem: Arc::new(stem), cells, head, blocks, running })
+    }
+
+    pub fn config(&self) -> &SupernetConfig {
+        &self.config
+    }
+
+    /// Names and places of the parameters, by block: the stem, each cell, the classifier.
+    pub fn layouts(&self) -> impl Iterator<Item = &BlockLayout> {
+        std::iter::once(&self.stem.layout).chain(self.cells.iter().map(|c| &c.layout)).chain([&self.head])
+    }
+
+    /// Flat parameters, by block.
+    pub fn blocks(&self) -> &[Var] {
+        &self.blocks
+    }
+
+    /// Number of weights.
+    pub fn parameters(&self) -> usize {
+        self.layouts().map(|l| l.len).sum()
+    }
+
+    /// Draws all weights anew (see [`Init`]), and forgets the running statistics.
+    ///
+    /// # Errors
+    /// None but candle's own.
+    pub fn initialise(&mut self, init: Init, seed: u64) -> Result<(), NnError> {
+        let features = self.head.slots.first().map_or(1, |s| s.inputs);
+        for (layout, var) in self.layouts().zip(&self.blocks) {
+            let mut values = vec![0.0; layout.len];
+            for slot in &layout.slots {
+                let fan = Slot { inputs: if slot.kind == Kind::Bias { features } else { slot.inputs }, ..slot.clone() };
+                let mut drawn = init.draw(&fan, seed);
+                drawn.truncate(slot.len());
+                slot.to_memory(&drawn, &mut values[slot.offset..][..slot.len()]);
+            }
+            var.set(&Tensor::from_vec(values, layout.len, &Device::Cpu)?)?;
+        }
+        let fresh = Supernet::new(&self.config)?;
+        self.set_running(fresh.lock().clone());
+        Ok(())
+    }
+
+    /// The same network with fewer operations, weights copied.
+    ///
+    /// # Errors
+    /// A mask that keeps what this network has not, or nothing on an edge.
+    pub fn masked(&self, mask: &Mask) -> Result<Supernet, NnError> {
+        if mask.and(&self.config.mask) != *mask {
+            return Err(NnError::Config("a cut network can't have operations that its source lacks".into()));
+        }
+        let cut = Supernet::new(&SupernetConfig { mask: *mask, ..self.config.clone() })?;
+        let own = self.lock().clone();
+        let mut running = cut.lock().clone();
+        running.batches = own.batches;
+        for (i, (to, from)) in cut.layouts().zip(self.layouts()).enumerate() {
+            let values = self.blocks[i].to_vec1::<f32>()?;
+            let mut kept = vec![0.0; to.len];
+            // Slots come in one order in both.
+            let mut sources = from.slots.iter();
+            for slot in &to.slots {
+                if let Some(s) = sources.by_ref().find(|s| s.name == slot.name) {
+                    kept[slot.offset..][..slot.len()].copy_from_slice(&values[s.offset..][..s.len()]);
+                }
+            }
+            cut.blocks[i].set(&Tensor::from_vec(kept, to.len, &Device::Cpu)?)?;
+            let mut statistics = running.blocks[i].to_vec();
+            let mut sources = from.norms.iter();
+            for n in &to.norms {
+                if let Some(s) = sources.by_ref().find(|s| s.name == n.name) {
+                    let len = 2 * n.slot.channels;
+                    statistics[n.slot.offset..][..len].copy_from_slice(&own.blocks[i][s.slot.offset..][..len]);
+                }
+            }
+            running.blocks[i] = Arc::new(statistics);
+        }
+        cut.set_running(running);
+        Ok(cut)
+    }
+
+    /// Logits `[N, classes]` of pictures `[N, H, W, C]`.
+    ///
+    /// # Errors
+    /// Pictures of another number of channels, or candle's own.
+    pub fn forward(&self, images: &Tensor, mixing: &Mixing, pass: &Pass) -> Result<Tensor, NnError> {
+        let features = self.features(images, mixing, pass)?;
+        let head = self.block(self.blocks.len() - 1, pass.weights)?;
+        Ok(features.apply_op2(&head, HeadOp { classes: self.config.classes })?)
+    }
+
+    /// Output of the last cell, `[N, H', W', C']`, before the global average.
+    ///
+    /// # Errors
+    /// As [`Supernet::forward`].
+    pub fn features(&self, images: &Tensor, mixing: &Mixing, pass: &Pass) -> Result<Tensor, NnError> {
+        let mut last = None;
+        self.trace(images, mixing, pass, |_, t| last = Some(t.clone()))?;
+        last.ok_or_else(|| NnError::Config("a supernet needs at least 1 cell".into()))
+    }
+
+    /// Shows the output of the stem (0) and of every cell (1, 2, …), `[N, H, W, C]` each, to `each`.
+    ///
+    /// # Errors
+    /// As [`Supernet::forward`].
+    pub fn trace(
+        &self,
+        images: &Tensor,
+        mixing: &Mixing,
+        pass: &Pass,
+        mut each: impl FnMut(usize, &Tensor),
+    ) -> Result<(), NnError> {
+        let (n, h, w, c) = images.dims4()?;
+        if c != self.config.input_channels || n == 0 || h == 0 || w == 0 {
+            return Err(NnError::Input(format!(
+                "the network takes pictures [N, H, W, {}], not [{n}, {h}, {w}, {c}]",
+                self.config.input_channels
+            )));
+        }
+        let running = self.lock().clone();
+        let mut seen: Vec<Vec<Seen>> = Vec::with_capacity(self.blocks.len());
+        let stem_side = Arc::new(Mutex::new(stem::Side::default()));
+        let op = StemOp {
+            plan: self.stem.clone(),
+            norm: pass.norm,
+            running: running.blocks[0].clone(),
+            probe: pass.probe.clone(),
+            keep: pass.weights,
+            retain: pass.retain,
+            side: stem_side.clone(),
+        };
+        let mut last = images.contiguous()?.apply_op2(&self.block(0, pass.weights)?, op)?;
+        seen.push(std::mem::take(&mut stem_side.lock().unwrap_or_else(PoisonError::into_inner).seen));
+        each(0, &last);
+        let mut older = last.clone();
+        for (i, plan) in self.cells.iter().enumerate() {
+            let weights =
+                Tensor::cat(&[&self.block(i + 1, pass.weights)?, &mixing.of(plan.shape.kind).flatten_all()?], 0)?;
+            let side = Arc::new(Mutex::new(cell_op::Side::default()));
+            let op = CellOp {
+                plan: plan.clone(),
+                norm: pass.norm,
+                policy: self.config.policy,
+                running: running.blocks[i + 1].clone(),
+                probe: pass.probe.clone(),
+                keep: pass.weights || pass.mixing,
+                retain: pass.retain,
+                // The stem's output needs a gradient only for the stem's own weights.
+                inputs_wanted: [pass.weights || i > 1, pass.weights || i > 0],
+                weights_wanted: pass.weights,
+                side: side.clone(),
+            };
+            let output = older.apply_op3(&last, &weights, op)?;
+            seen.push(std::mem::take(&mut side.lock().unwrap_or_else(PoisonError::into_inner).seen));
+            each(i + 1, &output);
+            (older, last) = (last, output);
+        }
+        if pass.update_running && pass.norm == Norm::Batch {
+            self.update_running(&seen);
+        }
+        Ok(())
+    }
+
+    /// `running = 0.9·running + 0.1·batch`, the variance unbiased.
+    fn update_running(&self, seen: &[Vec<Seen>]) {
+        let mut running = self.lock();
+        running.batches += 1;
+        for (block, seen) in running.blocks.iter_mut().zip(seen) {
+            let values = Arc::make_mut(block);
+            for s in seen {
+                let c = s.slot.channels;
+                let (means, variances) = values[s.slot.offset..][..2 * c].split_at_mut(c);
+                let n = s.moments.count;
+                for k in 0..c {
+                    let unbiased = s.moments.squares[k] / (n - 1.0).max(1.0);
+                    means[k] = ((1.0 - MOMENTUM) * f64::from(means[k]) + MOMENTUM * s.moments.mean[k]) as f32;
+                    variances[k] = ((1.0 - MOMENTUM) * f64::from(variances[k]) + MOMENTUM * unbiased) as f32;
+                }
+            }
+        }
+    }
+
+    fn block(&self, i: usize, tracked: bool) -> Result<Tensor, NnError> {
+        let var = &self.blocks[i];
+        Ok(if tracked { var.as_tensor().clone() } else { var.as_detached_tensor() })
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Running> {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn set_running(&self, running: Running) {
+        *self.lock() = running;
+    }
+
+    /// Running statistics by block, and how many batches went into them.
+    pub fn running(&self) -> (Vec<Vec<f32>>, u64) {
+        let running = self.lock();
+        (running.blocks.iter().map(|b| b.to_vec()).collect(), running.batches)
+    }
+
+    /// Puts back what [`Supernet::running`] gave.
+    ///
+    /// # Errors
+    /// Blocks of other lengths.
+    pub fn restore_running(&self, blocks: Vec<Vec<f32>>, batches: u64) -> Result<(), NnError> {
+        let lengths: Vec<usize> = self.layouts().map(|l| l.running).collect();
+        if blocks.iter().map(Vec::len).ne(lengths.iter().copied()) {
+            return Err(NnError::Weights("running statistics of another network".into()));
+        }
+        self.set_running(Running { blocks: blocks.into_iter().map(Arc::new).collect(), batches });
+        Ok(())
+    }
+}

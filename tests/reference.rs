@@ -1,0 +1,299 @@
+//! The supernet against the reference tensors: a PyTorch DARTS network in float32 and float64, from shared initial weights.
+//! `ZONAS_REFERENCE` names the file; without it the shared one is read; where there is neither, the test says that it
+//! skipped. A small reference of the same kind travels with the tests.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::{Path, PathBuf};
+
+use candle_core::{DType, Device, Tensor};
+use candle_nn::loss::cross_entropy;
+use zonas::nn::{Kind, MixedOperation, Mixing, Norm, Pass, Policy, Supernet, SupernetConfig};
+use zonas::space::{CellKind, Mask, Operation};
+
+/// Ten times how close PyTorch's own float32 gets to float64 (relative L2 norm of the difference).
+const LOGITS: f64 = 2.5e-6;
+const ALPHAS: f64 = 3.5e-6;
+const WEIGHTS: f64 = 8.1e-5;
+const RUNNING: &str = "running statistics";
+
+/// Worst relative errors of a group of tensors.
+#[derive(Default)]
+struct Group {
+    ours: f64,
+    of: String,
+    /// Of PyTorch's float32.
+    theirs: f64,
+    limit: f64,
+}
+
+fn relative(ours: &[f64], expected: &[f64]) -> f64 {
+    let difference = ours.iter().zip(expected).map(|(a, b)| (a - b).powi(2)).sum::<f64>().sqrt();
+    let norm = expected.iter().map(|v| v * v).sum::<f64>().sqrt();
+    if norm > 0.0 { difference / norm } else { difference }
+}
+
+struct Reference {
+    tensors: HashMap<String, Tensor>,
+    channels: usize,
+    layers: usize,
+    classes: usize,
+    keep: Vec<Operation>,
+    groups: std::cell::RefCell<BTreeMap<String, Group>>,
+}
+
+impl Reference {
+    fn read(path: &Path) -> Reference {
+        let bytes = std::fs::read(path).unwrap();
+        let (_, header) = safetensors::SafeTensors::read_metadata(&bytes).unwrap();
+        let meta = header.metadata().clone().expect("a reference file has metadata");
+        let number = |k: &str| meta[k].parse::<usize>().unwrap();
+        Reference {
+            tensors: candle_core::safetensors::load_buffer(&bytes, &Device::Cpu).unwrap(),
+            channels: number("C"),
+            layers: number("layers"),
+            classes: number("classes"),
+            keep: meta["mask_keep"].split(',').map(|o| o.parse().unwrap()).collect(),
+            groups: Default::default(),
+        }
+    }
+
+    fn get(&self, name: &str) -> &Tensor {
+        self.tensors.get(name).unwrap_or_else(|| panic!("the reference lacks `{name}`"))
+    }
+
+    fn values(&self, name: &str) -> Vec<f64> {
+        self.get(name).to_dtype(DType::F64).unwrap().flatten_all().unwrap().to_vec1().unwrap()
+    }
+
+    /// Holds `ours` against `f64/<name>`; the error is relative to the tensor's norm.
+    fn check(&self, group: &str, name: &str, ours: &Tensor, limit: f64) {
+        let expected = self.get(&format!("f64/{name}"));
+        assert_eq!(ours.elem_count(), expected.elem_count(), "{name}");
+        let ours: Vec<f64> = ours.to_dtype(DType::F64).unwrap().flatten_all().unwrap().to_vec1().unwrap();
+        self.check_values(group, name, &ours, limit);
+    }
+
+    fn check_values(&self, group: &str, name: &str, ours: &[f64], limit: f64) {
+        let expected = self.values(&format!("f64/{name}"));
+        assert_eq!(ours.len(), expected.len(), "{name}");
+        let error = relative(ours, &expected);
+        let mut groups = self.groups.borrow_mut();
+        let entry = groups.entry(group.to_string()).or_insert(Group { limit, ..Group::default() });
+        if error > entry.ours || error.is_nan() {
+            (entry.ours, entry.of) = (error, name.to_string());
+        }
+        if self.tensors.contains_key(&format!("f32/{name}")) {
+            entry.theirs = entry.theirs.max(relative(&self.values(&format!("f32/{name}")), &expected));
+        }
+        if group == RUNNING {
+            // Means near 0 have no relative error worth the name: ten times PyTorch's own, whatever that is.
+            entry.limit = entry.limit.max(10.0 * entry.theirs);
+        }
+    }
+
+    fn report(&self) {
+        println!("{:<28} {:>10} {:>10} {:>10}  worst tensor", "group", "error", "limit", "PyTorch's");
+        let groups = self.groups.borrow();
+        for (group, g) in groups.iter() {
+            println!("{group:<28} {:>10.2e} {:>10.1e} {:>10.2e}  {}", g.ours, g.limit, g.theirs, g.of);
+        }
+        for (group, g) in groups.iter() {
+            assert!(g.ours <= g.limit, "{group}: {} is off by {:.2e}, more than {:.1e}", g.of, g.ours, g.limit);
+        }
+    }
+
+    fn net(&self, mask: Mask, policy: Policy) -> Supernet {
+        let mut net = Supernet::new(&SupernetConfig {
+            channels: self.channels,
+            classes: self.classes,
+            input_channels: self.get("input").dim(1).unwrap(),
+            layout: CellKind::published_layout(self.layers),
+            stem_multiplier: 3,
+            mask,
+            policy,
+        })
+        .unwrap();
+        net.set_tensors(&self.tensors).unwrap();
+        net
+    }
+
+    fn images(&self, name: &str) -> Tensor {
+        self.get(name).permute((0, 2, 3, 1)).unwrap().contiguous().unwrap()
+    }
+
+    fn target(&self, name: &str) -> Tensor {
+        self.get(name).to_dtype(DType::U32).unwrap()
+    }
+
+    fn alphas(&self) -> [candle_core::Var; 2] {
+        ["alphas_normal", "alphas_reduce"].map(|n| candle_core::Var::from_tensor(self.get(n)).unwrap())
+    }
+}
+
+/// `[N, H, W, C]` as the reference lays it out.
+fn nchw(t: &Tensor) -> Tensor {
+    t.permute((0, 3, 1, 2)).unwrap().contiguous().unwrap()
+}
+
+fn everything() -> Pass {
+    Pass { mixing: true, ..Pass::weight_step() }
+}
+
+fn forward_and_gradients(r: &Reference, policy: Policy) {
+    let net = r.net(Mask::FULL, policy);
+    let [an, ar] = r.alphas();
+    let mixing = Mixing::softmax(&an, &ar, &Mask::FULL).unwrap();
+    r.check("mixing weights", "mix_normal", &mixing.normal, LOGITS);
+    r.check("mixing weights", "mix_reduce", &mixing.reduction, LOGITS);
+    let mut outputs = Vec::new();
+    net.trace(&r.images("input"), &mixing, &Pass { update_running: false, ..everything() }, |_, t| {
+        outputs.push(t.clone())
+    })
+    .unwrap();
+    r.check("stem and cell outputs", "stem_out", &nchw(&outputs[0]), LOGITS);
+    for (i, o) in outputs[1..].iter().enumerate() {
+        r.check("stem and cell outputs", &format!("cell_out.{i}"), &nchw(o), LOGITS);
+    }
+
+    let logits = net.forward(&r.images("input"), &mixing, &everything()).unwrap();
+    r.check("logits", "logits", &logits, LOGITS);
+    let loss = cross_entropy(&logits, &r.target("target")).unwrap();
+    r.check("loss", "loss", &loss, LOGITS);
+    let gradients = loss.backward().unwrap();
+    r.check("alpha gradients", "grad/alphas_normal", gradients.get(&an).unwrap(), ALPHAS);
+    r.check("alpha gradients", "grad/alphas_reduce", gradients.get(&ar).unwrap(), ALPHAS);
+    let mut square = 0.0;
+    for (layout, var) in net.layouts().zip(net.blocks()) {
+        let g = gradients.get(var).unwrap().to_vec1::<f32>().unwrap();
+        square += g.iter().map(|v| f64::from(*v).powi(2)).sum::<f64>();
+        for slot in &layout.slots {
+            let file: Vec<f64> = slot.to_file(&g[slot.offset..][..slot.len()]).iter().map(|v| f64::from(*v)).collect();
+            r.check_values("weight gradients", &format!("grad/{}", slot.name), &file, WEIGHTS);
+        }
+    }
+    r.check_values("gradient norm", "grad_norm", &[square.sqrt()], ALPHAS);
+    for (name, t) in net.tensors().unwrap() {
+        if name.ends_with("running_mean") || name.ends_with("running_var") {
+            r.check(RUNNING, &format!("after_forward/{name}"), &t, LOGITS);
+        }
+    }
+    let eval = net.forward(&r.images("input"), &mixing, &Pass::evaluate()).unwrap();
+    r.check("evaluation mode", "eval_logits", &eval, LOGITS);
+
+    // An architecture step finds the same alpha gradients without those of the weights.
+    let net = r.net(Mask::FULL, policy);
+    let mixing = Mixing::softmax(&an, &ar, &Mask::FULL).unwrap();
+    let logits = net.forward(&r.images("input"), &mixing, &Pass::architecture_step()).unwrap();
+    let lean = cross_entropy(&logits, &r.target("target")).unwrap().backward().unwrap();
+    for a in [&an, &ar] {
+        let bits =
+            |g: &candle_core::backprop::GradStore| g.get(a).unwrap().flatten_all().unwrap().to_vec1::<f32>().unwrap();
+        assert_eq!(bits(&gradients), bits(&lean), "an architecture step changes the alpha gradients");
+    }
+    assert!(net.blocks().iter().all(|b| lean.get(b).is_none()), "an architecture step computed weight gradients");
+}
+
+fn masked(r: &Reference, policy: Policy) {
+    let mask = Mask::uniform(&r.keep);
+    let net = r.net(mask, policy);
+    let [an, ar] = r.alphas();
+    let mixing = Mixing::softmax(&an, &ar, &mask).unwrap();
+    let logits = net.forward(&r.images("input"), &mixing, &everything()).unwrap();
+    let loss = cross_entropy(&logits, &r.target("target")).unwrap();
+    let gradients = loss.backward().unwrap();
+    r.check("masked network", "masked/logits", &logits, LOGITS);
+    r.check("masked network", "masked/loss", &loss, LOGITS);
+    r.check("masked network", "masked/grad/alphas_normal", gradients.get(&an).unwrap(), ALPHAS);
+    r.check("masked network", "masked/grad/alphas_reduce", gradients.get(&ar).unwrap(), ALPHAS);
+
+    // Cutting a full network gives the same one.
+    let cut = r.net(Mask::FULL, policy).masked(&mask).unwrap();
+    for (a, b) in cut.blocks().iter().zip(net.blocks()) {
+        assert_eq!(a.to_vec1::<f32>().unwrap(), b.to_vec1::<f32>().unwrap());
+    }
+}
+
+fn single_operations(r: &Reference) {
+    let x = r.images("ops/x");
+    let (n, h, w, c) = x.dims4().unwrap();
+    let x = x.flatten_all().unwrap().to_vec1::<f32>().unwrap();
+    for operation in Operation::ALL {
+        for stride in [1, 2] {
+            let key = format!("ops/{operation}.s{stride}");
+            let dy = r.images(&format!("ops/gy.s{stride}")).flatten_all().unwrap().to_vec1::<f32>().unwrap();
+            let op = MixedOperation::new(&[operation], c, stride);
+            let mut weights = vec![0.0; op.len()];
+            let prefix = format!("cells.0._ops.0._ops.{}.", operation.index());
+            for slot in op.slots() {
+                let file = r.get(&format!("{key}/{}", &slot.name[prefix.len()..]));
+                let file = file.flatten_all().unwrap().to_vec1::<f32>().unwrap();
+                slot.to_memory(&file, &mut weights[MixedOperation::range(slot)]);
+            }
+            let mut mixing = [0.0; 8];
+            mixing[operation.index()] = 1.0;
+            let out = op.forward([n, h, w], &x, &weights, &mixing);
+            let back = op.backward([n, h, w], &x, &weights, &mixing, &dy);
+            let map = |v: Vec<f32>, h: usize, w: usize| nchw(&Tensor::from_vec(v, (n, h, w, c), &Device::Cpu).unwrap());
+            r.check("single operations", &format!("{key}/out"), &map(out, h / stride, w / stride), LOGITS);
+            r.check("single operations, inputs", &format!("{key}/grad_x"), &map(back.input, h, w), WEIGHTS);
+            for slot in op.slots() {
+                let g = slot.to_file(&back.weights[MixedOperation::range(slot)]);
+                let g: Vec<f64> = g.iter().map(|v| f64::from(*v)).collect();
+                let name = format!("{key}/grad/{}", &slot.name[prefix.len()..]);
+                r.check_values("single operations, weights", &name, &g, WEIGHTS);
+            }
+        }
+    }
+}
+
+fn names(r: &Reference) {
+    let net = r.net(Mask::FULL, Policy::Keep);
+    let ours = net.tensors().unwrap();
+    for (name, t) in &ours {
+        assert_eq!(r.get(name).dims(), t.dims(), "{name}");
+    }
+    let weights: usize = net.layouts().flat_map(|l| &l.slots).filter(|s| s.kind != Kind::Bias).count();
+    assert!(weights > 0 && net.parameters() > 0);
+    for (name, t) in &r.tensors {
+        if !name.contains('/') && ours.contains_key(name) && name.ends_with("weight") {
+            let a = t.flatten_all().unwrap().to_vec1::<f32>().unwrap();
+            assert_eq!(
+                a,
+                ours[name].flatten_all().unwrap().to_vec1::<f32>().unwrap(),
+                "{name} changed on its way through"
+            );
+        }
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("weights.safetensors");
+    net.save(&path).unwrap();
+    let mut again = r.net(Mask::FULL, Policy::Keep);
+    again.load(&path).unwrap();
+    for (a, b) in again.blocks().iter().zip(net.blocks()) {
+        assert_eq!(a.to_vec1::<f32>().unwrap(), b.to_vec1::<f32>().unwrap());
+    }
+    let _ = Norm::Batch;
+}
+
+fn all(r: &Reference) {
+    names(r);
+    single_operations(r);
+    for policy in [Policy::Keep, Policy::Recompute] {
+        forward_and_gradients(r, policy);
+        masked(r, policy);
+    }
+    r.report();
+}
+
+#[test]
+fn agrees_with_the_reference() {
+    let path = std::env::var_os("ZONAS_REFERENCE").map(PathBuf::from).or_else(|| {
+        let shared = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/reference/darts_reference.safetensors");
+        shared.exists().then_some(shared)
+    });
+    let Some(path) = path else {
+        println!("skipped: no reference file; set ZONAS_REFERENCE to one");
+        return;
+    };
+    all(&Reference::read(&path));
+}
