@@ -265,7 +265,6 @@ unsafe fn run_kernel<S: Simd, const K: usize, const T: usize>(p: &Plan, x: *cons
 
 /// One output row: `count` vectors, `in_step` and `out_step` numbers apart.
 #[inline(always)]
-#[allow(clippy::too_many_arguments)]
 unsafe fn line<S: Simd, const K: usize, const T: usize, const PARTIAL: bool>(
     p: &Plan,
     x: *const f32,

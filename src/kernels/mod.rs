@@ -4,6 +4,9 @@
 //!
 //! All maps are `[H, W, C]`, depthwise weights `[k·k, C]`, pointwise weights `[C_in, C_out]`.
 
+// Sizes, strides and buffers of a kernel are what they are.
+#![allow(clippy::too_many_arguments)]
+
 pub mod depthwise;
 pub mod matrix;
 pub mod norm;

@@ -316,7 +316,6 @@ mod arm {
 /// use. `body` must be an `#[inline(always)] unsafe fn` over `S: Simd`.
 macro_rules! dispatch {
     ($vis:vis unsafe fn $name:ident($($arg:ident: $ty:ty),* $(,)?) = $body:ident) => {
-        #[allow(clippy::too_many_arguments)]
         $vis unsafe fn $name($($arg: $ty),*) {
             #[cfg(target_arch = "x86_64")]
             #[target_feature(enable = "avx2,fma")]

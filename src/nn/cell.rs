@@ -283,7 +283,6 @@ fn project_forward(
 }
 
 /// Backward pass of [`project_forward`]; `map` is its normalised result.
-#[allow(clippy::too_many_arguments)]
 fn project_backward(
     projector: &Projector,
     images: usize,

@@ -281,7 +281,6 @@ impl Edge {
 
     /// From the node back to the edge's input, or to the first batch norm of a separable convolution; returns for those the
     /// gradient after that norm and its sums.
-    #[allow(clippy::too_many_arguments)]
     fn backward_last(
         &self,
         g: &Geometry,

@@ -162,10 +162,8 @@ impl CustomOp2 for StemOp {
             let sums = Sums::total(outputs, &parts);
             let mut back = statistics.backward(1.0, &sums);
             if self.norm != Norm::Off {
-                for k in 0..outputs {
-                    back.scale[k] *= scale[k];
-                    back.slope[k] *= scale[k];
-                    back.offset[k] *= scale[k];
+                for form in [&mut back.scale, &mut back.slope, &mut back.offset] {
+                    form.iter_mut().zip(scale).for_each(|(f, s)| *f *= s);
                 }
             }
             let outer = Outer { m: h * w, k: TAPS * c, n: outputs, lda: TAPS * c, ldb: outputs, ldc: outputs };
