@@ -75,6 +75,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             "channels": channels, "cells": cells, "batch": batch, "threads": threads, "policy": format!("{policy:?}"),
             "kept": mask.count(), "simd": zonas::kernels::level().name(),
             "median_s": timed.get(timed.len() / 2), "min_s": timed.first(), "marks_s": parts,
+            "predicted_mib": config.search_footprint(batch, size, size, false).bytes() as f64 / (1 << 20) as f64,
             "idle_mib": idle, "peak_over_idle_mib": status_mib("VmHWM:") - idle,
         })
     );

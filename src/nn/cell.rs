@@ -33,7 +33,7 @@ impl CellPlan {
         (h.div_ceil(stride), w.div_ceil(stride))
     }
 
-    fn geometry(&self, sizes: &CellSizes, edge: Edge) -> Geometry {
+    pub(crate) fn geometry(&self, sizes: &CellSizes, edge: Edge) -> Geometry {
         let (height, width) = if edge.source() < INPUTS { self.projected(sizes) } else { self.output_size(sizes) };
         Geometry {
             images: sizes.images,

@@ -13,6 +13,7 @@ mod edge;
 mod head;
 mod init;
 mod layout;
+mod memory;
 mod mixed;
 mod mixing;
 mod norm;
@@ -25,6 +26,7 @@ mod weights;
 
 pub use init::Init;
 pub use layout::{BlockLayout, CellShape, Kind, Slot};
+pub use memory::Footprint;
 pub use mixed::{MixedGradients, MixedOperation};
 pub use mixing::Mixing;
 pub use norm::Norm;
