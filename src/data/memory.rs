@@ -1,0 +1,130 @@
+use super::statistics::{Histogram, Normalisation};
+use super::{DataError, Dataset, Kind, Split, Summary};
+use crate::random::{fnv1a, fnv1a_from};
+
+/// Pictures of one split, `[N, H, W, C]`, with their classes.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Pictures {
+    pub pixels: Vec<u8>,
+    pub labels: Vec<u32>,
+}
+
+impl Pictures {
+    /// The pictures at `indices`, in that order.
+    pub fn select(&self, indices: &[usize], picture_bytes: usize) -> Pictures {
+        let mut chosen = Pictures::default();
+        for &index in indices {
+            chosen.pixels.extend_from_slice(&self.pixels[index * picture_bytes..(index + 1) * picture_bytes]);
+            chosen.labels.push(self.labels[index]);
+        }
+        chosen
+    }
+}
+
+/// What a reader knows of a set beside its pictures.
+pub(super) struct Description {
+    pub name: String,
+    pub kind: Kind,
+    pub location: String,
+    pub height: usize,
+    pub width: usize,
+    pub channels: usize,
+    pub class_names: Vec<String>,
+    /// `None`: computed from the training pictures.
+    pub normalisation: Option<Normalisation>,
+    pub note: String,
+}
+
+/// A data set whose pixels are all in memory, as bytes.
+pub(super) struct InMemory {
+    summary: Summary,
+    train: Pictures,
+    test: Pictures,
+}
+
+impl InMemory {
+    /// Both parts must hold at least one picture of the described size, with labels below the number of classes:
+    /// readers check that, where they can say which file is wrong.
+    pub fn new(about: Description, train: Pictures, test: Pictures) -> Self {
+        let normalisation = about.normalisation.unwrap_or_else(|| {
+            let mut histogram = Histogram::new(about.channels);
+            histogram.add(&train.pixels);
+            histogram.normalisation()
+        });
+        let summary = Summary {
+            name: about.name,
+            kind: about.kind,
+            location: about.location,
+            height: about.height,
+            width: about.width,
+            channels: about.channels,
+            class_names: about.class_names,
+            train: train.labels.len(),
+            test: test.labels.len(),
+            mean: normalisation.mean,
+            std: normalisation.std,
+            note: about.note,
+        };
+        InMemory { summary, train, test }
+    }
+
+    fn part(&self, split: Split) -> &Pictures {
+        match split {
+            Split::Train => &self.train,
+            Split::Test => &self.test,
+        }
+    }
+
+    fn slice(&self, split: Split, index: usize) -> Option<&[u8]> {
+        let bytes = self.summary.picture_bytes();
+        self.part(split).pixels.get(index.checked_mul(bytes)?..index.checked_add(1)?.checked_mul(bytes)?)
+    }
+}
+
+impl Dataset for InMemory {
+    fn summary(&self) -> &Summary {
+        &self.summary
+    }
+
+    fn pixels(&self, split: Split, index: usize, out: &mut Vec<u8>) -> Result<(), DataError> {
+        let pixels =
+            self.slice(split, index).ok_or(DataError::OutOfRange { split, index, len: self.summary.len(split) })?;
+        out.clear();
+        out.extend_from_slice(pixels);
+        Ok(())
+    }
+
+    fn label(&self, split: Split, index: usize) -> usize {
+        self.part(split).labels[index] as usize
+    }
+
+    fn fingerprint(&self) -> String {
+        let mut hash = fingerprint_start(&self.summary);
+        for split in [Split::Train, Split::Test] {
+            for label in &self.part(split).labels {
+                hash = fnv1a_from(hash, &label.to_le_bytes());
+            }
+            let stride = self.summary.len(split).div_ceil(FINGERPRINT_SAMPLE).max(1);
+            for index in (0..self.summary.len(split)).step_by(stride) {
+                hash = fnv1a_from(hash, self.slice(split, index).unwrap_or(&[]));
+            }
+        }
+        format!("{hash:016x}")
+    }
+}
+
+/// Pictures of each split whose pixels go into a fingerprint.
+const FINGERPRINT_SAMPLE: usize = 512;
+
+/// Shape and class names: what every fingerprint begins with.
+pub(super) fn fingerprint_start(summary: &Summary) -> u64 {
+    let shape = [summary.height, summary.width, summary.channels, summary.train, summary.test];
+    let mut hash = fnv1a(b"zonas data 1");
+    for number in shape {
+        hash = fnv1a_from(hash, &(number as u64).to_le_bytes());
+    }
+    for name in &summary.class_names {
+        hash = fnv1a_from(fnv1a_from(hash, name.as_bytes()), &[0]);
+    }
+    hash
+}
