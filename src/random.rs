@@ -35,6 +35,13 @@ pub fn below(rng: &mut impl Rng, bound: u64) -> u64 {
     (product >> 64) as u64
 }
 
+/// One number of N(0, 1) (Box & Muller 1958).
+pub fn normal(rng: &mut impl Rng) -> f64 {
+    let unit = |bits: u64| (bits >> 11) as f64 / (1u64 << 53) as f64;
+    let (u, v) = (1.0 - unit(rng.next_u64()), unit(rng.next_u64()));
+    (-2.0 * u.ln()).sqrt() * (std::f64::consts::TAU * v).cos()
+}
+
 /// Shuffle in place (Fisher and Yates, from the last element down).
 pub fn shuffle<T>(rng: &mut impl Rng, items: &mut [T]) {
     for last in (1..items.len()).rev() {

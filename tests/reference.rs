@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 
 use candle_core::{DType, Device, Tensor};
 use candle_nn::loss::cross_entropy;
-use zonas::nn::{Kind, MixedOperation, Mixing, Norm, Pass, Policy, Supernet, SupernetConfig};
+use zonas::nn::{Kind, MixedOperation, Mixing, Pass, Policy, Supernet, SupernetConfig};
+use zonas::oneshot::{AdamSettings, Batch, Searcher, Settings, SgdSettings};
 use zonas::space::{CellKind, Mask, Operation};
 
 /// Ten times how close PyTorch's own float32 gets to float64 (relative L2 norm of the difference).
@@ -245,6 +246,61 @@ fn single_operations(r: &Reference) {
     }
 }
 
+fn searcher(r: &Reference, policy: Policy, clip: f64) -> Searcher {
+    let settings = Settings {
+        sgd: SgdSettings { momentum: 0.9, weight_decay: 3e-4, clip },
+        adam: AdamSettings { learning_rate: 3e-4, beta1: 0.5, beta2: 0.999, weight_decay: 1e-3 },
+        order: 1,
+    };
+    let searcher = Searcher::new(r.net(Mask::FULL, policy), settings, 0).unwrap();
+    let alphas = r.alphas().map(|a| a.flatten_all().unwrap().to_vec1::<f32>().unwrap());
+    searcher.set_alphas([&alphas[0], &alphas[1]]).unwrap();
+    searcher
+}
+
+fn batch(r: &Reference, suffix: &str) -> Batch {
+    Batch { images: r.images(&format!("input{suffix}")), labels: r.target(&format!("target{suffix}")) }
+}
+
+fn wide(v: &[f32]) -> Vec<f64> {
+    v.iter().map(|x| f64::from(*x)).collect()
+}
+
+fn check_weights(r: &Reference, group: &str, prefix: &str, s: &Searcher, limit: f64) {
+    for (name, t) in s.net.tensors().unwrap() {
+        let name = format!("{prefix}/{name}");
+        if r.tensors.contains_key(&format!("f64/{name}")) {
+            r.check(group, &name, &t, limit);
+        }
+    }
+}
+
+fn search_steps(r: &Reference, policy: Policy) {
+    let mut s = searcher(r, policy, 5.0);
+    for step in ["step1", "step2"] {
+        let report = s.step(&batch(r, ""), Some(&batch(r, "_valid")), 0.025).unwrap();
+        r.check_values("search steps", &format!("{step}/loss_valid"), &[report.valid_loss.unwrap()], LOGITS);
+        r.check_values("search steps", &format!("{step}/loss_train"), &[report.train_loss], LOGITS);
+        r.check_values("search steps", &format!("{step}/grad_norm"), &[report.gradient_norm], ALPHAS);
+        let [normal, reduce] = s.alphas().unwrap();
+        r.check_values("alphas after a step", &format!("{step}/alphas_normal"), &wide(&normal), 2.7e-7);
+        r.check_values("alphas after a step", &format!("{step}/alphas_reduce"), &wide(&reduce), 2.7e-7);
+        check_weights(r, "weights after a step", step, &s, LOGITS);
+    }
+
+    let mut s = searcher(r, policy, 1.0);
+    s.step(&batch(r, ""), None, 0.025).unwrap();
+    check_weights(r, "clipped step", "clip1", &s, LOGITS);
+
+    let s = searcher(r, policy, 5.0);
+    let before = s.state().unwrap();
+    let (loss, gradients) = s.unrolled_gradients(&batch(r, ""), &batch(r, "_valid"), 0.025).unwrap();
+    r.check_values("second order", "unrolled/loss_valid", &[loss], LOGITS);
+    r.check_values("second order, alphas", "unrolled/grad/alphas_normal", &wide(&gradients[0]), 1.9e-5);
+    r.check_values("second order, alphas", "unrolled/grad/alphas_reduce", &wide(&gradients[1]), 1.9e-5);
+    assert!(s.state().unwrap() == before, "an imagined step left something behind");
+}
+
 fn names(r: &Reference) {
     let net = r.net(Mask::FULL, Policy::Keep);
     let ours = net.tensors().unwrap();
@@ -271,7 +327,6 @@ fn names(r: &Reference) {
     for (a, b) in again.blocks().iter().zip(net.blocks()) {
         assert_eq!(a.to_vec1::<f32>().unwrap(), b.to_vec1::<f32>().unwrap());
     }
-    let _ = Norm::Batch;
 }
 
 fn all(r: &Reference) {
@@ -280,6 +335,7 @@ fn all(r: &Reference) {
     for policy in [Policy::Keep, Policy::Recompute] {
         forward_and_gradients(r, policy);
         masked(r, policy);
+        search_steps(r, policy);
     }
     r.report();
 }

@@ -2,7 +2,6 @@
 //! drawn from the same seed agree in every weight that both have.
 
 use rand::RngExt;
-use rand_chacha::ChaCha8Rng;
 
 use super::layout::{Kind, Slot};
 use crate::random;
@@ -37,16 +36,9 @@ impl Init {
             }
             Init::KaimingNormalFanOut => {
                 let deviation = (2.0 / slot.fan_out() as f64).sqrt();
-                (0..n).map(|_| (normal(&mut rng) * deviation) as f32).collect()
+                (0..n).map(|_| (random::normal(&mut rng) * deviation) as f32).collect()
             }
-            Init::StandardNormal => (0..n).map(|_| normal(&mut rng) as f32).collect(),
+            Init::StandardNormal => (0..n).map(|_| random::normal(&mut rng) as f32).collect(),
         }
     }
-}
-
-/// One number of N(0, 1) (Box & Muller 1958).
-pub(crate) fn normal(rng: &mut ChaCha8Rng) -> f64 {
-    let u: f64 = 1.0 - rng.random::<f64>();
-    let v: f64 = rng.random();
-    (-2.0 * u.ln()).sqrt() * (std::f64::consts::TAU * v).cos()
 }

@@ -1,0 +1,10 @@
+//! One-shot search on a (masked) supernet: the bi-level steps of DARTS (arXiv 1806.09055), first and second order, and the
+//! genotype that the alphas stand for.
+
+mod derive;
+mod optimiser;
+mod searcher;
+
+pub use derive::{alphas_by_row, derive};
+pub use optimiser::{Adam, AdamSettings, Sgd, SgdSettings, cosine, gradient_norm};
+pub use searcher::{Batch, Searcher, SearcherState, Settings, StepReport, accuracy};

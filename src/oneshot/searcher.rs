@@ -1,0 +1,350 @@
+use candle_core::{Device, Tensor, Var};
+use candle_nn::loss::cross_entropy;
+
+use super::optimiser::{Adam, AdamSettings, Sgd, SgdSettings, gradient_norm};
+use crate::nn::{Mixing, NnError, Pass, Supernet};
+use crate::random;
+use crate::space::{CellKind, EDGES, Genotype, Mask, OPERATIONS, Place};
+
+/// Pictures `[N, H, W, C]` and classes `[N]`.
+#[derive(Clone, Debug)]
+pub struct Batch {
+    pub images: Tensor,
+    pub labels: Tensor,
+}
+
+/// Settings of the bi-level search; the published ones are the defaults of the program's configuration.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Settings {
+    pub sgd: SgdSettings,
+    pub adam: AdamSettings,
+    /// 1 or 2.
+    pub order: u8,
+}
+
+/// What one step has seen.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct StepReport {
+    pub train_loss: f64,
+    /// Pictures of the training batch that were classified rightly.
+    pub train_right: usize,
+    pub valid_loss: Option<f64>,
+    /// L2 norm of all weight gradients before clipping.
+    pub gradient_norm: f64,
+}
+
+/// A supernet in search: its weights, its alphas and both optimisers.
+pub struct Searcher {
+    pub net: Supernet,
+    pub settings: Settings,
+    /// `alphas_normal` and `alphas_reduce`, `[14, 8]`.
+    alphas: [Var; 2],
+    active: Vec<Vec<bool>>,
+    sgd: Sgd,
+    adam: Adam,
+}
+
+/// Everything that changes during a search, as plain numbers.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct SearcherState {
+    pub weights: Vec<Vec<f32>>,
+    pub running: Vec<Vec<f32>>,
+    pub batches: u64,
+    pub alphas: Vec<Vec<f32>>,
+    pub momentum: Vec<Vec<f32>>,
+    pub adam_steps: u64,
+    pub adam_first: Vec<Vec<f32>>,
+    pub adam_second: Vec<Vec<f32>>,
+}
+
+/// How many rows of `logits` `[N, classes]` have their greatest number at the label.
+///
+/// # Errors
+/// None but candle's own.
+pub fn accuracy(logits: &Tensor, labels: &Tensor) -> Result<usize, NnError> {
+    let (rows, labels) = (logits.to_vec2::<f32>()?, labels.to_vec1::<u32>()?);
+    let top = |row: &[f32]| {
+        row.iter().enumerate().fold((0, f32::NEG_INFINITY), |best, (i, v)| if *v > best.1 { (i, *v) } else { best }).0
+    };
+    Ok(rows.iter().zip(labels).filter(|(row, label)| top(row) == *label as usize).count())
+}
+
+fn scalar(t: &Tensor) -> Result<f64, NnError> {
+    Ok(f64::from(t.to_scalar::<f32>()?))
+}
+
+impl Searcher {
+    /// Alphas start at 1e-3·N(0, 1) from the stream `alphas`, equal for every mask.
+    ///
+    /// # Errors
+    /// None but candle's own.
+    pub fn new(net: Supernet, settings: Settings, seed: u64) -> Result<Searcher, NnError> {
+        let mut rng = random::stream(seed, "alphas");
+        let mut draw = || {
+            let numbers: Vec<f32> = (0..EDGES * OPERATIONS).map(|_| (1e-3 * random::normal(&mut rng)) as f32).collect();
+            Var::from_vec(numbers, (EDGES, OPERATIONS), &Device::Cpu)
+        };
+        let alphas = [draw()?, draw()?];
+        let mask = net.config().mask;
+        let active = CellKind::ALL
+            .map(|kind| Place::all().filter(|p| p.cell == kind).map(|p| mask.contains(p)).collect::<Vec<bool>>())
+            .to_vec();
+        Ok(Searcher { net, settings, alphas, active, sgd: Sgd::new(settings.sgd), adam: Adam::new(settings.adam) })
+    }
+
+    pub fn mask(&self) -> Mask {
+        self.net.config().mask
+    }
+
+    /// Raw alphas by kind, flat `[14 · 8]`.
+    ///
+    /// # Errors
+    /// None but candle's own.
+    pub fn alphas(&self) -> Result<[Vec<f32>; 2], NnError> {
+        let flat = |v: &Var| v.flatten_all()?.to_vec1::<f32>();
+        Ok([flat(&self.alphas[0])?, flat(&self.alphas[1])?])
+    }
+
+    /// # Errors
+    /// Tables of another size.
+    pub fn set_alphas(&self, alphas: [&[f32]; 2]) -> Result<(), NnError> {
+        for (var, values) in self.alphas.iter().zip(alphas) {
+            var.set(&Tensor::from_slice(values, (EDGES, OPERATIONS), &Device::Cpu)?)?;
+        }
+        Ok(())
+    }
+
+    /// Softmaxed mixing weights by kind, flat `[14 · 8]`, 0 where cut.
+    ///
+    /// # Errors
+    /// None but candle's own.
+    pub fn mixing_values(&self) -> Result<[Vec<f32>; 2], NnError> {
+        let mixing = self.detached()?;
+        let flat = |t: &Tensor| t.flatten_all()?.to_vec1::<f32>();
+        Ok([flat(&mixing.normal)?, flat(&mixing.reduction)?])
+    }
+
+    /// The genotype that the alphas stand for now.
+    ///
+    /// # Errors
+    /// None but candle's own.
+    pub fn genotype(&self) -> Result<Genotype, NnError> {
+        let [normal, reduction] = self.mixing_values()?;
+        Ok(super::derive([&normal, &reduction], &self.mask()))
+    }
+
+    fn tracked(&self) -> Result<Mixing, NnError> {
+        Ok(Mixing::softmax(&self.alphas[0], &self.alphas[1], &self.mask())?)
+    }
+
+    fn detached(&self) -> Result<Mixing, NnError> {
+        let [n, r] = [&self.alphas[0], &self.alphas[1]].map(|v| v.as_detached_tensor());
+        Ok(Mixing::softmax(&n, &r, &self.mask())?)
+    }
+
+    /// One search step: the alphas move on the validation batch (unless it is absent, as in a warm-up), then the weights on
+    /// the training batch at learning rate `rate`.
+    ///
+    /// # Errors
+    /// None but candle's own. A loss that is not finite is reported, and nothing moves after it.
+    pub fn step(&mut self, train: &Batch, valid: Option<&Batch>, rate: f64) -> Result<StepReport, NnError> {
+        let mut valid_loss = None;
+        if let Some(valid) = valid {
+            let (loss, gradients) =
+                if self.settings.order == 2 { self.unrolled(train, valid, rate)? } else { self.architecture(valid)? };
+            valid_loss = Some(loss);
+            if !loss.is_finite() {
+                return Ok(StepReport { train_loss: f64::NAN, train_right: 0, valid_loss, gradient_norm: f64::NAN });
+            }
+            let mut alphas = self.alphas()?.to_vec();
+            self.adam.step(&mut alphas, &gradients, &self.active);
+            self.set_alphas([&alphas[0], &alphas[1]])?;
+        }
+        let logits = self.net.forward(&train.images, &self.detached()?, &Pass::weight_step())?;
+        let loss = cross_entropy(&logits, &train.labels)?;
+        let train_loss = scalar(&loss)?;
+        let train_right = accuracy(&logits, &train.labels)?;
+        if !train_loss.is_finite() {
+            return Ok(StepReport { train_loss, train_right, valid_loss, gradient_norm: f64::NAN });
+        }
+        let gradients = self.weight_gradients(&loss)?;
+        drop((loss, logits));
+        let mut weights = self.weights()?;
+        let gradient_norm = self.sgd.step(rate, &mut weights, &gradients);
+        self.set_weights(weights)?;
+        Ok(StepReport { train_loss, train_right, valid_loss, gradient_norm })
+    }
+
+    /// Loss and alpha gradients at the weights as they are.
+    fn architecture(&self, valid: &Batch) -> Result<(f64, Vec<Vec<f32>>), NnError> {
+        self.alpha_gradients(valid, &Pass::architecture_step())
+    }
+
+    fn alpha_gradients(&self, batch: &Batch, pass: &Pass) -> Result<(f64, Vec<Vec<f32>>), NnError> {
+        let logits = self.net.forward(&batch.images, &self.tracked()?, pass)?;
+        let loss = cross_entropy(&logits, &batch.labels)?;
+        let gradients = loss.backward()?;
+        Ok((scalar(&loss)?, self.alphas_of(&gradients)?))
+    }
+
+    fn alphas_of(&self, gradients: &candle_core::backprop::GradStore) -> Result<Vec<Vec<f32>>, NnError> {
+        self.alphas
+            .iter()
+            .map(|a| match gradients.get(a) {
+                Some(g) => Ok(g.flatten_all()?.to_vec1::<f32>()?),
+                // No cell of this kind in the network.
+                None => Ok(vec![0.0; EDGES * OPERATIONS]),
+            })
+            .collect()
+    }
+
+    /// Validation loss after one imagined weight step, and its alpha gradients with the implicit term by finite differences
+    /// (DARTS, equations 6 to 8). One pass at a time is alive; what is kept beside it are copies of the weights.
+    fn unrolled(&self, train: &Batch, valid: &Batch, rate: f64) -> Result<(f64, Vec<Vec<f32>>), NnError> {
+        // The imagined steps leave the running statistics alone.
+        let weight_pass = Pass { update_running: false, ..Pass::weight_step() };
+        let start = self.weights()?;
+        let mixing = self.detached()?;
+        let loss = cross_entropy(&self.net.forward(&train.images, &mixing, &weight_pass)?, &train.labels)?;
+        let gradients = self.weight_gradients(&loss)?;
+        drop(loss);
+        let SgdSettings { momentum, weight_decay, .. } = self.settings.sgd;
+        let imagined: Vec<Vec<f32>> = start
+            .iter()
+            .zip(&gradients)
+            .enumerate()
+            .map(|(b, (w, g))| {
+                let buffer = self.sgd.momentum.get(b);
+                let moved = w.iter().zip(g).enumerate().map(|(i, (w, g))| {
+                    let m = buffer.map_or(0.0, |m| f64::from(m[i]));
+                    let d = momentum * m + f64::from(*g) + weight_decay * f64::from(*w);
+                    (f64::from(*w) - rate * d) as f32
+                });
+                moved.collect()
+            })
+            .collect();
+        drop(gradients);
+        self.set_weights(imagined)?;
+        let both = Pass { mixing: true, ..weight_pass.clone() };
+        let logits = self.net.forward(&valid.images, &self.tracked()?, &both)?;
+        let loss = cross_entropy(&logits, &valid.labels)?;
+        let valid_loss = scalar(&loss)?;
+        let found = loss.backward()?;
+        let mut alphas = self.alphas_of(&found)?;
+        let direction = self.blocks_of(&found)?;
+        drop((found, loss, logits));
+        let epsilon = 0.01 / gradient_norm(&direction);
+        let shifted = |sign: f64| -> Result<Vec<Vec<f32>>, NnError> {
+            let moved = start
+                .iter()
+                .zip(&direction)
+                .map(|(w, d)| {
+                    w.iter().zip(d).map(|(w, d)| (f64::from(*w) + sign * epsilon * f64::from(*d)) as f32).collect()
+                })
+                .collect();
+            self.set_weights(moved)?;
+            let pass = Pass { update_running: false, ..Pass::architecture_step() };
+            Ok(self.alpha_gradients(train, &pass)?.1)
+        };
+        let differences = shifted(1.0).and_then(|plus| Ok((plus, shifted(-1.0)?)));
+        self.set_weights(start)?;
+        let (plus, minus) = differences?;
+        for ((a, p), m) in alphas.iter_mut().zip(&plus).zip(&minus) {
+            for ((a, p), m) in a.iter_mut().zip(p).zip(m) {
+                *a = (f64::from(*a) - rate * (f64::from(*p) - f64::from(*m)) / (2.0 * epsilon)) as f32;
+            }
+        }
+        Ok((valid_loss, alphas))
+    }
+
+    /// Second-order alpha gradients at the present state, which is left as it was; for checks.
+    ///
+    /// # Errors
+    /// None but candle's own.
+    pub fn unrolled_gradients(&self, train: &Batch, valid: &Batch, rate: f64) -> Result<(f64, Vec<Vec<f32>>), NnError> {
+        self.unrolled(train, valid, rate)
+    }
+
+    /// Loss (summed over pictures) and right answers in evaluation mode.
+    ///
+    /// # Errors
+    /// None but candle's own.
+    pub fn evaluate(&self, batch: &Batch) -> Result<(f64, usize), NnError> {
+        let logits = self.net.forward(&batch.images, &self.detached()?, &Pass::evaluate())?;
+        let loss = scalar(&cross_entropy(&logits, &batch.labels)?)?;
+        Ok((loss * logits.dim(0)? as f64, accuracy(&logits, &batch.labels)?))
+    }
+
+    fn weights(&self) -> Result<Vec<Vec<f32>>, NnError> {
+        Ok(self.net.blocks().iter().map(|b| b.to_vec1::<f32>()).collect::<Result<_, _>>()?)
+    }
+
+    fn set_weights(&self, weights: Vec<Vec<f32>>) -> Result<(), NnError> {
+        for (var, values) in self.net.blocks().iter().zip(weights) {
+            let len = values.len();
+            var.set(&Tensor::from_vec(values, len, &Device::Cpu)?)?;
+        }
+        Ok(())
+    }
+
+    fn weight_gradients(&self, loss: &Tensor) -> Result<Vec<Vec<f32>>, NnError> {
+        self.blocks_of(&loss.backward()?)
+    }
+
+    fn blocks_of(&self, gradients: &candle_core::backprop::GradStore) -> Result<Vec<Vec<f32>>, NnError> {
+        self.net
+            .blocks()
+            .iter()
+            .map(|b| match gradients.get(b) {
+                Some(g) => Ok(g.to_vec1::<f32>()?),
+                None => Ok(vec![0.0; b.elem_count()]),
+            })
+            .collect()
+    }
+
+    /// Everything that a checkpoint needs.
+    ///
+    /// # Errors
+    /// None but candle's own.
+    pub fn state(&self) -> Result<SearcherState, NnError> {
+        let (running, batches) = self.net.running();
+        Ok(SearcherState {
+            weights: self.weights()?,
+            running,
+            batches,
+            alphas: self.alphas()?.to_vec(),
+            momentum: self.sgd.momentum.clone(),
+            adam_steps: self.adam.steps,
+            adam_first: self.adam.first.clone(),
+            adam_second: self.adam.second.clone(),
+        })
+    }
+
+    /// Puts a state back.
+    ///
+    /// # Errors
+    /// A state of another network; nothing is changed then.
+    pub fn restore(&mut self, state: SearcherState) -> Result<(), NnError> {
+        let blocks: Vec<usize> = self.net.blocks().iter().map(|b| b.elem_count()).collect();
+        let fits = |v: &[Vec<f32>], optional: bool| {
+            (optional && v.is_empty()) || v.iter().map(Vec::len).eq(blocks.iter().copied())
+        };
+        let tables = |v: &[Vec<f32>], optional: bool| {
+            (optional && v.is_empty()) || (v.len() == 2 && v.iter().all(|t| t.len() == EDGES * OPERATIONS))
+        };
+        let sound = fits(&state.weights, false)
+            && fits(&state.momentum, true)
+            && tables(&state.alphas, false)
+            && tables(&state.adam_first, true)
+            && tables(&state.adam_second, true);
+        if !sound {
+            return Err(NnError::Weights("the saved state belongs to another network".into()));
+        }
+        self.net.restore_running(state.running, state.batches)?;
+        self.set_weights(state.weights)?;
+        self.set_alphas([&state.alphas[0], &state.alphas[1]])?;
+        self.sgd.momentum = state.momentum;
+        (self.adam.steps, self.adam.first, self.adam.second) = (state.adam_steps, state.adam_first, state.adam_second);
+        Ok(())
+    }
+}
