@@ -9,6 +9,7 @@ pub mod data;
 pub mod kernels;
 pub mod nn;
 pub mod oneshot;
+pub mod proxies;
 pub mod random;
 pub mod run;
 pub mod space;

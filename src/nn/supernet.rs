@@ -2,6 +2,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use candle_core::{Device, Tensor, Var};
 
+use super::cell::CellSizes;
 use super::cell_op::{self, CellOp};
 use super::head::{self, HeadOp};
 use super::layout::{BlockLayout, CellPlan, CellShape, Kind, Slot};
@@ -146,6 +147,27 @@ impl Supernet {
     /// Number of weights.
     pub fn parameters(&self) -> usize {
         self.layouts().map(|l| l.len).sum()
+    }
+
+    /// Multiply-accumulates of all convolutions and the classifier for one picture of `height` x `width` pixels.
+    pub fn macs(&self, height: usize, width: usize) -> u64 {
+        let weights = |layout: &BlockLayout| {
+            layout.slots.iter().filter(|s| s.kind.is_weight()).map(|s| s.len() as u64).sum::<u64>()
+        };
+        let mut total = weights(&self.stem.layout) * (height * width) as u64 + weights(&self.head);
+        let (mut older, mut last) = ((height, width), (height, width));
+        for plan in &self.cells {
+            let sizes = CellSizes { images: 1, inputs: [older, last] };
+            for (i, range) in plan.projections.iter().enumerate() {
+                let p = plan.shape.projection(i, sizes.inputs[i].0, sizes.inputs[i].1);
+                total += (range.len() * p.pixels()) as u64;
+            }
+            let (h, w) = plan.output_size(&sizes);
+            let branches = plan.edges.iter().flat_map(|e| &e.branches);
+            total += branches.map(|b| (b.len * h * w) as u64).sum::<u64>();
+            (older, last) = (last, (h, w));
+        }
+        total
     }
 
     /// Draws all weights anew (see [`Init`]), and forgets the running statistics.

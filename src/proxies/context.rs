@@ -1,0 +1,147 @@
+use std::cell::OnceCell;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use candle_core::{Device, Tensor};
+use candle_nn::loss::cross_entropy;
+
+use super::agreement::{Agreement, Patterns};
+use crate::nn::{Mixing, NnError, Pass, Probe, Supernet};
+use crate::random;
+
+/// What one draw gives to all networks that are compared with it: a batch, and what single functions need beside it.
+#[derive(Clone, Debug)]
+pub struct Draw {
+    /// `[N, H, W, C]` and `[N]`.
+    pub images: Tensor,
+    pub labels: Tensor,
+    /// Small pictures for `relu_regions`, `[M, h, w, C]`.
+    pub crops: Tensor,
+    /// Two draws of N(0, 1) for `zen`, `[N, H, W, C]`.
+    pub noise: [Tensor; 2],
+}
+
+/// Pictures that `relu_regions` looks at, and their size.
+const CROPS: usize = 96;
+const CROP: usize = 8;
+
+impl Draw {
+    /// From a batch: crops of it and noise of its size, from the streams `proxy/crops` and `proxy/noise` at `draw`.
+    ///
+    /// # Errors
+    /// None but candle's own.
+    pub fn new(images: Tensor, labels: Tensor, seed: u64, draw: u64) -> Result<Draw, NnError> {
+        let (n, h, w, c) = images.dims4()?;
+        let values = images.flatten_all()?.to_vec1::<f32>()?;
+        let mut rng = random::stream_at(seed, "proxy/crops", [draw, 0]);
+        let (ch, cw) = (CROP.min(h), CROP.min(w));
+        let mut crops = Vec::with_capacity(CROPS * ch * cw * c);
+        for _ in 0..CROPS {
+            let mut at = |bound: usize| random::below(&mut rng, bound as u64) as usize;
+            let (i, y, x) = (at(n), at(h - ch + 1), at(w - cw + 1));
+            for row in y..y + ch {
+                let start = ((i * h + row) * w + x) * c;
+                crops.extend_from_slice(&values[start..start + cw * c]);
+            }
+        }
+        let mut rng = random::stream_at(seed, "proxy/noise", [draw, 0]);
+        let mut noise = || {
+            let numbers: Vec<f32> = (0..n * h * w * c).map(|_| random::normal(&mut rng) as f32).collect();
+            Tensor::from_vec(numbers, (n, h, w, c), &Device::Cpu)
+        };
+        let noise = [noise()?, noise()?];
+        Ok(Draw { images, labels, crops: Tensor::from_vec(crops, (CROPS, ch, cw, c), &Device::Cpu)?, noise })
+    }
+}
+
+/// A network and a draw, and what several ranking functions share: each pass is run once, when first asked for.
+pub struct Context<'a> {
+    pub net: &'a Supernet,
+    pub draw: &'a Draw,
+    /// Equal weights for all kept operations.
+    pub mixing: Mixing,
+    observed: OnceCell<Observed>,
+    gradients: OnceCell<Vec<Weight>>,
+}
+
+/// A forward pass in training mode.
+pub(super) struct Observed {
+    /// `[N][classes]`.
+    pub logits: Vec<Vec<f64>>,
+    pub agreement: Agreement,
+}
+
+/// A weight of a convolution or of the classifier, and the gradient of the loss.
+pub(super) struct Weight {
+    pub values: Vec<f32>,
+    pub gradient: Vec<f32>,
+}
+
+impl<'a> Context<'a> {
+    /// # Errors
+    /// None but candle's own.
+    pub fn new(net: &'a Supernet, draw: &'a Draw) -> Result<Context<'a>, NnError> {
+        let mixing = Mixing::uniform(&net.config().mask)?;
+        Ok(Context { net, draw, mixing, observed: OnceCell::new(), gradients: OnceCell::new() })
+    }
+
+    pub(super) fn observed(&self) -> Result<&Observed, NnError> {
+        if let Some(o) = self.observed.get() {
+            return Ok(o);
+        }
+        let patterns = Arc::new(Patterns::new(self.draw.images.dim(0)?));
+        let pass = Pass { probe: Some(patterns.clone()), ..Pass::observe() };
+        let logits = self.net.forward(&self.draw.images, &self.mixing, &pass)?;
+        let logits = logits.to_vec2::<f32>()?.into_iter().map(|r| r.into_iter().map(f64::from).collect()).collect();
+        Ok(self.observed.get_or_init(|| Observed { logits, agreement: patterns.take() }))
+    }
+
+    /// Weights with the gradients of the mean cross entropy.
+    pub(super) fn gradients(&self) -> Result<&[Weight], NnError> {
+        if let Some(g) = self.gradients.get() {
+            return Ok(g);
+        }
+        let pass = Pass { update_running: false, ..Pass::weight_step() };
+        let logits = self.net.forward(&self.draw.images, &self.mixing, &pass)?;
+        let loss = cross_entropy(&logits, &self.draw.labels)?;
+        let found = weights_with_gradients(self.net, &loss)?;
+        Ok(self.gradients.get_or_init(|| found))
+    }
+}
+
+/// Every convolution's and the classifier's weight with the gradient of `value`, which must come from a pass that tracks
+/// the weights.
+pub(super) fn weights_with_gradients(net: &Supernet, value: &Tensor) -> Result<Vec<Weight>, NnError> {
+    let gradients = value.backward()?;
+    let mut found = Vec::new();
+    for (layout, var) in net.layouts().zip(net.blocks()) {
+        let values = var.to_vec1::<f32>()?;
+        let gradient = match gradients.get(var) {
+            Some(g) => g.to_vec1::<f32>()?,
+            None => vec![0.0; values.len()],
+        };
+        for slot in layout.slots.iter().filter(|s| s.kind.is_weight()) {
+            let range = slot.offset..slot.offset + slot.len();
+            found.push(Weight { values: values[range.clone()].to_vec(), gradient: gradient[range].to_vec() });
+        }
+    }
+    Ok(found)
+}
+
+/// Biased variances of batch norms' inputs, each the mean over channels.
+#[derive(Default)]
+pub(super) struct Variances(Mutex<Vec<f64>>);
+
+impl Variances {
+    pub fn take(&self) -> Vec<f64> {
+        std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Probe for Variances {
+    fn relu(&self, _: &[f32], _: Option<&[f32]>, _: usize, _: usize) {}
+
+    fn norm(&self, variance: &[f64]) {
+        let mean = variance.iter().sum::<f64>() / variance.len() as f64;
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(mean);
+    }
+}

@@ -1,0 +1,112 @@
+//! Ranking functions: numbers that say something of a network before any training. One file each, one trait, one line in
+//! [`TABLE`].
+
+mod agreement;
+mod context;
+mod grad_norm;
+mod macs;
+mod naswot;
+mod nngp_frobenius;
+mod nngp_mean;
+mod ntk_condition;
+mod params;
+mod relu_regions;
+mod snip;
+mod synflow;
+mod zen;
+
+pub use context::{Context, Draw};
+
+use crate::nn::NnError;
+
+/// Which end of a ranking function is the good one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Direction {
+    HigherIsBetter,
+    LowerIsBetter,
+}
+
+/// What a ranking function looks at beside the network.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Needs {
+    pub data: bool,
+    pub labels: bool,
+    pub gradients: bool,
+}
+
+/// One ranking function.
+pub trait RankingFunction: Sync {
+    fn name(&self) -> &'static str;
+    fn direction(&self) -> Direction {
+        Direction::HigherIsBetter
+    }
+    fn needs(&self) -> Needs;
+    /// Where the formula is from.
+    fn paper(&self) -> &'static str;
+    /// One line on what it measures.
+    fn meaning(&self) -> &'static str;
+    /// The value, NaN or infinite where it is undefined.
+    ///
+    /// # Errors
+    /// What the network's own passes can fail with.
+    fn evaluate(&self, context: &Context) -> Result<f64, NnError>;
+}
+
+/// All of them.
+pub static TABLE: [&dyn RankingFunction; 11] = [
+    &naswot::Naswot,
+    &nngp_frobenius::NngpFrobenius,
+    &nngp_mean::NngpMean,
+    &relu_regions::ReluRegions,
+    &zen::Zen,
+    &synflow::SynFlow,
+    &snip::Snip,
+    &grad_norm::GradNorm,
+    &ntk_condition::NtkCondition,
+    &params::Params,
+    &macs::Macs,
+];
+
+/// No ranking function has this name.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("there is no ranking function `{name}`{}; there are {}", nearest(.name), names().join(", "))]
+pub struct UnknownFunction {
+    pub name: String,
+}
+
+fn nearest(name: &str) -> String {
+    names()
+        .into_iter()
+        .max_by(|a, b| strsim::jaro_winkler(a, name).total_cmp(&strsim::jaro_winkler(b, name)))
+        .filter(|n| strsim::jaro_winkler(n, name) > 0.75)
+        .map_or_else(String::new, |n| format!(" (did you mean `{n}`?)"))
+}
+
+/// The names, in the order of the table.
+pub fn names() -> Vec<&'static str> {
+    TABLE.iter().map(|f| f.name()).collect()
+}
+
+/// # Errors
+/// An unknown name, with the nearest known one.
+pub fn by_name(name: &str) -> Result<&'static dyn RankingFunction, UnknownFunction> {
+    TABLE
+        .iter()
+        .find(|f| f.name() == name)
+        .copied()
+        .ok_or_else(|| UnknownFunction { name: name.chars().take(40).collect() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_found_and_near_misses_named() {
+        for name in names() {
+            assert_eq!(by_name(name).unwrap().name(), name);
+        }
+        assert!(by_name("naswort").err().unwrap().to_string().contains("did you mean `naswot`"));
+        assert!(!by_name("accuracy").err().unwrap().to_string().contains("did you mean"));
+    }
+}

@@ -1,0 +1,23 @@
+use super::{Context, Needs, RankingFunction};
+use crate::nn::NnError;
+
+/// Number of parameters: the yardstick that a ranking function has to beat.
+pub struct Params;
+
+impl RankingFunction for Params {
+    fn name(&self) -> &'static str {
+        "params"
+    }
+    fn needs(&self) -> Needs {
+        Needs::default()
+    }
+    fn paper(&self) -> &'static str {
+        "a count"
+    }
+    fn meaning(&self) -> &'static str {
+        "number of parameters"
+    }
+    fn evaluate(&self, context: &Context) -> Result<f64, NnError> {
+        Ok(context.net.parameters() as f64)
+    }
+}

@@ -1,0 +1,100 @@
+//! Ranking functions against plain PyTorch for seven masks. `ZONAS_PROXIES` and `ZONAS_REFERENCE` name the files; without
+//! them the shared ones are read; where there are none, the test says that it skipped. A small pair travels with the tests.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::{Path, PathBuf};
+
+use candle_core::{DType, Device, Tensor};
+use zonas::nn::{Policy, Supernet, SupernetConfig};
+use zonas::proxies::{Context, Draw, TABLE};
+use zonas::space::{CellKind, Edge, Mask, Operation, Place};
+
+const MASKS: [&str; 3] = ["full", "no_none", "half"];
+
+fn load(path: &Path) -> (HashMap<String, Tensor>, HashMap<String, String>) {
+    let bytes = std::fs::read(path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+    let (_, header) = safetensors::SafeTensors::read_metadata(&bytes).unwrap();
+    let tensors = candle_core::safetensors::load_buffer(&bytes, &Device::Cpu).unwrap();
+    (tensors, header.metadata().clone().unwrap_or_default())
+}
+
+fn mask(tensors: &HashMap<String, Tensor>, name: &str) -> Mask {
+    let mut mask = Mask::EMPTY;
+    for (kind, short) in [(CellKind::Normal, "normal"), (CellKind::Reduction, "reduce")] {
+        let table = tensors[&format!("masks/{name}/{short}")].to_vec2::<u8>().unwrap();
+        for (edge, row) in Edge::all().zip(table) {
+            for (o, v) in Operation::ALL.into_iter().zip(row) {
+                mask.set(Place::new(kind, edge, o), v == 1);
+            }
+        }
+    }
+    mask
+}
+
+fn check(weights: &Path, proxies: &Path) {
+    let (weights, meta) = load(weights);
+    let (tensors, _) = load(proxies);
+    let nhwc = |name: &str| tensors[name].permute((0, 2, 3, 1)).unwrap().contiguous().unwrap();
+    let draw = Draw {
+        images: nhwc("input"),
+        labels: tensors["target"].to_dtype(DType::U32).unwrap(),
+        crops: nhwc("crops"),
+        noise: [nhwc("zen/input"), nhwc("zen/eps")],
+    };
+    let names: Vec<String> =
+        tensors.keys().filter_map(|k| k.strip_prefix("masks/")?.strip_suffix("/normal").map(str::to_string)).collect();
+    assert!(names.len() >= 7 && MASKS.iter().all(|m| names.iter().any(|n| n == m)), "{names:?}");
+    let mut net = Supernet::new(&SupernetConfig {
+        channels: meta["C"].parse().unwrap(),
+        classes: meta["classes"].parse().unwrap(),
+        input_channels: 3,
+        layout: CellKind::published_layout(meta["layers"].parse().unwrap()),
+        stem_multiplier: 3,
+        mask: Mask::FULL,
+        policy: Policy::Keep,
+    })
+    .unwrap();
+    net.set_tensors(&weights).unwrap();
+    let mut worst: BTreeMap<&str, (f64, String)> = BTreeMap::new();
+    for name in &names {
+        let cut = net.masked(&mask(&tensors, name)).unwrap();
+        let context = Context::new(&cut, &draw).unwrap();
+        for f in TABLE {
+            let expected = tensors[&format!("f64/{name}/{}", f.name())].to_dtype(DType::F64).unwrap();
+            let expected = expected.flatten_all().unwrap().to_vec1::<f64>().unwrap()[0];
+            let error = (f.evaluate(&context).unwrap() - expected).abs() / expected.abs();
+            let entry = worst.entry(f.name()).or_default();
+            if error > entry.0 || error.is_nan() {
+                *entry = (error, name.clone());
+            }
+        }
+    }
+    println!("{:<16} {:>10}  worst of {} masks", "function", "error", names.len());
+    for (f, (error, name)) in &worst {
+        println!("{f:<16} {error:>10.2e}  {name}");
+    }
+    for (f, (error, name)) in &worst {
+        // Ten times what PyTorch's float32 keeps; counts are exact.
+        let limit = if ["params", "macs", "relu_regions"].contains(f) { 0.0 } else { 1e-4 };
+        assert!(*error <= limit, "{f} under {name} is off by {error:.2e}");
+    }
+}
+
+#[test]
+fn agree_with_the_reference() {
+    let shared = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/reference");
+    let find = |variable: &str, file: &str| {
+        std::env::var_os(variable).map(PathBuf::from).or_else(|| Some(shared.join(file)).filter(|p| p.exists()))
+    };
+    let weights = find("ZONAS_REFERENCE", "darts_reference.safetensors");
+    match (weights, find("ZONAS_PROXIES", "darts_proxies.safetensors")) {
+        (Some(weights), Some(proxies)) => check(&weights, &proxies),
+        _ => println!("skipped: no reference files; set ZONAS_REFERENCE and ZONAS_PROXIES to them"),
+    }
+}
+
+#[test]
+fn agree_with_the_small_reference() {
+    let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data");
+    check(&data.join("small_reference.safetensors"), &data.join("small_proxies.safetensors"));
+}
