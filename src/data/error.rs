@@ -86,9 +86,10 @@ impl Place {
 
     /// An error while reading: what a decompressor finds wrong is the file's fault, the rest is the system's.
     pub(super) fn reading(&self, source: io::Error) -> DataError {
-        use io::ErrorKind::{InvalidData, InvalidInput, Other, UnexpectedEof};
+        use io::ErrorKind::{FileTooLarge, InvalidData, InvalidInput, Other, UnexpectedEof};
         match source.kind() {
             UnexpectedEof => self.invalid("the file is torn: it ends in the middle of its data; fetch it again"),
+            FileTooLarge => self.invalid(source.to_string()),
             InvalidData | InvalidInput | Other => {
                 self.invalid(format!("damaged data ({source}); fetch the file again"))
             }

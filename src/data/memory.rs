@@ -10,6 +10,11 @@ pub(super) struct Pictures {
 }
 
 impl Pictures {
+    pub fn append(&mut self, mut other: Pictures) {
+        self.pixels.append(&mut other.pixels);
+        self.labels.append(&mut other.labels);
+    }
+
     /// The pictures at `indices`, in that order.
     pub fn select(&self, indices: &[usize], picture_bytes: usize) -> Pictures {
         let mut chosen = Pictures::default();

@@ -4,14 +4,21 @@
 //! Everything random here is drawn from streams of [`crate::random`] keyed by what it is for and by picture, so results
 //! depend neither on threads nor on how far ahead batches are made.
 
+mod archive;
 mod augment;
 mod batch;
+mod batches;
+mod cifar;
 mod embedded;
 mod error;
+mod folder;
 mod idx;
+mod imagenet16;
 mod loader;
 mod memory;
 mod open;
+mod pickle;
+mod picture;
 mod source;
 mod split;
 mod statistics;
@@ -156,7 +163,8 @@ pub trait Dataset: Send + Sync {
     /// If `index` is not below `len(split)`.
     fn label(&self, split: Split, index: usize) -> usize;
 
-    /// 16 hexadecimal digits that tell whether this is the same data as another time, whatever format or place it came
-    /// from. Cheap: it looks at all labels but only at some of the pixels.
+    /// 16 hexadecimal digits that tell whether this is the same data as another time, whatever place and format it came
+    /// from. Cheap: it looks at all labels but only at some of the pixels (of sets too large for memory: at the names of
+    /// files instead).
     fn fingerprint(&self) -> String;
 }

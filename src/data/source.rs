@@ -30,3 +30,20 @@ pub(super) fn open_regular(path: &Path) -> Result<File, DataError> {
     }
     File::open(path).map_err(|error| DataError::read(path, error))
 }
+
+/// The whole of a regular file.
+pub(super) fn read_file(path: &Path) -> Result<Vec<u8>, DataError> {
+    let file = open_regular(path)?;
+    read_at_most(&Place::file(path), &mut { file }, MAX_BYTES)
+}
+
+/// Everything that is left, refused if it is more than `limit` bytes. Memory grows with what really arrives, never with
+/// what a header claims.
+pub(super) fn read_at_most(place: &Place, reader: &mut dyn Read, limit: u64) -> Result<Vec<u8>, DataError> {
+    let mut bytes = Vec::new();
+    reader.take(limit + 1).read_to_end(&mut bytes).map_err(|error| place.reading(error))?;
+    if bytes.len() as u64 > limit {
+        return Err(place.at(limit).invalid(format!("more than the {limit} bytes that are read of one file")));
+    }
+    Ok(bytes)
+}

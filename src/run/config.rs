@@ -27,6 +27,9 @@ pub struct Data {
     pub source: String,
     /// At most so many training pictures (the first of a seeded shuffle); 0 takes all.
     pub limit: usize,
+    /// Folders of pictures only: scale each picture's shorter side to so many pixels and take the middle square; 0 takes
+    /// pictures as they are, and refuses a folder where they are not all of one size.
+    pub size: u32,
     /// Zero pixels added on each side before a random crop back; 0 turns cropping off.
     pub crop_padding: usize,
     /// Flip left and right with probability one half.
@@ -123,7 +126,7 @@ impl Default for Config {
 
 impl Default for Data {
     fn default() -> Self {
-        Data { source: "embedded".into(), limit: 0, crop_padding: 4, flip: true, cutout: 0, prefetch: 2 }
+        Data { source: "embedded".into(), limit: 0, size: 0, crop_padding: 4, flip: true, cutout: 0, prefetch: 2 }
     }
 }
 
