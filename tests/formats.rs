@@ -56,7 +56,7 @@ fn cifar_10_in_both_versions_packed_and_unpacked() {
     assert_eq!(about.mean[0], 0.491_399_68);
     let sentence = about.to_string();
     assert!(
-        sentence.starts_with("CIFAR-10 (CIFAR-10, binary version in ")
+        sentence.starts_with("CIFAR-10 (binary version in ")
             && sentence.ends_with(": 200 training and 40 test pictures of 32x32, colour, 10 classes"),
         "{sentence}"
     );

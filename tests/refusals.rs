@@ -348,4 +348,7 @@ fn folders_of_pictures() {
     fs::remove_dir_all(root.join("test")).unwrap();
     fs::remove_dir_all(root.join("train/b")).unwrap();
     refused(root, &["fewer than two class folders"]);
+    fs::remove_dir_all(root.join("train")).unwrap();
+    fs::create_dir_all(root.join("src/deeper")).unwrap();
+    refused(root, &["no data set was found in this folder"]);
 }

@@ -94,18 +94,24 @@ fn pictures_below(folder: &Path, depth: usize, found: &mut Vec<PathBuf>) -> Resu
     Ok(())
 }
 
-/// Class folders with their pictures.
+/// Class folders with their pictures. A folder in which no class has any is no set at all.
 fn classes_in(folder: &Path) -> Result<BTreeMap<String, Vec<PathBuf>>, DataError> {
     let mut classes = BTreeMap::new();
+    let mut empty = None;
     for class in subfolders(folder)? {
         let mut pictures = Vec::new();
         pictures_below(&class, 0, &mut pictures)?;
         if pictures.is_empty() {
-            return Err(DataError::EmptyClass { folder: class });
+            empty.get_or_insert(class);
+        } else {
+            classes.insert(name(&class), pictures);
         }
-        classes.insert(name(&class), pictures);
     }
-    Ok(classes)
+    match empty {
+        _ if classes.is_empty() => Err(super::open::nothing_found(folder)),
+        Some(folder) => Err(DataError::EmptyClass { folder }),
+        None => Ok(classes),
+    }
 }
 
 fn number(classes: BTreeMap<String, Vec<PathBuf>>) -> Files {
@@ -177,7 +183,7 @@ fn open_within(folder: &Path, options: &OpenOptions, max_decoded: usize) -> Resu
         notes.push(format!("pictures are scaled to {0}x{0}", shape.width));
     }
     let about = Description {
-        name: format!("pictures in {}", name(folder)),
+        name: Some(name(folder)).filter(|name| !name.is_empty()).unwrap_or_else(|| "pictures".into()),
         kind: Kind::ImageFolder,
         location: folder.display().to_string(),
         height: shape.height as usize,

@@ -72,7 +72,7 @@ impl Kind {
             Kind::Cifar10Python => "CIFAR-10, python version",
             Kind::Cifar100Binary => "CIFAR-100, binary version",
             Kind::Cifar100Python => "CIFAR-100, python version",
-            Kind::ImageNet16 => "ImageNet16-120 pickles",
+            Kind::ImageNet16 => "ImageNet16-120, pickles",
             Kind::ImageFolder => "folder of pictures",
         }
     }
@@ -126,7 +126,10 @@ impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.name)?;
         if self.kind != Kind::Embedded {
-            write!(f, " ({} in {})", self.kind.name(), self.location)?;
+            // "CIFAR-10 (binary version in …)", not the name twice.
+            let kind = self.kind.name();
+            let kind = kind.strip_prefix(&self.name).map_or(kind, |rest| rest.trim_start_matches(", "));
+            write!(f, " ({kind} in {})", self.location)?;
         }
         write!(
             f,

@@ -62,14 +62,15 @@ fn open_folder(path: &Path, options: &OpenOptions) -> Result<Arc<dyn Dataset>, D
     }
     let mut files = std::fs::read_dir(path).map_err(|error| DataError::read(path, error))?.flatten();
     let pictures = files.any(|file| folder::is_picture(&file.path()));
-    Err(unrecognised(
-        path,
-        if pictures {
-            "pictures that lie directly in a folder have no class; give each class a folder of its own in it".into()
-        } else {
-            format!("no data set was found in this folder; {READ}")
-        },
-    ))
+    if !pictures {
+        return Err(nothing_found(path));
+    }
+    let found = "pictures that lie directly in a folder have no class; give each class a folder of its own in it";
+    Err(unrecognised(path, found.into()))
+}
+
+pub(super) fn nothing_found(folder: &Path) -> DataError {
+    unrecognised(folder, format!("no data set was found in this folder; {READ}"))
 }
 
 fn open_file(path: &Path, options: &OpenOptions) -> Result<Arc<dyn Dataset>, DataError> {
