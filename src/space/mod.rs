@@ -2,6 +2,7 @@
 //! parameters and multiply-accumulates. Nothing here knows of tensors.
 
 mod cell;
+pub mod cut;
 mod genotype;
 mod mask;
 mod operation;
