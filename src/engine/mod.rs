@@ -1,0 +1,3 @@
+//! The stages of a run, and the loop that runs them, emits events and obeys commands.
+
+pub mod score;

@@ -1,0 +1,103 @@
+use rand::Rng;
+use rayon::prelude::*;
+
+use super::Evaluator;
+use crate::nn::{Init, NnError, Policy, Supernet, SupernetConfig};
+use crate::proxies::{Context, Direction, Draw, RankingFunction};
+use crate::random;
+use crate::space::{CellKind, Mask, Place};
+
+/// The proxy network: small, at initialisation.
+#[derive(Clone, Debug)]
+pub struct Proxy {
+    pub channels: usize,
+    pub layout: Vec<CellKind>,
+    pub classes: usize,
+    pub input_channels: usize,
+}
+
+/// Evaluates ranking functions on networks that are cut from one set of weights per draw.
+pub struct NetworkEvaluator<B> {
+    proxy: Proxy,
+    functions: Vec<&'static dyn RankingFunction>,
+    seed: u64,
+    /// Makes the batch of a draw.
+    batch: B,
+    threads: usize,
+    current: Option<(Supernet, Draw)>,
+}
+
+impl<B> NetworkEvaluator<B> {
+    pub fn new(
+        proxy: Proxy,
+        functions: Vec<&'static dyn RankingFunction>,
+        seed: u64,
+        threads: usize,
+        batch: B,
+    ) -> NetworkEvaluator<B> {
+        NetworkEvaluator { proxy, functions, seed, batch, threads, current: None }
+    }
+
+    /// Values of all functions, higher is better.
+    fn values(&self, net: &Supernet, draw: &Draw) -> Result<Vec<f64>, NnError> {
+        let context = Context::new(net, draw)?;
+        self.functions
+            .iter()
+            .map(|f| {
+                let value = f.evaluate(&context)?;
+                Ok(match f.direction() {
+                    Direction::HigherIsBetter => value,
+                    Direction::LowerIsBetter => -value,
+                })
+            })
+            .collect()
+    }
+}
+
+impl<B, E> Evaluator for NetworkEvaluator<B>
+where
+    B: FnMut(u64) -> Result<Draw, E> + Sync,
+    E: From<NnError> + Send,
+{
+    type Error = E;
+
+    fn functions(&self) -> usize {
+        self.functions.len()
+    }
+
+    fn parallel(&self) -> usize {
+        self.threads
+    }
+
+    fn baseline(&mut self, mask: &Mask, draw: u64) -> Result<Vec<f64>, E> {
+        let mut net = Supernet::new(&SupernetConfig {
+            channels: self.proxy.channels,
+            classes: self.proxy.classes,
+            input_channels: self.proxy.input_channels,
+            layout: self.proxy.layout.clone(),
+            stem_multiplier: 3,
+            mask: *mask,
+            policy: Policy::Keep,
+        })?;
+        // Weights of a draw depend on the draw and on their own names only: both sides of a difference share them.
+        let seed = random::stream_at(self.seed, "proxy/weights", [draw, 0]).next_u64();
+        net.initialise(Init::KaimingNormalFanOut, seed)?;
+        let batch = (self.batch)(draw)?;
+        let values = self.values(&net, &batch)?;
+        self.current = Some((net, batch));
+        Ok(values)
+    }
+
+    fn without(&self, mask: &Mask, places: &[Place]) -> Result<Vec<Vec<f64>>, E> {
+        let Some((net, draw)) = &self.current else {
+            return Err(NnError::Config("an evaluation needs its baseline first".into()).into());
+        };
+        places
+            .par_iter()
+            .map(|p| {
+                let cut = net.masked(&mask.without(*p))?;
+                Ok(self.values(&cut, draw)?)
+            })
+            .collect()
+    }
+}

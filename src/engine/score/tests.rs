@@ -1,0 +1,139 @@
+use std::convert::Infallible;
+
+use super::*;
+use crate::space::Operation;
+
+/// A made-up ranking: every operation is worth its column, plus noise by draw; some are undefined.
+struct Made {
+    draw: u64,
+    noise: f64,
+    undefined: Option<Place>,
+    constant: bool,
+}
+
+fn worth(p: Place) -> f64 {
+    1.0 + p.operation.index() as f64
+}
+
+impl Evaluator for Made {
+    type Error = Infallible;
+    fn functions(&self) -> usize {
+        2
+    }
+    fn parallel(&self) -> usize {
+        5
+    }
+    fn baseline(&mut self, mask: &Mask, draw: u64) -> Result<Vec<f64>, Infallible> {
+        self.draw = draw;
+        let sum: f64 = if self.constant { 50.0 } else { mask.places().map(worth).sum() };
+        Ok(vec![-sum, sum])
+    }
+    fn without(&self, mask: &Mask, places: &[Place]) -> Result<Vec<Vec<f64>>, Infallible> {
+        let sum: f64 = mask.places().map(worth).sum();
+        Ok(places
+            .iter()
+            .map(|p| {
+                if self.constant {
+                    return vec![-50.0, 50.0];
+                }
+                if self.undefined == Some(*p) {
+                    return vec![f64::NAN, f64::INFINITY];
+                }
+                let wobble = self.noise * ((self.draw * 7 + p.edge.index() as u64 * 3) % 5) as f64;
+                // The first is negative, and just as good a ranking: |r| must divide.
+                vec![-sum - worth(*p) - wobble, sum - worth(*p) - wobble]
+            })
+            .collect())
+    }
+}
+
+#[derive(Default)]
+struct Recorder {
+    events: Vec<Body>,
+    stop_after: Option<usize>,
+}
+
+impl Watcher<Infallible> for Recorder {
+    fn emit(&mut self, body: Body) -> Result<(), Infallible> {
+        self.events.push(body);
+        Ok(())
+    }
+    fn interrupted(&mut self) -> Result<bool, Infallible> {
+        Ok(self.stop_after.is_some_and(|n| self.events.len() >= n))
+    }
+}
+
+fn settings() -> Settings {
+    Settings { draws: 4, remove_per_round: 1, aggregate: Aggregate::Relative, seed: 5 }
+}
+
+fn made() -> Made {
+    Made { draw: 0, noise: 0.0, undefined: None, constant: false }
+}
+
+#[test]
+fn the_least_goes_first_and_the_order_is_whole() {
+    for aggregate in [Aggregate::Relative, Aggregate::Ranks] {
+        let mut r = Recorder::default();
+        let settings = Settings { aggregate, ..settings() };
+        let found = run(&Mask::NO_NONE, &settings, &mut made(), &mut r).unwrap();
+        assert_eq!(found.order.len(), 28 * 6);
+        for (i, removal) in found.order.iter().enumerate() {
+            assert_eq!(removal.place.operation, Operation::ALL[1 + i / 28], "{aggregate:?}");
+            assert!(!removal.by_lot);
+        }
+        let scores = r.events.iter().filter(|e| matches!(e, Body::Score { .. })).count();
+        assert_eq!(scores, evaluations(&Mask::NO_NONE, &settings));
+        assert_eq!(scores, 28 * (7 + 6 + 5 + 4 + 3 + 2) * 4);
+        assert_eq!((found.ties, found.undefined), (0, 0));
+    }
+}
+
+#[test]
+fn equal_scores_are_ties_and_go_by_the_seed() {
+    let order = |seed| {
+        let mut made = Made { constant: true, ..made() };
+        let found = run(&Mask::FULL, &Settings { seed, ..settings() }, &mut made, &mut Recorder::default()).unwrap();
+        assert!(found.order.iter().all(|r| r.tie && r.by_lot));
+        assert_eq!(found.ties, 28 * 7);
+        found.order.into_iter().map(|r| r.place).collect::<Vec<_>>()
+    };
+    assert_eq!(order(1), order(1));
+    assert_ne!(order(1), order(2));
+}
+
+#[test]
+fn undefined_scores_are_counted_and_not_ranked() {
+    let place: Place = "normal:2:max_pool_3x3".parse().unwrap();
+    let mut made = Made { undefined: Some(place), ..made() };
+    let mut r = Recorder::default();
+    let found = run(&Mask::NO_NONE, &settings(), &mut made, &mut r).unwrap();
+    assert!(found.undefined >= 4);
+    // It would have been first to go; undefined, it outlasts all others.
+    assert!(found.order.iter().all(|x| x.place != place));
+    let first = r.events.iter().find_map(|e| match e {
+        Body::RoundEnded { summaries, .. } => summaries.iter().find(|s| s.place == place),
+        _ => None,
+    });
+    assert!(first.is_some_and(|s| s.mean.0.is_nan() && s.undefined == 4));
+}
+
+#[test]
+fn noise_makes_ties_and_a_request_stops() {
+    let mut made = Made { noise: 3.0, ..made() };
+    let found = run(&Mask::NO_NONE, &settings(), &mut made, &mut Recorder::default()).unwrap();
+    // Draws that differ by more than the operations do: no verdict, though the means still rank rightly.
+    assert_eq!(found.ties, found.order.len());
+    assert!(found.order.iter().all(|r| !r.by_lot));
+    let mut r = Recorder { stop_after: Some(100), ..Recorder::default() };
+    assert!(run(&Mask::NO_NONE, &settings(), &mut made, &mut r).unwrap().stopped);
+    assert!(r.events.len() < 120);
+}
+
+#[test]
+fn several_go_at_once() {
+    let settings = Settings { remove_per_round: 3, ..settings() };
+    assert_eq!(rounds(&Mask::NO_NONE, 3), 2);
+    let found = run(&Mask::NO_NONE, &settings, &mut made(), &mut Recorder::default()).unwrap();
+    assert_eq!(found.order.len(), 28 * 6);
+}
