@@ -6,6 +6,7 @@
 //! [`explorer`] → [`cli`].
 
 pub mod data;
+pub mod device;
 pub mod engine;
 pub mod kernels;
 pub mod nn;

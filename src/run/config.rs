@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+pub use super::settings::{ConfigError, keys, nearest};
+
 use crate::space::CellKind;
 
 /// Version of the configuration format.

@@ -1,0 +1,284 @@
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use super::config::Config;
+
+/// Names inside a run folder.
+pub const CONFIG: &str = "config.toml";
+pub const EVENTS: &str = "events.jsonl";
+pub const COMMANDS: &str = "commands.jsonl";
+pub const CHECKPOINTS: &str = "checkpoint";
+pub const GENOTYPE_JSON: &str = "genotype.json";
+pub const GENOTYPE_PYTHON: &str = "genotype.py";
+pub const LOCK: &str = "lock";
+
+/// What can go wrong with a run folder.
+#[derive(Debug, thiserror::Error)]
+pub enum FolderError {
+    #[error(
+        "`{0}` is no name for a run: use letters, digits, `-`, `_` and `.`, at most 64, and start with a letter or digit"
+    )]
+    Name(String),
+    #[error("a run named `{name}` exists in {}; choose another name, or open it with `zonas open {name}`", runs.display())]
+    Exists { name: String, runs: PathBuf },
+    #[error("there is no run `{name}` in {}; `zonas runs` lists what is there", runs.display())]
+    Missing { name: String, runs: PathBuf },
+    #[error("{} is no run folder: it has no {CONFIG}", .0.display())]
+    NotARun(PathBuf),
+    #[error("can't {action} {}: {source}; {}", path.display(), hint(source))]
+    Io { action: &'static str, path: PathBuf, source: io::Error },
+    #[error("no home folder to keep runs in; name one with --runs DIR")]
+    NoHome,
+    #[error(transparent)]
+    Config(#[from] super::config::ConfigError),
+    #[error("another engine is at work on {}{}", .path.display(), .holder)]
+    Locked { path: PathBuf, holder: String },
+}
+
+fn hint(e: &io::Error) -> &'static str {
+    match e.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => "make room and try again",
+        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
+            "choose a folder that you may write to with --runs DIR"
+        }
+        _ => "look at the path, or choose another folder with --runs DIR",
+    }
+}
+
+fn io_error(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> FolderError {
+    let path = path.to_path_buf();
+    move |source| FolderError::Io { action, path, source }
+}
+
+/// Files of one run. Folders are made 0700 and files 0600, whatever the umask.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RunFolder {
+    path: PathBuf,
+}
+
+/// The folder of all runs: `dir`, or `zonas/runs` in the user's data folder.
+///
+/// # Errors
+/// No home folder.
+pub fn runs_folder(dir: Option<&Path>) -> Result<PathBuf, FolderError> {
+    use etcetera::BaseStrategy;
+    match dir {
+        Some(d) => Ok(d.to_path_buf()),
+        None => {
+            let base = etcetera::choose_base_strategy().map_err(|_| FolderError::NoHome)?;
+            Ok(base.data_dir().join("zonas").join("runs"))
+        }
+    }
+}
+
+fn check_name(name: &str) -> Result<(), FolderError> {
+    let ok = (1..=64).contains(&name.len())
+        && name.starts_with(|c: char| c.is_ascii_alphanumeric())
+        && name.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c));
+    if ok { Ok(()) } else { Err(FolderError::Name(name.chars().filter(|c| !c.is_control()).take(80).collect())) }
+}
+
+fn make_private(path: &Path) -> io::Result<()> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        fs::set_permissions(path, fs::Permissions::from_mode(0o700))?;
+    }
+    let _ = path;
+    Ok(())
+}
+
+/// Options of a new file that only its owner may read.
+pub(super) fn private() -> OpenOptions {
+    let mut o = OpenOptions::new();
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::OpenOptionsExt;
+        o.mode(0o600);
+    }
+    o
+}
+
+impl RunFolder {
+    /// A new run in `runs`, with its configuration. Without a name one is made from `stem` and the time.
+    ///
+    /// # Errors
+    /// A bad name, one that exists, a folder that can't be written.
+    pub fn create(runs: &Path, name: Option<&str>, stem: &str, config: &Config) -> Result<RunFolder, FolderError> {
+        fs::create_dir_all(runs).map_err(io_error("make", runs))?;
+        let (path, name) = match name {
+            Some(name) => {
+                check_name(name)?;
+                let path = runs.join(name);
+                match fs::create_dir(&path) {
+                    Ok(()) => (path, name.to_string()),
+                    Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {
+                        return Err(FolderError::Exists { name: name.into(), runs: runs.into() });
+                    }
+                    Err(e) => return Err(io_error("make", &path)(e)),
+                }
+            }
+            None => fresh(runs, stem)?,
+        };
+        make_private(&path).map_err(io_error("protect", &path))?;
+        let folder = RunFolder { path };
+        let made = folder.write_atomic(CONFIG, config.to_toml().as_bytes()).and_then(|()| {
+            let checkpoints = folder.file(CHECKPOINTS);
+            fs::create_dir(&checkpoints)
+                .and_then(|()| make_private(&checkpoints))
+                .map_err(io_error("make", &checkpoints))
+        });
+        if let Err(e) = made {
+            // A run that could not begin leaves nothing behind.
+            let _ = fs::remove_dir_all(&folder.path);
+            return Err(e);
+        }
+        let _ = name;
+        Ok(folder)
+    }
+
+    /// A run by its name in `runs`, or by its path.
+    ///
+    /// # Errors
+    /// No such run.
+    pub fn open(runs: &Path, name: &str) -> Result<RunFolder, FolderError> {
+        let direct = Path::new(name);
+        let path = if name.contains(std::path::MAIN_SEPARATOR) || direct.join(CONFIG).is_file() {
+            direct.to_path_buf()
+        } else {
+            runs.join(name)
+        };
+        if !path.is_dir() {
+            let name = name.chars().filter(|c| !c.is_control()).take(80).collect();
+            return Err(FolderError::Missing { name, runs: runs.into() });
+        }
+        if !path.join(CONFIG).is_file() {
+            return Err(FolderError::NotARun(path));
+        }
+        Ok(RunFolder { path })
+    }
+
+    /// All runs in `runs`, by name; none if there is no such folder.
+    ///
+    /// # Errors
+    /// A folder that can't be read.
+    pub fn list(runs: &Path) -> Result<Vec<RunFolder>, FolderError> {
+        let entries = match fs::read_dir(runs) {
+            Ok(e) => e,
+            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(e) => return Err(io_error("read", runs)(e)),
+        };
+        let mut found: Vec<RunFolder> = entries
+            .filter_map(Result::ok)
+            .map(|e| RunFolder { path: e.path() })
+            .filter(|f| f.file(CONFIG).is_file())
+            .collect();
+        found.sort_by(|a, b| a.path.cmp(&b.path));
+        Ok(found)
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.path.join(name)
+    }
+
+    /// Last part of the path.
+    pub fn name(&self) -> String {
+        self.path.file_name().map_or_else(|| self.path.display().to_string(), |n| n.to_string_lossy().into_owned())
+    }
+
+    /// # Errors
+    /// A configuration that is missing, unreadable or wrong.
+    pub fn config(&self) -> Result<Config, FolderError> {
+        let path = self.file(CONFIG);
+        let text = fs::read_to_string(&path).map_err(io_error("read", &path))?;
+        Ok(Config::parse(&text, &path.display().to_string())?)
+    }
+
+    /// Replaces a file of the run as a whole: written beside, synced, renamed.
+    ///
+    /// # Errors
+    /// A full disk, a folder that can't be written; the old file stays then.
+    pub fn write_atomic(&self, name: &str, bytes: &[u8]) -> Result<(), FolderError> {
+        let path = self.file(name);
+        write_atomic(&path, bytes).map_err(io_error("write", &path))
+    }
+
+    /// Takes the run for this process, until the result is dropped.
+    ///
+    /// # Errors
+    /// Another engine has it.
+    pub fn lock(&self) -> Result<RunLock, FolderError> {
+        let path = self.file(LOCK);
+        let mut file = private()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(&path)
+            .map_err(io_error("open", &path))?;
+        match file.try_lock() {
+            Ok(()) => {
+                let text = format!("pid {}\n", std::process::id());
+                file.set_len(0).and_then(|()| file.write_all(text.as_bytes())).map_err(io_error("write", &path))?;
+                Ok(RunLock { _file: file })
+            }
+            Err(fs::TryLockError::WouldBlock) => {
+                let holder = fs::read_to_string(&path).unwrap_or_default();
+                let holder = holder.trim().chars().filter(|c| !c.is_control()).take(60).collect::<String>();
+                let holder = if holder.is_empty() { holder } else { format!(" ({holder})") };
+                Err(FolderError::Locked { path: self.path.clone(), holder })
+            }
+            Err(fs::TryLockError::Error(e)) => Err(io_error("lock", &path)(e)),
+        }
+    }
+
+    /// Whether an engine holds the run now.
+    pub fn is_locked(&self) -> bool {
+        File::open(self.file(LOCK)).is_ok_and(|f| matches!(f.try_lock_shared(), Err(fs::TryLockError::WouldBlock)))
+    }
+}
+
+/// Held by the engine of a run; dies with the process.
+#[derive(Debug)]
+pub struct RunLock {
+    _file: File,
+}
+
+/// Replaces a file as a whole: written beside, synced, renamed.
+pub(super) fn write_atomic(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut beside = path.as_os_str().to_owned();
+    beside.push(".new");
+    let beside = PathBuf::from(beside);
+    let written = private().write(true).create(true).truncate(true).open(&beside).and_then(|mut f| {
+        f.write_all(bytes)?;
+        f.sync_all()
+    });
+    if let Err(e) = written.and_then(|()| fs::rename(&beside, path)) {
+        let _ = fs::remove_file(&beside);
+        return Err(e);
+    }
+    Ok(())
+}
+
+/// A new folder named after `stem`.
+fn fresh(runs: &Path, stem: &str) -> Result<(PathBuf, String), FolderError> {
+    let stem: String = stem.chars().filter(char::is_ascii_alphanumeric).take(16).collect::<String>().to_lowercase();
+    let stem = if stem.is_empty() { "run".to_string() } else { stem };
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |d| d.as_nanos() as u64);
+    for attempt in 0..1000u64 {
+        let hash = crate::random::fnv1a(&(now.wrapping_add(attempt) ^ u64::from(std::process::id())).to_le_bytes());
+        let name = format!("{stem}-{:04x}", hash & 0xffff);
+        let path = runs.join(&name);
+        match fs::create_dir(&path) {
+            Ok(()) => return Ok((path, name)),
+            Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(e) => return Err(io_error("make", &path)(e)),
+        }
+    }
+    Err(FolderError::Exists { name: stem, runs: runs.into() })
+}

@@ -1,0 +1,290 @@
+//! Files of JSON lines that one side appends to and any number of others read: the journal of events, and the commands.
+
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::command::{self, Command};
+use super::event::{Body, Event, VERSION};
+use super::folder::{COMMANDS, EVENTS, RunFolder, private};
+
+/// Longest line that a reader takes; a longer one is skipped and counted.
+const LONGEST: usize = 4 << 20;
+/// Bytes that a reader takes in at once.
+const CHUNK: u64 = 1 << 20;
+
+/// A journal that can't be written.
+#[derive(Debug, thiserror::Error)]
+#[error("can't write {}: {source}", path.display())]
+pub struct WriteError {
+    pub path: PathBuf,
+    pub source: io::Error,
+}
+
+fn now() -> f64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |d| d.as_secs_f64())
+}
+
+fn append<T: Serialize>(file: &mut File, path: &Path, line: &T) -> Result<(), WriteError> {
+    let fail = |source| WriteError { path: path.into(), source };
+    let mut bytes = serde_json::to_vec(line).map_err(|e| fail(e.into()))?;
+    bytes.push(b'\n');
+    file.write_all(&bytes).map_err(fail)
+}
+
+/// Opens for appending; a torn last line is ended first, so that it can't swallow the next.
+fn open_to_append(path: &Path) -> Result<File, WriteError> {
+    let fail = |source| WriteError { path: path.into(), source };
+    let mut file = private().read(true).append(true).create(true).open(path).map_err(fail)?;
+    let length = file.metadata().map_err(fail)?.len();
+    if length > 0 {
+        let mut last = [0];
+        file.seek(SeekFrom::End(-1)).and_then(|_| file.read_exact(&mut last)).map_err(fail)?;
+        if last != [b'\n'] {
+            file.write_all(b"\n").map_err(fail)?;
+        }
+    }
+    Ok(file)
+}
+
+/// The engine's side of the journal.
+#[derive(Debug)]
+pub struct Writer {
+    file: File,
+    path: PathBuf,
+    seq: u64,
+}
+
+impl Writer {
+    /// Opens the journal of a run, after what is there.
+    ///
+    /// # Errors
+    /// A file that can't be opened.
+    pub fn open(folder: &RunFolder) -> Result<Writer, WriteError> {
+        let path = folder.file(EVENTS);
+        // First, so that a line that lacks only its end counts.
+        let file = open_to_append(&path)?;
+        let mut tail = Tail::<Event>::new(path.clone());
+        let mut seq = 0;
+        loop {
+            let events = tail.read();
+            if events.is_empty() {
+                break;
+            }
+            seq = events.iter().map(|e| e.seq + 1).max().unwrap_or(seq);
+        }
+        Ok(Writer { file, path, seq })
+    }
+
+    /// Appends one event.
+    ///
+    /// # Errors
+    /// A full disk and the like; the line may be torn then, which readers skip.
+    pub fn emit(&mut self, body: Body) -> Result<Event, WriteError> {
+        let event = Event { v: VERSION, seq: self.seq, time: now(), body };
+        append(&mut self.file, &self.path, &event)?;
+        self.seq += 1;
+        Ok(event)
+    }
+}
+
+/// Appends a command to a run, and returns its id.
+///
+/// # Errors
+/// A file that can't be written.
+pub fn send(folder: &RunFolder, body: command::Body) -> Result<String, WriteError> {
+    static COUNT: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
+    let count = COUNT.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+    let id = format!("{}-{:x}-{count}", std::process::id(), (now() * 1e6) as u64);
+    let path = folder.file(COMMANDS);
+    let mut file = open_to_append(&path)?;
+    append(&mut file, &path, &Command { id: id.clone(), body })?;
+    Ok(id)
+}
+
+/// A reader of JSON lines that keeps up with a growing file.
+#[derive(Debug)]
+pub struct Tail<T> {
+    path: PathBuf,
+    at: u64,
+    /// The beginning of a line whose end is not there yet.
+    partial: Vec<u8>,
+    /// Lines that were torn, unreadable, too long, or of a newer version.
+    pub skipped: u64,
+    /// Inside a line that is too long to keep.
+    dropping: bool,
+    _lines: std::marker::PhantomData<fn() -> T>,
+}
+
+impl<T: DeserializeOwned + Line> Tail<T> {
+    pub fn new(path: PathBuf) -> Tail<T> {
+        Tail { path, at: 0, partial: Vec::new(), skipped: 0, dropping: false, _lines: std::marker::PhantomData }
+    }
+
+    /// Whole lines that have come since; at most about a megabyte at a time, so call again until it is empty. A file that
+    /// is not there yet, or that can't be read now, has no lines.
+    pub fn read(&mut self) -> Vec<T> {
+        loop {
+            let Ok(mut file) = File::open(&self.path) else { return Vec::new() };
+            let length = file.metadata().map_or(0, |m| m.len());
+            if length < self.at {
+                // Replaced by a shorter one: start over.
+                (self.at, self.dropping) = (0, false);
+                self.partial.clear();
+            }
+            let mut bytes = Vec::new();
+            let read = file.seek(SeekFrom::Start(self.at)).and_then(|_| file.take(CHUNK).read_to_end(&mut bytes));
+            let Ok(count @ 1..) = read else { return Vec::new() };
+            self.at += count as u64;
+            let found = self.take(&bytes);
+            if !found.is_empty() {
+                return found;
+            }
+        }
+    }
+
+    fn take(&mut self, bytes: &[u8]) -> Vec<T> {
+        let mut found = Vec::new();
+        for piece in bytes.split_inclusive(|b| *b == b'\n') {
+            let ends = piece.ends_with(b"\n");
+            if self.partial.len() + piece.len() > LONGEST {
+                self.dropping = true;
+                self.partial.clear();
+            }
+            if !self.dropping {
+                self.partial.extend_from_slice(piece);
+            }
+            if !ends {
+                continue;
+            }
+            if std::mem::take(&mut self.dropping) {
+                self.skipped += 1;
+                continue;
+            }
+            let line = self.partial.trim_ascii();
+            if !line.is_empty() {
+                match serde_json::from_slice::<T>(line) {
+                    Ok(v) if v.known() => found.push(v),
+                    _ => self.skipped += 1,
+                }
+            }
+            self.partial.clear();
+        }
+        found
+    }
+}
+
+/// A kind of line, of a version that this program knows.
+pub trait Line {
+    fn known(&self) -> bool {
+        true
+    }
+}
+
+impl Line for Event {
+    fn known(&self) -> bool {
+        self.v <= VERSION
+    }
+}
+
+impl Line for Command {}
+
+impl Tail<Event> {
+    /// Of a run's journal.
+    pub fn events(folder: &RunFolder) -> Tail<Event> {
+        Tail::new(folder.file(EVENTS))
+    }
+}
+
+impl Tail<Command> {
+    /// Of a run's commands.
+    pub fn commands(folder: &RunFolder) -> Tail<Command> {
+        Tail::new(folder.file(COMMANDS))
+    }
+
+    /// From here on: what was sent before counts as answered.
+    pub fn skip_present(&mut self) {
+        while !self.read().is_empty() {}
+        self.skipped = 0;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::run::config::Config;
+
+    fn folder(dir: &Path) -> RunFolder {
+        RunFolder::create(dir, Some("r"), "x", &Config::default()).unwrap()
+    }
+
+    fn all(tail: &mut Tail<Event>) -> Vec<u64> {
+        let mut seqs = Vec::new();
+        loop {
+            let events = tail.read();
+            if events.is_empty() {
+                return seqs;
+            }
+            seqs.extend(events.iter().map(|e| e.seq));
+        }
+    }
+
+    #[test]
+    fn cut_at_every_byte_of_its_last_kilobyte_a_journal_goes_on() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = folder(dir.path());
+        let mut writer = Writer::open(&folder).unwrap();
+        for i in 0..40 {
+            writer.emit(Body::RoundEnded { round: i, seconds: 1.5, removed: vec![], summaries: vec![] }).unwrap();
+        }
+        let path = folder.file(EVENTS);
+        let whole = std::fs::read(&path).unwrap();
+        for cut in whole.len() - 1024..=whole.len() {
+            std::fs::write(&path, &whole[..cut]).unwrap();
+            let lines = whole[..cut].iter().filter(|b| **b == b'\n').count();
+            let mut tail = Tail::events(&folder);
+            assert_eq!(all(&mut tail).len(), lines);
+            let mut writer = Writer::open(&folder).unwrap();
+            writer.emit(Body::Paused).unwrap();
+            let seqs = all(&mut Tail::events(&folder));
+            // The torn line may be whole but for its end; then it counts.
+            assert!(seqs.len() == lines + 1 || seqs.len() == lines + 2, "{cut}");
+            let mut sorted = seqs.clone();
+            sorted.dedup();
+            assert_eq!(seqs, sorted, "sequence numbers repeat after a cut at {cut}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_understood_is_skipped_and_counted() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = folder(dir.path());
+        let mut writer = Writer::open(&folder).unwrap();
+        writer.emit(Body::Paused).unwrap();
+        let mut text = std::fs::read_to_string(folder.file(EVENTS)).unwrap();
+        text.push_str("{\"v\":99,\"seq\":7,\"time\":0,\"event\":\"paused\"}\nnonsense\n{\"v\":1,\"seq\":8,\"time\":0,\"event\":\"unheard_of\"}\n");
+        text.push_str(&"x".repeat(LONGEST + 10));
+        text.push_str("\n{\"v\":1,\"seq\":9,\"time\":0,\"event\":\"resumed\",\"more\":1}\n");
+        std::fs::write(folder.file(EVENTS), text).unwrap();
+        let mut tail = Tail::events(&folder);
+        assert_eq!(all(&mut tail), [0, 9]);
+        assert_eq!(tail.skipped, 4);
+    }
+
+    #[test]
+    fn commands_arrive_whole_and_in_order() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = folder(dir.path());
+        let mut tail = Tail::commands(&folder);
+        assert!(tail.read().is_empty());
+        let a = send(&folder, command::Body::Pause).unwrap();
+        let b = send(&folder, command::Body::Confirm { revision: Some(3) }).unwrap();
+        let got = tail.read();
+        assert_eq!(got.iter().map(|c| c.id.clone()).collect::<Vec<_>>(), [a, b]);
+        assert_eq!(got[1].body, command::Body::Confirm { revision: Some(3) });
+    }
+}
