@@ -335,7 +335,8 @@ mod tests {
             }
         }
         let mut told: Vec<String> = keys().collect();
-        (real.sort(), told.sort());
+        real.sort();
+        told.sort();
         assert_eq!(real, told);
         assert_eq!(template.lines().filter(|l| l.starts_with('#')).count(), told.len());
     }
