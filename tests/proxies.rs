@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use candle_core::{DType, Device, Tensor};
 use zonas::nn::{Policy, Supernet, SupernetConfig};
 use zonas::proxies::{Context, Draw, TABLE};
+use zonas::space::count::{self, Network};
 use zonas::space::{CellKind, Edge, Mask, Operation, Place};
 
 const MASKS: [&str; 3] = ["full", "no_none", "half"];
@@ -58,6 +59,18 @@ fn check(weights: &Path, proxies: &Path) {
     let mut worst: BTreeMap<&str, (f64, String)> = BTreeMap::new();
     for name in &names {
         let cut = net.masked(&mask(&tensors, name)).unwrap();
+        let size = Network { channels: net.config().channels, cells: net.config().layout.len(), ..Network::PUBLISHED };
+        let size = Network {
+            classes: net.config().classes,
+            height: draw.images.dim(1).unwrap(),
+            width: draw.images.dim(2).unwrap(),
+            ..size
+        };
+        let counted = count::supernet(&cut.config().mask, &net.config().layout, &size).unwrap();
+        for (what, ours) in [("params", counted.parameters), ("macs", counted.macs)] {
+            let expected = tensors[&format!("f64/{name}/{what}")].to_vec1::<f64>().unwrap()[0];
+            assert_eq!(ours as f64, expected, "{what} of the supernet under {name}");
+        }
         let context = Context::new(&cut, &draw).unwrap();
         for f in TABLE {
             let expected = tensors[&format!("f64/{name}/{}", f.name())].to_dtype(DType::F64).unwrap();

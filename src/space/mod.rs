@@ -2,12 +2,16 @@
 //! parameters and multiply-accumulates. Nothing here knows of tensors.
 
 mod cell;
+pub mod count;
 pub mod cut;
 mod genotype;
 mod mask;
 mod operation;
+mod parse;
+pub mod published;
 
 pub use cell::{CellKind, EDGES, Edge, INPUTS, NODES, Place, STATES};
-pub use genotype::{Choice, Genotype};
+pub use genotype::{Choice, Genotype, GenotypeError};
 pub use mask::{Mask, MaskError};
 pub use operation::{OPERATIONS, Operation};
+pub use parse::{ParseError, parse_genotype};

@@ -1,0 +1,102 @@
+//! Published cells of the DARTS space, with the numbers that their papers or code report.
+
+use super::{Choice, Genotype};
+
+const TABLE: &str = include_str!("../../assets/published_cells.tsv");
+
+/// A published cell.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Published {
+    /// "DARTS_V2 (2nd order)".
+    pub name: String,
+    /// The name that its code gives it.
+    pub symbol: String,
+    pub genotype: Genotype,
+    /// Of the evaluation network with 36 channels and 20 cells, without the auxiliary head.
+    pub parameters: u64,
+    /// With 16 channels and 8 cells.
+    pub parameters_small: u64,
+    /// With 36 channels and 20 cells, for a picture of 32x32.
+    pub macs: u64,
+    /// Test error on CIFAR-10 in per cent, as reported; empty where it is not.
+    pub error: String,
+}
+
+/// All of them, in the order of the table.
+pub fn all() -> Vec<Published> {
+    TABLE.lines().skip(1).filter_map(row).collect()
+}
+
+fn row(line: &str) -> Option<Published> {
+    let fields: Vec<&str> = line.split('\t').collect();
+    let [name, symbol, parameters, parameters_small, macs, error, normal, reduce] = fields[..] else { return None };
+    let concat = vec![2, 3, 4, 5];
+    let genotype = Genotype {
+        normal: choices(normal)?,
+        normal_concat: concat.clone(),
+        reduction: choices(reduce)?,
+        reduction_concat: concat,
+    };
+    Some(Published {
+        name: name.into(),
+        symbol: symbol.into(),
+        genotype,
+        parameters: parameters.parse().ok()?,
+        parameters_small: parameters_small.parse().ok()?,
+        macs: macs.parse().ok()?,
+        error: error.into(),
+    })
+}
+
+fn choices(text: &str) -> Option<Vec<Choice>> {
+    text.split(' ')
+        .map(|c| {
+            let (operation, source) = c.split_once(':')?;
+            Some(Choice { operation: operation.parse().ok()?, source: source.parse().ok()? })
+        })
+        .collect()
+}
+
+/// Letters and digits only, in lower case: how names are compared.
+fn plain(name: &str) -> String {
+    name.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_lowercase()
+}
+
+/// The cell of this name or symbol (case and punctuation do not matter; a beginning will do if only one has it), or the
+/// nearest name.
+///
+/// # Errors
+/// The name that is nearest.
+pub fn find(name: &str) -> Result<Published, String> {
+    let all = all();
+    let wanted = plain(name);
+    let exact = all.iter().find(|p| plain(&p.name) == wanted || plain(&p.symbol) == wanted);
+    if let Some(p) = exact {
+        return Ok(p.clone());
+    }
+    let mut starts = all.iter().filter(|p| !wanted.is_empty() && plain(&p.name).starts_with(&wanted));
+    if let (Some(p), None) = (starts.next(), starts.next()) {
+        return Ok(p.clone());
+    }
+    let near = |p: &Published| strsim::jaro_winkler(&plain(&p.name), &wanted);
+    let nearest = all.iter().max_by(|a, b| near(a).total_cmp(&near(b)));
+    Err(nearest.map(|p| p.name.clone()).unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_row_is_read_and_found() {
+        let cells = all();
+        assert_eq!(cells.len(), TABLE.lines().count() - 1);
+        for p in &cells {
+            p.genotype.check().unwrap();
+            assert_eq!(find(&p.name).unwrap().name, p.name);
+        }
+        assert!(find("darts_v2").unwrap().name.starts_with("DARTS_V2"));
+        assert!(find("pdarts").unwrap().name.starts_with("P-DARTS"));
+        assert!(find("PC-DRTS").unwrap_err().starts_with("PC-DARTS"));
+    }
+}
