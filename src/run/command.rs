@@ -35,6 +35,23 @@ pub enum Body {
     },
 }
 
+impl Body {
+    /// As in the file, and as the answering event calls it.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Body::Pause => "pause",
+            Body::Resume => "resume",
+            Body::Checkpoint => "checkpoint",
+            Body::Stop => "stop",
+            Body::Abort => "abort",
+            Body::Cut(_) => "cut",
+            Body::Undo => "undo",
+            Body::Redo => "redo",
+            Body::Confirm { .. } => "confirm",
+        }
+    }
+}
+
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "edit", rename_all = "snake_case")]
 pub enum Edit {

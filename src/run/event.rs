@@ -220,9 +220,9 @@ pub struct ScoringStarted {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Removal {
     pub place: Place,
-    /// Mean score over draws; what it was removed for.
+    /// Mean over draws of the summed relative differences (or rank sums); what it was removed for.
     pub score: Number,
-    /// Its edge's next lowest operation was not significantly better (one-sided Mann-Whitney U, p >= 0.05).
+    /// The lowest operation of its edge that stayed was not significantly better (one-sided Mann-Whitney U, p > 0.05).
     pub tie: bool,
     /// Left over from exactly equal (or undefined) scores by the saved seed.
     pub by_lot: bool,
@@ -232,7 +232,7 @@ pub struct Removal {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Summary {
     pub place: Place,
-    /// Mean over draws of the summed relative differences.
+    /// Mean over draws of the summed relative differences (or rank sums, where those aggregate).
     pub mean: Number,
     /// Standard deviation over draws.
     pub deviation: Number,

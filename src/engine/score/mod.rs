@@ -58,8 +58,10 @@ pub trait Evaluator {
 /// Where events go, and where a request to stop comes from.
 pub trait Watcher<E> {
     fn emit(&mut self, body: Body) -> Result<(), E>;
-    /// Between evaluations: pauses inside if asked to; true asks to stop the stage.
+    /// Between evaluations: pauses inside if asked to; true asks to stop at once.
     fn interrupted(&mut self) -> Result<bool, E>;
+    /// Between rounds: true asks to stop here.
+    fn enough(&mut self) -> Result<bool, E>;
 }
 
 /// What the stage found.
@@ -70,6 +72,28 @@ pub struct Scored {
     pub undefined: usize,
     /// Stopped on request before the end.
     pub stopped: bool,
+}
+
+/// Whole rounds that were scored before; a stage that goes on from them ends as if it had never been interrupted.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Progress {
+    pub rounds: usize,
+    pub order: Vec<Removal>,
+    pub undefined: usize,
+}
+
+impl Progress {
+    /// One more round.
+    pub fn take(&mut self, removed: Vec<Removal>, summaries: &[Summary]) {
+        self.rounds += 1;
+        self.undefined += summaries.iter().map(|s| s.undefined).sum::<usize>();
+        self.order.extend(removed);
+    }
+
+    fn ended(self, stopped: bool) -> Scored {
+        let ties = self.order.iter().filter(|r| r.tie).count();
+        Scored { ties, order: self.order, undefined: self.undefined, stopped }
+    }
 }
 
 /// Rounds that are needed until every edge of `space` keeps one operation.
@@ -111,19 +135,25 @@ fn relative(base: f64, without: f64) -> f64 {
     if base == 0.0 { f64::NAN } else { (base - without) / base.abs() }
 }
 
-/// Runs the stage from `space` down to one operation an edge.
+/// Runs the stage from `space` down to one operation an edge, going on from `progress`.
 ///
 /// # Errors
 /// Those of the evaluator and of the watcher.
 pub fn run<E, V: Evaluator<Error = E>, W: Watcher<E>>(
     space: &Mask,
     settings: &Settings,
+    mut progress: Progress,
     evaluator: &mut V,
     watcher: &mut W,
 ) -> Result<Scored, E> {
     let mut mask = *space;
-    let mut scored = Scored { order: Vec::new(), ties: 0, undefined: 0, stopped: false };
-    for round in 0..rounds(space, settings.remove_per_round) {
+    for r in &progress.order {
+        mask.set(r.place, false);
+    }
+    for round in progress.rounds..rounds(space, settings.remove_per_round) {
+        if watcher.enough()? {
+            return Ok(progress.ended(true));
+        }
         let places: Vec<Place> = mask.places().filter(|p| mask.count_on(p.cell, p.edge) > 1).collect();
         let evaluations = places.len() * settings.draws;
         watcher.emit(Body::RoundStarted { round, mask, evaluations })?;
@@ -135,8 +165,7 @@ pub fn run<E, V: Evaluator<Error = E>, W: Watcher<E>>(
             watcher.emit(Body::Baseline { round, draw, values: base.iter().map(|v| Number(*v)).collect() })?;
             for chunk in scores.chunks_mut(evaluator.parallel().max(1)) {
                 if watcher.interrupted()? {
-                    scored.stopped = true;
-                    return Ok(scored);
+                    return Ok(progress.ended(true));
                 }
                 let at: Vec<Place> = chunk.iter().map(|s| s.place).collect();
                 for place in &at {
@@ -160,12 +189,10 @@ pub fn run<E, V: Evaluator<Error = E>, W: Watcher<E>>(
         for r in &removed {
             mask.set(r.place, false);
         }
-        scored.ties += removed.iter().filter(|r| r.tie).count();
-        scored.undefined += summaries.iter().map(|s| s.undefined).sum::<usize>();
-        scored.order.extend(removed.iter().cloned());
+        progress.take(removed.clone(), &summaries);
         watcher.emit(Body::RoundEnded { round, seconds: start.elapsed().as_secs_f64(), removed, summaries })?;
     }
-    Ok(scored)
+    Ok(progress.ended(false))
 }
 
 /// Scores of one place over the draws in which they are defined.

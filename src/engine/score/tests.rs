@@ -51,6 +51,7 @@ impl Evaluator for Made {
 struct Recorder {
     events: Vec<Body>,
     stop_after: Option<usize>,
+    rounds: Option<usize>,
 }
 
 impl Watcher<Infallible> for Recorder {
@@ -60,6 +61,10 @@ impl Watcher<Infallible> for Recorder {
     }
     fn interrupted(&mut self) -> Result<bool, Infallible> {
         Ok(self.stop_after.is_some_and(|n| self.events.len() >= n))
+    }
+    fn enough(&mut self) -> Result<bool, Infallible> {
+        let ended = self.events.iter().filter(|e| matches!(e, Body::RoundEnded { .. })).count();
+        Ok(self.rounds.is_some_and(|n| ended >= n))
     }
 }
 
@@ -76,7 +81,7 @@ fn the_least_goes_first_and_the_order_is_whole() {
     for aggregate in [Aggregate::Relative, Aggregate::Ranks] {
         let mut r = Recorder::default();
         let settings = Settings { aggregate, ..settings() };
-        let found = run(&Mask::NO_NONE, &settings, &mut made(), &mut r).unwrap();
+        let found = run(&Mask::NO_NONE, &settings, Progress::default(), &mut made(), &mut r).unwrap();
         assert_eq!(found.order.len(), 28 * 6);
         for (i, removal) in found.order.iter().enumerate() {
             assert_eq!(removal.place.operation, Operation::ALL[1 + i / 28], "{aggregate:?}");
@@ -93,7 +98,14 @@ fn the_least_goes_first_and_the_order_is_whole() {
 fn equal_scores_are_ties_and_go_by_the_seed() {
     let order = |seed| {
         let mut made = Made { constant: true, ..made() };
-        let found = run(&Mask::FULL, &Settings { seed, ..settings() }, &mut made, &mut Recorder::default()).unwrap();
+        let found = run(
+            &Mask::FULL,
+            &Settings { seed, ..settings() },
+            Progress::default(),
+            &mut made,
+            &mut Recorder::default(),
+        )
+        .unwrap();
         assert!(found.order.iter().all(|r| r.tie && r.by_lot));
         assert_eq!(found.ties, 28 * 7);
         found.order.into_iter().map(|r| r.place).collect::<Vec<_>>()
@@ -107,7 +119,7 @@ fn undefined_scores_are_counted_and_not_ranked() {
     let place: Place = "normal:2:max_pool_3x3".parse().unwrap();
     let mut made = Made { undefined: Some(place), ..made() };
     let mut r = Recorder::default();
-    let found = run(&Mask::NO_NONE, &settings(), &mut made, &mut r).unwrap();
+    let found = run(&Mask::NO_NONE, &settings(), Progress::default(), &mut made, &mut r).unwrap();
     assert!(found.undefined >= 4);
     // It would have been first to go; undefined, it outlasts all others.
     assert!(found.order.iter().all(|x| x.place != place));
@@ -121,12 +133,12 @@ fn undefined_scores_are_counted_and_not_ranked() {
 #[test]
 fn noise_makes_ties_and_a_request_stops() {
     let mut made = Made { noise: 3.0, ..made() };
-    let found = run(&Mask::NO_NONE, &settings(), &mut made, &mut Recorder::default()).unwrap();
+    let found = run(&Mask::NO_NONE, &settings(), Progress::default(), &mut made, &mut Recorder::default()).unwrap();
     // Draws that differ by more than the operations do: no verdict, though the means still rank rightly.
     assert_eq!(found.ties, found.order.len());
     assert!(found.order.iter().all(|r| !r.by_lot));
     let mut r = Recorder { stop_after: Some(100), ..Recorder::default() };
-    assert!(run(&Mask::NO_NONE, &settings(), &mut made, &mut r).unwrap().stopped);
+    assert!(run(&Mask::NO_NONE, &settings(), Progress::default(), &mut made, &mut r).unwrap().stopped);
     assert!(r.events.len() < 120);
 }
 
@@ -134,6 +146,27 @@ fn noise_makes_ties_and_a_request_stops() {
 fn several_go_at_once() {
     let settings = Settings { remove_per_round: 3, ..settings() };
     assert_eq!(rounds(&Mask::NO_NONE, 3), 2);
-    let found = run(&Mask::NO_NONE, &settings, &mut made(), &mut Recorder::default()).unwrap();
+    let found = run(&Mask::NO_NONE, &settings, Progress::default(), &mut made(), &mut Recorder::default()).unwrap();
     assert_eq!(found.order.len(), 28 * 6);
+}
+
+#[test]
+fn taken_up_between_rounds_it_ends_the_same() {
+    let mut whole = Recorder::default();
+    let noisy = || Made { noise: 3.0, ..made() };
+    let expected = run(&Mask::FULL, &settings(), Progress::default(), &mut noisy(), &mut whole).unwrap();
+    let mut first = Recorder { rounds: Some(3), ..Recorder::default() };
+    let stopped = run(&Mask::FULL, &settings(), Progress::default(), &mut noisy(), &mut first).unwrap();
+    assert!(stopped.stopped);
+    assert_eq!(stopped.order, expected.order[..3 * 28]);
+    let mut progress = Progress::default();
+    for e in first.events {
+        if let Body::RoundEnded { removed, summaries, .. } = e {
+            progress.take(removed, &summaries);
+        }
+    }
+    let mut rest = Recorder::default();
+    let found = run(&Mask::FULL, &settings(), progress, &mut noisy(), &mut rest).unwrap();
+    assert_eq!(found, expected);
+    assert!(matches!(rest.events[0], Body::RoundStarted { round: 3, .. }));
 }

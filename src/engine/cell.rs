@@ -1,0 +1,37 @@
+//! The end of a run: the genotype in files, and its size.
+
+use super::EngineError;
+use super::control::Control;
+use super::setup::Setup;
+use crate::run::event::{Body, Stage};
+use crate::run::{FolderError, GENOTYPE_JSON, GENOTYPE_PYTHON, RunFolder};
+use crate::space::Genotype;
+use crate::space::count::{self, Network};
+
+pub(super) fn run(
+    control: &mut Control,
+    setup: &Setup,
+    folder: &RunFolder,
+    genotype: &Genotype,
+) -> Result<(), EngineError> {
+    let clock = control.begin(Stage::Cell)?;
+    let about = setup.dataset.summary();
+    let network = Network {
+        classes: about.classes(),
+        input_channels: about.channels,
+        height: about.height,
+        width: about.width,
+        ..Network::PUBLISHED
+    };
+    let size = count::evaluation(genotype, &network).map_err(|e| EngineError::Cut(e.to_string()))?;
+    let mut json = serde_json::to_string_pretty(genotype).map_err(|e| FolderError::Io {
+        action: "write",
+        path: folder.file(GENOTYPE_JSON),
+        source: e.into(),
+    })?;
+    json.push('\n');
+    folder.write_atomic(GENOTYPE_JSON, json.as_bytes())?;
+    folder.write_atomic(GENOTYPE_PYTHON, format!("{genotype}\n").as_bytes())?;
+    control.emit(Body::Found { genotype: genotype.clone(), parameters: size.parameters, macs: size.macs })?;
+    control.end(&clock)
+}

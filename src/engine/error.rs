@@ -1,0 +1,65 @@
+use std::path::PathBuf;
+
+use crate::data::DataError;
+use crate::nn::NnError;
+use crate::proxies::UnknownFunction;
+use crate::run::FolderError;
+use crate::run::checkpoint::CheckpointError;
+use crate::run::config::ConfigError;
+use crate::run::journal::WriteError;
+
+/// Why an engine could not go on. Each is a sentence for a person.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    #[error("setting `score.functions`: {0}")]
+    Function(#[from] UnknownFunction),
+    #[error(transparent)]
+    Data(#[from] DataError),
+    #[error(transparent)]
+    Network(#[from] NnError),
+    #[error(transparent)]
+    Folder(#[from] FolderError),
+    #[error(transparent)]
+    Journal(#[from] WriteError),
+    #[error(transparent)]
+    Checkpoint(#[from] CheckpointError),
+    #[error("the run is done; its genotype is in {}", .0.display())]
+    Finished(PathBuf),
+    #[error("the cut can't be searched: {0}")]
+    Cut(String),
+    /// The last good checkpoint is left as it was.
+    #[error(
+        "{what} is not finite in epoch {epoch}, step {step}, so the search stops; {} holds the last good checkpoint \
+         (epoch {good_epoch}, step {good_step}); a lower search.learning_rate or search.clip may help",
+        folder.display()
+    )]
+    NotFinite { what: &'static str, epoch: usize, step: usize, good_epoch: usize, good_step: usize, folder: PathBuf },
+    #[error("the checkpoint in {} can't be taken up: {reason}", folder.display())]
+    Resume { folder: PathBuf, reason: String },
+    #[error("{0} threads can't be started: {1}")]
+    Threads(usize, rayon::ThreadPoolBuildError),
+}
+
+impl EngineError {
+    /// Whether what was asked for is at fault (settings, data), not the machine or the program.
+    pub fn is_bad_input(&self) -> bool {
+        match self {
+            EngineError::Config(_)
+            | EngineError::Function(_)
+            | EngineError::Data(_)
+            | EngineError::Finished(_)
+            | EngineError::Cut(_)
+            | EngineError::Network(NnError::Config(_)) => true,
+            EngineError::Folder(e) => !matches!(e, FolderError::Io { .. }),
+            _ => false,
+        }
+    }
+}
+
+impl From<candle_core::Error> for EngineError {
+    fn from(e: candle_core::Error) -> Self {
+        EngineError::Network(e.into())
+    }
+}

@@ -1,0 +1,89 @@
+//! The scoring stage of a run: the proxy network on the run's own pictures.
+
+use super::control::Control;
+use super::score::{self, Aggregate, NetworkEvaluator, Proxy, Scored, Settings, Watcher};
+use super::setup::{Setup, tensors};
+use super::{EngineError, Past};
+use crate::data;
+use crate::proxies::Draw;
+use crate::run::event::{Body, Level, Removal, ScoringEnded, ScoringStarted, Stage};
+use crate::space::CellKind;
+
+impl Watcher<EngineError> for Control {
+    fn emit(&mut self, body: Body) -> Result<(), EngineError> {
+        Control::emit(self, body)
+    }
+
+    fn interrupted(&mut self) -> Result<bool, EngineError> {
+        self.poll()?;
+        Ok(self.aborts())
+    }
+
+    fn enough(&mut self) -> Result<bool, EngineError> {
+        self.poll()?;
+        Ok(self.stops() || self.aborts())
+    }
+}
+
+/// Scores the space, or takes from the journal what an earlier engine scored. `None` if the run is to stop.
+pub(super) fn run(control: &mut Control, setup: &Setup, past: &mut Past) -> Result<Option<Vec<Removal>>, EngineError> {
+    if let Some(ended) = past.scored.take() {
+        return Ok(Some(ended.order));
+    }
+    let (config, about) = (setup.config, setup.dataset.summary());
+    let settings = Settings {
+        draws: config.score.draws,
+        remove_per_round: config.score.remove_per_round,
+        aggregate: Aggregate::by_name(&config.score.aggregate).unwrap_or(Aggregate::Relative),
+        seed: config.seed,
+    };
+    let clock = control.begin(Stage::Score)?;
+    let progress = std::mem::take(&mut past.scoring);
+    if progress.rounds == 0 {
+        control.emit(Body::ScoringStarted(ScoringStarted {
+            functions: setup.functions.iter().map(|f| f.name().to_string()).collect(),
+            draws: settings.draws,
+            rounds: score::rounds(&setup.space, settings.remove_per_round),
+            evaluations: score::evaluations(&setup.space, &settings),
+            channels: config.score.channels,
+            cells: config.score.cells.clone(),
+            batch: config.score.batch,
+            aggregate: config.score.aggregate.clone(),
+        }))?;
+    } else {
+        control.log(Level::Info, format!("scoring goes on after round {}", progress.rounds))?;
+    }
+    for kind in CellKind::ALL.into_iter().filter(|k| !config.score.cells.contains(k)) {
+        let text =
+            format!("the proxy network has no {kind} cell: operations of {kind} cells all score 0, and go by lot");
+        control.log(Level::Warning, text)?;
+    }
+    let proxy = Proxy {
+        channels: config.score.channels,
+        layout: config.score.cells.clone(),
+        classes: about.classes(),
+        input_channels: about.channels,
+    };
+    let augment = setup.augment();
+    let batch = |draw: u64| -> Result<Draw, EngineError> {
+        let made =
+            data::scoring_batch(&*setup.dataset, &setup.pictures, config.score.batch, augment, config.seed, draw)?;
+        let made = tensors(made)?;
+        Ok(Draw::new(made.images, made.labels, config.seed, draw)?)
+    };
+    let mut evaluator = NetworkEvaluator::new(proxy, setup.functions.clone(), config.seed, setup.threads, batch);
+    let scored = score::run(&setup.space, &settings, progress, &mut evaluator, control)?;
+    let Scored { order, ties, undefined, stopped } = scored;
+    if stopped {
+        return Ok(None);
+    }
+    if undefined > 0 {
+        let text = format!("{undefined} scores were not finite; they were left out of the means");
+        control.log(Level::Warning, text)?;
+    }
+    let seconds = past.scoring_seconds + clock.seconds();
+    let ended = ScoringEnded { seconds, peak_bytes: clock.peak_bytes(), order: order.clone(), ties, undefined };
+    control.emit(Body::ScoringEnded(ended))?;
+    control.end(&clock)?;
+    Ok(Some(order))
+}

@@ -1,0 +1,274 @@
+//! The search stage of a run: epochs of bi-level steps on what the cut left.
+
+use std::time::{Duration, Instant};
+
+use super::EngineError;
+use super::control::Control;
+use super::saved::{Position, Saved};
+use super::setup::{Setup, tensors};
+use crate::data::{DataError, Loader, Plan, Split};
+use crate::nn::{Init, Supernet};
+use crate::oneshot::{Searcher, StepReport, alphas_by_row, cosine};
+use crate::run::RunFolder;
+use crate::run::event::{Body, EpochEnded, Level, SearchStarted, Stage, Step};
+use crate::run::number::Number;
+use crate::space::{CellKind, Edge, Genotype, Mask, Operation};
+
+/// Journal lines that a whole search may take, of steps and of alphas.
+const STEP_LINES: usize = 4000;
+const ALPHA_LINES: usize = 500;
+/// Longest time without a checkpoint.
+const SAVE: Duration = Duration::from_secs(600);
+
+/// What came of the stage.
+pub(super) enum Found {
+    Genotype(Genotype),
+    /// Asked to stop; the checkpoint holds the state.
+    Stopped,
+    /// Asked to stop at once; the checkpoint is older.
+    Aborted,
+}
+
+struct Search<'a> {
+    control: &'a mut Control,
+    setup: &'a Setup<'a>,
+    folder: &'a RunFolder,
+    searcher: Searcher,
+    at: Position,
+    /// Steps per epoch.
+    steps: usize,
+    /// One in so many goes to the journal.
+    every: usize,
+    alphas_every: usize,
+    saved_at: (usize, usize),
+    saved_time: Instant,
+    /// Pictures and seconds since the last step in the journal.
+    pace: (usize, f64),
+}
+
+/// Searches under `mask`, from the checkpoint if there is one.
+pub(super) fn run(control: &mut Control, setup: &Setup, folder: &RunFolder, mask: Mask) -> Result<Found, EngineError> {
+    let config = &setup.config.search;
+    let clock = control.begin(Stage::Search)?;
+    let mut net = Supernet::new(&setup.supernet(mask))?;
+    net.initialise(Init::Default, setup.config.seed)?;
+    let mut searcher = Searcher::new(net, setup.search_settings(), setup.config.seed)?;
+    let fingerprint = setup.dataset.fingerprint();
+    let at = Saved::load(control, folder)?.map(|saved| saved.restore(&mut searcher, &mask, &fingerprint, folder));
+    let resumed = at.is_some();
+    let at = at.transpose()?.unwrap_or_default();
+    let steps = (setup.halves.weights.len() / config.batch).max(1);
+    let total = steps * config.epochs;
+    let every = if config.journal_every > 0 { config.journal_every } else { total.div_ceil(STEP_LINES).max(1) };
+    for kind in CellKind::ALL.into_iter().filter(|k| !searcher.net.config().layout.contains(k)) {
+        let text = format!("with {} cells there is no {kind} cell: its alphas stay as they began", config.cells);
+        control.log(Level::Warning, text)?;
+    }
+    control.emit(Body::SearchStarted(SearchStarted {
+        epochs: config.epochs,
+        steps_per_epoch: steps,
+        batch: config.batch,
+        order: config.order,
+        train: setup.halves.weights.len(),
+        valid: setup.halves.alphas.len(),
+        parameters: searcher.net.parameters() as u64,
+        predicted_bytes: setup.search_bytes(mask),
+        journal_every: every,
+    }))?;
+    if resumed {
+        control.log(Level::Info, format!("taken up at epoch {}, step {}", at.epoch, at.step))?;
+    }
+    let mut search = Search {
+        control,
+        setup,
+        folder,
+        searcher,
+        saved_at: (at.epoch, at.step),
+        at,
+        steps,
+        every,
+        alphas_every: total.div_ceil(ALPHA_LINES).max(every),
+        saved_time: Instant::now(),
+        pace: (0, 0.0),
+    };
+    if !resumed {
+        search.save(&fingerprint)?;
+    }
+    while search.at.epoch < config.epochs {
+        if !search.epoch(&fingerprint)? {
+            return Ok(Found::Aborted);
+        }
+        if search.control.stops() && search.at.epoch < config.epochs {
+            return Ok(Found::Stopped);
+        }
+    }
+    let genotype = search.searcher.genotype()?;
+    control.end(&clock)?;
+    Ok(Found::Genotype(genotype))
+}
+
+impl Search<'_> {
+    /// The rest of an epoch. False if asked to stop at once.
+    fn epoch(&mut self, fingerprint: &str) -> Result<bool, EngineError> {
+        let (config, epoch) = (&self.setup.config.search, self.at.epoch);
+        let rate = cosine(config.learning_rate, config.learning_rate_min, epoch, config.epochs);
+        let halves = &self.setup.halves;
+        let mut train = self.loader(halves.weights.clone(), "train")?;
+        let mut valid =
+            (epoch >= config.alpha_warmup_epochs).then(|| self.loader(halves.alphas.clone(), "valid")).transpose()?;
+        while self.at.step < self.steps {
+            self.control.poll()?;
+            if self.control.aborts() {
+                return Ok(false);
+            }
+            if self.control.takes_checkpoint() || self.saved_time.elapsed() > SAVE {
+                self.save(fingerprint)?;
+                continue;
+            }
+            let began = Instant::now();
+            let batch = tensors(next(&mut train)?)?;
+            let against = valid.as_mut().map(next).transpose()?.map(tensors).transpose()?;
+            let report = self.searcher.step(&batch, against.as_ref(), rate)?;
+            self.check(&report)?;
+            let pictures = batch.images.dim(0)?;
+            self.at.loss += report.train_loss * pictures as f64;
+            self.at.right += report.train_right as u64;
+            self.at.pictures += pictures as u64;
+            self.pace.0 += pictures;
+            let seconds = began.elapsed().as_secs_f64();
+            self.pace.1 += seconds;
+            self.at.seconds += seconds;
+            self.journal(&report, rate, pictures)?;
+            self.at.step += 1;
+        }
+        drop((train, valid));
+        let began = Instant::now();
+        let Some((valid_loss, valid_accuracy)) = self.evaluate()? else { return Ok(false) };
+        let genotype = self.searcher.genotype()?;
+        let [alphas_normal, alphas_reduction] = self.raw_alphas()?;
+        let seen = self.at.pictures.max(1) as f64;
+        self.control.emit(Body::EpochEnded(EpochEnded {
+            epoch,
+            train_loss: Number(self.at.loss / seen),
+            train_accuracy: self.at.right as f64 / seen,
+            valid_loss: Number(valid_loss),
+            valid_accuracy,
+            seconds: self.at.seconds + began.elapsed().as_secs_f64(),
+            genotype,
+            alphas_normal,
+            alphas_reduction,
+        }))?;
+        self.at = Position { epoch: epoch + 1, ..Position::default() };
+        self.save(fingerprint)?;
+        Ok(true)
+    }
+
+    fn loader(&self, indices: Vec<u32>, stream: &str) -> Result<Loader, DataError> {
+        let (config, epoch) = (self.setup.config, self.at.epoch as u64);
+        let augment = self.setup.augment();
+        let plan = Plan {
+            start_batch: self.at.step,
+            batches: Some(self.steps),
+            prefetch: config.data.prefetch,
+            ..Plan::training(indices, config.search.batch, augment, config.seed, stream, epoch)
+        };
+        Loader::new(self.setup.dataset.clone(), plan)
+    }
+
+    fn check(&self, report: &StepReport) -> Result<(), EngineError> {
+        if report.valid_loss.is_some_and(|l| !l.is_finite()) {
+            return Err(self.not_finite("the validation loss"));
+        }
+        if !report.train_loss.is_finite() {
+            return Err(self.not_finite("the training loss"));
+        }
+        if !report.gradient_norm.is_finite() {
+            return Err(self.not_finite("the gradient of the weights"));
+        }
+        Ok(())
+    }
+
+    fn not_finite(&self, what: &'static str) -> EngineError {
+        EngineError::NotFinite {
+            what,
+            epoch: self.at.epoch,
+            step: self.at.step,
+            good_epoch: self.saved_at.0,
+            good_step: self.saved_at.1,
+            folder: self.folder.file(crate::run::CHECKPOINTS),
+        }
+    }
+
+    fn journal(&mut self, report: &StepReport, rate: f64, pictures: usize) -> Result<(), EngineError> {
+        let Position { epoch, step, .. } = self.at;
+        let number = epoch * self.steps + step;
+        let last = step + 1 == self.steps;
+        if number.is_multiple_of(self.every) || last {
+            let (seen, seconds) = std::mem::take(&mut self.pace);
+            self.control.emit(Body::Step(Step {
+                epoch,
+                step,
+                train_loss: Number(report.train_loss),
+                train_accuracy: report.train_right as f64 / pictures as f64,
+                valid_loss: Number(report.valid_loss.unwrap_or(f64::NAN)),
+                gradient_norm: Number(report.gradient_norm),
+                learning_rate: rate,
+                images_per_second: seen as f64 / seconds.max(1e-9),
+            }))?;
+        }
+        if number.is_multiple_of(self.alphas_every) || last {
+            let [normal, reduction] = self.searcher.mixing_values()?.map(|t| alphas_by_row(&t));
+            self.control.emit(Body::Alphas { epoch, step, normal, reduction })?;
+        }
+        Ok(())
+    }
+
+    /// Mean loss and accuracy on the alphas' half, in evaluation mode. `None` if asked to stop at once.
+    fn evaluate(&mut self) -> Result<Option<(f64, f64)>, EngineError> {
+        let indices = self.setup.halves.alphas.clone();
+        let count = indices.len() as f64;
+        let plan = Plan::evaluation(Split::Train, indices, self.setup.config.search.batch);
+        let (mut loss, mut right) = (0.0, 0);
+        for batch in Loader::new(self.setup.dataset.clone(), plan)? {
+            self.control.poll()?;
+            if self.control.aborts() {
+                return Ok(None);
+            }
+            let (l, r) = self.searcher.evaluate(&tensors(batch?)?)?;
+            loss += l;
+            right += r;
+        }
+        Ok(Some((loss / count, right as f64 / count)))
+    }
+
+    /// Raw alphas by kind and edge, NaN where cut.
+    fn raw_alphas(&self) -> Result<[Vec<Vec<Number>>; 2], EngineError> {
+        let mask = self.searcher.mask();
+        let [normal, reduction] = self.searcher.alphas()?;
+        let table = |kind, flat: &[f32]| {
+            let rows = Edge::all().zip(alphas_by_row(flat));
+            rows.map(|(edge, row)| {
+                let shown =
+                    |(o, v): (Operation, f32)| Number(if mask.keeps(kind, edge, o) { f64::from(v) } else { f64::NAN });
+                Operation::ALL.into_iter().zip(row).map(shown).collect()
+            })
+            .collect()
+        };
+        Ok([table(CellKind::Normal, &normal), table(CellKind::Reduction, &reduction)])
+    }
+
+    /// Saves a checkpoint, unless a number in it is not finite: the last good one is not to be pushed out by it.
+    fn save(&mut self, fingerprint: &str) -> Result<(), EngineError> {
+        let saved = Saved::of(&self.searcher, &self.at, fingerprint)?;
+        if !saved.is_finite() {
+            return Err(self.not_finite("a weight"));
+        }
+        let bytes = saved.save(self.folder)?;
+        (self.saved_at, self.saved_time) = ((self.at.epoch, self.at.step), Instant::now());
+        self.control.emit(Body::CheckpointSaved { epoch: self.at.epoch, step: self.at.step, bytes })
+    }
+}
+
+fn next(loader: &mut Loader) -> Result<crate::data::Batch, DataError> {
+    loader.next().unwrap_or_else(|| Err(DataError::Worker { reason: "ended before the epoch did".into() }))
+}
