@@ -4,6 +4,7 @@
 mod cell;
 pub mod count;
 pub mod cut;
+mod dot;
 mod genotype;
 mod mask;
 mod operation;
@@ -11,6 +12,7 @@ mod parse;
 pub mod published;
 
 pub use cell::{CellKind, EDGES, Edge, INPUTS, NODES, Place, STATES};
+pub use dot::dot;
 pub use genotype::{Choice, Genotype, GenotypeError};
 pub use mask::{Mask, MaskError};
 pub use operation::{OPERATIONS, Operation};

@@ -1,0 +1,73 @@
+use std::io::IsTerminal;
+
+use clap::Args;
+use color_eyre::eyre;
+
+use super::{Exit, Output, Place};
+use crate::data::{self, OpenOptions};
+use crate::device;
+use crate::explorer::text;
+use crate::kernels;
+use crate::run::config::Config;
+
+#[derive(Args, Debug)]
+pub struct DoctorArguments {
+    /// Pictures to look at: `embedded`, or a path.
+    #[arg(long, default_value = "embedded")]
+    data: String,
+}
+
+pub fn run(place: &Place, a: &DoctorArguments) -> eyre::Result<Exit> {
+    let mut out = Output::stdout();
+    let mut line = |key: &str, value: String| out.line(&format!("{key:<10} {}", text::sanitize(&value)));
+    line("program", format!("zonas {}", env!("CARGO_PKG_VERSION")))?;
+    line("device", "the CPU: this build has no other".into())?;
+    let levels: Vec<&str> = kernels::Level::available().iter().map(|l| l.name()).collect();
+    line("vectors", format!("{}; this processor has {}", kernels::level().name(), levels.join(", ")))?;
+    line("threads", format!("{}: one for each core that this process may use; --threads changes it", device::threads(0)))?;
+    match device::machine_memory() {
+        Some(m) => {
+            let (total, free) = (text::bytes(m.total_bytes), text::bytes(m.available_bytes));
+            line("memory", format!("{free} free of {total} (of the machine, or of this control group)"))?;
+        }
+        None => line("memory", "not available on this system".into())?,
+    }
+    let c = Config::default();
+    let footprint = |batch| {
+        let net = crate::nn::SupernetConfig {
+            channels: c.search.channels,
+            classes: 10,
+            input_channels: 3,
+            layout: crate::space::CellKind::published_layout(c.search.cells),
+            stem_multiplier: 3,
+            mask: crate::space::Mask::FULL,
+            policy: crate::nn::Policy::Keep,
+        };
+        net.search_footprint(batch, 32, 32, false).bytes()
+    };
+    line("", format!("the published search (batch 64, 32x32) needs about {} uncut", text::bytes(footprint(c.search.batch))))?;
+    let terminal = std::io::stdout().is_terminal() && std::io::stdin().is_terminal();
+    let term = std::env::var("TERM").unwrap_or_else(|_| "not set".into());
+    let size = crossterm::terminal::size().ok().filter(|_| terminal);
+    let size = size.map_or("no terminal: commands print text".to_string(), |(w, h)| format!("{w}x{h}, TERM {term}"));
+    line("terminal", size)?;
+    let depth = crate::explorer::theme::ColorDepth::detect(|name| std::env::var(name).ok());
+    line("colours", depth.name().to_string())?;
+    let found = data::open(&a.data, &OpenOptions::default());
+    match &found {
+        Ok(set) => line("data", set.summary().to_string())?,
+        Err(e) => line("data", format!("unusable: {e}"))?,
+    }
+    let runs = place.folder()?;
+    let usable = std::fs::create_dir_all(&runs).and_then(|()| {
+        let probe = runs.join(format!(".probe-{}", std::process::id()));
+        std::fs::write(&probe, b"")?;
+        std::fs::remove_file(&probe)
+    });
+    match usable {
+        Ok(()) => line("runs", format!("{}, writable", runs.display()))?,
+        Err(e) => line("runs", format!("{} can't be written: {e}; choose another with --runs DIR", runs.display()))?,
+    }
+    found?;
+    Ok(Exit::Done)
+}

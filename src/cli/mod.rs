@@ -1,0 +1,169 @@
+//! The command line: one file per sub-command, and what they have in common: exit codes, errors, output.
+
+mod config;
+mod count;
+mod doctor;
+mod export;
+mod open;
+mod output;
+mod report;
+mod run;
+mod runs;
+mod show;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser, Subcommand};
+use color_eyre::eyre;
+
+pub use output::Output;
+
+use crate::data::DataError;
+use crate::engine::EngineError;
+use crate::run::FolderError;
+use crate::run::config::ConfigError;
+
+/// How a command ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    Done,
+    Failure,
+    /// Usage, or input that is missing or wrong.
+    BadInput,
+    /// Stopped early, with a way to go on.
+    Stopped,
+    Interrupted,
+}
+
+impl Exit {
+    pub const fn code(self) -> u8 {
+        match self {
+            Exit::Done => 0,
+            Exit::Failure => 1,
+            Exit::BadInput => 2,
+            Exit::Stopped => 75,
+            Exit::Interrupted => 130,
+        }
+    }
+}
+
+/// A mistake of the person who called: one sentence, exit code 2.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct Usage(pub String);
+
+/// Standard output has been closed by its reader: the end, not an error.
+#[derive(Debug, thiserror::Error)]
+#[error("the output was closed")]
+struct Closed;
+
+/// Zero-one-shot architecture search: score every operation of a DARTS supernet without training, cut the space, search
+/// what is left.
+///
+/// Without a command: opens the explorer; where there is no terminal, runs the demo as text.
+#[derive(Parser, Debug)]
+#[command(name = "zonas", version, max_term_width = 100)]
+struct Arguments {
+    #[command(flatten)]
+    place: Place,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+/// Where runs are kept.
+#[derive(clap::Args, Debug, Clone, Default)]
+pub struct Place {
+    /// Folder of all runs [default: `zonas/runs` in your data folder].
+    #[arg(long, global = true, value_name = "DIR")]
+    runs: Option<PathBuf>,
+}
+
+impl Place {
+    fn folder(&self) -> Result<PathBuf, FolderError> {
+        crate::run::runs_folder(self.runs.as_deref())
+    }
+}
+
+#[derive(Subcommand, Debug)]
+enum Command {
+    /// Run without the explorer: score, cut, search, as lines of text or JSON.
+    Run(run::RunArguments),
+    /// Open a run in the explorer.
+    Open(open::OpenArguments),
+    /// List all runs.
+    Runs(runs::RunsArguments),
+    /// Say what a run is and has found.
+    Show(show::ShowArguments),
+    /// Write the genotype of a run as Python, JSON or DOT.
+    Export(export::ExportArguments),
+    /// Count parameters and multiply-accumulates of a genotype.
+    Count(count::CountArguments),
+    /// Print every setting with its default and meaning, as TOML.
+    Config(config::ConfigArguments),
+    /// Say what of this machine will be used, and why.
+    Doctor(doctor::DoctorArguments),
+    /// Print completions for a shell.
+    Completions {
+        #[arg(value_enum)]
+        shell: clap_complete::Shell,
+    },
+}
+
+/// Runs the program.
+pub fn main() -> ExitCode {
+    // A second panic hook is the explorer's; without a terminal this one prints.
+    let _ = color_eyre::config::HookBuilder::default().display_env_section(false).install();
+    let arguments = match Arguments::try_parse() {
+        Ok(a) => a,
+        Err(e) => {
+            let code = if e.use_stderr() { Exit::BadInput } else { Exit::Done };
+            let _ = e.print();
+            return ExitCode::from(code.code());
+        }
+    };
+    let result = match arguments.command {
+        None => open::without_command(&arguments.place),
+        Some(Command::Run(a)) => run::run(&arguments.place, &a),
+        Some(Command::Open(a)) => open::open(&arguments.place, &a),
+        Some(Command::Runs(a)) => runs::run(&arguments.place, &a),
+        Some(Command::Show(a)) => show::run(&arguments.place, &a),
+        Some(Command::Export(a)) => export::run(&arguments.place, &a),
+        Some(Command::Count(a)) => count::run(&a),
+        Some(Command::Config(a)) => config::run(&a),
+        Some(Command::Doctor(a)) => doctor::run(&arguments.place, &a),
+        Some(Command::Completions { shell }) => completions(shell),
+    };
+    ExitCode::from(match result {
+        Ok(exit) => exit.code(),
+        Err(e) if e.downcast_ref::<Closed>().is_some() => Exit::Done.code(),
+        Err(e) => {
+            let exit = classify(&e);
+            use std::io::Write;
+            let text = crate::explorer::text::sanitize(&format!("{e:#}"));
+            let _ = writeln!(std::io::stderr(), "error: {text}");
+            exit.code()
+        }
+    })
+}
+
+fn completions(shell: clap_complete::Shell) -> eyre::Result<Exit> {
+    let mut text = Vec::new();
+    clap_complete::generate(shell, &mut Arguments::command(), "zonas", &mut text);
+    Output::stdout().write(&text)?;
+    Ok(Exit::Done)
+}
+
+/// Whose fault an error is.
+fn classify(e: &eyre::Report) -> Exit {
+    let bad_input = e.chain().any(|cause| {
+        cause.is::<Usage>()
+            || cause.is::<ConfigError>()
+            || cause.is::<crate::space::ParseError>()
+            || cause.is::<crate::space::count::CountError>()
+            || cause.downcast_ref::<EngineError>().is_some_and(EngineError::is_bad_input)
+            || cause.downcast_ref::<FolderError>().is_some_and(|f| !matches!(f, FolderError::Io { .. }))
+            || cause.downcast_ref::<DataError>().is_some_and(|d| !matches!(d, DataError::Worker { .. }))
+    });
+    if bad_input { Exit::BadInput } else { Exit::Failure }
+}

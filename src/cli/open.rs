@@ -1,0 +1,129 @@
+use std::io::IsTerminal;
+use std::path::PathBuf;
+
+use clap::Args;
+use color_eyre::eyre;
+
+use super::run::{self, RunArguments};
+use super::{Exit, Output, Place, Usage};
+use crate::engine::Confirm;
+use crate::explorer::theme::ColorDepth;
+use crate::explorer::{self, Launched, Options, Tab};
+use crate::run::{RunFolder, preset};
+
+#[derive(Args, Debug)]
+pub struct OpenArguments {
+    /// Name of a run, or the path of its folder.
+    run: String,
+    /// Only ASCII characters, whatever the locale says.
+    #[arg(long)]
+    ascii: bool,
+    /// Colours, whatever the environment says.
+    #[arg(long, value_enum)]
+    color: Option<Depth>,
+    /// Screen to begin with.
+    #[arg(long, value_enum)]
+    screen: Option<Screen>,
+    /// Write the screen as an SVG picture instead of opening it.
+    #[arg(long, value_name = "FILE")]
+    svg: Option<PathBuf>,
+    /// Columns and rows of the picture.
+    #[arg(long, value_name = "WxH", default_value = "120x40", value_parser = size)]
+    size: (u16, u16),
+    /// A light picture.
+    #[arg(long)]
+    light: bool,
+}
+
+#[derive(clap::ValueEnum, Clone, Copy, Debug)]
+enum Depth {
+    Mono,
+    Ansi16,
+    Ansi256,
+    True,
+}
+
+impl Depth {
+    fn depth(self) -> ColorDepth {
+        match self {
+            Depth::Mono => ColorDepth::Mono,
+            Depth::Ansi16 => ColorDepth::Ansi16,
+            Depth::Ansi256 => ColorDepth::Ansi256,
+            Depth::True => ColorDepth::True,
+        }
+    }
+}
+
+#[derive(clap::ValueEnum, Clone, Copy, Debug)]
+enum Screen {
+    Score,
+    Cut,
+    Search,
+    Cell,
+    Runs,
+    Log,
+}
+
+impl Screen {
+    fn tab(self) -> Tab {
+        match self {
+            Screen::Score => Tab::Score,
+            Screen::Cut => Tab::Cut,
+            Screen::Search => Tab::Search,
+            Screen::Cell => Tab::Cell,
+            Screen::Runs => Tab::Runs,
+            Screen::Log => Tab::Log,
+        }
+    }
+}
+
+fn size(text: &str) -> Result<(u16, u16), String> {
+    let parsed = text.split_once('x').and_then(|(w, h)| Some((w.parse().ok()?, h.parse().ok()?)));
+    parsed.filter(|(w, h)| (1..=500).contains(w) && (1..=500).contains(h)).ok_or_else(|| "give it as WxH, as in 120x40".into())
+}
+
+/// Both ends of the program are a terminal.
+fn has_terminal() -> bool {
+    std::io::stdin().is_terminal() && std::io::stdout().is_terminal()
+}
+
+fn ended(exit: explorer::Exit) -> Exit {
+    match exit {
+        explorer::Exit::Left => Exit::Done,
+        explorer::Exit::Signal(_) => Exit::Interrupted,
+    }
+}
+
+pub fn open(place: &Place, a: &OpenArguments) -> eyre::Result<Exit> {
+    let runs = place.folder()?;
+    let folder = RunFolder::open(&runs, &a.run)?;
+    let options =
+        Options { runs, ascii: a.ascii, depth: a.color.map(Depth::depth), tab: a.screen.map(Screen::tab) };
+    if let Some(path) = &a.svg {
+        explorer::picture(&folder, &options, a.size, a.light, path)?;
+        return Ok(Exit::Done);
+    }
+    if !has_terminal() {
+        return Err(Usage(format!("the explorer needs a terminal; `zonas show {}` tells about the run without one", a.run)).into());
+    }
+    Ok(ended(explorer::open(folder, &options)?))
+}
+
+/// `zonas` by itself.
+pub fn without_command(place: &Place) -> eyre::Result<Exit> {
+    if !has_terminal() {
+        Output::stdout().line("no terminal: running the demo as text (the explorer opens where there is one)")?;
+        return run::run(place, &RunArguments::demo());
+    }
+    let runs = place.folder()?;
+    let options = Options { runs: runs.clone(), ascii: false, depth: None, tab: None };
+    let launch = Box::new(move || -> Result<Launched, String> {
+        let config = preset("demo").ok_or("this program has no demo")?;
+        let folder = RunFolder::create(&runs, None, &run::stem(&config), &config).map_err(|e| e.to_string())?;
+        let engine = run::launch(&folder, Confirm::Wait).map_err(|e| e.to_string())?;
+        // What an engine has to say stands in the journal.
+        let engine = std::thread::spawn(move || drop(engine.join()));
+        Ok(Launched { folder, engine })
+    });
+    Ok(ended(explorer::start(&options, launch)?))
+}

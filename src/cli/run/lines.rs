@@ -1,0 +1,108 @@
+//! Events as lines for people.
+
+use crate::explorer::text;
+use crate::run::event::{Body, Event, Level, Outcome, Stage};
+
+/// Zero or more lines for an event.
+pub fn lines(event: &Event) -> Vec<String> {
+    match &event.body {
+        Body::RunStarted(s) => vec![
+            format!("run {} with seed {} on {}, {} threads", s.run, s.seed, s.device, s.threads),
+            format!(
+                "data {}: {} training and {} test pictures of {}x{}x{}, {} classes",
+                s.data.name, s.data.train, s.data.test, s.data.height, s.data.width, s.data.channels, s.classes
+            ),
+        ],
+        Body::ScoringStarted(s) => vec![format!(
+            "scoring by {}: {} evaluations in {} rounds, {} draws, proxy network of {} channels and {} cells",
+            s.functions.join(" + "),
+            s.evaluations,
+            s.rounds,
+            s.draws,
+            s.channels,
+            s.cells.len()
+        )],
+        Body::RoundEnded { round, seconds, removed, .. } => {
+            let ties = removed.iter().filter(|r| r.tie).count();
+            vec![format!(
+                "round {}: {} operations go, {ties} of them within noise ({})",
+                round + 1,
+                removed.len(),
+                text::duration(*seconds)
+            )]
+        }
+        Body::ScoringEnded(s) => {
+            let peak = s.peak_bytes.map_or("peak not available".into(), |b| format!("peak {}", text::bytes(b)));
+            let undefined = if s.undefined > 0 { format!(", {} undefined scores", s.undefined) } else { String::new() };
+            vec![format!(
+                "scored in {}, {peak}; {} of {} decisions within noise{undefined}",
+                text::duration(s.seconds),
+                s.ties,
+                s.order.len()
+            )]
+        }
+        Body::CutProposed(c) | Body::CutConfirmed(c) => {
+            let word = if matches!(event.body, Body::CutConfirmed(_)) { "confirmed" } else { "proposed" };
+            let hand = if c.by_hand.is_empty() { String::new() } else { format!(", {} by hand", c.by_hand.len()) };
+            let mut all = vec![format!(
+                "cut {word}: ξ {} by {}{hand}, {} of 224 operations kept, predicted memory {} instead of {}",
+                c.xi,
+                c.source,
+                c.mask.count(),
+                text::bytes(c.memory_bytes),
+                text::bytes(c.full_memory_bytes)
+            )];
+            if word == "proposed" {
+                all.extend(c.warnings.iter().map(|w| format!("  note: {w}")));
+            }
+            all
+        }
+        Body::SearchStarted(s) => vec![format!(
+            "search of order {}: {} epochs of {} steps with {} pictures, {} training and {} validation pictures, {} weights",
+            s.order, s.epochs, s.steps_per_epoch, s.batch, s.train, s.valid, s.parameters
+        )],
+        Body::EpochEnded(e) => vec![format!(
+            "epoch {:>3}  train loss {:.4} accuracy {:5.2} %  validation loss {:.4} accuracy {:5.2} %  {}",
+            e.epoch + 1,
+            e.train_loss.0,
+            100.0 * e.train_accuracy,
+            e.valid_loss.0,
+            100.0 * e.valid_accuracy,
+            text::duration(e.seconds)
+        )],
+        Body::StageEnded { stage: Stage::Search, seconds, peak_bytes } => {
+            let peak = peak_bytes.map_or("peak not available".into(), |b| format!("peak {}", text::bytes(b)));
+            vec![format!("searched in {}, {peak}", text::duration(*seconds))]
+        }
+        Body::CommandRefused { command, reason, .. } => vec![format!("{command} refused: {reason}")],
+        Body::Paused => vec!["paused".into()],
+        Body::Resumed => vec!["resumed".into()],
+        Body::Log { level, text } if *level >= Level::Info => {
+            let word = match level {
+                Level::Debug | Level::Info => "",
+                Level::Warning => "warning: ",
+                Level::Error => "error: ",
+            };
+            vec![format!("{word}{text}")]
+        }
+        Body::Found { genotype, parameters, macs } => vec![
+            format!("{genotype}"),
+            format!(
+                "as a network of 36 channels and 20 cells: {} parameters, {} multiply-accumulates",
+                text::count(*parameters),
+                text::count(*macs)
+            ),
+        ],
+        Body::RunEnded { outcome, detail } => {
+            let word = match outcome {
+                Outcome::Done => "done",
+                Outcome::Stopped => "stopped",
+                Outcome::Aborted => "aborted",
+                // Said as the program's error.
+                Outcome::Failed => return Vec::new(),
+            };
+            vec![if detail.is_empty() { word.to_string() } else { format!("{word}: {detail}") }]
+        }
+        _ => Vec::new(),
+    }
+}

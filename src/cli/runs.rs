@@ -1,0 +1,38 @@
+use clap::Args;
+use color_eyre::eyre;
+
+use super::report::Report;
+use super::{Exit, Output, Place};
+use crate::explorer::text;
+use crate::run::RunFolder;
+
+#[derive(Args, Debug)]
+pub struct RunsArguments {
+    #[arg(long)]
+    json: bool,
+}
+
+pub fn run(place: &Place, a: &RunsArguments) -> eyre::Result<Exit> {
+    let runs = place.folder()?;
+    let mut out = Output::stdout();
+    let found = RunFolder::list(&runs)?;
+    if a.json {
+        let all: Vec<Report> = found.iter().map(Report::read).collect();
+        out.json(&all)?;
+        return Ok(Exit::Done);
+    }
+    if found.is_empty() {
+        out.line(&format!("no runs in {}; `zonas` opens the explorer, `zonas run --preset demo --yes` makes one", runs.display()))?;
+        return Ok(Exit::Done);
+    }
+    out.line(&format!("{:<24} {:<18} {:>8} {:>7} {:>9}  {}", "run", "state", "kept", "epoch", "valid acc", "data"))?;
+    for folder in &found {
+        let r = Report::read(folder);
+        let kept = r.kept.map_or("—".into(), |k| format!("{k}/224"));
+        let epoch = r.epoch.map_or("—".into(), |e| format!("{e}/{}", r.epochs.unwrap_or(0)));
+        let accuracy = r.best_valid_accuracy.map_or("—".into(), |v| format!("{:.2} %", 100.0 * v));
+        let data = text::sanitize(r.data.as_deref().unwrap_or("—"));
+        out.line(&format!("{:<24} {:<18} {kept:>8} {epoch:>7} {accuracy:>9}  {data}", text::sanitize(&r.run), r.state))?;
+    }
+    Ok(Exit::Done)
+}

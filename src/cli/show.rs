@@ -1,0 +1,76 @@
+use clap::Args;
+use color_eyre::eyre;
+
+use super::report::Report;
+use super::{Exit, Output, Place};
+use crate::explorer::text;
+use crate::run::RunFolder;
+
+#[derive(Args, Debug)]
+pub struct ShowArguments {
+    /// Name of a run, or the path of its folder.
+    run: String,
+    #[arg(long)]
+    json: bool,
+}
+
+pub fn run(place: &Place, a: &ShowArguments) -> eyre::Result<Exit> {
+    let folder = RunFolder::open(&place.folder()?, &a.run)?;
+    let r = Report::read(&folder);
+    let mut out = Output::stdout();
+    if a.json {
+        out.json(&r)?;
+        return Ok(Exit::Done);
+    }
+    let mut line = |key: &str, value: String| out.line(&format!("{key:<12} {}", text::sanitize(&value)));
+    line("run", r.run.clone())?;
+    line("folder", r.folder.clone())?;
+    let detail = r.detail.as_deref().filter(|d| !d.is_empty()).map_or(String::new(), |d| format!(": {d}"));
+    line("state", format!("{}{detail}", r.state))?;
+    if let Some(data) = &r.data {
+        line("data", data.clone())?;
+    }
+    if let (Some(device), Some(threads), Some(seed)) = (&r.device, r.threads, r.seed) {
+        line("device", format!("{device}, {threads} threads, seed {seed}"))?;
+    }
+    if let (Some(seconds), Some(ties), Some(removals)) = (r.scoring_seconds, r.ties, r.removals) {
+        let peak = r.scoring_peak_bytes.map_or("peak not available".into(), |b| format!("peak {}", text::bytes(b)));
+        line(
+            "scoring",
+            format!(
+                "{} in {}, {peak}; {ties} of {removals} decisions within noise",
+                r.functions.join(" + "),
+                text::duration(seconds)
+            ),
+        )?;
+    }
+    if let (Some(kept), Some(xi), Some(source)) = (r.kept, r.xi, &r.source) {
+        let memory = match (r.predicted_bytes, r.full_bytes) {
+            (Some(cut), Some(full)) => format!("; predicted {} of {}", text::bytes(cut), text::bytes(full)),
+            _ => String::new(),
+        };
+        let hand = r.by_hand.filter(|n| *n > 0).map_or(String::new(), |n| format!(", {n} by hand"));
+        line("cut", format!("ξ {xi} by {source}: {kept} of 224 kept{hand}{memory}"))?;
+    }
+    if let (Some(epoch), Some(epochs)) = (r.epoch, r.epochs) {
+        let took = r.search_seconds.map_or(String::new(), |s| format!(" in {}", text::duration(s)));
+        let peak = r.search_peak_bytes.map_or(String::new(), |b| format!(", peak {}", text::bytes(b)));
+        line("search", format!("{epoch} of {epochs} epochs{took}{peak}"))?;
+    }
+    if let (Some(loss), Some(accuracy)) = (r.train_loss, r.train_accuracy) {
+        line("training", format!("loss {:.4}, accuracy {:.2} %", loss.0, 100.0 * accuracy))?;
+    }
+    if let (Some(loss), Some(accuracy)) = (r.valid_loss, r.valid_accuracy) {
+        line("validation", format!("loss {:.4}, accuracy {:.2} %", loss.0, 100.0 * accuracy))?;
+    }
+    if let Some(g) = &r.genotype {
+        line("genotype", g.to_string())?;
+    }
+    if let (Some(p), Some(m)) = (r.parameters, r.macs) {
+        line("network", format!("{} parameters, {} multiply-accumulates (36 channels, 20 cells)", text::count(p), text::count(m)))?;
+    }
+    if r.skipped_lines > 0 {
+        line("journal", format!("{} lines could not be read", r.skipped_lines))?;
+    }
+    Ok(Exit::Done)
+}

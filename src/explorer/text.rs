@@ -1,0 +1,295 @@
+//! Text as the explorer writes it: numbers with their units, durations, and words from files made harmless.
+
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
+
+/// Text from a file, a run's name or an error, with everything taken out that a terminal would act on: control
+/// characters (escape sequences begin with one) and marks that turn the direction of writing round.
+pub fn sanitize(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '\t' | '\n' | '\r' => out.push(' '),
+            c if c.is_control() => out.push('\u{fffd}'),
+            '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}' => {}
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+/// Columns that a text takes.
+pub fn width(text: &str) -> u16 {
+    u16::try_from(text.width()).unwrap_or(u16::MAX)
+}
+
+/// The text in at most `columns` columns; what was cut off is marked by `…`.
+pub fn fit(text: &str, columns: u16) -> String {
+    if width(text) <= columns {
+        return text.to_string();
+    }
+    let Some(room) = columns.checked_sub(1) else { return String::new() };
+    let mut used = 0;
+    let mut out = String::new();
+    for c in text.chars() {
+        let w = u16::try_from(c.width().unwrap_or(0)).unwrap_or(0);
+        if used + w > room {
+            break;
+        }
+        used += w;
+        out.push(c);
+    }
+    out.push('…');
+    out
+}
+
+/// Words laid into lines of at most `columns` columns; a longer word is broken.
+pub fn wrap(text: &str, columns: u16) -> Vec<String> {
+    let columns = columns.max(1);
+    let mut lines = vec![String::new()];
+    for word in text.split_whitespace() {
+        let mut word = word.to_string();
+        loop {
+            let Some(line) = lines.last_mut() else { break };
+            let gap = u16::from(!line.is_empty());
+            if width(line) + gap + width(&word) <= columns {
+                if gap == 1 {
+                    line.push(' ');
+                }
+                line.push_str(&word);
+                break;
+            }
+            if line.is_empty() {
+                let cut = word.char_indices().nth(usize::from(columns)).map_or(word.len(), |(i, _)| i);
+                line.push_str(&word[..cut]);
+                word = word[cut..].to_string();
+                if word.is_empty() {
+                    break;
+                }
+            }
+            lines.push(String::new());
+        }
+    }
+    lines
+}
+
+/// `38.2 MiB`: bytes in binary units, three digits.
+pub fn bytes(n: u64) -> String {
+    const UNITS: [&str; 6] = ["B", "KiB", "MiB", "GiB", "TiB", "PiB"];
+    let mut value = n as f64;
+    let mut unit = 0;
+    while value >= 999.5 && unit + 1 < UNITS.len() {
+        value /= 1024.0;
+        unit += 1;
+    }
+    if unit == 0 { format!("{n} B") } else { format!("{} {}", three(value), UNITS[unit]) }
+}
+
+/// `1.93 M`: a count in thousands, millions, milliards.
+pub fn count(n: u64) -> String {
+    const UNITS: [&str; 5] = ["", " k", " M", " G", " T"];
+    if n < 10_000 {
+        return n.to_string();
+    }
+    let mut value = n as f64;
+    let mut unit = 0;
+    while value >= 999.5 && unit + 1 < UNITS.len() {
+        value /= 1000.0;
+        unit += 1;
+    }
+    format!("{}{}", three(value), UNITS[unit])
+}
+
+/// Three significant digits of a number from 0 to 1024, without an exponent.
+fn three(value: f64) -> String {
+    if value >= 99.95 {
+        format!("{value:.0}")
+    } else if value >= 9.995 {
+        format!("{value:.1}")
+    } else {
+        format!("{value:.2}")
+    }
+}
+
+/// `2.7 s`, `4:05`, `1:02:03`, `2 d 3:04:05`; `—` where it is not a number.
+pub fn duration(seconds: f64) -> String {
+    if !seconds.is_finite() || seconds < 0.0 {
+        return "—".to_string();
+    }
+    if seconds < 9.95 {
+        return format!("{seconds:.1} s");
+    }
+    if seconds < 59.5 {
+        return format!("{seconds:.0} s");
+    }
+    let s = seconds.round() as u64;
+    let (d, h, m, s) = (s / 86_400, s / 3600 % 24, s / 60 % 60, s % 60);
+    match (d, h) {
+        (0, 0) => format!("{m}:{s:02}"),
+        (0, _) => format!("{h}:{m:02}:{s:02}"),
+        _ => format!("{d} d {h}:{m:02}:{s:02}"),
+    }
+}
+
+/// How long ago: `now`, `5 min ago`, `3 h ago`, `12 d ago`.
+pub fn age(seconds: f64) -> String {
+    match seconds {
+        s if !s.is_finite() => "—".to_string(),
+        s if s < 60.0 => "now".to_string(),
+        s if s < 3600.0 => format!("{:.0} min ago", (s / 60.0).floor()),
+        s if s < 86_400.0 => format!("{:.0} h ago", (s / 3600.0).floor()),
+        s => format!("{:.0} d ago", (s / 86_400.0).floor()),
+    }
+}
+
+/// `14:03:59` in the reader's zone, of seconds since 1970.
+pub fn clock(time: f64) -> String {
+    let zoned = jiff::Timestamp::from_millisecond((time * 1000.0) as i64).map(|t| t.to_zoned(jiff::tz::TimeZone::system()));
+    zoned.map_or_else(|_| "--:--:--".to_string(), |z| z.strftime("%H:%M:%S").to_string())
+}
+
+/// A signed number in few columns, with a true minus: `−2.1`, `12`, `.31`; `nan` and `inf` are written out.
+pub fn compact(value: f64) -> String {
+    if value.is_nan() {
+        return "nan".to_string();
+    }
+    if value.is_infinite() {
+        return if value > 0.0 { "inf".to_string() } else { "−inf".to_string() };
+    }
+    let a = value.abs();
+    let digits = if a >= 999.5 {
+        format!("{a:.0e}")
+    } else if a >= 9.95 {
+        format!("{a:.0}")
+    } else if a >= 0.995 {
+        format!("{a:.1}")
+    } else {
+        let two = format!("{a:.2}");
+        match two.strip_prefix('0') {
+            Some(".00") => "0".to_string(),
+            Some(rest) => rest.to_string(),
+            None => two,
+        }
+    };
+    if value < 0.0 && digits != "0" { format!("−{digits}") } else { digits }
+}
+
+/// A number with `digits` significant digits, with a true minus.
+pub fn significant(value: f64, digits: usize) -> String {
+    if !value.is_finite() {
+        return compact(value);
+    }
+    let a = value.abs();
+    let text = if a == 0.0 {
+        "0".to_string()
+    } else {
+        let exponent = a.log10().floor() as i32;
+        if !(-4..7).contains(&exponent) {
+            format!("{a:.*e}", digits.saturating_sub(1))
+        } else {
+            let decimals = (digits as i32 - 1 - exponent).max(0) as usize;
+            format!("{a:.decimals$}")
+        }
+    };
+    if value < 0.0 { format!("−{text}") } else { text }
+}
+
+/// A power of ten as people write it: `10^18`.
+pub fn power_of_ten(log10: f64) -> String {
+    if !log10.is_finite() {
+        return "0".to_string();
+    }
+    if log10 < 6.0 { format!("{:.0}", 10f64.powf(log10)) } else { format!("10{}", superscript(log10.round() as i64)) }
+}
+
+/// Digits set high.
+pub fn superscript(n: i64) -> String {
+    n.to_string()
+        .chars()
+        .map(|c| match c {
+            '-' => '⁻',
+            '0' => '⁰',
+            '1' => '¹',
+            '2' => '²',
+            '3' => '³',
+            '4' => '⁴',
+            '5' => '⁵',
+            '6' => '⁶',
+            '7' => '⁷',
+            '8' => '⁸',
+            _ => '⁹',
+        })
+        .collect()
+}
+
+/// `−81 %`: the change from one number to another; `—` where there is nothing to compare with.
+pub fn change(from: f64, to: f64) -> String {
+    if !(from.is_finite() && to.is_finite()) || from == 0.0 {
+        return "—".to_string();
+    }
+    let percent = (to / from - 1.0) * 100.0;
+    if percent.abs() < 0.5 {
+        "±0 %".to_string()
+    } else if percent < 0.0 {
+        format!("−{:.0} %", -percent)
+    } else {
+        format!("+{percent:.0} %")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_that_a_terminal_obeys_comes_through() {
+        let hostile = "a\u{1b}[2J\u{9b}31m\u{202e}b\u{7}\tc\u{200b}";
+        let text = sanitize(hostile);
+        assert!(text.chars().all(|c| !c.is_control()), "{text:?}");
+        assert!(!text.contains('\u{202e}'));
+        assert_eq!(text, "a\u{fffd}[2J\u{fffd}31mb\u{fffd} c");
+    }
+
+    #[test]
+    fn fits_by_columns_not_by_characters() {
+        assert_eq!(fit("日本語", 6), "日本語");
+        assert_eq!(fit("日本語", 5), "日本…");
+        assert_eq!(fit("日本語", 4), "日…");
+        assert_eq!(fit("abc", 0), "");
+        assert_eq!(wrap("one two three", 7), ["one two", "three"]);
+        assert_eq!(wrap("abcdefgh", 3), ["abc", "def", "gh"]);
+    }
+
+    #[test]
+    fn numbers_say_their_unit() {
+        assert_eq!(bytes(512), "512 B");
+        assert_eq!(bytes(7_660_000_000), "7.13 GiB");
+        assert_eq!(bytes(1023 * 1024), "1.00 MiB");
+        assert_eq!(count(1_930_000), "1.93 M");
+        assert_eq!(count(999), "999");
+        assert_eq!(duration(2.71), "2.7 s");
+        assert_eq!(duration(245.0), "4:05");
+        assert_eq!(duration(59.7), "1:00");
+        assert_eq!(duration(90_061.0), "1 d 1:01:01");
+        assert_eq!(duration(f64::NAN), "—");
+        assert_eq!(change(7.66, 1.42), "−81 %");
+        assert_eq!(power_of_ten(18.03), "10¹⁸");
+    }
+
+    #[test]
+    fn compact_numbers_take_at_most_four_columns() {
+        for (value, text) in [
+            (0.31, ".31"),
+            (-0.314, "−.31"),
+            (1.0, "1.0"),
+            (-12.4, "−12"),
+            (999.0, "999"),
+            (-0.001, "0"),
+            (f64::NAN, "nan"),
+            (f64::NEG_INFINITY, "−inf"),
+            (0.999, "1.0"),
+        ] {
+            assert_eq!(compact(value), text);
+            assert!(width(&compact(value)) <= 4);
+        }
+    }
+}

@@ -1,0 +1,32 @@
+use std::fmt::Write;
+
+use super::{CellKind, Genotype, INPUTS, STATES};
+
+/// Both cells as a graph for Graphviz.
+pub fn dot(genotype: &Genotype) -> String {
+    let mut out = String::from("digraph genotype {\n  rankdir=LR;\n  node [shape=box, style=rounded, fontname=\"Helvetica\"];\n");
+    out.push_str("  edge [fontname=\"Helvetica\", fontsize=10];\n");
+    for kind in CellKind::ALL {
+        // Writing to a string can't fail.
+        let _ = writeln!(out, "  subgraph cluster_{kind} {{\n    label=\"{kind} cell\";");
+        let state = |s: usize| format!("{kind}_{s}");
+        for s in 0..STATES {
+            let label = match s {
+                0 => "c_{k-2}".to_string(),
+                1 => "c_{k-1}".to_string(),
+                _ => (s - INPUTS).to_string(),
+            };
+            let _ = writeln!(out, "    {} [label=\"{label}\"];", state(s));
+        }
+        let _ = writeln!(out, "    {kind}_out [label=\"c_{{k}}\"];");
+        for (i, c) in genotype.choices(kind).iter().enumerate() {
+            let _ = writeln!(out, "    {} -> {} [label=\"{}\"];", state(c.source), state(i / 2 + INPUTS), c.operation);
+        }
+        for s in genotype.concat(kind) {
+            let _ = writeln!(out, "    {} -> {kind}_out [style=dashed];", state(*s));
+        }
+        out.push_str("  }\n");
+    }
+    out.push_str("}\n");
+    out
+}
