@@ -5,9 +5,11 @@
 //! [`random`], [`space`] → [`data`], [`device`], [`kernels`] → [`nn`] → [`proxies`], [`oneshot`], [`run`] → [`engine`] →
 //! [`explorer`] → [`cli`].
 
+pub mod cli;
 pub mod data;
 pub mod device;
 pub mod engine;
+pub mod explorer;
 pub mod kernels;
 pub mod nn;
 pub mod oneshot;

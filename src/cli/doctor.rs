@@ -7,6 +7,7 @@ use super::{Exit, Output, Place};
 use crate::data::{self, OpenOptions};
 use crate::device;
 use crate::explorer::text;
+use crate::explorer::theme::ColorDepth;
 use crate::kernels;
 use crate::run::config::Config;
 
@@ -24,7 +25,10 @@ pub fn run(place: &Place, a: &DoctorArguments) -> eyre::Result<Exit> {
     line("device", "the CPU: this build has no other".into())?;
     let levels: Vec<&str> = kernels::Level::available().iter().map(|l| l.name()).collect();
     line("vectors", format!("{}; this processor has {}", kernels::level().name(), levels.join(", ")))?;
-    line("threads", format!("{}: one for each core that this process may use; --threads changes it", device::threads(0)))?;
+    line(
+        "threads",
+        format!("{}: one for each core that this process may use; --threads changes it", device::threads(0)),
+    )?;
     match device::machine_memory() {
         Some(m) => {
             let (total, free) = (text::bytes(m.total_bytes), text::bytes(m.available_bytes));
@@ -45,14 +49,23 @@ pub fn run(place: &Place, a: &DoctorArguments) -> eyre::Result<Exit> {
         };
         net.search_footprint(batch, 32, 32, false).bytes()
     };
-    line("", format!("the published search (batch 64, 32x32) needs about {} uncut", text::bytes(footprint(c.search.batch))))?;
+    line(
+        "",
+        format!("the published search (batch 64, 32x32) needs about {} uncut", text::bytes(footprint(c.search.batch))),
+    )?;
     let terminal = std::io::stdout().is_terminal() && std::io::stdin().is_terminal();
     let term = std::env::var("TERM").unwrap_or_else(|_| "not set".into());
     let size = crossterm::terminal::size().ok().filter(|_| terminal);
     let size = size.map_or("no terminal: commands print text".to_string(), |(w, h)| format!("{w}x{h}, TERM {term}"));
     line("terminal", size)?;
-    let depth = crate::explorer::theme::ColorDepth::detect(|name| std::env::var(name).ok());
-    line("colours", depth.name().to_string())?;
+    let depth = ColorDepth::detect(|name| std::env::var(name).ok());
+    let depth = match depth {
+        ColorDepth::Mono => "none (NO_COLOR is set, or TERM names a terminal without)",
+        ColorDepth::Ansi16 => "16, by TERM",
+        ColorDepth::Ansi256 => "256, by TERM",
+        ColorDepth::True => "24 bits, by COLORTERM or TERM",
+    };
+    line("colours", depth.into())?;
     let found = data::open(&a.data, &OpenOptions::default());
     match &found {
         Ok(set) => line("data", set.summary().to_string())?,

@@ -79,7 +79,9 @@ impl Screen {
 
 fn size(text: &str) -> Result<(u16, u16), String> {
     let parsed = text.split_once('x').and_then(|(w, h)| Some((w.parse().ok()?, h.parse().ok()?)));
-    parsed.filter(|(w, h)| (1..=500).contains(w) && (1..=500).contains(h)).ok_or_else(|| "give it as WxH, as in 120x40".into())
+    parsed
+        .filter(|(w, h)| (1..=500).contains(w) && (1..=500).contains(h))
+        .ok_or_else(|| "give it as WxH, as in 120x40".into())
 }
 
 /// Both ends of the program are a terminal.
@@ -97,14 +99,17 @@ fn ended(exit: explorer::Exit) -> Exit {
 pub fn open(place: &Place, a: &OpenArguments) -> eyre::Result<Exit> {
     let runs = place.folder()?;
     let folder = RunFolder::open(&runs, &a.run)?;
-    let options =
-        Options { runs, ascii: a.ascii, depth: a.color.map(Depth::depth), tab: a.screen.map(Screen::tab) };
+    let options = Options { runs, ascii: a.ascii, depth: a.color.map(Depth::depth), tab: a.screen.map(Screen::tab) };
     if let Some(path) = &a.svg {
         explorer::picture(&folder, &options, a.size, a.light, path)?;
         return Ok(Exit::Done);
     }
     if !has_terminal() {
-        return Err(Usage(format!("the explorer needs a terminal; `zonas show {}` tells about the run without one", a.run)).into());
+        return Err(Usage(format!(
+            "the explorer needs a terminal; `zonas show {}` tells about the run without one",
+            a.run
+        ))
+        .into());
     }
     Ok(ended(explorer::open(folder, &options)?))
 }

@@ -12,11 +12,11 @@ use signal_hook::iterator::Signals;
 use super::{Exit, Output, Place, Usage, config};
 use crate::engine::{self, Confirm, EngineError};
 use crate::explorer::text;
+use crate::run::RunFolder;
 use crate::run::command;
 use crate::run::config::Config;
 use crate::run::event::{Event, Outcome};
 use crate::run::journal::{Tail, send};
-use crate::run::RunFolder;
 
 mod lines;
 mod progress;
@@ -158,7 +158,9 @@ pub fn run(place: &Place, a: &RunArguments) -> eyre::Result<Exit> {
         }
     }
     progress.finish();
-    let outcome = engine.join().map_err(|_| eyre::eyre!("the engine broke down; what it wrote is in {}", folder.path().display()))?;
+    let outcome = engine
+        .join()
+        .map_err(|_| eyre::eyre!("the engine broke down; what it wrote is in {}", folder.path().display()))?;
     printed?;
     let exit = match outcome? {
         Outcome::Done => Exit::Done,
@@ -172,7 +174,10 @@ pub fn run(place: &Place, a: &RunArguments) -> eyre::Result<Exit> {
                 "look at it: `zonas open {0}`; take it home: `zonas export {0} --as python`",
                 text::sanitize(&folder.name())
             ))?,
-            Exit::Stopped => out.line(&format!("go on with `zonas run --resume {0} --yes`, or open it with `zonas open {0}`", text::sanitize(&folder.name())))?,
+            Exit::Stopped => out.line(&format!(
+                "go on with `zonas run --resume {0} --yes`, or open it with `zonas open {0}`",
+                text::sanitize(&folder.name())
+            ))?,
             _ => {}
         }
     }

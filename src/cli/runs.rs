@@ -22,7 +22,10 @@ pub fn run(place: &Place, a: &RunsArguments) -> eyre::Result<Exit> {
         return Ok(Exit::Done);
     }
     if found.is_empty() {
-        out.line(&format!("no runs in {}; `zonas` opens the explorer, `zonas run --preset demo --yes` makes one", runs.display()))?;
+        out.line(&format!(
+            "no runs in {}; `zonas` opens the explorer, `zonas run --preset demo --yes` makes one",
+            runs.display()
+        ))?;
         return Ok(Exit::Done);
     }
     out.line(&format!("{:<24} {:<18} {:>8} {:>7} {:>9}  {}", "run", "state", "kept", "epoch", "valid acc", "data"))?;
@@ -32,7 +35,11 @@ pub fn run(place: &Place, a: &RunsArguments) -> eyre::Result<Exit> {
         let epoch = r.epoch.map_or("—".into(), |e| format!("{e}/{}", r.epochs.unwrap_or(0)));
         let accuracy = r.best_valid_accuracy.map_or("—".into(), |v| format!("{:.2} %", 100.0 * v));
         let data = text::sanitize(r.data.as_deref().unwrap_or("—"));
-        out.line(&format!("{:<24} {:<18} {kept:>8} {epoch:>7} {accuracy:>9}  {data}", text::sanitize(&r.run), r.state))?;
+        out.line(&format!(
+            "{:<24} {:<18} {kept:>8} {epoch:>7} {accuracy:>9}  {data}",
+            text::sanitize(&r.run),
+            r.state
+        ))?;
     }
     Ok(Exit::Done)
 }

@@ -67,7 +67,10 @@ pub fn run(place: &Place, a: &ShowArguments) -> eyre::Result<Exit> {
         line("genotype", g.to_string())?;
     }
     if let (Some(p), Some(m)) = (r.parameters, r.macs) {
-        line("network", format!("{} parameters, {} multiply-accumulates (36 channels, 20 cells)", text::count(p), text::count(m)))?;
+        line(
+            "network",
+            format!("{} parameters, {} multiply-accumulates (36 channels, 20 cells)", text::count(p), text::count(m)),
+        )?;
     }
     if r.skipped_lines > 0 {
         line("journal", format!("{} lines could not be read", r.skipped_lines))?;

@@ -48,8 +48,7 @@ pub fn wrap(text: &str, columns: u16) -> Vec<String> {
     let mut lines = vec![String::new()];
     for word in text.split_whitespace() {
         let mut word = word.to_string();
-        loop {
-            let Some(line) = lines.last_mut() else { break };
+        while let Some(line) = lines.last_mut() {
             let gap = u16::from(!line.is_empty());
             if width(line) + gap + width(&word) <= columns {
                 if gap == 1 {
@@ -143,7 +142,8 @@ pub fn age(seconds: f64) -> String {
 
 /// `14:03:59` in the reader's zone, of seconds since 1970.
 pub fn clock(time: f64) -> String {
-    let zoned = jiff::Timestamp::from_millisecond((time * 1000.0) as i64).map(|t| t.to_zoned(jiff::tz::TimeZone::system()));
+    let zoned = jiff::Timestamp::from_millisecond((time * 1000.0) as i64)
+        .map(|t| t.to_zoned_datetime(jiff::tz::TimeZone::system()));
     zoned.map_or_else(|_| "--:--:--".to_string(), |z| z.strftime("%H:%M:%S").to_string())
 }
 

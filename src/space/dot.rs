@@ -4,7 +4,8 @@ use super::{CellKind, Genotype, INPUTS, STATES};
 
 /// Both cells as a graph for Graphviz.
 pub fn dot(genotype: &Genotype) -> String {
-    let mut out = String::from("digraph genotype {\n  rankdir=LR;\n  node [shape=box, style=rounded, fontname=\"Helvetica\"];\n");
+    let mut out =
+        String::from("digraph genotype {\n  rankdir=LR;\n  node [shape=box, style=rounded, fontname=\"Helvetica\"];\n");
     out.push_str("  edge [fontname=\"Helvetica\", fontsize=10];\n");
     for kind in CellKind::ALL {
         // Writing to a string can't fail.

@@ -14,8 +14,11 @@ pub struct Progress {
 
 impl Progress {
     pub fn new() -> Progress {
-        let target =
-            if std::io::stderr().is_terminal() { ProgressDrawTarget::stderr_with_hz(8) } else { ProgressDrawTarget::hidden() };
+        let target = if std::io::stderr().is_terminal() {
+            ProgressDrawTarget::stderr_with_hz(8)
+        } else {
+            ProgressDrawTarget::hidden()
+        };
         let bar = ProgressBar::with_draw_target(None, target);
         if let Ok(style) = ProgressStyle::with_template("{msg:10} {wide_bar} {pos}/{len}  {per_sec}  {eta} left") {
             bar.set_style(style);

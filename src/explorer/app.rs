@@ -1,0 +1,400 @@
+//! The loop: news and keys in, pictures out. Draws only when something changed, and waits otherwise.
+
+use std::io::{self, Stdout, Write, stdout};
+use std::sync::mpsc::Receiver;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use crossterm::event::{Event as Input, KeyEventKind};
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+
+use super::feed::{Feed, News};
+use super::keymap::{Key, Keymap};
+use super::runs::{self, Row};
+use super::screen::Screen;
+use super::state::{Size, State};
+use super::terminal::{self, Guard, Signals};
+use super::theme::Theme;
+use super::ui::{Effect, Tab, Ui};
+use super::view::{self, Scene};
+use super::{Exit, ExplorerError, Launch, Options, clipboard, export, summary, svg, text};
+use crate::run::command::Body;
+use crate::run::event::Stage;
+use crate::run::{RunFolder, journal};
+use crate::space::Mask;
+
+/// Between two pictures at least: after a key, and after news only.
+const AFTER_KEY: Duration = Duration::from_millis(30);
+const AFTER_NEWS: Duration = Duration::from_millis(90);
+/// News are looked for this often.
+const LISTEN: Duration = Duration::from_millis(40);
+/// A word in the footer stays so long.
+const FLASH: f64 = 6.0;
+
+struct App<'a> {
+    options: &'a Options,
+    theme: Theme,
+    keymap: Keymap,
+    ui: Ui,
+    state: State,
+    folder: Option<RunFolder>,
+    feed: Option<Feed>,
+    engine: Option<JoinHandle<()>>,
+    launch: Option<Launch<'a>>,
+    runs: Vec<Row>,
+    scan: Option<Receiver<Vec<Row>>>,
+    screen: Screen<io::BufWriter<Stdout>>,
+    /// Sizes of the full space and of the cut, and the mask that they are of.
+    sizes: Option<(Mask, Size, Size)>,
+    /// Something changed since the last picture; by a key.
+    dirty: bool,
+    key: bool,
+    leave: bool,
+    /// Commands that were sent and not answered yet.
+    waiting: Vec<String>,
+}
+
+pub fn run<'a>(
+    folder: Option<RunFolder>,
+    engine: Option<JoinHandle<()>>,
+    options: &'a Options,
+    launch: Option<Launch<'a>>,
+) -> Result<Exit, ExplorerError> {
+    let theme = Theme::detect(|key| std::env::var(key).ok(), options.ascii, options.depth);
+    let mut ui = Ui::new(theme.markers);
+    ui.engine_here = engine.is_some();
+    if let Some(tab) = options.tab {
+        ui.tab = tab;
+        ui.follow_stage = false;
+    }
+    let mut app = App {
+        options,
+        keymap: Keymap::new().map_err(ExplorerError::Keys)?,
+        ui,
+        state: State::default(),
+        feed: folder.clone().map(Feed::new),
+        folder,
+        engine,
+        launch,
+        runs: Vec::new(),
+        scan: Some(runs::scan(&options.runs)),
+        screen: Screen::new(io::BufWriter::with_capacity(64 * 1024, stdout())),
+        sizes: None,
+        theme,
+        dirty: true,
+        key: true,
+        leave: false,
+        waiting: Vec::new(),
+    };
+    let signals = Signals::new()?;
+    let guard = Guard::enter()?;
+    let ended = app.listen(&guard, &signals);
+    drop(guard);
+    app.finish(ended)
+}
+
+/// One screen of a state as SVG.
+pub fn picture(state: &State, options: &Options, theme: &Theme, size: (u16, u16), light: bool) -> String {
+    let mut ui = Ui::new(theme.markers);
+    ui.follow(state);
+    if let Some(tab) = options.tab {
+        ui.tab = tab;
+    }
+    let mut buffer = Buffer::empty(Rect::new(0, 0, size.0, size.1));
+    let sizes = state
+        .cut
+        .cut
+        .as_ref()
+        .map(|c| (Size::of(&Mask::FULL, state.run.as_ref()), Size::of(&c.mask, state.run.as_ref())));
+    let folder = options.runs.display().to_string();
+    let scene = Scene { state, ui: &ui, runs: &[], folder: &folder, now: state.now, sizes };
+    view::draw(&mut buffer, &scene, theme);
+    svg::render(&buffer, light)
+}
+
+fn clock() -> f64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |d| d.as_secs_f64())
+}
+
+impl App<'_> {
+    /// Until the person leaves, a signal comes, or the terminal is gone.
+    fn listen(&mut self, guard: &Guard, signals: &Signals) -> io::Result<Exit> {
+        let mut drawn = Instant::now() - AFTER_NEWS;
+        let mut second = 0;
+        loop {
+            if let Some(signal) = signals.ending() {
+                return Ok(Exit::Signal(signal));
+            }
+            if signals.take_stop() {
+                self.suspend(guard)?;
+            }
+            self.news();
+            let now = clock();
+            if self.ui.flash.as_ref().is_some_and(|(_, until)| *until < now) {
+                self.ui.flash = None;
+                self.dirty = true;
+            }
+            // Clocks on the screen tick only while something runs.
+            if self.state.is_live() && self.ui.engine_alive && now as u64 != second {
+                second = now as u64;
+                self.dirty = true;
+            }
+            if self.leave {
+                return Ok(Exit::Left);
+            }
+            let apart = if self.key { AFTER_KEY } else { AFTER_NEWS };
+            if self.dirty && drawn.elapsed() >= apart {
+                self.draw(now)?;
+                drawn = Instant::now();
+                (self.dirty, self.key) = (false, false);
+            }
+            let wait = if self.dirty { apart.saturating_sub(drawn.elapsed()) } else { LISTEN };
+            let mut wait = wait;
+            while let Some(input) = terminal::input(wait)? {
+                self.input(input, guard)?;
+                wait = Duration::ZERO;
+            }
+        }
+    }
+
+    fn draw(&mut self, now: f64) -> io::Result<()> {
+        let size = crossterm::terminal::size()?;
+        let sizes = self.measure();
+        let folder = self.options.runs.display().to_string();
+        let scene = Scene { state: &self.state, ui: &self.ui, runs: &self.runs, folder: &folder, now, sizes };
+        let theme = &self.theme;
+        self.screen.draw(size, |buffer| view::draw(buffer, &scene, theme))
+    }
+
+    /// Counted once for each cut.
+    fn measure(&mut self) -> Option<(Size, Size)> {
+        let mask = self.state.cut.cut.as_ref()?.mask;
+        if self.sizes.as_ref().is_none_or(|(of, ..)| *of != mask) {
+            let run = self.state.run.as_ref();
+            self.sizes = Some((mask, Size::of(&Mask::FULL, run), Size::of(&mask, run)));
+        }
+        self.sizes.as_ref().map(|(_, full, now)| (*full, *now))
+    }
+
+    fn news(&mut self) {
+        if let Some(rows) = self.scan.as_ref().and_then(|s| s.try_recv().ok()) {
+            self.ui.runs_total = rows.len();
+            self.ui.runs = self.ui.runs.min(rows.len().saturating_sub(1));
+            self.runs = rows;
+            self.scan = None;
+            self.dirty = true;
+        }
+        // A long journal is folded in slices, so that keys are heard in between.
+        let begun = Instant::now();
+        while begun.elapsed() < Duration::from_millis(25) {
+            let Some(news) = self.feed.as_ref().and_then(Feed::next) else { break };
+            match news {
+                News::Events(events) => {
+                    for event in &events {
+                        self.state.apply(event);
+                    }
+                    self.answers();
+                    self.dirty = true;
+                }
+                News::CaughtUp(skipped) => {
+                    self.ui.skipped = skipped;
+                    self.dirty = true;
+                }
+                News::Alive(alive) => {
+                    self.ui.engine_alive = alive;
+                    self.dirty = true;
+                }
+            }
+        }
+        if self.dirty {
+            self.ui.follow(&self.state);
+        }
+        if self.engine.as_ref().is_some_and(JoinHandle::is_finished) {
+            self.engine_over();
+        }
+    }
+
+    /// The engine of this process came to its end, one way or the other.
+    fn engine_over(&mut self) {
+        let failed = self.engine.take().is_some_and(|engine| engine.join().is_err());
+        self.ui.engine_here = false;
+        self.dirty = true;
+        if failed {
+            self.ui.say("the engine failed; leave (q) to read its report");
+        }
+        if self.ui.leaving {
+            self.leave = true;
+        }
+    }
+
+    /// Refusals are said in the footer.
+    fn answers(&mut self) {
+        let answers = &self.state.answers;
+        let mut said = None;
+        self.waiting.retain(|id| match answers.iter().find(|a| a.id == *id) {
+            Some(answer) => {
+                said = answer.refused.clone().or(said.take());
+                false
+            }
+            None => true,
+        });
+        if let Some(reason) = said {
+            self.say(&reason);
+        }
+    }
+
+    fn say(&mut self, words: &str) {
+        self.ui.flash = Some((text::sanitize(words), clock() + FLASH));
+        self.dirty = true;
+    }
+
+    fn input(&mut self, input: Input, guard: &Guard) -> io::Result<()> {
+        match input {
+            Input::Key(key) if key.kind != KeyEventKind::Release => {
+                let context = self.ui.context(&self.state);
+                self.ui.flash = None;
+                (self.dirty, self.key) = (true, true);
+                let Some(action) = self.keymap.action(context, Key::from(key)) else { return Ok(()) };
+                if let Some(effect) = self.ui.update(action, &self.state) {
+                    self.effect(effect, guard)?;
+                }
+                if let Some((_, until)) = &mut self.ui.flash {
+                    *until = until.min(clock() + FLASH);
+                }
+            }
+            Input::Resize(..) | Input::FocusGained => (self.dirty, self.key) = (true, true),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn effect(&mut self, effect: Effect, guard: &Guard) -> io::Result<()> {
+        match effect {
+            Effect::Send(body) => self.send(body),
+            Effect::Leave => self.leave = true,
+            Effect::LeaveAfter(body) => {
+                self.send(body);
+                if self.engine.is_none() {
+                    self.leave = true;
+                }
+            }
+            Effect::Suspend => self.suspend(guard)?,
+            Effect::Redraw => self.screen.forget(),
+            Effect::Copy => {
+                if let Some(genotype) = self.state.genotype() {
+                    let python = export::python(genotype);
+                    self.screen.write(&clipboard::osc52(&python, std::env::var_os("TMUX").is_some()))?;
+                    self.say("copied, if this terminal takes OSC 52; e writes it into files");
+                }
+            }
+            Effect::Export => self.export(),
+            Effect::Open(row) => self.open(row),
+            Effect::StartDemo => self.start(),
+            Effect::Scan => self.scan = Some(runs::scan(&self.options.runs)),
+        }
+        Ok(())
+    }
+
+    fn send(&mut self, body: Body) {
+        let Some(folder) = &self.folder else { return };
+        match journal::send(folder, body) {
+            Ok(id) => {
+                self.waiting.push(id);
+                if self.waiting.len() > 64 {
+                    self.waiting.remove(0);
+                }
+            }
+            Err(e) => self.say(&e.to_string()),
+        }
+    }
+
+    fn suspend(&mut self, guard: &Guard) -> io::Result<()> {
+        guard.suspend()?;
+        self.screen.forget();
+        (self.dirty, self.key) = (true, true);
+        Ok(())
+    }
+
+    fn export(&mut self) {
+        let (Some(folder), Some(genotype)) = (&self.folder, self.state.genotype()) else { return };
+        let word = match export::write(folder, genotype) {
+            Ok(files) => format!("written to {}: {}", folder.path().display(), files.join(", ")),
+            Err(e) => e.to_string(),
+        };
+        self.say(&word);
+    }
+
+    fn open(&mut self, row: usize) {
+        let Some(folder) = self.runs.get(row).map(|r| r.folder.clone()) else { return };
+        if self.engine.is_some() {
+            if self.folder.as_ref() != Some(&folder) {
+                self.say("a run is alive in this program; let it end or stop it first");
+                return;
+            }
+            self.ui.tab = Tab::Score;
+        }
+        if self.folder.as_ref() != Some(&folder) {
+            self.attach(folder);
+        }
+        self.ui.follow_stage = true;
+        self.ui.follow(&self.state);
+    }
+
+    fn attach(&mut self, folder: RunFolder) {
+        self.state = State::default();
+        self.sizes = None;
+        self.waiting.clear();
+        self.feed = Some(Feed::new(folder.clone()));
+        self.folder = Some(folder);
+        self.ui.tab = Tab::Score;
+        self.ui.follow_stage = true;
+        self.ui.engine_alive = false;
+        self.dirty = true;
+    }
+
+    fn start(&mut self) {
+        if self.engine.is_some() {
+            return;
+        }
+        match self.launch.as_mut().map(|launch| launch()) {
+            Some(Ok(launched)) => {
+                self.attach(launched.folder);
+                self.engine = Some(launched.engine);
+                self.ui.engine_here = true;
+                self.ui.engine_alive = true;
+            }
+            Some(Err(reason)) => self.say(&reason),
+            None => self.say("`zonas` without a run offers the demo"),
+        }
+    }
+
+    /// After the terminal is back: what becomes of the engine, and a summary.
+    fn finish(mut self, ended: io::Result<Exit>) -> Result<Exit, ExplorerError> {
+        // A terminal that is gone is the same as a hang-up: the run goes on, only the window is closed.
+        let exit = ended.unwrap_or(Exit::Signal(signal_hook::consts::SIGHUP));
+        if let Some(engine) = self.engine.take() {
+            match exit {
+                Exit::Signal(signal_hook::consts::SIGHUP) => {
+                    // Nobody will confirm a cut any more.
+                    if !self.state.passed(Stage::Cut) {
+                        self.send(Body::Stop);
+                    }
+                }
+                _ => self.send(Body::Abort),
+            }
+            let _ = engine.join();
+            while let Some(news) = self.feed.as_ref().and_then(Feed::next) {
+                if let News::Events(events) = news {
+                    events.iter().for_each(|e| self.state.apply(e));
+                }
+            }
+        }
+        if let Some(folder) = &self.folder {
+            let alive = self.ui.engine_alive && self.state.is_live();
+            // Standard output may be gone with the terminal.
+            let _ = writeln!(stdout(), "{}", summary::text(&self.state, folder, &self.options.runs, alive));
+        }
+        Ok(exit)
+    }
+}

@@ -1,0 +1,150 @@
+//! A rectangle of the screen to write into. Everything is clipped to it, so no size of terminal can cause a fault.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::style::{Modifier, Style};
+use unicode_width::UnicodeWidthChar;
+
+use super::text;
+use super::theme::Theme;
+
+/// Writes into `area` of the buffer, with coordinates from its upper left corner.
+pub struct Pad<'a> {
+    buffer: &'a mut Buffer,
+    area: Rect,
+    pub theme: &'a Theme,
+}
+
+impl<'a> Pad<'a> {
+    pub fn new(buffer: &'a mut Buffer, area: Rect, theme: &'a Theme) -> Pad<'a> {
+        let area = area.intersection(buffer.area);
+        Pad { buffer, area, theme }
+    }
+
+    pub fn width(&self) -> u16 {
+        self.area.width
+    }
+
+    pub fn height(&self) -> u16 {
+        self.area.height
+    }
+
+    /// A part of this pad; whatever lies outside is cut off.
+    pub fn sub(&mut self, x: u16, y: u16, width: u16, height: u16) -> Pad<'_> {
+        let part = Rect {
+            x: self.area.x.saturating_add(x),
+            y: self.area.y.saturating_add(y),
+            width: width.min(self.area.width.saturating_sub(x)),
+            height: height.min(self.area.height.saturating_sub(y)),
+        };
+        let area = part.intersection(self.area);
+        Pad { buffer: self.buffer, area, theme: self.theme }
+    }
+
+    /// One character; wide ones and those outside are left out.
+    pub fn put(&mut self, x: u16, y: u16, glyph: char, style: Style) {
+        if x >= self.area.width || y >= self.area.height || glyph.width() != Some(1) {
+            return;
+        }
+        if let Some(cell) = self.buffer.cell_mut((self.area.x + x, self.area.y + y)) {
+            cell.set_char(glyph).set_style(Style::reset().patch(style));
+        }
+    }
+
+    /// Text from column `x`; returns the column after it.
+    pub fn text(&mut self, x: u16, y: u16, text: &str, style: Style) -> u16 {
+        if x >= self.area.width || y >= self.area.height {
+            return x;
+        }
+        let room = usize::from(self.area.width - x);
+        // Whatever was written below leaves nothing of its style behind.
+        let style = Style::reset().patch(style);
+        let (end, _) = self.buffer.set_stringn(self.area.x + x, self.area.y + y, text, room, style);
+        end - self.area.x
+    }
+
+    /// Text from column `x` in at most `columns` columns, cut with `…`.
+    pub fn fitted(&mut self, x: u16, y: u16, columns: u16, text: &str, style: Style) -> u16 {
+        let columns = columns.min(self.area.width.saturating_sub(x));
+        self.text(x, y, &text::fit(text, columns), style)
+    }
+
+    /// Text that ends before column `end`; returns the column where it begins.
+    pub fn right(&mut self, end: u16, y: u16, text: &str, style: Style) -> u16 {
+        let x = end.min(self.area.width).saturating_sub(text::width(text));
+        self.text(x, y, text, style);
+        x
+    }
+
+    /// Several pieces of text one after the other.
+    pub fn spans(&mut self, x: u16, y: u16, spans: &[(&str, Style)]) -> u16 {
+        spans.iter().fold(x, |x, (text, style)| self.text(x, y, text, *style))
+    }
+
+    pub fn style(&mut self, x: u16, y: u16, width: u16, height: u16, style: Style) {
+        let sub = self.sub(x, y, width, height);
+        sub.buffer.set_style(sub.area, style);
+    }
+
+    /// Blank, in the terminal's own colours: for what lies above something else.
+    pub fn clear(&mut self) {
+        for y in 0..self.area.height {
+            for x in 0..self.area.width {
+                if let Some(cell) = self.buffer.cell_mut((self.area.x + x, self.area.y + y)) {
+                    cell.reset();
+                }
+            }
+        }
+    }
+
+    /// A horizontal rule over the whole width.
+    pub fn rule(&mut self, y: u16) {
+        let style = self.theme.dim();
+        for x in 0..self.area.width {
+            self.put(x, y, '─', style);
+        }
+    }
+
+    /// `── title ──────── note ──` on the first line; returns what is below. `active`: this is where keys go.
+    pub fn panel(&mut self, title: &str, note: &str, active: bool) -> Pad<'_> {
+        self.rule(0);
+        let style = if active { self.theme.accent().add_modifier(Modifier::BOLD) } else { self.theme.strong() };
+        let room = self.area.width.saturating_sub(4);
+        let end = self.text(1, 0, &format!(" {} ", text::fit(title, room)), style);
+        let note_width = text::width(note);
+        if note_width > 0 && end + note_width + 4 <= self.area.width {
+            let style = self.theme.dim();
+            self.right(self.area.width - 1, 0, &format!(" {note} "), style);
+        }
+        let (w, h) = (self.area.width, self.area.height);
+        self.sub(0, 1, w, h.saturating_sub(1))
+    }
+
+    /// Lines of prose from the top, in a quiet voice: what will be here and how to get it.
+    pub fn prose(&mut self, text: &str) {
+        let style = self.theme.dim();
+        let width = self.area.width.saturating_sub(2).min(76);
+        for (y, line) in text::wrap(text, width).iter().enumerate() {
+            self.text(1, u16::try_from(y).unwrap_or(u16::MAX), line, style);
+        }
+    }
+}
+
+/// After everything is drawn: only ASCII stays, if that is what the terminal reads.
+pub fn finish(buffer: &mut Buffer, theme: &Theme) {
+    if !theme.ascii {
+        return;
+    }
+    for cell in &mut buffer.content {
+        let mut chars = cell.symbol().chars();
+        let (first, rest) = (chars.next(), chars.next());
+        match first {
+            Some(c) if c.is_ascii() && rest.is_none() => {}
+            Some(c) => {
+                let c = super::theme::ascii(c);
+                cell.set_char(c);
+            }
+            None => {}
+        }
+    }
+}

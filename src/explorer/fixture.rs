@@ -1,0 +1,362 @@
+//! A journal made by rule, for tests: the same events that an engine writes, with numbers from a seeded stream.
+
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+use crate::run::event::*;
+use crate::run::number::Number;
+use crate::space::{CellKind, Choice, EDGES, Edge, Genotype, Mask, OPERATIONS, Operation, Place};
+
+/// How far the journal goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Until {
+    Nothing,
+    Started,
+    /// In the middle of the second round.
+    Scoring,
+    Proposed,
+    /// In the middle of the third epoch.
+    Searching,
+    Done,
+}
+
+pub const ALL: [Until; 6] =
+    [Until::Nothing, Until::Started, Until::Scoring, Until::Proposed, Until::Searching, Until::Done];
+
+/// The journal of one run up to a point.
+pub fn journal(until: Until, seed: u64) -> Vec<Event> {
+    let mut w = Writer { events: Vec::new(), time: 1.7e9, rng: ChaCha8Rng::seed_from_u64(seed) };
+    if until == Until::Nothing {
+        return w.events;
+    }
+    w.start();
+    if until == Until::Started {
+        return w.events;
+    }
+    let order = w.score(until == Until::Scoring);
+    if until == Until::Scoring {
+        return w.events;
+    }
+    let mask = w.cut(&order, until != Until::Proposed);
+    if until == Until::Proposed {
+        return w.events;
+    }
+    w.search(&mask, until == Until::Searching);
+    w.events
+}
+
+struct Writer {
+    events: Vec<Event>,
+    time: f64,
+    rng: ChaCha8Rng,
+}
+
+/// How much better convolutions score than the rest, by operation; made up so that the map has a structure.
+const LEVEL: [f64; OPERATIONS] = [0.0, -0.01, 0.02, 0.05, 0.30, 0.35, 0.16, 0.20];
+
+impl Writer {
+    fn emit(&mut self, seconds: f64, body: Body) {
+        self.time += seconds;
+        self.events.push(Event { v: VERSION, seq: self.events.len() as u64, time: self.time, body });
+    }
+
+    fn noise(&mut self) -> f64 {
+        (0..4).map(|_| self.rng.random::<f64>() - 0.5).sum()
+    }
+
+    fn start(&mut self) {
+        self.emit(
+            0.0,
+            Body::RunStarted(RunStarted {
+                run: "fashion-7f3a".into(),
+                program: "zonas 0.1.0".into(),
+                seed: 2,
+                device: "cpu".into(),
+                threads: 2,
+                total_bytes: Some(24 << 30),
+                data: DataSummary {
+                    name: "Fashion-MNIST subset (embedded)".into(),
+                    train: 4000,
+                    test: 1000,
+                    height: 28,
+                    width: 28,
+                    channels: 1,
+                    class_names: vec!["T-shirt".into(), "Trouser".into()],
+                },
+                classes: 10,
+                channels: 8,
+                cells: CellKind::published_layout(5),
+                batch: 64,
+                space: Mask::NO_NONE,
+            }),
+        );
+        self.memory(30);
+    }
+
+    fn memory(&mut self, mib: u64) {
+        self.emit(0.0, Body::Memory { used_bytes: mib << 20, peak_bytes: (mib + 8) << 20, total_bytes: 24 << 30 });
+    }
+
+    fn score(&mut self, stop_in_second: bool) -> Vec<Removal> {
+        let (draws, rounds) = (3, 6);
+        let mut mask = Mask::NO_NONE;
+        let evaluations = (0..rounds).map(|r| 28 * (7 - r) * draws).sum();
+        self.emit(0.01, Body::StageStarted { stage: Stage::Score });
+        self.emit(
+            0.0,
+            Body::ScoringStarted(ScoringStarted {
+                functions: vec!["naswot".into(), "nngp_frobenius".into()],
+                draws,
+                rounds,
+                evaluations,
+                channels: 4,
+                cells: vec![CellKind::Normal, CellKind::Reduction],
+                batch: 32,
+                aggregate: "relative".into(),
+            }),
+        );
+        let mut order = Vec::new();
+        for round in 0..rounds {
+            let places: Vec<Place> = mask.places().collect();
+            self.emit(0.0, Body::RoundStarted { round, mask, evaluations: places.len() * draws });
+            let mut sums = vec![Vec::new(); places.len()];
+            for draw in 0..draws {
+                self.emit(0.01, Body::Baseline { round, draw, values: vec![Number(812.0), Number(31.0)] });
+                for (i, place) in places.iter().enumerate() {
+                    if stop_in_second && round == 1 && draw == 1 && i == 70 {
+                        self.emit(0.0, Body::Scoring { round, draw, place: *place });
+                        return order;
+                    }
+                    self.emit(0.0, Body::Scoring { round, draw, place: *place });
+                    let depth = 1.0 + 0.06 * place.edge.index() as f64;
+                    let a = 0.01 * (LEVEL[place.operation.index()] * depth + 0.06 * self.noise());
+                    let b = 0.01 * (LEVEL[7 - place.operation.index()] * 0.4 + 0.05 * self.noise());
+                    let undefined = place.edge.index() == 5 && place.operation == Operation::MaxPool3x3 && draw == 1;
+                    let score = if undefined { f64::NAN } else { a + b };
+                    sums[i].push(score);
+                    self.emit(
+                        0.03,
+                        Body::Score {
+                            round,
+                            draw,
+                            place: *place,
+                            values: vec![Number(812.0 * (1.0 - a)), Number(31.0 * (1.0 - b))],
+                            relative: vec![Number(a), Number(if undefined { f64::NAN } else { b })],
+                            score: Number(score),
+                        },
+                    );
+                }
+            }
+            let (removed, summaries) = Writer::judge(&places, &sums);
+            for r in &removed {
+                mask.set(r.place, false);
+            }
+            order.extend(removed.iter().cloned());
+            self.emit(0.0, Body::RoundEnded { round, seconds: 6.0, removed, summaries });
+            self.memory(60 + round as u64);
+        }
+        let ties = order.iter().filter(|r| r.tie).count();
+        self.emit(
+            0.0,
+            Body::ScoringEnded(ScoringEnded {
+                seconds: 70.0,
+                peak_bytes: Some(38 << 20),
+                order: order.clone(),
+                ties,
+                undefined: 12,
+            }),
+        );
+        self.emit(0.0, Body::StageEnded { stage: Stage::Score, seconds: 70.0, peak_bytes: Some(38 << 20) });
+        order
+    }
+
+    fn judge(places: &[Place], sums: &[Vec<f64>]) -> (Vec<Removal>, Vec<Summary>) {
+        let mean = |v: &[f64]| {
+            let finite: Vec<f64> = v.iter().copied().filter(|v| v.is_finite()).collect();
+            finite.iter().sum::<f64>() / finite.len().max(1) as f64
+        };
+        let (mut removed, mut summaries) = (Vec::new(), Vec::new());
+        for cell in CellKind::ALL {
+            for edge in Edge::all() {
+                let mut row: Vec<(f64, Place, &Vec<f64>)> = places
+                    .iter()
+                    .zip(sums)
+                    .filter(|(p, _)| p.cell == cell && p.edge == edge)
+                    .map(|(p, s)| (mean(s), *p, s))
+                    .collect();
+                row.sort_by(|a, b| a.0.total_cmp(&b.0));
+                for (i, (m, place, draws)) in row.iter().enumerate() {
+                    let next = row.get(i + 1);
+                    summaries.push(Summary {
+                        place: *place,
+                        mean: Number(*m),
+                        deviation: Number(0.0004),
+                        by_function: vec![Number(*m), Number(0.0)],
+                        next: next.map(|n| n.1),
+                        p: next.map(|n| Number(if n.0 - m > 0.0004 { 0.04 } else { 0.31 })),
+                        undefined: draws.iter().filter(|v| !v.is_finite()).count(),
+                    });
+                }
+                if row.len() > 1 {
+                    removed.push(Removal {
+                        place: row[0].1,
+                        score: Number(row[0].0),
+                        tie: row[1].0 - row[0].0 < 0.0004,
+                        by_lot: false,
+                    });
+                }
+            }
+        }
+        (removed, summaries)
+    }
+
+    fn cut(&mut self, order: &[Removal], confirm: bool) -> Mask {
+        self.emit(0.1, Body::StageStarted { stage: Stage::Cut });
+        let mut mask = Mask::NO_NONE;
+        for r in order.iter().take(84) {
+            mask.set(r.place, false);
+        }
+        let mut cut = Cut {
+            xi: 0.5,
+            mask,
+            by_hand: vec![],
+            source: "scores".into(),
+            memory_bytes: 1_420 << 20,
+            full_memory_bytes: 7_660 << 20,
+            warnings: vec![],
+        };
+        self.emit(0.0, Body::CutProposed(cut.clone()));
+        let hand: Place = "normal:2:skip_connect".parse().unwrap();
+        cut.mask.set(hand, !cut.mask.contains(hand));
+        cut.by_hand = vec![hand];
+        cut.warnings = vec!["4 of 84 decisions are within noise".into()];
+        self.emit(2.0, Body::CommandAccepted { id: "a-1".into(), command: "cut".into() });
+        self.emit(0.0, Body::CutProposed(cut.clone()));
+        if confirm {
+            self.emit(3.0, Body::CutConfirmed(cut.clone()));
+            self.emit(0.0, Body::StageEnded { stage: Stage::Cut, seconds: 5.0, peak_bytes: None });
+        }
+        cut.mask
+    }
+
+    fn search(&mut self, mask: &Mask, stop: bool) {
+        let (epochs, steps) = (4, 25);
+        self.emit(0.0, Body::StageStarted { stage: Stage::Search });
+        self.emit(
+            0.0,
+            Body::SearchStarted(SearchStarted {
+                epochs,
+                steps_per_epoch: steps,
+                batch: 64,
+                order: 1,
+                train: 2000,
+                valid: 2000,
+                parameters: 83_214,
+                predicted_bytes: 200 << 20,
+                journal_every: 1,
+            }),
+        );
+        for epoch in 0..epochs {
+            for step in 0..steps {
+                let t = (epoch * steps + step) as f64;
+                let loss = 0.4 + 2.0 * (-t / 30.0).exp() + 0.1 * self.noise();
+                let valid = loss + 0.1 + 0.1 * self.noise();
+                self.emit(
+                    0.3,
+                    Body::Step(Step {
+                        epoch,
+                        step,
+                        train_loss: Number(loss),
+                        train_accuracy: (1.0 - loss / 2.6).clamp(0.0, 1.0),
+                        valid_loss: Number(valid),
+                        gradient_norm: Number(2.0),
+                        learning_rate: 0.025,
+                        images_per_second: 213.0,
+                    }),
+                );
+                if step % 5 == 0 {
+                    let (normal, reduction) = (self.softmax(mask, 0, t), self.softmax(mask, 1, t));
+                    self.emit(0.0, Body::Alphas { epoch, step, normal, reduction });
+                    self.memory(180 + epoch as u64);
+                }
+                if stop && epoch == 2 && step == 12 {
+                    return;
+                }
+            }
+            let normal = self.softmax(mask, 0, 30.0 * epoch as f64);
+            let reduction = self.softmax(mask, 1, 30.0 * epoch as f64);
+            let genotype = Genotype {
+                normal: derive(&normal),
+                normal_concat: vec![2, 3, 4, 5],
+                reduction: derive(&reduction),
+                reduction_concat: vec![2, 3, 4, 5],
+            };
+            let raw = |rows: &[Vec<f32>]| -> Vec<Vec<Number>> {
+                rows.iter()
+                    .map(|r| r.iter().map(|v| Number(if *v > 0.0 { f64::from(*v).ln() } else { f64::NAN })).collect())
+                    .collect()
+            };
+            let body = EpochEnded {
+                epoch,
+                train_loss: Number(0.5),
+                train_accuracy: 0.6 + 0.08 * epoch as f64,
+                valid_loss: Number(0.6),
+                valid_accuracy: 0.58 + 0.07 * epoch as f64,
+                seconds: 8.0,
+                genotype: genotype.clone(),
+                alphas_normal: raw(&normal),
+                alphas_reduction: raw(&reduction),
+            };
+            self.emit(0.5, Body::EpochEnded(body));
+            self.emit(0.1, Body::CheckpointSaved { epoch, step: 0, bytes: 700_000 });
+            if epoch + 1 == epochs {
+                self.emit(0.0, Body::StageEnded { stage: Stage::Search, seconds: 33.0, peak_bytes: Some(190 << 20) });
+                self.emit(0.0, Body::StageStarted { stage: Stage::Cell });
+                self.emit(0.0, Body::Found { genotype, parameters: 3_349_342, macs: 528_000_000 });
+                self.emit(0.0, Body::StageEnded { stage: Stage::Cell, seconds: 0.1, peak_bytes: None });
+                self.emit(0.0, Body::RunEnded { outcome: Outcome::Done, detail: String::new() });
+            }
+        }
+    }
+
+    fn softmax(&mut self, mask: &Mask, cell: usize, t: f64) -> Vec<Vec<f32>> {
+        let kind = CellKind::ALL[cell];
+        Edge::all()
+            .map(|edge| {
+                let raw: Vec<f64> = Operation::ALL
+                    .iter()
+                    .map(|o| {
+                        if mask.keeps(kind, edge, *o) {
+                            (LEVEL[o.index()] * t / 30.0 + 0.1 * self.noise()).exp()
+                        } else {
+                            0.0
+                        }
+                    })
+                    .collect();
+                let sum: f64 = raw.iter().sum();
+                raw.iter().map(|v| (v / sum) as f32).collect()
+            })
+            .collect()
+    }
+}
+
+fn derive(weights: &[Vec<f32>]) -> Vec<Choice> {
+    assert_eq!(weights.len(), EDGES);
+    let mut choices = Vec::new();
+    for node in 0..4 {
+        let mut row: Vec<(f32, Choice)> = Edge::into_node(node)
+            .map(|e| {
+                let (operation, w) = Operation::ALL
+                    .iter()
+                    .skip(1)
+                    .map(|o| (*o, weights[e.index()][o.index()]))
+                    .max_by(|a, b| a.1.total_cmp(&b.1))
+                    .unwrap();
+                (w, Choice { operation, source: e.source() })
+            })
+            .collect();
+        row.sort_by(|a, b| b.0.total_cmp(&a.0));
+        choices.extend(row.iter().take(2).map(|r| r.1));
+    }
+    choices
+}

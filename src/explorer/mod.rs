@@ -1,0 +1,128 @@
+//! The terminal program: a window on one run. It never computes: its state is a fold over the run's events, and what the
+//! person wants goes to the engine as commands. See [`open`] and [`start`].
+
+mod action;
+mod app;
+mod clipboard;
+mod color;
+mod draw;
+mod export;
+mod feed;
+mod keymap;
+mod runs;
+mod screen;
+pub mod state;
+mod summary;
+mod svg;
+mod terminal;
+pub mod text;
+pub mod theme;
+mod ui;
+mod view;
+mod widgets;
+
+#[cfg(test)]
+mod fixture;
+#[cfg(test)]
+mod tests;
+
+use std::path::{Path, PathBuf};
+use std::thread::JoinHandle;
+
+use crate::run::RunFolder;
+use crate::run::journal::Tail;
+use theme::{ColorDepth, Theme};
+pub use ui::Tab;
+
+/// How the explorer looks, and where runs are.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The folder of all runs.
+    pub runs: PathBuf,
+    /// Only ASCII, whatever the locale says.
+    pub ascii: bool,
+    /// Colours, whatever the environment says.
+    pub depth: Option<ColorDepth>,
+    /// The screen to begin with; else the one of the run's stage.
+    pub tab: Option<Tab>,
+}
+
+/// A run that an engine of this process works on.
+pub struct Launched {
+    pub folder: RunFolder,
+    pub engine: JoinHandle<()>,
+}
+
+/// Begins the demo; the reason in words where it cannot.
+pub type Launch<'a> = Box<dyn FnMut() -> Result<Launched, String> + 'a>;
+
+/// How the explorer was left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// By the person.
+    Left,
+    /// By this signal.
+    Signal(i32),
+}
+
+/// What can go wrong with the explorer itself.
+#[derive(Debug, thiserror::Error)]
+pub enum ExplorerError {
+    #[error("the terminal can't be used: {0}; `zonas run` and `zonas show` work without one")]
+    Terminal(#[from] std::io::Error),
+    #[error("the key table is wrong: {0}")]
+    Keys(String),
+    #[error("{path} can't be written: {source}")]
+    Picture { path: PathBuf, source: std::io::Error },
+}
+
+/// Opens the explorer on a run, until the person leaves; then a summary stays on the terminal.
+///
+/// # Errors
+/// No usable terminal.
+pub fn open(folder: RunFolder, options: &Options) -> Result<Exit, ExplorerError> {
+    app::run(Some(folder), None, options, None)
+}
+
+/// Opens the explorer with nothing yet: it says what will happen and offers the demo and the runs that there are.
+///
+/// # Errors
+/// No usable terminal.
+pub fn start(options: &Options, launch: Launch) -> Result<Exit, ExplorerError> {
+    app::run(None, None, options, Some(launch))
+}
+
+/// Opens the explorer on a run whose engine is in this process.
+///
+/// # Errors
+/// No usable terminal.
+pub fn watch(launched: Launched, options: &Options) -> Result<Exit, ExplorerError> {
+    app::run(Some(launched.folder), Some(launched.engine), options, None)
+}
+
+/// One screen of a run as an SVG picture of a terminal of that size.
+///
+/// # Errors
+/// A file that can't be written.
+pub fn picture(
+    folder: &RunFolder,
+    options: &Options,
+    size: (u16, u16),
+    light: bool,
+    path: &Path,
+) -> Result<(), ExplorerError> {
+    let mut events = Vec::new();
+    let mut tail = Tail::events(folder);
+    loop {
+        let more = tail.read();
+        if more.is_empty() {
+            break;
+        }
+        events.extend(more);
+    }
+    let state = state::State::from_events(&events);
+    let depth = options.depth.unwrap_or(ColorDepth::True);
+    let theme = Theme { depth, ascii: options.ascii, markers: theme::Markers::Braille };
+    let text = app::picture(&state, options, &theme, size, light);
+    std::fs::write(path, text).map_err(|source| ExplorerError::Picture { path: path.to_path_buf(), source })
+}

@@ -1,0 +1,64 @@
+//! The list of runs: one row each, folded from its journal.
+
+use std::path::Path;
+use std::sync::mpsc::{Receiver, channel};
+
+use super::state::State;
+use crate::run::RunFolder;
+use crate::run::journal::Tail;
+
+/// One run in the list.
+#[derive(Clone, Debug)]
+pub struct Row {
+    pub folder: RunFolder,
+    pub name: String,
+    pub status: String,
+    pub data: String,
+    /// Operations that its cut keeps.
+    pub kept: Option<usize>,
+    /// Best validation accuracy of the supernet.
+    pub accuracy: Option<f64>,
+    /// Time of the latest event, seconds since 1970.
+    pub last: f64,
+}
+
+impl Row {
+    fn read(folder: RunFolder) -> Row {
+        let mut state = State::default();
+        let mut tail = Tail::events(&folder);
+        loop {
+            let events = tail.read();
+            if events.is_empty() {
+                break;
+            }
+            for event in &events {
+                state.apply(event);
+            }
+        }
+        let alive = folder.is_locked();
+        let status = if state.ended.is_none() && !alive { "interrupted".into() } else { state.status() };
+        Row {
+            name: folder.name(),
+            folder,
+            status,
+            data: state.run.as_ref().map_or_else(String::new, |r| r.data.name.clone()),
+            kept: state.cut.cut.as_ref().map(|c| c.mask.count()),
+            accuracy: state.search.best_accuracy(),
+            last: state.now,
+        }
+    }
+}
+
+/// Reads all runs on a thread; the newest comes first in what arrives.
+pub fn scan(runs: &Path) -> Receiver<Vec<Row>> {
+    let (sender, receiver) = channel();
+    let runs = runs.to_path_buf();
+    let _ = std::thread::Builder::new().name("runs".into()).spawn(move || {
+        let folders = RunFolder::list(&runs).unwrap_or_default();
+        let mut rows: Vec<Row> = folders.into_iter().map(Row::read).collect();
+        rows.sort_by(|a, b| b.last.total_cmp(&a.last).then_with(|| a.name.cmp(&b.name)));
+        // Nobody may be listening any more.
+        let _ = sender.send(rows);
+    });
+    receiver
+}

@@ -1,0 +1,58 @@
+use crate::run::number::Number;
+use crate::space::{CellKind, Edge, OPERATIONS, Operation};
+
+/// Mixing weights of both kinds of cell, by edge and operation; 0 where cut.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Weights {
+    tables: [Vec<[f32; OPERATIONS]>; 2],
+}
+
+impl Weights {
+    pub fn new(normal: &[Vec<f32>], reduction: &[Vec<f32>]) -> Weights {
+        let table = |rows: &[Vec<f32>]| {
+            rows.iter()
+                .map(|row| std::array::from_fn(|i| row.get(i).copied().filter(|v| v.is_finite()).unwrap_or(0.0)))
+                .collect()
+        };
+        Weights { tables: [table(normal), table(reduction)] }
+    }
+
+    /// Softmax of raw alphas; what is NaN was cut.
+    pub fn from_alphas(normal: &[Vec<Number>], reduction: &[Vec<Number>]) -> Weights {
+        let table = |rows: &[Vec<Number>]| -> Vec<Vec<f32>> { rows.iter().map(|row| softmax(row)).collect() };
+        Weights::new(&table(normal), &table(reduction))
+    }
+
+    pub fn get(&self, cell: CellKind, edge: Edge, operation: Operation) -> f32 {
+        self.tables[cell.index()].get(edge.index()).map_or(0.0, |row| row[operation.index()])
+    }
+
+    /// The largest weight of a cell.
+    pub fn highest(&self, cell: CellKind) -> f32 {
+        self.tables[cell.index()].iter().flatten().copied().fold(0.0, f32::max)
+    }
+}
+
+fn softmax(row: &[Number]) -> Vec<f32> {
+    let top = row.iter().map(|v| v.0).filter(|v| v.is_finite()).fold(f64::NEG_INFINITY, f64::max);
+    let parts: Vec<f64> = row.iter().map(|v| if v.0.is_finite() { (v.0 - top).exp() } else { 0.0 }).collect();
+    let sum: f64 = parts.iter().sum();
+    parts.iter().map(|p| if sum > 0.0 { (p / sum) as f32 } else { 0.0 }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn softmax_leaves_out_what_was_cut() {
+        let row: Vec<Number> =
+            [f64::NAN, 0.0, 0.0, f64::NAN, 2f64.ln(), f64::NAN, f64::NAN, f64::NAN].map(Number).to_vec();
+        let w = Weights::from_alphas(&[row], &[]);
+        let edge = Edge::between(0, 2).unwrap();
+        assert_eq!(w.get(CellKind::Normal, edge, Operation::None), 0.0);
+        assert!((w.get(CellKind::Normal, edge, Operation::MaxPool3x3) - 0.25).abs() < 1e-6);
+        assert!((w.get(CellKind::Normal, edge, Operation::SepConv3x3) - 0.5).abs() < 1e-6);
+        assert_eq!(w.get(CellKind::Reduction, edge, Operation::SepConv3x3), 0.0);
+    }
+}

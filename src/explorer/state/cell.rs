@@ -1,0 +1,82 @@
+use std::collections::BTreeSet;
+
+use super::Weights;
+use crate::space::{CellKind, Choice, Edge, Genotype, INPUTS, Operation};
+
+/// What the search ended with.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Found {
+    pub genotype: Genotype,
+    /// At the published evaluation size.
+    pub parameters: u64,
+    pub macs: u64,
+}
+
+/// One chosen edge of a cell.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Chosen {
+    /// State (2..=5) that it ends in.
+    pub target: usize,
+    pub choice: Choice,
+    /// Its mixing weight.
+    pub weight: Option<f32>,
+    /// By how much the weight is above the edge's next best operation but `none`, and which that is.
+    pub margin: Option<(f32, Operation)>,
+}
+
+/// The chosen edges of one cell, in the genotype's order, with the weights that they were chosen by.
+pub fn chosen(genotype: &Genotype, cell: CellKind, weights: Option<&Weights>) -> Vec<Chosen> {
+    let choices = match cell {
+        CellKind::Normal => &genotype.normal,
+        CellKind::Reduction => &genotype.reduction,
+    };
+    choices
+        .iter()
+        .enumerate()
+        .map(|(i, choice)| {
+            let target = i / 2 + INPUTS;
+            let edge = Edge::between(choice.source, target);
+            let weight = weights.zip(edge).map(|(w, e)| w.get(cell, e, choice.operation));
+            let margin = weights.zip(edge).and_then(|(w, e)| {
+                let next = Operation::ALL
+                    .into_iter()
+                    .filter(|o| *o != Operation::None && *o != choice.operation && w.get(cell, e, *o) > 0.0)
+                    .max_by(|a, b| w.get(cell, e, *a).total_cmp(&w.get(cell, e, *b)))?;
+                Some((w.get(cell, e, choice.operation) - w.get(cell, e, next), next))
+            });
+            Chosen { target, choice: *choice, weight, margin }
+        })
+        .collect()
+}
+
+/// One difference between two genotypes: what a node lost and what it got.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Change {
+    pub cell: CellKind,
+    pub target: usize,
+    pub lost: Option<Choice>,
+    pub got: Option<Choice>,
+}
+
+/// What differs from one genotype to the next, node by node; the order of a node's two inputs does not count.
+pub fn changes(before: &Genotype, after: &Genotype) -> Vec<Change> {
+    let mut all = Vec::new();
+    for (cell, a, b) in
+        [(CellKind::Normal, &before.normal, &after.normal), (CellKind::Reduction, &before.reduction, &after.reduction)]
+    {
+        for (node, (x, y)) in a.chunks(2).zip(b.chunks(2)).enumerate() {
+            let x: BTreeSet<Choice> = x.iter().copied().collect();
+            let y: BTreeSet<Choice> = y.iter().copied().collect();
+            let mut lost = x.difference(&y).copied();
+            let mut got = y.difference(&x).copied();
+            loop {
+                let change = Change { cell, target: node + INPUTS, lost: lost.next(), got: got.next() };
+                if change.lost.is_none() && change.got.is_none() {
+                    break;
+                }
+                all.push(change);
+            }
+        }
+    }
+    all
+}

@@ -1,0 +1,79 @@
+use crate::run::event::{Body, Cut, RunStarted, Stage};
+use crate::space::{Mask, Place, count};
+
+/// The cut that stands.
+#[derive(Clone, Debug, Default)]
+pub struct Cutting {
+    pub cut: Option<Cut>,
+    pub confirmed: bool,
+    /// How many cuts were proposed so far; a confirmation names it, so that nobody confirms what they have not seen.
+    pub proposals: usize,
+}
+
+impl Cutting {
+    pub(super) fn apply(&mut self, body: &Body) {
+        match body {
+            Body::CutProposed(cut) => {
+                self.cut = Some(cut.clone());
+                self.confirmed = false;
+                self.proposals += 1;
+            }
+            Body::StageStarted { stage: Stage::Cut } => *self = Cutting::default(),
+            Body::CutConfirmed(cut) => {
+                self.cut = Some(cut.clone());
+                self.confirmed = true;
+            }
+            _ => {}
+        }
+    }
+
+    /// How many changes there were since the first proposal.
+    pub fn revision(&self) -> usize {
+        self.proposals.saturating_sub(1)
+    }
+
+    /// Whether the person's own hand set this place.
+    pub fn by_hand(&self, place: Place) -> bool {
+        self.cut.as_ref().is_some_and(|c| c.by_hand.contains(&place))
+    }
+
+    /// Whether edits are taken.
+    pub fn is_open(&self) -> bool {
+        self.cut.is_some() && !self.confirmed
+    }
+}
+
+/// How large a masked space is.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Size {
+    pub operations: usize,
+    /// Trainable parameters of the supernet and multiply-accumulates of one picture through it.
+    pub parameters: Option<u64>,
+    pub macs: Option<u64>,
+    /// Decimal logarithm of the number of genotypes that it can express.
+    pub genotypes_log10: f64,
+}
+
+impl Size {
+    /// Of a mask in the supernet that a run searches; without a run, or where it can't be counted, parameters are not known.
+    pub fn of(mask: &Mask, run: Option<&RunStarted>) -> Size {
+        let counted = run.and_then(|r| {
+            let network = count::Network {
+                channels: r.channels,
+                cells: r.cells.len(),
+                classes: r.classes,
+                input_channels: r.data.channels,
+                height: r.data.height,
+                width: r.data.width,
+                auxiliary: false,
+            };
+            count::supernet(mask, &r.cells, &network).ok()
+        });
+        Size {
+            operations: mask.count(),
+            parameters: counted.map(|c| c.parameters),
+            macs: counted.map(|c| c.macs),
+            genotypes_log10: count::genotypes_log10(mask),
+        }
+    }
+}

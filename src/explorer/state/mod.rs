@@ -1,0 +1,226 @@
+//! What the explorer knows: a fold over the events of one run, and selections from it. Nothing here draws, computes a
+//! network, or reads a file, so a run that is live, re-attached, finished or replayed is one code path.
+
+mod alphas;
+mod cell;
+mod cut;
+mod log;
+mod score;
+mod search;
+mod series;
+
+pub use alphas::Weights;
+pub use cell::{Change, Chosen, Found, changes, chosen};
+pub use cut::{Cutting, Size};
+pub use log::{Line, Log};
+pub use score::{PlaceScore, Ranking, Scoring};
+pub use search::{Searching, Snapshot};
+pub use series::{Bucket, Series};
+
+use crate::run::event::{Body, Event, Outcome, RunStarted, Stage, VERSION};
+use crate::space::{CellKind, Edge, Genotype, Operation, Place};
+
+/// Number of a place, 0..224: normal cell first, edge by edge, operation by operation.
+pub fn slot(place: Place) -> usize {
+    place.cell.index() * 112 + place.edge.index() * 8 + place.operation.index()
+}
+
+/// How many slots there are.
+pub const SLOTS: usize = 224;
+
+/// When a stage ran.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct StageTimes {
+    pub started: Option<f64>,
+    /// Seconds that it took, once it is over.
+    pub seconds: Option<f64>,
+    pub peak_bytes: Option<u64>,
+}
+
+/// How the run ended.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Ended {
+    pub outcome: Outcome,
+    pub detail: String,
+}
+
+/// Answer of the engine to a command.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Answer {
+    pub id: String,
+    pub command: String,
+    /// The reason, if it was refused.
+    pub refused: Option<String>,
+}
+
+/// Everything known of one run.
+#[derive(Clone, Debug, Default)]
+pub struct State {
+    pub run: Option<RunStarted>,
+    /// Wall clock of the first and of the latest event, seconds since 1970.
+    pub began: f64,
+    pub now: f64,
+    /// The stage that runs, or ran last.
+    pub stage: Option<Stage>,
+    pub stages: [StageTimes; 4],
+    pub score: Scoring,
+    pub cut: Cutting,
+    pub search: Searching,
+    pub found: Option<Found>,
+    /// Used bytes over seconds since the run began.
+    pub memory: Series,
+    pub memory_peak: Option<u64>,
+    pub memory_total: Option<u64>,
+    pub log: Log,
+    pub paused: bool,
+    pub ended: Option<Ended>,
+    /// Answers to commands since the run began; the last few.
+    pub answers: Vec<Answer>,
+    /// Lines of another version of the format, which are skipped.
+    pub unknown: u64,
+    /// Events that are missing between two that came.
+    pub missing: u64,
+    next: u64,
+}
+
+/// Answers kept.
+const ANSWERS: usize = 32;
+
+impl State {
+    /// Folds all events in.
+    pub fn from_events<'a>(events: impl IntoIterator<Item = &'a Event>) -> State {
+        let mut state = State::default();
+        for event in events {
+            state.apply(event);
+        }
+        state
+    }
+
+    /// Folds one event in.
+    pub fn apply(&mut self, event: &Event) {
+        if event.v != VERSION {
+            self.unknown += 1;
+            return;
+        }
+        self.missing += event.seq.saturating_sub(self.next);
+        self.next = event.seq.max(self.next) + 1;
+        if self.began == 0.0 {
+            self.began = event.time;
+        }
+        self.now = self.now.max(event.time);
+        self.log.note(event);
+        self.score.apply(event);
+        self.cut.apply(&event.body);
+        self.search.apply(event);
+        match &event.body {
+            Body::RunStarted(run) => {
+                // Again when an engine takes the run up where another left it.
+                self.run = Some(run.clone());
+                self.ended = None;
+                self.paused = false;
+            }
+            Body::StageStarted { stage } => {
+                self.stage = Some(*stage);
+                self.stages[*stage as usize] = StageTimes { started: Some(event.time), ..StageTimes::default() };
+            }
+            Body::StageEnded { stage, seconds, peak_bytes } => {
+                let times = &mut self.stages[*stage as usize];
+                times.seconds = Some(*seconds);
+                times.peak_bytes = *peak_bytes;
+            }
+            Body::Memory { used_bytes, peak_bytes, total_bytes } => {
+                self.memory.push(event.time - self.began, *used_bytes as f64);
+                self.memory_peak = Some(self.memory_peak.unwrap_or(0).max(*peak_bytes));
+                self.memory_total = Some(*total_bytes);
+            }
+            Body::CommandAccepted { id, command } => {
+                self.answer(Answer { id: id.clone(), command: command.clone(), refused: None });
+            }
+            Body::CommandRefused { id, command, reason } => {
+                self.answer(Answer { id: id.clone(), command: command.clone(), refused: Some(reason.clone()) });
+            }
+            Body::Paused => self.paused = true,
+            Body::Resumed => self.paused = false,
+            Body::Found { genotype, parameters, macs } => {
+                self.found = Some(Found { genotype: genotype.clone(), parameters: *parameters, macs: *macs });
+            }
+            Body::RunEnded { outcome, detail } => {
+                self.ended = Some(Ended { outcome: *outcome, detail: detail.clone() });
+                self.paused = false;
+            }
+            _ => {}
+        }
+    }
+
+    fn answer(&mut self, answer: Answer) {
+        if self.answers.len() == ANSWERS {
+            self.answers.remove(0);
+        }
+        self.answers.push(answer);
+    }
+
+    /// Whether events may still come.
+    pub fn is_live(&self) -> bool {
+        self.run.is_some() && self.ended.is_none()
+    }
+
+    /// The genotype that was found, or that of the latest epoch.
+    pub fn genotype(&self) -> Option<&Genotype> {
+        self.found.as_ref().map(|f| &f.genotype).or_else(|| self.search.genotype())
+    }
+
+    /// The operations that tables have columns for: `none` only where it takes part.
+    pub fn columns(&self) -> Vec<Operation> {
+        let none = CellKind::ALL.into_iter().flat_map(|c| Edge::all().map(move |e| Place::new(c, e, Operation::None)));
+        let mut none = none.filter(|p| {
+            self.run.as_ref().is_some_and(|r| r.space.contains(*p))
+                || self.cut.cut.as_ref().is_some_and(|c| c.mask.contains(*p))
+        });
+        let with_none = none.next().is_some();
+        Operation::ALL.into_iter().filter(|o| with_none || *o != Operation::None).collect()
+    }
+
+    /// Whether a stage has begun.
+    pub fn reached(&self, stage: Stage) -> bool {
+        self.stages[stage as usize].started.is_some()
+    }
+
+    /// Whether a stage is over.
+    pub fn passed(&self, stage: Stage) -> bool {
+        self.stages[stage as usize].seconds.is_some()
+    }
+
+    /// What the run is doing, in two or three words.
+    pub fn status(&self) -> String {
+        if let Some(ended) = &self.ended {
+            return match ended.outcome {
+                Outcome::Done => "done",
+                Outcome::Stopped => "stopped",
+                Outcome::Aborted => "aborted",
+                Outcome::Failed => "failed",
+            }
+            .into();
+        }
+        if self.paused {
+            return "paused".into();
+        }
+        match self.stage {
+            None if self.run.is_some() => "starting".into(),
+            None => "no events yet".into(),
+            Some(Stage::Score) => match &self.score.setup {
+                Some(setup) => format!("scoring {}/{}", self.score.round + 1, setup.rounds.max(1)),
+                None => "scoring".into(),
+            },
+            Some(Stage::Cut) if !self.cut.confirmed => "your turn".into(),
+            Some(Stage::Cut) => "cut".into(),
+            Some(Stage::Search) => match &self.search.setup {
+                Some(setup) => format!("epoch {}/{}", (self.search.epoch + 1).min(setup.epochs), setup.epochs),
+                None => "searching".into(),
+            },
+            Some(Stage::Cell) => "deriving".into(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,78 @@
+//! What stays on the terminal when the explorer is left.
+
+use std::path::Path;
+
+use super::export;
+use super::state::State;
+use super::text;
+use crate::run::RunFolder;
+
+/// A few lines: what the run is and did, what it found, and the command to come back.
+pub fn text(state: &State, folder: &RunFolder, runs: &Path, alive: bool) -> String {
+    let name = text::sanitize(&folder.name());
+    let mut lines = Vec::new();
+    let goes_on = if alive { " (goes on without this window)" } else { "" };
+    lines.push(format!("{name}: {}{goes_on}", state.status()));
+    if state.score.done > 0 {
+        lines.push(format!(
+            "  score   {} evaluations in {}, {} decisions within noise",
+            state.score.done,
+            text::duration(state.score.seconds()),
+            state.score.ties()
+        ));
+    }
+    if let Some(cut) = &state.cut.cut {
+        lines.push(format!(
+            "  cut     {} of 224 operations {}, memory {} instead of {} (predicted)",
+            cut.mask.count(),
+            if state.cut.confirmed { "kept" } else { "proposed" },
+            text::bytes(cut.memory_bytes),
+            text::bytes(cut.full_memory_bytes)
+        ));
+    }
+    if let Some(epoch) = state.search.epochs.last() {
+        lines.push(format!(
+            "  search  {} epochs, validation accuracy of the supernet {:.1} % (best {:.1} %)",
+            epoch.epoch + 1,
+            epoch.valid_accuracy * 100.0,
+            state.search.best_accuracy().unwrap_or(f64::NAN) * 100.0
+        ));
+    }
+    if let Some(found) = &state.found {
+        lines.push(format!(
+            "  cell    {} parameters, {} MACs at the published evaluation size",
+            text::count(found.parameters),
+            text::count(found.macs)
+        ));
+        lines.push(format!("  {}", export::python(&found.genotype)));
+    }
+    let back = if crate::run::runs_folder(None).is_ok_and(|d| folder.path().parent() == Some(&d)) {
+        name
+    } else {
+        let _ = runs;
+        shell_word(&folder.path().display().to_string())
+    };
+    lines.push(format!("come back with: zonas open {back}"));
+    lines.join("\n")
+}
+
+/// Quoted where a shell would take it apart.
+fn shell_word(text: &str) -> String {
+    let text = text::sanitize(text);
+    if !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || "/._-+:@%".contains(c)) {
+        text
+    } else {
+        format!("'{}'", text.replace('\'', "'\\''"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::shell_word;
+
+    #[test]
+    fn a_path_survives_the_shell() {
+        assert_eq!(shell_word("/a/b-c.d"), "/a/b-c.d");
+        assert_eq!(shell_word("/my runs/it's"), "'/my runs/it'\\''s'");
+    }
+}

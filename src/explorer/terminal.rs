@@ -1,0 +1,172 @@
+//! Entering and leaving the terminal. Whatever ends the explorer (quit, panic, signal, suspension), the terminal is as it
+//! was: what is entered here is left in reverse order, once.
+
+use std::io::{self, Write, stdout};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, Once, PoisonError};
+use std::thread::ThreadId;
+
+use crossterm::cursor::{Hide, Show};
+use crossterm::event::{DisableBracketedPaste, EnableBracketedPaste};
+use crossterm::terminal::{Clear, ClearType, EnterAlternateScreen, LeaveAlternateScreen};
+use crossterm::{queue, terminal};
+
+/// Whether the terminal is ours now.
+static ENTERED: AtomicBool = AtomicBool::new(false);
+/// The thread that draws; panics of others must not take the screen away.
+static OWNER: Mutex<Option<ThreadId>> = Mutex::new(None);
+/// What other threads said when they panicked, to be read when the terminal is back.
+static REPORTS: Mutex<Vec<String>> = Mutex::new(Vec::new());
+static HOOK: Once = Once::new();
+
+/// The terminal, from [`Guard::enter`] until it is dropped.
+pub struct Guard {
+    _private: (),
+}
+
+impl Guard {
+    /// Raw mode, the alternate screen, no cursor.
+    ///
+    /// # Errors
+    /// No terminal.
+    pub fn enter() -> io::Result<Guard> {
+        HOOK.call_once(chain_hook);
+        *OWNER.lock().unwrap_or_else(PoisonError::into_inner) = Some(std::thread::current().id());
+        enter()?;
+        Ok(Guard { _private: () })
+    }
+
+    /// Gives the terminal back to the shell and stops the process group; returns when it goes on, with the terminal
+    /// entered again. Everything must be drawn anew.
+    ///
+    /// # Errors
+    /// The terminal is gone.
+    pub fn suspend(&self) -> io::Result<()> {
+        leave();
+        // The whole group, so that a parent in it (`cargo run`, a script) stops too and the shell takes notice.
+        // Afterwards, whatever stopped us, we go on here.
+        let _ = rustix::process::kill_current_process_group(rustix::process::Signal::STOP);
+        enter()?;
+        // Keys typed meanwhile were for the shell.
+        while input(std::time::Duration::ZERO)?.is_some() {}
+        Ok(())
+    }
+}
+
+/// The next input, if one comes in time.
+///
+/// # Errors
+/// The terminal is gone. It is asked before the terminal library is: that reads a closed terminal forever.
+pub fn input(wait: std::time::Duration) -> io::Result<Option<crossterm::event::Event>> {
+    use rustix::event::{PollFd, PollFlags, Timespec};
+    let stdin = io::stdin();
+    let mut fds = [PollFd::new(&stdin, PollFlags::IN)];
+    let now = Timespec { tv_sec: 0, tv_nsec: 0 };
+    let gone = |flags: PollFlags| flags.intersects(PollFlags::HUP | PollFlags::ERR | PollFlags::NVAL);
+    let ask = |fds: &mut [PollFd; 1], wait: &Timespec| match rustix::event::poll(fds, Some(wait)) {
+        Ok(_) | Err(rustix::io::Errno::INTR) if !gone(fds[0].revents()) => Ok(()),
+        Ok(_) | Err(rustix::io::Errno::INTR) => Err(io::Error::from(io::ErrorKind::BrokenPipe)),
+        Err(e) => Err(e.into()),
+    };
+    ask(&mut fds, &now)?;
+    // Something may be read already but not taken.
+    if !crossterm::event::poll(std::time::Duration::ZERO)? {
+        let wait =
+            Timespec { tv_sec: wait.as_secs().try_into().unwrap_or(i64::MAX), tv_nsec: wait.subsec_nanos().into() };
+        ask(&mut fds, &wait)?;
+        if !crossterm::event::poll(std::time::Duration::ZERO)? {
+            return Ok(None);
+        }
+    }
+    crossterm::event::read().map(Some)
+}
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        leave();
+        *OWNER.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        for report in REPORTS.lock().unwrap_or_else(PoisonError::into_inner).drain(..) {
+            let _ = writeln!(io::stderr(), "{report}");
+        }
+    }
+}
+
+fn enter() -> io::Result<()> {
+    terminal::enable_raw_mode()?;
+    ENTERED.store(true, Ordering::SeqCst);
+    let mut out = stdout();
+    let entered =
+        queue!(out, EnterAlternateScreen, EnableBracketedPaste, Hide, Clear(ClearType::All)).and_then(|()| out.flush());
+    if let Err(e) = entered {
+        leave();
+        return Err(e);
+    }
+    Ok(())
+}
+
+/// In reverse order, and only once; a terminal that is gone can't be put right and is no further error.
+fn leave() {
+    if !ENTERED.swap(false, Ordering::SeqCst) {
+        return;
+    }
+    let mut out = stdout();
+    let _ = queue!(out, Show, DisableBracketedPaste, LeaveAlternateScreen).and_then(|()| out.flush());
+    let _ = terminal::disable_raw_mode();
+}
+
+/// Before the hook that is there: a panic of the drawing thread gives the terminal back first, so that its report can be
+/// read; one of another thread is kept for later, since the screen goes on.
+fn chain_hook() {
+    let before = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |info| {
+        let owner = *OWNER.lock().unwrap_or_else(PoisonError::into_inner);
+        if owner.is_some_and(|o| o != std::thread::current().id()) && ENTERED.load(Ordering::SeqCst) {
+            let thread = std::thread::current().name().unwrap_or("unnamed").to_string();
+            REPORTS.lock().unwrap_or_else(PoisonError::into_inner).push(format!("thread {thread}: {info}"));
+            return;
+        }
+        leave();
+        before(info);
+    }));
+}
+
+/// Signals that end or stop the explorer, noted as they come.
+pub struct Signals {
+    ending: Vec<(i32, Arc<AtomicBool>)>,
+    stop: Arc<AtomicBool>,
+    ids: Vec<signal_hook::SigId>,
+}
+
+impl Signals {
+    /// # Errors
+    /// Signals that can't be listened to.
+    pub fn new() -> io::Result<Signals> {
+        use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGTSTP};
+        let mut signals = Signals { ending: Vec::new(), stop: Arc::default(), ids: Vec::new() };
+        for signal in [SIGTERM, SIGHUP, SIGINT] {
+            let flag = Arc::new(AtomicBool::new(false));
+            signals.ids.push(signal_hook::flag::register(signal, Arc::clone(&flag))?);
+            signals.ending.push((signal, flag));
+        }
+        signals.ids.push(signal_hook::flag::register(SIGTSTP, Arc::clone(&signals.stop))?);
+        Ok(signals)
+    }
+
+    /// The signal that ends the program, if one came.
+    pub fn ending(&self) -> Option<i32> {
+        self.ending.iter().find(|(_, flag)| flag.load(Ordering::SeqCst)).map(|(signal, _)| *signal)
+    }
+
+    /// Whether a stop was asked for since the last call.
+    pub fn take_stop(&self) -> bool {
+        self.stop.swap(false, Ordering::SeqCst)
+    }
+}
+
+impl Drop for Signals {
+    fn drop(&mut self) {
+        for id in self.ids.drain(..) {
+            signal_hook::low_level::unregister(id);
+        }
+    }
+}

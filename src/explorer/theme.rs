@@ -1,0 +1,319 @@
+//! How things look: how many colours there are, which glyphs, and the few styles that the screens are made of.
+//!
+//! Text keeps the terminal's own foreground and background, so that light and dark terminals both work. Only heat maps
+//! paint a background, with a map that is even to the eye and safe for the colour-blind, and with black or white on it.
+
+use ratatui::style::{Color, Modifier, Style};
+
+use super::color::{self, Rgb};
+
+/// How many colours the terminal shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum ColorDepth {
+    Mono,
+    Ansi16,
+    Ansi256,
+    True,
+}
+
+/// Parts of a TERM name and what such a terminal can do. COLORTERM is not forwarded over SSH, so terminals that are known
+/// to show 24 bits are named here. The first that matches counts.
+const TERMS: [(&str, ColorDepth); 21] = [
+    ("dumb", ColorDepth::Mono),
+    ("vt1", ColorDepth::Mono),
+    ("vt2", ColorDepth::Mono),
+    ("-m", ColorDepth::Mono),
+    ("direct", ColorDepth::True),
+    ("truecolor", ColorDepth::True),
+    ("24bit", ColorDepth::True),
+    ("kitty", ColorDepth::True),
+    ("alacritty", ColorDepth::True),
+    ("ghostty", ColorDepth::True),
+    ("foot", ColorDepth::True),
+    ("wezterm", ColorDepth::True),
+    ("iterm", ColorDepth::True),
+    ("contour", ColorDepth::True),
+    ("rio", ColorDepth::True),
+    ("256", ColorDepth::Ansi256),
+    ("linux", ColorDepth::Ansi16),
+    ("screen", ColorDepth::Ansi16),
+    ("xterm", ColorDepth::Ansi16),
+    ("rxvt", ColorDepth::Ansi16),
+    ("", ColorDepth::Ansi16),
+];
+
+impl ColorDepth {
+    /// From the environment: a non-empty NO_COLOR, then COLORTERM, then TERM.
+    pub fn detect(env: impl Fn(&str) -> Option<String>) -> ColorDepth {
+        if env("NO_COLOR").is_some_and(|v| !v.is_empty()) {
+            return ColorDepth::Mono;
+        }
+        let term = env("TERM").unwrap_or_default().to_ascii_lowercase();
+        if term.is_empty() || term == "dumb" {
+            return ColorDepth::Mono;
+        }
+        if env("COLORTERM").is_some_and(|v| matches!(v.to_ascii_lowercase().as_str(), "truecolor" | "24bit")) {
+            return ColorDepth::True;
+        }
+        TERMS.iter().find(|(part, _)| term.contains(part)).map_or(ColorDepth::Ansi16, |(_, depth)| *depth)
+    }
+}
+
+/// Whether the locale says that the terminal reads UTF-8. No locale at all counts as UTF-8: that is what a bare container
+/// has, and what today's terminals read.
+pub fn locale_is_utf8(env: impl Fn(&str) -> Option<String>) -> bool {
+    let set = ["LC_ALL", "LC_CTYPE", "LANG"].into_iter().filter_map(env).find(|v| !v.is_empty());
+    set.is_none_or(|v| {
+        let v = v.to_ascii_lowercase();
+        v.contains("utf-8") || v.contains("utf8")
+    })
+}
+
+/// What lines in charts are drawn with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Markers {
+    /// 2 x 4 dots a character.
+    Braille,
+    /// 1 x 2 blocks a character.
+    HalfBlock,
+    /// One character a point.
+    Ascii,
+}
+
+/// Depth, glyphs and markers of one terminal.
+#[derive(Clone, Debug)]
+pub struct Theme {
+    pub depth: ColorDepth,
+    /// Only ASCII goes to the terminal.
+    pub ascii: bool,
+    pub markers: Markers,
+}
+
+impl Theme {
+    /// From the environment; `ascii` and `depth` from flags go first.
+    pub fn detect(env: impl Fn(&str) -> Option<String>, ascii: bool, depth: Option<ColorDepth>) -> Theme {
+        let ascii = ascii || !locale_is_utf8(&env);
+        let markers = if ascii {
+            Markers::Ascii
+        } else if env("TERM").is_some_and(|t| t == "linux") {
+            Markers::HalfBlock
+        } else {
+            Markers::Braille
+        };
+        Theme { depth: depth.unwrap_or_else(|| ColorDepth::detect(env)), ascii, markers }
+    }
+
+    pub fn plain(&self) -> Style {
+        Style::new()
+    }
+
+    /// Said quietly: rules, units, what is not yet.
+    pub fn dim(&self) -> Style {
+        Style::new().add_modifier(Modifier::DIM)
+    }
+
+    pub fn strong(&self) -> Style {
+        Style::new().add_modifier(Modifier::BOLD)
+    }
+
+    /// Where the cursor is: the terminal's own colours the other way round, visible on any background.
+    pub fn cursor(&self) -> Style {
+        Style::new().add_modifier(Modifier::REVERSED | Modifier::BOLD)
+    }
+
+    /// Something runs or was reached.
+    pub fn good(&self) -> Style {
+        self.named(Color::Green)
+    }
+
+    pub fn warning(&self) -> Style {
+        self.named(Color::Yellow).add_modifier(Modifier::BOLD)
+    }
+
+    pub fn bad(&self) -> Style {
+        self.named(Color::Red).add_modifier(Modifier::BOLD)
+    }
+
+    /// Keys, and the person's own marks.
+    pub fn accent(&self) -> Style {
+        match self.depth {
+            ColorDepth::Mono => self.strong(),
+            ColorDepth::Ansi16 => Style::new().fg(Color::Cyan),
+            _ => Style::new().fg(self.color(color::ACCENT)),
+        }
+    }
+
+    /// Line `i` of a chart: blue, orange, then green; told apart by the colour-blind and on light and dark alike.
+    pub fn series(&self, i: usize) -> Style {
+        match self.depth {
+            ColorDepth::Mono => {
+                if i == 0 {
+                    self.strong()
+                } else {
+                    Style::new()
+                }
+            }
+            ColorDepth::Ansi16 => Style::new().fg([Color::Cyan, Color::Magenta, Color::Green][i % 3]),
+            _ => Style::new().fg(self.color(color::SERIES[i % color::SERIES.len()])),
+        }
+    }
+
+    /// A place on the heat map, 0 lowest to 1 highest. Without colours the style says nothing; [`Theme::shade`] does.
+    pub fn heat(&self, t: f64) -> Style {
+        let t = if t.is_finite() { t.clamp(0.0, 1.0) } else { 0.0 };
+        match self.depth {
+            ColorDepth::Mono => Style::new(),
+            ColorDepth::Ansi16 => {
+                const STEPS: [(Color, Color); 4] = [
+                    (Color::Blue, Color::White),
+                    (Color::Cyan, Color::Black),
+                    (Color::Green, Color::Black),
+                    (Color::LightYellow, Color::Black),
+                ];
+                let (bg, fg) = STEPS[((t * STEPS.len() as f64) as usize).min(STEPS.len() - 1)];
+                Style::new().bg(bg).fg(fg)
+            }
+            _ => {
+                let step = color::heat_step(t);
+                let on = if color::is_light(step.0) { Rgb(0, 0, 0) } else { Rgb(255, 255, 255) };
+                match self.depth {
+                    ColorDepth::Ansi256 => Style::new().bg(Color::Indexed(step.1)).fg(self.color(on)),
+                    _ => Style::new().bg(self.color(step.0)).fg(self.color(on)),
+                }
+            }
+        }
+    }
+
+    /// The same as a glyph, for terminals without colours.
+    pub fn shade(&self, t: f64) -> Option<char> {
+        (self.depth == ColorDepth::Mono).then(|| {
+            let t = if t.is_finite() { t.clamp(0.0, 1.0) } else { 0.0 };
+            [' ', '░', '▒', '▓', '█'][((t * 5.0) as usize).min(4)]
+        })
+    }
+
+    fn named(&self, color: Color) -> Style {
+        if self.depth == ColorDepth::Mono { Style::new() } else { Style::new().fg(color) }
+    }
+
+    fn color(&self, rgb: Rgb) -> Color {
+        match self.depth {
+            ColorDepth::True => Color::Rgb(rgb.0, rgb.1, rgb.2),
+            ColorDepth::Ansi256 => Color::Indexed(color::nearest_256(rgb)),
+            ColorDepth::Ansi16 | ColorDepth::Mono => Color::Reset,
+        }
+    }
+}
+
+/// The ASCII character that stands for a glyph of ours in a terminal that reads only ASCII.
+pub fn ascii(glyph: char) -> char {
+    match glyph {
+        c if c.is_ascii() => c,
+        '─' | '—' | '–' | '−' | '╌' | '╴' | '╶' => '-',
+        '━' | '╸' => '=',
+        '│' | '┃' | '▏' | '▎' | '▍' | '▌' | '▐' => '|',
+        '┌' | '┐' | '└' | '┘' | '├' | '┤' | '┬' | '┴' | '┼' | '╭' | '╮' | '╰' | '╯' => '+',
+        '▸' | '→' | '▶' => '>',
+        '←' | '◂' => '<',
+        '↑' => '^',
+        '↓' => 'v',
+        '●' | '◉' => '*',
+        '◐' => '@',
+        '○' => 'o',
+        '✓' => '+',
+        '✗' => '!',
+        '■' => '#',
+        '◆' => 'K',
+        '◇' => 'x',
+        '·' => '.',
+        '×' => 'x',
+        '±' => '~',
+        '…' => '~',
+        '█' | '▇' | '▆' | '▉' | '▊' | '▋' => '#',
+        '▓' | '▅' => '+',
+        '▒' | '▄' => '=',
+        '▃' => '-',
+        '░' | '▂' => ':',
+        '▁' => '.',
+        '⁰' | '₀' => '0',
+        '¹' | '₁' => '1',
+        '²' | '₂' => '2',
+        '³' | '₃' => '3',
+        '⁴' => '4',
+        '⁵' => '5',
+        '⁶' => '6',
+        '⁷' => '7',
+        '⁸' => '8',
+        '⁹' => '9',
+        '⁻' | '₋' => '-',
+        'α' => 'a',
+        'ξ' => 'x',
+        '≥' => '>',
+        '≤' => '<',
+        '≈' => '~',
+        '‰' => '%',
+        _ => '?',
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn env<'a>(pairs: &'a [(&'a str, &'a str)]) -> impl Fn(&str) -> Option<String> + 'a {
+        move |key| pairs.iter().find(|(k, _)| *k == key).map(|(_, v)| (*v).to_string())
+    }
+
+    #[test]
+    fn depth_of_known_terminals() {
+        use ColorDepth::*;
+        let cases: &[(&[(&str, &str)], ColorDepth)] = &[
+            (&[], Mono),
+            (&[("TERM", "dumb"), ("COLORTERM", "truecolor")], Mono),
+            (&[("TERM", "xterm-256color"), ("NO_COLOR", "1"), ("COLORTERM", "truecolor")], Mono),
+            (&[("TERM", "xterm-256color"), ("NO_COLOR", "")], Ansi256),
+            (&[("TERM", "xterm-256color"), ("COLORTERM", "truecolor")], True),
+            (&[("TERM", "xterm"), ("COLORTERM", "24bit")], True),
+            (&[("TERM", "xterm")], Ansi16),
+            (&[("TERM", "xterm-kitty")], True),
+            (&[("TERM", "alacritty")], True),
+            (&[("TERM", "xterm-ghostty")], True),
+            (&[("TERM", "foot")], True),
+            (&[("TERM", "wezterm")], True),
+            (&[("TERM", "xterm-direct")], True),
+            (&[("TERM", "tmux-256color")], Ansi256),
+            (&[("TERM", "screen-256color")], Ansi256),
+            (&[("TERM", "screen")], Ansi16),
+            (&[("TERM", "linux")], Ansi16),
+            (&[("TERM", "vt100")], Mono),
+            (&[("TERM", "vt220")], Mono),
+            (&[("TERM", "linux-m")], Mono),
+        ];
+        for (pairs, depth) in cases {
+            assert_eq!(ColorDepth::detect(env(pairs)), *depth, "{pairs:?}");
+        }
+    }
+
+    #[test]
+    fn utf8_by_locale() {
+        assert!(locale_is_utf8(env(&[])));
+        assert!(locale_is_utf8(env(&[("LANG", "de_DE.UTF-8")])));
+        assert!(!locale_is_utf8(env(&[("LANG", "C")])));
+        assert!(!locale_is_utf8(env(&[("LANG", "en_GB.UTF-8"), ("LC_ALL", "POSIX")])));
+        assert!(locale_is_utf8(env(&[("LANG", "C"), ("LC_CTYPE", "C.utf8")])));
+    }
+
+    #[test]
+    fn heat_is_a_background_or_a_shade_but_never_lost() {
+        for depth in [ColorDepth::Ansi16, ColorDepth::Ansi256, ColorDepth::True] {
+            let theme = Theme { depth, ascii: false, markers: Markers::Braille };
+            assert_ne!(theme.heat(0.0).bg, theme.heat(1.0).bg);
+            assert!(theme.heat(0.5).bg.is_some() && theme.heat(0.5).fg.is_some());
+            assert_eq!(theme.shade(0.5), None);
+        }
+        let mono = Theme { depth: ColorDepth::Mono, ascii: false, markers: Markers::Braille };
+        assert_eq!(mono.heat(0.7), Style::new());
+        assert_ne!(mono.shade(0.1), mono.shade(0.9));
+        assert_eq!(mono.good().fg, None);
+    }
+}

@@ -1,0 +1,88 @@
+//! The cells that were found, drawn, with the weights that they were chosen by.
+
+use super::{Scene, pairs};
+use crate::explorer::draw::Pad;
+use crate::explorer::state::chosen;
+use crate::explorer::text;
+use crate::explorer::widgets::{graph, graph_height, graph_width, wiring, wiring_height};
+use crate::space::CellKind;
+
+/// ```text
+/// normal cell ...... a graph where it fits, else wires and a table
+/// reduction cell
+/// size
+/// ```
+pub fn draw(pad: &mut Pad, scene: &Scene) {
+    let (w, h) = (pad.width(), pad.height());
+    let state = scene.state;
+    let Some(genotype) = state.genotype() else {
+        let mut inner = pad.panel("cells", "", false);
+        inner.prose(
+            "Both cells of the genotype will be drawn here, after the first epoch of the search as they are then, and \
+             when it is done as they were found.",
+        );
+        return;
+    };
+    let weights = state.search.weights();
+    let of = match (&state.found, state.search.epochs.last()) {
+        (Some(_), _) => "found".into(),
+        (None, Some(e)) => format!("epoch {}", e.epoch + 1),
+        (None, None) => String::new(),
+    };
+    let size = state
+        .found
+        .as_ref()
+        .map(|f| format!("{} parameters · {} MACs", text::count(f.parameters), text::count(f.macs)));
+    let large = w >= graph_width(false) && h >= 2 * (graph_height() + 1);
+    let each = if large { graph_height() + 2 } else { wiring_height() + 1 };
+    let both = h >= 2 * (each - 1);
+    let kinds: Vec<CellKind> = if both { CellKind::ALL.to_vec() } else { vec![scene.ui.cell] };
+    let mut y = 0;
+    for kind in &kinds {
+        let note = match kind {
+            CellKind::Normal => of.clone(),
+            CellKind::Reduction if both => size.clone().unwrap_or_default(),
+            CellKind::Reduction => of.clone(),
+        };
+        let height = each.min(h - y);
+        let mut panel = pad.sub(0, y, w, height);
+        let mut inner = panel.panel(&format!("{kind} cell"), &note, scene.ui.cell == *kind);
+        let (iw, ih) = (inner.width(), inner.height());
+        let mut inner = inner.sub(1, 0, iw.saturating_sub(1), ih);
+        let list = chosen(genotype, *kind, weights.as_ref());
+        let concat = match kind {
+            CellKind::Normal => &genotype.normal_concat,
+            CellKind::Reduction => &genotype.reduction_concat,
+        };
+        if large {
+            graph(&mut inner, &list, concat);
+        } else {
+            wiring(&mut inner, &list, concat);
+        }
+        y += height;
+    }
+    if h > y + 3 {
+        let mut panel = pad.sub(0, y, w, h - y);
+        let mut inner = panel.panel("what was found", "", false);
+        let mut rows = Vec::new();
+        if let Some(found) = &state.found {
+            rows.push(("parameters", format!("{} at the published evaluation size", text::count(found.parameters))));
+            rows.push(("MACs", format!("{} multiply-accumulates of one picture", text::count(found.macs))));
+        }
+        if let Some(e) = state.search.epochs.last() {
+            rows.push((
+                "supernet",
+                format!(
+                    "{:.1} % of the validation pictures right after epoch {}",
+                    e.valid_accuracy * 100.0,
+                    e.epoch + 1
+                ),
+            ));
+        }
+        rows.push((
+            "weights",
+            "softmax over the kept operations of an edge; ahead: by how much it beats the next".into(),
+        ));
+        pairs(&mut inner, &rows);
+    }
+}

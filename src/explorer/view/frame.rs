@@ -1,0 +1,130 @@
+//! First and last line of every screen.
+
+use ratatui::style::{Modifier, Style};
+
+use super::Scene;
+use crate::explorer::action;
+use crate::explorer::draw::Pad;
+use crate::explorer::text;
+use crate::explorer::ui::Tab;
+use crate::run::event::Outcome;
+
+/// The run, what it does, and the strip of screens: `name ● scoring 1/6    1✓Score ▸ 2●Cut ▸ 3 Search ▸ 4 Cell  5 Runs  6 Log`.
+pub fn header(pad: &mut Pad, scene: &Scene) {
+    let w = pad.width();
+    let state = scene.state;
+    let strip = strip(scene, w);
+    let strip_width: u16 = strip.iter().map(|s| text::width(&s.0)).sum();
+    let left = w.saturating_sub(strip_width + 2);
+    let name = state.run.as_ref().map_or_else(|| "zonas".into(), |r| text::sanitize(&r.run));
+    let status = if state.run.is_some() { state.status() } else { String::new() };
+    let status_width = text::width(&status);
+    let strong = pad.theme.strong();
+    let room = left.saturating_sub(1 + if status.is_empty() { 0 } else { status_width + 3 });
+    let mut x = if room >= 6 { pad.fitted(1, 0, room, &name, strong) + 1 } else { 1 };
+    if !status.is_empty() {
+        let (glyph, style) = light(pad, scene);
+        if x + 2 <= left {
+            pad.put(x, 0, glyph, style);
+            x = pad.fitted(x + 2, 0, left.saturating_sub(x + 2), &status, style);
+        }
+    }
+    let memory = state.memory.last().map(|(_, used)| match state.memory_total {
+        Some(total) => format!("{} of {}", text::bytes(used as u64), text::bytes(total)),
+        None => text::bytes(used as u64),
+    });
+    let wide = w >= 130;
+    let mut at = if wide { (w - strip_width) / 2 } else { w - strip_width.min(w) - 1 };
+    if wide {
+        at = at.max(x + 3);
+        if let Some(memory) = memory {
+            let style = pad.theme.dim();
+            pad.right(w - 1, 0, &format!("mem {memory}"), style);
+        }
+    }
+    for (text, style) in strip {
+        at = pad.text(at, 0, &text, style);
+    }
+}
+
+/// A glyph and a style for how the run is.
+fn light(pad: &Pad, scene: &Scene) -> (char, Style) {
+    let state = scene.state;
+    match &state.ended {
+        Some(e) => match e.outcome {
+            Outcome::Done => ('✓', pad.theme.good()),
+            Outcome::Stopped => ('■', pad.theme.warning()),
+            Outcome::Aborted => ('■', pad.theme.warning()),
+            Outcome::Failed => ('✗', pad.theme.bad()),
+        },
+        None if state.paused => ('■', pad.theme.warning()),
+        None if state.cut.is_open() => ('◆', pad.theme.warning()),
+        None => ('●', pad.theme.good()),
+    }
+}
+
+fn strip(scene: &Scene, width: u16) -> Vec<(String, Style)> {
+    let state = scene.state;
+    let (dim, plain) = (Style::new().add_modifier(Modifier::DIM), Style::new());
+    let mut parts = Vec::new();
+    for (i, tab) in Tab::ALL.into_iter().enumerate() {
+        let here = tab == scene.ui.tab;
+        let (mark, mut style) = match tab.stage() {
+            Some(stage) if state.passed(stage) => ('✓', plain),
+            Some(stage) if state.reached(stage) => ('●', plain),
+            Some(_) => (' ', dim),
+            None => (' ', plain),
+        };
+        if here {
+            style = Style::new().add_modifier(Modifier::REVERSED | Modifier::BOLD);
+        }
+        let label =
+            if width >= 72 || here { format!("{}{mark}{}", i + 1, tab.title()) } else { format!("{}{mark}", i + 1) };
+        parts.push((label, style));
+        let gap = match tab {
+            Tab::Score | Tab::Cut | Tab::Search if width >= 72 => " ▸ ",
+            Tab::Log => "",
+            Tab::Cell if width >= 72 => "  ",
+            _ => " ",
+        };
+        parts.push((gap.into(), dim));
+    }
+    parts
+}
+
+/// What keys do here, or a word from the program; `?` and `q` are never cut off.
+pub fn footer(pad: &mut Pad, scene: &Scene) {
+    let w = pad.width();
+    let context = scene.ui.context(scene.state);
+    let (accent, plain, dim) = (pad.theme.accent().add_modifier(Modifier::BOLD), pad.theme.plain(), pad.theme.dim());
+    let fixed: &[(&str, &str)] = if context.is_dialogue() { &[] } else { &[("?", " help  "), ("q", " quit")] };
+    let fixed_width: u16 = fixed.iter().map(|(k, t)| text::width(k) + text::width(t)).sum();
+    let mut at = w.saturating_sub(fixed_width + 1);
+    let room = at.saturating_sub(1);
+    for (key, title) in fixed {
+        at = pad.text(at, 0, key, accent);
+        at = pad.text(at, 0, title, dim);
+    }
+    if scene.ui.leaving {
+        pad.fitted(1, 0, room, "stopping; the terminal comes back when the run has ended", pad.theme.warning());
+        return;
+    }
+    if let Some((flash, _)) = &scene.ui.flash {
+        let style = pad.theme.warning();
+        pad.fitted(1, 0, room, &text::sanitize(flash), style);
+        return;
+    }
+    let mut x = 1;
+    for (key, title) in action::footer(context) {
+        let title = match (title, scene.state.paused) {
+            ("pause", true) => "go on",
+            (title, _) => title,
+        };
+        let needed = text::width(&key) + 1 + text::width(title);
+        if x + needed > room {
+            continue;
+        }
+        x = pad.text(x, 0, &key, accent);
+        x = pad.text(x + 1, 0, title, plain) + 2;
+    }
+}

@@ -1,0 +1,93 @@
+//! The screens, one file each. They only read: the state of the run, what the person looks at, and the clock.
+
+mod cell;
+mod cut;
+mod dialogue;
+mod frame;
+mod log;
+mod maps;
+mod runs;
+mod score;
+mod search;
+mod start;
+
+use ratatui::buffer::Buffer;
+
+use super::draw::{self, Pad};
+use super::runs::Row;
+use super::state::{Size, State};
+use super::text;
+use super::theme::Theme;
+use super::ui::{Overlay, Tab, Ui};
+
+/// The smallest screen that is drawn.
+pub const LEAST: (u16, u16) = (40, 12);
+
+/// All that a screen may show.
+pub struct Scene<'a> {
+    pub state: &'a State,
+    pub ui: &'a Ui,
+    pub runs: &'a [Row],
+    /// Where the runs are.
+    pub folder: &'a str,
+    /// Wall clock, seconds since 1970.
+    pub now: f64,
+    /// Sizes of the full space and of the cut that stands.
+    pub sizes: Option<(Size, Size)>,
+}
+
+/// Draws everything.
+pub fn draw(buffer: &mut Buffer, scene: &Scene, theme: &Theme) {
+    let area = buffer.area;
+    buffer.reset();
+    let mut pad = Pad::new(buffer, area, theme);
+    if area.width < LEAST.0 || area.height < LEAST.1 {
+        too_small(&mut pad);
+    } else {
+        screen(&mut pad, scene);
+    }
+    draw::finish(buffer, theme);
+}
+
+/// One sentence.
+fn too_small(pad: &mut Pad) {
+    let (w, h) = (pad.width(), pad.height());
+    let sentence = format!("zonas needs {}x{}, this is {w}x{h}.", LEAST.0, LEAST.1);
+    let style = pad.theme.plain();
+    for (y, line) in text::wrap(&sentence, w).iter().enumerate() {
+        pad.text(0, u16::try_from(y).unwrap_or(u16::MAX), line, style);
+    }
+}
+
+fn screen(pad: &mut Pad, scene: &Scene) {
+    let (w, h) = (pad.width(), pad.height());
+    frame::header(&mut pad.sub(0, 0, w, 1), scene);
+    let mut body = pad.sub(0, 1, w, h - 2);
+    match scene.ui.tab {
+        Tab::Runs => runs::draw(&mut body, scene),
+        Tab::Log => log::draw(&mut body, scene),
+        _ if scene.state.run.is_none() => start::draw(&mut body, scene),
+        Tab::Score => score::draw(&mut body, scene),
+        Tab::Cut => cut::draw(&mut body, scene),
+        Tab::Search => search::draw(&mut body, scene),
+        Tab::Cell => cell::draw(&mut body, scene),
+    }
+    match &scene.ui.overlay {
+        Some(Overlay::Help { scroll }) => dialogue::help(&mut body, *scroll),
+        Some(Overlay::Menu { menu, cursor }) => dialogue::menu(&mut body, scene, *menu, *cursor),
+        None => {}
+    }
+    frame::footer(&mut pad.sub(0, h - 1, w, 1), scene);
+}
+
+/// Rows from the top: a label, and a value beside it.
+fn pairs(pad: &mut Pad, rows: &[(&str, String)]) {
+    let column = rows.iter().map(|r| text::width(r.0)).max().unwrap_or(0) + 3;
+    let (dim, plain) = (pad.theme.dim(), pad.theme.plain());
+    for (y, (label, value)) in rows.iter().enumerate() {
+        let y = u16::try_from(y).unwrap_or(u16::MAX);
+        pad.text(1, y, label, dim);
+        let room = pad.width().saturating_sub(column);
+        pad.fitted(column, y, room, value, plain);
+    }
+}

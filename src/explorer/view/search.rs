@@ -1,0 +1,303 @@
+//! The search, live: losses, accuracy, memory, mixing weights, progress, and the genotype as it changes.
+
+use ratatui::style::{Modifier, Style};
+
+use super::{Scene, maps, pairs};
+use crate::explorer::draw::Pad;
+use crate::explorer::state::{Bucket, Weights, chosen};
+use crate::explorer::text;
+use crate::explorer::widgets::{Chart, Curve, Entry, Grid, bar};
+use crate::space::{CellKind, Choice, INPUTS, Place};
+
+/// ```text
+/// loss      | weights, both cells or the one under the cursor
+/// accuracy  | progress | genotype
+/// memory    | what changed
+/// ```
+pub fn draw(pad: &mut Pad, scene: &Scene) {
+    let (w, h) = (pad.width(), pad.height());
+    if scene.state.search.setup.is_none() {
+        let mut inner = pad.panel("search", "", false);
+        inner.prose(
+            "The one-shot search will be shown here once a cut is confirmed: losses and accuracy, the mixing weights of \
+             both cells, memory against its prediction, and the genotype of every epoch.",
+        );
+        return;
+    }
+    if w < 72 {
+        let chart = (h / 2).max(4);
+        loss(&mut pad.sub(0, 0, w, chart), scene);
+        progress(&mut pad.sub(0, chart, w, h - chart), scene);
+        return;
+    }
+    let columns = scene.state.columns().len();
+    let both = 2 * Grid::good_width(columns) + 4;
+    let left = if w >= both + 34 { (w - both).min(w * 2 / 5) } else { (w - 2) / 2 };
+    let memory_rows = (h / 4).clamp(4, 12);
+    let accuracy_rows = (h - memory_rows) / 2;
+    loss(&mut pad.sub(0, 0, left, h - memory_rows - accuracy_rows), scene);
+    accuracy(&mut pad.sub(0, h - memory_rows - accuracy_rows, left, accuracy_rows), scene);
+    memory(&mut pad.sub(0, h - memory_rows, left, memory_rows), scene);
+    let (x, right) = (left + 2, w - left - 2);
+    let upper = 16.min(h.saturating_sub(5));
+    weights(&mut pad.sub(x, 0, right, upper), scene);
+    let (y, lower) = (upper, h - upper);
+    if lower < 12 {
+        progress(&mut pad.sub(x, y, right, lower), scene);
+        return;
+    }
+    let half = (right - 2) / 2;
+    progress(&mut pad.sub(x, y, half, 9), scene);
+    changes(&mut pad.sub(x, y + 9, half, lower - 9), scene);
+    genotype(&mut pad.sub(x + half + 2, y, right - half - 2, lower), scene);
+}
+
+fn chart(
+    pad: &mut Pad,
+    scene: &Scene,
+    curves: &[Curve],
+    log: bool,
+    y_text: &dyn Fn(f64) -> String,
+    include: Option<(f64, f64)>,
+) {
+    let epochs = scene.state.search.setup.as_ref().map_or(1, |s| s.epochs) as f64;
+    Chart {
+        curves,
+        x: (0.0, epochs.max(1.0)),
+        level: None,
+        gutter: GUTTER,
+        include,
+        log,
+        markers: if pad.theme.ascii { crate::explorer::theme::Markers::Ascii } else { scene.ui.markers },
+        y_text,
+        x_text: &|v| if v == 0.0 { "0".into() } else { format!("epoch {v:.0}") },
+    }
+    .draw(pad);
+}
+
+/// Room for `7.48 GiB`.
+const GUTTER: u16 = 8;
+
+/// `train 0.523  valid 0.611`, each in the colour of its line.
+fn legend(pad: &mut Pad, parts: &[(&str, char, Option<String>)]) {
+    let mut x = pad.width().saturating_sub(1);
+    for (i, (name, glyph, value)) in parts.iter().enumerate().rev() {
+        let style = pad.theme.series(i);
+        let mark = if pad.theme.ascii { *glyph } else { '●' };
+        let text = format!(" {mark} {name} {} ", value.clone().unwrap_or_else(|| "—".into()));
+        if text::width(&text) + 8 > x {
+            break;
+        }
+        x = pad.right(x, 0, &text, style);
+    }
+}
+
+fn loss(pad: &mut Pad, scene: &Scene) {
+    let search = &scene.state.search;
+    let title = if scene.ui.log_scale { "loss (log)" } else { "loss" };
+    let _ = pad.panel(title, "", false);
+    let value = |s: &crate::explorer::state::Series| s.last().map(|(_, v)| text::significant(v, 3));
+    legend(pad, &[("train", '*', value(&search.train_loss)), ("valid", 'o', value(&search.valid_loss))]);
+    let (w, h) = (pad.width(), pad.height());
+    let mut inner = pad.sub(0, 1, w, h.saturating_sub(1));
+    let curves = [
+        Curve { points: search.train_loss.buckets(), style: inner.theme.series(0), glyph: '*' },
+        Curve { points: search.valid_loss.buckets(), style: inner.theme.series(1), glyph: 'o' },
+    ];
+    chart(&mut inner, scene, &curves, scene.ui.log_scale, &|v| text::significant(v, 3), None);
+}
+
+fn accuracy(pad: &mut Pad, scene: &Scene) {
+    let search = &scene.state.search;
+    let _ = pad.panel("accuracy", "", false);
+    let percent = |v: f64| format!("{:.1} %", v * 100.0);
+    let valid: Vec<Bucket> = search
+        .epochs
+        .iter()
+        .map(|e| (e.epoch as f64 + 1.0, e.valid_accuracy))
+        .filter(|(_, v)| v.is_finite())
+        .map(|(x, v)| Bucket { from: x, to: x, low: v, high: v, sum: v, count: 1 })
+        .collect();
+    let train_now = search.train_accuracy.last().map(|(_, v)| percent(v));
+    legend(pad, &[("train", '*', train_now), ("valid", 'o', valid.last().map(|b| percent(b.sum)))]);
+    let (w, h) = (pad.width(), pad.height());
+    let mut inner = pad.sub(0, 1, w, h.saturating_sub(1));
+    let curves = [
+        Curve { points: search.train_accuracy.buckets(), style: inner.theme.series(0), glyph: '*' },
+        Curve { points: &valid, style: inner.theme.series(1), glyph: 'o' },
+    ];
+    chart(&mut inner, scene, &curves, false, &|v| format!("{:.0} %", v * 100.0), None);
+}
+
+fn memory(pad: &mut Pad, scene: &Scene) {
+    let state = scene.state;
+    let used = state.memory.last().map(|(_, v)| text::bytes(v as u64));
+    let predicted = state.search.setup.as_ref().map(|s| s.predicted_bytes);
+    let _ = pad.panel("memory", "", false);
+    legend(pad, &[("used", '*', used), ("predicted", '-', predicted.map(text::bytes))]);
+    let (w, h) = (pad.width(), pad.height());
+    let mut inner = pad.sub(0, 1, w, h.saturating_sub(1));
+    let curves = [Curve { points: state.memory.buckets(), style: inner.theme.series(0), glyph: '*' }];
+    let span = state.memory.span().unwrap_or((0.0, 1.0));
+    Chart {
+        curves: &curves,
+        x: (0.0, span.1.max(1.0)),
+        level: predicted.map(|p| (p as f64, inner.theme.series(1))),
+        gutter: GUTTER,
+        include: Some((0.0, 0.0)),
+        log: false,
+        markers: if inner.theme.ascii { crate::explorer::theme::Markers::Ascii } else { scene.ui.markers },
+        y_text: &|v| text::bytes(v.max(0.0) as u64),
+        x_text: &text::duration,
+    }
+    .draw(&mut inner);
+}
+
+fn weights(pad: &mut Pad, scene: &Scene) {
+    let Some(weights) = scene.state.search.weights() else {
+        let mut inner = pad.panel("mixing weights", "", false);
+        inner.prose("The softmax of the alphas will appear with the first step.");
+        return;
+    };
+    let columns = scene.state.columns();
+    let at = scene
+        .state
+        .search
+        .alphas
+        .last()
+        .map_or_else(String::new, |s| format!("epoch {}", text::significant(s.at + 1.0, 3)));
+    let entry = |place: Place| weight_entry(&weights, place);
+    if pad.width() >= 2 * Grid::least_width(columns.len()) + 2 {
+        maps::draw(pad, scene, "weights", &at, &entry);
+    } else {
+        maps::one(pad, scene, scene.ui.cell, &columns, "weights", &at, &entry);
+    }
+}
+
+fn weight_entry(weights: &Weights, place: Place) -> Entry {
+    let w = weights.get(place.cell, place.edge, place.operation);
+    if w <= 0.0 {
+        return Entry { text: "·".into(), style: Style::new().add_modifier(Modifier::DIM), ..Entry::default() };
+    }
+    let top = weights.highest(place.cell).max(f32::MIN_POSITIVE);
+    let text = if w > 0.995 { "1.0".into() } else { format!("{w:.2}").trim_start_matches('0').to_string() };
+    Entry { text, heat: Some(f64::from(w / top)), ..Entry::default() }
+}
+
+fn progress(pad: &mut Pad, scene: &Scene) {
+    let state = scene.state;
+    let search = &state.search;
+    let Some(setup) = &search.setup else { return };
+    let order = if setup.order == 2 { "second order" } else { "first order" };
+    let mut inner = pad.panel("progress", order, false);
+    let share = search.progress();
+    let percent = format!("{:.0} %", share * 100.0);
+    let w = inner.width();
+    let plain = inner.theme.plain();
+    bar(&mut inner, 1, 0, w.saturating_sub(3 + text::width(&percent)), share);
+    inner.right(w.saturating_sub(1), 0, &percent, plain);
+    let epoch = (search.epoch + 1).min(setup.epochs);
+    let mut rows =
+        vec![("epoch", format!("{epoch}/{} · step {}/{}", setup.epochs, search.step, setup.steps_per_epoch))];
+    let rate = search
+        .latest
+        .as_ref()
+        .map_or_else(|| "—".into(), |s| format!("{} images/s", text::significant(s.images_per_second, 3)));
+    if state.ended.is_none() && !state.passed(crate::run::event::Stage::Search) {
+        let left = search.left().map_or_else(|| "—".into(), text::duration);
+        rows.push(("left", format!("{left} · {rate}")));
+    } else {
+        let took = state.stages[crate::run::event::Stage::Search as usize].seconds;
+        rows.push(("took", format!("{} · {rate}", took.map_or_else(|| "—".into(), text::duration))));
+    }
+    let best = search
+        .best_accuracy()
+        .map_or_else(|| "after the first epoch".into(), |a| format!("{:.1} % of validation", a * 100.0));
+    rows.push(("best", best));
+    rows.push((
+        "saved",
+        search.checkpoint.map_or_else(
+            || "no checkpoint yet".into(),
+            |(e, _, bytes)| format!("checkpoint of epoch {}, {}", e + 1, text::bytes(bytes)),
+        ),
+    ));
+    if let Some(step) = &search.latest {
+        rows.push((
+            "step",
+            format!(
+                "lr {} · gradient {}",
+                text::significant(step.learning_rate, 2),
+                text::significant(step.gradient_norm.0, 3)
+            ),
+        ));
+    }
+    rows.push(("pictures", format!("{} train, {} validation, batch {}", setup.train, setup.valid, setup.batch)));
+    rows.push(("supernet", format!("{} parameters", text::count(setup.parameters))));
+    if search.train_loss.undefined > 0 {
+        let bad = inner.theme.bad();
+        inner.text(1, 1, &format!("{} losses were not finite", search.train_loss.undefined), bad);
+        rows.insert(0, ("", String::new()));
+    }
+    let h = inner.height();
+    pairs(&mut inner.sub(0, 1, w, h.saturating_sub(1)), &rows);
+}
+
+fn choice(c: &Choice) -> String {
+    let from = match c.source {
+        0 => "c₋₂".into(),
+        1 => "c₋₁".into(),
+        n => (n - INPUTS).to_string(),
+    };
+    format!("{}({from})", c.operation.short())
+}
+
+/// What the latest epochs changed, newest first.
+fn changes(pad: &mut Pad, scene: &Scene) {
+    let search = &scene.state.search;
+    let mut inner = pad.panel("changed", "newest first", false);
+    if search.changes.is_empty() {
+        inner.prose("What each epoch changes in the genotype will be listed here.");
+        return;
+    }
+    let (dim, plain) = (inner.theme.dim(), inner.theme.plain());
+    let mut y = 0;
+    for (epoch, list) in search.changes.iter().rev() {
+        for change in list {
+            if y >= inner.height() {
+                return;
+            }
+            let cell = if change.cell == CellKind::Normal { "n" } else { "r" };
+            let x = inner.text(1, y, &format!("{:>3} {cell}{} ", epoch + 1, change.target - INPUTS), dim);
+            let lost = change.lost.as_ref().map_or_else(|| "—".into(), choice);
+            let got = change.got.as_ref().map_or_else(|| "—".into(), choice);
+            let x = inner.text(x, y, &format!("{lost} "), dim);
+            inner.text(x, y, &format!("▸ {got}"), plain);
+            y += 1;
+        }
+    }
+}
+
+/// The genotype of the latest epoch.
+fn genotype(pad: &mut Pad, scene: &Scene) {
+    let search = &scene.state.search;
+    let epoch = search.epochs.last().map_or_else(String::new, |e| format!("epoch {}", e.epoch + 1));
+    let mut inner = pad.panel("genotype", &epoch, false);
+    let Some(genotype) = search.genotype() else {
+        inner.prose("Derived after every epoch: the two strongest inputs of every node.");
+        return;
+    };
+    let weights = search.weights();
+    let (dim, plain, strong) = (inner.theme.dim(), inner.theme.plain(), inner.theme.strong());
+    let mut y = 0;
+    for cell in CellKind::ALL {
+        inner.text(1, y, cell.name(), strong);
+        y += 1;
+        for c in chosen(genotype, cell, weights.as_ref()) {
+            inner.text(1, y, &format!("{} {}", c.target - INPUTS, choice(&c.choice)), plain);
+            if let Some(w) = c.weight {
+                inner.text(19, y, &format!("{w:.3}"), dim);
+            }
+            y += 1;
+        }
+    }
+}

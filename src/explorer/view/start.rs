@@ -1,0 +1,36 @@
+//! The first screen: what will happen, and what to press.
+
+use super::Scene;
+use crate::explorer::draw::Pad;
+use crate::explorer::text;
+
+pub fn draw(pad: &mut Pad, scene: &Scene) {
+    let (w, h) = (pad.width(), pad.height());
+    let width = 70.min(w.saturating_sub(4));
+    let x = (w - width) / 2;
+    let lines = [
+        "Zonas scores every operation of a DARTS supernet without training it,",
+        "cuts away those that matter least (you see and decide what goes),",
+        "then searches what is left and draws the two cells that it finds.",
+    ];
+    let body: Vec<String> = lines.iter().flat_map(|l| text::wrap(l, width)).collect();
+    let (dim, plain, strong) = (pad.theme.dim(), pad.theme.plain(), pad.theme.strong());
+    let accent = pad.theme.accent();
+    let needed = body.len() as u16 + 7;
+    let mut y = h.saturating_sub(needed) / 3;
+    pad.spans(x, y, &[("zonas", strong), ("  zero-one-shot architecture search", dim)]);
+    y += 2;
+    for line in &body {
+        pad.text(x, y, line, plain);
+        y += 1;
+    }
+    y += 1;
+    pad.spans(x, y, &[("enter", accent), ("  the demo: embedded Fashion-MNIST, about three minutes", plain)]);
+    let count = match scene.runs.len() {
+        0 => "no runs yet".to_string(),
+        1 => "1 run".to_string(),
+        n => format!("{n} runs"),
+    };
+    pad.spans(x, y + 1, &[("5", accent), ("      open a run: ", plain), (&count, dim)]);
+    pad.spans(x, y + 2, &[("?", accent), ("      all keys", plain)]);
+}

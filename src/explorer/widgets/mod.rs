@@ -1,0 +1,12 @@
+//! Parts that screens are made of. Each draws plain data into a [`Pad`](super::draw::Pad).
+
+mod bar;
+mod chart;
+mod graph;
+mod grid;
+mod raster;
+
+pub use bar::{bar, spark};
+pub use chart::{Chart, Curve};
+pub use graph::{graph, graph_height, graph_width, wiring, wiring_height};
+pub use grid::{Entry, Grid};
