@@ -25,7 +25,7 @@ fn demo() -> Config {
     c.search.channels = 8;
     c.search.cells = 4;
     c.search.batch = 64;
-    c.search.epochs = 8;
+    c.search.epochs = 6;
     c.search.learning_rate = 0.1;
     c.search.learning_rate_min = 0.005;
     c.search.alpha_learning_rate = 3e-3;
