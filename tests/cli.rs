@@ -89,6 +89,7 @@ fn settings_that_make_no_sense_are_refused_and_leave_no_run() {
         (vec!["--xi", "nan"], "pruning level"),
         (vec!["--set", "search.cells=0"], "at least 1"),
         (vec!["--set", "search.channels=0"], "at least 1"),
+        (vec!["--seed", "18446744073709551615"], "more than this program takes"),
         (vec!["--set", "score.functions=[\"naswott\"]"], "did you mean `naswot`"),
         (vec!["--set", "search.batch=4000"], "fewer than a batch"),
         (vec!["--data", "/no/such/pictures"], "no such data"),
@@ -225,32 +226,209 @@ fn runs_are_private_whatever_the_umask() {
     use std::os::unix::fs::PermissionsExt;
     let dir = tempfile::tempdir().unwrap();
     let program = assert_cmd::cargo::cargo_bin("zonas");
-    let script = format!(
-        "umask 000; {} --runs {} run {} --name open > /dev/null",
-        program.display(),
-        dir.path().display(),
-        TINY.map(|a| format!("'{a}'")).join(" ")
-    );
-    let status = Process::new("sh").args(["-c", &script]).status().unwrap();
-    assert_eq!(status.code(), Some(75));
-    let mode = |p: &Path| std::fs::metadata(p).unwrap().permissions().mode() & 0o777;
-    let run = dir.path().join("open");
-    assert_eq!(mode(&run), 0o700);
-    for entry in std::fs::read_dir(&run).unwrap() {
-        let path = entry.unwrap().path();
-        assert_eq!(mode(&path), if path.is_dir() { 0o700 } else { 0o600 }, "{}", path.display());
+    for umask in ["000", "777"] {
+        let runs = dir.path().join(umask).join("runs");
+        let script = format!(
+            "umask {umask}; {} --runs {} run {} --name open > /dev/null",
+            program.display(),
+            runs.display(),
+            TINY.map(|a| format!("'{a}'")).join(" ")
+        );
+        let status = Process::new("sh").args(["-c", &script]).status().unwrap();
+        assert_eq!(status.code(), Some(75));
+        let mode = |p: &Path| std::fs::metadata(p).unwrap().permissions().mode() & 0o777;
+        let run = runs.join("open");
+        assert_eq!([mode(runs.parent().unwrap()), mode(&runs), mode(&run)], [0o700; 3], "umask {umask}");
+        for entry in std::fs::read_dir(&run).unwrap() {
+            let path = entry.unwrap().path();
+            let expected = if path.is_dir() { 0o700 } else { 0o600 };
+            assert_eq!(mode(&path), expected, "umask {umask}: {}", path.display());
+        }
     }
 }
 
 #[test]
 #[cfg(unix)]
 fn a_reader_that_leaves_is_no_error() {
+    let dir = tempfile::tempdir().unwrap();
+    let runs = dir.path().to_str().unwrap();
+    for args in [vec!["config"], vec!["--runs", runs, "runs"], vec!["--runs", runs, "doctor"]] {
+        let program = assert_cmd::cargo::cargo_bin("zonas");
+        let mut child =
+            Process::new(program).args(&args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        drop(child.stdout.take());
+        let out = child.wait_with_output().unwrap();
+        assert!(out.stderr.is_empty(), "{args:?}: {}", String::from_utf8_lossy(&out.stderr));
+        assert_eq!(out.status.code(), Some(0), "{args:?}");
+    }
+}
+
+/// Starts a run that would take long, waits until its search has begun, and sends a signal; `again`: and another one.
+#[cfg(unix)]
+fn interrupted(runs: &Path, limit: &str, signal: rustix::process::Signal, again: bool) -> i32 {
+    use zonas::run::event::Body;
     let program = assert_cmd::cargo::cargo_bin("zonas");
-    let mut child = Process::new(program).arg("config").stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    drop(child.stdout.take());
-    let out = child.wait_with_output().unwrap();
-    assert!(out.stderr.is_empty(), "{}", String::from_utf8_lossy(&out.stderr));
-    assert_eq!(out.status.code(), Some(0));
+    let mut args = vec!["--runs", runs.to_str().unwrap(), "run", "--yes", "--name", "long"];
+    args.extend(TINY);
+    args.extend(["--set", "search.epochs=100000", "--set", limit, "--set", "score.remove_per_round=3"]);
+    let mut child = Process::new(program).args(args).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let mut tail = zonas::run::journal::Tail::new(runs.join("long").join(zonas::run::EVENTS));
+    let begun = (0..6000).any(|_| {
+        std::thread::sleep(std::time::Duration::from_millis(10));
+        tail.read().iter().any(|e: &zonas::run::event::Event| matches!(e.body, Body::Step(_)))
+    });
+    let pid = rustix::process::Pid::from_child(&child);
+    rustix::process::kill_process(pid, signal).unwrap();
+    if again {
+        std::thread::sleep(std::time::Duration::from_millis(300));
+        rustix::process::kill_process(pid, signal).unwrap();
+    }
+    let code = child.wait().unwrap().code().expect("an exit code, not a signal");
+    assert!(begun, "the search did not begin");
+    code
+}
+
+#[test]
+#[cfg(unix)]
+fn a_signal_stops_a_run_with_a_checkpoint() {
+    let dir = tempfile::tempdir().unwrap();
+    let runs = dir.path().to_str().unwrap();
+    assert_eq!(interrupted(dir.path(), "data.limit=200", rustix::process::Signal::TERM, false), 75);
+    let (shown, _, _) = run(&["--runs", runs, "show", "long", "--json"]);
+    let shown: serde_json::Value = serde_json::from_str(&shown).unwrap();
+    assert_eq!(shown["state"], "stopped");
+    assert!(std::fs::read_dir(dir.path().join("long/checkpoint")).unwrap().count() > 0);
+}
+
+#[test]
+#[cfg(unix)]
+fn a_second_interrupt_ends_a_run_at_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let runs = dir.path().to_str().unwrap();
+    assert_eq!(interrupted(dir.path(), "data.limit=0", rustix::process::Signal::INT, true), 130);
+    let (list, _, code) = run(&["--runs", runs, "runs"]);
+    assert!(code == 0 && list.contains("crashed"), "{list}");
+}
+
+#[test]
+fn a_run_can_be_taken_up_from_another_folder() {
+    let dir = tempfile::tempdir().unwrap();
+    let pictures = dir.path().join("pictures");
+    // Of different sizes, which `data.size` brings to one.
+    for (class, side) in [("cat", 8), ("dog", 10)] {
+        std::fs::create_dir_all(pictures.join(class)).unwrap();
+        for i in 0..60u8 {
+            let picture = image::GrayImage::from_fn(side, side, |x, y| {
+                image::Luma([i.wrapping_mul(17).wrapping_add((x * 31 + y * 7 * side) as u8)])
+            });
+            picture.save(pictures.join(class).join(format!("{i}.png"))).unwrap();
+        }
+    }
+    let start = |more: &[&str]| {
+        let mut args = vec!["--runs", "runs", "run", "--name", "here", "--data", "pictures"];
+        args.extend(TINY);
+        args.extend(["--set", "data.crop_padding=1"]);
+        args.extend(more);
+        zonas().current_dir(dir.path()).args(args).output().unwrap()
+    };
+    let out = start(&[]);
+    assert_eq!(out.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&out.stderr).contains("data.size"));
+    let out = start(&["--set", "data.size=8"]);
+    assert_eq!(out.status.code(), Some(75), "{}", String::from_utf8_lossy(&out.stderr));
+    let runs = dir.path().join("runs");
+    let (_, err, code) = run(&["--runs", runs.to_str().unwrap(), "run", "--resume", "here", "--yes"]);
+    assert_eq!(code, 0, "{err}");
+}
+
+#[test]
+fn words_from_files_cannot_drive_the_terminal() {
+    use zonas::run::config::Config;
+    use zonas::run::event::{Body, DataSummary, Level, Outcome, RunStarted};
+    let dir = tempfile::tempdir().unwrap();
+    let runs = dir.path().to_str().unwrap();
+    let hostile = "\u{1b}]0;title\u{7}\u{9b}31m\u{202e}red\r\n";
+    let folder = zonas::run::RunFolder::create(dir.path(), Some("hostile"), "x", &Config::default()).unwrap();
+    let mut journal = zonas::run::journal::Writer::open(&folder).unwrap();
+    let data = DataSummary {
+        name: hostile.into(),
+        train: 1,
+        test: 1,
+        height: 1,
+        width: 1,
+        channels: 1,
+        class_names: vec![hostile.into()],
+    };
+    let started = RunStarted {
+        run: hostile.into(),
+        program: hostile.into(),
+        seed: 1,
+        device: hostile.into(),
+        threads: 1,
+        total_bytes: None,
+        data,
+        classes: 1,
+        channels: 1,
+        cells: Vec::new(),
+        batch: 1,
+        space: zonas::space::Mask::FULL,
+    };
+    journal.emit(Body::RunStarted(started)).unwrap();
+    journal.emit(Body::Log { level: Level::Warning, text: hostile.into() }).unwrap();
+    journal.emit(Body::RunEnded { outcome: Outcome::Failed, detail: hostile.into() }).unwrap();
+    #[cfg(unix)]
+    {
+        let odd = dir.path().join("\u{1b}[31modd");
+        std::fs::create_dir(&odd).unwrap();
+        std::fs::write(odd.join("config.toml"), "").unwrap();
+        std::fs::write(odd.join("events.jsonl"), b"\xff\xfe\0nonsense\n\n{}\n[1]\nmore").unwrap();
+    }
+    for args in [vec!["runs"], vec!["runs", "--json"], vec!["show", "hostile"], vec!["show", "hostile", "--json"]] {
+        let mut all = vec!["--runs", runs];
+        all.extend(&args);
+        let (out, err, code) = run(&all);
+        assert_eq!(code, 0, "{args:?}: {err}");
+        assert!(out.contains("red") || out.contains("failed"), "{args:?}: {out}");
+        let acts = |c: char| c != '\n' && c.is_control() || c == '\u{202e}';
+        assert!(!out.chars().any(acts), "{args:?}: {out:?}");
+    }
+    let (_, err, code) = run(&["--runs", runs, "show", "\u{1b}[2Jgone"]);
+    assert!(code == 2 && !err.contains('\u{1b}'), "{err:?}");
+}
+
+#[test]
+fn settings_printed_are_settings_read() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("c.toml");
+    for preset in ["darts", "demo"] {
+        let (out, _, code) = run(&["config", "--preset", preset]);
+        assert_eq!(code, 0);
+        let parsed = zonas::run::config::Config::parse(&out, preset).unwrap();
+        assert_eq!(Some(parsed), zonas::run::preset(preset));
+        std::fs::write(&file, &out).unwrap();
+        // Read again by the program, it is as good as it was; what comes after is what is refused.
+        refused(&["run", "--config", file.to_str().unwrap(), "--xi", "2"], "pruning level");
+    }
+    refused(&["config", "--preset", "drats"], "did you mean `darts`");
+}
+
+#[test]
+fn the_doctor_tells_what_will_be_used_and_leaves_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let runs = dir.path().join("not/there");
+    let (out, err, code) = run(&["--runs", runs.to_str().unwrap(), "doctor"]);
+    assert_eq!(code, 0, "{err}");
+    for key in ["device", "vectors", "threads", "memory", "terminal", "colours", "data", "runs"] {
+        assert!(out.lines().any(|l| l.starts_with(key)), "no {key} in {out}");
+    }
+    assert!(out.contains("which the first run makes"), "{out}");
+    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
+    let file = dir.path().join("file");
+    std::fs::write(&file, "").unwrap();
+    let (out, _, _) = run(&["--runs", file.join("runs").to_str().unwrap(), "doctor"]);
+    assert!(out.lines().any(|l| l.starts_with("runs") && l.contains("unusable")), "{out}");
+    let (_, err, code) = run(&["--runs", runs.to_str().unwrap(), "doctor", "--data", "/no/such/pictures"]);
+    assert!(code == 2 && err.contains("no such data"), "{err}");
 }
 
 #[test]

@@ -9,7 +9,7 @@ use crate::device;
 use crate::explorer::text;
 use crate::explorer::theme::ColorDepth;
 use crate::kernels;
-use crate::run::config::Config;
+use crate::run::{self, config::Config};
 
 #[derive(Args, Debug)]
 pub struct DoctorArguments {
@@ -25,10 +25,7 @@ pub fn run(place: &Place, a: &DoctorArguments) -> eyre::Result<Exit> {
     line("device", "the CPU: this build has no other".into())?;
     let levels: Vec<&str> = kernels::Level::available().iter().map(|l| l.name()).collect();
     line("vectors", format!("{}; this processor has {}", kernels::level().name(), levels.join(", ")))?;
-    line(
-        "threads",
-        format!("{}: one for each core that this process may use; --threads changes it", device::threads(0)),
-    )?;
+    line("threads", format!("{}; `zonas run --threads N` changes it", device::Threads::plan(0)))?;
     match device::machine_memory() {
         Some(m) => {
             let (total, free) = (text::bytes(m.total_bytes), text::bytes(m.available_bytes));
@@ -72,14 +69,10 @@ pub fn run(place: &Place, a: &DoctorArguments) -> eyre::Result<Exit> {
         Err(e) => line("data", format!("unusable: {e}"))?,
     }
     let runs = place.folder()?;
-    let usable = std::fs::create_dir_all(&runs).and_then(|()| {
-        let probe = runs.join(format!(".probe-{}", std::process::id()));
-        std::fs::write(&probe, b"")?;
-        std::fs::remove_file(&probe)
-    });
-    match usable {
-        Ok(()) => line("runs", format!("{}, writable", runs.display()))?,
-        Err(e) => line("runs", format!("{} can't be written: {e}; choose another with --runs DIR", runs.display()))?,
+    match run::check_writable(&runs) {
+        Ok(()) if runs.is_dir() => line("runs", format!("{}, writable", runs.display()))?,
+        Ok(()) => line("runs", format!("{}, which the first run makes", runs.display()))?,
+        Err(e) => line("runs", format!("unusable: {e}"))?,
     }
     found?;
     Ok(Exit::Done)

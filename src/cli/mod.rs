@@ -140,7 +140,7 @@ pub fn main() -> ExitCode {
         Err(e) => {
             let exit = classify(&e);
             use std::io::Write;
-            let text = crate::explorer::text::sanitize(&format!("{e:#}"));
+            let text = crate::explorer::text::sanitize(&sentence(&e));
             let _ = writeln!(std::io::stderr(), "error: {text}");
             exit.code()
         }
@@ -152,6 +152,15 @@ fn completions(shell: clap_complete::Shell) -> eyre::Result<Exit> {
     clap_complete::generate(shell, &mut Arguments::command(), "zonas", &mut text);
     Output::stdout().write(&text)?;
     Ok(Exit::Done)
+}
+
+/// An error and its causes; a cause that the words before it tell already is not told again.
+fn sentence(e: &eyre::Report) -> String {
+    e.chain().map(ToString::to_string).fold(String::new(), |told, cause| match told {
+        told if told.is_empty() => cause,
+        told if told.contains(&cause) => told,
+        told => format!("{told}: {cause}"),
+    })
 }
 
 /// Whose fault an error is.

@@ -39,6 +39,37 @@ impl<W: Write> Output<W> {
     /// # Errors
     /// As [`Output::write`].
     pub fn json<T: serde::Serialize>(&mut self, value: &T) -> eyre::Result<()> {
-        self.line(&serde_json::to_string_pretty(value)?)
+        self.line(&escape(&serde_json::to_string_pretty(value)?))
+    }
+}
+
+/// JSON in which strings hold nothing that a terminal would act on: what the encoder leaves as it is (it escapes only the
+/// first 32 characters) is escaped too, and means the same.
+pub fn escape(json: &str) -> String {
+    use std::fmt::Write as _;
+    let mut out = String::with_capacity(json.len());
+    for c in json.chars() {
+        let acts = matches!(c, '\u{7f}'..='\u{9f}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}')
+            || matches!(c, '\u{2060}'..='\u{2069}' | '\u{feff}');
+        if acts {
+            // A String takes all that is written to it.
+            let _ = write!(out, "\\u{:04x}", u32::from(c));
+        } else {
+            out.push(c);
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn escaped_json_means_the_same() {
+        let value = serde_json::json!({ "name": "a\u{9b}31m\u{7f}\u{1b}[2J\u{202e}é\n\u{1f600}" });
+        let text = escape(&serde_json::to_string_pretty(&value).unwrap());
+        assert!(!text.chars().any(|c| c != '\n' && c.is_control() || c == '\u{202e}'), "{text:?}");
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&text).unwrap(), value);
     }
 }

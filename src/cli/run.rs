@@ -9,7 +9,7 @@ use color_eyre::eyre;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
-use super::{Exit, Output, Place, Usage, config};
+use super::{Exit, Output, Place, Usage, config, output};
 use crate::engine::{self, Confirm, EngineError};
 use crate::explorer::text;
 use crate::run::RunFolder;
@@ -88,6 +88,13 @@ impl RunArguments {
         }
         if let Some(xi) = self.xi {
             c.cut.xi = xi;
+        }
+        if c.data.source != "embedded" {
+            // The run may be taken up from another folder.
+            c.data.source = match std::path::absolute(&c.data.source) {
+                Ok(path) => path.to_string_lossy().into_owned(),
+                Err(e) => return Err(Usage(format!("`{}` is no path: {e}", c.data.source)).into()),
+            };
         }
         c.seed = self.seed.unwrap_or(c.seed);
         c.device.threads = self.threads.unwrap_or(c.device.threads);
@@ -186,7 +193,7 @@ pub fn run(place: &Place, a: &RunArguments) -> eyre::Result<Exit> {
 
 fn print(out: &mut Output<std::io::Stdout>, e: &Event, form: Form) -> eyre::Result<()> {
     match form {
-        Form::Json => out.line(&serde_json::to_string(e)?),
+        Form::Json => out.line(&output::escape(&serde_json::to_string(e)?)),
         Form::Text => lines::lines(e).iter().try_for_each(|l| out.line(&text::sanitize(l))),
     }
 }

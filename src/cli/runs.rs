@@ -24,7 +24,7 @@ pub fn run(place: &Place, a: &RunsArguments) -> eyre::Result<Exit> {
     if found.is_empty() {
         out.line(&format!(
             "no runs in {}; `zonas` opens the explorer, `zonas run --preset demo --yes` makes one",
-            runs.display()
+            text::sanitize(&runs.display().to_string())
         ))?;
         return Ok(Exit::Done);
     }

@@ -1,10 +1,13 @@
 //! Memory meters. Where the system does not tell, there is no number (`None`), never 0.
 
+use std::path::Path;
+
 /// Memory that this process may use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MachineMemory {
-    /// Of the machine, or of the control group that holds this process if that is less.
+    /// Of the machine, or of the tightest control group that holds this process (a job's, a container's) if that is less.
     pub total_bytes: u64,
+    /// What could still be taken, there and everywhere above.
     pub available_bytes: u64,
 }
 
@@ -28,38 +31,48 @@ pub fn peak_bytes() -> Option<u64> {
     status("VmHWM")
 }
 
-/// The control group's limit and use, version 2 or 1.
-fn control_group() -> Option<(u64, u64)> {
-    let groups = std::fs::read_to_string("/proc/self/cgroup").ok()?;
-    let number = |path: String| std::fs::read_to_string(path).ok()?.trim().parse::<u64>().ok();
+/// The tightest limit of the control groups, version 2 or 1, that hold this process, and what is left under it and all
+/// others. A limit counts for everything below it: a batch system sets it on the job, some folders above the process.
+/// `groups` is what `/proc/self/cgroup` says, `root` where the groups are mounted.
+fn control_groups(groups: &str, root: &Path) -> Option<(u64, u64)> {
+    let mut tightest: Option<(u64, u64)> = None;
     for line in groups.lines() {
         let mut parts = line.splitn(3, ':').skip(1);
-        let (controllers, path) = (parts.next()?, parts.next()?);
-        let found = if controllers.is_empty() {
-            let at = format!("/sys/fs/cgroup{path}");
-            number(format!("{at}/memory.max")).zip(number(format!("{at}/memory.current")))
+        let (Some(controllers), Some(path)) = (parts.next(), parts.next()) else { continue };
+        let (mounts, limit, used, idle): (&[&str], _, _, _) = if controllers.is_empty() {
+            (&["", "unified"], "memory.max", "memory.current", "inactive_file")
         } else if controllers.split(',').any(|c| c == "memory") {
-            let at = format!("/sys/fs/cgroup/memory{path}");
-            number(format!("{at}/memory.limit_in_bytes")).zip(number(format!("{at}/memory.usage_in_bytes")))
+            (&["memory"], "memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file")
         } else {
-            None
+            continue;
         };
-        if found.is_some() {
-            return found;
+        for mount in mounts {
+            // In a container the path may be the host's, of which only the top is to be seen here.
+            for group in Path::new(path.trim_start_matches('/')).ancestors() {
+                let at = root.join(mount).join(group);
+                let read = |name: &str| std::fs::read_to_string(at.join(name)).ok();
+                let number = |name: &str| read(name)?.trim().parse::<u64>().ok();
+                let Some((limit, used)) = number(limit).zip(number(used)) else { continue };
+                // Pages of files that nobody has used for long are given back when memory is asked for.
+                let idle = read("memory.stat")
+                    .and_then(|s| s.lines().find_map(|l| l.strip_prefix(idle)?.trim().parse().ok()))
+                    .unwrap_or(0);
+                let left = limit.saturating_sub(used.saturating_sub(idle));
+                tightest = Some(tightest.map_or((limit, left), |(l, f)| (l.min(limit), f.min(left))));
+            }
         }
     }
-    None
+    tightest
 }
 
 /// Memory of the machine as this process sees it.
 pub fn machine_memory() -> Option<MachineMemory> {
     let text = std::fs::read_to_string("/proc/meminfo").ok()?;
     let (mut total, mut available) = (field_of(&text, "MemTotal")?, field_of(&text, "MemAvailable")?);
-    if let Some((limit, used)) = control_group()
-        && limit < total
-    {
-        total = limit;
-        available = available.min(limit.saturating_sub(used));
+    let groups = std::fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
+    if let Some((limit, left)) = control_groups(&groups, Path::new("/sys/fs/cgroup")) {
+        total = total.min(limit);
+        available = available.min(left);
     }
     Some(MachineMemory { total_bytes: total, available_bytes: available })
 }
@@ -95,5 +108,29 @@ mod tests {
         let text = "MemTotalX:  1 kB\nMemTotal:       24592144 kB\nMemAvailable:   23941212 kB\n";
         assert_eq!(field_of(text, "MemTotal"), Some(24592144 * 1024));
         assert_eq!(field_of(text, "MemFree"), None);
+    }
+
+    #[test]
+    fn the_tightest_group_above_this_process_counts() {
+        let dir = tempfile::tempdir().unwrap();
+        let group = |path: &str, files: &[(&str, &str)]| {
+            let at = dir.path().join(path);
+            std::fs::create_dir_all(&at).unwrap();
+            files.iter().for_each(|(name, text)| std::fs::write(at.join(name), text).unwrap());
+        };
+        assert_eq!(control_groups("0::/job/step\n", dir.path()), None);
+        group("job/step", &[("memory.max", "max\n"), ("memory.current", "500\n")]);
+        assert_eq!(control_groups("0::/job/step\n", dir.path()), None);
+        group("job", &[("memory.max", "1000\n"), ("memory.current", "900\n")]);
+        group("job", &[("memory.stat", "inactive_file_x 7\nanon 1\ninactive_file 300\n")]);
+        assert_eq!(control_groups("0::/job/step\n", dir.path()), Some((1000, 400)));
+        // Another limit further up, with less left.
+        group("", &[("memory.max", "5000\n"), ("memory.current", "4900\n")]);
+        assert_eq!(control_groups("0::/job/step\n", dir.path()), Some((1000, 100)));
+        // Version 1, with the path of a host that is not to be seen from a container.
+        group("memory", &[("memory.limit_in_bytes", "800\n"), ("memory.usage_in_bytes", "100\n")]);
+        group("memory", &[("memory.stat", "inactive_file 1\ntotal_inactive_file 50\n")]);
+        assert_eq!(control_groups("3:cpuset:/\n4:memory:/docker/abc\n", dir.path()), Some((800, 750)));
+        assert_eq!(control_groups("nonsense\n::\n", Path::new("/no/such/folder")), None);
     }
 }

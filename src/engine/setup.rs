@@ -31,7 +31,8 @@ impl<'a> Setup<'a> {
     pub fn new(config: &'a Config, threads: usize) -> Result<Setup<'a>, EngineError> {
         config.check()?;
         let functions: Vec<_> = config.score.functions.iter().map(|n| proxies::by_name(n)).collect::<Result<_, _>>()?;
-        let options = data::OpenOptions { seed: config.seed, ..data::OpenOptions::default() };
+        let size = Some(config.data.size).filter(|side| *side > 0);
+        let options = data::OpenOptions { seed: config.seed, size };
         let dataset = data::open(&config.data.source, &options)?;
         let pictures = data::limited(&*dataset, config.seed, config.data.limit);
         let halves = data::halves(&*dataset, config.seed, config.data.limit, config.search.train_share)?;

@@ -111,22 +111,25 @@ impl Checkpoint {
     /// The newest sound one, with a sentence about each damaged one that was passed over; `None` where there is none.
     ///
     /// # Errors
-    /// A folder that can't be read; only damaged checkpoints.
+    /// A folder that can't be read; checkpoints, but none that is whole.
     pub fn load(folder: &RunFolder) -> Result<Option<(Checkpoint, Vec<String>)>, CheckpointError> {
-        let mut passed = Vec::new();
+        let mut damaged: Vec<(PathBuf, String)> = Vec::new();
         for (_, path) in numbered(&folder.file(CHECKPOINTS))?.into_iter().rev() {
-            let bytes =
-                fs::read(&path).map_err(|source| CheckpointError::Io { action: "read", path: path.clone(), source })?;
-            match Checkpoint::from_bytes(&bytes) {
-                Ok(c) => return Ok(Some((c, passed))),
-                Err(reason) => passed.push(format!("{}: {reason}; the one before it is used", path.display())),
+            let read = fs::read(&path).map_err(|e| format!("it can't be read: {e}"));
+            match read.and_then(|bytes| Checkpoint::from_bytes(&bytes)) {
+                Ok(found) => {
+                    let told = damaged.iter().map(|(p, r)| format!("{}: {r}; the one before it is used", p.display()));
+                    return Ok(Some((found, told.collect())));
+                }
+                Err(reason) => damaged.push((path, reason)),
             }
         }
-        match passed.pop() {
+        // The newest is the one to tell of.
+        match damaged.into_iter().next() {
             None => Ok(None),
-            Some(_) => Err(CheckpointError::Damaged {
-                path: folder.file(CHECKPOINTS),
-                reason: "no checkpoint in it is whole".into(),
+            Some((path, reason)) => Err(CheckpointError::Damaged {
+                path,
+                reason: format!("{reason}, and no older checkpoint is whole; a new run starts afresh"),
             }),
         }
     }
@@ -189,5 +192,16 @@ mod tests {
             let (found, passed) = Checkpoint::load(&folder).unwrap().unwrap();
             assert_eq!((found.meta["step"].as_u64(), passed.len()), (Some(2), 1), "bit {bit}");
         }
+        for length in (0..whole.len()).step_by(11) {
+            fs::write(newest, &whole[..length]).unwrap();
+            assert_eq!(Checkpoint::load(&folder).unwrap().unwrap().0.meta["step"].as_u64(), Some(2), "{length} bytes");
+        }
+        // One that can't be read at all is passed over as well.
+        fs::remove_file(newest).unwrap();
+        fs::create_dir(newest).unwrap();
+        assert_eq!(Checkpoint::load(&folder).unwrap().unwrap().1.len(), 1);
+        fs::write(&files[0].1, "").unwrap();
+        let e = Checkpoint::load(&folder).unwrap_err().to_string();
+        assert!(e.contains("no older checkpoint is whole"), "{e}");
     }
 }

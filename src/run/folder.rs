@@ -79,14 +79,48 @@ fn check_name(name: &str) -> Result<(), FolderError> {
     if ok { Ok(()) } else { Err(FolderError::Name(name.chars().filter(|c| !c.is_control()).take(80).collect())) }
 }
 
-fn make_private(path: &Path) -> io::Result<()> {
+/// Makes a folder that only its owner may enter, from its first moment on.
+fn make_folder(path: &Path) -> io::Result<()> {
+    #[cfg_attr(not(unix), expect(unused_mut, reason = "only Unix has a mode"))]
+    let mut builder = fs::DirBuilder::new();
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+        builder.mode(0o700).create(path)?;
+        // The umask may have taken something away.
+        fs::set_permissions(path, fs::Permissions::from_mode(0o700))
+    }
+    #[cfg(not(unix))]
+    builder.create(path)
+}
+
+/// Makes a folder and those above it that are missing.
+fn make_folders(path: &Path) -> io::Result<()> {
+    if path.is_dir() {
+        return Ok(());
+    }
+    if let Some(above) = path.parent().filter(|p| !p.as_os_str().is_empty()) {
+        make_folders(above)?;
+    }
+    match make_folder(path) {
+        Err(e) if e.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => Ok(()),
+        made => made,
+    }
+}
+
+/// Opens a file, made if it is missing, that its owner may read and write again later, whatever the umask.
+pub(super) fn open_private(options: &mut OpenOptions, path: &Path) -> io::Result<File> {
+    let file = options.create(true).open(path)?;
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt;
-        fs::set_permissions(path, fs::Permissions::from_mode(0o700))?;
+        let about = file.metadata()?;
+        let mode = about.permissions().mode();
+        if about.is_file() && mode & 0o600 != 0o600 {
+            file.set_permissions(fs::Permissions::from_mode(mode & 0o777 | 0o600))?;
+        }
     }
-    let _ = path;
-    Ok(())
+    Ok(file)
 }
 
 /// Options of a new file that only its owner may read.
@@ -104,15 +138,17 @@ impl RunFolder {
     /// A new run in `runs`, with its configuration. Without a name one is made from `stem` and the time.
     ///
     /// # Errors
-    /// A bad name, one that exists, a folder that can't be written.
+    /// A bad name, one that exists, a folder that can't be written, a configuration that makes no sense.
     pub fn create(runs: &Path, name: Option<&str>, stem: &str, config: &Config) -> Result<RunFolder, FolderError> {
-        fs::create_dir_all(runs).map_err(io_error("make", runs))?;
-        let (path, name) = match name {
+        // One that can't be written as text would come back as another.
+        config.check()?;
+        name.map_or(Ok(()), check_name)?;
+        make_folders(runs).map_err(io_error("make", runs))?;
+        let path = match name {
             Some(name) => {
-                check_name(name)?;
                 let path = runs.join(name);
-                match fs::create_dir(&path) {
-                    Ok(()) => (path, name.to_string()),
+                match make_folder(&path) {
+                    Ok(()) => path,
                     Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {
                         return Err(FolderError::Exists { name: name.into(), runs: runs.into() });
                     }
@@ -121,20 +157,16 @@ impl RunFolder {
             }
             None => fresh(runs, stem)?,
         };
-        make_private(&path).map_err(io_error("protect", &path))?;
         let folder = RunFolder { path };
         let made = folder.write_atomic(CONFIG, config.to_toml().as_bytes()).and_then(|()| {
             let checkpoints = folder.file(CHECKPOINTS);
-            fs::create_dir(&checkpoints)
-                .and_then(|()| make_private(&checkpoints))
-                .map_err(io_error("make", &checkpoints))
+            make_folder(&checkpoints).map_err(io_error("make", &checkpoints))
         });
         if let Err(e) = made {
             // A run that could not begin leaves nothing behind.
             let _ = fs::remove_dir_all(&folder.path);
             return Err(e);
         }
-        let _ = name;
         Ok(folder)
     }
 
@@ -214,16 +246,20 @@ impl RunFolder {
     /// Another engine has it.
     pub fn lock(&self) -> Result<RunLock, FolderError> {
         let path = self.file(LOCK);
-        let mut file = private()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .open(&path)
-            .map_err(io_error("open", &path))?;
-        match file.try_lock() {
+        let mut file =
+            open_private(private().read(true).write(true).truncate(false), &path).map_err(io_error("open", &path))?;
+        let mut taken = file.try_lock();
+        for _ in 0..LOOKS {
+            if !matches!(taken, Err(fs::TryLockError::WouldBlock)) {
+                break;
+            }
+            std::thread::sleep(LOOK);
+            taken = file.try_lock();
+        }
+        match taken {
             Ok(()) => {
-                let text = format!("pid {}\n", std::process::id());
+                let host = host().map_or(String::new(), |h| format!(" on {h}"));
+                let text = format!("pid {}{host}\n", std::process::id());
                 file.set_len(0).and_then(|()| file.write_all(text.as_bytes())).map_err(io_error("write", &path))?;
                 Ok(RunLock { _file: file })
             }
@@ -243,18 +279,40 @@ impl RunFolder {
     }
 }
 
+/// Those who look whether an engine is alive hold the lock for a moment (see [`RunFolder::is_locked`]): an engine that
+/// finds it taken tries again so often, after so long.
+const LOOKS: usize = 20;
+const LOOK: std::time::Duration = std::time::Duration::from_millis(10);
+
+/// Name of this machine, for a lock that is seen from others.
+fn host() -> Option<String> {
+    let name = fs::read_to_string("/proc/sys/kernel/hostname").ok().or_else(|| std::env::var("HOSTNAME").ok())?;
+    Some(name.trim().to_string()).filter(|n| !n.is_empty())
+}
+
+/// Whether runs could be made in `runs`; nothing is left behind, and a folder that is missing stays so.
+///
+/// # Errors
+/// Why not.
+pub fn check_writable(runs: &Path) -> Result<(), FolderError> {
+    let there = runs.ancestors().find(|p| p.exists()).unwrap_or(Path::new("."));
+    let probe = there.join(format!(".zonas-probe-{}", std::process::id()));
+    make_folder(&probe).and_then(|()| fs::remove_dir(&probe)).map_err(io_error("make a folder in", there))
+}
+
 /// Held by the engine of a run; dies with the process.
 #[derive(Debug)]
 pub struct RunLock {
     _file: File,
 }
 
-/// Replaces a file as a whole: written beside, synced, renamed.
+/// Replaces a file as a whole: written beside, synced, renamed; the folder is synced too, so that the new name survives a
+/// power cut.
 pub(super) fn write_atomic(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut beside = path.as_os_str().to_owned();
     beside.push(".new");
     let beside = PathBuf::from(beside);
-    let written = private().write(true).create(true).truncate(true).open(&beside).and_then(|mut f| {
+    let written = open_private(private().write(true).truncate(true), &beside).and_then(|mut f| {
         f.write_all(bytes)?;
         f.sync_all()
     });
@@ -262,11 +320,13 @@ pub(super) fn write_atomic(path: &Path, bytes: &[u8]) -> io::Result<()> {
         let _ = fs::remove_file(&beside);
         return Err(e);
     }
+    // Not every file system can sync a folder; the file is in place either way.
+    let _ = path.parent().map(|above| File::open(above).and_then(|f| f.sync_all()));
     Ok(())
 }
 
 /// A new folder named after `stem`.
-fn fresh(runs: &Path, stem: &str) -> Result<(PathBuf, String), FolderError> {
+fn fresh(runs: &Path, stem: &str) -> Result<PathBuf, FolderError> {
     let stem: String = stem.chars().filter(char::is_ascii_alphanumeric).take(16).collect::<String>().to_lowercase();
     let stem = if stem.is_empty() { "run".to_string() } else { stem };
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |d| d.as_nanos() as u64);
@@ -274,11 +334,91 @@ fn fresh(runs: &Path, stem: &str) -> Result<(PathBuf, String), FolderError> {
         let hash = crate::random::fnv1a(&(now.wrapping_add(attempt) ^ u64::from(std::process::id())).to_le_bytes());
         let name = format!("{stem}-{:04x}", hash & 0xffff);
         let path = runs.join(&name);
-        match fs::create_dir(&path) {
-            Ok(()) => return Ok((path, name)),
+        match make_folder(&path) {
+            Ok(()) => return Ok(path),
             Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {}
             Err(e) => return Err(io_error("make", &path)(e)),
         }
     }
     Err(FolderError::Exists { name: stem, runs: runs.into() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn create(runs: &Path, name: Option<&str>) -> Result<RunFolder, FolderError> {
+        RunFolder::create(runs, name, "CIFAR-10", &Config::default())
+    }
+
+    #[test]
+    fn names_are_words_and_are_given_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let runs = dir.path().join("deep/er");
+        for bad in ["", ".", "..", ".hidden", "-x", "a/b", "a b", "a\n", "é", &"x".repeat(65)] {
+            assert!(matches!(create(&runs, Some(bad)), Err(FolderError::Name(_))), "{bad:?}");
+        }
+        assert!(!runs.exists(), "a refused name left a folder");
+        let made = create(&runs, Some("mine.1")).unwrap();
+        assert!(matches!(create(&runs, Some("mine.1")), Err(FolderError::Exists { .. })));
+        assert_eq!(RunFolder::open(&runs, "mine.1").unwrap(), made);
+        assert_eq!(made.config().unwrap(), Config::default());
+        let named = create(&runs, None).unwrap().name();
+        assert!(named.starts_with("cifar10-") && named.len() == "cifar10-".len() + 4, "{named}");
+        assert!(matches!(RunFolder::open(&runs, "other"), Err(FolderError::Missing { .. })));
+        fs::create_dir(runs.join("empty")).unwrap();
+        fs::write(runs.join("file"), "").unwrap();
+        assert!(matches!(RunFolder::open(&runs, "empty"), Err(FolderError::NotARun(_))));
+        assert_eq!(RunFolder::list(&runs).unwrap().len(), 2);
+        assert!(RunFolder::list(&dir.path().join("nowhere")).unwrap().is_empty());
+    }
+
+    #[test]
+    fn a_configuration_that_cannot_be_kept_makes_no_run() {
+        let dir = tempfile::tempdir().unwrap();
+        let config = Config { seed: u64::MAX, ..Config::default() };
+        assert!(matches!(RunFolder::create(dir.path(), Some("r"), "x", &config), Err(FolderError::Config(_))));
+        assert!(!dir.path().join("r").exists());
+    }
+
+    #[test]
+    fn one_engine_at_a_time_and_watchers_do_not_count() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = create(dir.path(), Some("r")).unwrap();
+        assert!(!folder.is_locked());
+        let lock = folder.lock().unwrap();
+        assert!(folder.is_locked());
+        let e = folder.lock().unwrap_err().to_string();
+        assert!(e.contains(&format!("pid {}", std::process::id())), "{e}");
+        drop(lock);
+        assert!(!folder.is_locked());
+        // A watcher is looking just now.
+        let watcher = File::open(folder.file(LOCK)).unwrap();
+        watcher.try_lock_shared().unwrap();
+        let engine = std::thread::spawn(move || folder.lock().map(drop));
+        std::thread::sleep(LOOK);
+        drop(watcher);
+        engine.join().unwrap().unwrap();
+    }
+
+    #[test]
+    fn a_file_is_replaced_whole_or_not_at_all() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = create(dir.path(), Some("r")).unwrap();
+        folder.write_atomic("a", b"one").unwrap();
+        folder.write_atomic("a", b"two").unwrap();
+        assert_eq!(fs::read(folder.file("a")).unwrap(), b"two");
+        assert!(!folder.file("a.new").exists());
+        assert!(folder.write_atomic("no/such/folder", b"x").is_err());
+    }
+
+    #[test]
+    fn looking_whether_runs_can_be_made_leaves_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        check_writable(&dir.path().join("a/b")).unwrap();
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
+        let file = dir.path().join("file");
+        fs::write(&file, "").unwrap();
+        assert!(check_writable(&file.join("runs")).is_err());
+    }
 }

@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde::Serialize;
@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 
 use super::command::{self, Command};
 use super::event::{Body, Event, VERSION};
-use super::folder::{COMMANDS, EVENTS, RunFolder, private};
+use super::folder::{COMMANDS, EVENTS, RunFolder, open_private, private};
 
 /// Longest line that a reader takes; a longer one is skipped and counted.
 const LONGEST: usize = 4 << 20;
@@ -29,33 +29,60 @@ fn now() -> f64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |d| d.as_secs_f64())
 }
 
-fn append<T: Serialize>(file: &mut File, path: &Path, line: &T) -> Result<(), WriteError> {
-    let fail = |source| WriteError { path: path.into(), source };
-    let mut bytes = serde_json::to_vec(line).map_err(|e| fail(e.into()))?;
-    bytes.push(b'\n');
-    file.write_all(&bytes).map_err(fail)
+/// A file of lines that only grows: what stands in it is never taken back, because readers may have passed it.
+#[derive(Debug)]
+struct Lines {
+    file: File,
+    path: PathBuf,
+    /// The last line lacks its end, so the next one must begin with an end of line, or both would be lost.
+    torn: bool,
 }
 
-/// Opens for appending; a torn last line is ended first, so that it can't swallow the next.
-fn open_to_append(path: &Path) -> Result<File, WriteError> {
-    let fail = |source| WriteError { path: path.into(), source };
-    let mut file = private().read(true).append(true).create(true).open(path).map_err(fail)?;
-    let length = file.metadata().map_err(fail)?.len();
-    if length > 0 {
-        let mut last = [0];
-        file.seek(SeekFrom::End(-1)).and_then(|_| file.read_exact(&mut last)).map_err(fail)?;
-        if last != [b'\n'] {
-            file.write_all(b"\n").map_err(fail)?;
+impl Lines {
+    fn open(path: PathBuf) -> Result<Lines, WriteError> {
+        let opened = open_private(private().read(true).append(true), &path).and_then(|mut file| {
+            let mut last = [b'\n'];
+            if file.metadata()?.len() > 0 {
+                file.seek(SeekFrom::End(-1))?;
+                file.read_exact(&mut last)?;
+            }
+            Ok((file, last != [b'\n']))
+        });
+        match opened {
+            Ok((file, torn)) => Ok(Lines { file, path, torn }),
+            Err(source) => Err(WriteError { path, source }),
         }
     }
-    Ok(file)
+
+    /// Ends a torn last line.
+    fn end(&mut self) -> Result<(), WriteError> {
+        if self.torn { self.write(Vec::new()) } else { Ok(()) }
+    }
+
+    /// Appends a line in one write, so that lines of several writers don't mix.
+    fn append<T: Serialize>(&mut self, line: &T) -> Result<(), WriteError> {
+        let mut bytes = Vec::new();
+        serde_json::to_writer(&mut bytes, line)
+            .map_err(|e| WriteError { path: self.path.clone(), source: e.into() })?;
+        bytes.push(b'\n');
+        self.write(bytes)
+    }
+
+    fn write(&mut self, mut bytes: Vec<u8>) -> Result<(), WriteError> {
+        if self.torn {
+            bytes.insert(0, b'\n');
+        }
+        let written = self.file.write_all(&bytes);
+        // Of a line that failed, a part may be there.
+        self.torn = written.is_err();
+        written.map_err(|source| WriteError { path: self.path.clone(), source })
+    }
 }
 
 /// The engine's side of the journal.
 #[derive(Debug)]
 pub struct Writer {
-    file: File,
-    path: PathBuf,
+    lines: Lines,
     seq: u64,
 }
 
@@ -67,27 +94,29 @@ impl Writer {
     pub fn open(folder: &RunFolder) -> Result<Writer, WriteError> {
         let path = folder.file(EVENTS);
         // First, so that a line that lacks only its end counts.
-        let file = open_to_append(&path)?;
-        let mut tail = Tail::<Event>::new(path.clone());
+        let mut lines = Lines::open(path.clone())?;
+        lines.end()?;
+        let mut tail = Tail::<Event>::new(path);
         let mut seq = 0;
         loop {
             let events = tail.read();
             if events.is_empty() {
                 break;
             }
-            seq = events.iter().map(|e| e.seq + 1).max().unwrap_or(seq);
+            seq = events.iter().map(|e| e.seq.saturating_add(1)).fold(seq, u64::max);
         }
-        Ok(Writer { file, path, seq })
+        Ok(Writer { lines, seq })
     }
 
     /// Appends one event.
     ///
     /// # Errors
-    /// A full disk and the like; the line may be torn then, which readers skip.
+    /// A full disk and the like. A part of the line may be there then, which readers skip; the next event does not suffer
+    /// from it, and has the number that this one would have had.
     pub fn emit(&mut self, body: Body) -> Result<Event, WriteError> {
         let event = Event { v: VERSION, seq: self.seq, time: now(), body };
-        append(&mut self.file, &self.path, &event)?;
-        self.seq += 1;
+        self.lines.append(&event)?;
+        self.seq = self.seq.saturating_add(1);
         Ok(event)
     }
 }
@@ -100,9 +129,7 @@ pub fn send(folder: &RunFolder, body: command::Body) -> Result<String, WriteErro
     static COUNT: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
     let count = COUNT.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
     let id = format!("{}-{:x}-{count}", std::process::id(), (now() * 1e6) as u64);
-    let path = folder.file(COMMANDS);
-    let mut file = open_to_append(&path)?;
-    append(&mut file, &path, &Command { id: id.clone(), body })?;
+    Lines::open(folder.file(COMMANDS))?.append(&Command { id: id.clone(), body })?;
     Ok(id)
 }
 
@@ -117,25 +144,45 @@ pub struct Tail<T> {
     pub skipped: u64,
     /// Inside a line that is too long to keep.
     dropping: bool,
+    /// How often the file turned out to be another one, or shorter than before, and was begun again from its start: what
+    /// was made of earlier lines no longer holds.
+    pub restarts: u64,
+    /// Which file it was.
+    identity: Option<(u64, u64)>,
     _lines: std::marker::PhantomData<fn() -> T>,
 }
 
 impl<T: DeserializeOwned + Line> Tail<T> {
     pub fn new(path: PathBuf) -> Tail<T> {
-        Tail { path, at: 0, partial: Vec::new(), skipped: 0, dropping: false, _lines: std::marker::PhantomData }
+        Tail {
+            path,
+            at: 0,
+            partial: Vec::new(),
+            skipped: 0,
+            dropping: false,
+            restarts: 0,
+            identity: None,
+            _lines: std::marker::PhantomData,
+        }
     }
 
     /// Whole lines that have come since; at most about a megabyte at a time, so call again until it is empty. A file that
     /// is not there yet, or that can't be read now, has no lines.
     pub fn read(&mut self) -> Vec<T> {
         loop {
-            let Ok(mut file) = File::open(&self.path) else { return Vec::new() };
-            let length = file.metadata().map_or(0, |m| m.len());
-            if length < self.at {
-                // Replaced by a shorter one: start over.
-                (self.at, self.dropping) = (0, false);
-                self.partial.clear();
+            // A device or a pipe might never end, or never begin.
+            if !std::fs::metadata(&self.path).is_ok_and(|m| m.is_file()) {
+                return Vec::new();
             }
+            let Ok(mut file) = File::open(&self.path) else { return Vec::new() };
+            let Ok(about) = file.metadata() else { return Vec::new() };
+            let identity = identity(&about);
+            if about.len() < self.at || self.identity.is_some_and(|known| Some(known) != identity) {
+                (self.at, self.skipped, self.dropping) = (0, 0, false);
+                self.partial.clear();
+                self.restarts += 1;
+            }
+            self.identity = identity;
             let mut bytes = Vec::new();
             let read = file.seek(SeekFrom::Start(self.at)).and_then(|_| file.take(CHUNK).read_to_end(&mut bytes));
             let Ok(count @ 1..) = read else { return Vec::new() };
@@ -178,6 +225,20 @@ impl<T: DeserializeOwned + Line> Tail<T> {
     }
 }
 
+/// What tells one file from another of the same name; `None` where the system has no such thing.
+fn identity(about: &std::fs::Metadata) -> Option<(u64, u64)> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::MetadataExt;
+        Some((about.dev(), about.ino()))
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = about;
+        None
+    }
+}
+
 /// A kind of line, of a version that this program knows.
 pub trait Line {
     fn known(&self) -> bool {
@@ -215,6 +276,8 @@ impl Tail<Command> {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
     use crate::run::config::Config;
 
@@ -273,6 +336,53 @@ mod tests {
         let mut tail = Tail::events(&folder);
         assert_eq!(all(&mut tail), [0, 9]);
         assert_eq!(tail.skipped, 4);
+    }
+
+    #[test]
+    fn a_file_that_was_replaced_or_cut_is_begun_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = folder(dir.path());
+        let mut writer = Writer::open(&folder).unwrap();
+        for _ in 0..3 {
+            writer.emit(Body::Paused).unwrap();
+        }
+        let mut tail = Tail::events(&folder);
+        assert_eq!(all(&mut tail), [0, 1, 2]);
+        let path = folder.file(EVENTS);
+        let bytes = std::fs::read(&path).unwrap();
+        // Another file, and longer than what was read.
+        let other = dir.path().join("other");
+        std::fs::write(&other, [&bytes[..], &bytes[..]].concat()).unwrap();
+        std::fs::rename(&other, &path).unwrap();
+        assert_eq!((all(&mut tail), tail.restarts), (vec![0, 1, 2, 0, 1, 2], 1));
+        // The same file, shorter.
+        std::fs::write(&path, &bytes).unwrap();
+        assert_eq!((all(&mut tail), tail.restarts), (vec![0, 1, 2], 2));
+        assert_eq!((all(&mut tail), tail.restarts), (vec![], 2));
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn a_full_disk_is_an_error_that_says_so() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = folder(dir.path());
+        std::os::unix::fs::symlink("/dev/full", folder.file(EVENTS)).unwrap();
+        let mut writer = Writer::open(&folder).unwrap();
+        let e = writer.emit(Body::Paused).unwrap_err();
+        assert_eq!(e.source.kind(), io::ErrorKind::StorageFull);
+        assert!(e.to_string().contains("events.jsonl"), "{e}");
+        assert!(writer.emit(Body::Paused).is_err());
+    }
+
+    #[test]
+    fn a_torn_command_does_not_swallow_the_next() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = folder(dir.path());
+        std::fs::write(folder.file(COMMANDS), "{\"id\":\"a\",\"comm").unwrap();
+        let id = send(&folder, command::Body::Stop).unwrap();
+        let mut tail = Tail::commands(&folder);
+        assert_eq!(tail.read().iter().map(|c| c.id.clone()).collect::<Vec<_>>(), [id]);
+        assert_eq!(tail.skipped, 1);
     }
 
     #[test]

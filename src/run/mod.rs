@@ -12,6 +12,7 @@ mod preset;
 mod settings;
 
 pub use folder::{
-    CHECKPOINTS, COMMANDS, CONFIG, EVENTS, FolderError, GENOTYPE_JSON, GENOTYPE_PYTHON, RunFolder, RunLock, runs_folder,
+    CHECKPOINTS, COMMANDS, CONFIG, EVENTS, FolderError, GENOTYPE_JSON, GENOTYPE_PYTHON, RunFolder, RunLock,
+    check_writable, runs_folder,
 };
 pub use preset::{PRESETS, preset};

@@ -110,11 +110,22 @@ impl Config {
     /// # Errors
     /// As [`Config::parse`].
     pub fn overlay(&self, text: &str, file: &str) -> Result<Config, ConfigError> {
-        let at = |span: Option<std::ops::Range<usize>>| match span {
-            Some(s) => format!("{file}, line {}", text[..s.start.min(text.len())].matches('\n').count() + 1),
-            None => file.to_string(),
+        let config = self.read_over(text, file)?;
+        match config.check() {
+            Err(ConfigError::Value { key, reason }) => Err(match key_at(text, &key) {
+                Some(at) => ConfigError::Text { place: place(file, text, at), reason: format!("`{key}`: {reason}") },
+                None => ConfigError::Value { key, reason },
+            }),
+            checked => checked.map(|()| config),
+        }
+    }
+
+    /// Without a look at the values.
+    fn read_over(&self, text: &str, file: &str) -> Result<Config, ConfigError> {
+        let fail = |e: &toml::de::Error| ConfigError::Text {
+            place: e.span().map_or_else(|| file.to_string(), |s| place(file, text, s.start)),
+            reason: explain(e.message()),
         };
-        let fail = |e: &toml::de::Error| ConfigError::Text { place: at(e.span()), reason: explain(e.message()) };
         let given: toml::Table = toml::from_str(text).map_err(|e| fail(&e))?;
         if let Some(found) = given.get("version").and_then(toml::Value::as_integer)
             && found != i64::from(VERSION)
@@ -125,9 +136,7 @@ impl Config {
         toml::from_str::<Config>(text).map_err(|e| fail(&e))?;
         let base = self.as_table();
         let merged = toml::Value::Table(merge(base, given));
-        let config: Config = merged.try_into().map_err(|e: toml::de::Error| fail(&e))?;
-        config.check()?;
-        Ok(config)
+        merged.try_into().map_err(|e: toml::de::Error| fail(&e))
     }
 
     /// Sets one key from text, `search.batch=32`.
@@ -153,12 +162,15 @@ impl Config {
         let quoted = format!("{header}{name} = {}\n", toml::Value::String(value.into()));
         let plain = format!("{header}{name} = {value}\n");
         let text = if toml::from_str::<toml::Table>(&plain).is_ok() { plain } else { quoted };
-        self.overlay(&text, &format!("`{assignment}`")).map_err(|e| match e {
+        let config = self.read_over(&text, &format!("`{assignment}`")).map_err(|e| match e {
             ConfigError::Text { reason, .. } => value_error(key, reason),
             other => other,
-        })
+        })?;
+        config.check()?;
+        Ok(config)
     }
 
+    /// Empty only for a configuration that [`Config::check`] refuses: TOML can write all others.
     fn as_table(&self) -> toml::Table {
         toml::Table::try_from(self).unwrap_or_default()
     }
@@ -207,6 +219,17 @@ impl Config {
             ("search.batch", self.search.batch),
             ("search.epochs", self.search.epochs),
         ];
+        // TOML's whole numbers end there; what can't be written can't be kept with the run.
+        for (key, value) in [
+            ("seed", self.seed),
+            ("data.limit", self.data.limit as u64),
+            ("score.remove_per_round", self.score.remove_per_round as u64),
+            ("search.journal_every", self.search.journal_every as u64),
+        ] {
+            if i64::try_from(value).is_err() {
+                return Err(value_error(key, format!("{value} is more than this program takes, {}", i64::MAX)));
+            }
+        }
         for (key, value) in positive {
             if value == 0 {
                 return Err(value_error(key, "must be at least 1"));
@@ -222,6 +245,11 @@ impl Config {
             ("data.prefetch", self.data.prefetch, 1024),
             ("device.threads", self.device.threads, 1024),
             ("score.cells", self.score.cells.len(), 64),
+            ("search.epochs", self.search.epochs, 1_000_000),
+            ("search.alpha_warmup_epochs", self.search.alpha_warmup_epochs, 1_000_000),
+            ("data.crop_padding", self.data.crop_padding, 4096),
+            ("data.cutout", self.data.cutout, 4096),
+            ("data.size", self.data.size as usize, 4096),
         ];
         for (key, value, most) in bounded {
             if value > most {
@@ -243,6 +271,12 @@ impl Config {
         }
         if self.score.functions.is_empty() {
             return Err(value_error("score.functions", "name at least one ranking function"));
+        }
+        for (i, name) in self.score.functions.iter().enumerate() {
+            if self.score.functions[..i].contains(name) {
+                let shown: String = name.chars().filter(|c| !c.is_control()).take(40).collect();
+                return Err(value_error("score.functions", format!("`{shown}` stands there twice")));
+            }
         }
         if self.score.cells.is_empty() {
             return Err(value_error("score.cells", "name at least one cell, `normal` or `reduction`"));
@@ -303,7 +337,23 @@ fn merge(mut base: toml::Table, over: toml::Table) -> toml::Table {
     base
 }
 
-/// Adds the nearest known key to the complaint about an unknown one.
+/// Where `search.batch` and so on is set in a text, in bytes.
+fn key_at(text: &str, key: &str) -> Option<usize> {
+    let table = toml::de::DeTable::parse(text).ok()?;
+    let mut table = table.get_ref();
+    let (sections, name) = key.rsplit_once('.').map_or((None, key), |(s, n)| (Some(s), n));
+    if let Some(section) = sections {
+        table = table.get(section)?.get_ref().as_table()?;
+    }
+    table.get_key_value(name).map(|(k, _)| k.span().start)
+}
+
+/// A byte of a file, as a person counts.
+fn place(file: &str, text: &str, at: usize) -> String {
+    format!("{file}, line {}", text.bytes().take(at).filter(|b| *b == b'\n').count() + 1)
+}
+
+/// A complaint in words: the nearest known key for an unknown one, and no names of types.
 fn explain(message: &str) -> String {
     let mut quoted = message.split('`').skip(1).step_by(2);
     if message.starts_with("unknown field")
@@ -315,7 +365,16 @@ fn explain(message: &str) -> String {
             None => format!("there is no setting `{unknown}` here; `zonas config` lists all"),
         };
     }
-    message.lines().next().unwrap_or_default().trim().to_string()
+    let line = message.lines().next().unwrap_or_default().trim();
+    let types = [
+        ("expected u8", "expected a whole number from 0 to 255"),
+        ("expected u32", "expected a whole number, 0 or more"),
+        ("expected u64", "expected a whole number, 0 or more"),
+        ("expected usize", "expected a whole number, 0 or more"),
+        ("expected f64", "expected a number"),
+    ];
+    let told = types.iter().find_map(|(end, words)| Some(format!("{}{words}", line.strip_suffix(end)?)));
+    told.unwrap_or_else(|| line.to_string())
 }
 
 #[cfg(test)]
@@ -352,6 +411,28 @@ mod tests {
         assert!(e.contains("version 7"), "{e}");
         assert!(text("[serch]\n").contains("did you mean `search`"));
         assert!(text("seed = \n").contains("line 1"));
+        let e = text("# mine\nseed = 3\n\n[cut]\nxi = 2 # too much\n");
+        assert!(e.contains("my.toml, line 5") && e.contains("`cut.xi`") && e.contains("pruning level"), "{e}");
+        assert!(text("cut.xi = 0\n").contains("line 1"));
+        assert!(text("cut = {xi = 0}\n").contains("line 1"));
+        let e = text("seed = -1\n");
+        assert!(e.contains("a whole number, 0 or more") && !e.contains("u64"), "{e}");
+    }
+
+    #[test]
+    fn what_passes_the_check_is_kept_whole_as_text() {
+        let seed = i64::MAX as u64;
+        let c = Config { seed, ..Config::default() }.set("search.weight_decay=1e-300").unwrap();
+        let c = c.set("data.source=a \"strange\"\u{9b}\tpath\\ # with everything").unwrap();
+        assert_eq!(Config::parse(&c.to_toml(), "t").unwrap(), c);
+        assert_eq!(Config::parse(&c.template(), "t").unwrap(), c);
+        for (name, _) in crate::run::PRESETS {
+            let p = crate::run::preset(name).unwrap();
+            p.check().unwrap();
+            assert_eq!(Config::parse(&p.template(), name).unwrap(), p);
+        }
+        // The whole of it would be lost.
+        assert!(Config { seed: seed + 1, ..Config::default() }.check().is_err());
     }
 
     #[test]
@@ -371,6 +452,23 @@ mod tests {
             "search.momentum=1.0",
             "search.learning_rate=nan",
             "score.cells=[]",
+            "score.functions=[]",
+            "score.functions=[\"naswot\", \"naswot\"]",
+            "score.batch=0",
+            "score.batch=1",
+            "search.batch=0",
+            "search.epochs=0",
+            "search.epochs=9000000000000000000",
+            "search.train_share=0",
+            "search.train_share=nan",
+            "search.clip=inf",
+            "search.order=0",
+            "search.order=256",
+            "data.size=5000",
+            "data.flip=yes",
+            "cut.source=best",
+            "seed=-1",
+            "version=2",
             "score.cells=[\"odd\"]",
             "search.batch=-3",
             "search.batch=x",
