@@ -1,3 +1,5 @@
+use std::fs::File;
+use std::io::{self, Read};
 use std::path::Path;
 
 use clap::Args;
@@ -52,6 +54,7 @@ pub fn run(a: &CountArguments) -> eyre::Result<Exit> {
         out.json(&serde_json::json!({
             "name": name, "channels": a.channels, "cells": a.cells, "classes": a.classes, "auxiliary": a.auxiliary,
             "parameters": count.parameters, "macs": count.macs,
+            "convolution_macs": count.macs - count.classifier_macs, "classifier_macs": count.classifier_macs,
         }))?;
     } else {
         if let Some(name) = name {
@@ -63,30 +66,46 @@ pub fn run(a: &CountArguments) -> eyre::Result<Exit> {
             a.channels, a.cells, a.classes, a.size, a.size, a.input_channels
         ))?;
         out.line(&format!("parameters  {}", count.parameters))?;
-        out.line(&format!("macs        {}", count.macs))?;
+        let convolutions = count.macs - count.classifier_macs;
+        out.line(&format!(
+            "macs        {} ({convolutions} of convolutions, {} of the classifier) for one picture",
+            count.macs, count.classifier_macs
+        ))?;
     }
     Ok(Exit::Done)
 }
 
-/// What the argument stands for: text, a file, or a published name (which is given back).
+/// What the argument stands for: a file, a published name (which is given back), or text. Names and files may have
+/// parentheses too, so text is what is left.
 fn find(argument: &str) -> eyre::Result<(Option<String>, Genotype)> {
-    if argument.contains(['(', '{']) {
-        return Ok((None, parse_genotype(argument)?));
-    }
     let path = Path::new(argument);
-    if path.is_file() {
-        let size = path.metadata().map_or(0, |m| m.len());
-        if size > LONGEST {
-            return Err(Usage(format!("{argument}: {size} bytes are too many for a genotype")).into());
-        }
-        let text = std::fs::read_to_string(path).map_err(|e| Usage(format!("can't read {argument}: {e}")))?;
+    if path.is_dir() {
+        return Err(Usage(format!("{argument} is a folder; name a file that holds a genotype")).into());
+    }
+    if path.exists() {
+        let text = read(path).map_err(|e| Usage(format!("can't read {argument}: {e}")))?;
         return Ok((None, parse_genotype(&text).wrap_err_with(|| argument.to_string())?));
     }
-    match published::find(argument) {
-        Ok(p) => Ok((Some(p.name), p.genotype)),
-        Err(nearest) => Err(Usage(format!(
-            "`{argument}` is neither a genotype, nor a file, nor a published cell; the nearest name is `{nearest}`"
-        ))
-        .into()),
+    let nearest = match published::find(argument) {
+        Ok(p) => return Ok((Some(p.name), p.genotype)),
+        Err(nearest) => nearest,
+    };
+    if argument.contains(['[', '{']) || argument.contains("Genotype") {
+        return Ok((None, parse_genotype(argument)?));
     }
+    let shown: String = argument.chars().take(80).collect();
+    Err(Usage(format!(
+        "`{shown}` is neither a genotype, nor a file, nor a published cell; the nearest name is `{nearest}`"
+    ))
+    .into())
+}
+
+/// A file's text. A pipe or a device, whose size is not known before, is read no further than a file may be long.
+fn read(path: &Path) -> io::Result<String> {
+    let mut text = String::new();
+    File::open(path)?.take(LONGEST + 1).read_to_string(&mut text)?;
+    if text.len() as u64 > LONGEST {
+        return Err(io::Error::other(format!("a genotype has at most {LONGEST} bytes")));
+    }
+    Ok(text)
 }

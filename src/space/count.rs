@@ -11,6 +11,8 @@ pub struct Count {
     pub parameters: u64,
     /// Multiply-accumulates of the convolutions and of the linear classifiers.
     pub macs: u64,
+    /// Those of `macs` that are the linear classifiers'; the rest are the convolutions'.
+    pub classifier_macs: u64,
 }
 
 /// Size of a network for pictures `[height, width, input_channels]`.
@@ -37,37 +39,50 @@ impl Network {
 pub enum CountError {
     #[error("a network needs at least 1 {0}")]
     None(&'static str),
-    #[error(
-        "{0} cells are more than can be counted: the width doubles at two of them and numbers must stay below 2^63"
-    )]
-    TooLarge(usize),
-    #[error("{0} channels can't be halved: FactorizedReduce needs an even number")]
-    Odd(usize),
-    #[error("the auxiliary head sees maps of {0}x{1}, and needs 8x8 (pictures of 32x32)")]
+    #[error("{value} is too much: a network is counted up to {most} {what}")]
+    TooLarge { what: &'static str, value: usize, most: usize },
+    #[error("a network of this size has 2^64 multiply-accumulates or more, which is not counted")]
+    Overflow,
+    #[error("the auxiliary head needs maps of 8 to 10 pixels a side; these cells and pictures give it {0}x{1}")]
     Auxiliary(usize, usize),
 }
 
-/// A sum of convolutions.
+/// Most of a width, a class count or a picture's side.
+const MOST: usize = 1 << 20;
+/// Most cells.
+const MOST_CELLS: usize = 1 << 12;
+
+/// A sum of convolutions. The limits above keep it far below 2^128.
 #[derive(Default)]
 struct Sum {
-    parameters: u64,
-    macs: u64,
+    parameters: u128,
+    convolutions: u128,
+    classifiers: u128,
 }
 
 impl Sum {
     fn convolution(&mut self, weights: usize, pixels: usize) {
-        self.parameters += weights as u64;
-        self.macs += weights as u64 * pixels as u64;
+        self.parameters += weights as u128;
+        self.convolutions += weights as u128 * pixels as u128;
     }
 
     fn linear(&mut self, features: usize, classes: usize) {
-        self.parameters += ((features + 1) * classes) as u64;
-        self.macs += (features * classes) as u64;
+        self.parameters += (features as u128 + 1) * classes as u128;
+        self.classifiers += features as u128 * classes as u128;
     }
 
     /// Scale and shift.
     fn norm(&mut self, channels: usize, affine: bool) {
-        self.parameters += if affine { 2 * channels as u64 } else { 0 };
+        self.parameters += if affine { 2 * channels as u128 } else { 0 };
+    }
+
+    fn total(&self) -> Result<Count, CountError> {
+        let narrow = |n: u128| u64::try_from(n).map_err(|_| CountError::Overflow);
+        Ok(Count {
+            parameters: narrow(self.parameters)?,
+            macs: narrow(self.convolutions + self.classifiers)?,
+            classifier_macs: narrow(self.classifiers)?,
+        })
     }
 
     fn operation(&mut self, operation: Operation, c: usize, stride: usize, pixels: usize, affine: bool) {
@@ -94,31 +109,28 @@ struct Walk {
     older: (usize, (usize, usize)),
     last: (usize, (usize, usize)),
     channels: usize,
-    reduced: bool,
 }
 
 impl Walk {
-    /// Counts the projections of the next cell; returns its width, and the sizes before and after it.
-    fn enter(&mut self, sum: &mut Sum, kind: CellKind, affine: bool, even: bool) -> Result<(usize, usize), CountError> {
+    /// Counts the projections of the next cell; returns its width. A cell that halves anything (FactorizedReduce makes half
+    /// of its channels at a time) comes after a doubling, so any width will do.
+    fn enter(&mut self, sum: &mut Sum, kind: CellKind, affine: bool) -> usize {
         if kind == CellKind::Reduction {
             self.channels *= 2;
         }
         let c = self.channels;
-        if even && self.reduced && !c.is_multiple_of(2) {
-            return Err(CountError::Odd(c));
-        }
         let (h, w) = self.last.1;
         // The older input has the last one's size, halved if need be.
         sum.convolution(self.older.0 * c, h * w);
         sum.convolution(self.last.0 * c, h * w);
         sum.norm(2 * c, affine);
-        Ok((c, h * w))
+        c
     }
 
+    /// Pixels of the cell's maps.
     fn leave(&mut self, kind: CellKind, outputs: usize) -> usize {
         let (h, w) = self.last.1;
-        self.reduced = kind == CellKind::Reduction;
-        let size = if self.reduced { (h.div_ceil(2), w.div_ceil(2)) } else { (h, w) };
+        let size = if kind == CellKind::Reduction { (h.div_ceil(2), w.div_ceil(2)) } else { (h, w) };
         self.older = self.last;
         self.last = (outputs, size);
         size.0 * size.1
@@ -126,20 +138,20 @@ impl Walk {
 }
 
 fn positive(n: &Network) -> Result<(), CountError> {
-    for (value, what) in [
-        (n.channels, "channel"),
-        (n.cells, "cell"),
-        (n.classes, "class"),
-        (n.input_channels, "input channel"),
-        (n.height.min(n.width), "pixel"),
+    for (value, most, one, what) in [
+        (n.channels, MOST, "channel", "channels"),
+        (n.cells, MOST_CELLS, "cell", "cells"),
+        (n.classes, MOST, "class", "classes"),
+        (n.input_channels, MOST, "input channel", "input channels"),
+        (n.height, MOST, "pixel of height", "pixels of height"),
+        (n.width, MOST, "pixel of width", "pixels of width"),
     ] {
         if value == 0 {
-            return Err(CountError::None(what));
+            return Err(CountError::None(one));
         }
-    }
-    let largest = [n.channels, n.classes, n.height, n.width, n.input_channels].into_iter().max().unwrap_or(0);
-    if n.cells > 4096 || largest > 1 << 14 {
-        return Err(CountError::TooLarge(n.cells));
+        if value > most {
+            return Err(CountError::TooLarge { what, value, most });
+        }
     }
     Ok(())
 }
@@ -147,7 +159,7 @@ fn positive(n: &Network) -> Result<(), CountError> {
 /// The evaluation network of a genotype (batch norms with scale and shift, pools without).
 ///
 /// # Errors
-/// A network of no size, or one that can't be built.
+/// A network of no size or too large to count, or an auxiliary head that does not fit its maps.
 pub fn evaluation(genotype: &Genotype, n: &Network) -> Result<Count, CountError> {
     positive(n)?;
     let mut sum = Sum::default();
@@ -155,24 +167,21 @@ pub fn evaluation(genotype: &Genotype, n: &Network) -> Result<Count, CountError>
     sum.convolution(9 * n.input_channels * stem, n.height * n.width);
     sum.norm(stem, true);
     let size = (n.height, n.width);
-    let mut walk = Walk { older: (stem, size), last: (stem, size), channels: n.channels, reduced: false };
+    let mut walk = Walk { older: (stem, size), last: (stem, size), channels: n.channels };
     for (i, kind) in CellKind::published_layout(n.cells).into_iter().enumerate() {
-        let (c, _) = walk.enter(&mut sum, kind, true, true)?;
+        let c = walk.enter(&mut sum, kind, true);
         let outputs = genotype.concat(kind).len() * c;
         let pixels = walk.leave(kind, outputs);
         for choice in genotype.choices(kind) {
             let stride = if kind == CellKind::Reduction && choice.source < INPUTS { 2 } else { 1 };
-            if stride == 2 && choice.operation == Operation::SkipConnect && !c.is_multiple_of(2) {
-                return Err(CountError::Odd(c));
-            }
             sum.operation(choice.operation, c, stride, pixels, true);
         }
         if n.auxiliary && i == 2 * n.cells / 3 {
             let (h, w) = walk.last.1;
-            if (h, w) != (8, 8) {
+            // ReLU, 5x5 average pool with stride 3 (which makes 2 of 8, 9 or 10), 1x1 to 128, 2x2 to 768, linear.
+            if !(8..=10).contains(&h) || !(8..=10).contains(&w) {
                 return Err(CountError::Auxiliary(h, w));
             }
-            // ReLU, 5x5 average pool with stride 3 (8x8 to 2x2), 1x1 to 128, 2x2 to 768, linear.
             sum.convolution(outputs * 128, 4);
             sum.norm(128, true);
             sum.convolution(128 * 768 * 4, 1);
@@ -181,14 +190,14 @@ pub fn evaluation(genotype: &Genotype, n: &Network) -> Result<Count, CountError>
         }
     }
     sum.linear(walk.last.0, n.classes);
-    Ok(Count { parameters: sum.parameters, macs: sum.macs })
+    sum.total()
 }
 
 /// A masked supernet with the cells of `layout` (`n.cells` is not looked at); batch norms have scale and shift in the stem
 /// only.
 ///
 /// # Errors
-/// A network of no size.
+/// A network of no size or too large to count.
 pub fn supernet(mask: &Mask, layout: &[CellKind], n: &Network) -> Result<Count, CountError> {
     positive(&Network { cells: layout.len(), ..*n })?;
     let mut sum = Sum::default();
@@ -196,12 +205,13 @@ pub fn supernet(mask: &Mask, layout: &[CellKind], n: &Network) -> Result<Count, 
     sum.convolution(9 * n.input_channels * stem, n.height * n.width);
     sum.norm(stem, true);
     let size = (n.height, n.width);
-    let mut walk = Walk { older: (stem, size), last: (stem, size), channels: n.channels, reduced: false };
+    let mut walk = Walk { older: (stem, size), last: (stem, size), channels: n.channels };
     for kind in layout {
-        if walk.channels > 1 << 20 {
-            return Err(CountError::TooLarge(layout.len()));
+        // Every reduction doubles the width, and a layout may have any number of them.
+        if walk.channels > 4 * MOST {
+            return Err(CountError::Overflow);
         }
-        let (c, _) = walk.enter(&mut sum, *kind, false, false)?;
+        let c = walk.enter(&mut sum, *kind, false);
         let pixels = walk.leave(*kind, NODES * c);
         for edge in Edge::all() {
             for o in mask.kept(*kind, edge) {
@@ -210,24 +220,24 @@ pub fn supernet(mask: &Mask, layout: &[CellKind], n: &Network) -> Result<Count, 
         }
     }
     sum.linear(walk.last.0, n.classes);
-    Ok(Count { parameters: sum.parameters, macs: sum.macs })
+    sum.total()
 }
 
 /// Decimal logarithm of the number of genotypes that a mask leaves: every node takes two different inputs and one operation
 /// other than `none` on each; minus infinity where a node has no two inputs left.
 pub fn genotypes_log10(mask: &Mask) -> f64 {
-    let mut log = 0.0;
-    for cell in CellKind::ALL {
-        for node in 0..NODES {
-            let counts: Vec<f64> = Edge::into_node(node)
-                .map(|e| mask.kept(cell, e).filter(|o| *o != Operation::None).count() as f64)
-                .collect();
-            let pairs: f64 =
-                (0..counts.len()).flat_map(|i| (0..i).map(move |j| (i, j))).map(|(i, j)| counts[i] * counts[j]).sum();
-            log += pairs.log10();
-        }
-    }
-    log
+    CellKind::ALL.into_iter().map(|cell| cells_log10(mask, cell)).sum()
+}
+
+/// The same for one kind of cell; the sum over both kinds is [`genotypes_log10`].
+pub fn cells_log10(mask: &Mask, cell: CellKind) -> f64 {
+    let pairs = |node| {
+        let counts: Vec<f64> = Edge::into_node(node)
+            .map(|e| mask.kept(cell, e).filter(|o| *o != Operation::None).count() as f64)
+            .collect();
+        (0..counts.len()).flat_map(|i| (0..i).map(move |j| (i, j))).map(|(i, j)| counts[i] * counts[j]).sum::<f64>()
+    };
+    (0..NODES).map(|node| pairs(node).log10()).sum()
 }
 
 /// Kept operations by kind of operation, in column order.
@@ -265,6 +275,15 @@ mod tests {
         let expected = 2.0 * (180f64.log10() + 8.0 * 7f64.log10());
         assert!((genotypes_log10(&Mask::FULL) - expected).abs() < 1e-9);
         assert!((genotypes_log10(&Mask::NO_NONE) - expected).abs() < 1e-9);
+        // A kind that is cut changes its own number only.
+        let mut half = Mask::FULL;
+        for edge in Edge::all() {
+            for o in Operation::ALL.into_iter().filter(|o| *o != Operation::SepConv3x3) {
+                half.set(Place::new(CellKind::Reduction, edge, o), false);
+            }
+        }
+        assert!((cells_log10(&half, CellKind::Normal) - expected / 2.0).abs() < 1e-9);
+        assert!((cells_log10(&half, CellKind::Reduction) - 180f64.log10()).abs() < 1e-9);
         assert_eq!(genotypes_log10(&Mask::uniform(&[Operation::None])), f64::NEG_INFINITY);
         let one = genotypes_log10(&Mask::uniform(&[Operation::SepConv3x3]));
         assert!((one - 2.0 * 180f64.log10()).abs() < 1e-9);
@@ -278,10 +297,62 @@ mod tests {
             Network { cells: 0, ..Network::PUBLISHED },
             Network { classes: 0, ..Network::PUBLISHED },
             Network { cells: 100_000, ..Network::PUBLISHED },
+            Network { channels: usize::MAX, ..Network::PUBLISHED },
             Network { auxiliary: true, height: 28, width: 28, ..Network::PUBLISHED },
         ] {
             assert!(evaluation(g, &bad).is_err(), "{bad:?}");
         }
-        assert_eq!(evaluation(g, &Network { channels: 35, ..Network::PUBLISHED }).map(|c| c.parameters > 0), Ok(true));
+    }
+
+    /// Against numbers from a separate program that walks the published modules one convolution at a time.
+    #[test]
+    fn other_sizes_are_exact() {
+        let v2 = published::find("DARTS_V2").unwrap().genotype;
+        let network = |channels, cells, classes, size, input_channels| Network {
+            channels,
+            cells,
+            classes,
+            input_channels,
+            height: size,
+            width: size,
+            auxiliary: false,
+        };
+        for (n, parameters, macs) in [
+            (network(16, 8, 7, 28, 1), 244_471, 32_584_832),
+            (network(5, 3, 2, 33, 4), 3_452, 2_318_050),
+            (Network { auxiliary: true, classes: 100, ..Network::PUBLISHED }, 3_946_908, 529_175_808),
+        ] {
+            let count = evaluation(&v2, &n).unwrap();
+            assert_eq!((count.parameters, count.macs), (parameters, macs), "{n:?}");
+        }
+        let published = evaluation(&v2, &Network::PUBLISHED).unwrap();
+        assert_eq!(published.classifier_macs, 4 * 4 * 36 * 10);
+        // The head's pool makes 2x2 of 8x8 to 10x10: the parameters are the same.
+        for size in [29, 32, 33, 40] {
+            let n = Network { auxiliary: true, height: size, width: size, ..Network::PUBLISHED };
+            assert_eq!(evaluation(&v2, &n).unwrap().parameters, published.parameters + 476_426, "{size}");
+        }
+        for size in [28, 41] {
+            let n = Network { auxiliary: true, height: size, ..Network::PUBLISHED };
+            assert!(matches!(evaluation(&v2, &n), Err(CountError::Auxiliary(..))), "{size}");
+        }
+    }
+
+    #[test]
+    fn counts_beyond_64_bits_are_refused_not_wrapped() {
+        let g = &published::all()[0].genotype;
+        let large = Network { channels: 16384, cells: 40, height: 16384, width: 16384, ..Network::PUBLISHED };
+        assert_eq!(evaluation(g, &large), Err(CountError::Overflow));
+        let largest = Network {
+            channels: MOST,
+            cells: MOST_CELLS,
+            classes: MOST,
+            input_channels: MOST,
+            height: MOST,
+            width: MOST,
+            auxiliary: false,
+        };
+        assert_eq!(evaluation(g, &largest), Err(CountError::Overflow));
+        assert_eq!(supernet(&Mask::FULL, &[CellKind::Reduction; 4096], &Network::PUBLISHED), Err(CountError::Overflow));
     }
 }

@@ -31,3 +31,21 @@ pub fn dot(genotype: &Genotype) -> String {
     out.push_str("}\n");
     out
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::space::published;
+
+    #[test]
+    fn every_choice_and_every_concatenated_state_is_an_edge() {
+        let genotype = published::find("DARTS_V2").unwrap().genotype;
+        let text = dot(&genotype);
+        assert_eq!(text.matches('{').count(), text.matches('}').count());
+        assert_eq!(text.matches(" -> ").count(), 2 * (8 + 4));
+        assert_eq!(text.matches("style=dashed").count(), 2 * 4);
+        // The last choice of the normal cell: state 2 into node 3, which is state 5.
+        assert!(text.contains("normal_2 -> normal_5 [label=\"dil_conv_3x3\"]"), "{text}");
+        assert!(text.contains("reduction_0 -> reduction_2 [label=\"max_pool_3x3\"]"), "{text}");
+    }
+}

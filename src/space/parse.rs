@@ -3,13 +3,17 @@
 //! with any white space, comments, either quote, lists or tuples, and a trailing comma anywhere.
 
 use super::genotype::GenotypeError;
-use super::{Choice, Genotype, Operation};
+use super::{CellKind, Choice, Genotype, Operation};
 
 /// Where and why a text is no genotype.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ParseError {
     #[error("line {line}, column {column}: {reason}")]
     At { line: usize, column: usize, reason: String },
+    /// Well written, but no architecture of the space; the place is that of the choice or list at fault.
+    #[error("line {line}, column {column}: {error}")]
+    Wrong { line: usize, column: usize, error: GenotypeError },
+    /// The same in JSON, where places are not known.
     #[error(transparent)]
     Genotype(#[from] GenotypeError),
     #[error("a genotype is at most {LONGEST} bytes long; this text has {0}")]
@@ -29,30 +33,75 @@ pub fn parse_genotype(text: &str) -> Result<Genotype, ParseError> {
     if text.len() > LONGEST {
         return Err(ParseError::TooLong(text.len()));
     }
-    let genotype = if text.trim_start().starts_with('{') {
-        serde_json::from_str(text).map_err(|e| ParseError::At {
-            line: e.line(),
-            column: e.column(),
-            reason: e.to_string().chars().filter(|c| !c.is_control()).take(200).collect(),
-        })?
-    } else {
-        Parser { text, at: 0 }.genotype()?
-    };
-    genotype.check()?;
+    // A byte order mark, which some editors put first.
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    if text.trim_start().starts_with('{') {
+        let genotype: Genotype = serde_json::from_str(text).map_err(|e| {
+            let reason: String = e.to_string().chars().filter(|c| !c.is_control()).collect();
+            let place = format!(" at line {} column {}", e.line(), e.column());
+            let reason = reason.strip_suffix(&place).unwrap_or(&reason).chars().take(200).collect();
+            ParseError::At { line: e.line(), column: e.column(), reason }
+        })?;
+        genotype.check()?;
+        return Ok(genotype);
+    }
+    let mut parser = Parser { text, at: 0, spots: Default::default() };
+    let genotype = parser.genotype()?;
+    genotype.check().map_err(|error| {
+        let (line, column) = parser.place(parser.fault(&error, &genotype));
+        ParseError::Wrong { line, column, error }
+    })?;
     Ok(genotype)
+}
+
+/// Where the parts of a cell are in the text, in bytes.
+#[derive(Default)]
+struct Spots {
+    list: usize,
+    choices: Vec<usize>,
+    concat: usize,
 }
 
 struct Parser<'a> {
     text: &'a str,
     at: usize,
+    /// By kind of cell.
+    spots: [Spots; 2],
 }
 
 impl Parser<'_> {
     fn fail<T>(&self, reason: impl Into<String>) -> Result<T, ParseError> {
-        let before = &self.text[..self.at];
-        let line = before.matches('\n').count() + 1;
-        let column = before.rsplit('\n').next().map_or(0, |l| l.chars().count()) + 1;
+        let (line, column) = self.place(self.at);
         Err(ParseError::At { line, column, reason: reason.into() })
+    }
+
+    /// Line and column of a byte, from 1.
+    fn place(&self, at: usize) -> (usize, usize) {
+        let before = &self.text[..at];
+        let line = before.matches('\n').count() + 1;
+        (line, before.rsplit('\n').next().map_or(0, |l| l.chars().count()) + 1)
+    }
+
+    /// The byte where what an error speaks of stands.
+    fn fault(&self, error: &GenotypeError, genotype: &Genotype) -> usize {
+        let choice = |cell: CellKind, node: usize, is: &dyn Fn(&Choice) -> bool, last: bool| {
+            let spots = &self.spots[cell.index()];
+            let pair = genotype.choices(cell).iter().enumerate().skip(2 * node).take(2);
+            let mut found = pair.filter(|(_, c)| is(c)).map(|(i, _)| i);
+            let i = if last { found.last() } else { found.next() };
+            i.and_then(|i| spots.choices.get(i)).copied().unwrap_or(spots.list)
+        };
+        match *error {
+            GenotypeError::Choices { cell, .. } => self.spots[cell.index()].list,
+            GenotypeError::Source { cell, node, source_state } => {
+                choice(cell, node, &|c| c.source == source_state, false)
+            }
+            GenotypeError::Twice { cell, node, source_state } => {
+                choice(cell, node, &|c| c.source == source_state, true)
+            }
+            GenotypeError::NoOperation { cell, node } => choice(cell, node, &|c| c.operation == Operation::None, false),
+            GenotypeError::Concat { cell, .. } | GenotypeError::EmptyConcat { cell } => self.spots[cell.index()].concat,
+        }
     }
 
     fn rest(&self) -> &str {
@@ -85,9 +134,21 @@ impl Parser<'_> {
         if self.eat(token) {
             return Ok(());
         }
-        let found: String = self.rest().chars().take_while(|c| !c.is_control()).take(12).collect();
-        let found = if found.is_empty() { "the end of the text".to_string() } else { format!("`{found}`") };
-        self.fail(format!("expected {what}, found {found}"))
+        self.fail(format!("expected {what}, found {}", self.found()))
+    }
+
+    /// What stands here, for an error.
+    fn found(&self) -> String {
+        let ends = |c: char| c.is_whitespace() || c.is_control() || ",()[]=".contains(c);
+        let mut chars = self.rest().chars();
+        match chars.next() {
+            None => "the end of the text".into(),
+            Some(first) if ends(first) => format!("`{}`", first.escape_debug()),
+            Some(first) => {
+                let more: String = chars.take_while(|c| !ends(*c)).take(30).collect();
+                format!("`{first}{more}`")
+            }
+        }
     }
 
     fn word(&mut self) -> String {
@@ -105,7 +166,7 @@ impl Parser<'_> {
             Ok(n) if n < 1000 => Ok(n),
             _ => {
                 self.at = start;
-                self.fail(format!("expected a small whole number, found `{word}`"))
+                self.fail(format!("expected the number of a state, found {}", self.found()))
             }
         }
     }
@@ -122,7 +183,8 @@ impl Parser<'_> {
                 self.at += end + 2;
                 Ok(found)
             }
-            _ => self.fail("this quote is not closed"),
+            Some(_) => self.fail("this is too long for the name of an operation"),
+            None => self.fail("this quote is not closed"),
         }
     }
 
@@ -146,6 +208,17 @@ impl Parser<'_> {
             }
         }
         Ok(items)
+    }
+
+    fn choices(&mut self, cell: CellKind) -> Result<Vec<Choice>, ParseError> {
+        self.space();
+        self.spots[cell.index()] = Spots { list: self.at, choices: Vec::new(), ..self.spots[cell.index()] };
+        self.list(|parser| {
+            parser.space();
+            let at = parser.at;
+            parser.spots[cell.index()].choices.push(at);
+            parser.choice()
+        })
     }
 
     fn choice(&mut self) -> Result<Choice, ParseError> {
@@ -176,7 +249,9 @@ impl Parser<'_> {
         Ok(Choice { operation, source })
     }
 
-    fn concat(&mut self) -> Result<Vec<usize>, ParseError> {
+    fn concat(&mut self, cell: CellKind) -> Result<Vec<usize>, ParseError> {
+        self.space();
+        self.spots[cell.index()].concat = self.at;
         // `list(range(2, 6))` is written too.
         let wrapped = self.eat("list") && {
             self.expect("(", "`(`")?;
@@ -221,10 +296,10 @@ impl Parser<'_> {
             let key = self.word();
             self.expect("=", "`=` after the name of an argument")?;
             let again = match key.as_str() {
-                "normal" => normal.replace(self.list(Self::choice)?).is_some(),
-                "reduce" => reduction.replace(self.list(Self::choice)?).is_some(),
-                "normal_concat" => normal_concat.replace(self.concat()?).is_some(),
-                "reduce_concat" => reduction_concat.replace(self.concat()?).is_some(),
+                "normal" => normal.replace(self.choices(CellKind::Normal)?).is_some(),
+                "reduce" => reduction.replace(self.choices(CellKind::Reduction)?).is_some(),
+                "normal_concat" => normal_concat.replace(self.concat(CellKind::Normal)?).is_some(),
+                "reduce_concat" => reduction_concat.replace(self.concat(CellKind::Reduction)?).is_some(),
                 _ => {
                     self.at = start;
                     return self.fail("arguments are normal, normal_concat, reduce and reduce_concat");
@@ -307,6 +382,7 @@ mod tests {
             .replace("DARTS_V1 = ", "# the first\ngenotypes.");
         assert_eq!(parse_genotype(&other).unwrap(), g);
         assert_eq!(parse_genotype(&V1.replace("[2, 3, 4, 5]", "list(range(2, 6))")).unwrap(), g);
+        assert_eq!(parse_genotype(&format!("\u{feff}{V1}\r\n")).unwrap(), g);
     }
 
     #[test]
@@ -326,6 +402,30 @@ mod tests {
         assert!(error(V1[..80].to_string()).contains("line 1"));
         assert!(error(V1.replace("reduce_concat", "reduce_concats")).contains("arguments are"));
         assert!(error("x".repeat(LONGEST + 1)).contains("at most"));
+        assert!(error(V1.replacen("('sep_conv_3x3', 1)", "('sep_conv_3x3', -1)", 1)).contains("found `-1`"));
+        let long = format!("'{}'", "x".repeat(80));
+        assert!(error(V1.replacen("'sep_conv_3x3'", &long, 1)).contains("too long"));
+        // Places of what is well written and wrong, on lines of their own.
+        let lines = V1.replace("), (", "),\n(").replace("], ", "],\n");
+        let at = |from: &str, to: &str, n: usize| {
+            let (i, _) = lines.match_indices(from).nth(n).unwrap();
+            let text = format!("{}{to}{}", &lines[..i], &lines[i + from.len()..]);
+            match parse_genotype(&text) {
+                Err(ParseError::Wrong { line, column, error }) => (line, column, error),
+                other => panic!("{other:?}"),
+            }
+        };
+        let normal = CellKind::Normal;
+        let twice = GenotypeError::Twice { cell: normal, node: 0, source_state: 1 };
+        assert_eq!(at("'sep_conv_3x3', 0", "'sep_conv_3x3', 1", 0), (2, 1, twice));
+        let wrong = GenotypeError::Source { cell: normal, node: 3, source_state: 5 };
+        assert_eq!(at("'skip_connect', 2", "'skip_connect', 5", 0), (8, 1, wrong));
+        let none = GenotypeError::NoOperation { cell: CellKind::Reduction, node: 3 };
+        assert_eq!(at("'avg_pool_3x3', 0", "'none', 0", 0), (17, 1, none));
+        let concat = GenotypeError::Concat { cell: normal, state: 6 };
+        assert_eq!(at("[2, 3, 4, 5]", "range(2, 7)", 0), (9, 15, concat));
+        // JSON says its place once.
+        assert_eq!(error("{\"normal\": 3}".into()).matches("line").count(), 1);
         assert!(error(String::new()).contains("expected"));
     }
 }

@@ -16,7 +16,7 @@ pub struct Published {
     pub parameters: u64,
     /// With 16 channels and 8 cells.
     pub parameters_small: u64,
-    /// With 36 channels and 20 cells, for a picture of 32x32.
+    /// Of convolutions and classifier together, with 36 channels and 20 cells, for a picture of 32x32.
     pub macs: u64,
     /// Test error on CIFAR-10 in per cent, as reported; empty where it is not.
     pub error: String,
@@ -78,7 +78,10 @@ pub fn find(name: &str) -> Result<Published, String> {
     if let (Some(p), None) = (starts.next(), starts.next()) {
         return Ok(p.clone());
     }
-    let near = |p: &Published| strsim::jaro_winkler(&plain(&p.name), &wanted);
+    let alike = |own: &str| strsim::jaro_winkler(&plain(own), &wanted);
+    // What stands in parentheses is mostly left off.
+    let short = |p: &Published| alike(p.name.split(" (").next().unwrap_or(&p.name));
+    let near = |p: &Published| short(p).max(alike(&p.name)).max(alike(&p.symbol));
     let nearest = all.iter().max_by(|a, b| near(a).total_cmp(&near(b)));
     Err(nearest.map(|p| p.name.clone()).unwrap_or_default())
 }
@@ -98,5 +101,6 @@ mod tests {
         assert!(find("darts_v2").unwrap().name.starts_with("DARTS_V2"));
         assert!(find("pdarts").unwrap().name.starts_with("P-DARTS"));
         assert!(find("PC-DRTS").unwrap_err().starts_with("PC-DARTS"));
+        assert!(find("DARTS_V3").unwrap_err().starts_with("DARTS_V"));
     }
 }
