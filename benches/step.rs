@@ -10,7 +10,7 @@ use zonas::nn::{Init, Mixing, Pass, Policy, Supernet, SupernetConfig};
 use zonas::space::{CellKind, Mask, Operation};
 
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: zonas::device::KeptPages = zonas::device::KeptPages;
 
 fn argument(name: &str) -> Option<String> {
     let args: Vec<String> = std::env::args().collect();
@@ -46,7 +46,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let target = Tensor::from_vec((0..batch as u32).map(|i| i % 10).collect::<Vec<_>>(), batch, &Device::Cpu)?;
     let idle = status_mib("VmRSS:");
     let _ = std::fs::write("/proc/self/clear_refs", "5");
-    let (mut seconds, mut parts) = (Vec::new(), Vec::new());
+    let (mut seconds, mut parts, mut fresh) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..=steps {
         let start = Instant::now();
         let mut marks = Vec::new();
@@ -66,6 +66,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         }
         seconds.push(start.elapsed().as_secs_f64());
         parts = marks;
+        fresh.push(zonas::device::pages().fresh_bytes as f64 / (1 << 20) as f64);
     }
     let mut timed = seconds[1..].to_vec();
     timed.sort_by(f64::total_cmp);
@@ -76,7 +77,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             "kept": mask.count(), "simd": zonas::kernels::level().name(),
             "median_s": timed.get(timed.len() / 2), "min_s": timed.first(), "marks_s": parts,
             "predicted_mib": config.search_footprint(batch, size, size, false).bytes() as f64 / (1 << 20) as f64,
-            "idle_mib": idle, "peak_over_idle_mib": status_mib("VmHWM:") - idle,
+            "pages_peak_mib": zonas::device::pages().peak_bytes as f64 / (1 << 20) as f64,
+            "fresh_mib": fresh, "idle_mib": idle, "peak_over_idle_mib": status_mib("VmHWM:") - idle,
         })
     );
     Ok(())

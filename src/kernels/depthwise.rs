@@ -4,7 +4,9 @@
 //! Where the channels are fewer than a vector's lanes and divide them, several pixels share a vector; else each pixel takes
 //! as many vectors as its channels need, the last one partial.
 
-use super::simd::{Simd, dispatch};
+use std::ops::Range;
+
+use super::simd::{Simd, dispatch, load, pixels_per_vector, repeat, store};
 
 /// Shape of a depthwise convolution; padding is `dilation * (kernel - 1) / 2`, as everywhere in the DARTS space.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,19 +87,53 @@ pub fn load_values(x: &[f32], channels: usize, load: Load, to: &mut [f32]) {
     assert_eq!(x.len(), to.len(), "both maps have one size");
     match load {
         Load::Copy => to.copy_from_slice(x),
-        Load::Relu => {
-            for (t, v) in to.iter_mut().zip(x) {
-                *t = if *v > 0.0 { *v } else { 0.0 };
-            }
-        }
+        // SAFETY: both have `len` numbers.
+        Load::Relu => unsafe { load_relu(x.as_ptr(), to.as_mut_ptr(), x.len()) },
         Load::NormRelu { mean, scale } => {
-            for (t, v) in to.chunks_exact_mut(channels).zip(x.chunks_exact(channels)) {
-                for c in 0..channels {
-                    let y = (v[c] - mean[c]) * scale[c];
-                    t[c] = if y > 0.0 { y } else { 0.0 };
-                }
+            assert!(mean.len() == channels && scale.len() == channels && x.len().is_multiple_of(channels));
+            // SAFETY: as above, and the statistics are by channel.
+            unsafe { load_norm_relu(x.as_ptr(), to.as_mut_ptr(), x.len(), mean, scale) }
+        }
+    }
+}
+
+dispatch!(unsafe fn load_relu(x: *const f32, to: *mut f32, len: usize) = load_relu_body);
+dispatch!(unsafe fn load_norm_relu(x: *const f32, to: *mut f32, len: usize, mean: &[f32], scale: &[f32]) = load_norm_relu_body);
+
+#[inline(always)]
+unsafe fn load_relu_body<S: Simd>(x: *const f32, to: *mut f32, len: usize) {
+    unsafe {
+        let zero = S::splat(0.0);
+        let mut i = 0;
+        while i + S::LANES <= len {
+            let v = S::load(x.add(i));
+            S::store(to.add(i), S::if_gt(v, zero, v, zero));
+            i += S::LANES;
+        }
+        if i < len {
+            let v = S::load_partial(x.add(i), len - i);
+            S::store_partial(to.add(i), S::if_gt(v, zero, v, zero), len - i);
+        }
+    }
+}
+
+#[inline(always)]
+unsafe fn load_norm_relu_body<S: Simd>(x: *const f32, to: *mut f32, len: usize, mean: &[f32], scale: &[f32]) {
+    let run = pixels_per_vector::<S>(mean.len()) * mean.len();
+    let mut b = 0;
+    while b < run {
+        let width = (run - b).min(S::LANES);
+        unsafe {
+            let (m, k, zero) = (repeat::<S>(mean, b, width), repeat::<S>(scale, b, width), S::splat(0.0));
+            let mut at = b;
+            while at < len {
+                let n = width.min(len - at);
+                let y = S::mul(S::sub(load::<S>(x.add(at), n), m), k);
+                store::<S>(to.add(at), S::if_gt(y, zero, y, zero), n);
+                at += run;
             }
         }
+        b += width;
     }
 }
 
@@ -132,19 +168,25 @@ impl Plan {
 /// `out[y, x, c] = Σ_t padded[y·s + t_y·d, x·s + t_x·d, c] · weights[t, c]`; `padding` (at least the reach) is what `padded`
 /// was made with; `out` is `[H', W', C]`.
 pub fn forward(s: &Shape, padded: &[f32], padding: usize, weights: &[f32], out: &mut [f32]) {
+    forward_rows(s, padded, padding, weights, 0..s.out_height(), out);
+}
+
+/// Some output rows of [`forward`]; `out` holds those alone.
+pub fn forward_rows(s: &Shape, padded: &[f32], padding: usize, weights: &[f32], rows: Range<usize>, out: &mut [f32]) {
     let (c, extra) = (s.channels, padding - s.reach());
     let row = s.padded_row(padding);
     assert!(
         padded.len() >= s.padded_len(padding)
             && weights.len() == s.kernel * s.kernel * c
-            && out.len() >= s.out_height() * s.out_width() * c,
+            && rows.end <= s.out_height()
+            && out.len() >= rows.len() * s.out_width() * c,
         "an operand of a depthwise convolution is short"
     );
     let plan = Plan {
         channels: c,
         kernel: s.kernel,
         dilation: s.dilation,
-        rows: s.out_height(),
+        rows: rows.len(),
         pixels: s.out_width(),
         in_row: s.stride * row,
         in_pixel: s.stride * c,
@@ -152,14 +194,15 @@ pub fn forward(s: &Shape, padded: &[f32], padding: usize, weights: &[f32], out: 
         out_pixel: c,
         tap_row: s.dilation * row,
     };
+    let first = extra * (row + c) + rows.start * plan.in_row;
     // SAFETY: the last tap of the last pixel lies inside the padded map, whose size was checked above.
-    unsafe { run(&plan, padded.as_ptr().add(extra * (row + c)), weights.as_ptr(), out.as_mut_ptr()) }
+    unsafe { run(&plan, padded.as_ptr().add(first), weights.as_ptr(), out.as_mut_ptr()) }
 }
 
-/// Gradient of the input: `dx[H, W, C]` from the output's gradient spread over a padded map as [`spread_rows`] lays it out.
-/// `flipped` are the weights with their taps in reverse order ([`flip`]).
-pub fn input_gradient(s: &Shape, spread: &[f32], flipped: &[f32], dx: &mut [f32]) {
-    forward(&Shape { stride: 1, ..*s }, spread, s.reach(), flipped, dx);
+/// Rows of the gradient of the input, `dx[H, W, C]`, from the output's gradient spread over a padded map as [`spread_row`]
+/// lays it out. `flipped` are the weights with their taps in reverse order ([`flip`]).
+pub fn input_gradient(s: &Shape, spread: &[f32], flipped: &[f32], rows: Range<usize>, dx: &mut [f32]) {
+    forward_rows(&Shape { stride: 1, ..*s }, spread, s.reach(), flipped, rows, dx);
 }
 
 /// Taps in reverse order.
@@ -276,7 +319,21 @@ unsafe fn line<S: Simd, const K: usize, const T: usize, const PARTIAL: bool>(
     n: usize,
 ) {
     unsafe {
+        // Neighbouring outputs read the same inputs, which then are loaded once.
+        if !PARTIAL && in_step == p.channels {
+            match p.dilation {
+                1 => return sliding_line::<S, K, T, 1>(p, x, w, out, count, in_step, out_step),
+                2 => return sliding_line::<S, K, T, 2>(p, x, w, out, count, in_step, out_step),
+                _ => {}
+            }
+        }
         let mut i = 0;
+        if S::LANES == 16 {
+            while i + 8 <= count {
+                vectors::<S, K, T, 8, PARTIAL>(p, x.add(i * in_step), w, out.add(i * out_step), in_step, out_step, n);
+                i += 8;
+            }
+        }
         while i + 4 <= count {
             vectors::<S, K, T, 4, PARTIAL>(p, x.add(i * in_step), w, out.add(i * out_step), in_step, out_step, n);
             i += 4;
@@ -284,6 +341,65 @@ unsafe fn line<S: Simd, const K: usize, const T: usize, const PARTIAL: bool>(
         while i < count {
             vectors::<S, K, T, 1, PARTIAL>(p, x.add(i * in_step), w, out.add(i * out_step), in_step, out_step, n);
             i += 1;
+        }
+    }
+}
+
+#[inline(always)]
+unsafe fn sliding_line<S: Simd, const K: usize, const T: usize, const D: usize>(
+    p: &Plan,
+    x: *const f32,
+    w: &[S::V; T],
+    out: *mut f32,
+    count: usize,
+    in_step: usize,
+    out_step: usize,
+) {
+    unsafe {
+        let mut i = 0;
+        // Accumulators, one row of taps and an input fit 32 registers with eight outputs at a time, 16 with four.
+        if S::LANES == 16 {
+            while i + 8 <= count {
+                sliding::<S, K, T, D, 8>(p, x.add(i * in_step), w, out.add(i * out_step), in_step, out_step);
+                i += 8;
+            }
+        }
+        while i + 4 <= count {
+            sliding::<S, K, T, D, 4>(p, x.add(i * in_step), w, out.add(i * out_step), in_step, out_step);
+            i += 4;
+        }
+        while i < count {
+            sliding::<S, K, T, D, 1>(p, x.add(i * in_step), w, out.add(i * out_step), in_step, out_step);
+            i += 1;
+        }
+    }
+}
+
+/// `U` neighbouring outputs; tap `kx` of output `u` reads input `u + kx · D`.
+#[inline(always)]
+unsafe fn sliding<S: Simd, const K: usize, const T: usize, const D: usize, const U: usize>(
+    p: &Plan,
+    x: *const f32,
+    w: &[S::V; T],
+    out: *mut f32,
+    in_step: usize,
+    out_step: usize,
+) {
+    unsafe {
+        let mut acc = [S::splat(0.0); U];
+        for ky in 0..K {
+            let row = x.add(ky * p.tap_row);
+            for j in 0..U + (K - 1) * D {
+                let v = S::load(row.add(j * in_step));
+                for kx in 0..K {
+                    if j >= kx * D && j - kx * D < U {
+                        acc[j - kx * D] = S::fma(v, w[ky * K + kx], acc[j - kx * D]);
+                    }
+                }
+            }
+        }
+        for (u, a) in acc.iter().enumerate() {
+            S::store(out.add(u * out_step), *a);
         }
     }
 }
@@ -320,63 +436,73 @@ unsafe fn vectors<S: Simd, const K: usize, const T: usize, const U: usize, const
 
 #[inline(always)]
 unsafe fn weight_gradient_body<S: Simd>(p: &Plan, x: *const f32, d: *const f32, g: *mut f32) {
+    // As many rows of taps at a time as there are registers for, so that their sums do not wait for one another.
     unsafe {
-        match p.kernel {
-            3 => weight_gradient_kernel::<S, 3>(p, x, d, g),
-            5 => weight_gradient_kernel::<S, 5>(p, x, d, g),
-            k => unreachable!("depthwise kernels are 3 or 5 wide, not {k}"),
+        match (p.kernel, S::LANES) {
+            (3, _) => weight_gradient_rows::<S, 3, 3>(p, x, d, g, 0),
+            (5, 16) => weight_gradient_rows::<S, 5, 5>(p, x, d, g, 0),
+            (5, _) => {
+                weight_gradient_rows::<S, 5, 2>(p, x, d, g, 0);
+                weight_gradient_rows::<S, 5, 2>(p, x, d, g, 2);
+                weight_gradient_rows::<S, 5, 1>(p, x, d, g, 4);
+            }
+            (k, _) => unreachable!("depthwise kernels are 3 or 5 wide, not {k}"),
         }
     }
 }
 
+/// `R` rows of the `K` x `K` taps, from row `first`.
 #[inline(always)]
-unsafe fn weight_gradient_kernel<S: Simd, const K: usize>(p: &Plan, x: *const f32, d: *const f32, g: *mut f32) {
+unsafe fn weight_gradient_rows<S: Simd, const K: usize, const R: usize>(
+    p: &Plan,
+    x: *const f32,
+    d: *const f32,
+    g: *mut f32,
+    first: usize,
+) {
     let c = p.channels;
     unsafe {
+        let x = x.add(first * p.tap_row);
         if p.flat::<S>() {
             let numbers = p.pixels * c;
             let (whole, rest) = (numbers / S::LANES, numbers % S::LANES);
-            for ky in 0..K {
-                let mut acc = [S::splat(0.0); K];
-                for y in 0..p.rows {
-                    let (xr, dr) = (x.add(y * p.in_row + ky * p.tap_row), d.add(y * p.out_row));
-                    for i in 0..whole {
-                        taps::<S, K>(p, xr.add(i * S::LANES), dr.add(i * S::LANES), &mut acc, S::LANES);
-                    }
-                    if rest > 0 {
-                        taps::<S, K>(p, xr.add(whole * S::LANES), dr.add(whole * S::LANES), &mut acc, rest);
-                    }
+            let mut acc = [[S::splat(0.0); K]; R];
+            for y in 0..p.rows {
+                let (xr, dr) = (x.add(y * p.in_row), d.add(y * p.out_row));
+                for i in 0..whole {
+                    taps::<S, K, R>(p, xr.add(i * S::LANES), dr.add(i * S::LANES), &mut acc, S::LANES);
                 }
-                for (kx, a) in acc.iter().enumerate() {
-                    let mut folded = [0.0f32; 16];
-                    S::store(folded.as_mut_ptr(), *a);
-                    for (i, v) in folded.iter().enumerate().take(S::LANES) {
-                        *g.add((ky * K + kx) * c + i % c) += v;
-                    }
+                if rest > 0 {
+                    taps::<S, K, R>(p, xr.add(whole * S::LANES), dr.add(whole * S::LANES), &mut acc, rest);
+                }
+            }
+            for (t, a) in acc.iter().flatten().enumerate() {
+                let mut folded = [0.0f32; 16];
+                S::store(folded.as_mut_ptr(), *a);
+                for (i, v) in folded.iter().enumerate().take(S::LANES) {
+                    *g.add((first * K + t) * c + i % c) += v;
                 }
             }
         } else {
             let mut b = 0;
             while b < c {
                 let n = (c - b).min(S::LANES);
-                for ky in 0..K {
-                    let mut acc = [S::splat(0.0); K];
-                    for y in 0..p.rows {
-                        let (xr, dr) = (x.add(y * p.in_row + ky * p.tap_row + b), d.add(y * p.out_row + b));
-                        if n == S::LANES {
-                            for i in 0..p.pixels {
-                                taps::<S, K>(p, xr.add(i * p.in_pixel), dr.add(i * p.out_pixel), &mut acc, S::LANES);
-                            }
-                        } else {
-                            for i in 0..p.pixels {
-                                taps::<S, K>(p, xr.add(i * p.in_pixel), dr.add(i * p.out_pixel), &mut acc, n);
-                            }
+                let mut acc = [[S::splat(0.0); K]; R];
+                for y in 0..p.rows {
+                    let (xr, dr) = (x.add(y * p.in_row + b), d.add(y * p.out_row + b));
+                    if n == S::LANES {
+                        for i in 0..p.pixels {
+                            taps::<S, K, R>(p, xr.add(i * p.in_pixel), dr.add(i * p.out_pixel), &mut acc, S::LANES);
+                        }
+                    } else {
+                        for i in 0..p.pixels {
+                            taps::<S, K, R>(p, xr.add(i * p.in_pixel), dr.add(i * p.out_pixel), &mut acc, n);
                         }
                     }
-                    for (kx, a) in acc.iter().enumerate() {
-                        let at = g.add((ky * K + kx) * c + b);
-                        S::store_partial(at, S::add(S::load_partial(at, n), *a), n);
-                    }
+                }
+                for (t, a) in acc.iter().flatten().enumerate() {
+                    let at = g.add((first * K + t) * c + b);
+                    S::store_partial(at, S::add(S::load_partial(at, n), *a), n);
                 }
                 b += n;
             }
@@ -385,14 +511,22 @@ unsafe fn weight_gradient_kernel<S: Simd, const K: usize>(p: &Plan, x: *const f3
 }
 
 #[inline(always)]
-unsafe fn taps<S: Simd, const K: usize>(p: &Plan, x: *const f32, d: *const f32, acc: &mut [S::V; K], n: usize) {
+unsafe fn taps<S: Simd, const K: usize, const R: usize>(
+    p: &Plan,
+    x: *const f32,
+    d: *const f32,
+    acc: &mut [[S::V; K]; R],
+    n: usize,
+) {
     unsafe {
         let whole = n == S::LANES;
         let dv = if whole { S::load(d) } else { S::load_partial(d, n) };
-        for (kx, a) in acc.iter_mut().enumerate() {
-            let at = x.add(kx * p.dilation * p.channels);
-            let v = if whole { S::load(at) } else { S::load_partial(at, n) };
-            *a = S::fma(v, dv, *a);
+        for (ky, row) in acc.iter_mut().enumerate() {
+            for (kx, a) in row.iter_mut().enumerate() {
+                let at = x.add(ky * p.tap_row + kx * p.dilation * p.channels);
+                let v = if whole { S::load(at) } else { S::load_partial(at, n) };
+                *a = S::fma(v, dv, *a);
+            }
         }
     }
 }

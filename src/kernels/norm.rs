@@ -1,6 +1,6 @@
 //! Batch norm as two numbers per channel: statistics of a map, and the linear passes that normalise on the fly.
 
-use super::simd::{Simd, dispatch};
+use super::simd::{Simd, dispatch, load, pixels_per_vector, repeat, store};
 
 /// Added to the variance, as in the published networks.
 pub const EPSILON: f64 = 1e-5;
@@ -120,32 +120,6 @@ impl Sums for Products {
 /// Pixels (or groups of pixels) that are summed in float32 before the sums go to float64.
 const CHUNK: usize = 64;
 
-/// How many pixels share a vector: more than one where the channels divide the lanes.
-#[inline(always)]
-fn pixels_per_vector<S: Simd>(c: usize) -> usize {
-    if c < S::LANES && S::LANES % c == 0 { S::LANES / c } else { 1 }
-}
-
-/// The channel values under lanes `b..b + width` of a run of pixels, zeros above.
-#[inline(always)]
-unsafe fn repeat<S: Simd>(by_channel: &[f32], b: usize, width: usize) -> S::V {
-    let mut repeated = [0.0f32; 16];
-    for (i, r) in repeated.iter_mut().enumerate().take(width) {
-        *r = by_channel[(b + i) % by_channel.len()];
-    }
-    unsafe { S::load(repeated.as_ptr()) }
-}
-
-#[inline(always)]
-unsafe fn load<S: Simd>(p: *const f32, n: usize) -> S::V {
-    unsafe { if n == S::LANES { S::load(p) } else { S::load_partial(p, n) } }
-}
-
-#[inline(always)]
-unsafe fn store<S: Simd>(p: *mut f32, v: S::V, n: usize) {
-    unsafe { if n == S::LANES { S::store(p, v) } else { S::store_partial(p, v, n) } }
-}
-
 #[inline(always)]
 unsafe fn sums<S: Simd, P: Sums>(
     x: *const f32,
@@ -165,7 +139,21 @@ unsafe fn sums<S: Simd, P: Sums>(
         let mut p = 0;
         while p < pixels {
             let end = (p + CHUNK * group).min(pixels);
-            let (mut s, mut q) = unsafe { (S::splat(0.0), S::splat(0.0)) };
+            // Four sums, so that they do not wait for one another.
+            let (mut ss4, mut qq4) = unsafe { ([S::splat(0.0); 4], [S::splat(0.0); 4]) };
+            if width == S::LANES {
+                while p + 4 * group <= end {
+                    for (u, (s, q)) in ss4.iter_mut().zip(&mut qq4).enumerate() {
+                        let at = (p + u * group) * c + b;
+                        unsafe { P::step::<S>(S::load(x.add(at)), S::load(y.add(at)), k, s, q) }
+                    }
+                    p += 4 * group;
+                }
+            }
+            let (mut s, mut q) = unsafe {
+                let add4 = |v: &[S::V; 4]| S::add(S::add(v[0], v[1]), S::add(v[2], v[3]));
+                (add4(&ss4), add4(&qq4))
+            };
             while p < end {
                 // Short only in the last, incomplete group of pixels.
                 let n = width.min((pixels - p) * c - b);

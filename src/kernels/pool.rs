@@ -171,7 +171,8 @@ pub fn average_backward(s: &Shape, dout: &[f32], dx: &mut [f32], scratch: &mut S
         }
     }
     scratch.padded.resize(s.height * s.width * c, 0.0);
-    depthwise::input_gradient(s, &scratch.spread, &vec![1.0; 9 * c], &mut scratch.padded[..s.height * s.width * c]);
+    let padded = &mut scratch.padded[..s.height * s.width * c];
+    depthwise::input_gradient(s, &scratch.spread, &vec![1.0; 9 * c], 0..s.height, padded);
     for (t, v) in dx.iter_mut().zip(&scratch.padded) {
         *t += v;
     }

@@ -1,6 +1,6 @@
 //! Backward passes of rectified linear units; the derivative at 0 is 0.
 
-use super::simd::{Simd, dispatch};
+use super::simd::{Simd, dispatch, load, pixels_per_vector, repeat, store};
 
 /// `out += x > 0 ? gradient : 0`.
 pub fn add_where_positive(x: &[f32], gradient: &[f32], out: &mut [f32]) {
@@ -11,15 +11,12 @@ pub fn add_where_positive(x: &[f32], gradient: &[f32], out: &mut [f32]) {
 
 /// `gradient = (z − mean)·scale > 0 ? gradient : 0` with `mean` and `scale` by channel; `scale` must be positive.
 pub fn gate(z: &[f32], mean: &[f32], gradient: &mut [f32]) {
-    let c = mean.len();
-    assert!(z.len() == gradient.len() && c > 0, "maps of one size");
-    for (g, z) in gradient.chunks_exact_mut(c).zip(z.chunks_exact(c)) {
-        for ((g, z), m) in g.iter_mut().zip(z).zip(mean) {
-            *g = if z - m > 0.0 { *g } else { 0.0 };
-        }
-    }
+    assert!(z.len() == gradient.len() && !mean.is_empty(), "maps of one size");
+    // SAFETY: sizes were checked.
+    unsafe { gate_run(z, mean, gradient) }
 }
 
+dispatch!(unsafe fn gate_run(z: &[f32], mean: &[f32], gradient: &mut [f32]) = gate_body);
 dispatch!(unsafe fn add_gated(x: &[f32], gradient: &[f32], out: &mut [f32]) = add_gated_body);
 
 #[inline(always)]
@@ -38,5 +35,26 @@ unsafe fn add_gated_body<S: Simd>(x: &[f32], gradient: &[f32], out: &mut [f32]) 
             }
         }
         i += n;
+    }
+}
+
+#[inline(always)]
+unsafe fn gate_body<S: Simd>(z: &[f32], mean: &[f32], gradient: &mut [f32]) {
+    let run = pixels_per_vector::<S>(mean.len()) * mean.len();
+    let mut b = 0;
+    while b < run {
+        let width = (run - b).min(S::LANES);
+        unsafe {
+            let (m, zero) = (repeat::<S>(mean, b, width), S::splat(0.0));
+            let mut at = b;
+            while at < z.len() {
+                let n = width.min(z.len() - at);
+                let g = gradient.as_mut_ptr().add(at);
+                let centred = S::sub(load::<S>(z.as_ptr().add(at), n), m);
+                store::<S>(g, S::if_gt(centred, zero, load::<S>(g, n), zero), n);
+                at += run;
+            }
+        }
+        b += width;
     }
 }

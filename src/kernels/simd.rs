@@ -83,6 +83,7 @@ pub(crate) trait Simd: Copy {
     unsafe fn store_partial(p: *mut f32, v: Self::V, n: usize);
     unsafe fn add(a: Self::V, b: Self::V) -> Self::V;
     unsafe fn sub(a: Self::V, b: Self::V) -> Self::V;
+    unsafe fn mul(a: Self::V, b: Self::V) -> Self::V;
     /// `a * b + c`.
     unsafe fn fma(a: Self::V, b: Self::V, c: Self::V) -> Self::V;
     /// `a > b ? x : y`, lane by lane; a NaN compares false.
@@ -130,6 +131,10 @@ impl Simd for Portable {
     #[inline(always)]
     unsafe fn sub(a: Self::V, b: Self::V) -> Self::V {
         lanes(|i| a[i] - b[i])
+    }
+    #[inline(always)]
+    unsafe fn mul(a: Self::V, b: Self::V) -> Self::V {
+        lanes(|i| a[i] * b[i])
     }
     #[inline(always)]
     unsafe fn fma(a: Self::V, b: Self::V, c: Self::V) -> Self::V {
@@ -194,6 +199,10 @@ mod x86 {
             unsafe { _mm256_sub_ps(a, b) }
         }
         #[inline(always)]
+        unsafe fn mul(a: __m256, b: __m256) -> __m256 {
+            unsafe { _mm256_mul_ps(a, b) }
+        }
+        #[inline(always)]
         unsafe fn fma(a: __m256, b: __m256, c: __m256) -> __m256 {
             unsafe { _mm256_fmadd_ps(a, b, c) }
         }
@@ -238,6 +247,10 @@ mod x86 {
         #[inline(always)]
         unsafe fn sub(a: __m512, b: __m512) -> __m512 {
             unsafe { _mm512_sub_ps(a, b) }
+        }
+        #[inline(always)]
+        unsafe fn mul(a: __m512, b: __m512) -> __m512 {
+            unsafe { _mm512_mul_ps(a, b) }
         }
         #[inline(always)]
         unsafe fn fma(a: __m512, b: __m512, c: __m512) -> __m512 {
@@ -302,6 +315,10 @@ mod arm {
             unsafe { vsubq_f32(a, b) }
         }
         #[inline(always)]
+        unsafe fn mul(a: float32x4_t, b: float32x4_t) -> float32x4_t {
+            unsafe { vmulq_f32(a, b) }
+        }
+        #[inline(always)]
         unsafe fn fma(a: float32x4_t, b: float32x4_t, c: float32x4_t) -> float32x4_t {
             unsafe { vfmaq_f32(c, a, b) }
         }
@@ -310,6 +327,32 @@ mod arm {
             unsafe { vbslq_f32(vcgtq_f32(a, b), x, y) }
         }
     }
+}
+
+/// How many pixels share a vector: more than one where the channels divide the lanes.
+#[inline(always)]
+pub(crate) fn pixels_per_vector<S: Simd>(c: usize) -> usize {
+    if c < S::LANES && S::LANES % c == 0 { S::LANES / c } else { 1 }
+}
+
+/// The channel values under lanes `b..b + width` of a run of pixels, zeros above.
+#[inline(always)]
+pub(crate) unsafe fn repeat<S: Simd>(by_channel: &[f32], b: usize, width: usize) -> S::V {
+    let mut repeated = [0.0f32; 16];
+    for (i, r) in repeated.iter_mut().enumerate().take(width) {
+        *r = by_channel[(b + i) % by_channel.len()];
+    }
+    unsafe { S::load(repeated.as_ptr()) }
+}
+
+#[inline(always)]
+pub(crate) unsafe fn load<S: Simd>(p: *const f32, n: usize) -> S::V {
+    unsafe { if n == S::LANES { S::load(p) } else { S::load_partial(p, n) } }
+}
+
+#[inline(always)]
+pub(crate) unsafe fn store<S: Simd>(p: *mut f32, v: S::V, n: usize) {
+    unsafe { if n == S::LANES { S::store(p, v) } else { S::store_partial(p, v, n) } }
 }
 
 /// `dispatch!(unsafe fn name(arg: Type, …) = body)` defines `name`, which runs `body::<S>(arg, …)` compiled for the level in

@@ -1,7 +1,9 @@
 //! ReLU → 1x1 convolution(s) on one image: the preprocessing of a cell's inputs, and FactorizedReduce, which halves the
 //! resolution with two strided 1x1 convolutions, the second on the image moved by one pixel.
 
+use crate::kernels::depthwise::{self, Load};
 use crate::kernels::matrix::{Outer, Packed, product};
+use crate::kernels::relu;
 
 /// Shape of a projection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,14 +79,12 @@ impl Projection {
         if self.halve {
             for (to, at) in to.chunks_exact_mut(c).zip(self.sources(shift)) {
                 match at {
-                    Some(at) => {
-                        to.iter_mut().zip(&x[at..at + c]).for_each(|(t, v)| *t = if *v > 0.0 { *v } else { 0.0 })
-                    }
+                    Some(at) => depthwise::load_values(&x[at..at + c], c, Load::Relu, to),
                     None => to.fill(0.0),
                 }
             }
         } else {
-            to.iter_mut().zip(x).for_each(|(t, v)| *t = if *v > 0.0 { *v } else { 0.0 });
+            depthwise::load_values(x, c, Load::Relu, to);
         }
     }
 }
@@ -160,11 +160,14 @@ impl Projector {
             if let Some(dx) = &mut dx {
                 scratch.gradient.resize(s.pixels() * c, 0.0);
                 product(dz, s.channels_out, s.pixels(), packed, &mut scratch.gradient, c);
-                for (g, at) in scratch.gradient.chunks_exact(c).zip(s.sources(p.shift)) {
-                    let Some(at) = at else { continue };
-                    for ((d, g), v) in dx[at..at + c].iter_mut().zip(g).zip(&x[at..at + c]) {
-                        *d += if *v > 0.0 { *g } else { 0.0 };
+                if s.halve {
+                    for (g, at) in scratch.gradient.chunks_exact(c).zip(s.sources(p.shift)) {
+                        if let Some(at) = at {
+                            relu::add_where_positive(&x[at..at + c], g, &mut dx[at..at + c]);
+                        }
                     }
+                } else {
+                    relu::add_where_positive(x, &scratch.gradient, dx);
                 }
             }
         }

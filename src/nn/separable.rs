@@ -93,6 +93,6 @@ impl<'a> Separable<'a> {
         if let Some((weights, _)) = &mut gradient {
             depthwise::add_weight_gradient(s, padded, padding, spread, weights);
         }
-        depthwise::input_gradient(s, spread, &ready.flipped, dx);
+        depthwise::input_gradient(s, spread, &ready.flipped, 0..s.height, dx);
     }
 }
