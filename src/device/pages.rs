@@ -386,7 +386,7 @@ mod system {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
+    use std::collections::BTreeSet;
 
     use proptest::prelude::*;
 
@@ -398,16 +398,20 @@ mod tests {
     /// A system that knows which pages are resident.
     #[derive(Default)]
     struct Model {
-        resident: BTreeMap<usize, ()>,
+        resident: BTreeSet<usize>,
     }
 
     impl Model {
         fn touch(&mut self, start: usize, size: usize) {
-            (start / PAGE..(start + size).div_ceil(PAGE)).for_each(|p| drop(self.resident.insert(p, ())));
+            (start / PAGE..(start + size).div_ceil(PAGE)).for_each(|p| {
+                self.resident.insert(p);
+            });
         }
 
         fn release(&mut self, s: Segment) {
-            (s.start / PAGE..(s.start + s.len) / PAGE).for_each(|p| drop(self.resident.remove(&p)));
+            (s.start / PAGE..(s.start + s.len) / PAGE).for_each(|p| {
+                self.resident.remove(&p);
+            });
         }
     }
 
