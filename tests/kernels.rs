@@ -181,7 +181,13 @@ fn depthwise_convolutions_match_plain_loops() {
                                 }
                             }
                             let mut dx = vec![f32::NAN; x.len()];
-                            depthwise::input_gradient(&s, &spread, &depthwise::flip(&weights, channels), &mut dx);
+                            depthwise::input_gradient(
+                                &s,
+                                &spread,
+                                &depthwise::flip(&weights, channels),
+                                0..height,
+                                &mut dx,
+                            );
                             let mut dw = vec![0.0; weights.len()];
                             depthwise::add_weight_gradient(&s, &padded, padding, &spread, &mut dw);
                             let (mut ex, mut ew) = (vec![0.0; x.len()], vec![0.0; weights.len()]);
