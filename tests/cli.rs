@@ -245,12 +245,13 @@ fn a_reader_that_leaves_is_no_error() {
 
 /// Starts a run that would take long, waits until its search has begun, and sends a signal; `again`: and another one.
 #[cfg(unix)]
-fn interrupted(runs: &Path, limit: &str, signal: rustix::process::Signal, again: bool) -> i32 {
+fn interrupted(runs: &Path, more: &[&str], signal: rustix::process::Signal, again: bool) -> i32 {
     use zonas::run::event::Body;
     let program = assert_cmd::cargo::cargo_bin("zonas");
     let mut args = vec!["--runs", runs.to_str().unwrap(), "run", "--yes", "--name", "long"];
     args.extend(TINY);
-    args.extend(["--set", "search.epochs=100000", "--set", limit, "--set", "score.remove_per_round=3"]);
+    args.extend(["--set", "search.epochs=100000", "--set", "score.remove_per_round=3"]);
+    args.extend(more.iter().flat_map(|assignment| ["--set", *assignment]));
     let mut child = Process::new(program).args(args).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     let mut tail = zonas::run::journal::Tail::new(runs.join("long").join(zonas::run::EVENTS));
     let begun = (0..6000).any(|_| {
@@ -273,7 +274,7 @@ fn interrupted(runs: &Path, limit: &str, signal: rustix::process::Signal, again:
 fn a_signal_stops_a_run_with_a_checkpoint() {
     let dir = tempfile::tempdir().unwrap();
     let runs = dir.path().to_str().unwrap();
-    assert_eq!(interrupted(dir.path(), "data.limit=200", rustix::process::Signal::TERM, false), 75);
+    assert_eq!(interrupted(dir.path(), &[], rustix::process::Signal::TERM, false), 75);
     let (shown, _, _) = run(&["--runs", runs, "show", "long", "--json"]);
     let shown: serde_json::Value = serde_json::from_str(&shown).unwrap();
     assert_eq!(shown["state"], "stopped");
@@ -285,7 +286,9 @@ fn a_signal_stops_a_run_with_a_checkpoint() {
 fn a_second_interrupt_ends_a_run_at_once() {
     let dir = tempfile::tempdir().unwrap();
     let runs = dir.path().to_str().unwrap();
-    assert_eq!(interrupted(dir.path(), "data.limit=0", rustix::process::Signal::INT, true), 130);
+    // Steps of many seconds: the first interrupt waits for the end of one.
+    let slow = ["data.limit=0", "search.batch=1024", "search.channels=8", "search.cells=4"];
+    assert_eq!(interrupted(dir.path(), &slow, rustix::process::Signal::INT, true), 130);
     let (list, _, code) = run(&["--runs", runs, "runs"]);
     assert!(code == 0 && list.contains("crashed"), "{list}");
 }

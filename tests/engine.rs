@@ -35,7 +35,7 @@ fn folder(runs: &Path, name: &str, config: &Config) -> RunFolder {
 }
 
 fn run(folder: &RunFolder, config: &Config, confirm: Confirm) -> Result<Outcome, EngineError> {
-    engine::run(folder, config, &Options { confirm })
+    engine::run(folder, config, &Options { confirm, ..Options::default() })
 }
 
 fn events(folder: &RunFolder) -> Vec<Event> {
@@ -198,7 +198,7 @@ fn commands_are_answered_and_the_cut_is_changed_by_hand() {
         refused(Order::Pause, "paused already");
         assert!(!events(&folder).iter().any(|e| matches!(e.body, Body::Score { .. })));
         refused(Order::Confirm { revision: None }, "no cut yet");
-        refused(Order::Checkpoint, "only a search");
+        assert_eq!(send(Order::Checkpoint), None);
         assert_eq!(send(Order::Resume), None);
         let mask = wait_for(&folder, |b| match b {
             Body::CutProposed(c) => Some(c.mask),
@@ -309,7 +309,7 @@ fn what_makes_no_sense_is_said_before_any_work() {
     // One engine at a time.
     let c = config();
     let folder = folder(dir.path(), "busy", &c);
-    let _lock = folder.lock().unwrap();
+    let _lock = zonas::run::lock::RunLock::take(&folder).unwrap();
     let e = run(&folder, &c, Confirm::Automatic).unwrap_err();
     assert!(e.to_string().contains("another engine") && e.is_bad_input(), "{e}");
 }

@@ -3,9 +3,9 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use color_eyre::eyre;
 
-use super::report::Report;
 use super::{Exit, Output, Place, Usage};
 use crate::run::RunFolder;
+use crate::run::report::Report;
 use crate::space::{Genotype, dot};
 
 #[derive(Args, Debug)]
@@ -29,7 +29,7 @@ enum Form {
 
 pub fn run(place: &Place, a: &ExportArguments) -> eyre::Result<Exit> {
     let folder = RunFolder::open(&place.folder()?, &a.run)?;
-    let Some(genotype) = Report::read(&folder).genotype else {
+    let Some(genotype) = Report::read(&folder).report.genotype else {
         return Err(Usage(format!("{} has no genotype yet; its search has not ended an epoch", folder.name())).into());
     };
     let text = render(&genotype, a.form)?;

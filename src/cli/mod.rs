@@ -3,13 +3,16 @@
 mod config;
 mod count;
 mod doctor;
+mod engine;
 mod export;
 mod open;
+mod order;
 mod output;
-mod report;
 mod run;
 mod runs;
 mod show;
+mod tail;
+mod watch;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -22,6 +25,7 @@ pub use output::Output;
 use crate::data::DataError;
 use crate::engine::EngineError;
 use crate::run::FolderError;
+use crate::run::command::Body as Order;
 use crate::run::config::ConfigError;
 
 /// How a command ended.
@@ -88,9 +92,35 @@ impl Place {
 #[derive(Subcommand, Debug)]
 enum Command {
     /// Run without the explorer: score, cut, search, as lines of text or JSON.
+    ///
+    /// The engine is a process of its own: closing the terminal does not end it. The first interrupt stops it after this
+    /// step with a checkpoint, the second at once.
     Run(run::RunArguments),
     /// Open a run in the explorer.
     Open(open::OpenArguments),
+    /// Come back to a run that is alive, in the explorer; offers to take up one that was left off.
+    Attach(open::OpenArguments),
+    /// Show a run in the explorer as it was, with pause and seek.
+    Replay(open::ReplayArguments),
+    /// Print what a run tells as it comes, until its engine leaves.
+    Tail(tail::TailArguments),
+    /// Let a run pause.
+    Pause(order::OrderArguments),
+    /// Let a paused run go on. (`zonas run --resume RUN` takes up one that was stopped.)
+    Resume(order::OrderArguments),
+    /// Have a checkpoint saved now.
+    Checkpoint(order::OrderArguments),
+    /// Stop a run after this epoch or round, with a checkpoint.
+    Stop(order::OrderArguments),
+    /// Stop a run at once; what came since the last checkpoint is lost.
+    Abort(order::OrderArguments),
+    /// Change the cut that a run waits with.
+    Cut(order::CutArguments),
+    /// Confirm the cut, so that the search begins.
+    Confirm(order::ConfirmArguments),
+    /// The engine of a run; started by the other commands.
+    #[command(hide = true)]
+    Engine(engine::EngineArguments),
     /// List all runs.
     Runs(runs::RunsArguments),
     /// Say what a run is and has found.
@@ -126,6 +156,17 @@ pub fn main() -> ExitCode {
         None => open::without_command(&arguments.place),
         Some(Command::Run(a)) => run::run(&arguments.place, &a),
         Some(Command::Open(a)) => open::open(&arguments.place, &a),
+        Some(Command::Attach(a)) => open::attach(&arguments.place, &a),
+        Some(Command::Replay(a)) => open::replay(&arguments.place, &a),
+        Some(Command::Tail(a)) => tail::run(&arguments.place, &a),
+        Some(Command::Pause(a)) => order::run(&arguments.place, &a, Order::Pause),
+        Some(Command::Resume(a)) => order::run(&arguments.place, &a, Order::Resume),
+        Some(Command::Checkpoint(a)) => order::run(&arguments.place, &a, Order::Checkpoint),
+        Some(Command::Stop(a)) => order::run(&arguments.place, &a, Order::Stop),
+        Some(Command::Abort(a)) => order::run(&arguments.place, &a, Order::Abort),
+        Some(Command::Cut(a)) => order::cut(&arguments.place, &a),
+        Some(Command::Confirm(a)) => order::confirm(&arguments.place, &a),
+        Some(Command::Engine(a)) => engine::run(&a),
         Some(Command::Runs(a)) => runs::run(&arguments.place, &a),
         Some(Command::Show(a)) => show::run(&arguments.place, &a),
         Some(Command::Export(a)) => export::run(&arguments.place, &a),

@@ -4,11 +4,13 @@ use std::path::PathBuf;
 use clap::Args;
 use color_eyre::eyre;
 
+use super::engine::Confirming;
 use super::run::{self, RunArguments};
 use super::{Exit, Output, Place, Usage};
-use crate::engine::Confirm;
+use crate::engine;
 use crate::explorer::theme::ColorDepth;
-use crate::explorer::{self, Launched, Options, Tab};
+use crate::explorer::{self, Options, Tab, text};
+use crate::run::report::Report;
 use crate::run::{RunFolder, preset};
 
 #[derive(Args, Debug)]
@@ -96,10 +98,17 @@ fn ended(exit: explorer::Exit) -> Exit {
     }
 }
 
+impl OpenArguments {
+    fn folder(&self, place: &Place) -> eyre::Result<(RunFolder, Options)> {
+        let runs = place.folder()?;
+        let folder = RunFolder::open(&runs, &self.run)?;
+        let (depth, tab) = (self.color.map(Depth::depth), self.screen.map(Screen::tab));
+        Ok((folder, Options { runs, ascii: self.ascii, depth, tab }))
+    }
+}
+
 pub fn open(place: &Place, a: &OpenArguments) -> eyre::Result<Exit> {
-    let runs = place.folder()?;
-    let folder = RunFolder::open(&runs, &a.run)?;
-    let options = Options { runs, ascii: a.ascii, depth: a.color.map(Depth::depth), tab: a.screen.map(Screen::tab) };
+    let (folder, options) = a.folder(place)?;
     if let Some(path) = &a.svg {
         explorer::picture(&folder, &options, a.size, a.light, path)?;
         return Ok(Exit::Done);
@@ -114,6 +123,48 @@ pub fn open(place: &Place, a: &OpenArguments) -> eyre::Result<Exit> {
     Ok(ended(explorer::open(folder, &options)?))
 }
 
+#[derive(Args, Debug)]
+pub struct ReplayArguments {
+    #[command(flatten)]
+    open: OpenArguments,
+    /// How many times as fast as it was.
+    #[arg(long, default_value_t = 20.0, value_parser = speed)]
+    speed: f64,
+}
+
+fn speed(text: &str) -> Result<f64, String> {
+    let (least, most) = explorer::SPEEDS;
+    let parsed = text.parse().ok().filter(|s| (least..=most).contains(s));
+    parsed.ok_or_else(|| format!("give a number from {least} to {most}"))
+}
+
+pub fn replay(place: &Place, a: &ReplayArguments) -> eyre::Result<Exit> {
+    let (folder, options) = a.open.folder(place)?;
+    if !has_terminal() {
+        return Err(Usage("a replay needs a terminal; `zonas tail --no-follow` tells a run without one".into()).into());
+    }
+    Ok(ended(explorer::replay(folder, a.speed, &options)?))
+}
+
+/// Like [`open`]; a run that was left off may be taken up first.
+pub fn attach(place: &Place, a: &OpenArguments) -> eyre::Result<Exit> {
+    let (folder, _) = a.folder(place)?;
+    let read = Report::read(&folder);
+    if read.standing.can_go_on() && has_terminal() && a.svg.is_none() {
+        let detail = read.standing.detail().map_or(String::new(), |d| format!(" ({d})"));
+        let mut out = Output::stdout();
+        let question = format!("{} is {}{detail}. Take it up again? [y/N] ", folder.name(), read.standing.word());
+        out.write(text::sanitize(&question).as_bytes())?;
+        let mut answer = String::new();
+        std::io::stdin().read_line(&mut answer)?;
+        if matches!(answer.trim(), "y" | "Y" | "yes") {
+            engine::check_resume(&folder, &folder.config()?, false)?;
+            run::launch(&folder, Confirming::Wait, false)?.forget();
+        }
+    }
+    open(place, a)
+}
+
 /// `zonas` by itself.
 pub fn without_command(place: &Place) -> eyre::Result<Exit> {
     if !has_terminal() {
@@ -122,13 +173,11 @@ pub fn without_command(place: &Place) -> eyre::Result<Exit> {
     }
     let runs = place.folder()?;
     let options = Options { runs: runs.clone(), ascii: false, depth: None, tab: None };
-    let launch = Box::new(move || -> Result<Launched, String> {
+    let launch = Box::new(move || -> Result<RunFolder, String> {
         let config = preset("demo").ok_or("this program has no demo")?;
         let folder = RunFolder::create(&runs, None, &run::stem(&config), &config).map_err(|e| e.to_string())?;
-        let engine = run::launch(&folder, Confirm::Wait).map_err(|e| e.to_string())?;
-        // What an engine has to say stands in the journal.
-        let engine = std::thread::spawn(move || drop(engine.join()));
-        Ok(Launched { folder, engine })
+        run::launch(&folder, Confirming::Wait, false).map_err(|e| e.to_string())?.forget();
+        Ok(folder)
     });
     Ok(ended(explorer::start(&options, launch)?))
 }

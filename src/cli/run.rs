@@ -1,25 +1,15 @@
 use std::path::PathBuf;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread::JoinHandle;
-use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use color_eyre::eyre;
-use signal_hook::consts::{SIGINT, SIGTERM};
-use signal_hook::iterator::Signals;
 
-use super::{Exit, Output, Place, Usage, config, output};
-use crate::engine::{self, Confirm, EngineError};
+use super::engine::{self as work, Confirming};
+use super::watch::{Watched, Watching};
+use super::{Exit, Output, Place, Usage, config};
+use crate::engine;
 use crate::explorer::text;
-use crate::run::RunFolder;
-use crate::run::command;
 use crate::run::config::Config;
-use crate::run::event::{Event, Outcome};
-use crate::run::journal::{Tail, send};
-
-mod lines;
-mod progress;
+use crate::run::{RunFolder, process};
 
 #[derive(Args, Debug, Default)]
 pub struct RunArguments {
@@ -49,6 +39,18 @@ pub struct RunArguments {
     /// Take the automatic cut without asking.
     #[arg(long)]
     yes: bool,
+    /// At the cut, wait until a watcher or `zonas confirm` confirms it, instead of stopping there.
+    #[arg(long, conflicts_with = "yes")]
+    wait: bool,
+    /// Run in this process, not in one of its own that outlives it; for job schedulers.
+    #[arg(long)]
+    foreground: bool,
+    /// Start the run and leave; `zonas attach RUN` and `zonas tail RUN` watch it.
+    #[arg(long, conflicts_with = "foreground")]
+    detach: bool,
+    /// With --resume: go on though settings, data or program have changed.
+    #[arg(long, requires = "resume")]
+    force: bool,
     /// Go on with a run that was stopped, or that waits for its cut.
     #[arg(long, value_name = "RUN", conflicts_with_all = ["preset", "config", "set", "data", "xi", "seed", "threads", "name"])]
     resume: Option<String>,
@@ -58,7 +60,7 @@ pub struct RunArguments {
 }
 
 #[derive(ValueEnum, Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Form {
+pub enum Form {
     #[default]
     Text,
     Json,
@@ -113,103 +115,65 @@ pub(super) fn stem(config: &Config) -> String {
     name.split('.').next().unwrap_or_default().to_string()
 }
 
-/// Starts an engine of this process on a run.
-pub(super) fn launch(folder: &RunFolder, confirm: Confirm) -> eyre::Result<JoinHandle<Result<Outcome, EngineError>>> {
-    let folder = folder.clone();
-    let config = folder.config()?;
-    let options = engine::Options { confirm };
-    Ok(std::thread::Builder::new().name("engine".into()).spawn(move || engine::run(&folder, &config, &options))?)
+/// Starts an engine in a process of its own.
+pub(super) fn launch(folder: &RunFolder, confirming: Confirming, force: bool) -> eyre::Result<process::Engine> {
+    let mut arguments = vec!["--confirm", confirming.word()];
+    if force {
+        arguments.push("--force");
+    }
+    Ok(process::start(folder, &arguments)?)
 }
 
 pub fn run(place: &Place, a: &RunArguments) -> eyre::Result<Exit> {
     let runs = place.folder()?;
     let folder = match &a.resume {
-        Some(name) => RunFolder::open(&runs, name)?,
+        Some(name) => {
+            let folder = RunFolder::open(&runs, name)?;
+            engine::check_resume(&folder, &folder.config()?, a.force)?;
+            folder
+        }
         None => {
             let config = a.settings()?;
             engine::check(&config)?;
             RunFolder::create(&runs, a.name.as_deref(), &stem(&config), &config)?
         }
     };
-    let mut tail = Tail::events(&folder);
-    if a.resume.is_some() {
-        // What was told before is not told again.
-        while !tail.read().is_empty() {}
-    }
-    let signalled = Arc::new(AtomicBool::new(false));
-    watch_signals(&folder, &signalled)?;
-    let engine = launch(&folder, if a.yes { Confirm::Automatic } else { Confirm::Stop })?;
-    let mut out = Output::stdout();
-    let mut progress = progress::Progress::new();
-    let mut printed = Ok(());
-    loop {
-        // Looked at before reading, so that the last lines are not missed.
-        let over = engine.is_finished();
-        let events = tail.read();
-        for e in &events {
-            progress.take(e);
-            if printed.is_ok() {
-                printed = progress.hidden(|| print(&mut out, e, a.output));
-            }
-        }
-        if printed.is_err() && !over {
-            // Nobody reads any more; the run goes on to a good end.
-            send(&folder, command::Body::Stop)?;
-            break;
-        }
-        if events.is_empty() {
-            if over {
-                break;
-            }
-            std::thread::sleep(Duration::from_millis(20));
-        }
-    }
-    progress.finish();
-    let outcome = engine
-        .join()
-        .map_err(|_| eyre::eyre!("the engine broke down; what it wrote is in {}", folder.path().display()))?;
-    printed?;
-    let exit = match outcome? {
-        Outcome::Done => Exit::Done,
-        Outcome::Failed => Exit::Failure,
-        Outcome::Aborted => Exit::Interrupted,
-        Outcome::Stopped => Exit::Stopped,
+    let confirming = match (a.yes, a.wait) {
+        (true, _) => Confirming::Automatic,
+        (_, true) => Confirming::Wait,
+        _ => Confirming::Stop,
     };
+    let name = text::sanitize(&folder.name());
+    let mut out = Output::stdout();
+    let watching = Watching::from_now(&folder, a.output);
+    let exit = if a.foreground {
+        let engine = folder.clone();
+        let force = a.force;
+        let engine =
+            std::thread::Builder::new().name("engine".into()).spawn(move || work::work(&engine, confirming, force))?;
+        watching.thread(&mut out, engine)?
+    } else {
+        let engine = launch(&folder, confirming, a.force)?;
+        let watched =
+            if a.detach { watching.beginning(&mut out, engine)? } else { watching.process(&mut out, engine)? };
+        match watched {
+            Watched::Ended(exit) => exit,
+            // Nobody reads any more; the run goes on by itself.
+            Watched::Closed => return Ok(Exit::Done),
+        }
+    };
+    if a.detach {
+        return Ok(exit);
+    }
     if a.output == Form::Text {
         match exit {
-            Exit::Done => out.line(&format!(
-                "look at it: `zonas open {0}`; take it home: `zonas export {0} --as python`",
-                text::sanitize(&folder.name())
-            ))?,
-            Exit::Stopped => out.line(&format!(
-                "go on with `zonas run --resume {0} --yes`, or open it with `zonas open {0}`",
-                text::sanitize(&folder.name())
-            ))?,
+            Exit::Done => {
+                out.line(&format!("look at it: `zonas open {name}`; take it home: `zonas export {name} --as python`",))?
+            }
+            Exit::Stopped => out
+                .line(&format!("go on with `zonas run --resume {name} --yes`, or open it with `zonas open {name}`",))?,
             _ => {}
         }
     }
     Ok(exit)
-}
-
-fn print(out: &mut Output<std::io::Stdout>, e: &Event, form: Form) -> eyre::Result<()> {
-    match form {
-        Form::Json => out.line(&output::escape(&serde_json::to_string(e)?)),
-        Form::Text => lines::lines(e).iter().try_for_each(|l| out.line(&text::sanitize(l))),
-    }
-}
-
-/// The first interrupt asks for a stop with a checkpoint, the second ends the program at once; a termination asks too.
-fn watch_signals(folder: &RunFolder, signalled: &Arc<AtomicBool>) -> eyre::Result<()> {
-    let mut signals = Signals::new([SIGINT, SIGTERM])?;
-    let (folder, signalled) = (folder.clone(), signalled.clone());
-    std::thread::Builder::new().name("signals".into()).spawn(move || {
-        for signal in signals.forever() {
-            if signal == SIGINT && signalled.swap(true, Ordering::Relaxed) {
-                std::process::exit(i32::from(Exit::Interrupted.code()));
-            }
-            // If it can't be written, the second interrupt still ends the program.
-            let _ = send(&folder, command::Body::Stop);
-        }
-    })?;
-    Ok(())
 }

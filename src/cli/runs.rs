@@ -1,10 +1,10 @@
 use clap::Args;
 use color_eyre::eyre;
 
-use super::report::Report;
 use super::{Exit, Output, Place};
 use crate::explorer::text;
 use crate::run::RunFolder;
+use crate::run::report::Report;
 
 #[derive(Args, Debug)]
 pub struct RunsArguments {
@@ -17,7 +17,7 @@ pub fn run(place: &Place, a: &RunsArguments) -> eyre::Result<Exit> {
     let mut out = Output::stdout();
     let found = RunFolder::list(&runs)?;
     if a.json {
-        let all: Vec<Report> = found.iter().map(Report::read).collect();
+        let all: Vec<Report> = found.iter().map(|f| Report::read(f).report).collect();
         out.json(&all)?;
         return Ok(Exit::Done);
     }
@@ -30,7 +30,7 @@ pub fn run(place: &Place, a: &RunsArguments) -> eyre::Result<Exit> {
     }
     out.line(&format!("{:<24} {:<18} {:>8} {:>7} {:>9}  {}", "run", "state", "kept", "epoch", "valid acc", "data"))?;
     for folder in &found {
-        let r = Report::read(folder);
+        let r = Report::read(folder).report;
         let kept = r.kept.map_or("—".into(), |k| format!("{k}/224"));
         let epoch = r.epoch.map_or("—".into(), |e| format!("{e}/{}", r.epochs.unwrap_or(0)));
         let accuracy = r.best_valid_accuracy.map_or("—".into(), |v| format!("{:.2} %", 100.0 * v));

@@ -1,10 +1,10 @@
 use clap::Args;
 use color_eyre::eyre;
 
-use super::report::Report;
 use super::{Exit, Output, Place};
 use crate::explorer::text;
 use crate::run::RunFolder;
+use crate::run::report::Report;
 
 #[derive(Args, Debug)]
 pub struct ShowArguments {
@@ -16,7 +16,7 @@ pub struct ShowArguments {
 
 pub fn run(place: &Place, a: &ShowArguments) -> eyre::Result<Exit> {
     let folder = RunFolder::open(&place.folder()?, &a.run)?;
-    let r = Report::read(&folder);
+    let r = Report::read(&folder).report;
     let mut out = Output::stdout();
     if a.json {
         out.json(&r)?;

@@ -30,8 +30,10 @@ pub(super) fn run(
         source: e.into(),
     })?;
     json.push('\n');
-    folder.write_atomic(GENOTYPE_JSON, json.as_bytes())?;
-    folder.write_atomic(GENOTYPE_PYTHON, format!("{genotype}\n").as_bytes())?;
+    let python = format!("{genotype}\n");
+    for (name, text) in [(GENOTYPE_JSON, &json), (GENOTYPE_PYTHON, &python)] {
+        control.persist(|_| Ok(folder.write_atomic(name, text.as_bytes())?))?;
+    }
     control.emit(Body::Found { genotype: genotype.clone(), parameters: size.parameters, macs: size.macs })?;
     control.end(&clock)
 }

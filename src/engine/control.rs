@@ -1,23 +1,33 @@
 use std::time::{Duration, Instant};
 
-use super::{EngineError, Past};
+use super::{EngineError, Interrupt};
 use crate::device;
 use crate::run::RunFolder;
 use crate::run::command::{Body as Order, Command};
 use crate::run::event::{Body, Level, Stage};
 use crate::run::journal::{Tail, Writer};
+use crate::run::lock::RunLock;
 
 /// Shortest time between two looks at the commands, and between two looks while there is nothing else to do.
 const LOOK: Duration = Duration::from_millis(20);
 const IDLE: Duration = Duration::from_millis(50);
 /// Shortest time between two samples of the memory. It grows with the run, so that the journal stays small.
 const SAMPLE: Duration = Duration::from_secs(1);
+/// Between two tries to write where there is no room.
+const ROOM: Duration = Duration::from_millis(500);
+/// While scoring, the journal is made safe against a power cut this often.
+const SYNC: Duration = Duration::from_secs(10);
 
 /// The engine's side of a run: it writes the journal, reads the commands, answers each of them, and remembers what was
 /// asked for.
 pub(super) struct Control {
     writer: Writer,
     commands: Tail<Command>,
+    /// Commands that were read and not yet answered.
+    pending: Vec<Command>,
+    lock: RunLock,
+    interrupt: Interrupt,
+    folder: RunFolder,
     stage: Option<Stage>,
     paused: bool,
     stop: bool,
@@ -30,44 +40,107 @@ pub(super) struct Control {
     began: Instant,
     looked: Option<Instant>,
     sampled: Option<Instant>,
+    synced: Instant,
 }
 
 impl Control {
-    /// Opens the journal and the commands. Commands that an earlier engine left unanswered are refused: whoever sent them
-    /// has seen another state.
-    pub fn open(folder: &RunFolder, past: &Past) -> Result<Control, EngineError> {
-        let mut control = Control {
+    /// Opens the journal; `commands` are those that come from now on.
+    pub fn open(
+        folder: &RunFolder,
+        lock: RunLock,
+        commands: Tail<Command>,
+        interrupt: Interrupt,
+    ) -> Result<Control, EngineError> {
+        Ok(Control {
             writer: Writer::open(folder)?,
-            commands: Tail::commands(folder),
+            unread: commands.skipped,
+            commands,
+            pending: Vec::new(),
+            lock,
+            interrupt,
+            folder: folder.clone(),
             stage: None,
             paused: false,
             stop: false,
             abort: false,
             save: false,
             cut: Vec::new(),
-            unread: 0,
             began: Instant::now(),
             looked: None,
             sampled: None,
-        };
-        if past.started {
-            loop {
-                let old = control.commands.read();
-                if old.is_empty() {
-                    break;
-                }
-                for c in old.iter().filter(|c| !past.answered.contains(&c.id)) {
-                    control.refuse(c, "it was sent while no engine was at work; send it again if it still holds")?;
-                }
-            }
-            control.unread = control.commands.skipped;
+            synced: Instant::now(),
+        })
+    }
+
+    /// Commands that an earlier engine left unanswered are refused: whoever sent them has seen another state.
+    pub fn refuse_old<'a>(&mut self, old: impl Iterator<Item = &'a Command>) -> Result<(), EngineError> {
+        for c in old {
+            self.refuse(c, "it was sent while no engine was at work; send it again if it still holds")?;
         }
-        Ok(control)
+        Ok(())
+    }
+
+    /// Commands that are to be obeyed before others.
+    pub fn take(&mut self, commands: Vec<Command>) {
+        self.pending = commands;
     }
 
     pub fn emit(&mut self, body: Body) -> Result<(), EngineError> {
-        self.writer.emit(body)?;
-        Ok(())
+        self.persist(|writer| Ok(writer.emit(body.clone()).map(drop)?))
+    }
+
+    /// Writes something; where the disk has no room, or can't be written for another reason that may pass, the run waits
+    /// until it can, and says so in the lock file, which needs no room.
+    ///
+    /// # Errors
+    /// Those of `write` that do not pass; asked to leave meanwhile.
+    pub fn persist<T>(
+        &mut self,
+        mut write: impl FnMut(&mut Writer) -> Result<T, EngineError>,
+    ) -> Result<T, EngineError> {
+        let mut since: Option<(Instant, String)> = None;
+        loop {
+            let result = write(&mut self.writer);
+            let Some(reason) = result.as_ref().err().and_then(EngineError::passing) else {
+                let Some((began, reason)) = since else { return result };
+                self.lock.waits(None);
+                let text = format!("the run waited for {} s: {reason}", began.elapsed().as_secs());
+                // It is the result that counts.
+                let _ = self.writer.emit(Body::Log { level: Level::Warning, text });
+                return result;
+            };
+            if since.is_none() {
+                self.lock.waits(Some(&reason));
+            }
+            since.get_or_insert((Instant::now(), reason.clone()));
+            if self.lock.is_lost() {
+                return Err(EngineError::Overtaken(self.folder.path().to_path_buf()));
+            }
+            // Answers need room too, so commands other than these wait.
+            self.pending.extend(self.commands.read());
+            let ends = |c: &Command| matches!(c.body, Order::Abort | Order::Stop);
+            if self.interrupt.is_asked() || self.pending.iter().any(ends) {
+                return Err(EngineError::LeftWaiting(reason));
+            }
+            std::thread::sleep(ROOM);
+        }
+    }
+
+    /// Makes what was told so far safe against a power cut.
+    pub fn sync(&mut self) -> Result<(), EngineError> {
+        self.synced = Instant::now();
+        self.persist(|writer| Ok(writer.sync()?))
+    }
+
+    /// [`Control::poll`] for a stage whose state is the journal: a checkpoint is a sync, asked for or due.
+    pub fn saved_poll(&mut self) -> Result<(), EngineError> {
+        loop {
+            self.poll()?;
+            if !self.takes_checkpoint() {
+                return if self.synced.elapsed() > SYNC { self.sync() } else { Ok(()) };
+            }
+            self.sync()?;
+        }
     }
 
     pub fn log(&mut self, level: Level, text: impl Into<String>) -> Result<(), EngineError> {
@@ -98,6 +171,11 @@ impl Control {
         self.abort
     }
 
+    /// Asked to leave after this step, with a checkpoint.
+    pub fn leaves(&self) -> bool {
+        self.interrupt.is_asked()
+    }
+
     /// Whether a checkpoint is asked for; true once for each time.
     pub fn takes_checkpoint(&mut self) -> bool {
         std::mem::take(&mut self.save)
@@ -112,13 +190,13 @@ impl Control {
         loop {
             self.look()?;
             self.sample(false)?;
-            if !self.paused || self.stop || self.abort || self.save {
+            if !self.paused || self.stop || self.abort || self.save || self.leaves() {
                 break;
             }
             std::thread::sleep(IDLE);
         }
         // A stop ends a pause: it must not wait for another command.
-        if self.paused && (self.stop || self.abort) {
+        if self.paused && (self.stop || self.abort || self.leaves()) {
             self.paused = false;
             self.emit(Body::Resumed)?;
         }
@@ -131,7 +209,7 @@ impl Control {
         loop {
             self.look()?;
             self.sample(false)?;
-            if !self.cut.is_empty() || self.stop || self.abort {
+            if !self.cut.is_empty() || self.stop || self.abort || self.leaves() {
                 return Ok(std::mem::take(&mut self.cut));
             }
             std::thread::sleep(IDLE);
@@ -139,8 +217,12 @@ impl Control {
     }
 
     fn look(&mut self) -> Result<(), EngineError> {
+        if self.lock.is_lost() {
+            return Err(EngineError::Overtaken(self.folder.path().to_path_buf()));
+        }
         loop {
-            let new = self.commands.read();
+            let mut new = std::mem::take(&mut self.pending);
+            new.extend(self.commands.read());
             if new.is_empty() {
                 break;
             }
@@ -173,8 +255,8 @@ impl Control {
                 self.accept(c)?;
                 self.emit(Body::Resumed)
             }
-            Order::Checkpoint if self.stage != Some(Stage::Search) => {
-                self.refuse(c, "only a search has checkpoints; scoring is taken up again from its journal")
+            Order::Checkpoint if !matches!(self.stage, Some(Stage::Score | Stage::Search)) => {
+                self.refuse(c, "nothing is running that could be saved")
             }
             Order::Checkpoint => {
                 self.save = true;

@@ -6,8 +6,8 @@ use super::{Confirm, EngineError, Past};
 use crate::device;
 use crate::run::command::{Body as Order, Command, Edit};
 use crate::run::event::{Body, Cut, Removal, Stage};
-use crate::space::cut::{Change, Cutter, History, Proposal, Source};
-use crate::space::{CellKind, Edge, Mask, NODES, Operation, Place};
+use crate::space::cut::{Change, Cutter, History, Proposal, Source, level_of};
+use crate::space::{CellKind, Edge, Mask, NODES, OPERATIONS, Operation, Place};
 
 /// What came of the stage.
 pub(super) enum Decision {
@@ -47,7 +47,7 @@ pub(super) fn run(
         if confirm != Confirm::Wait {
             control.poll()?;
         }
-        if control.stops() || control.aborts() {
+        if control.stops() || control.aborts() || control.leaves() {
             return Ok(Decision::Stopped);
         }
         match confirm {
@@ -72,6 +72,7 @@ pub(super) fn run(
     let cut = cutting.describe();
     control.emit(Body::CutConfirmed(cut))?;
     control.end(&clock)?;
+    control.sync()?;
     Ok(Decision::Confirmed(mask))
 }
 
@@ -171,7 +172,10 @@ impl<'a> Cutting<'a> {
     }
 
     fn edit(&mut self, edit: &Edit) -> Result<(), String> {
-        let change = change_of(edit)?;
+        let change = match edit {
+            Edit::Budget { bytes } => Change::Level(self.level_within(*bytes)?),
+            other => change_of(other)?,
+        };
         let next = self.cutter.change(self.history.now(), change).map_err(|e| e.to_string())?;
         if next == *self.history.now() {
             return Err("that changes nothing".into());
@@ -181,13 +185,32 @@ impl<'a> Cutting<'a> {
     }
 }
 
+impl Cutting<'_> {
+    /// The lowest level whose search is predicted to fit.
+    fn level_within(&self, bytes: u64) -> Result<f64, String> {
+        let need = |xi: f64| {
+            let next = self.cutter.change(self.history.now(), Change::Level(xi)).map_err(|e| e.to_string())?;
+            Ok::<u64, String>(self.setup.search_bytes(self.cutter.mask(&next)))
+        };
+        for kept in (1..OPERATIONS).rev() {
+            let xi = level_of(kept);
+            if need(xi)? <= bytes {
+                return Ok(xi);
+            }
+        }
+        let least = need(level_of(1))?.div_ceil(1 << 20);
+        Err(format!("no level fits: with one operation on every edge the search needs about {least} MiB"))
+    }
+}
+
 /// What an edit asks of a cut.
 ///
 /// # Errors
-/// The name of a source that there is not.
+/// The name of a source that there is not; a budget, which only a run knows the level of.
 pub fn change_of(edit: &Edit) -> Result<Change, String> {
     Ok(match edit {
         Edit::Level { xi } => Change::Level(*xi),
+        Edit::Budget { .. } => return Err("which level fits into a budget is the engine's to say".into()),
         Edit::Automatic => Change::Automatic,
         Edit::Source { source } => Change::Source(Source::by_name(source).ok_or_else(|| {
             let shown: String = source.chars().filter(|c| !c.is_control()).take(40).collect();

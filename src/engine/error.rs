@@ -38,6 +38,19 @@ pub enum EngineError {
     NotFinite { what: &'static str, epoch: usize, step: usize, good_epoch: usize, good_step: usize, folder: PathBuf },
     #[error("the checkpoint in {} can't be taken up: {reason}", folder.display())]
     Resume { folder: PathBuf, reason: String },
+    #[error(
+        "the run can't go on as it began: {}; put that back, or go on regardless with --force (the result is then not \
+         that of one run)",
+        .0.join("; ")
+    )]
+    Changed(Vec<String>),
+    #[error("another engine has taken over {}, because this one stood still for too long", .0.display())]
+    Overtaken(PathBuf),
+    /// While it waited for room on the disk.
+    #[error("asked to leave while it waited: {0}")]
+    LeftWaiting(String),
+    #[error("the engine broke down: {0}; please report it")]
+    Panic(String),
     #[error("{0} threads can't be started: {1}")]
     Threads(usize, rayon::ThreadPoolBuildError),
 }
@@ -51,10 +64,39 @@ impl EngineError {
             | EngineError::Data(_)
             | EngineError::Finished(_)
             | EngineError::Cut(_)
+            | EngineError::Changed(_)
             | EngineError::Network(NnError::Config(_)) => true,
             EngineError::Folder(e) => !matches!(e, FolderError::Io { .. }),
             _ => false,
         }
+    }
+}
+
+impl EngineError {
+    /// What failed, if it was a file that may be written later: the disk may get room again, a network file system may
+    /// come back.
+    pub(super) fn passing(&self) -> Option<String> {
+        use std::io::ErrorKind as Kind;
+        let source = match self {
+            EngineError::Journal(e) => &e.source,
+            EngineError::Folder(FolderError::Io { source, .. })
+            | EngineError::Checkpoint(CheckpointError::Io { source, .. }) => source,
+            _ => return None,
+        };
+        let passes = matches!(
+            source.kind(),
+            Kind::StorageFull
+                | Kind::QuotaExceeded
+                | Kind::FileTooLarge
+                | Kind::ReadOnlyFilesystem
+                | Kind::PermissionDenied
+                | Kind::StaleNetworkFileHandle
+                | Kind::TimedOut
+                | Kind::HostUnreachable
+                | Kind::NetworkUnreachable
+                | Kind::NetworkDown
+        );
+        passes.then(|| self.to_string())
     }
 }
 

@@ -5,6 +5,7 @@ mod cell;
 mod control;
 mod cut;
 mod error;
+mod origin;
 mod past;
 mod saved;
 pub mod score;
@@ -16,6 +17,9 @@ pub use crate::run::event::Outcome;
 pub use cut::change_of;
 pub use error::EngineError;
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use control::Control;
 use past::Past;
 use setup::Setup;
@@ -24,6 +28,8 @@ use crate::device;
 use crate::run::RunFolder;
 use crate::run::config::Config;
 use crate::run::event::{Body, Level};
+use crate::run::journal::Tail;
+use crate::run::lock::RunLock;
 
 /// What to do with the automatic cut.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -37,10 +43,27 @@ pub enum Confirm {
     Stop,
 }
 
+/// Asks an engine to leave: at the next step, with a checkpoint. For signals, which come from anywhere.
+#[derive(Clone, Debug, Default)]
+pub struct Interrupt(Arc<AtomicBool>);
+
+impl Interrupt {
+    pub fn ask(&self) {
+        self.0.store(true, Ordering::SeqCst);
+    }
+
+    pub fn is_asked(&self) -> bool {
+        self.0.load(Ordering::SeqCst)
+    }
+}
+
 /// How to run a run.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub struct Options {
     pub confirm: Confirm,
+    /// Go on though settings, data or program have changed.
+    pub force: bool,
+    pub interrupt: Interrupt,
 }
 
 /// Whether a run with these settings could begin: the ranking functions are known, the data is there and suits the batch.
@@ -51,33 +74,62 @@ pub fn check(config: &Config) -> Result<(), EngineError> {
     Setup::new(config, device::threads(config.device.threads)).map(drop)
 }
 
-/// Runs the stages of a run: score, cut, search, cell. A run that an earlier engine left off is taken up where its journal
-/// and its checkpoint end: after the last whole scoring round, at the cut, at the saved step; the result is the same as
-/// without the interruption.
-///
-/// Everything goes through the folder: events and checkpoints out, commands in. The genotype is in `genotype.json` and
-/// `genotype.py` when the outcome is [`Outcome::Done`]. The last event is `RunEnded`, also after an error.
+/// Whether a run could be taken up.
 ///
 /// # Errors
-/// Settings or data that make no sense, a folder that can't be written or that another engine has, a loss that is not
-/// finite.
+/// It is done; settings, data or program have changed and that is not forced; what [`check`] finds.
+pub fn check_resume(folder: &RunFolder, config: &Config, force: bool) -> Result<(), EngineError> {
+    let past = Past::read(folder);
+    past.unfinished(folder)?;
+    let setup = Setup::new(config, device::threads(config.device.threads))?;
+    origin::compare(past.origin.as_ref(), &origin::of(&setup), force).map(drop)
+}
+
+/// Runs the stages of a run: score, cut, search, cell. A run that an earlier engine left off is taken up where its journal
+/// and its checkpoint end: after the last score, at the cut, at the saved step; the result is the same as without the
+/// interruption.
+///
+/// Everything goes through the folder: events and checkpoints out, commands in. The genotype is in `genotype.json` and
+/// `genotype.py` when the outcome is [`Outcome::Done`]. The last event is `RunEnded`, also after an error, unless the run
+/// was refused. Where the disk has no room the engine waits until there is.
+///
+/// # Errors
+/// Settings or data that make no sense or have changed, a folder that can't be written or that another engine has, a loss
+/// that is not finite.
 pub fn run(folder: &RunFolder, config: &Config, options: &Options) -> Result<Outcome, EngineError> {
-    let _lock = folder.lock()?;
+    let lock = RunLock::take(folder)?;
+    // From here on watchers see that somebody listens: what was sent before is refused, what comes now is obeyed.
+    let mut commands = Tail::commands(folder);
+    let old = commands.rest();
     let mut past = Past::read(folder);
-    if past.done {
-        return Err(EngineError::Finished(folder.file(crate::run::GENOTYPE_JSON)));
-    }
-    let mut control = Control::open(folder, &past)?;
+    past.unfinished(folder)?;
     let threads = device::threads(config.device.threads);
     let pool = rayon::ThreadPoolBuilder::new()
         .num_threads(threads)
         .thread_name(|i| format!("engine-{i}"))
         .build()
         .map_err(|e| EngineError::Threads(threads, e));
-    let ended = pool.and_then(|pool| {
-        pool.install(|| {
-            let setup = Setup::new(config, threads)?;
-            stages(&mut control, &setup, folder, &mut past, options)
+    let ready = pool.and_then(|pool| {
+        let setup = guarded(|| pool.install(|| Setup::new(config, threads)))?;
+        Ok((pool, setup))
+    });
+    let origin = match &ready {
+        Ok((_, setup)) => origin::compare(past.origin.as_ref(), &origin::of(setup), options.force)?,
+        Err(_) => Vec::new(),
+    };
+    let mut control = Control::open(folder, lock, commands, options.interrupt.clone())?;
+    if past.started {
+        control.refuse_old(old.iter().filter(|c| !past.answered.contains(&c.id)))?;
+    } else {
+        control.take(old);
+    }
+    let ended = ready.and_then(|(pool, setup)| {
+        guarded(|| {
+            pool.install(|| {
+                control.emit(Body::RunStarted(setup.started(folder.name())))?;
+                origin::tell(&mut control, &past, &setup, &origin)?;
+                stages(&mut control, &setup, folder, &mut past, options)
+            })
         })
     });
     match ended {
@@ -85,6 +137,8 @@ pub fn run(folder: &RunFolder, config: &Config, options: &Options) -> Result<Out
             control.close(Body::RunEnded { outcome, detail })?;
             Ok(outcome)
         }
+        // Nothing can be written, or another engine writes.
+        Err(e @ (EngineError::LeftWaiting(_) | EngineError::Overtaken(_))) => Err(e),
         Err(e) => {
             // The first error is the one to tell of; a journal that can't be written would only hide it.
             let text = e.to_string();
@@ -95,6 +149,16 @@ pub fn run(folder: &RunFolder, config: &Config, options: &Options) -> Result<Out
     }
 }
 
+/// A panic becomes an error, so that watchers learn of it.
+fn guarded<T>(work: impl FnOnce() -> Result<T, EngineError>) -> Result<T, EngineError> {
+    // What was half done is only read to say so.
+    std::panic::catch_unwind(std::panic::AssertUnwindSafe(work)).unwrap_or_else(|panic| {
+        let text = panic.downcast_ref::<&str>().map(ToString::to_string);
+        let text = text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "no reason given".into());
+        Err(EngineError::Panic(text))
+    })
+}
+
 /// The outcome, and what to say of it.
 fn stages(
     control: &mut Control,
@@ -103,21 +167,20 @@ fn stages(
     past: &mut Past,
     options: &Options,
 ) -> Result<(Outcome, String), EngineError> {
-    control.emit(Body::RunStarted(setup.started(folder.name())))?;
     control.log(Level::Info, setup.dataset.summary().to_string())?;
     let early = |control: &Control, detail: &str| {
         let outcome = if control.aborts() { Outcome::Aborted } else { Outcome::Stopped };
         Ok((outcome, detail.to_string()))
     };
     let Some(order) = scoring::run(control, setup, past)? else {
-        return early(control, "while scoring; whole rounds are kept in the journal");
+        return early(control, "while scoring; the journal holds the scores");
     };
     let mask = match cut::run(control, setup, past, &order, options.confirm)? {
         cut::Decision::Confirmed(mask) => mask,
         cut::Decision::Unconfirmed => return early(control, "the cut waits to be confirmed"),
         cut::Decision::Stopped => return early(control, "before the cut was confirmed"),
     };
-    let genotype = match search::run(control, setup, folder, mask)? {
+    let genotype = match search::run(control, setup, folder, mask, options.force)? {
         search::Found::Genotype(g) => g,
         search::Found::Stopped | search::Found::Aborted => {
             return early(control, "while searching; the checkpoint holds the state");

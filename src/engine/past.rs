@@ -1,8 +1,8 @@
 use std::collections::HashSet;
 
-use super::score;
+use super::{EngineError, score};
 use crate::run::RunFolder;
-use crate::run::event::{Body, Cut, Event, Outcome, ScoringEnded};
+use crate::run::event::{Body, Cut, Event, Origin, Outcome, ScoringEnded};
 use crate::run::journal::Tail;
 
 /// What an earlier engine left in the journal of a run.
@@ -10,7 +10,8 @@ use crate::run::journal::Tail;
 pub(super) struct Past {
     /// An engine has been here.
     pub started: bool,
-    /// Scoring as far as whole rounds go.
+    pub origin: Option<Origin>,
+    /// Scoring as far as it went: whole rounds, and the scores of the one after.
     pub scoring: score::Progress,
     /// Seconds of those rounds.
     pub scoring_seconds: f64,
@@ -37,10 +38,21 @@ impl Past {
         }
     }
 
+    /// # Errors
+    /// There is nothing to go on with.
+    pub fn unfinished(&self, folder: &RunFolder) -> Result<(), EngineError> {
+        if self.done { Err(EngineError::Finished(folder.file(crate::run::GENOTYPE_JSON))) } else { Ok(()) }
+    }
+
     fn fold(&mut self, event: Event) {
         match event.body {
             Body::RunStarted(_) => self.started = true,
+            Body::Origin(origin) => self.origin = Some(origin),
             Body::ScoringStarted(_) => (self.scoring, self.scoring_seconds) = (score::Progress::default(), 0.0),
+            Body::Score { round, draw, place, relative, .. } if round == self.scoring.rounds => {
+                let relative = relative.into_iter().map(f64::from).collect();
+                self.scoring.partial.insert((draw, place), relative);
+            }
             Body::RoundEnded { round, seconds, removed, summaries } if round == self.scoring.rounds => {
                 self.scoring.take(removed, &summaries);
                 self.scoring_seconds += seconds;

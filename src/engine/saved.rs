@@ -106,14 +106,15 @@ impl Saved {
         mask: &Mask,
         data: &str,
         folder: &RunFolder,
+        force: bool,
     ) -> Result<Position, EngineError> {
         let refuse = |reason: String| EngineError::Resume { folder: folder.file(CHECKPOINTS), reason };
         let meta: Meta = serde_json::from_value(self.0.meta.clone()).map_err(|e| refuse(format!("its header: {e}")))?;
         if meta.mask != *mask {
             return Err(refuse("it was saved under another cut".into()));
         }
-        if meta.data != data {
-            return Err(refuse("the data have changed since; put the old data back".into()));
+        if meta.data != data && !force {
+            return Err(refuse("the data have changed since; put the old data back, or use --force".into()));
         }
         let mut read = KINDS.iter().zip(meta.counts).map(|(kind, count)| {
             (0..count).map(|i| self.0.floats(&format!("{kind}/{i}"))).collect::<Result<Vec<_>, _>>()

@@ -15,13 +15,13 @@ impl Watcher<EngineError> for Control {
     }
 
     fn interrupted(&mut self) -> Result<bool, EngineError> {
-        self.poll()?;
-        Ok(self.aborts())
+        self.saved_poll()?;
+        Ok(self.aborts() || self.leaves())
     }
 
     fn enough(&mut self) -> Result<bool, EngineError> {
-        self.poll()?;
-        Ok(self.stops() || self.aborts())
+        self.saved_poll()?;
+        Ok(self.stops() || self.aborts() || self.leaves())
     }
 }
 
@@ -39,7 +39,7 @@ pub(super) fn run(control: &mut Control, setup: &Setup, past: &mut Past) -> Resu
     };
     let clock = control.begin(Stage::Score)?;
     let progress = std::mem::take(&mut past.scoring);
-    if progress.rounds == 0 {
+    if progress.rounds == 0 && progress.partial.is_empty() {
         control.emit(Body::ScoringStarted(ScoringStarted {
             functions: setup.functions.iter().map(|f| f.name().to_string()).collect(),
             draws: settings.draws,
@@ -51,7 +51,8 @@ pub(super) fn run(control: &mut Control, setup: &Setup, past: &mut Past) -> Resu
             aggregate: config.score.aggregate.clone(),
         }))?;
     } else {
-        control.log(Level::Info, format!("scoring goes on after round {}", progress.rounds))?;
+        let (rounds, scores) = (progress.rounds, progress.partial.len());
+        control.log(Level::Info, format!("scoring goes on after round {rounds} and {scores} scores of the next"))?;
     }
     for kind in CellKind::ALL.into_iter().filter(|k| !config.score.cells.contains(k)) {
         let text =
@@ -85,5 +86,6 @@ pub(super) fn run(control: &mut Control, setup: &Setup, past: &mut Past) -> Resu
     let ended = ScoringEnded { seconds, peak_bytes: clock.peak_bytes(), order: order.clone(), ties, undefined };
     control.emit(Body::ScoringEnded(ended))?;
     control.end(&clock)?;
+    control.sync()?;
     Ok(Some(order))
 }

@@ -17,13 +17,13 @@ use crate::space::{CellKind, Edge, Genotype, Mask, Operation};
 /// Journal lines that a whole search may take, of steps and of alphas.
 const STEP_LINES: usize = 4000;
 const ALPHA_LINES: usize = 500;
-/// Longest time without a checkpoint.
-const SAVE: Duration = Duration::from_secs(600);
+/// Saving takes at most one part in so many of the time.
+const SHARE: u32 = 100;
 
 /// What came of the stage.
 pub(super) enum Found {
     Genotype(Genotype),
-    /// Asked to stop; the checkpoint holds the state.
+    /// Asked to stop or to leave; the checkpoint holds the state.
     Stopped,
     /// Asked to stop at once; the checkpoint is older.
     Aborted,
@@ -42,19 +42,28 @@ struct Search<'a> {
     alphas_every: usize,
     saved_at: (usize, usize),
     saved_time: Instant,
+    /// What the last checkpoint took.
+    cost: Duration,
     /// Pictures and seconds since the last step in the journal.
     pace: (usize, f64),
 }
 
 /// Searches under `mask`, from the checkpoint if there is one.
-pub(super) fn run(control: &mut Control, setup: &Setup, folder: &RunFolder, mask: Mask) -> Result<Found, EngineError> {
+pub(super) fn run(
+    control: &mut Control,
+    setup: &Setup,
+    folder: &RunFolder,
+    mask: Mask,
+    force: bool,
+) -> Result<Found, EngineError> {
     let config = &setup.config.search;
     let clock = control.begin(Stage::Search)?;
     let mut net = Supernet::new(&setup.supernet(mask))?;
     net.initialise(Init::Default, setup.config.seed)?;
     let mut searcher = Searcher::new(net, setup.search_settings(), setup.config.seed)?;
     let fingerprint = setup.dataset.fingerprint();
-    let at = Saved::load(control, folder)?.map(|saved| saved.restore(&mut searcher, &mask, &fingerprint, folder));
+    let at =
+        Saved::load(control, folder)?.map(|saved| saved.restore(&mut searcher, &mask, &fingerprint, folder, force));
     let resumed = at.is_some();
     let at = at.transpose()?.unwrap_or_default();
     let steps = (setup.halves.weights.len() / config.batch).max(1);
@@ -89,6 +98,7 @@ pub(super) fn run(control: &mut Control, setup: &Setup, folder: &RunFolder, mask
         every,
         alphas_every: total.div_ceil(ALPHA_LINES).max(every),
         saved_time: Instant::now(),
+        cost: Duration::ZERO,
         pace: (0, 0.0),
     };
     if !resumed {
@@ -96,9 +106,13 @@ pub(super) fn run(control: &mut Control, setup: &Setup, folder: &RunFolder, mask
     }
     while search.at.epoch < config.epochs {
         if !search.epoch(&fingerprint)? {
-            return Ok(Found::Aborted);
+            if search.control.aborts() {
+                return Ok(Found::Aborted);
+            }
+            search.save(&fingerprint)?;
+            return Ok(Found::Stopped);
         }
-        if search.control.stops() && search.at.epoch < config.epochs {
+        if (search.control.stops() || search.control.leaves()) && search.at.epoch < config.epochs {
             return Ok(Found::Stopped);
         }
     }
@@ -108,7 +122,7 @@ pub(super) fn run(control: &mut Control, setup: &Setup, folder: &RunFolder, mask
 }
 
 impl Search<'_> {
-    /// The rest of an epoch. False if asked to stop at once.
+    /// The rest of an epoch. False if asked to stop at once, or to leave after this step.
     fn epoch(&mut self, fingerprint: &str) -> Result<bool, EngineError> {
         let (config, epoch) = (&self.setup.config.search, self.at.epoch);
         let rate = cosine(config.learning_rate, config.learning_rate_min, epoch, config.epochs);
@@ -118,10 +132,10 @@ impl Search<'_> {
             (epoch >= config.alpha_warmup_epochs).then(|| self.loader(halves.alphas.clone(), "valid")).transpose()?;
         while self.at.step < self.steps {
             self.control.poll()?;
-            if self.control.aborts() {
+            if self.control.aborts() || self.control.leaves() {
                 return Ok(false);
             }
-            if self.control.takes_checkpoint() || self.saved_time.elapsed() > SAVE {
+            if self.control.takes_checkpoint() || self.is_due() {
                 self.save(fingerprint)?;
                 continue;
             }
@@ -231,7 +245,7 @@ impl Search<'_> {
         let (mut loss, mut right) = (0.0, 0);
         for batch in Loader::new(self.setup.dataset.clone(), plan)? {
             self.control.poll()?;
-            if self.control.aborts() {
+            if self.control.aborts() || self.control.leaves() {
                 return Ok(None);
             }
             let (l, r) = self.searcher.evaluate(&tensors(batch?)?)?;
@@ -257,13 +271,26 @@ impl Search<'_> {
         Ok([table(CellKind::Normal, &normal), table(CellKind::Reduction, &reduction)])
     }
 
+    /// Whether it is time for a checkpoint, by the settings; where saving takes long it is done less often.
+    fn is_due(&self) -> bool {
+        let run = &self.setup.config.run;
+        let since = self.at.step.saturating_sub(if self.saved_at.0 == self.at.epoch { self.saved_at.1 } else { 0 });
+        let seconds = Duration::from_secs(run.checkpoint_seconds).max(self.cost * SHARE);
+        (run.checkpoint_steps > 0 && since >= run.checkpoint_steps) || self.saved_time.elapsed() > seconds
+    }
+
     /// Saves a checkpoint, unless a number in it is not finite: the last good one is not to be pushed out by it.
     fn save(&mut self, fingerprint: &str) -> Result<(), EngineError> {
         let saved = Saved::of(&self.searcher, &self.at, fingerprint)?;
         if !saved.is_finite() {
             return Err(self.not_finite("a weight"));
         }
-        let bytes = saved.save(self.folder)?;
+        // First, so that no state is ahead of what is told of it.
+        self.control.sync()?;
+        let folder = self.folder;
+        let began = Instant::now();
+        let bytes = self.control.persist(|_| saved.save(folder))?;
+        self.cost = began.elapsed();
         (self.saved_at, self.saved_time) = ((self.at.epoch, self.at.step), Instant::now());
         self.control.emit(Body::CheckpointSaved { epoch: self.at.epoch, step: self.at.step, bytes })
     }

@@ -46,6 +46,10 @@ pub enum Action {
     Open,
     Demo,
     Follow,
+    Back,
+    Forward,
+    Slower,
+    Faster,
     Yes,
     No,
 }
@@ -136,6 +140,11 @@ pub const ACTIONS: &[Spec] = &[
     spec(Action::Quit, "quit", "quit", "Leave; asks first while a run is alive.", &["q", "ctrl-c"], &[Everywhere], None),
     spec(Action::Suspend, "suspend", "suspend", "Back to the shell; `fg` returns.", &["ctrl-z"], &[Everywhere], None),
     spec(Action::Redraw, "redraw", "redraw", "Draw the whole screen again.", &["ctrl-l"], &[Everywhere], None),
+
+    spec(Action::Back, "back", "back", "Replay: back by a twentieth of the run.", &[","], &[Everywhere], None),
+    spec(Action::Forward, "forward", "forward", "Replay: on by a twentieth of the run.", &["."], &[Everywhere], None),
+    spec(Action::Slower, "slower", "slower", "Replay: half as fast.", &["<"], &[Everywhere], None),
+    spec(Action::Faster, "faster", "faster", "Replay: twice as fast.", &[">"], &[Everywhere], None),
 
     spec(Action::Left, "left", "left", "One operation to the left.", &["left", "h"], GRIDS, None),
     spec(Action::Right, "right", "right", "One operation to the right.", &["right", "l"], GRIDS, None),

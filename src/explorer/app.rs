@@ -2,15 +2,16 @@
 
 use std::io::{self, Stdout, Write, stdout};
 use std::sync::mpsc::Receiver;
-use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crossterm::event::{Event as Input, KeyEventKind};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
+use super::action::Action;
 use super::feed::{Feed, News};
 use super::keymap::{Key, Keymap};
+use super::replay::Ask;
 use super::runs::{self, Row};
 use super::screen::Screen;
 use super::state::{Size, State};
@@ -20,7 +21,8 @@ use super::ui::{Effect, Tab, Ui};
 use super::view::{self, Scene};
 use super::{Exit, ExplorerError, Launch, Options, clipboard, export, summary, svg, text};
 use crate::run::command::Body;
-use crate::run::event::Stage;
+use crate::run::lock::Liveness;
+use crate::run::standing::Standing;
 use crate::run::{RunFolder, journal};
 use crate::space::Mask;
 
@@ -40,7 +42,6 @@ struct App<'a> {
     state: State,
     folder: Option<RunFolder>,
     feed: Option<Feed>,
-    engine: Option<JoinHandle<()>>,
     launch: Option<Launch<'a>>,
     runs: Vec<Row>,
     scan: Option<Receiver<Vec<Row>>>,
@@ -53,17 +54,21 @@ struct App<'a> {
     leave: bool,
     /// Commands that were sent and not answered yet.
     waiting: Vec<String>,
+    /// The one of them after whose answer the person leaves.
+    last: Option<String>,
+    /// Time of the run, in a replay.
+    replayed: Option<f64>,
 }
 
 pub fn run<'a>(
     folder: Option<RunFolder>,
-    engine: Option<JoinHandle<()>>,
+    replay: Option<f64>,
     options: &'a Options,
     launch: Option<Launch<'a>>,
 ) -> Result<Exit, ExplorerError> {
     let theme = Theme::detect(|key| std::env::var(key).ok(), options.ascii, options.depth);
     let mut ui = Ui::new(theme.markers);
-    ui.engine_here = engine.is_some();
+    ui.engine_alive = replay.is_none();
     if let Some(tab) = options.tab {
         ui.tab = tab;
         ui.follow_stage = false;
@@ -73,9 +78,11 @@ pub fn run<'a>(
         keymap: Keymap::new().map_err(ExplorerError::Keys)?,
         ui,
         state: State::default(),
-        feed: folder.clone().map(Feed::new),
+        feed: folder.clone().map(|f| match replay {
+            Some(speed) => Feed::replay(f, speed),
+            None => Feed::new(f),
+        }),
         folder,
-        engine,
         launch,
         runs: Vec::new(),
         scan: Some(runs::scan(&options.runs)),
@@ -86,6 +93,8 @@ pub fn run<'a>(
         key: true,
         leave: false,
         waiting: Vec::new(),
+        last: None,
+        replayed: None,
     };
     let signals = Signals::new()?;
     let guard = Guard::enter()?;
@@ -130,8 +139,9 @@ impl App<'_> {
                 self.suspend(guard)?;
             }
             self.news();
-            let now = clock();
-            if self.ui.flash.as_ref().is_some_and(|(_, until)| *until < now) {
+            let wall = clock();
+            let now = self.replayed.unwrap_or(wall);
+            if self.ui.flash.as_ref().is_some_and(|(_, until)| *until < wall) {
                 self.ui.flash = None;
                 self.dirty = true;
             }
@@ -197,12 +207,21 @@ impl App<'_> {
                     self.answers();
                     self.dirty = true;
                 }
-                News::CaughtUp(skipped) => {
+                News::CaughtUp { skipped, passed } => {
                     self.ui.skipped = skipped;
+                    // They were left out on purpose.
+                    self.state.missing = self.state.missing.saturating_sub(passed);
                     self.dirty = true;
                 }
-                News::Alive(alive) => {
-                    self.ui.engine_alive = alive;
+                News::Engine(liveness) => self.engine(&liveness),
+                News::Reset => {
+                    self.state = State::default();
+                    self.sizes = None;
+                    self.dirty = true;
+                }
+                News::Replay(time, words) => {
+                    self.replayed = Some(time);
+                    self.ui.replay = Some(words);
                     self.dirty = true;
                 }
             }
@@ -210,20 +229,22 @@ impl App<'_> {
         if self.dirty {
             self.ui.follow(&self.state);
         }
-        if self.engine.as_ref().is_some_and(JoinHandle::is_finished) {
-            self.engine_over();
-        }
     }
 
-    /// The engine of this process came to its end, one way or the other.
-    fn engine_over(&mut self) {
-        let failed = self.engine.take().is_some_and(|engine| engine.join().is_err());
-        self.ui.engine_here = false;
+    /// An engine came, left, or waits.
+    fn engine(&mut self, liveness: &Liveness) {
         self.dirty = true;
-        if failed {
-            self.ui.say("the engine failed; leave (q) to read its report");
+        self.ui.engine_alive = liveness.is_alive();
+        self.ui.standing = None;
+        let Some(folder) = self.folder.as_ref().filter(|_| self.state.ended.is_none()) else { return };
+        let standing = self.state.progress.standing(liveness, folder);
+        if let Standing::Crashed(detail) | Standing::Unreachable(detail) | Standing::Paused(Some(detail)) = &standing {
+            self.ui.standing = Some(standing.word());
+            let words = format!("{}: {detail}", standing.word());
+            self.say(&words);
         }
-        if self.ui.leaving {
+        if !self.ui.engine_alive && self.last.is_some() {
+            // Nobody will answer.
             self.leave = true;
         }
     }
@@ -232,13 +253,25 @@ impl App<'_> {
     fn answers(&mut self) {
         let answers = &self.state.answers;
         let mut said = None;
+        let last = self.last.as_ref();
+        let mut leave = false;
         self.waiting.retain(|id| match answers.iter().find(|a| a.id == *id) {
             Some(answer) => {
                 said = answer.refused.clone().or(said.take());
+                leave |= answer.refused.is_none() && last == Some(id);
                 false
             }
             None => true,
         });
+        self.leave |= leave;
+        if said.is_some() {
+            self.last = None;
+            self.ui.leaving = false;
+        }
+        if self.state.ended.is_some() {
+            self.ui.standing = None;
+            self.leave |= self.last.is_some();
+        }
         if let Some(reason) = said {
             self.say(&reason);
         }
@@ -256,6 +289,9 @@ impl App<'_> {
                 self.ui.flash = None;
                 (self.dirty, self.key) = (true, true);
                 let Some(action) = self.keymap.action(context, Key::from(key)) else { return Ok(()) };
+                if self.in_replay(action) {
+                    return Ok(());
+                }
                 if let Some(effect) = self.ui.update(action, &self.state) {
                     self.effect(effect, guard)?;
                 }
@@ -269,15 +305,28 @@ impl App<'_> {
         Ok(())
     }
 
+    /// Keys of a replay; false for all others, and where there is none.
+    fn in_replay(&mut self, action: Action) -> bool {
+        let ask = match action {
+            // On a screen where the same key would change something.
+            Action::Pause | Action::Toggle => Ask::Pause,
+            Action::Faster => Ask::Faster,
+            Action::Slower => Ask::Slower,
+            Action::Forward => Ask::Forward,
+            Action::Back => Ask::Back,
+            _ => return false,
+        };
+        self.feed.as_ref().is_some_and(|f| f.ask(ask))
+    }
+
     fn effect(&mut self, effect: Effect, guard: &Guard) -> io::Result<()> {
         match effect {
             Effect::Send(body) => self.send(body),
             Effect::Leave => self.leave = true,
             Effect::LeaveAfter(body) => {
                 self.send(body);
-                if self.engine.is_none() {
-                    self.leave = true;
-                }
+                self.last = self.waiting.last().cloned();
+                self.ui.leaving = self.last.is_some();
             }
             Effect::Suspend => self.suspend(guard)?,
             Effect::Redraw => self.screen.forget(),
@@ -327,13 +376,6 @@ impl App<'_> {
 
     fn open(&mut self, row: usize) {
         let Some(folder) = self.runs.get(row).map(|r| r.folder.clone()) else { return };
-        if self.engine.is_some() {
-            if self.folder.as_ref() != Some(&folder) {
-                self.say("a run is alive in this program; let it end or stop it first");
-                return;
-            }
-            self.ui.tab = Tab::Score;
-        }
         if self.folder.as_ref() != Some(&folder) {
             self.attach(folder);
         }
@@ -345,6 +387,8 @@ impl App<'_> {
         self.state = State::default();
         self.sizes = None;
         self.waiting.clear();
+        (self.last, self.replayed) = (None, None);
+        (self.ui.leaving, self.ui.replay, self.ui.standing) = (false, None, None);
         self.feed = Some(Feed::new(folder.clone()));
         self.folder = Some(folder);
         self.ui.tab = Tab::Score;
@@ -354,14 +398,9 @@ impl App<'_> {
     }
 
     fn start(&mut self) {
-        if self.engine.is_some() {
-            return;
-        }
         match self.launch.as_mut().map(|launch| launch()) {
-            Some(Ok(launched)) => {
-                self.attach(launched.folder);
-                self.engine = Some(launched.engine);
-                self.ui.engine_here = true;
+            Some(Ok(folder)) => {
+                self.attach(folder);
                 self.ui.engine_alive = true;
             }
             Some(Err(reason)) => self.say(&reason),
@@ -369,27 +408,10 @@ impl App<'_> {
         }
     }
 
-    /// After the terminal is back: what becomes of the engine, and a summary.
-    fn finish(mut self, ended: io::Result<Exit>) -> Result<Exit, ExplorerError> {
+    /// After the terminal is back: a summary.
+    fn finish(self, ended: io::Result<Exit>) -> Result<Exit, ExplorerError> {
         // A terminal that is gone is the same as a hang-up: the run goes on, only the window is closed.
         let exit = ended.unwrap_or(Exit::Signal(signal_hook::consts::SIGHUP));
-        if let Some(engine) = self.engine.take() {
-            match exit {
-                Exit::Signal(signal_hook::consts::SIGHUP) => {
-                    // Nobody will confirm a cut any more.
-                    if !self.state.passed(Stage::Cut) {
-                        self.send(Body::Stop);
-                    }
-                }
-                _ => self.send(Body::Abort),
-            }
-            let _ = engine.join();
-            while let Some(news) = self.feed.as_ref().and_then(Feed::next) {
-                if let News::Events(events) = news {
-                    events.iter().for_each(|e| self.state.apply(e));
-                }
-            }
-        }
         if let Some(folder) = &self.folder {
             let alive = self.ui.engine_alive && self.state.is_live();
             // Standard output may be gone with the terminal.

@@ -2,26 +2,39 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::time::{Duration, Instant};
 
+use super::replay::{self, Ask};
 use crate::run::RunFolder;
 use crate::run::event::Event;
 use crate::run::journal::Tail;
+use crate::run::lock::{Liveness, Pulse};
 
 /// What the reader tells.
 pub enum News {
     Events(Vec<Event>),
-    /// All that was written so far has been told; lines that were skipped.
-    CaughtUp(u64),
+    /// All that was written so far has been told.
+    CaughtUp {
+        /// Lines that could not be read.
+        skipped: u64,
+        /// Lines that were left out of a long journal, since the last time.
+        passed: u64,
+    },
     /// Whether an engine holds the run.
-    Alive(bool),
+    Engine(Liveness),
+    /// What was told holds no longer; all of it comes again.
+    Reset,
+    /// Where a replay is: the time of the run, and words for the person.
+    Replay(f64, String),
 }
 
 /// The reader of one run.
 pub struct Feed {
     news: Receiver<News>,
     stop: Arc<AtomicBool>,
+    /// To the replay, if it is one.
+    asks: Option<Sender<Ask>>,
 }
 
 /// The file is looked at this often (a network file system tells nothing by itself), the lock less often.
@@ -29,19 +42,35 @@ const POLL: Duration = Duration::from_millis(40);
 const POLL_LOCK: Duration = Duration::from_millis(700);
 
 impl Feed {
+    /// What is there and what comes; of a very long journal an overview.
     pub fn new(folder: RunFolder) -> Feed {
+        Feed::spawn(None, move |sender, stop| read(&folder, sender, stop))
+    }
+
+    /// What is there, as it came.
+    pub fn replay(folder: RunFolder, speed: f64) -> Feed {
+        let (asks, asked) = channel();
+        Feed::spawn(Some(asks), move |sender, _| replay::play(&folder, speed, &asked, sender))
+    }
+
+    fn spawn(asks: Option<Sender<Ask>>, work: impl FnOnce(&SyncSender<News>, &AtomicBool) + Send + 'static) -> Feed {
         // Bounded: a long journal is read no faster than it is folded.
         let (sender, news) = sync_channel(4);
         let stop = Arc::new(AtomicBool::new(false));
         let flag = Arc::clone(&stop);
         // A failure to make a thread leaves a feed that tells nothing, which the screen shows as such.
-        let _ = std::thread::Builder::new().name("tail".into()).spawn(move || read(&folder, &sender, &flag));
-        Feed { news, stop }
+        let _ = std::thread::Builder::new().name("tail".into()).spawn(move || work(&sender, &flag));
+        Feed { news, stop, asks }
     }
 
     /// The next piece of news, if there is one.
     pub fn next(&self) -> Option<News> {
         self.news.try_recv().ok()
+    }
+
+    /// Asks something of the replay; false if this is none.
+    pub fn ask(&self, ask: Ask) -> bool {
+        self.asks.as_ref().is_some_and(|asks| asks.send(ask).is_ok())
     }
 }
 
@@ -52,37 +81,55 @@ impl Drop for Feed {
 }
 
 fn read(folder: &RunFolder, sender: &SyncSender<News>, stop: &AtomicBool) {
-    let mut tail = Tail::events(folder);
+    let mut tail = Tail::events(folder).overview();
+    let mut pulse = Pulse::default();
     let mut told = None;
     let mut looked: Option<Instant> = None;
-    let mut alive = None;
+    let mut known: Option<Liveness> = None;
+    let (mut passed, mut restarts) = (0, 0);
     while !stop.load(Ordering::Relaxed) {
-        let events = tail.read();
+        let mut events = tail.read();
+        let mut engine = None;
+        if events.is_empty() && looked.is_none_or(|t| t.elapsed() > POLL_LOCK) {
+            looked = Some(Instant::now());
+            engine = Some(pulse.look(folder)).filter(|now| known.as_ref().is_none_or(|k| differ(k, now)));
+            // An engine that left meanwhile has written its last word before.
+            events = tail.read();
+        }
         let quiet = events.is_empty();
-        let sent = if !quiet {
+        let mut all = Vec::new();
+        if tail.restarts != restarts {
+            (restarts, passed) = (tail.restarts, 0);
+            all.push(News::Reset);
+        }
+        if !quiet {
             told = None;
-            sender.send(News::Events(events))
+            all.push(News::Events(events));
         } else if told != Some(tail.skipped) {
             told = Some(tail.skipped);
-            sender.send(News::CaughtUp(tail.skipped))
-        } else {
-            Ok(())
-        };
-        if sent.is_err() {
-            return;
+            all.push(News::CaughtUp { skipped: tail.skipped, passed: tail.passed - passed });
+            passed = tail.passed;
         }
-        if quiet && looked.is_none_or(|t| t.elapsed() > POLL_LOCK) {
-            looked = Some(Instant::now());
-            let now = folder.is_locked();
-            if alive != Some(now) {
-                alive = Some(now);
-                if sender.send(News::Alive(now)).is_err() {
-                    return;
-                }
+        if let Some(engine) = engine {
+            known = Some(engine.clone());
+            all.push(News::Engine(engine));
+        }
+        for news in all {
+            if sender.send(news).is_err() {
+                return;
             }
         }
         if quiet {
             std::thread::sleep(POLL);
         }
+    }
+}
+
+/// Whether there is more than another beat of the same heart.
+fn differ(a: &Liveness, b: &Liveness) -> bool {
+    match (a, b) {
+        (Liveness::Alive(a), Liveness::Alive(b)) => a.token != b.token || a.waits != b.waits,
+        (Liveness::Gone(_), Liveness::Gone(_)) | (Liveness::Unreachable(_), Liveness::Unreachable(_)) => false,
+        _ => true,
     }
 }

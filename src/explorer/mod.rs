@@ -9,6 +9,7 @@ mod draw;
 mod export;
 mod feed;
 mod keymap;
+mod replay;
 mod runs;
 mod screen;
 pub mod state;
@@ -27,10 +28,10 @@ mod fixture;
 mod tests;
 
 use std::path::{Path, PathBuf};
-use std::thread::JoinHandle;
 
 use crate::run::RunFolder;
 use crate::run::journal::Tail;
+pub use replay::SPEEDS;
 use theme::{ColorDepth, Theme};
 pub use ui::Tab;
 
@@ -47,14 +48,8 @@ pub struct Options {
     pub tab: Option<Tab>,
 }
 
-/// A run that an engine of this process works on.
-pub struct Launched {
-    pub folder: RunFolder,
-    pub engine: JoinHandle<()>,
-}
-
-/// Begins the demo; the reason in words where it cannot.
-pub type Launch<'a> = Box<dyn FnMut() -> Result<Launched, String> + 'a>;
+/// Begins the demo, by an engine in a process of its own; the reason in words where it cannot.
+pub type Launch<'a> = Box<dyn FnMut() -> Result<RunFolder, String> + 'a>;
 
 /// How the explorer was left.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -92,12 +87,12 @@ pub fn start(options: &Options, launch: Launch) -> Result<Exit, ExplorerError> {
     app::run(None, None, options, Some(launch))
 }
 
-/// Opens the explorer on a run whose engine is in this process.
+/// Opens the explorer on a run as it was, `speed` times as fast.
 ///
 /// # Errors
 /// No usable terminal.
-pub fn watch(launched: Launched, options: &Options) -> Result<Exit, ExplorerError> {
-    app::run(Some(launched.folder), Some(launched.engine), options, None)
+pub fn replay(folder: RunFolder, speed: f64, options: &Options) -> Result<Exit, ExplorerError> {
+    app::run(Some(folder), Some(speed), options, None)
 }
 
 /// One screen of a run as an SVG picture of a terminal of that size.

@@ -3,9 +3,9 @@
 use std::path::Path;
 use std::sync::mpsc::{Receiver, channel};
 
-use super::state::State;
 use crate::run::RunFolder;
-use crate::run::journal::Tail;
+use crate::run::report::{self, Report};
+use crate::run::standing::Standing;
 
 /// One run in the list.
 #[derive(Clone, Debug)]
@@ -24,27 +24,20 @@ pub struct Row {
 
 impl Row {
     fn read(folder: RunFolder) -> Row {
-        let mut state = State::default();
-        let mut tail = Tail::events(&folder);
-        loop {
-            let events = tail.read();
-            if events.is_empty() {
-                break;
-            }
-            for event in &events {
-                state.apply(event);
-            }
-        }
-        let alive = folder.is_locked();
-        let status = if state.ended.is_none() && !alive { "interrupted".into() } else { state.status() };
+        let report::Read { report, standing } = Report::read(&folder);
+        let status = match standing {
+            Standing::Running(doing) => doing,
+            Standing::Starting => "starting".into(),
+            other => other.word().into(),
+        };
         Row {
             name: folder.name(),
             folder,
             status,
-            data: state.run.as_ref().map_or_else(String::new, |r| r.data.name.clone()),
-            kept: state.cut.cut.as_ref().map(|c| c.mask.count()),
-            accuracy: state.search.best_accuracy(),
-            last: state.now,
+            data: report.data.unwrap_or_default(),
+            kept: report.kept,
+            accuracy: report.best_valid_accuracy,
+            last: report.last.unwrap_or(0.0),
         }
     }
 }

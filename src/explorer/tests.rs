@@ -206,11 +206,10 @@ fn the_help_is_never_cut_off() {
 fn leaving_a_live_run_is_asked_and_nothing_else_is() {
     let live = State::from_events(&fixture::journal(Until::Searching, 1));
     let mut ui = Ui::new(Markers::Braille);
-    ui.engine_here = true;
     assert_eq!(ui.update(Action::Quit, &live), None);
     assert_eq!(ui.overlay, Some(Overlay::Menu { menu: Menu::Quit, cursor: 0 }));
     // The first answer does no harm.
-    assert_eq!(ui.update(Action::Yes, &live), None);
+    assert_eq!(ui.update(Action::Yes, &live), Some(Effect::Leave));
     assert_eq!(ui.overlay, None);
     ui.update(Action::Quit, &live);
     ui.update(Action::Down, &live);
@@ -316,7 +315,6 @@ fn any_keys_over_any_journal() {
             let keep = rng.random_range(0..=events.len());
             state = State::from_events(&events[..keep]);
             events.drain(..keep);
-            ui.engine_here = rng.random();
             ui.engine_alive = rng.random();
             ui.runs_total = rng.random_range(0..4);
         }

@@ -78,7 +78,7 @@ pub enum Choice {
     Send(Body),
     /// Leave; the run goes on elsewhere, or there is none.
     Leave,
-    /// Send the command, and leave when the run has ended.
+    /// Send the command, and leave when the engine has accepted it.
     LeaveAfter(Body),
 }
 
@@ -126,10 +126,12 @@ pub struct Ui {
     pub log_scroll: usize,
     /// A word from the program, and until when (seconds of the caller's clock).
     pub flash: Option<(String, f64)>,
-    /// The engine runs in this process, so leaving ends it.
-    pub engine_here: bool,
-    /// Leaving was asked for; the run is being stopped.
+    /// Leaving was asked for, when the engine has answered.
     pub leaving: bool,
+    /// Where the replay is, if this is one.
+    pub replay: Option<String>,
+    /// What the run is, where its own events don't tell: crashed, unreachable, waiting for room.
+    pub standing: Option<&'static str>,
     /// An engine holds the run, as far as is known.
     pub engine_alive: bool,
     /// Lines of the journal that could not be read.
@@ -153,8 +155,9 @@ impl Ui {
             runs_total: 0,
             log_scroll: 0,
             flash: None,
-            engine_here: false,
             leaving: false,
+            replay: None,
+            standing: None,
             engine_alive: true,
             skipped: 0,
         }
@@ -209,15 +212,10 @@ impl Ui {
                 ("cheapest by memory".into(), control("cheapest")),
                 ("most parameters".into(), control("most_parameters")),
             ],
-            Menu::Quit if self.engine_here => vec![
-                ("cancel".into(), Choice::Nothing),
+            Menu::Quit => vec![
+                ("detach: leave it running".into(), Choice::Leave),
                 ("stop after this epoch or round, with a checkpoint".into(), Choice::LeaveAfter(Body::Stop)),
                 ("abort at once".into(), Choice::LeaveAfter(Body::Abort)),
-            ],
-            Menu::Quit => vec![
-                ("leave it running".into(), Choice::Leave),
-                ("stop after this epoch or round, with a checkpoint".into(), Choice::Send(Body::Stop)),
-                ("abort at once".into(), Choice::Send(Body::Abort)),
                 ("cancel".into(), Choice::Nothing),
             ],
             Menu::Abort => {
@@ -318,7 +316,8 @@ impl Ui {
             | Action::Automatic
             | Action::Controls
             | Action::Confirm => self.edit(action, state),
-            Action::Yes | Action::No => None,
+            // Outside of a replay they mean nothing.
+            Action::Faster | Action::Slower | Action::Forward | Action::Back | Action::Yes | Action::No => None,
         }
     }
 

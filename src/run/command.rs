@@ -59,6 +59,10 @@ pub enum Edit {
     Level {
         xi: f64,
     },
+    /// The automatic cut that keeps the most and whose search is predicted to fit into so many bytes.
+    Budget {
+        bytes: u64,
+    },
     /// Back to the automatic cut.
     Automatic,
     /// A control of the same size: "random", "cheapest", "most_parameters", or back to "scores".

@@ -20,6 +20,19 @@ pub struct Config {
     pub score: Score,
     pub cut: Cut,
     pub search: Search,
+    pub run: Run,
+}
+
+/// How a run is kept; results do not depend on it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Run {
+    /// A checkpoint every so many steps of the search; 0: not by steps.
+    pub checkpoint_steps: usize,
+    /// A checkpoint every so many seconds of the search, or rarer, so that saving takes less than a hundredth of the time.
+    pub checkpoint_seconds: u64,
+    /// After SIGTERM or SIGUSR1 the engine ends within so many seconds, even if a step takes longer.
+    pub grace_seconds: u64,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -122,7 +135,14 @@ impl Default for Config {
             score: Score::default(),
             cut: Cut::default(),
             search: Search::default(),
+            run: Run::default(),
         }
+    }
+}
+
+impl Default for Run {
+    fn default() -> Self {
+        Run { checkpoint_steps: 0, checkpoint_seconds: 10, grace_seconds: 30 }
     }
 }
 

@@ -48,6 +48,8 @@ impl Stage {
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum Body {
     RunStarted(RunStarted),
+    /// What the results from here on come from; a run that is taken up again compares it.
+    Origin(Origin),
     StageStarted {
         stage: Stage,
     },
@@ -187,6 +189,19 @@ pub struct RunStarted {
     pub batch: usize,
     /// Places that take part in scoring.
     pub space: Mask,
+}
+
+/// What must not change between the parts of a run, if its result is to be that of one part.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Origin {
+    /// Name and version.
+    pub program: String,
+    /// Vector instructions that the kernels use.
+    pub vectors: String,
+    /// Fingerprint of the pictures and labels.
+    pub data: String,
+    /// Every setting, as TOML.
+    pub config: String,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

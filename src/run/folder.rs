@@ -12,6 +12,7 @@ pub const CHECKPOINTS: &str = "checkpoint";
 pub const GENOTYPE_JSON: &str = "genotype.json";
 pub const GENOTYPE_PYTHON: &str = "genotype.py";
 pub const LOCK: &str = "lock";
+pub const LOG: &str = "log.txt";
 
 /// What can go wrong with a run folder.
 #[derive(Debug, thiserror::Error)]
@@ -46,7 +47,7 @@ fn hint(e: &io::Error) -> &'static str {
     }
 }
 
-fn io_error(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> FolderError {
+pub(super) fn io_error(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> FolderError {
     let path = path.to_path_buf();
     move |source| FolderError::Io { action, path, source }
 }
@@ -191,6 +192,18 @@ impl RunFolder {
         Ok(RunFolder { path })
     }
 
+    /// A run by the path of its folder.
+    ///
+    /// # Errors
+    /// No such run.
+    pub fn at(path: &Path) -> Result<RunFolder, FolderError> {
+        if path.join(CONFIG).is_file() {
+            Ok(RunFolder { path: path.to_path_buf() })
+        } else {
+            Err(FolderError::NotARun(path.to_path_buf()))
+        }
+    }
+
     /// All runs in `runs`, by name; none if there is no such folder.
     ///
     /// # Errors
@@ -239,55 +252,6 @@ impl RunFolder {
         let path = self.file(name);
         write_atomic(&path, bytes).map_err(io_error("write", &path))
     }
-
-    /// Takes the run for this process, until the result is dropped.
-    ///
-    /// # Errors
-    /// Another engine has it.
-    pub fn lock(&self) -> Result<RunLock, FolderError> {
-        let path = self.file(LOCK);
-        let mut file =
-            open_private(private().read(true).write(true).truncate(false), &path).map_err(io_error("open", &path))?;
-        let mut taken = file.try_lock();
-        for _ in 0..LOOKS {
-            if !matches!(taken, Err(fs::TryLockError::WouldBlock)) {
-                break;
-            }
-            std::thread::sleep(LOOK);
-            taken = file.try_lock();
-        }
-        match taken {
-            Ok(()) => {
-                let host = host().map_or(String::new(), |h| format!(" on {h}"));
-                let text = format!("pid {}{host}\n", std::process::id());
-                file.set_len(0).and_then(|()| file.write_all(text.as_bytes())).map_err(io_error("write", &path))?;
-                Ok(RunLock { _file: file })
-            }
-            Err(fs::TryLockError::WouldBlock) => {
-                let holder = fs::read_to_string(&path).unwrap_or_default();
-                let holder = holder.trim().chars().filter(|c| !c.is_control()).take(60).collect::<String>();
-                let holder = if holder.is_empty() { holder } else { format!(" ({holder})") };
-                Err(FolderError::Locked { path: self.path.clone(), holder })
-            }
-            Err(fs::TryLockError::Error(e)) => Err(io_error("lock", &path)(e)),
-        }
-    }
-
-    /// Whether an engine holds the run now.
-    pub fn is_locked(&self) -> bool {
-        File::open(self.file(LOCK)).is_ok_and(|f| matches!(f.try_lock_shared(), Err(fs::TryLockError::WouldBlock)))
-    }
-}
-
-/// Those who look whether an engine is alive hold the lock for a moment (see [`RunFolder::is_locked`]): an engine that
-/// finds it taken tries again so often, after so long.
-const LOOKS: usize = 20;
-const LOOK: std::time::Duration = std::time::Duration::from_millis(10);
-
-/// Name of this machine, for a lock that is seen from others.
-fn host() -> Option<String> {
-    let name = fs::read_to_string("/proc/sys/kernel/hostname").ok().or_else(|| std::env::var("HOSTNAME").ok())?;
-    Some(name.trim().to_string()).filter(|n| !n.is_empty())
 }
 
 /// Whether runs could be made in `runs`; nothing is left behind, and a folder that is missing stays so.
@@ -298,12 +262,6 @@ pub fn check_writable(runs: &Path) -> Result<(), FolderError> {
     let there = runs.ancestors().find(|p| p.exists()).unwrap_or(Path::new("."));
     let probe = there.join(format!(".zonas-probe-{}", std::process::id()));
     make_folder(&probe).and_then(|()| fs::remove_dir(&probe)).map_err(io_error("make a folder in", there))
-}
-
-/// Held by the engine of a run; dies with the process.
-#[derive(Debug)]
-pub struct RunLock {
-    _file: File,
 }
 
 /// Replaces a file as a whole: written beside, synced, renamed; the folder is synced too, so that the new name survives a
@@ -379,26 +337,6 @@ mod tests {
         let config = Config { seed: u64::MAX, ..Config::default() };
         assert!(matches!(RunFolder::create(dir.path(), Some("r"), "x", &config), Err(FolderError::Config(_))));
         assert!(!dir.path().join("r").exists());
-    }
-
-    #[test]
-    fn one_engine_at_a_time_and_watchers_do_not_count() {
-        let dir = tempfile::tempdir().unwrap();
-        let folder = create(dir.path(), Some("r")).unwrap();
-        assert!(!folder.is_locked());
-        let lock = folder.lock().unwrap();
-        assert!(folder.is_locked());
-        let e = folder.lock().unwrap_err().to_string();
-        assert!(e.contains(&format!("pid {}", std::process::id())), "{e}");
-        drop(lock);
-        assert!(!folder.is_locked());
-        // A watcher is looking just now.
-        let watcher = File::open(folder.file(LOCK)).unwrap();
-        watcher.try_lock_shared().unwrap();
-        let engine = std::thread::spawn(move || folder.lock().map(drop));
-        std::thread::sleep(LOOK);
-        drop(watcher);
-        engine.join().unwrap().unwrap();
     }
 
     #[test]

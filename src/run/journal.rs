@@ -25,7 +25,8 @@ pub struct WriteError {
     pub source: io::Error,
 }
 
-fn now() -> f64 {
+/// Wall clock, seconds since 1970.
+pub(super) fn now() -> f64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |d| d.as_secs_f64())
 }
 
@@ -108,6 +109,14 @@ impl Writer {
         Ok(Writer { lines, seq })
     }
 
+    /// Makes sure that what was written survives a power cut.
+    ///
+    /// # Errors
+    /// As [`Writer::emit`].
+    pub fn sync(&self) -> Result<(), WriteError> {
+        self.lines.file.sync_data().map_err(|source| WriteError { path: self.lines.path.clone(), source })
+    }
+
     /// Appends one event.
     ///
     /// # Errors
@@ -149,6 +158,9 @@ pub struct Tail<T> {
     pub restarts: u64,
     /// Which file it was.
     identity: Option<(u64, u64)>,
+    thin: Option<Thin>,
+    /// Lines that were left out as too many.
+    pub passed: u64,
     _lines: std::marker::PhantomData<fn() -> T>,
 }
 
@@ -162,6 +174,8 @@ impl<T: DeserializeOwned + Line> Tail<T> {
             dropping: false,
             restarts: 0,
             identity: None,
+            thin: None,
+            passed: 0,
             _lines: std::marker::PhantomData,
         }
     }
@@ -178,7 +192,8 @@ impl<T: DeserializeOwned + Line> Tail<T> {
             let Ok(about) = file.metadata() else { return Vec::new() };
             let identity = identity(&about);
             if about.len() < self.at || self.identity.is_some_and(|known| Some(known) != identity) {
-                (self.at, self.skipped, self.dropping) = (0, 0, false);
+                (self.at, self.skipped, self.passed, self.dropping) = (0, 0, 0, false);
+                self.thin = None;
                 self.partial.clear();
                 self.restarts += 1;
             }
@@ -196,33 +211,91 @@ impl<T: DeserializeOwned + Line> Tail<T> {
 
     fn take(&mut self, bytes: &[u8]) -> Vec<T> {
         let mut found = Vec::new();
-        for piece in bytes.split_inclusive(|b| *b == b'\n') {
-            let ends = piece.ends_with(b"\n");
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            let end = memchr::memchr(b'\n', rest);
+            let (piece, others) = rest.split_at(end.map_or(rest.len(), |i| i + 1));
+            rest = others;
             if self.partial.len() + piece.len() > LONGEST {
                 self.dropping = true;
                 self.partial.clear();
             }
+            if end.is_some() && self.partial.is_empty() && !self.dropping {
+                self.line(piece, &mut found);
+                continue;
+            }
             if !self.dropping {
                 self.partial.extend_from_slice(piece);
             }
-            if !ends {
+            if end.is_none() {
                 continue;
             }
             if std::mem::take(&mut self.dropping) {
                 self.skipped += 1;
                 continue;
             }
-            let line = self.partial.trim_ascii();
-            if !line.is_empty() {
-                match serde_json::from_slice::<T>(line) {
-                    Ok(v) if v.known() => found.push(v),
-                    _ => self.skipped += 1,
-                }
-            }
-            self.partial.clear();
+            let whole = std::mem::take(&mut self.partial);
+            self.line(&whole, &mut found);
         }
         found
     }
+
+    fn line(&mut self, line: &[u8], found: &mut Vec<T>) {
+        let line = line.trim_ascii();
+        if line.is_empty() {
+            return;
+        }
+        if self.thin.as_mut().is_some_and(|t| t.passes(line)) {
+            self.passed += 1;
+            return;
+        }
+        match serde_json::from_slice::<T>(line) {
+            Ok(v) if v.known() => found.push(v),
+            _ => self.skipped += 1,
+        }
+    }
+}
+
+/// Events that come in great numbers, by name.
+const DENSE: [&[u8]; 6] = [b"score", b"scoring", b"baseline", b"step", b"alphas", b"memory"];
+/// Bytes of such lines that are read of a long journal.
+const DENSE_BYTES: u64 = 16 << 20;
+/// Its end is read line by line.
+const END: u64 = 1 << 20;
+
+/// Leaves out of the dense events all but one in so many, without reading them.
+#[derive(Clone, Copy, Debug, Default)]
+struct Thin {
+    /// 0: all go.
+    every: u64,
+    /// Up to this byte.
+    until: u64,
+    /// Bytes of lines so far.
+    at: u64,
+    counts: [u64; DENSE.len()],
+}
+
+impl Thin {
+    fn passes(&mut self, line: &[u8]) -> bool {
+        self.at += line.len() as u64 + 1;
+        if self.at > self.until {
+            return false;
+        }
+        let Some(kind) = dense(line) else { return false };
+        let count = &mut self.counts[kind];
+        let kept = self.every > 0 && count.is_multiple_of(self.every);
+        *count += 1;
+        !kept
+    }
+}
+
+/// Which dense event a line is of, as far as its beginning tells.
+fn dense(line: &[u8]) -> Option<usize> {
+    const KEY: &[u8] = b"\"event\":\"";
+    let head = &line[..line.len().min(112)];
+    let name = &head[memchr::memmem::find(head, KEY)? + KEY.len()..];
+    let name = &name[..memchr::memchr(b'"', name)?];
+    DENSE.iter().position(|d| *d == name)
 }
 
 /// What tells one file from another of the same name; `None` where the system has no such thing.
@@ -259,6 +332,32 @@ impl Tail<Event> {
     pub fn events(folder: &RunFolder) -> Tail<Event> {
         Tail::new(folder.file(EVENTS))
     }
+
+    /// From the next line that comes.
+    #[must_use]
+    pub fn at_end(mut self) -> Tail<Event> {
+        if let Ok(about) = std::fs::metadata(&self.path) {
+            (self.at, self.identity) = (about.len(), identity(&about));
+        }
+        self
+    }
+
+    /// Without the events that come in great numbers: single scores, steps, mixing weights, samples of the memory.
+    #[must_use]
+    pub fn without_dense(mut self) -> Tail<Event> {
+        self.thin = Some(Thin { until: u64::MAX, ..Thin::default() });
+        self
+    }
+
+    /// Of a long journal a picture of bounded size, fast: of those events only one in so many, but for the last ones. Of
+    /// a journal of usual length, and of what comes later, everything.
+    #[must_use]
+    pub fn overview(mut self) -> Tail<Event> {
+        let length = std::fs::metadata(&self.path).map_or(0, |about| about.len());
+        let every = length.div_ceil(DENSE_BYTES);
+        self.thin = (every > 1).then(|| Thin { every, until: length.saturating_sub(END), ..Thin::default() });
+        self
+    }
 }
 
 impl Tail<Command> {
@@ -267,10 +366,16 @@ impl Tail<Command> {
         Tail::new(folder.file(COMMANDS))
     }
 
-    /// From here on: what was sent before counts as answered.
-    pub fn skip_present(&mut self) {
-        while !self.read().is_empty() {}
-        self.skipped = 0;
+    /// All that was sent so far.
+    pub fn rest(&mut self) -> Vec<Command> {
+        let mut all = Vec::new();
+        loop {
+            let more = self.read();
+            if more.is_empty() {
+                return all;
+            }
+            all.extend(more);
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! The run folder, the one thing that the engine and those who watch it share: its layout, the journal of events that the
-//! engine appends to, the file of commands that anyone may append to, checkpoints, configuration.
+//! engine appends to, the file of commands that anyone may append to, checkpoints, configuration; the lock that makes the
+//! engine one, how it is started, and how a run stands.
 
 pub mod checkpoint;
 pub mod command;
@@ -7,12 +8,16 @@ pub mod config;
 pub mod event;
 mod folder;
 pub mod journal;
+pub mod lock;
 pub mod number;
 mod preset;
+pub mod process;
+pub mod report;
 mod settings;
+pub mod standing;
 
 pub use folder::{
-    CHECKPOINTS, COMMANDS, CONFIG, EVENTS, FolderError, GENOTYPE_JSON, GENOTYPE_PYTHON, RunFolder, RunLock,
+    CHECKPOINTS, COMMANDS, CONFIG, EVENTS, FolderError, GENOTYPE_JSON, GENOTYPE_PYTHON, LOCK, LOG, RunFolder,
     check_writable, runs_folder,
 };
 pub use preset::{PRESETS, preset};

@@ -3,7 +3,7 @@
 use super::config::{Config, VERSION};
 
 /// One line of meaning for every key, section by section ("" is the top).
-const MEANINGS: [(&str, &[(&str, &str)]); 6] = [
+const MEANINGS: [(&str, &[(&str, &str)]); 7] = [
     ("", &[("version", "version of this format"), ("seed", "every random stream is derived from it by name")]),
     (
         "data",
@@ -65,6 +65,14 @@ const MEANINGS: [(&str, &[(&str, &str)]); 6] = [
             ("alpha_weight_decay", "of the alphas"),
             ("alpha_warmup_epochs", "epochs in which only the weights move"),
             ("journal_every", "one step in so many goes to the journal; 0 chooses"),
+        ],
+    ),
+    (
+        "run",
+        &[
+            ("checkpoint_steps", "a checkpoint every so many steps of the search; 0: not by steps"),
+            ("checkpoint_seconds", "a checkpoint every so many seconds of the search, or rarer where saving is slow"),
+            ("grace_seconds", "after SIGTERM or SIGUSR1 the engine ends within so many seconds, whatever a step takes"),
         ],
     ),
 ];
@@ -218,6 +226,8 @@ impl Config {
             ("search.cells", self.search.cells),
             ("search.batch", self.search.batch),
             ("search.epochs", self.search.epochs),
+            ("run.checkpoint_seconds", self.run.checkpoint_seconds as usize),
+            ("run.grace_seconds", self.run.grace_seconds as usize),
         ];
         // TOML's whole numbers end there; what can't be written can't be kept with the run.
         for (key, value) in [
@@ -250,6 +260,9 @@ impl Config {
             ("data.crop_padding", self.data.crop_padding, 4096),
             ("data.cutout", self.data.cutout, 4096),
             ("data.size", self.data.size as usize, 4096),
+            ("run.checkpoint_steps", self.run.checkpoint_steps, 1_000_000_000),
+            ("run.checkpoint_seconds", self.run.checkpoint_seconds as usize, 1_000_000),
+            ("run.grace_seconds", self.run.grace_seconds as usize, 1_000_000),
         ];
         for (key, value, most) in bounded {
             if value > most {
@@ -316,6 +329,29 @@ impl Config {
             }
         }
         Ok(())
+    }
+}
+
+/// Settings that no result depends on. The place of the data is one: what counts is what lies there.
+const FREE: [&str; 5] = ["data.source", "data.prefetch", "device.threads", "device.memory", "search.journal_every"];
+
+impl Config {
+    /// Settings that a result depends on and that differ: the key, and both values as TOML.
+    pub fn differences(&self, other: &Config) -> Vec<(String, String, String)> {
+        let (own, other) = (self.as_table(), other.as_table());
+        let value = |table: &toml::Table, key: &str| {
+            let found = match key.split_once('.') {
+                Some((section, name)) => table.get(section).and_then(|s| s.get(name)),
+                None => table.get(key),
+            };
+            found.map_or_else(|| "nothing".to_string(), ToString::to_string)
+        };
+        keys()
+            .filter(|key| !FREE.contains(&key.as_str()) && !key.starts_with("run."))
+            .map(|key| (value(&own, &key), value(&other, &key), key))
+            .filter(|(a, b, _)| a != b)
+            .map(|(a, b, key)| (key, a, b))
+            .collect()
     }
 }
 
@@ -478,6 +514,19 @@ mod tests {
             let e = Config::default().set(bad).expect_err(bad).to_string();
             assert!(!e.is_empty() && !e.contains('\n'), "{bad}: {e}");
         }
+    }
+
+    #[test]
+    fn what_a_result_depends_on_is_compared() {
+        let a = Config::default();
+        let free = ["device.threads=7", "run.checkpoint_seconds=1", "data.source=/elsewhere", "search.journal_every=3"];
+        let b = free.iter().fold(a.clone(), |c, assignment| c.set(assignment).unwrap());
+        assert!(a != b && a.differences(&b).is_empty());
+        let b = b.set("search.batch=8").unwrap().set("seed=5").unwrap();
+        let told = |key: &str, was: &str, is: &str| (key.to_string(), was.to_string(), is.to_string());
+        assert_eq!(a.differences(&b), [told("seed", "2", "5"), told("search.batch", "64", "8")]);
+        assert!(keys().all(|k| a.as_table().contains_key(&k) || k.contains('.')));
+        assert!(FREE.iter().all(|free| keys().any(|k| k == *free)));
     }
 
     #[test]

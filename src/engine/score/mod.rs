@@ -6,6 +6,8 @@ pub mod significance;
 
 pub use evaluator::{NetworkEvaluator, Proxy};
 
+use std::collections::HashMap;
+
 use crate::random;
 use crate::run::event::{Body, Removal, Summary};
 use crate::run::number::Number;
@@ -74,18 +76,22 @@ pub struct Scored {
     pub stopped: bool,
 }
 
-/// Whole rounds that were scored before; a stage that goes on from them ends as if it had never been interrupted.
+/// What was scored before; a stage that goes on from it ends as if it had never been interrupted.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Progress {
+    /// Whole rounds.
     pub rounds: usize,
     pub order: Vec<Removal>,
     pub undefined: usize,
+    /// Of the round after those: relative differences by function, for a draw and a place.
+    pub partial: HashMap<(usize, Place), Vec<f64>>,
 }
 
 impl Progress {
     /// One more round.
     pub fn take(&mut self, removed: Vec<Removal>, summaries: &[Summary]) {
         self.rounds += 1;
+        self.partial.clear();
         self.undefined += summaries.iter().map(|s| s.undefined).sum::<usize>();
         self.order.extend(removed);
     }
@@ -156,33 +162,45 @@ pub fn run<E, V: Evaluator<Error = E>, W: Watcher<E>>(
         }
         let places: Vec<Place> = mask.places().filter(|p| mask.count_on(p.cell, p.edge) > 1).collect();
         let evaluations = places.len() * settings.draws;
-        watcher.emit(Body::RoundStarted { round, mask, evaluations })?;
+        let mut known = std::mem::take(&mut progress.partial);
+        if known.is_empty() {
+            watcher.emit(Body::RoundStarted { round, mask, evaluations })?;
+        }
         let start = std::time::Instant::now();
         let mut scores: Vec<Scores> =
             places.iter().map(|p| Scores { place: *p, relative: Vec::with_capacity(settings.draws) }).collect();
         for draw in 0..settings.draws {
-            let base = evaluator.baseline(&mask, (round * settings.draws + draw) as u64)?;
-            watcher.emit(Body::Baseline { round, draw, values: base.iter().map(|v| Number(*v)).collect() })?;
-            for chunk in scores.chunks_mut(evaluator.parallel().max(1)) {
-                if watcher.interrupted()? {
-                    return Ok(progress.ended(true));
+            let sound = |v: &Vec<f64>| v.len() == evaluator.functions();
+            let mut found: Vec<Option<Vec<f64>>> =
+                places.iter().map(|p| known.remove(&(draw, *p)).filter(sound)).collect();
+            let missing: Vec<usize> = (0..places.len()).filter(|i| found[*i].is_none()).collect();
+            if !missing.is_empty() {
+                let base = evaluator.baseline(&mask, (round * settings.draws + draw) as u64)?;
+                watcher.emit(Body::Baseline { round, draw, values: base.iter().map(|v| Number(*v)).collect() })?;
+                for chunk in missing.chunks(evaluator.parallel().max(1)) {
+                    if watcher.interrupted()? {
+                        return Ok(progress.ended(true));
+                    }
+                    let at: Vec<Place> = chunk.iter().map(|i| places[*i]).collect();
+                    for place in &at {
+                        watcher.emit(Body::Scoring { round, draw, place: *place })?;
+                    }
+                    for (i, values) in chunk.iter().zip(evaluator.without(&mask, &at)?) {
+                        let differences: Vec<f64> = base.iter().zip(&values).map(|(b, v)| relative(*b, *v)).collect();
+                        watcher.emit(Body::Score {
+                            round,
+                            draw,
+                            place: places[*i],
+                            values: values.into_iter().map(Number).collect(),
+                            relative: differences.iter().map(|v| Number(*v)).collect(),
+                            score: Number(differences.iter().sum()),
+                        })?;
+                        found[*i] = Some(differences);
+                    }
                 }
-                let at: Vec<Place> = chunk.iter().map(|s| s.place).collect();
-                for place in &at {
-                    watcher.emit(Body::Scoring { round, draw, place: *place })?;
-                }
-                for (s, values) in chunk.iter_mut().zip(evaluator.without(&mask, &at)?) {
-                    let differences: Vec<f64> = base.iter().zip(&values).map(|(b, v)| relative(*b, *v)).collect();
-                    watcher.emit(Body::Score {
-                        round,
-                        draw,
-                        place: s.place,
-                        values: values.into_iter().map(Number).collect(),
-                        relative: differences.iter().map(|v| Number(*v)).collect(),
-                        score: Number(differences.iter().sum()),
-                    })?;
-                    s.relative.push(differences);
-                }
+            }
+            for (s, differences) in scores.iter_mut().zip(found) {
+                s.relative.extend(differences);
             }
         }
         let (removed, summaries) = settle(&mask, settings, round, &scores);

@@ -18,6 +18,7 @@ pub use search::{Searching, Snapshot};
 pub use series::{Bucket, Series};
 
 use crate::run::event::{Body, Event, Outcome, RunStarted, Stage, VERSION};
+use crate::run::standing::Progress;
 use crate::space::{CellKind, Edge, Genotype, Operation, Place};
 
 /// Number of a place, 0..224: normal cell first, edge by edge, operation by operation.
@@ -74,6 +75,8 @@ pub struct State {
     pub log: Log,
     pub paused: bool,
     pub ended: Option<Ended>,
+    /// How the run stands, as far as its events tell.
+    pub progress: Progress,
     /// Answers to commands since the run began; the last few.
     pub answers: Vec<Answer>,
     /// Lines of another version of the format, which are skipped.
@@ -108,6 +111,7 @@ impl State {
             self.began = event.time;
         }
         self.now = self.now.max(event.time);
+        self.progress.apply(event);
         self.log.note(event);
         self.score.apply(event);
         self.cut.apply(&event.body);

@@ -124,10 +124,9 @@ fn question(scene: &Scene, menu: Menu) -> (String, Vec<String>) {
             ("confirm this cut?".into(), lines)
         }
         Menu::Controls => ("cut of equal size by".into(), vec![]),
-        Menu::Quit if scene.ui.engine_here => {
-            ("a run is alive".into(), vec!["It runs in this program, so leaving ends it.".into()])
+        Menu::Quit => {
+            ("a run is alive".into(), vec!["It runs in a process of its own, with or without this window.".into()])
         }
-        Menu::Quit => ("a run is alive".into(), vec!["It runs in a process of its own.".into()]),
         Menu::Abort => ("abort the run?".into(), vec!["What came since the last checkpoint is lost.".into()]),
     }
 }

@@ -17,7 +17,8 @@ pub fn header(pad: &mut Pad, scene: &Scene) {
     let strip_width: u16 = strip.iter().map(|s| text::width(&s.0)).sum();
     let left = w.saturating_sub(strip_width + 2);
     let name = state.run.as_ref().map_or_else(|| "zonas".into(), |r| text::sanitize(&r.run));
-    let status = if state.run.is_some() { state.status() } else { String::new() };
+    let own = || if state.run.is_some() { state.status() } else { String::new() };
+    let status = scene.ui.standing.map_or_else(own, str::to_string);
     let status_width = text::width(&status);
     let strong = pad.theme.strong();
     let room = left.saturating_sub(1 + if status.is_empty() { 0 } else { status_width + 3 });
@@ -57,6 +58,7 @@ fn light(pad: &Pad, scene: &Scene) -> (char, Style) {
             Outcome::Aborted => ('■', pad.theme.warning()),
             Outcome::Failed => ('✗', pad.theme.bad()),
         },
+        None if scene.ui.standing.is_some() => ('■', pad.theme.bad()),
         None if state.paused => ('■', pad.theme.warning()),
         None if state.cut.is_open() => ('◆', pad.theme.warning()),
         None => ('●', pad.theme.good()),
@@ -106,7 +108,12 @@ pub fn footer(pad: &mut Pad, scene: &Scene) {
         at = pad.text(at, 0, title, dim);
     }
     if scene.ui.leaving {
-        pad.fitted(1, 0, room, "stopping; the terminal comes back when the run has ended", pad.theme.warning());
+        pad.fitted(1, 0, room, "asked; this window closes when the engine has answered (q: now)", pad.theme.warning());
+        return;
+    }
+    if let Some(words) = scene.ui.replay.as_ref().filter(|_| scene.ui.flash.is_none() && !context.is_dialogue()) {
+        let end = pad.fitted(1, 0, room, words, pad.theme.plain());
+        pad.fitted(end + 2, 0, room.saturating_sub(end + 2), "space pause  , . seek  < > speed", dim);
         return;
     }
     if let Some((flash, _)) = &scene.ui.flash {

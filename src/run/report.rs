@@ -2,10 +2,12 @@
 
 use serde::Serialize;
 
-use crate::run::RunFolder;
-use crate::run::event::{Body, Cut, Event, Outcome, Stage};
-use crate::run::journal::Tail;
-use crate::run::number::Number;
+use super::RunFolder;
+use super::event::{Body, Cut, Event, Level, Stage};
+use super::journal::Tail;
+use super::lock::Liveness;
+use super::number::Number;
+use super::standing::{Progress, Standing};
 use crate::space::Genotype;
 
 /// What `zonas runs` and `zonas show` tell. What is not known yet is absent.
@@ -13,9 +15,12 @@ use crate::space::Genotype;
 pub struct Report {
     pub run: String,
     pub folder: String,
-    /// `scoring`, `waiting for a cut`, `searching`, `done`, `stopped`, `aborted`, `failed`, `crashed`, `new`.
-    pub state: String,
+    /// `new`, `running`, `paused`, `waiting for a cut`, `done`, `stopped`, `aborted`, `failed`, `crashed`, `unreachable`.
+    pub state: &'static str,
+    /// What it is at, or why it is so.
     pub detail: Option<String>,
+    /// Time of the latest event, seconds since 1970.
+    pub last: Option<f64>,
     pub data: Option<String>,
     pub device: Option<String>,
     pub threads: Option<usize>,
@@ -50,31 +55,36 @@ pub struct Report {
     pub skipped_lines: u64,
 }
 
+/// What `zonas show` tells of a run, and how it stands.
+#[derive(Clone, Debug)]
+pub struct Read {
+    pub report: Report,
+    pub standing: Standing,
+}
+
 impl Report {
-    pub fn read(folder: &RunFolder) -> Report {
-        let mut report = Report {
-            run: folder.name(),
-            folder: folder.path().display().to_string(),
-            state: "new".into(),
-            ..Report::default()
-        };
-        let mut tail = Tail::events(folder);
-        let (mut stage, mut ended) = (None, false);
+    pub fn read(folder: &RunFolder) -> Read {
+        let mut report =
+            Report { run: folder.name(), folder: folder.path().display().to_string(), ..Report::default() };
+        // Before the journal: an engine that ends meanwhile has written its last word.
+        let liveness = Liveness::of(folder);
+        let mut tail = Tail::events(folder).without_dense();
+        let mut progress = Progress::default();
         loop {
             let events = tail.read();
             if events.is_empty() {
                 break;
             }
             for e in &events {
-                report.fold(e, &mut stage, &mut ended);
+                progress.apply(e);
+                report.fold(e);
             }
         }
         report.skipped_lines = tail.skipped;
-        if !ended && stage.is_some() && !folder.is_locked() {
-            // Its engine is gone without a word.
-            report.state = "crashed".into();
-        }
-        report
+        report.last = (progress.last > 0.0).then_some(progress.last);
+        let standing = progress.standing(&liveness, folder);
+        (report.state, report.detail) = (standing.word(), standing.detail().map(str::to_string));
+        Read { report, standing }
     }
 
     fn cut(&mut self, cut: &Cut) {
@@ -85,24 +95,12 @@ impl Report {
         (self.predicted_bytes, self.full_bytes) = (Some(cut.memory_bytes), Some(cut.full_memory_bytes));
     }
 
-    fn fold(&mut self, event: &Event, stage: &mut Option<Stage>, ended: &mut bool) {
+    fn fold(&mut self, event: &Event) {
         match &event.body {
             Body::RunStarted(s) => {
-                *ended = false;
-                self.state = "started".into();
                 self.data = Some(s.data.name.clone());
                 self.device = Some(s.device.clone());
                 (self.threads, self.seed) = (Some(s.threads), Some(s.seed));
-            }
-            Body::StageStarted { stage: s } => {
-                *stage = Some(*s);
-                self.state = match s {
-                    Stage::Score => "scoring",
-                    Stage::Cut => "waiting for a cut",
-                    Stage::Search => "searching",
-                    Stage::Cell => "deriving the cell",
-                }
-                .into();
             }
             Body::StageEnded { stage: Stage::Search, seconds, peak_bytes } => {
                 (self.search_seconds, self.search_peak_bytes) = (Some(*seconds), *peak_bytes);
@@ -129,22 +127,7 @@ impl Report {
                 self.genotype = Some(genotype.clone());
                 (self.parameters, self.macs) = (Some(*parameters), Some(*macs));
             }
-            Body::Paused => self.state = "paused".into(),
-            Body::Resumed => {
-                self.state = if *stage == Some(Stage::Search) { "searching" } else { "scoring" }.into();
-            }
-            Body::Log { level, .. } if *level >= crate::run::event::Level::Warning => self.warnings += 1,
-            Body::RunEnded { outcome, detail } => {
-                *ended = true;
-                self.detail = Some(detail.clone());
-                self.state = match outcome {
-                    Outcome::Done => "done",
-                    Outcome::Stopped => "stopped",
-                    Outcome::Aborted => "aborted",
-                    Outcome::Failed => "failed",
-                }
-                .into();
-            }
+            Body::Log { level, .. } if *level >= Level::Warning => self.warnings += 1,
             _ => {}
         }
     }

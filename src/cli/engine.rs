@@ -1,0 +1,121 @@
+//! The hidden sub-command that is the engine of a run, and what runs of the foreground share with it: signals.
+
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+use color_eyre::eyre;
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1};
+use signal_hook::iterator::Signals;
+
+use super::Exit;
+use crate::engine::{self, Confirm, EngineError, Interrupt, Options, Outcome};
+use crate::run::RunFolder;
+
+#[derive(Args, Debug)]
+pub struct EngineArguments {
+    /// The run's folder.
+    folder: PathBuf,
+    #[arg(long, value_enum, default_value = "stop")]
+    confirm: Confirming,
+    #[arg(long)]
+    force: bool,
+}
+
+/// What becomes of the automatic cut.
+#[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Confirming {
+    /// It is taken.
+    Automatic,
+    /// The engine waits for a confirmation.
+    Wait,
+    /// The run stops there.
+    Stop,
+}
+
+impl Confirming {
+    pub const fn word(self) -> &'static str {
+        match self {
+            Confirming::Automatic => "automatic",
+            Confirming::Wait => "wait",
+            Confirming::Stop => "stop",
+        }
+    }
+
+    pub const fn confirm(self) -> Confirm {
+        match self {
+            Confirming::Automatic => Confirm::Automatic,
+            Confirming::Wait => Confirm::Wait,
+            Confirming::Stop => Confirm::Stop,
+        }
+    }
+}
+
+pub fn run(a: &EngineArguments) -> eyre::Result<Exit> {
+    let folder = RunFolder::at(&a.folder)?;
+    work(&folder, a.confirm, a.force)
+}
+
+/// Runs the engine of a run in this process.
+pub fn work(folder: &RunFolder, confirming: Confirming, force: bool) -> eyre::Result<Exit> {
+    let config = folder.config()?;
+    let options = Options { confirm: confirming.confirm(), force, ..Options::default() };
+    obey_signals(&options.interrupt, Duration::from_secs(config.run.grace_seconds))?;
+    match engine::run(folder, &config, &options) {
+        Ok(outcome) => Ok(exit(outcome)),
+        Err(EngineError::LeftWaiting(reason)) => {
+            use std::io::Write;
+            // Who asked to leave knows; this is for who looks later.
+            let _ =
+                writeln!(std::io::stderr(), "stopped while it waited: {}", crate::explorer::text::sanitize(&reason));
+            Ok(Exit::Stopped)
+        }
+        Err(e) => Err(e.into()),
+    }
+}
+
+pub const fn exit(outcome: Outcome) -> Exit {
+    match outcome {
+        Outcome::Done => Exit::Done,
+        Outcome::Failed => Exit::Failure,
+        Outcome::Aborted => Exit::Interrupted,
+        Outcome::Stopped => Exit::Stopped,
+    }
+}
+
+/// SIGTERM, SIGUSR1 and the first SIGINT: leave after this step with a checkpoint, within the grace period. The second
+/// SIGINT: at once. SIGHUP: nothing.
+fn obey_signals(interrupt: &Interrupt, grace: Duration) -> eyre::Result<()> {
+    let mut signals = Signals::new([SIGINT, SIGTERM, SIGUSR1, SIGHUP])?;
+    let interrupt = interrupt.clone();
+    std::thread::Builder::new().name("signals".into()).spawn(move || {
+        let interrupted = AtomicBool::new(false);
+        for signal in signals.forever() {
+            if signal == SIGHUP {
+                continue;
+            }
+            if signal == SIGINT && interrupted.swap(true, Ordering::SeqCst) {
+                last_word("ended at once by a second interrupt", Exit::Interrupted);
+            }
+            let first = !interrupt.is_asked();
+            interrupt.ask();
+            if first && signal != SIGINT {
+                std::thread::spawn(move || {
+                    std::thread::sleep(grace);
+                    last_word(
+                        "the step did not end within run.grace_seconds; the last checkpoint holds",
+                        Exit::Stopped,
+                    );
+                });
+            }
+        }
+    })?;
+    Ok(())
+}
+
+fn last_word(text: &str, exit: Exit) -> ! {
+    use std::io::Write;
+    let _ = writeln!(std::io::stderr(), "{text}");
+    std::process::exit(i32::from(exit.code()))
+}

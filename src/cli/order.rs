@@ -1,0 +1,259 @@
+//! Commands to a run from the shell: each is appended to its folder, and answered by its engine.
+
+use std::time::{Duration, Instant};
+
+use clap::Args;
+use color_eyre::eyre;
+
+use super::{Exit, Output, Place, Usage};
+use crate::explorer::text;
+use crate::run::RunFolder;
+use crate::run::command::{Body as Order, Edit};
+use crate::run::event::{Body, Cut, Event};
+use crate::run::journal::{Tail, send};
+use crate::run::lock::Pulse;
+use crate::run::report::Report;
+use crate::run::standing::Standing;
+
+/// Between two looks for the answer.
+const LOOK: Duration = Duration::from_millis(20);
+
+#[derive(Args, Debug)]
+pub struct OrderArguments {
+    /// Name of a run, or the path of its folder.
+    run: String,
+    /// Wait for the engine's answer for at most so many seconds; it answers between two steps.
+    #[arg(long, default_value_t = 600)]
+    timeout: u64,
+}
+
+#[derive(Args, Debug)]
+#[command(group = clap::ArgGroup::new("edit").required(true).multiple(true))]
+pub struct CutArguments {
+    #[command(flatten)]
+    order: OrderArguments,
+    /// The automatic cut at this level; what was decided by hand stays.
+    #[arg(long, value_name = "XI", group = "edit", allow_negative_numbers = true)]
+    xi: Option<f64>,
+    /// The automatic cut that keeps the most within so much memory, as in 2GiB or 800MiB.
+    #[arg(long, value_name = "BYTES", group = "edit", value_parser = bytes, conflicts_with = "xi")]
+    budget: Option<u64>,
+    /// Where the automatic cut comes from: `scores`, `random`, `cheapest` or `most_parameters`.
+    #[arg(long, group = "edit")]
+    source: Option<String>,
+    /// Take back all changes by hand.
+    #[arg(long, group = "edit")]
+    automatic: bool,
+    /// Keep an operation, as in normal:3:sep_conv_3x3; may be given again.
+    #[arg(long, value_name = "CELL:EDGE:OPERATION", group = "edit")]
+    keep: Vec<crate::space::Place>,
+    /// Drop an operation; may be given again.
+    #[arg(long, value_name = "CELL:EDGE:OPERATION", group = "edit")]
+    drop: Vec<crate::space::Place>,
+    #[arg(long, group = "edit", exclusive = false)]
+    undo: bool,
+    #[arg(long, group = "edit")]
+    redo: bool,
+}
+
+#[derive(Args, Debug)]
+pub struct ConfirmArguments {
+    #[command(flatten)]
+    order: OrderArguments,
+    /// Only if the cut has been changed so many times and no more [default: as it is now].
+    #[arg(long)]
+    revision: Option<usize>,
+}
+
+/// `2GiB`, `800MiB`, `1.5G`, `4096`.
+fn bytes(given: &str) -> Result<u64, String> {
+    let split = given.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(given.len());
+    let (number, unit) = given.split_at(split);
+    let unit = match unit.trim().to_ascii_lowercase().trim_end_matches("ib").trim_end_matches('b') {
+        "" => 0,
+        "k" => 10,
+        "m" => 20,
+        "g" => 30,
+        "t" => 40,
+        _ => return Err("give it in bytes, KiB, MiB, GiB or TiB, as in 2GiB".into()),
+    };
+    let number: f64 = number.parse().map_err(|_| "give it as a number with a unit, as in 2GiB".to_string())?;
+    Ok((number * f64::from(1u32 << (unit % 32)) * if unit >= 32 { 4_294_967_296.0 } else { 1.0 }) as u64)
+}
+
+/// `zonas pause RUN` and its like.
+pub fn run(place: &Place, a: &OrderArguments, order: Order) -> eyre::Result<Exit> {
+    let mut asked = Asked::open(place, a)?;
+    asked.ask(order)
+}
+
+pub fn cut(place: &Place, a: &CutArguments) -> eyre::Result<Exit> {
+    let mut asked = Asked::open(place, &a.order)?;
+    let mut orders = Vec::new();
+    orders.extend(a.automatic.then_some(Order::Cut(Edit::Automatic)));
+    orders.extend(a.undo.then_some(Order::Undo));
+    orders.extend(a.redo.then_some(Order::Redo));
+    orders.extend(a.source.iter().map(|source| Order::Cut(Edit::Source { source: source.clone() })));
+    orders.extend(a.xi.map(|xi| Order::Cut(Edit::Level { xi })));
+    orders.extend(a.budget.map(|bytes| Order::Cut(Edit::Budget { bytes })));
+    orders.extend(a.keep.iter().map(|place| Order::Cut(Edit::Keep { place: *place })));
+    orders.extend(a.drop.iter().map(|place| Order::Cut(Edit::Drop { place: *place })));
+    for order in orders {
+        let exit = asked.ask(order)?;
+        if exit != Exit::Done {
+            return Ok(exit);
+        }
+    }
+    asked.tell_cut()?;
+    Ok(Exit::Done)
+}
+
+pub fn confirm(place: &Place, a: &ConfirmArguments) -> eyre::Result<Exit> {
+    let mut asked = Asked::open(place, &a.order)?;
+    let revision = a.revision.or(asked.proposals.checked_sub(1));
+    asked.ask(Order::Confirm { revision })
+}
+
+/// A run whose engine listens.
+struct Asked {
+    folder: RunFolder,
+    tail: Tail<Event>,
+    pulse: Pulse,
+    timeout: Duration,
+    /// Cuts that were proposed so far, and the last.
+    proposals: usize,
+    cut: Option<Cut>,
+    out: Output<std::io::Stdout>,
+}
+
+impl Asked {
+    fn open(place: &Place, a: &OrderArguments) -> eyre::Result<Asked> {
+        let folder = RunFolder::open(&place.folder()?, &a.run)?;
+        let mut read = Report::read(&folder);
+        let begun = Instant::now();
+        // What is asked may depend on what the engine says first.
+        while read.standing == Standing::Starting && begun.elapsed() < Duration::from_secs(a.timeout) {
+            std::thread::sleep(LOOK);
+            read = Report::read(&folder);
+        }
+        if !read.standing.has_engine() {
+            let name = folder.name();
+            let detail = read.standing.detail().map_or(String::new(), |d| format!(" ({d})"));
+            let hint = if read.standing.can_go_on() {
+                format!("; `zonas run --resume {name}` takes it up again")
+            } else {
+                String::new()
+            };
+            let state = read.report.state;
+            return Err(Usage(format!("no engine is at work on {name}: it is {state}{detail}{hint}")).into());
+        }
+        let mut asked = Asked {
+            tail: Tail::events(&folder).without_dense(),
+            folder,
+            pulse: Pulse::default(),
+            timeout: Duration::from_secs(a.timeout),
+            proposals: 0,
+            cut: None,
+            out: Output::stdout(),
+        };
+        while asked.read("").is_some() {}
+        Ok(asked)
+    }
+
+    /// What came since, with the answer to a command if it is there; `None` if nothing came.
+    fn read(&mut self, id: &str) -> Option<Option<Result<(), String>>> {
+        let events = self.tail.read();
+        if events.is_empty() {
+            return None;
+        }
+        let mut answer = None;
+        for e in events {
+            match e.body {
+                Body::CutProposed(cut) => {
+                    self.proposals += 1;
+                    self.cut = Some(cut);
+                }
+                Body::CommandAccepted { id: of, .. } if of == id => answer = Some(Ok(())),
+                Body::CommandRefused { id: of, reason, .. } if of == id => answer = Some(Err(reason)),
+                _ => {}
+            }
+        }
+        Some(answer)
+    }
+
+    /// Sends a command and waits for its answer.
+    fn ask(&mut self, order: Order) -> eyre::Result<Exit> {
+        let name = order.name();
+        let id = send(&self.folder, order)?;
+        let begun = Instant::now();
+        let mut looked = Instant::now();
+        loop {
+            match self.read(&id) {
+                Some(Some(Ok(()))) => {
+                    self.out.line(&format!("{name}: accepted"))?;
+                    return Ok(Exit::Done);
+                }
+                Some(Some(Err(reason))) => {
+                    self.out.line(&text::sanitize(&format!("{name}: refused: {reason}")))?;
+                    return Ok(Exit::Failure);
+                }
+                Some(None) => continue,
+                None => {}
+            }
+            if looked.elapsed() > Duration::from_millis(500) {
+                looked = Instant::now();
+                if !self.pulse.look(&self.folder).is_alive() && self.read(&id).is_none() {
+                    let state = Report::read(&self.folder).report.state;
+                    eyre::bail!("{name}: not answered: the engine is gone, the run is {state}");
+                }
+            }
+            if begun.elapsed() > self.timeout {
+                let seconds = self.timeout.as_secs();
+                eyre::bail!(
+                    "{name}: not answered within {seconds} s; it stands in commands.jsonl and will be when the step ends"
+                );
+            }
+            std::thread::sleep(LOOK);
+        }
+    }
+
+    /// The cut that stands after the changes: what the answer to them has brought.
+    fn tell_cut(&mut self) -> eyre::Result<()> {
+        // The proposal follows its answer at once.
+        for _ in 0..50 {
+            while self.read("").is_some() {}
+            std::thread::sleep(LOOK / 4);
+        }
+        if let Some(cut) = &self.cut {
+            let line = format!(
+                "ξ {} by {}: {} of 224 kept, {} by hand, predicted {} of {}; revision {}",
+                cut.xi,
+                cut.source,
+                cut.mask.count(),
+                cut.by_hand.len(),
+                text::bytes(cut.memory_bytes),
+                text::bytes(cut.full_memory_bytes),
+                self.proposals - 1
+            );
+            self.out.line(&text::sanitize(&line))?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::bytes;
+
+    #[test]
+    fn amounts_of_memory_have_units() {
+        for (text, n) in
+            [("4096", 4096), ("2GiB", 2 << 30), ("1.5g", 3 << 29), ("800 MiB", 800 << 20), ("1tb", 1 << 40)]
+        {
+            assert_eq!(bytes(text), Ok(n), "{text}");
+        }
+        for bad in ["", "GiB", "2 apples", "-1", "1.2.3"] {
+            assert!(bytes(bad).is_err(), "{bad}");
+        }
+    }
+}

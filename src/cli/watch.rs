@@ -1,0 +1,198 @@
+//! Watching a run from the shell: its events as they come, as lines for people or as JSON.
+
+mod lines;
+mod progress;
+
+use std::io;
+use std::process::ExitStatus;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use color_eyre::eyre;
+use rustix::process::Signal;
+use signal_hook::consts::{SIGINT, SIGTERM, SIGUSR1};
+use signal_hook::iterator::Signals;
+
+use super::run::Form;
+use super::{Closed, Exit, Output, output};
+use crate::explorer::text;
+use crate::run::event::{Body, Event, Outcome};
+use crate::run::journal::Tail;
+use crate::run::{RunFolder, process};
+
+/// Between two looks at the journal.
+const LOOK: Duration = Duration::from_millis(30);
+
+/// How watching came to its end.
+pub enum Watched {
+    /// The run has ended so.
+    Ended(Exit),
+    /// Standard output was closed by its reader.
+    Closed,
+}
+
+/// Prints what comes.
+pub struct Watching {
+    folder: RunFolder,
+    tail: Tail<Event>,
+    form: Form,
+    progress: progress::Progress,
+    outcome: Option<Outcome>,
+}
+
+impl Watching {
+    /// From what is written from now on: what was told before is not told again.
+    pub fn from_now(folder: &RunFolder, form: Form) -> Watching {
+        let mut watching = Watching::from_start(folder, form);
+        watching.tail = Tail::events(folder).at_end();
+        watching
+    }
+
+    pub fn from_start(folder: &RunFolder, form: Form) -> Watching {
+        Watching {
+            folder: folder.clone(),
+            tail: Tail::events(folder),
+            form,
+            progress: progress::Progress::new(),
+            outcome: None,
+        }
+    }
+
+    /// Prints what has come since; true if there was something.
+    pub fn print(&mut self, out: &mut Output<io::Stdout>) -> eyre::Result<bool> {
+        let events = self.tail.read();
+        for e in &events {
+            self.outcome = match &e.body {
+                Body::RunEnded { outcome, .. } => Some(*outcome),
+                _ => None,
+            };
+            self.progress.take(e);
+            let form = self.form;
+            self.progress.hidden(|| print(out, e, form))?;
+        }
+        Ok(!events.is_empty())
+    }
+
+    /// The outcome, if the last event is the end of an engine.
+    pub fn outcome(&self) -> Option<Outcome> {
+        self.outcome
+    }
+
+    /// Until the engine of this process ends. A closed output does not end it.
+    pub fn thread(
+        mut self,
+        out: &mut Output<io::Stdout>,
+        engine: JoinHandle<eyre::Result<Exit>>,
+    ) -> eyre::Result<Exit> {
+        let mut open = true;
+        loop {
+            // Looked at before reading, so that the last lines are not missed.
+            let over = engine.is_finished();
+            let quiet = match open.then(|| self.print(out)) {
+                None => true,
+                Some(Ok(more)) => !more,
+                // A reader that left, a terminal that is gone: the run is worth more than its lines.
+                Some(Err(_)) => {
+                    open = false;
+                    true
+                }
+            };
+            if quiet {
+                if over {
+                    break;
+                }
+                std::thread::sleep(LOOK);
+            }
+        }
+        self.progress.finish();
+        engine.join().map_err(|_| eyre::eyre!("the engine broke down; what it wrote is in {}", self.shown()))?
+    }
+
+    /// Until the engine in its own process ends. Interrupts and terminations are handed on to it; a hang-up ends only the
+    /// watching.
+    pub fn process(mut self, out: &mut Output<io::Stdout>, mut engine: process::Engine) -> eyre::Result<Watched> {
+        let mut signals = Signals::new([SIGINT, SIGTERM, SIGUSR1])?;
+        loop {
+            hand_on(&mut signals, engine.id());
+            let over = engine.ended();
+            match self.print(out) {
+                Ok(true) => {}
+                Ok(false) => match over {
+                    Some(status) => return self.ended(status, &engine),
+                    None => std::thread::sleep(LOOK),
+                },
+                Err(e) if e.is::<Closed>() => {
+                    self.progress.finish();
+                    engine.forget();
+                    return Ok(Watched::Closed);
+                }
+                Err(e) => return Err(e),
+            }
+        }
+    }
+
+    /// Until the engine in its own process has said its first word, or has ended before.
+    pub fn beginning(mut self, out: &mut Output<io::Stdout>, mut engine: process::Engine) -> eyre::Result<Watched> {
+        loop {
+            let over = engine.ended();
+            if !self.tail.read().is_empty() {
+                engine.forget();
+                let name = text::sanitize(&self.folder.name());
+                let line = format!("{name} runs by itself; watch it with `zonas attach {name}` or `zonas tail {name}`");
+                out.line(&line)?;
+                return Ok(Watched::Ended(Exit::Done));
+            }
+            match over {
+                Some(status) => return self.ended(status, &engine),
+                None => std::thread::sleep(LOOK),
+            }
+        }
+    }
+
+    fn ended(self, status: ExitStatus, engine: &process::Engine) -> eyre::Result<Watched> {
+        self.progress.finish();
+        if let Some(outcome) = self.outcome.filter(|o| *o != Outcome::Failed) {
+            return Ok(Watched::Ended(super::engine::exit(outcome)));
+        }
+        let said = engine.said();
+        let code = status.code().unwrap_or(1);
+        let exit = [Exit::BadInput, Exit::Stopped, Exit::Interrupted].into_iter().find(|e| i32::from(e.code()) == code);
+        let last = said.lines().rev().find(|l| !l.trim().is_empty()).unwrap_or("").trim();
+        let words = last.strip_prefix("error: ").unwrap_or(last);
+        match exit {
+            Some(exit @ (Exit::Stopped | Exit::Interrupted)) => {
+                if !words.is_empty() {
+                    use io::Write;
+                    let _ = writeln!(io::stderr(), "{}", text::sanitize(words));
+                }
+                Ok(Watched::Ended(exit))
+            }
+            Some(Exit::BadInput) if !words.is_empty() => Err(super::Usage(words.to_string()).into()),
+            _ if words.is_empty() => {
+                Err(eyre::eyre!("the engine ended ({status}) and said nothing; see {}", self.shown()))
+            }
+            _ => Err(eyre::eyre!("{words}")),
+        }
+    }
+
+    fn shown(&self) -> String {
+        self.folder.path().display().to_string()
+    }
+}
+
+fn print(out: &mut Output<io::Stdout>, e: &Event, form: Form) -> eyre::Result<()> {
+    match form {
+        Form::Json => out.line(&output::escape(&serde_json::to_string(e)?)),
+        Form::Text => lines::lines(e).iter().try_for_each(|l| out.line(&text::sanitize(l))),
+    }
+}
+
+/// Signals that are the engine's to obey, handed on by the watcher.
+fn hand_on(signals: &mut Signals, engine: u32) {
+    for signal in signals.pending() {
+        let known = [(SIGINT, Signal::INT), (SIGTERM, Signal::TERM), (SIGUSR1, Signal::USR1)];
+        if let Some((_, signal)) = known.iter().find(|(number, _)| *number == signal) {
+            process::signal(engine, *signal);
+        }
+    }
+}

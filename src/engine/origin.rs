@@ -1,0 +1,55 @@
+//! What a result comes from: whether a run that is taken up again is still the same run.
+
+use super::control::Control;
+use super::setup::Setup;
+use super::{EngineError, Past};
+use crate::kernels;
+use crate::run::config::Config;
+use crate::run::event::{Body, Level, Origin};
+
+pub(super) fn of(setup: &Setup) -> Origin {
+    Origin {
+        program: concat!("zonas ", env!("CARGO_PKG_VERSION")).into(),
+        vectors: kernels::level().name().into(),
+        data: setup.dataset.fingerprint(),
+        config: setup.config.to_toml(),
+    }
+}
+
+/// What has changed; an error, unless it is forced.
+pub(super) fn compare(before: Option<&Origin>, now: &Origin, force: bool) -> Result<Vec<String>, EngineError> {
+    let Some(before) = before else { return Ok(Vec::new()) };
+    let mut changes = Vec::new();
+    let shown = |text: &str| text.chars().filter(|c| !c.is_control()).take(60).collect::<String>();
+    if before.program != now.program {
+        changes.push(format!("it was begun by {}, and this is {}", shown(&before.program), now.program));
+    }
+    if before.vectors != now.vectors {
+        let (was, is) = (shown(&before.vectors), &now.vectors);
+        changes.push(format!("it was begun with vector instructions {was}, and this machine has {is}"));
+    }
+    if before.data != now.data {
+        changes.push("the pictures or labels of data.source are not the ones it was begun with".into());
+    }
+    match (Config::parse(&before.config, "the journal"), Config::parse(&now.config, "config.toml")) {
+        (Ok(was), Ok(is)) => {
+            let told = |(key, a, b)| format!("setting {key} was {a} and is {b}");
+            changes.extend(was.differences(&is).into_iter().map(told));
+        }
+        _ => changes.push("the settings that it was begun with can't be read any more".into()),
+    }
+    if changes.is_empty() || force { Ok(changes) } else { Err(EngineError::Changed(changes)) }
+}
+
+/// Puts it into the journal, where it is new.
+pub(super) fn tell(control: &mut Control, past: &Past, setup: &Setup, changes: &[String]) -> Result<(), EngineError> {
+    let now = of(setup);
+    if past.origin.as_ref() != Some(&now) {
+        control.emit(Body::Origin(now))?;
+    }
+    if !changes.is_empty() {
+        let text = format!("taken up by force: {}; the result is not that of one run", changes.join("; "));
+        control.log(Level::Warning, text)?;
+    }
+    Ok(())
+}

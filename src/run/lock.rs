@@ -1,0 +1,489 @@
+//! One engine per run. The file `lock` is locked by the engine, which dies with its process, and holds one line that says
+//! who the engine is and beats: for those on other machines, and for file systems whose locks cannot be trusted.
+
+use std::fs::{self, File};
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use serde::{Deserialize, Serialize};
+
+use super::folder::{FolderError, LOCK, RunFolder, io_error, open_private, private};
+use super::journal::now;
+
+/// Between two beats.
+const BEAT: Duration = Duration::from_secs(2);
+/// A heart that has not beaten for so long stands still, as far as another machine can tell.
+const STALE: Duration = Duration::from_secs(20);
+/// The line is padded to this length, so that it is replaced in place by one write, for which even a full disk has room.
+const LINE: usize = 512;
+/// Letters of the reason for waiting that fit in the line.
+const REASON: usize = 160;
+/// Those who look whether an engine is alive hold the lock for a moment: an engine that finds it taken tries again so
+/// often, after so long.
+const LOOKS: usize = 20;
+const LOOK: Duration = Duration::from_millis(10);
+
+/// The engine that has or had a run, as its lock file tells.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Holder {
+    pub pid: u32,
+    pub host: String,
+    /// The start of the machine that it runs on.
+    pub boot: String,
+    /// When the process began, in the system's own count: tells it from a later one of the same number.
+    pub born: u64,
+    /// The file that this line was written to: in a copied folder it is another.
+    pub file: u64,
+    /// One for each engine.
+    pub token: String,
+    pub beat: u64,
+    /// Wall clock of the beat, seconds since 1970.
+    pub time: f64,
+    /// What the engine waits for, where it can't say so in the journal: a full disk, for example.
+    pub waits: Option<String>,
+    /// It has left the run in good order.
+    pub left: bool,
+}
+
+impl Holder {
+    /// `pid 7 on there`.
+    pub fn who(&self) -> String {
+        let host: String = self.host.chars().filter(|c| !c.is_control()).take(60).collect();
+        if host.is_empty() { format!("pid {}", self.pid) } else { format!("pid {} on {host}", self.pid) }
+    }
+
+    fn is_of(&self, about: &fs::Metadata) -> bool {
+        self.file == inode(about)
+    }
+
+    /// Whether its process is there; `None` if that is another machine's to know.
+    fn process(&self) -> Option<bool> {
+        if self.host != host() {
+            return None;
+        }
+        // Another start of the machine: no process outlives that.
+        Some(self.boot == boot() && born(self.pid).is_some_and(|b| b == self.born))
+    }
+}
+
+/// Whether an engine is at work on a run.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Liveness {
+    Alive(Holder),
+    /// There is none; the last one, if there was any.
+    Gone(Option<Holder>),
+    /// It is on another machine, and its heartbeat is old.
+    Unreachable(Holder),
+}
+
+impl Liveness {
+    /// Looks once.
+    pub fn of(folder: &RunFolder) -> Liveness {
+        let Ok(mut file) = File::open(folder.file(LOCK)) else { return Liveness::Gone(None) };
+        let held = matches!(file.try_lock_shared(), Err(fs::TryLockError::WouldBlock));
+        let holder = file.metadata().ok().and_then(|about| read(&mut file).filter(|h| held || h.is_of(&about)));
+        match holder {
+            holder if held => Liveness::Alive(holder.unwrap_or_default()),
+            Some(h) if !h.left => match h.process() {
+                Some(true) => Liveness::Alive(h),
+                Some(false) => Liveness::Gone(Some(h)),
+                None if (now() - h.time).abs() < STALE.as_secs_f64() => Liveness::Alive(h),
+                None => Liveness::Unreachable(h),
+            },
+            holder => Liveness::Gone(holder),
+        }
+    }
+
+    pub fn is_alive(&self) -> bool {
+        matches!(self, Liveness::Alive(_))
+    }
+}
+
+/// For a watcher that stays: a heart that beats is alive, whatever the clocks of two machines say.
+#[derive(Debug, Default)]
+pub struct Pulse {
+    last: Option<(String, u64, Instant)>,
+}
+
+impl Pulse {
+    pub fn look(&mut self, folder: &RunFolder) -> Liveness {
+        let found = Liveness::of(folder);
+        let (Liveness::Alive(h) | Liveness::Unreachable(h)) = &found else {
+            self.last = None;
+            return found;
+        };
+        if h.host == host() {
+            return found;
+        }
+        match &self.last {
+            Some((token, beat, since)) if *token == h.token && *beat == h.beat => {
+                if since.elapsed() > STALE {
+                    Liveness::Unreachable(h.clone())
+                } else {
+                    found
+                }
+            }
+            before => {
+                let moved = before.is_some();
+                self.last = Some((h.token.clone(), h.beat, Instant::now()));
+                if moved { Liveness::Alive(h.clone()) } else { found }
+            }
+        }
+    }
+}
+
+/// Held by the engine of a run; dies with the process.
+#[derive(Debug)]
+pub struct RunLock {
+    shared: Arc<Shared>,
+    heart: Option<JoinHandle<()>>,
+    /// What is to be said of the engine before: it has left without a word.
+    pub before: Option<Holder>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    inner: Mutex<Inner>,
+    over: Condvar,
+}
+
+#[derive(Debug)]
+struct Inner {
+    file: File,
+    path: PathBuf,
+    holder: Holder,
+    /// Another engine has the run.
+    lost: bool,
+    over: bool,
+}
+
+impl RunLock {
+    /// Takes the run for this process, until the result is dropped.
+    ///
+    /// # Errors
+    /// Another engine has it, or a lock file that can't be written.
+    pub fn take(folder: &RunFolder) -> Result<RunLock, FolderError> {
+        let path = folder.file(LOCK);
+        let mut file =
+            open_private(private().read(true).write(true).truncate(false), &path).map_err(io_error("open", &path))?;
+        let mut taken = file.try_lock();
+        for _ in 0..LOOKS {
+            if !matches!(taken, Err(fs::TryLockError::WouldBlock)) {
+                break;
+            }
+            std::thread::sleep(LOOK);
+            taken = file.try_lock();
+        }
+        let locked = |holder: Option<Holder>| FolderError::Locked {
+            path: folder.path().to_path_buf(),
+            holder: holder.map_or(String::new(), |h| format!(" ({})", h.who())),
+        };
+        let trusted = match taken {
+            Ok(()) => true,
+            Err(fs::TryLockError::WouldBlock) => return Err(locked(read(&mut file))),
+            // A file system without locks: the heartbeat has to do.
+            Err(fs::TryLockError::Error(e)) if has_no_locks(&e) => false,
+            Err(fs::TryLockError::Error(e)) => return Err(io_error("lock", &path)(e)),
+        };
+        let about = file.metadata().map_err(io_error("read", &path))?;
+        let before = read(&mut file).filter(|h| !h.left && h.is_of(&about));
+        if let Some(h) = &before
+            && h.process().unwrap_or_else(|| beats(&path, h))
+        {
+            return Err(locked(before));
+        }
+        let token = format!("{}-{:x}", std::process::id(), (now() * 1e6) as u64);
+        let holder = Holder {
+            pid: std::process::id(),
+            host: host(),
+            boot: boot(),
+            born: born(std::process::id()).unwrap_or(0),
+            file: inode(&about),
+            token,
+            ..Holder::default()
+        };
+        let mut inner = Inner { file, path: path.clone(), holder, lost: false, over: false };
+        inner.write().map_err(io_error("write", &path))?;
+        if !trusted {
+            // Of two that came at once, the one that wrote last has it.
+            std::thread::sleep(2 * BEAT);
+            if let Some(other) = read(&mut inner.file).filter(|h| h.token != inner.holder.token) {
+                return Err(locked(Some(other)));
+            }
+        }
+        let shared = Arc::new(Shared { inner: Mutex::new(inner), over: Condvar::new() });
+        let beating = Arc::clone(&shared);
+        // Without the thread the lock holds, only the heart stands still.
+        let heart = std::thread::Builder::new().name("heart".into()).spawn(move || beating.beat()).ok();
+        Ok(RunLock { shared, heart, before })
+    }
+
+    /// Says what the engine waits for, where the journal can't; `None`: nothing any more.
+    pub fn waits(&self, reason: Option<&str>) {
+        let mut inner = self.shared.lock();
+        inner.holder.waits = reason.map(|r| r.chars().filter(|c| !c.is_control()).take(REASON).collect());
+        let _ = inner.write();
+    }
+
+    /// Whether another engine has taken the run, because this one stood still for too long: it must not write any more.
+    pub fn is_lost(&self) -> bool {
+        self.shared.lock().lost
+    }
+}
+
+impl Drop for RunLock {
+    fn drop(&mut self) {
+        {
+            let mut inner = self.shared.lock();
+            inner.over = true;
+            if !inner.lost {
+                inner.holder.left = true;
+                let _ = inner.write();
+            }
+        }
+        self.shared.over.notify_all();
+        let _ = self.heart.take().map(JoinHandle::join);
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn beat(&self) {
+        let mut inner = self.lock();
+        while !inner.over && !inner.lost {
+            inner = self.over.wait_timeout(inner, BEAT).unwrap_or_else(PoisonError::into_inner).0;
+            if !inner.over {
+                inner.check();
+            }
+        }
+    }
+}
+
+impl Inner {
+    /// Beats once, unless the run is another's now. A disk that fails for a moment makes the heart miss a beat, no more.
+    fn check(&mut self) {
+        let there = fs::metadata(&self.path).map(|about| self.holder.is_of(&about));
+        let own = read(&mut self.file).is_none_or(|h| h.token == self.holder.token);
+        if !own || matches!(there, Ok(false)) {
+            self.lost = true;
+            return;
+        }
+        let _ = self.write();
+    }
+
+    fn write(&mut self) -> io::Result<()> {
+        self.holder.beat += 1;
+        self.holder.time = now();
+        let mut line = serde_json::to_vec(&self.holder)?;
+        line.resize(LINE.max(line.len() + 1) - 1, b' ');
+        line.push(b'\n');
+        self.file.seek(SeekFrom::Start(0))?;
+        self.file.write_all(&line)?;
+        // What an older program left there may be longer.
+        self.file.set_len(line.len() as u64)
+    }
+}
+
+/// Whether the heart of an engine on another machine beats; takes as long as a heart may stand still.
+fn beats(path: &Path, before: &Holder) -> bool {
+    let begun = Instant::now();
+    while begun.elapsed() < STALE {
+        std::thread::sleep(BEAT);
+        // Opened anew: only then does a network file system ask again.
+        let now = File::open(path).ok().and_then(|mut f| read(&mut f));
+        if now.is_some_and(|h| h.token != before.token || h.beat != before.beat) {
+            return true;
+        }
+    }
+    false
+}
+
+fn read(file: &mut File) -> Option<Holder> {
+    let mut bytes = Vec::new();
+    file.seek(SeekFrom::Start(0)).ok()?;
+    file.take(8 * LINE as u64).read_to_end(&mut bytes).ok()?;
+    serde_json::from_slice(bytes.trim_ascii()).ok()
+}
+
+fn has_no_locks(e: &io::Error) -> bool {
+    e.kind() == io::ErrorKind::Unsupported || matches!(e.raw_os_error(), Some(37 | 38))
+}
+
+fn inode(about: &fs::Metadata) -> u64 {
+    #[cfg(unix)]
+    {
+        std::os::unix::fs::MetadataExt::ino(about)
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = about;
+        0
+    }
+}
+
+/// Name of this machine; empty where there is none to be had.
+fn host() -> String {
+    let name = fs::read_to_string("/proc/sys/kernel/hostname").ok().or_else(|| std::env::var("HOSTNAME").ok());
+    name.map_or(String::new(), |n| n.trim().chars().take(64).collect())
+}
+
+/// This start of this machine; empty where there is no such thing.
+fn boot() -> String {
+    fs::read_to_string("/proc/sys/kernel/random/boot_id").map_or(String::new(), |id| id.trim().to_string())
+}
+
+/// When a process began, in clock ticks since the machine started; `None` if there is no such process, or it has ended
+/// and only waits to be buried.
+#[cfg(target_os = "linux")]
+fn born(pid: u32) -> Option<u64> {
+    let text = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // The name, in brackets, may hold anything; what comes after does not.
+    let fields: Vec<&str> = text.rsplit_once(')')?.1.split_whitespace().collect();
+    if matches!(fields.first(), Some(&("Z" | "X"))) {
+        return None;
+    }
+    fields.get(19)?.parse().ok()
+}
+
+#[cfg(not(target_os = "linux"))]
+fn born(pid: u32) -> Option<u64> {
+    #[cfg(unix)]
+    {
+        let pid = rustix::process::Pid::from_raw(i32::try_from(pid).ok()?)?;
+        rustix::process::test_kill_process(pid).ok().map(|()| 0)
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = pid;
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::run::config::Config;
+
+    fn folder(runs: &Path) -> RunFolder {
+        RunFolder::create(runs, Some("r"), "x", &Config::default()).unwrap()
+    }
+
+    /// As another engine would have left it.
+    fn left(folder: &RunFolder, change: impl FnOnce(&mut Holder)) {
+        let path = folder.file(LOCK);
+        drop(RunLock::take(folder).unwrap());
+        let mut file = File::options().read(true).write(true).open(path).unwrap();
+        let mut holder = read(&mut file).unwrap();
+        assert!(holder.left);
+        holder.left = false;
+        change(&mut holder);
+        Inner { file, path: PathBuf::new(), holder, lost: false, over: false }.write().unwrap();
+    }
+
+    #[test]
+    fn one_engine_at_a_time_and_watchers_do_not_count() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = folder(dir.path());
+        assert_eq!(Liveness::of(&folder), Liveness::Gone(None));
+        let lock = RunLock::take(&folder).unwrap();
+        assert!(Liveness::of(&folder).is_alive());
+        let e = RunLock::take(&folder).unwrap_err().to_string();
+        assert!(e.contains(&format!("pid {}", std::process::id())), "{e}");
+        lock.waits(Some("no room"));
+        let Liveness::Alive(holder) = Liveness::of(&folder) else { panic!("it is alive") };
+        assert_eq!(holder.waits.as_deref(), Some("no room"));
+        drop(lock);
+        assert!(matches!(Liveness::of(&folder), Liveness::Gone(Some(Holder { left: true, .. }))));
+        // A watcher is looking just now.
+        let watcher = File::open(folder.file(LOCK)).unwrap();
+        watcher.try_lock_shared().unwrap();
+        let engine = std::thread::spawn(move || RunLock::take(&folder).map(drop));
+        std::thread::sleep(LOOK);
+        drop(watcher);
+        engine.join().unwrap().unwrap();
+    }
+
+    #[test]
+    fn a_stale_lock_is_known_and_a_live_one_is_not_stolen() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = folder(dir.path());
+        // Its process is gone; its machine was started again; its number is another's now.
+        let gone: [fn(&mut Holder); 3] = [|h| h.pid = u32::MAX - 7, |h| h.boot = "another".into(), |h| h.born ^= 1];
+        for change in gone {
+            left(&folder, change);
+            assert!(matches!(Liveness::of(&folder), Liveness::Gone(Some(_))));
+            let lock = RunLock::take(&folder).unwrap();
+            assert!(lock.before.is_some());
+        }
+        // It is there, though the lock does not tell.
+        left(&folder, |_| ());
+        assert!(Liveness::of(&folder).is_alive());
+        assert!(matches!(RunLock::take(&folder), Err(FolderError::Locked { .. })));
+        // On another machine: by its heartbeat.
+        left_on(&folder, now());
+        assert!(Liveness::of(&folder).is_alive());
+        left_on(&folder, now() - 3600.0);
+        assert!(matches!(Liveness::of(&folder), Liveness::Unreachable(_)));
+        // A clock that was set back is no sign of life either.
+        left_on(&folder, now() + 3600.0);
+        assert!(matches!(Liveness::of(&folder), Liveness::Unreachable(_)));
+        let mut pulse = Pulse::default();
+        assert!(matches!(pulse.look(&folder), Liveness::Unreachable(_)));
+        left_on(&folder, now() + 3600.0);
+        assert!(pulse.look(&folder).is_alive(), "it beats");
+        // A copy of the folder: whatever stands there is of another.
+        let copy = RunFolder::create(dir.path(), Some("copy"), "x", &Config::default()).unwrap();
+        fs::copy(folder.file(LOCK), copy.file(LOCK)).unwrap();
+        assert_eq!(Liveness::of(&copy), Liveness::Gone(None));
+        RunLock::take(&copy).unwrap();
+    }
+
+    /// A line of an engine on another machine whose clock says `time`.
+    fn left_on(folder: &RunFolder, time: f64) {
+        let mut file = File::options().read(true).write(true).open(folder.file(LOCK)).unwrap();
+        let mut holder = read(&mut file).unwrap();
+        (holder.host, holder.left) = ("another".into(), false);
+        let mut inner = Inner { file, path: PathBuf::new(), holder, lost: false, over: false };
+        inner.write().unwrap();
+        inner.holder.time = time;
+        let line = serde_json::to_vec(&inner.holder).unwrap();
+        fs::write(folder.file(LOCK), line).unwrap();
+    }
+
+    #[test]
+    fn an_engine_that_was_overtaken_learns_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = folder(dir.path());
+        let lock = RunLock::take(&folder).unwrap();
+        let mut inner = lock.shared.lock();
+        inner.check();
+        assert!(!inner.lost);
+        let mut other = inner.holder.clone();
+        other.token = "other".into();
+        fs::write(folder.file(LOCK), serde_json::to_vec(&other).unwrap()).unwrap();
+        inner.check();
+        assert!(inner.lost);
+        drop(inner);
+        drop(lock);
+        // It leaves the other's line alone.
+        assert_eq!(read(&mut File::open(folder.file(LOCK)).unwrap()).unwrap().token, "other");
+    }
+
+    #[test]
+    fn nonsense_in_the_lock_file_is_no_engine() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = folder(dir.path());
+        for text in [&b"pid 1 on old\n"[..], b"", b"{", b"\xff\xfe", b"[1,2]", &[b'9'; 10_000]] {
+            fs::write(folder.file(LOCK), text).unwrap();
+            assert_eq!(Liveness::of(&folder), Liveness::Gone(None));
+            drop(RunLock::take(&folder).unwrap());
+        }
+    }
+}

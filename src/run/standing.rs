@@ -1,0 +1,189 @@
+//! How a run stands: what its journal says of it, and whether an engine is there. The one answer to this question for
+//! every reader.
+
+use std::io::{Read, Seek, SeekFrom};
+
+use super::event::{Body, Event, Outcome, Stage};
+use super::folder::{LOG, RunFolder};
+use super::lock::Liveness;
+
+/// What a run does.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Standing {
+    /// No engine has been here.
+    New,
+    /// An engine has it and has not said anything yet.
+    Starting,
+    /// What it is at, in two or three words.
+    Running(String),
+    /// Why, where it is not by command.
+    Paused(Option<String>),
+    WaitingForCut,
+    Done,
+    /// On request, with a way to go on.
+    Stopped(String),
+    Aborted(String),
+    /// By an error that the engine told of.
+    Failed(String),
+    /// Its engine is gone without a word.
+    Crashed(String),
+    /// Its engine is on another machine, and nothing was heard of it for long.
+    Unreachable(String),
+}
+
+impl Standing {
+    /// One word for a list and for scripts.
+    pub const fn word(&self) -> &'static str {
+        match self {
+            Standing::New => "new",
+            Standing::Starting | Standing::Running(_) => "running",
+            Standing::Paused(_) => "paused",
+            Standing::WaitingForCut => "waiting for a cut",
+            Standing::Done => "done",
+            Standing::Stopped(_) => "stopped",
+            Standing::Aborted(_) => "aborted",
+            Standing::Failed(_) => "failed",
+            Standing::Crashed(_) => "crashed",
+            Standing::Unreachable(_) => "unreachable",
+        }
+    }
+
+    /// What more there is to say; may come from a file, so it may hold anything.
+    pub fn detail(&self) -> Option<&str> {
+        match self {
+            Standing::New | Standing::WaitingForCut | Standing::Done => None,
+            Standing::Starting => Some("starting"),
+            Standing::Paused(reason) => reason.as_deref(),
+            Standing::Running(text)
+            | Standing::Stopped(text)
+            | Standing::Aborted(text)
+            | Standing::Failed(text)
+            | Standing::Crashed(text)
+            | Standing::Unreachable(text) => Some(text.as_str()).filter(|t| !t.is_empty()),
+        }
+    }
+
+    /// Whether an engine may be asked for something.
+    pub const fn has_engine(&self) -> bool {
+        matches!(self, Standing::Starting | Standing::Running(_) | Standing::Paused(_) | Standing::WaitingForCut)
+    }
+
+    /// Whether the run can be taken up again.
+    pub const fn can_go_on(&self) -> bool {
+        matches!(
+            self,
+            Standing::New | Standing::Stopped(_) | Standing::Aborted(_) | Standing::Failed(_) | Standing::Crashed(_)
+        )
+    }
+}
+
+/// The part of the answer that the journal holds: a fold over its events.
+#[derive(Clone, Debug, Default)]
+pub struct Progress {
+    pub started: bool,
+    pub stage: Option<Stage>,
+    pub round: usize,
+    pub rounds: usize,
+    /// Epochs that have ended, and those that are planned.
+    pub epoch: usize,
+    pub epochs: usize,
+    pub paused: bool,
+    pub open_cut: bool,
+    pub ended: Option<(Outcome, String)>,
+    /// Wall clock of the latest event.
+    pub last: f64,
+}
+
+impl Progress {
+    pub fn apply(&mut self, event: &Event) {
+        self.last = event.time;
+        match &event.body {
+            Body::RunStarted(_) => {
+                (self.started, self.paused, self.ended) = (true, false, None);
+                (self.stage, self.open_cut) = (None, false);
+            }
+            Body::StageStarted { stage } => {
+                self.stage = Some(*stage);
+                self.open_cut = false;
+            }
+            Body::ScoringStarted(s) => (self.round, self.rounds) = (0, s.rounds),
+            Body::RoundStarted { round, .. } => self.round = *round,
+            Body::RoundEnded { round, .. } => self.round = round + 1,
+            Body::CutProposed(_) => self.open_cut = true,
+            Body::CutConfirmed(_) => self.open_cut = false,
+            Body::SearchStarted(s) => self.epochs = s.epochs,
+            Body::EpochEnded(e) => self.epoch = e.epoch + 1,
+            Body::Paused => self.paused = true,
+            Body::Resumed => self.paused = false,
+            Body::RunEnded { outcome, detail } => {
+                self.ended = Some((*outcome, detail.clone()));
+                self.paused = false;
+            }
+            _ => {}
+        }
+    }
+
+    fn doing(&self) -> String {
+        match self.stage {
+            None => "starting".into(),
+            Some(Stage::Score) => {
+                format!("scoring round {} of {}", (self.round + 1).min(self.rounds.max(1)), self.rounds)
+            }
+            Some(Stage::Cut) => "cut confirmed".into(),
+            Some(Stage::Search) => format!("epoch {} of {}", (self.epoch + 1).min(self.epochs.max(1)), self.epochs),
+            Some(Stage::Cell) => "deriving the cell".into(),
+        }
+    }
+
+    /// How the run stands; `folder` is read for the last words of an engine that is gone.
+    pub fn standing(&self, liveness: &Liveness, folder: &RunFolder) -> Standing {
+        if let Some((outcome, detail)) = &self.ended
+            && !(liveness.is_alive() && *outcome != Outcome::Done)
+        {
+            return match outcome {
+                Outcome::Done => Standing::Done,
+                Outcome::Stopped => Standing::Stopped(detail.clone()),
+                Outcome::Aborted => Standing::Aborted(detail.clone()),
+                Outcome::Failed => Standing::Failed(detail.clone()),
+            };
+        }
+        match liveness {
+            Liveness::Alive(holder) if holder.waits.is_some() => Standing::Paused(holder.waits.clone()),
+            Liveness::Alive(_) if self.ended.is_some() || !self.started => Standing::Starting,
+            Liveness::Alive(_) if self.paused => Standing::Paused(None),
+            Liveness::Alive(_) if self.open_cut => Standing::WaitingForCut,
+            Liveness::Alive(_) => Standing::Running(self.doing()),
+            Liveness::Unreachable(holder) => Standing::Unreachable(format!("no sign of the engine, {}", holder.who())),
+            Liveness::Gone(holder) => {
+                let last = last_words(folder);
+                match (self.started, last) {
+                    (false, None) => Standing::New,
+                    (_, Some(words)) => Standing::Crashed(words),
+                    (true, None) => {
+                        let who = holder.as_ref().map_or(String::new(), |h| format!(", {},", h.who()));
+                        Standing::Crashed(format!("its engine{who} is gone without a word while {}", self.doing()))
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Letters of the log's end that are looked at.
+const TAIL: u64 = 2048;
+
+/// The last line of the run's log: what the system or the program itself said of the engine's end.
+pub fn last_words(folder: &RunFolder) -> Option<String> {
+    let mut file = std::fs::File::open(folder.file(LOG)).ok()?;
+    let length = file.metadata().ok().filter(std::fs::Metadata::is_file)?.len();
+    file.seek(SeekFrom::Start(length.saturating_sub(TAIL))).ok()?;
+    let mut bytes = Vec::new();
+    file.take(TAIL).read_to_end(&mut bytes).ok()?;
+    let text = String::from_utf8_lossy(&bytes);
+    let line = text.lines().rev().map(str::trim).find(|l| !l.is_empty())?;
+    // Where an engine began, everything is said.
+    (!line.starts_with(BEGUN)).then(|| line.strip_prefix("error: ").unwrap_or(line).to_string())
+}
+
+/// How the line begins that marks the beginning of an engine in the log.
+pub const BEGUN: &str = "# engine";
