@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use color_eyre::eyre;
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGXFSZ};
 use signal_hook::iterator::Signals;
 
 use super::Exit;
@@ -85,14 +85,14 @@ pub const fn exit(outcome: Outcome) -> Exit {
 }
 
 /// SIGTERM, SIGUSR1 and the first SIGINT: leave after this step with a checkpoint, within the grace period. The second
-/// SIGINT: at once. SIGHUP: nothing.
+/// SIGINT: at once. SIGHUP: nothing. SIGXFSZ: nothing, so that a limit on the size of files is an error like a full disk.
 fn obey_signals(interrupt: &Interrupt, grace: Duration) -> eyre::Result<()> {
-    let mut signals = Signals::new([SIGINT, SIGTERM, SIGUSR1, SIGHUP])?;
+    let mut signals = Signals::new([SIGINT, SIGTERM, SIGUSR1, SIGHUP, SIGXFSZ])?;
     let interrupt = interrupt.clone();
     std::thread::Builder::new().name("signals".into()).spawn(move || {
         let interrupted = AtomicBool::new(false);
         for signal in signals.forever() {
-            if signal == SIGHUP {
+            if matches!(signal, SIGHUP | SIGXFSZ) {
                 continue;
             }
             if signal == SIGINT && interrupted.swap(true, Ordering::SeqCst) {
