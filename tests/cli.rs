@@ -180,7 +180,7 @@ fn without_yes_a_run_waits_and_can_be_taken_up() {
     let runs = dir.path().to_str().unwrap();
     let (out, err, code) = tiny(dir.path(), &["--name", "waits"]);
     assert_eq!(code, 75, "{err}");
-    assert!(out.contains("zonas run --resume waits --yes"), "{out}");
+    assert!(out.contains("zonas run --resume ") && out.contains("waits --yes"), "{out}");
     let (out, err, code) = run(&["--runs", runs, "run", "--resume", "waits", "--yes", "--output", "json"]);
     assert_eq!(code, 0, "{err}");
     for line in out.lines() {
@@ -279,6 +279,82 @@ fn a_signal_stops_a_run_with_a_checkpoint() {
     let shown: serde_json::Value = serde_json::from_str(&shown).unwrap();
     assert_eq!(shown["state"], "stopped");
     assert!(std::fs::read_dir(dir.path().join("long/checkpoint")).unwrap().count() > 0);
+}
+
+/// What a command printed, and its exit code.
+#[cfg(unix)]
+fn told(runs: &str, args: &[&str]) -> (String, i32) {
+    let mut all = vec!["--runs", runs];
+    all.extend(args);
+    let (out, err, code) = run(&all);
+    (out + &err, code)
+}
+
+#[test]
+#[cfg(unix)]
+fn a_run_is_steered_from_the_shell() {
+    let dir = tempfile::tempdir().unwrap();
+    let runs = dir.path().to_str().unwrap();
+    let (out, err, code) = tiny(dir.path(), &["--name", "steered", "--wait", "--detach"]);
+    assert!(code == 0 && out.contains("zonas attach"), "{out}{err}");
+    let says = |args: &[&str], words: &str, code: i32| {
+        let (out, ended) = told(runs, args);
+        assert!(out.contains(words) && ended == code, "{args:?}: {ended}: {out}");
+    };
+    says(&["pause", "steered"], "pause: accepted", 0);
+    says(&["show", "steered"], "paused", 0);
+    says(&["pause", "steered"], "refused: the run is paused already", 1);
+    says(&["checkpoint", "steered"], "checkpoint: accepted", 0);
+    says(&["confirm", "steered"], "refused: there is no cut yet", 1);
+    says(&["resume", "steered"], "resume: accepted", 0);
+    let mut tail = zonas::run::journal::Tail::new(dir.path().join("steered").join(zonas::run::EVENTS));
+    let proposed = (0..6000).any(|_| {
+        std::thread::sleep(std::time::Duration::from_millis(10));
+        let proposed = |e: &zonas::run::event::Event| matches!(e.body, zonas::run::event::Body::CutProposed(_));
+        tail.read().iter().any(proposed)
+    });
+    assert!(proposed, "no cut was proposed");
+    says(&["show", "steered"], "waiting for a cut", 0);
+    says(&["cut", "steered"], "required", 2);
+    says(&["cut", "steered", "--xi", "1"], "refused: a pruning level", 1);
+    says(&["cut", "steered", "--xi", "0.75"], "56 of 224 kept", 0);
+    says(&["cut", "steered", "--budget", "1KiB"], "refused: no level fits", 1);
+    says(&["cut", "steered", "--budget", "1TiB"], "ξ 0.125", 0);
+    says(&["cut", "steered", "--undo"], "56 of 224 kept", 0);
+    let keep = ["cut", "steered", "--keep", "normal:3:sep_conv_3x3", "--keep", "normal:3:skip_connect"];
+    says(&keep, "by hand", 0);
+    says(&["cut", "steered", "--keep", "normal:99:sep_conv_3x3"], "error", 2);
+    // Two confirm: who comes second is told.
+    says(&["confirm", "steered", "--revision", "0"], "refused: the cut has changed", 1);
+    says(&["confirm", "steered"], "confirm: accepted", 0);
+    // Until its end, whose code is the run's.
+    says(&["tail", "steered"], "Genotype(normal=[", 0);
+    says(&["confirm", "steered"], "no engine is at work", 2);
+    says(&["stop", "steered"], "it is done", 2);
+    says(&["tail", "steered", "--no-follow", "--output", "json"], "\"run_ended\"", 0);
+}
+
+#[test]
+#[cfg(unix)]
+fn the_engine_has_a_session_of_its_own() {
+    let dir = tempfile::tempdir().unwrap();
+    let runs = dir.path().to_str().unwrap();
+    let (_, err, code) = tiny(dir.path(), &["--name", "apart", "--wait", "--detach"]);
+    assert_eq!(code, 0, "{err}");
+    let folder = zonas::run::RunFolder::open(dir.path(), "apart").unwrap();
+    let zonas::run::lock::Liveness::Alive(holder) = zonas::run::lock::Liveness::of(&folder) else {
+        panic!("no engine");
+    };
+    let pid = rustix::process::Pid::from_raw(holder.pid as i32).unwrap();
+    assert_eq!(rustix::process::getsid(Some(pid)).unwrap(), pid);
+    assert_ne!(rustix::process::getsid(None).unwrap(), pid);
+    // Nobody watches; it is asked to leave, and does.
+    assert_eq!(told(runs, &["abort", "apart"]).1, 0);
+    assert_eq!(
+        told(runs, &["tail", "apart", "--new"]).1 % 129,
+        1,
+        "aborted (130), or gone before it was looked at (1)"
+    );
 }
 
 #[test]

@@ -24,9 +24,9 @@ pub use output::Output;
 
 use crate::data::DataError;
 use crate::engine::EngineError;
-use crate::run::FolderError;
 use crate::run::command::Body as Order;
 use crate::run::config::ConfigError;
+use crate::run::{FolderError, RunFolder};
 
 /// How a command ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,6 +86,15 @@ pub struct Place {
 impl Place {
     fn folder(&self) -> Result<PathBuf, FolderError> {
         crate::run::runs_folder(self.runs.as_deref())
+    }
+
+    /// What a person types to mean this run: its name, or its path where runs are kept elsewhere.
+    fn word(&self, folder: &RunFolder) -> String {
+        let word = match &self.runs {
+            None => folder.name(),
+            Some(_) => folder.path().display().to_string(),
+        };
+        crate::explorer::text::sanitize(&word)
     }
 }
 

@@ -137,7 +137,7 @@ impl Asked {
             read = Report::read(&folder);
         }
         if !read.standing.has_engine() {
-            let name = folder.name();
+            let name = place.word(&folder);
             let detail = read.standing.detail().map_or(String::new(), |d| format!(" ({d})"));
             let hint = if read.standing.can_go_on() {
                 format!("; `zonas run --resume {name}` takes it up again")

@@ -7,7 +7,6 @@ use super::engine::{self as work, Confirming};
 use super::watch::{Watched, Watching};
 use super::{Exit, Output, Place, Usage, config};
 use crate::engine;
-use crate::explorer::text;
 use crate::run::config::Config;
 use crate::run::{RunFolder, process};
 
@@ -143,7 +142,7 @@ pub fn run(place: &Place, a: &RunArguments) -> eyre::Result<Exit> {
         (_, true) => Confirming::Wait,
         _ => Confirming::Stop,
     };
-    let name = text::sanitize(&folder.name());
+    let name = place.word(&folder);
     let mut out = Output::stdout();
     let watching = Watching::from_now(&folder, a.output);
     let exit = if a.foreground {
@@ -155,7 +154,7 @@ pub fn run(place: &Place, a: &RunArguments) -> eyre::Result<Exit> {
     } else {
         let engine = launch(&folder, confirming, a.force)?;
         let watched =
-            if a.detach { watching.beginning(&mut out, engine)? } else { watching.process(&mut out, engine)? };
+            if a.detach { watching.beginning(&mut out, engine, &name)? } else { watching.process(&mut out, engine)? };
         match watched {
             Watched::Ended(exit) => exit,
             // Nobody reads any more; the run goes on by itself.

@@ -28,17 +28,19 @@ pub fn run(place: &Place, a: &RunsArguments) -> eyre::Result<Exit> {
         ))?;
         return Ok(Exit::Done);
     }
-    out.line(&format!("{:<24} {:<18} {:>8} {:>7} {:>9}  {}", "run", "state", "kept", "epoch", "valid acc", "data"))?;
+    out.line(&format!("{:<24} {:<22} {:>8} {:>7} {:>9}  {}", "run", "state", "kept", "epoch", "valid acc", "data"))?;
     for folder in &found {
         let r = Report::read(folder).report;
+        // What it is at is short; why it ended may be long.
+        let state = r.detail.as_deref().filter(|_| r.state == "running").unwrap_or(r.state);
         let kept = r.kept.map_or("—".into(), |k| format!("{k}/224"));
         let epoch = r.epoch.map_or("—".into(), |e| format!("{e}/{}", r.epochs.unwrap_or(0)));
         let accuracy = r.best_valid_accuracy.map_or("—".into(), |v| format!("{:.2} %", 100.0 * v));
         let data = text::sanitize(r.data.as_deref().unwrap_or("—"));
         out.line(&format!(
-            "{:<24} {:<18} {kept:>8} {epoch:>7} {accuracy:>9}  {data}",
+            "{:<24} {:<22} {kept:>8} {epoch:>7} {accuracy:>9}  {data}",
             text::sanitize(&r.run),
-            r.state
+            text::sanitize(state)
         ))?;
     }
     Ok(Exit::Done)

@@ -132,12 +132,16 @@ impl Watching {
     }
 
     /// Until the engine in its own process has said its first word, or has ended before.
-    pub fn beginning(mut self, out: &mut Output<io::Stdout>, mut engine: process::Engine) -> eyre::Result<Watched> {
+    pub fn beginning(
+        mut self,
+        out: &mut Output<io::Stdout>,
+        mut engine: process::Engine,
+        name: &str,
+    ) -> eyre::Result<Watched> {
         loop {
             let over = engine.ended();
             if !self.tail.read().is_empty() {
                 engine.forget();
-                let name = text::sanitize(&self.folder.name());
                 let line = format!("{name} runs by itself; watch it with `zonas attach {name}` or `zonas tail {name}`");
                 out.line(&line)?;
                 return Ok(Watched::Ended(Exit::Done));

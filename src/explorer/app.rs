@@ -413,9 +413,10 @@ impl App<'_> {
         // A terminal that is gone is the same as a hang-up: the run goes on, only the window is closed.
         let exit = ended.unwrap_or(Exit::Signal(signal_hook::consts::SIGHUP));
         if let Some(folder) = &self.folder {
-            let alive = self.ui.engine_alive && self.state.is_live();
+            let alive = self.ui.engine_alive && self.state.is_live() && self.last.is_none();
+            let status = self.ui.standing.map_or_else(|| self.state.status(), str::to_string);
             // Standard output may be gone with the terminal.
-            let _ = writeln!(stdout(), "{}", summary::text(&self.state, folder, &self.options.runs, alive));
+            let _ = writeln!(stdout(), "{}", summary::text(&self.state, folder, &status, alive));
         }
         Ok(exit)
     }

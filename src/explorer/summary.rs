@@ -1,18 +1,16 @@
 //! What stays on the terminal when the explorer is left.
 
-use std::path::Path;
-
 use super::export;
 use super::state::State;
 use super::text;
 use crate::run::RunFolder;
 
 /// A few lines: what the run is and did, what it found, and the command to come back.
-pub fn text(state: &State, folder: &RunFolder, runs: &Path, alive: bool) -> String {
+pub fn text(state: &State, folder: &RunFolder, status: &str, alive: bool) -> String {
     let name = text::sanitize(&folder.name());
     let mut lines = Vec::new();
     let goes_on = if alive { " (goes on without this window)" } else { "" };
-    lines.push(format!("{name}: {}{goes_on}", state.status()));
+    lines.push(format!("{name}: {status}{goes_on}"));
     if state.score.done > 0 {
         lines.push(format!(
             "  score   {} evaluations in {}, {} decisions within noise",
@@ -49,10 +47,9 @@ pub fn text(state: &State, folder: &RunFolder, runs: &Path, alive: bool) -> Stri
     let back = if crate::run::runs_folder(None).is_ok_and(|d| folder.path().parent() == Some(&d)) {
         name
     } else {
-        let _ = runs;
         shell_word(&folder.path().display().to_string())
     };
-    lines.push(format!("come back with: zonas open {back}"));
+    lines.push(format!("come back with: zonas attach {back}"));
     lines.join("\n")
 }
 

@@ -241,11 +241,12 @@ impl<T: DeserializeOwned + Line> Tail<T> {
     }
 
     fn line(&mut self, line: &[u8], found: &mut Vec<T>) {
+        let length = line.len() as u64;
         let line = line.trim_ascii();
         if line.is_empty() {
             return;
         }
-        if self.thin.as_mut().is_some_and(|t| t.passes(line)) {
+        if self.thin.as_mut().is_some_and(|t| t.passes(line, length)) {
             self.passed += 1;
             return;
         }
@@ -276,8 +277,8 @@ struct Thin {
 }
 
 impl Thin {
-    fn passes(&mut self, line: &[u8]) -> bool {
-        self.at += line.len() as u64 + 1;
+    fn passes(&mut self, line: &[u8], length: u64) -> bool {
+        self.at += length;
         if self.at > self.until {
             return false;
         }
@@ -441,6 +442,38 @@ mod tests {
         let mut tail = Tail::events(&folder);
         assert_eq!(all(&mut tail), [0, 9]);
         assert_eq!(tail.skipped, 4);
+    }
+
+    #[test]
+    fn of_a_long_journal_an_overview_leaves_out_only_what_is_dense_and_old() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = folder(dir.path());
+        let mut text = String::new();
+        let line = |seq: u64, body: Body| {
+            let event = Event { v: VERSION, seq, time: 1.5, body };
+            serde_json::to_string(&event).unwrap() + "\n"
+        };
+        let memory = |n| Body::Memory { used_bytes: n, peak_bytes: n, total_bytes: n };
+        // Long lines, so that the file is long and not too many.
+        let pad = " ".repeat(4000);
+        let count = 3 * DENSE_BYTES / 4000;
+        for seq in 0..count {
+            text += line(seq, if seq % 100 == 0 { Body::Paused } else { memory(seq) }).trim_end();
+            text += &pad;
+            text.push('\n');
+        }
+        std::fs::write(folder.file(EVENTS), &text).unwrap();
+        let read = |mut tail: Tail<Event>| (all(&mut tail), tail.passed, tail.skipped);
+        let (everything, passed, skipped) = read(Tail::events(&folder));
+        assert_eq!((everything.len() as u64, passed, skipped), (count, 0, 0));
+        let (seen, passed, skipped) = read(Tail::events(&folder).overview());
+        assert_eq!((seen.len() as u64 + passed, skipped), (count, 0));
+        assert!(passed > count / 2, "{passed} of {count}");
+        assert!((0..count).step_by(100).all(|s| seen.contains(&s)), "one that is not dense was left out");
+        let end = count - END / 5000;
+        assert!((end..count).all(|s| seen.contains(&s)), "the end is not whole");
+        let (sparse, ..) = read(Tail::events(&folder).without_dense());
+        assert_eq!(sparse, (0..count).step_by(100).collect::<Vec<_>>());
     }
 
     #[test]

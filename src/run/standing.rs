@@ -187,3 +187,58 @@ pub fn last_words(folder: &RunFolder) -> Option<String> {
 
 /// How the line begins that marks the beginning of an engine in the log.
 pub const BEGUN: &str = "# engine";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::run::config::Config;
+    use crate::run::event::VERSION;
+    use crate::run::lock::Holder;
+
+    fn progress(bodies: Vec<Body>) -> Progress {
+        let mut progress = Progress::default();
+        for (seq, body) in bodies.into_iter().enumerate() {
+            progress.apply(&Event { v: VERSION, seq: seq as u64, time: 1.0, body });
+        }
+        progress
+    }
+
+    #[test]
+    fn every_state_is_told_as_it_is() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = RunFolder::create(dir.path(), Some("r"), "x", &Config::default()).unwrap();
+        let started = || Progress { started: true, ..Progress::default() };
+        let alive = || Liveness::Alive(Holder::default());
+        let waits = Holder { waits: Some("no room".into()), ..Holder::default() };
+        let gone = || Liveness::Gone(None);
+        let is = |p: &Progress, l: Liveness| p.standing(&l, &folder);
+        let search = || Body::StageStarted { stage: Stage::Search };
+        let ended = |outcome| Body::RunEnded { outcome, detail: "why".into() };
+
+        assert_eq!(is(&Progress::default(), gone()), Standing::New);
+        assert_eq!(is(&Progress::default(), alive()), Standing::Starting);
+        assert!(matches!(is(&started(), alive()), Standing::Running(_)));
+        let paused = progress(vec![search(), Body::Paused]);
+        assert_eq!(is(&Progress { started: true, ..paused }, alive()), Standing::Paused(None));
+        assert_eq!(is(&started(), Liveness::Alive(waits)), Standing::Paused(Some("no room".into())));
+        assert_eq!(is(&Progress { open_cut: true, ..started() }, alive()), Standing::WaitingForCut);
+        assert!(matches!(is(&started(), Liveness::Unreachable(Holder::default())), Standing::Unreachable(_)));
+        for (outcome, word) in
+            [(Outcome::Stopped, "stopped"), (Outcome::Aborted, "aborted"), (Outcome::Failed, "failed")]
+        {
+            let progress = progress(vec![ended(outcome)]);
+            let standing = is(&progress, gone());
+            assert_eq!((standing.word(), standing.detail()), (word, Some("why")));
+            assert!(standing.can_go_on() && !standing.has_engine());
+            // Another engine has come, and not spoken yet.
+            assert_eq!(is(&progress, alive()), Standing::Starting);
+        }
+        assert_eq!(is(&progress(vec![ended(Outcome::Done)]), gone()), Standing::Done);
+        let crashed = is(&started(), gone());
+        assert!(crashed.detail().is_some_and(|d| d.contains("gone without a word")), "{crashed:?}");
+        std::fs::write(folder.file(LOG), format!("{BEGUN}, 1\nerror: memory allocation failed\n\n")).unwrap();
+        assert_eq!(is(&started(), gone()), Standing::Crashed("memory allocation failed".into()));
+        std::fs::write(folder.file(LOG), format!("old words\n{BEGUN}, 2\n")).unwrap();
+        assert!(is(&started(), gone()).detail().is_some_and(|d| d.contains("without a word")));
+    }
+}

@@ -123,6 +123,12 @@ impl Scoring {
     pub(super) fn apply(&mut self, event: &Event) {
         match &event.body {
             Body::RunStarted(run) if self.setup.is_none() => self.enter(&run.space),
+            Body::RunStarted(_) => {
+                // Taken up again: the time in between was no work.
+                self.started += (event.time - self.last).max(0.0);
+                self.last = event.time;
+                self.marks.clear();
+            }
             Body::ScoringStarted(setup) => {
                 *self = Scoring { setup: Some(setup.clone()), started: event.time, ..Scoring::default() };
                 self.last = event.time;
