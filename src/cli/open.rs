@@ -86,6 +86,11 @@ fn size(text: &str) -> Result<(u16, u16), String> {
         .ok_or_else(|| "give it as WxH, as in 120x40".into())
 }
 
+/// The person's own, or what is wrong with them.
+fn settings() -> eyre::Result<explorer::Settings> {
+    explorer::Settings::load().map_err(|e| Usage(e.to_string()).into())
+}
+
 /// Both ends of the program are a terminal.
 fn has_terminal() -> bool {
     std::io::stdin().is_terminal() && std::io::stdout().is_terminal()
@@ -103,7 +108,7 @@ impl OpenArguments {
         let runs = place.folder()?;
         let folder = RunFolder::open(&runs, &self.run)?;
         let (depth, tab) = (self.color.map(Depth::depth), self.screen.map(Screen::tab));
-        Ok((folder, Options { runs, ascii: self.ascii, depth, tab }))
+        Ok((folder, Options { runs, ascii: self.ascii, depth, tab, settings: settings()? }))
     }
 }
 
@@ -172,7 +177,7 @@ pub fn without_command(place: &Place) -> eyre::Result<Exit> {
         return run::run(place, &RunArguments::demo());
     }
     let runs = place.folder()?;
-    let options = Options { runs: runs.clone(), ascii: false, depth: None, tab: None };
+    let options = Options { runs: runs.clone(), ascii: false, depth: None, tab: None, settings: settings()? };
     let launch = Box::new(move || -> Result<RunFolder, String> {
         let config = preset("demo").ok_or("this program has no demo")?;
         let folder = RunFolder::create(&runs, None, &run::stem(&config), &config).map_err(|e| e.to_string())?;

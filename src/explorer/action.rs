@@ -6,6 +6,10 @@
 pub enum Action {
     Quit,
     Help,
+    Palette,
+    Warnings,
+    Theme,
+    Mouse,
     Suspend,
     Redraw,
     ShowScore,
@@ -26,8 +30,13 @@ pub enum Action {
     Pause,
     Show,
     Function,
+    OtherFunction,
+    Order,
+    Filter,
     LevelDown,
     LevelUp,
+    Budget,
+    Mark,
     Toggle,
     WholeEdge,
     WholeKind,
@@ -39,13 +48,25 @@ pub enum Action {
     Stop,
     Abort,
     Checkpoint,
+    EdgeLines,
+    Inspect,
+    Earlier,
+    Later,
+    ZoomIn,
+    ZoomOut,
+    ZoomAll,
     LogScale,
+    Freeze,
     Markers,
     Copy,
     Export,
     Open,
+    Choose,
+    Compare,
+    Replay,
     Demo,
     Follow,
+    LogLevel,
     Back,
     Forward,
     Slower,
@@ -64,17 +85,36 @@ pub enum Context {
     Search,
     Cell,
     Runs,
+    /// Runs side by side.
+    Compare,
     Log,
-    /// The help text.
+    /// The help text, the list of warnings.
     Help,
     /// A choice from a list.
     Menu,
+    /// Text is typed: all keys but these go into it.
+    Text,
 }
 
 impl Context {
+    pub const ALL: [Context; 12] = [
+        Context::Everywhere,
+        Context::Start,
+        Context::Score,
+        Context::Cut,
+        Context::Search,
+        Context::Cell,
+        Context::Runs,
+        Context::Compare,
+        Context::Log,
+        Context::Help,
+        Context::Menu,
+        Context::Text,
+    ];
+
     /// A dialogue lies over a screen and takes all keys.
     pub const fn is_dialogue(self) -> bool {
-        matches!(self, Context::Help | Context::Menu)
+        matches!(self, Context::Help | Context::Menu | Context::Text)
     }
 
     pub const fn title(self) -> &'static str {
@@ -86,9 +126,11 @@ impl Context {
             Context::Search => "Search",
             Context::Cell => "Cell",
             Context::Runs => "Runs",
+            Context::Compare => "Compare",
             Context::Log => "Log",
             Context::Help => "Help",
             Context::Menu => "Dialogues",
+            Context::Text => "Typing",
         }
     }
 }
@@ -97,19 +139,19 @@ impl Context {
 pub struct Spec {
     pub action: Action,
     /// For the configuration file and the command palette.
-    #[cfg_attr(not(test), expect(dead_code, reason = "keys cannot be remapped yet"))]
     pub id: &'static str,
     /// A word or two, for the footer.
     pub title: &'static str,
     /// One sentence, for the help.
     pub description: &'static str,
+    /// Keys, unless the person's settings say others.
     pub keys: &'static [&'static str],
     pub contexts: &'static [Context],
     /// The footer shows those with a number, lowest first, while there is room.
     pub footer: Option<u8>,
 }
 
-use Context::{Cell, Cut, Everywhere, Help, Log, Menu, Runs, Score, Search, Start};
+use Context::{Cell, Compare, Cut, Everywhere, Help, Log, Menu, Runs, Score, Search, Start, Text};
 
 const fn spec(
     action: Action,
@@ -124,7 +166,7 @@ const fn spec(
 }
 
 const GRIDS: &[Context] = &[Score, Cut, Search];
-const LISTS: &[Context] = &[Score, Cut, Search, Cell, Runs, Log, Help, Menu];
+const LISTS: &[Context] = &[Score, Cut, Search, Cell, Runs, Compare, Log, Help, Menu];
 const LIVE: &[Context] = &[Score, Search];
 
 /// Every action. The order is that of the help.
@@ -136,10 +178,15 @@ pub const ACTIONS: &[Spec] = &[
     spec(Action::ShowCell, "show_cell", "cell", "The cells that were found.", &["4"], &[Everywhere], None),
     spec(Action::ShowRuns, "show_runs", "runs", "All runs in the runs folder.", &["5"], &[Everywhere], None),
     spec(Action::ShowLog, "show_log", "log", "What the engine said.", &["6"], &[Everywhere], None),
-    spec(Action::Help, "help", "help", "This text.", &["?", "f1"], &[Everywhere], None),
-    spec(Action::Quit, "quit", "quit", "Leave; asks first while a run is alive.", &["q", "ctrl-c"], &[Everywhere], None),
+    spec(Action::Help, "help", "help", "This text: what the screen shows, and all keys.", &["?", "f1"], &[Everywhere], None),
+    spec(Action::Palette, "palette", "commands", "Find a command by a few letters of its name.", &[":"], &[Everywhere], Some(30)),
+    spec(Action::Warnings, "warnings", "warnings", "Health of the search: each rule with its value, threshold and paper.", &["w"], &[Everywhere], None),
+    spec(Action::Theme, "theme", "theme", "Next theme: dark, light, colour-blind, monochrome, ASCII.", &["T"], &[Everywhere], None),
+    spec(Action::Mouse, "mouse", "mouse", "Mouse on or off; off lets the terminal select text.", &["M"], &[Everywhere], None),
+    spec(Action::Markers, "markers", "markers", "Draw charts with dots, blocks or letters.", &["m"], &[Everywhere], None),
     spec(Action::Suspend, "suspend", "suspend", "Back to the shell; `fg` returns.", &["ctrl-z"], &[Everywhere], None),
     spec(Action::Redraw, "redraw", "redraw", "Draw the whole screen again.", &["ctrl-l"], &[Everywhere], None),
+    spec(Action::Quit, "quit", "quit", "Leave; asks first while a run is alive.", &["q", "ctrl-c"], &[Everywhere], None),
 
     spec(Action::Back, "back", "back", "Replay: back by a twentieth of the run.", &[","], &[Everywhere], None),
     spec(Action::Forward, "forward", "forward", "Replay: on by a twentieth of the run.", &["."], &[Everywhere], None),
@@ -154,15 +201,20 @@ pub const ACTIONS: &[Spec] = &[
     spec(Action::Last, "last", "last", "To the last line.", &["end", "G"], LISTS, None),
     spec(Action::PageUp, "page_up", "page up", "One page up.", &["pgup", "ctrl-b"], LISTS, None),
     spec(Action::PageDown, "page_down", "page down", "One page down.", &["pgdn", "ctrl-f"], LISTS, None),
-    spec(Action::OtherCell, "other_cell", "other cell", "Between the normal and the reduction cell.", &["tab", "shift-tab"], &[Score, Cut, Search, Cell], Some(3)),
+    spec(Action::OtherCell, "other_cell", "other cell", "Between the normal and the reduction cell.", &["tab", "shift-tab"], &[Score, Cut, Search, Cell], Some(13)),
 
-    spec(Action::Show, "show", "value/rank/spread", "Show the score, its rank, or its spread over draws.", &["v"], &[Score], Some(1)),
-    spec(Action::Function, "function", "proxy", "Show the sum, or one ranking function alone.", &["p"], &[Score], Some(2)),
-    spec(Action::Pause, "pause", "pause", "Pause the run, or let it go on.", &["space"], LIVE, Some(4)),
+    spec(Action::Show, "show", "value/rank/spread", "Show the score, its rank, or its spread over draws.", &["v"], &[Score], Some(2)),
+    spec(Action::Function, "function", "proxy", "Show the sum, or one ranking function alone.", &["p"], &[Score], Some(3)),
+    spec(Action::Order, "order", "map/list/scatter", "The edges as a map, all operations in order, or two functions against each other.", &["o"], &[Score], Some(4)),
+    spec(Action::OtherFunction, "other_function", "second proxy", "Scatter: the ranking function of the other axis.", &["P"], &[Score], None),
+    spec(Action::Filter, "filter", "filter", "Only what has these letters in it.", &["/"], &[Score, Runs, Log], Some(6)),
+    spec(Action::Pause, "pause", "pause", "Pause the run, or let it go on.", &["space"], LIVE, Some(5)),
     spec(Action::Pause, "pause_search", "pause", "Pause the run, or let it go on.", &["p"], &[Search], None),
 
     spec(Action::LevelDown, "level_down", "ξ −", "Prune less: one operation an edge comes back.", &["["], &[Cut], Some(1)),
     spec(Action::LevelUp, "level_up", "ξ +", "Prune more: one operation an edge goes.", &["]"], &[Cut], Some(1)),
+    spec(Action::Budget, "budget", "budget", "The cut that keeps the most within so much memory.", &["b"], &[Cut], Some(3)),
+    spec(Action::Mark, "mark", "mark", "Mark this cut on the curve, to compare others with it.", &["n"], &[Cut], None),
     spec(Action::Toggle, "toggle", "keep/drop", "Keep or drop the operation under the cursor.", &["space"], &[Cut], Some(1)),
     spec(Action::WholeEdge, "whole_edge", "edge", "Keep everything on this edge, or only its best.", &["e"], &[Cut], Some(4)),
     spec(Action::WholeKind, "whole_kind", "kind", "Keep or drop this operation on every edge of the cell.", &["K"], &[Cut], Some(5)),
@@ -172,64 +224,117 @@ pub const ACTIONS: &[Spec] = &[
     spec(Action::Controls, "controls", "controls", "Controls of equal size: random, cheapest, most parameters.", &["c"], &[Cut], Some(8)),
     spec(Action::Confirm, "confirm", "confirm", "Accept this cut and start the search; asks first.", &["enter"], &[Cut], Some(0)),
 
-    spec(Action::Stop, "stop", "stop", "Stop after this epoch or round, with a checkpoint.", &["s"], LIVE, Some(5)),
-    spec(Action::Abort, "abort", "abort", "Stop at once; asks first.", &["x"], LIVE, Some(7)),
-    spec(Action::Checkpoint, "checkpoint", "checkpoint", "Save a checkpoint now.", &["w"], &[Search], Some(6)),
-    spec(Action::LogScale, "log_scale", "log", "Logarithmic or linear loss.", &["L"], &[Search], Some(2)),
-    spec(Action::Markers, "markers", "markers", "Lines of dots, blocks or letters.", &["m"], &[Search], Some(8)),
+    spec(Action::Inspect, "inspect", "inspect", "A time cursor on all charts and on the weights.", &["i"], &[Search], Some(1)),
+    spec(Action::Earlier, "earlier", "earlier", "The time cursor back.", &["("], &[Search], Some(2)),
+    spec(Action::Later, "later", "later", "The time cursor on.", &[")"], &[Search], Some(2)),
+    spec(Action::EdgeLines, "edge_lines", "map/lines", "Weights of all edges as a map, or of this edge as lines over time.", &["e"], &[Search], Some(3)),
+    spec(Action::LogScale, "log_scale", "log", "Logarithmic or linear loss.", &["L"], &[Search], Some(9)),
+    spec(Action::ZoomIn, "zoom_in", "zoom in", "Charts show the latest half of what they show.", &["+", "="], &[Search], Some(10)),
+    spec(Action::ZoomOut, "zoom_out", "zoom out", "Charts show twice as much.", &["-"], &[Search], None),
+    spec(Action::ZoomAll, "zoom_all", "all", "Charts show the whole search.", &["0"], &[Search], None),
+    spec(Action::Freeze, "freeze", "freeze", "Hold the picture still; the run goes on.", &["f"], &[Search], Some(8)),
+    spec(Action::Stop, "stop", "stop", "Stop after this epoch or round, with a checkpoint.", &["s"], LIVE, Some(7)),
+    spec(Action::Abort, "abort", "abort", "Stop at once; asks first.", &["x"], LIVE, Some(14)),
+    spec(Action::Checkpoint, "checkpoint", "checkpoint", "Save a checkpoint now.", &["c"], &[Search], Some(12)),
 
     spec(Action::Copy, "copy", "copy", "Copy the genotype as Python text (through the terminal, OSC 52).", &["y"], &[Cell], Some(1)),
-    spec(Action::Export, "export", "export", "Write JSON, Python and DOT files into the run's folder.", &["e"], &[Cell], Some(2)),
+    spec(Action::Export, "export", "export", "Write the genotype and figures into the run's folder.", &["e"], &[Cell], Some(2)),
 
     spec(Action::Open, "open", "open", "Open the run under the cursor.", &["enter"], &[Runs], Some(0)),
+    spec(Action::Choose, "choose_run", "choose", "Choose this run for a comparison, or no longer.", &["space"], &[Runs], Some(1)),
+    spec(Action::Compare, "compare", "compare", "The chosen runs side by side; from Cell, choose another run first.", &["d"], &[Runs, Cell], Some(3)),
+    spec(Action::Replay, "replay", "replay", "Show the run under the cursor as it was.", &["r"], &[Runs], Some(4)),
     spec(Action::Follow, "follow", "follow", "Stay at the newest line.", &["f"], &[Log], Some(1)),
+    spec(Action::LogLevel, "log_level", "levels", "All lines, without the chatter, warnings, or errors only.", &["v"], &[Log], Some(2)),
     spec(Action::Demo, "demo", "start the demo", "Score, cut and search on embedded Fashion-MNIST.", &["enter"], &[Start], Some(0)),
 
     spec(Action::Yes, "choose", "choose", "Do what is marked.", &["enter", "space"], &[Menu], Some(0)),
-    spec(Action::No, "close", "close", "Back, with nothing done.", &["esc", "q", "ctrl-c", "?"], &[Help, Menu], Some(1)),
+    spec(Action::No, "close", "close", "Back, with nothing done.", &["esc", "q", "ctrl-c", "?"], &[Help, Menu, Compare], Some(1)),
+    spec(Action::Yes, "accept", "accept", "Take what was typed.", &["enter"], &[Text], Some(0)),
+    spec(Action::No, "cancel", "cancel", "Leave what was typed.", &["esc", "ctrl-c"], &[Text], Some(1)),
+    spec(Action::Up, "previous", "previous", "The line above, while typing.", &["up", "ctrl-p"], &[Text], None),
+    spec(Action::Down, "next", "next", "The line below, while typing.", &["down", "ctrl-n"], &[Text], None),
 ];
 
-/// A key as the footer and the help show it.
-pub fn key_text(key: &str) -> String {
-    match key {
-        "left" => "←".into(),
-        "right" => "→".into(),
-        "up" => "↑".into(),
-        "down" => "↓".into(),
-        other => other.into(),
-    }
+/// The footer of a screen, most important first: the row of the table, by number.
+pub fn footer(context: Context) -> Vec<usize> {
+    let shown = |s: &Spec| s.contexts.contains(&context) || (s.contexts == [Everywhere] && !context.is_dialogue());
+    let mut rows: Vec<usize> =
+        (0..ACTIONS.len()).filter(|i| ACTIONS[*i].footer.is_some() && shown(&ACTIONS[*i])).collect();
+    rows.sort_by_key(|i| ACTIONS[*i].footer);
+    rows
 }
 
-/// What the footer of a screen offers, most important first: keys and title.
-pub fn footer(context: Context) -> Vec<(String, &'static str)> {
-    let mut rows: Vec<&Spec> = ACTIONS.iter().filter(|s| s.footer.is_some() && s.contexts.contains(&context)).collect();
-    rows.sort_by_key(|s| s.footer);
-    rows.into_iter().filter_map(|s| s.keys.first().map(|key| (key_text(key), s.title))).collect()
-}
-
-/// The help: sections of lines, each with its keys and what they do.
-pub fn help() -> Vec<(&'static str, Vec<(String, &'static str)>)> {
-    let order = [Everywhere, Start, Score, Cut, Search, Cell, Runs, Log, Menu];
+/// The help: sections of rows of the table, those of `here` first.
+pub fn help(here: Context) -> Vec<(&'static str, Vec<usize>)> {
+    let moving = |s: &Spec| s.contexts == LISTS || s.contexts == GRIDS;
+    let rows = |wanted: &dyn Fn(&Spec) -> bool| -> Vec<usize> {
+        (0..ACTIONS.len()).filter(|i| wanted(&ACTIONS[*i])).collect()
+    };
+    let mut order = vec![here];
+    order.extend(Context::ALL.into_iter().filter(|c| *c != here && *c != Help));
     let mut sections = Vec::new();
-    let moving: Vec<&Spec> = ACTIONS.iter().filter(|s| s.contexts == LISTS || s.contexts == GRIDS).collect();
     for context in order {
-        let rows: Vec<_> = ACTIONS
-            .iter()
-            .filter(|s| s.contexts.contains(&context) && !moving.iter().any(|m| m.action == s.action))
-            .map(|s| (keys_text(s), s.description))
-            .collect();
-        if !rows.is_empty() {
-            sections.push((context.title(), rows));
+        let own = rows(&|s| s.contexts.contains(&context) && !moving(s));
+        if !own.is_empty() && sections.iter().all(|(title, _)| *title != context.title()) {
+            sections.push((context.title(), own));
         }
         if context == Everywhere {
-            sections.push(("Moving", moving.iter().map(|s| (keys_text(s), s.description)).collect()));
+            sections.push(("Moving", rows(&moving)));
         }
     }
     sections
 }
 
-fn keys_text(spec: &Spec) -> String {
-    spec.keys.iter().map(|k| key_text(k)).collect::<Vec<_>>().join(" ")
+/// What the palette offers on a screen for what was typed, best first: rows of the table.
+pub fn matching(context: Context, typed: &str) -> Vec<usize> {
+    let offered = |s: &Spec| s.contexts.contains(&Everywhere) || s.contexts.contains(&context);
+    let mut found: Vec<(i32, usize)> = ACTIONS
+        .iter()
+        .enumerate()
+        .filter(|(_, s)| offered(s) && s.action != Action::Palette)
+        .filter_map(|(i, s)| {
+            let id = fuzzy(typed, &s.id.replace('_', " ")).map(|v| v + 2);
+            let words = fuzzy(typed, s.title).max(fuzzy(typed, s.description).map(|v| v - 20));
+            id.max(words).map(|v| (v, i))
+        })
+        .collect();
+    found.sort_by_key(|(value, i)| (-value, *i));
+    found.into_iter().map(|(_, i)| i).collect()
+}
+
+/// How well a text has these letters in this order; none if it has not. Letters that follow each other or begin a word
+/// count more.
+fn fuzzy(typed: &str, text: &str) -> Option<i32> {
+    let text: Vec<char> = text.to_lowercase().chars().collect();
+    let (mut at, mut value, mut before) = (0, 0, None);
+    for c in typed.to_lowercase().chars().filter(|c| !c.is_whitespace()) {
+        let i = at + text[at..].iter().position(|t| *t == c)?;
+        value += if before == Some(i.wrapping_sub(1)) { 4 } else { 0 };
+        value += if i == 0 || text[i - 1] == ' ' { 3 } else { 0 };
+        value -= i32::try_from(i - at).unwrap_or(0).min(4);
+        (before, at) = (Some(i), i + 1);
+    }
+    Some(value)
+}
+
+/// The table of keys in the README: one line for each screen's actions.
+#[cfg(test)]
+pub fn readme_table() -> String {
+    let mut out = String::from("| where | keys | |\n|---|---|---|\n");
+    for context in Context::ALL {
+        let moving = |s: &Spec| s.contexts == LISTS || s.contexts == GRIDS;
+        for s in ACTIONS.iter().filter(|s| s.contexts.first() == Some(&context)) {
+            let place = if moving(s) {
+                "Moving".to_string()
+            } else {
+                s.contexts.iter().map(|c| c.title()).collect::<Vec<_>>().join(", ")
+            };
+            let keys: Vec<String> = s.keys.iter().map(|k| format!("`{k}`")).collect();
+            out += &format!("| {place} | {} | {} |\n", keys.join(" "), s.description);
+        }
+    }
+    out
 }
 
 #[cfg(test)]
@@ -246,10 +351,35 @@ mod tests {
     }
 
     #[test]
-    fn the_help_names_every_action() {
-        let lines: Vec<_> = help().into_iter().flat_map(|(_, rows)| rows).collect();
-        for spec in ACTIONS {
-            assert!(lines.iter().any(|(_, text)| *text == spec.description), "{}", spec.id);
+    fn the_help_names_every_action_wherever_it_is_asked() {
+        for here in Context::ALL {
+            let rows: Vec<usize> = help(here).into_iter().flat_map(|(_, rows)| rows).collect();
+            for (i, spec) in ACTIONS.iter().enumerate() {
+                assert!(rows.contains(&i), "{} in {here:?}", spec.id);
+            }
         }
+        assert_eq!(help(Cut)[0].0, "Cut");
+    }
+
+    #[test]
+    fn the_palette_finds_by_a_few_letters() {
+        let first = |context, typed| ACTIONS[matching(context, typed)[0]].id;
+        assert_eq!(first(Cut, "bud"), "budget");
+        assert_eq!(first(Cut, "whk"), "whole_kind");
+        assert_eq!(first(Search, "edgel"), "edge_lines");
+        assert_eq!(first(Score, "theme"), "theme");
+        assert!(matching(Score, "whole kind").is_empty(), "what means nothing here is not offered");
+        assert!(matching(Score, "zzqx").is_empty());
+        assert!(matching(Cut, "").len() > 20);
+    }
+
+    #[test]
+    fn the_readme_has_this_table() {
+        let readme = include_str!("../../README.md");
+        assert!(
+            readme.contains(&readme_table()),
+            "the key table of README.md is not that of the program:\n{}",
+            readme_table()
+        );
     }
 }

@@ -4,12 +4,14 @@ use std::io::{self, Stdout, Write, stdout};
 use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use crossterm::event::{Event as Input, KeyEventKind};
+use crossterm::event::{Event as Input, KeyCode, KeyEventKind, MouseButton, MouseEventKind};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
-use super::action::Action;
+use super::action::{Action, Context};
+use super::compare::{self, Side};
 use super::feed::{Feed, News};
+use super::forecast::{Basis, Forecast};
 use super::keymap::{Key, Keymap};
 use super::replay::Ask;
 use super::runs::{self, Row};
@@ -17,7 +19,7 @@ use super::screen::Screen;
 use super::state::{Size, State};
 use super::terminal::{self, Guard, Signals};
 use super::theme::Theme;
-use super::ui::{Effect, Tab, Ui};
+use super::ui::{Effect, Hits, Tab, Ui};
 use super::view::{self, Scene};
 use super::{Exit, ExplorerError, Launch, Options, clipboard, export, summary, svg, text};
 use crate::run::command::Body;
@@ -31,6 +33,8 @@ const AFTER_KEY: Duration = Duration::from_millis(30);
 const AFTER_NEWS: Duration = Duration::from_millis(90);
 /// News are looked for this often.
 const LISTEN: Duration = Duration::from_millis(40);
+/// How many times as fast a replay from the list is.
+const REPLAY: f64 = 20.0;
 /// A word in the footer stays so long.
 const FLASH: f64 = 6.0;
 
@@ -45,6 +49,16 @@ struct App<'a> {
     launch: Option<Launch<'a>>,
     runs: Vec<Row>,
     scan: Option<Receiver<Vec<Row>>>,
+    /// Runs that are compared, once they are read.
+    sides: Vec<Side>,
+    reading: Option<Receiver<Vec<Side>>>,
+    /// Memory over pruning level, once it is counted.
+    forecast: Option<Forecast>,
+    counting: Option<Receiver<Forecast>>,
+    /// The picture that is held still.
+    frozen: Option<State>,
+    hits: Hits,
+    mouse: bool,
     screen: Screen<io::BufWriter<Stdout>>,
     /// Sizes of the full space and of the cut, and the mask that they are of.
     sizes: Option<(Mask, Size, Size)>,
@@ -67,6 +81,8 @@ pub fn run<'a>(
     launch: Option<Launch<'a>>,
 ) -> Result<Exit, ExplorerError> {
     let theme = Theme::detect(|key| std::env::var(key).ok(), options.ascii, options.depth);
+    let theme = options.settings.theme.map_or(theme.clone(), |name| theme.named_as(name));
+    let mouse = options.settings.mouse.unwrap_or(true);
     let mut ui = Ui::new(theme.markers);
     ui.engine_alive = replay.is_none();
     if let Some(tab) = options.tab {
@@ -75,7 +91,7 @@ pub fn run<'a>(
     }
     let mut app = App {
         options,
-        keymap: Keymap::new().map_err(ExplorerError::Keys)?,
+        keymap: Keymap::new(&options.settings.keys).map_err(ExplorerError::Keys)?,
         ui,
         state: State::default(),
         feed: folder.clone().map(|f| match replay {
@@ -86,6 +102,13 @@ pub fn run<'a>(
         launch,
         runs: Vec::new(),
         scan: Some(runs::scan(&options.runs)),
+        sides: Vec::new(),
+        reading: None,
+        forecast: None,
+        counting: None,
+        frozen: None,
+        hits: Hits::default(),
+        mouse,
         screen: Screen::new(io::BufWriter::with_capacity(64 * 1024, stdout())),
         sizes: None,
         theme,
@@ -97,7 +120,7 @@ pub fn run<'a>(
         replayed: None,
     };
     let signals = Signals::new()?;
-    let guard = Guard::enter()?;
+    let guard = Guard::enter(mouse)?;
     let ended = app.listen(&guard, &signals);
     drop(guard);
     app.finish(ended)
@@ -117,7 +140,19 @@ pub fn picture(state: &State, options: &Options, theme: &Theme, size: (u16, u16)
         .as_ref()
         .map(|c| (Size::of(&Mask::FULL, state.run.as_ref()), Size::of(&c.mask, state.run.as_ref())));
     let folder = options.runs.display().to_string();
-    let scene = Scene { state, ui: &ui, runs: &[], folder: &folder, now: state.now, sizes };
+    let forecast = Basis::of(state).map(|b| b.forecast());
+    let scene = Scene {
+        state,
+        ui: &ui,
+        runs: &[],
+        keymap: &Keymap::defaults(),
+        sides: &[],
+        forecast: forecast.as_ref(),
+        hits: &Hits::default(),
+        folder: &folder,
+        now: state.now,
+        sizes,
+    };
     view::draw(&mut buffer, &scene, theme);
     svg::render(&buffer, light)
 }
@@ -172,8 +207,20 @@ impl App<'_> {
         let size = crossterm::terminal::size()?;
         let sizes = self.measure();
         let folder = self.options.runs.display().to_string();
-        let scene = Scene { state: &self.state, ui: &self.ui, runs: &self.runs, folder: &folder, now, sizes };
-        let theme = &self.theme;
+        let scene = Scene {
+            state: self.frozen.as_ref().unwrap_or(&self.state),
+            ui: &self.ui,
+            runs: &self.runs,
+            keymap: &self.keymap,
+            sides: &self.sides,
+            forecast: self.forecast.as_ref(),
+            hits: &self.hits,
+            folder: &folder,
+            now,
+            sizes,
+        };
+        let theme = self.ui.theme.map_or_else(|| self.theme.clone(), |name| self.theme.named_as(name));
+        let theme = &theme;
         self.screen.draw(size, |buffer| view::draw(buffer, &scene, theme))
     }
 
@@ -189,11 +236,19 @@ impl App<'_> {
 
     fn news(&mut self) {
         if let Some(rows) = self.scan.as_ref().and_then(|s| s.try_recv().ok()) {
-            self.ui.runs_total = rows.len();
-            self.ui.runs = self.ui.runs.min(rows.len().saturating_sub(1));
             self.runs = rows;
             self.scan = None;
+            self.listed();
             self.dirty = true;
+        }
+        if let Some(sides) = self.reading.as_ref().and_then(|r| r.try_recv().ok()) {
+            (self.sides, self.reading, self.dirty) = (sides, None, true);
+        }
+        if let Some(forecast) = self.counting.as_ref().and_then(|r| r.try_recv().ok()) {
+            (self.forecast, self.counting, self.dirty) = (Some(forecast), None, true);
+        }
+        if self.forecast.is_none() && self.counting.is_none() && self.state.score.ended.is_some() {
+            self.counting = Basis::of(&self.state).map(Basis::on_a_thread);
         }
         // A long journal is folded in slices, so that keys are heard in between.
         let begun = Instant::now();
@@ -216,7 +271,7 @@ impl App<'_> {
                 News::Engine(liveness) => self.engine(&liveness),
                 News::Reset => {
                     self.state = State::default();
-                    self.sizes = None;
+                    (self.sizes, self.forecast, self.counting) = (None, None, None);
                     self.dirty = true;
                 }
                 News::Replay(time, words) => {
@@ -288,21 +343,98 @@ impl App<'_> {
                 let context = self.ui.context(&self.state);
                 self.ui.flash = None;
                 (self.dirty, self.key) = (true, true);
-                let Some(action) = self.keymap.action(context, Key::from(key)) else { return Ok(()) };
-                if self.in_replay(action) {
-                    return Ok(());
+                let key = Key::from(key);
+                let action = self.keymap.action(context, key);
+                if context == Context::Text && action.is_none() {
+                    match key.code {
+                        KeyCode::Char(c) if !key.ctrl && !key.alt => self.ui.typed(Some(c)),
+                        KeyCode::Backspace => self.ui.typed(None),
+                        _ => false,
+                    };
+                    self.listed();
                 }
-                if let Some(effect) = self.ui.update(action, &self.state) {
+                if let Some(action) = action {
+                    self.act(action, guard)?;
+                }
+                self.shorten_flash();
+            }
+            Input::Mouse(mouse) => {
+                let target = self.hits.at(mouse.column, mouse.row);
+                let effect = match mouse.kind {
+                    MouseEventKind::Down(MouseButton::Left) => self.ui.click(target, &self.state),
+                    MouseEventKind::ScrollUp => self.ui.wheel(true, &self.state),
+                    MouseEventKind::ScrollDown => self.ui.wheel(false, &self.state),
+                    _ => return Ok(()),
+                };
+                (self.dirty, self.key) = (true, true);
+                if let Some(effect) = effect {
                     self.effect(effect, guard)?;
                 }
-                if let Some((_, until)) = &mut self.ui.flash {
-                    *until = until.min(clock() + FLASH);
+                self.shorten_flash();
+            }
+            Input::Paste(text) => {
+                for c in text.chars() {
+                    self.ui.typed(Some(c));
                 }
+                self.listed();
+                (self.dirty, self.key) = (true, true);
             }
             Input::Resize(..) | Input::FocusGained => (self.dirty, self.key) = (true, true),
             _ => {}
         }
         Ok(())
+    }
+
+    fn act(&mut self, action: Action, guard: &Guard) -> io::Result<()> {
+        if self.in_replay(action) {
+            return Ok(());
+        }
+        if action == Action::Choose {
+            if let Some(name) = self.row(self.ui.runs).map(|r| r.name.clone()) {
+                self.ui.choose(&name);
+            }
+        } else if let Some(effect) = self.ui.update(action, &self.state) {
+            self.effect(effect, guard)?;
+        }
+        self.listed();
+        Ok(())
+    }
+
+    fn shorten_flash(&mut self) {
+        if let Some((_, until)) = &mut self.ui.flash {
+            *until = until.min(clock() + FLASH);
+        }
+    }
+
+    /// A row of the list of runs, of those that pass the filter.
+    fn row(&self, row: usize) -> Option<&Row> {
+        self.runs.iter().filter(|r| self.ui.lists(r)).nth(row)
+    }
+
+    /// The list of runs, or its filter, has changed.
+    fn listed(&mut self) {
+        self.ui.runs_total = self.runs.iter().filter(|r| self.ui.lists(r)).count();
+        self.ui.runs = self.ui.runs.min(self.ui.runs_total.saturating_sub(1));
+    }
+
+    fn compare(&mut self) {
+        let mut names = self.ui.chosen.clone();
+        // One alone is compared with the run that is open, or with the one under the cursor.
+        let open = self.folder.as_ref().map(RunFolder::name);
+        for name in open.into_iter().chain(self.row(self.ui.runs).map(|r| r.name.clone())) {
+            if names.len() < 2 && !names.contains(&name) {
+                names.insert(0, name);
+            }
+        }
+        let folders: Vec<RunFolder> =
+            names.iter().filter_map(|n| self.runs.iter().find(|r| r.name == *n)).map(|r| r.folder.clone()).collect();
+        if folders.len() < 2 {
+            self.say("choose two runs or more with space, then compare");
+            return;
+        }
+        self.sides.clear();
+        self.reading = Some(compare::load(folders));
+        self.ui.comparing = Some(0);
     }
 
     /// Keys of a replay; false for all others, and where there is none.
@@ -330,6 +462,23 @@ impl App<'_> {
             }
             Effect::Suspend => self.suspend(guard)?,
             Effect::Redraw => self.screen.forget(),
+            Effect::Run(action) => self.act(action, guard)?,
+            Effect::Compare => self.compare(),
+            Effect::Freeze(on) => self.frozen = on.then(|| self.state.clone()),
+            Effect::Theme => {
+                let next = self.ui.theme.unwrap_or(self.theme.name).next();
+                self.ui.theme = Some(next);
+                self.say(&format!("theme: {}", next.title()));
+            }
+            Effect::Mouse => {
+                self.mouse = !self.mouse;
+                guard.set_mouse(self.mouse)?;
+                self.say(if self.mouse {
+                    "the mouse is heard"
+                } else {
+                    "the mouse is the terminal's: text can be selected"
+                });
+            }
             Effect::Copy => {
                 if let Some(genotype) = self.state.genotype() {
                     let python = export::python(genotype);
@@ -339,6 +488,12 @@ impl App<'_> {
             }
             Effect::Export => self.export(),
             Effect::Open(row) => self.open(row),
+            Effect::Replay(row) => {
+                if let Some(folder) = self.row(row).map(|r| r.folder.clone()) {
+                    self.attach(folder.clone());
+                    self.feed = Some(Feed::replay(folder, REPLAY));
+                }
+            }
             Effect::StartDemo => self.start(),
             Effect::Scan => self.scan = Some(runs::scan(&self.options.runs)),
         }
@@ -375,7 +530,7 @@ impl App<'_> {
     }
 
     fn open(&mut self, row: usize) {
-        let Some(folder) = self.runs.get(row).map(|r| r.folder.clone()) else { return };
+        let Some(folder) = self.row(row).map(|r| r.folder.clone()) else { return };
         if self.folder.as_ref() != Some(&folder) {
             self.attach(folder);
         }
@@ -385,10 +540,12 @@ impl App<'_> {
 
     fn attach(&mut self, folder: RunFolder) {
         self.state = State::default();
-        self.sizes = None;
+        (self.sizes, self.forecast, self.counting, self.frozen) = (None, None, None, None);
         self.waiting.clear();
         (self.last, self.replayed) = (None, None);
         (self.ui.leaving, self.ui.replay, self.ui.standing) = (false, None, None);
+        (self.ui.inspect, self.ui.frozen, self.ui.zoom) = (None, false, 0);
+        self.ui.marks.clear();
         self.feed = Some(Feed::new(folder.clone()));
         self.folder = Some(folder);
         self.ui.tab = Tab::Score;

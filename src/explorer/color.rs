@@ -9,8 +9,29 @@ pub struct Rgb(pub u8, pub u8, pub u8);
 /// Blue that reads on black and on white.
 pub const ACCENT: Rgb = Rgb(0x3d, 0x91, 0xd6);
 
-/// Lines of charts: blue, orange, green of like lightness, after the colour-blind-safe set of Okabe and Ito.
-pub const SERIES: [Rgb; 3] = [Rgb(0x3d, 0x91, 0xd6), Rgb(0xde, 0x7f, 0x1b), Rgb(0x18, 0x9e, 0x77)];
+/// States: as it should be, to be looked at, wrong; readable on black, darker on white.
+pub const GOOD: Rgb = Rgb(0x2f, 0xa8, 0x5c);
+pub const WARNING: Rgb = Rgb(0xc9, 0x8a, 0x0c);
+pub const BAD: Rgb = Rgb(0xe0, 0x4b, 0x4b);
+/// The red of Okabe and Ito.
+pub const VERMILION: Rgb = Rgb(0xd5, 0x5e, 0x00);
+
+/// The same hue for white paper.
+pub fn darker(Rgb(r, g, b): Rgb) -> Rgb {
+    let less = |v: u8| u8::try_from(u16::from(v) * 7 / 10).unwrap_or(v);
+    Rgb(less(r), less(g), less(b))
+}
+
+/// Lines of charts, after the colour-blind-safe set of Okabe and Ito: blue, orange, green, purple, yellow, sky, grey.
+pub const SERIES: [Rgb; 7] = [
+    Rgb(0x3d, 0x91, 0xd6),
+    Rgb(0xde, 0x7f, 0x1b),
+    Rgb(0x18, 0x9e, 0x77),
+    Rgb(0xcc, 0x79, 0xa7),
+    Rgb(0xb8, 0x95, 0x1c),
+    Rgb(0x5f, 0x8f, 0xa8),
+    Rgb(0x8a, 0x8f, 0x98),
+];
 
 /// OKLab of an sRGB colour: lightness 0..1, green to red, blue to yellow.
 pub fn to_oklab(Rgb(r, g, b): Rgb) -> [f64; 3] {
@@ -163,6 +184,14 @@ mod tests {
         // A deuteranope's view loses the a axis; lightness and the b axis must still rise together from end to end.
         let (low, high) = (to_oklab(heat(0.0)), to_oklab(heat(1.0)));
         assert!(high[0] - low[0] > 0.5 && high[2] - low[2] > 0.15);
+    }
+
+    #[test]
+    fn colours_are_read_on_black_and_darker_ones_on_white() {
+        for rgb in [ACCENT, GOOD, WARNING, BAD, VERMILION].into_iter().chain(SERIES) {
+            assert!(contrast(rgb, Rgb(0x10, 0x14, 0x18)) >= 4.0, "{rgb:?}");
+            assert!(contrast(darker(rgb), Rgb(255, 255, 255)) >= 4.0, "{rgb:?}");
+        }
     }
 
     #[test]

@@ -29,6 +29,12 @@ impl<'a> Pad<'a> {
         self.area.height
     }
 
+    /// Where a part of this pad lies on the screen.
+    pub fn area_of(&self, x: u16, y: u16, width: u16, height: u16) -> Rect {
+        let (left, top) = (self.area.x.saturating_add(x), self.area.y.saturating_add(y));
+        Rect { x: left, y: top, width, height }.intersection(self.area)
+    }
+
     /// A part of this pad; whatever lies outside is cut off.
     pub fn sub(&mut self, x: u16, y: u16, width: u16, height: u16) -> Pad<'_> {
         let part = Rect {

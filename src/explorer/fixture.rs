@@ -308,7 +308,7 @@ impl Writer {
                 alphas_reduction: raw(&reduction),
             };
             self.emit(0.5, Body::EpochEnded(body));
-            self.emit(0.1, Body::CheckpointSaved { epoch, step: 0, bytes: 700_000 });
+            self.emit(0.1, Body::CheckpointSaved { epoch: epoch + 1, step: 0, bytes: 700_000 });
             if epoch + 1 == epochs {
                 self.emit(0.0, Body::StageEnded { stage: Stage::Search, seconds: 33.0, peak_bytes: Some(190 << 20) });
                 self.emit(0.0, Body::StageStarted { stage: Stage::Cell });

@@ -1,6 +1,6 @@
 //! Keys as text (`ctrl-r`, `space`, `[`) and which action a key means in which context.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
@@ -73,32 +73,83 @@ impl std::str::FromStr for Key {
     }
 }
 
+impl std::fmt::Display for Key {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if self.ctrl {
+            f.write_str("ctrl-")?;
+        }
+        if self.alt {
+            f.write_str("alt-")?;
+        }
+        match (NAMES.iter().find(|(_, code)| *code == self.code), self.code) {
+            (Some((name, _)), _) => f.write_str(name),
+            (None, KeyCode::Char(c)) => write!(f, "{c}"),
+            (None, other) => write!(f, "{other}"),
+        }
+    }
+}
+
+/// Keys of the person's own, by the id of an action.
+pub type Own = BTreeMap<String, Vec<String>>;
+
 /// What each key means.
 pub struct Keymap {
     table: HashMap<(Context, Key), Action>,
+    /// By row of the action table.
+    keys: Vec<Vec<Key>>,
 }
 
 impl Keymap {
-    /// The defaults of the action table.
+    /// The action table's keys, with the person's own in place of its.
     ///
     /// # Errors
-    /// A key that cannot be read, or two actions on one key.
-    pub fn new() -> Result<Keymap, String> {
-        let mut table = HashMap::new();
-        for spec in ACTIONS {
-            for text in spec.keys {
-                let key: Key = text.parse()?;
-                for context in spec.contexts {
-                    if let Some(other) = table.insert((*context, key), spec.action) {
-                        return Err(format!(
-                            "the key `{text}` means both {other:?} and {:?} in {context:?}",
-                            spec.action
-                        ));
-                    }
-                }
+    /// An action that there is not, a key that can't be read, or two actions on one key: named, with what to do.
+    pub fn new(own: &Own) -> Result<Keymap, String> {
+        for id in own.keys() {
+            if ACTIONS.iter().all(|s| s.id != id) {
+                let known = ACTIONS.iter().map(|s| s.id);
+                let near = crate::run::nearest(id, known).map_or(String::new(), |n| format!("; did you mean `{n}`?"));
+                return Err(format!("there is no action `{id}`{near}"));
             }
         }
-        Ok(Keymap { table })
+        let mut table: HashMap<(Context, Key), Action> = HashMap::new();
+        let mut ids: HashMap<(Context, Key), &str> = HashMap::new();
+        let mut keys = Vec::with_capacity(ACTIONS.len());
+        for spec in ACTIONS {
+            let texts: Vec<&str> = match own.get(spec.id) {
+                Some(texts) => texts.iter().map(String::as_str).collect(),
+                None => spec.keys.to_vec(),
+            };
+            let parsed = texts.iter().map(|t| t.parse::<Key>()).collect::<Result<Vec<_>, _>>();
+            let parsed = parsed.map_err(|e| format!("{}: {e}", spec.id))?;
+            for key in &parsed {
+                for context in spec.contexts {
+                    if let Some(other) = ids.insert((*context, *key), spec.id) {
+                        let title = context.title();
+                        return Err(format!(
+                            "the key `{key}` means both {other} and {} in {title}; give one of them another key",
+                            spec.id
+                        ));
+                    }
+                    table.insert((*context, *key), spec.action);
+                }
+            }
+            keys.push(parsed);
+        }
+        // A screen must not hide a key that works everywhere.
+        for ((context, key), id) in &ids {
+            let hidden = ids.get(&(Context::Everywhere, *key)).filter(|_| *context != Context::Everywhere);
+            if let Some(other) = hidden.filter(|_| !context.is_dialogue() && *context != Context::Compare) {
+                return Err(format!("the key `{key}` of {id} would hide {other}; give one of them another key"));
+            }
+        }
+        Ok(Keymap { table, keys })
+    }
+
+    /// The action table's keys alone.
+    pub fn defaults() -> Keymap {
+        // A test sees to it that these are sound.
+        Keymap::new(&Own::new()).unwrap_or(Keymap { table: HashMap::new(), keys: Vec::new() })
     }
 
     /// The action of a key: that of the screen first, then that of everywhere. A dialogue takes all keys.
@@ -106,6 +157,38 @@ impl Keymap {
         let own = self.table.get(&(context, key));
         let chain = if context.is_dialogue() { None } else { self.table.get(&(Context::Everywhere, key)) };
         own.or(chain).copied()
+    }
+
+    /// The first key of a row of the action table, as the screen shows it; empty if it has none.
+    pub fn first(&self, row: usize) -> String {
+        self.keys.get(row).and_then(|k| k.first()).map_or_else(String::new, shown)
+    }
+
+    /// All keys of a row.
+    pub fn all(&self, row: usize) -> String {
+        self.keys.get(row).map_or_else(String::new, |k| k.iter().map(shown).collect::<Vec<_>>().join(" "))
+    }
+
+    /// The first key of an action in one context.
+    pub fn in_context(&self, action: Action, context: Context) -> String {
+        let row = ACTIONS.iter().position(|s| s.action == action && s.contexts.contains(&context));
+        row.map_or_else(String::new, |row| self.first(row))
+    }
+
+    /// The key of an action, for a sentence.
+    pub fn of(&self, action: Action) -> String {
+        ACTIONS.iter().position(|s| s.action == action).map_or_else(String::new, |row| self.first(row))
+    }
+}
+
+/// Arrows as arrows.
+fn shown(key: &Key) -> String {
+    match (key.ctrl || key.alt, key.code) {
+        (false, KeyCode::Left) => "←".into(),
+        (false, KeyCode::Right) => "→".into(),
+        (false, KeyCode::Up) => "↑".into(),
+        (false, KeyCode::Down) => "↓".into(),
+        _ => key.to_string(),
     }
 }
 
@@ -121,16 +204,38 @@ mod tests {
         assert_eq!("-".parse::<Key>().unwrap().code, KeyCode::Char('-'));
         assert!("hyper".parse::<Key>().is_err());
         assert!("".parse::<Key>().is_err());
+        for text in ACTIONS.iter().flat_map(|s| s.keys) {
+            assert_eq!(text.parse::<Key>().unwrap().to_string(), *text);
+        }
+    }
+
+    fn own(id: &str, keys: &[&str]) -> Own {
+        Own::from([(id.to_string(), keys.iter().map(|k| (*k).to_string()).collect())])
     }
 
     #[test]
-    fn the_default_keys_are_unique_in_each_context() {
-        let keymap = Keymap::new().unwrap();
-        // Nor may a screen hide a key that works everywhere.
-        for (context, key) in keymap.table.keys() {
-            if *context != Context::Everywhere && !context.is_dialogue() {
-                assert!(!keymap.table.contains_key(&(Context::Everywhere, *key)), "{context:?} hides {key:?}");
-            }
-        }
+    fn own_keys_take_the_place_of_the_defaults() {
+        let keymap = Keymap::new(&own("undo", &["U", "ctrl-y"])).unwrap();
+        assert_eq!(keymap.action(Context::Cut, "U".parse().unwrap()), Some(Action::Undo));
+        assert_eq!(keymap.action(Context::Cut, "ctrl-y".parse().unwrap()), Some(Action::Undo));
+        assert_eq!(keymap.action(Context::Cut, "u".parse().unwrap()), None);
+        assert_eq!(keymap.of(Action::Undo), "U");
+    }
+
+    #[test]
+    fn wrong_keys_are_refused_by_name() {
+        let refused = |own: &Own| Keymap::new(own).err().unwrap();
+        assert_eq!(
+            refused(&own("undo", &["a"])),
+            "the key `a` means both undo and automatic in Cut; give one of them another key"
+        );
+        assert!(refused(&own("undo", &["q"])).contains("hide quit"));
+        assert_eq!(refused(&own("undoo", &["a"])), "there is no action `undoo`; did you mean `undo`?");
+        assert!(refused(&own("undo", &["hyper-x"])).starts_with("undo: `hyper-x` is not a key"));
+    }
+
+    #[test]
+    fn the_default_keys_are_unique() {
+        assert!(Keymap::new(&Own::new()).is_ok());
     }
 }

@@ -5,13 +5,17 @@ mod action;
 mod app;
 mod clipboard;
 mod color;
+mod compare;
 mod draw;
 mod export;
 mod feed;
+mod forecast;
+mod health;
 mod keymap;
 mod replay;
 mod runs;
 mod screen;
+mod settings;
 pub mod state;
 mod summary;
 mod svg;
@@ -32,6 +36,7 @@ use std::path::{Path, PathBuf};
 use crate::run::RunFolder;
 use crate::run::journal::Tail;
 pub use replay::SPEEDS;
+pub use settings::{Settings, SettingsError};
 use theme::{ColorDepth, Theme};
 pub use ui::Tab;
 
@@ -46,6 +51,8 @@ pub struct Options {
     pub depth: Option<ColorDepth>,
     /// The screen to begin with; else the one of the run's stage.
     pub tab: Option<Tab>,
+    /// Theme, mouse and keys of the person's own.
+    pub settings: Settings,
 }
 
 /// Begins the demo, by an engine in a process of its own; the reason in words where it cannot.
@@ -117,7 +124,12 @@ pub fn picture(
     }
     let state = state::State::from_events(&events);
     let depth = options.depth.unwrap_or(ColorDepth::True);
-    let theme = Theme { depth, ascii: options.ascii, markers: theme::Markers::Braille };
+    let theme = Theme {
+        depth,
+        ascii: options.ascii,
+        markers: theme::Markers::Braille,
+        name: if light { theme::Name::Light } else { theme::Name::Dark },
+    };
     let text = app::picture(&state, options, &theme, size, light);
     std::fs::write(path, text).map_err(|source| ExplorerError::Picture { path: path.to_path_buf(), source })
 }

@@ -15,6 +15,11 @@ use crossterm::{queue, terminal};
 static ENTERED: AtomicBool = AtomicBool::new(false);
 /// The thread that draws; panics of others must not take the screen away.
 static OWNER: Mutex<Option<ThreadId>> = Mutex::new(None);
+/// Whether clicks and the wheel are ours; off lets the terminal select text.
+static MOUSE: AtomicBool = AtomicBool::new(false);
+/// Presses, releases and the wheel, with coordinates as text: no reports of mere movement, which would flood a slow line.
+const MOUSE_ON: &str = "\x1b[?1000h\x1b[?1006h";
+const MOUSE_OFF: &str = "\x1b[?1006l\x1b[?1000l";
 /// What other threads said when they panicked, to be read when the terminal is back.
 static REPORTS: Mutex<Vec<String>> = Mutex::new(Vec::new());
 static HOOK: Once = Once::new();
@@ -29,11 +34,23 @@ impl Guard {
     ///
     /// # Errors
     /// No terminal.
-    pub fn enter() -> io::Result<Guard> {
+    pub fn enter(mouse: bool) -> io::Result<Guard> {
+        MOUSE.store(mouse, Ordering::SeqCst);
         HOOK.call_once(chain_hook);
         *OWNER.lock().unwrap_or_else(PoisonError::into_inner) = Some(std::thread::current().id());
         enter()?;
         Ok(Guard { _private: () })
+    }
+
+    /// Takes the mouse, or leaves it to the terminal.
+    ///
+    /// # Errors
+    /// The terminal is gone.
+    pub fn set_mouse(&self, on: bool) -> io::Result<()> {
+        MOUSE.store(on, Ordering::SeqCst);
+        let mut out = stdout();
+        out.write_all(if on { MOUSE_ON } else { MOUSE_OFF }.as_bytes())?;
+        out.flush()
     }
 
     /// Gives the terminal back to the shell and stops the process group; returns when it goes on, with the terminal
@@ -95,8 +112,9 @@ fn enter() -> io::Result<()> {
     terminal::enable_raw_mode()?;
     ENTERED.store(true, Ordering::SeqCst);
     let mut out = stdout();
-    let entered =
-        queue!(out, EnterAlternateScreen, EnableBracketedPaste, Hide, Clear(ClearType::All)).and_then(|()| out.flush());
+    let entered = queue!(out, EnterAlternateScreen, EnableBracketedPaste, Hide, Clear(ClearType::All))
+        .and_then(|()| if MOUSE.load(Ordering::SeqCst) { out.write_all(MOUSE_ON.as_bytes()) } else { Ok(()) })
+        .and_then(|()| out.flush());
     if let Err(e) = entered {
         leave();
         return Err(e);
@@ -110,6 +128,8 @@ fn leave() {
         return;
     }
     let mut out = stdout();
+    // Whether or not it was on: no terminal minds, and none is left reporting clicks to a shell.
+    let _ = out.write_all(MOUSE_OFF.as_bytes());
     let _ = queue!(out, Show, DisableBracketedPaste, LeaveAlternateScreen).and_then(|()| out.flush());
     let _ = terminal::disable_raw_mode();
 }

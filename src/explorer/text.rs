@@ -17,6 +17,29 @@ pub fn sanitize(text: &str) -> String {
     out
 }
 
+/// Whether a text has the words in it that were typed, in any order and case.
+pub fn contains(text: &str, typed: &str) -> bool {
+    let text = text.to_lowercase();
+    typed.split_whitespace().all(|word| text.contains(&word.to_lowercase()))
+}
+
+/// Bytes as people type them: `1.5 GiB`, `800M`, `2gb` (all in binary units); none where it is no amount above 0.
+pub fn parse_bytes(typed: &str) -> Option<u64> {
+    let typed = typed.trim();
+    let end = typed.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(typed.len());
+    let number: f64 = typed[..end].parse().ok()?;
+    let power = match typed[end..].trim().to_lowercase().as_str() {
+        "k" | "kb" | "kib" => 1,
+        "m" | "mb" | "mib" => 2,
+        "g" | "gb" | "gib" => 3,
+        "t" | "tb" | "tib" => 4,
+        "b" => 0,
+        _ => return None,
+    };
+    let bytes = number * 1024f64.powi(power);
+    (bytes >= 1.0 && bytes < 2f64.powi(60)).then_some(bytes as u64)
+}
+
 /// Columns that a text takes.
 pub fn width(text: &str) -> u16 {
     u16::try_from(text.width()).unwrap_or(u16::MAX)
@@ -140,6 +163,15 @@ pub fn age(seconds: f64) -> String {
     }
 }
 
+/// When in a search, of epochs and steps that are done: `after epoch 8`, `in epoch 9, step 12`.
+pub fn moment(epochs: usize, steps: usize) -> String {
+    match (epochs, steps) {
+        (0, 0) => "before the first step".into(),
+        (e, 0) => format!("after epoch {e}"),
+        (e, s) => format!("in epoch {}, step {s}", e + 1),
+    }
+}
+
 /// `14:03:59` in the reader's zone, of seconds since 1970.
 pub fn clock(time: f64) -> String {
     let zoned = jiff::Timestamp::from_millisecond((time * 1000.0) as i64)
@@ -257,6 +289,17 @@ mod tests {
         assert_eq!(fit("abc", 0), "");
         assert_eq!(wrap("one two three", 7), ["one two", "three"]);
         assert_eq!(wrap("abcdefgh", 3), ["abc", "def", "gh"]);
+    }
+
+    #[test]
+    fn amounts_are_read_with_their_unit() {
+        assert_eq!(parse_bytes("1.5 GiB"), Some(3 << 29));
+        assert_eq!(parse_bytes(" 800m "), Some(800 << 20));
+        assert_eq!(parse_bytes("12 B"), Some(12));
+        for bad in ["", "GiB", "1.5", "-1 GiB", "1e9 GiB", "0 B", "1..2 G", "nan G", "99999999999 T"] {
+            assert_eq!(parse_bytes(bad), None, "{bad}");
+        }
+        assert!(contains("normal 0▸2 sep_conv_3x3", "SEP nor") && !contains("normal", "sep"));
     }
 
     #[test]

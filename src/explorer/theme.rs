@@ -4,8 +4,45 @@
 //! paint a background, with a map that is even to the eye and safe for the colour-blind, and with black or white on it.
 
 use ratatui::style::{Color, Modifier, Style};
+use serde::Deserialize;
 
 use super::color::{self, Rgb};
+
+/// A choice of colours and glyphs, to be taken by name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Name {
+    /// For dark backgrounds.
+    Dark,
+    /// For light ones: the same hues, darker.
+    Light,
+    /// Told apart without red and green.
+    ColourBlind,
+    /// No colours at all.
+    Monochrome,
+    /// No colours, and only ASCII glyphs.
+    Ascii,
+}
+
+impl Name {
+    pub const ALL: [Name; 5] = [Name::Dark, Name::Light, Name::ColourBlind, Name::Monochrome, Name::Ascii];
+
+    pub const fn title(self) -> &'static str {
+        match self {
+            Name::Dark => "dark",
+            Name::Light => "light",
+            Name::ColourBlind => "colour-blind",
+            Name::Monochrome => "monochrome",
+            Name::Ascii => "ASCII",
+        }
+    }
+
+    #[must_use]
+    pub fn next(self) -> Name {
+        let at = Name::ALL.iter().position(|n| *n == self).unwrap_or(0);
+        Name::ALL[(at + 1) % Name::ALL.len()]
+    }
+}
 
 /// How many colours the terminal shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -69,6 +106,12 @@ pub fn locale_is_utf8(env: impl Fn(&str) -> Option<String>) -> bool {
     })
 }
 
+/// Whether the terminal says that its background is light (`COLORFGBG`, set by rxvt, Konsole and others).
+fn is_light(env: impl Fn(&str) -> Option<String>) -> bool {
+    let background = env("COLORFGBG").and_then(|v| v.rsplit(';').next()?.parse::<u8>().ok());
+    background.is_some_and(|b| b == 7 || b == 15)
+}
+
 /// What lines in charts are drawn with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Markers {
@@ -87,12 +130,13 @@ pub struct Theme {
     /// Only ASCII goes to the terminal.
     pub ascii: bool,
     pub markers: Markers,
+    pub name: Name,
 }
 
 impl Theme {
     /// From the environment; `ascii` and `depth` from flags go first.
     pub fn detect(env: impl Fn(&str) -> Option<String>, ascii: bool, depth: Option<ColorDepth>) -> Theme {
-        let ascii = ascii || !locale_is_utf8(&env);
+        let ascii = ascii || !locale_is_utf8(&env) || env("TERM").is_some_and(|t| t == "dumb");
         let markers = if ascii {
             Markers::Ascii
         } else if env("TERM").is_some_and(|t| t == "linux") {
@@ -100,7 +144,21 @@ impl Theme {
         } else {
             Markers::Braille
         };
-        Theme { depth: depth.unwrap_or_else(|| ColorDepth::detect(env)), ascii, markers }
+        let name = if is_light(&env) { Name::Light } else { Name::Dark };
+        Theme { depth: depth.unwrap_or_else(|| ColorDepth::detect(env)), ascii, markers, name }
+    }
+
+    /// This terminal with another choice of colours; never more than it can show.
+    #[must_use]
+    pub fn named_as(&self, name: Name) -> Theme {
+        let mut theme = Theme { name, ..self.clone() };
+        if matches!(name, Name::Monochrome | Name::Ascii) {
+            theme.depth = ColorDepth::Mono;
+        }
+        if name == Name::Ascii {
+            (theme.ascii, theme.markers) = (true, Markers::Ascii);
+        }
+        theme
     }
 
     pub fn plain(&self) -> Style {
@@ -123,15 +181,24 @@ impl Theme {
 
     /// Something runs or was reached.
     pub fn good(&self) -> Style {
-        self.named(Color::Green)
+        match self.name {
+            Name::ColourBlind => self.exact(color::SERIES[0], Color::Blue),
+            _ => self.exact(color::GOOD, Color::Green),
+        }
     }
 
     pub fn warning(&self) -> Style {
-        self.named(Color::Yellow).add_modifier(Modifier::BOLD)
+        self.exact(color::WARNING, Color::Yellow).add_modifier(Modifier::BOLD)
     }
 
     pub fn bad(&self) -> Style {
-        self.named(Color::Red).add_modifier(Modifier::BOLD)
+        match self.name {
+            // Vermilion, and underlined: not told by hue alone.
+            Name::ColourBlind => {
+                self.exact(color::VERMILION, Color::Magenta).add_modifier(Modifier::BOLD | Modifier::UNDERLINED)
+            }
+            _ => self.exact(color::BAD, Color::Red).add_modifier(Modifier::BOLD),
+        }
     }
 
     /// Keys, and the person's own marks.
@@ -177,8 +244,8 @@ impl Theme {
                 let step = color::heat_step(t);
                 let on = if color::is_light(step.0) { Rgb(0, 0, 0) } else { Rgb(255, 255, 255) };
                 match self.depth {
-                    ColorDepth::Ansi256 => Style::new().bg(Color::Indexed(step.1)).fg(self.color(on)),
-                    _ => Style::new().bg(self.color(step.0)).fg(self.color(on)),
+                    ColorDepth::Ansi256 => Style::new().bg(Color::Indexed(step.1)).fg(self.shown(on)),
+                    _ => Style::new().bg(self.shown(step.0)).fg(self.shown(on)),
                 }
             }
         }
@@ -192,11 +259,20 @@ impl Theme {
         })
     }
 
-    fn named(&self, color: Color) -> Style {
-        if self.depth == ColorDepth::Mono { Style::new() } else { Style::new().fg(color) }
+    /// A colour of ours where there are enough, else one of the terminal's sixteen.
+    fn exact(&self, rgb: Rgb, named: Color) -> Style {
+        match self.depth {
+            ColorDepth::Mono => Style::new(),
+            ColorDepth::Ansi16 => Style::new().fg(named),
+            _ => Style::new().fg(self.color(rgb)),
+        }
     }
 
     fn color(&self, rgb: Rgb) -> Color {
+        self.shown(if self.name == Name::Light { color::darker(rgb) } else { rgb })
+    }
+
+    fn shown(&self, rgb: Rgb) -> Color {
         match self.depth {
             ColorDepth::True => Color::Rgb(rgb.0, rgb.1, rgb.2),
             ColorDepth::Ansi256 => Color::Indexed(color::nearest_256(rgb)),
@@ -252,6 +328,16 @@ pub fn ascii(glyph: char) -> char {
         '≤' => '<',
         '≈' => '~',
         '‰' => '%',
+        'ρ' => 'r',
+        'τ' => 't',
+        '↔' => '-',
+        '║' | '╎' | '┆' => '|',
+        '▲' => '^',
+        '▼' => 'v',
+        '□' => 'o',
+        '✕' => 'x',
+        'σ' => 's',
+        'µ' => 'u',
         _ => '?',
     }
 }
@@ -306,12 +392,12 @@ mod tests {
     #[test]
     fn heat_is_a_background_or_a_shade_but_never_lost() {
         for depth in [ColorDepth::Ansi16, ColorDepth::Ansi256, ColorDepth::True] {
-            let theme = Theme { depth, ascii: false, markers: Markers::Braille };
+            let theme = Theme { depth, ascii: false, markers: Markers::Braille, name: Name::Dark };
             assert_ne!(theme.heat(0.0).bg, theme.heat(1.0).bg);
             assert!(theme.heat(0.5).bg.is_some() && theme.heat(0.5).fg.is_some());
             assert_eq!(theme.shade(0.5), None);
         }
-        let mono = Theme { depth: ColorDepth::Mono, ascii: false, markers: Markers::Braille };
+        let mono = Theme { depth: ColorDepth::Mono, ascii: false, markers: Markers::Braille, name: Name::Dark };
         assert_eq!(mono.heat(0.7), Style::new());
         assert_ne!(mono.shade(0.1), mono.shade(0.9));
         assert_eq!(mono.good().fg, None);

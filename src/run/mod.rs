@@ -21,3 +21,4 @@ pub use folder::{
     check_writable, runs_folder,
 };
 pub use preset::{PRESETS, preset};
+pub use settings::nearest;

@@ -57,6 +57,21 @@ fn choices(text: &str) -> Option<Vec<Choice>> {
         .collect()
 }
 
+/// The published cell that the fewest replaced inputs lead to, of the 16 of both cells, and how many those are. The order
+/// of a node's two inputs does not count.
+pub fn nearest(genotype: &Genotype) -> Option<(Published, usize)> {
+    all().into_iter().map(|p| (distance(genotype, &p.genotype), p)).min_by_key(|(d, _)| *d).map(|(d, p)| (p, d))
+}
+
+/// Inputs of nodes that have to be replaced to make one genotype the other.
+pub fn distance(a: &Genotype, b: &Genotype) -> usize {
+    let cell = |a: &[Choice], b: &[Choice]| -> usize {
+        let nodes = a.chunks(2).zip(b.chunks(2));
+        nodes.map(|(x, y)| x.iter().filter(|c| !y.contains(c)).count()).sum()
+    };
+    cell(&a.normal, &b.normal) + cell(&a.reduction, &b.reduction)
+}
+
 /// Letters and digits only, in lower case: how names are compared.
 fn plain(name: &str) -> String {
     name.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_lowercase()
@@ -89,6 +104,19 @@ pub fn find(name: &str) -> Result<Published, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_published_cell_is_nearest_to_itself() {
+        for p in all() {
+            let (near, d) = nearest(&p.genotype).unwrap();
+            assert_eq!((d, distance(&near.genotype, &p.genotype)), (0, 0));
+            let mut turned = p.genotype.clone();
+            turned.normal.swap(0, 1);
+            assert_eq!(distance(&turned, &p.genotype), 0);
+            turned.reduction[3].source = 7;
+            assert_eq!(distance(&turned, &p.genotype), 1);
+        }
+    }
 
     #[test]
     fn every_row_is_read_and_found() {

@@ -83,7 +83,7 @@ fn describe(body: &Body) -> Option<(Level, String)> {
             text::duration(e.seconds)
         )),
         Body::CheckpointSaved { epoch, step, bytes } => {
-            info(format!("checkpoint at epoch {} step {step}, {}", epoch + 1, text::bytes(*bytes)))
+            info(format!("checkpoint {}, {}", text::moment(*epoch, *step), text::bytes(*bytes)))
         }
         Body::CommandAccepted { command, .. } => Some((Level::Debug, format!("{command}: accepted"))),
         Body::CommandRefused { command, reason, .. } => Some((Level::Warning, format!("{command}: refused: {reason}"))),

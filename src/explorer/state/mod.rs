@@ -17,6 +17,7 @@ pub use score::{PlaceScore, Ranking, Scoring};
 pub use search::{Searching, Snapshot};
 pub use series::{Bucket, Series};
 
+use crate::run::config::Config;
 use crate::run::event::{Body, Event, Outcome, RunStarted, Stage, VERSION};
 use crate::run::standing::Progress;
 use crate::space::{CellKind, Edge, Genotype, Operation, Place};
@@ -58,6 +59,8 @@ pub struct Answer {
 #[derive(Clone, Debug, Default)]
 pub struct State {
     pub run: Option<RunStarted>,
+    /// The settings that it runs with.
+    pub config: Option<Config>,
     /// Wall clock of the first and of the latest event, seconds since 1970.
     pub began: f64,
     pub now: f64,
@@ -123,6 +126,7 @@ impl State {
                 self.ended = None;
                 self.paused = false;
             }
+            Body::Origin(origin) => self.config = Config::parse(&origin.config, "the journal").ok(),
             Body::StageStarted { stage } => {
                 self.stage = Some(*stage);
                 self.stages[*stage as usize] = StageTimes { started: Some(event.time), ..StageTimes::default() };

@@ -85,6 +85,8 @@ pub struct Scoring {
     pub round_done: usize,
     /// Evaluations of all rounds that are done.
     pub done: usize,
+    /// How many were done before each round.
+    before: Vec<usize>,
     /// What is being scored.
     pub current: Option<(usize, Place)>,
     places: Vec<PlaceScore>,
@@ -105,6 +107,7 @@ impl Default for Scoring {
             round_evaluations: 0,
             round_done: 0,
             done: 0,
+            before: Vec::new(),
             current: None,
             places: vec![PlaceScore::default(); SLOTS],
             removals: Vec::new(),
@@ -134,6 +137,7 @@ impl Scoring {
                 self.last = event.time;
             }
             Body::RoundStarted { round, mask, evaluations } => {
+                self.begin_round(*round);
                 self.round = *round;
                 self.round_evaluations = *evaluations;
                 self.round_done = 0;
@@ -186,6 +190,21 @@ impl Scoring {
             }
             _ => {}
         }
+    }
+
+    /// A round that begins again, after its engine left, counts anew.
+    fn begin_round(&mut self, round: usize) {
+        if let Some(before) = self.before.get(round) {
+            self.done = *before;
+            self.marks.clear();
+            self.removals.retain(|(r, _)| *r < round);
+            for p in self.places.iter_mut().filter(|p| p.round == round) {
+                p.draws.clear();
+                p.by_function.iter_mut().for_each(Vec::clear);
+            }
+        }
+        self.before.truncate(round);
+        self.before.resize(round + 1, self.done);
     }
 
     fn enter(&mut self, mask: &Mask) {

@@ -5,7 +5,7 @@ use crate::explorer::draw::Pad;
 use crate::explorer::state::chosen;
 use crate::explorer::text;
 use crate::explorer::widgets::{graph, graph_height, graph_width, wiring, wiring_height};
-use crate::space::CellKind;
+use crate::space::{CellKind, published};
 
 /// ```text
 /// normal cell ...... a graph where it fits, else wires and a table
@@ -61,13 +61,22 @@ pub fn draw(pad: &mut Pad, scene: &Scene) {
         }
         y += height;
     }
-    if h > y + 3 {
+    if h >= y + 3 {
         let mut panel = pad.sub(0, y, w, h - y);
         let mut inner = panel.panel("what was found", "", false);
         let mut rows = Vec::new();
         if let Some(found) = &state.found {
             rows.push(("parameters", format!("{} at the published evaluation size", text::count(found.parameters))));
             rows.push(("MACs", format!("{} multiply-accumulates of one picture", text::count(found.macs))));
+        }
+        if let Some((near, distance)) = published::nearest(genotype) {
+            let error = if near.error.is_empty() {
+                String::new()
+            } else {
+                format!(", reported {} % error on CIFAR-10", near.error)
+            };
+            let words = format!("{}, {distance} of 16 inputs differ{error}", near.name);
+            rows.push(("nearest published", words));
         }
         if let Some(e) = state.search.epochs.last() {
             rows.push((

@@ -30,6 +30,14 @@ pub fn draw(pad: &mut Pad, scene: &Scene) {
         buys(&mut pad.sub(0, y, w, lower), scene, cut);
         return;
     }
+    // The curve stands in a row of its own where there is one, else in place of the prose.
+    let (y, lower) = if lower >= 21 {
+        let curve = (lower - 10).min(18);
+        super::curve::draw(&mut pad.sub(0, y, w, curve), scene, cut);
+        (y + curve, lower - curve)
+    } else {
+        (y, lower)
+    };
     let columns: u16 = if w >= 110 { 3 } else { 2 };
     let width = (w - 2 * (columns - 1)) / columns;
     buys(&mut pad.sub(0, y, width, lower), scene, cut);

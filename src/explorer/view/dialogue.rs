@@ -1,12 +1,12 @@
 //! What lies over a screen: help and choices.
 
-use ratatui::style::Modifier;
+use ratatui::style::{Modifier, Style};
 
-use super::Scene;
-use crate::explorer::action;
+use super::{Scene, glossary};
+use crate::explorer::action::{self, ACTIONS};
 use crate::explorer::draw::Pad;
-use crate::explorer::text;
-use crate::explorer::ui::Menu;
+use crate::explorer::ui::{Menu, Target};
+use crate::explorer::{health, text};
 
 /// A box in the middle; returns what is inside the border.
 fn frame(pad: &mut Pad, width: u16, height: u16, title: &str) -> (u16, u16, u16, u16) {
@@ -30,37 +30,125 @@ fn frame(pad: &mut Pad, width: u16, height: u16, title: &str) -> (u16, u16, u16,
     (x + 2, y + 1, w.saturating_sub(4), h.saturating_sub(2))
 }
 
-/// All keys, from the action table.
-pub fn help(pad: &mut Pad, scroll: usize) {
-    let mut lines: Vec<(String, &str)> = Vec::new();
-    for (title, rows) in action::help() {
+/// One line of a text that is scrolled.
+enum Line {
+    Heading(String),
+    /// A term or keys, and what they mean.
+    Pair(String, String),
+    Words(String, bool),
+    Blank,
+}
+
+/// The words of this screen, then all keys from the action table.
+pub fn help(pad: &mut Pad, scene: &Scene, scroll: usize) {
+    let here = scene.ui.screen(scene.state);
+    let words = glossary::of(here);
+    let mut lines = Vec::new();
+    if !words.is_empty() {
+        lines.push(Line::Heading(format!("{}: what it shows", here.title())));
+        lines.extend(words.iter().map(|(term, meaning)| Line::Pair((*term).into(), (*meaning).into())));
+    }
+    for (title, rows) in action::help(here) {
         if !lines.is_empty() {
-            lines.push((String::new(), ""));
+            lines.push(Line::Blank);
         }
-        lines.push((title.to_string(), ""));
-        lines.extend(rows);
+        lines.push(Line::Heading(format!("{title}: keys")));
+        lines.extend(rows.into_iter().map(|r| Line::Pair(scene.keymap.all(r), ACTIONS[r].description.into())));
     }
-    let width = 78.min(pad.width());
-    let (x, y, w, h) = frame(pad, width, pad.height(), "keys  (esc closes)");
+    scrolled(pad, "help  (esc closes)", &lines, scroll);
+}
+
+/// The rules of health: value, threshold, meaning, source.
+pub fn warnings(pad: &mut Pad, scene: &Scene, scroll: usize) {
+    let mut lines = Vec::new();
+    for rule in health::RULES {
+        if !lines.is_empty() {
+            lines.push(Line::Blank);
+        }
+        let reading = rule.read(scene.state);
+        let warns = reading.as_ref().is_some_and(health::Reading::warns);
+        lines.push(Line::Heading(format!("{}{}", if warns { "! " } else { "" }, rule.title())));
+        let words = reading.map_or_else(|| "nothing can be said yet".into(), |r| r.words);
+        lines.push(Line::Words(words, warns));
+        lines.push(Line::Pair("rule".into(), rule.help().into()));
+        lines.push(Line::Pair("from".into(), rule.source().into()));
+    }
+    scrolled(pad, "health of the search  (esc closes)", &lines, scroll);
+}
+
+fn scrolled(pad: &mut Pad, title: &str, lines: &[Line], scroll: usize) {
+    const LABEL: u16 = 14;
+    let width = 90.min(pad.width());
+    let (x, y, w, h) = frame(pad, width, pad.height(), title);
     let mut inner = pad.sub(x, y, w, h);
-    let accent = inner.theme.accent();
-    let (plain, strong, dim) = (inner.theme.plain(), inner.theme.strong(), inner.theme.dim());
-    let rows = usize::from(h);
-    let first = scroll.min(lines.len().saturating_sub(rows));
-    for (row, (key, description)) in lines.iter().skip(first).take(rows).enumerate() {
-        let row = row as u16;
-        if description.is_empty() {
-            inner.text(0, row, key, strong.add_modifier(Modifier::UNDERLINED));
-        } else {
-            inner.text(1, row, key, accent);
-            let room = w.saturating_sub(14);
-            inner.fitted(14, row, room, description, plain);
+    let (accent, plain, dim) = (inner.theme.accent(), inner.theme.plain(), inner.theme.dim());
+    let (strong, warning) = (inner.theme.strong().add_modifier(Modifier::UNDERLINED), inner.theme.warning());
+    // Each line of the screen: a label and text, with their styles.
+    let mut rows: Vec<(String, String, Style, Style)> = Vec::new();
+    for line in lines {
+        match line {
+            Line::Heading(text) => rows.push((text.clone(), String::new(), strong, plain)),
+            Line::Blank => rows.push((String::new(), String::new(), plain, plain)),
+            Line::Words(text, warns) => {
+                let style = if *warns { warning } else { plain };
+                rows.extend(
+                    text::wrap(text, w.saturating_sub(2))
+                        .into_iter()
+                        .map(|t| (format!(" {t}"), String::new(), style, plain)),
+                );
+            }
+            Line::Pair(label, text) => {
+                let mut label = format!(" {label}");
+                if text::width(&label) >= LABEL {
+                    rows.push((std::mem::take(&mut label), String::new(), accent, plain));
+                }
+                for part in text::wrap(text, w.saturating_sub(LABEL)) {
+                    rows.push((std::mem::take(&mut label), part, accent, plain));
+                }
+            }
         }
     }
-    if lines.len() > rows {
-        let left = lines.len() - rows - first;
+    let room = usize::from(h);
+    let first = scroll.min(rows.len().saturating_sub(room));
+    for (y, (label, text, a, b)) in rows.iter().skip(first).take(room).enumerate() {
+        let y = y as u16;
+        inner.fitted(0, y, w, label, *a);
+        if !text.is_empty() {
+            inner.fitted(LABEL, y, w.saturating_sub(LABEL), text, *b);
+        }
+    }
+    if rows.len() > room {
+        let left = rows.len() - room - first;
         let text = if left > 0 { format!(" {left} more below ") } else { " the end ".into() };
         pad.right(x + w, y + h, &text, dim);
+    }
+}
+
+/// Commands by name.
+pub fn palette(pad: &mut Pad, scene: &Scene, typed: &str, cursor: usize) {
+    let rows = action::matching(scene.ui.screen(scene.state), typed);
+    let (x, y, w, h) = frame(pad, 78.min(pad.width()), 18.min(pad.height()), "commands");
+    let mut inner = pad.sub(x, y, w, h);
+    let (accent, plain, dim) = (inner.theme.accent(), inner.theme.plain(), inner.theme.dim());
+    let end = inner.text(0, 0, ": ", accent);
+    let end = inner.text(end, 0, typed, plain);
+    let style = inner.theme.cursor();
+    inner.put(end, 0, ' ', style);
+    if rows.is_empty() {
+        inner.text(0, 2, "no command has these letters in its name", dim);
+    }
+    let room = usize::from(h.saturating_sub(2)).max(1);
+    let first = cursor.saturating_sub(room - 1);
+    for (i, row) in rows.iter().enumerate().skip(first).take(room) {
+        let y = 2 + (i - first) as u16;
+        let spec = &ACTIONS[*row];
+        inner.fitted(0, y, 17, &spec.id.replace('_', " "), accent);
+        inner.fitted(18, y, w.saturating_sub(28), spec.description, plain);
+        inner.right(w, y, &scene.keymap.first(*row), dim);
+        scene.hits.add(inner.area_of(0, y, w, 1), Target::Choice(i));
+        if i == cursor {
+            inner.style(0, y, w, 1, style);
+        }
     }
 }
 
@@ -83,6 +171,7 @@ pub fn menu(pad: &mut Pad, scene: &Scene, menu: Menu, cursor: usize) {
     let top = h.saturating_sub(choices.len() as u16);
     for (i, (title, _)) in choices.iter().enumerate() {
         let row = top + i as u16;
+        scene.hits.add(inner.area_of(0, row, w, 1), Target::Choice(i));
         if i == cursor {
             let style = inner.theme.cursor();
             inner.style(0, row, w, 1, style);
@@ -113,6 +202,23 @@ fn question(scene: &Scene, menu: Menu) -> (String, Vec<String>) {
                     text::bytes(cut.full_memory_bytes),
                     text::change(cut.full_memory_bytes as f64, cut.memory_bytes as f64)
                 ));
+                if let Some((full, now)) = &scene.sizes {
+                    lines.push(format!(
+                        "It leaves {} of {} genotypes.",
+                        text::power_of_ten(now.genotypes_log10),
+                        text::power_of_ten(full.genotypes_log10)
+                    ));
+                }
+                if !cut.by_hand.is_empty() {
+                    let named = |p: &crate::space::Place| {
+                        let word = if cut.mask.contains(*p) { "kept" } else { "dropped" };
+                        format!("{} {} {} {word}", p.cell, p.edge, p.operation.short())
+                    };
+                    let some: Vec<String> = cut.by_hand.iter().take(4).map(named).collect();
+                    let more = cut.by_hand.len().saturating_sub(4);
+                    let rest = if more > 0 { format!(" and {more} more") } else { String::new() };
+                    lines.push(format!("By hand: {}{rest}.", some.join(", ")));
+                }
                 let ties = state.score.removals.iter().filter(|(_, r)| r.tie && !cut.mask.contains(r.place)).count();
                 if ties > 0 {
                     lines.push(format!("{ties} of these decisions were within noise."));

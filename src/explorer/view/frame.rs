@@ -3,10 +3,10 @@
 use ratatui::style::{Modifier, Style};
 
 use super::Scene;
-use crate::explorer::action;
+use crate::explorer::action::{self, ACTIONS, Action};
 use crate::explorer::draw::Pad;
 use crate::explorer::text;
-use crate::explorer::ui::Tab;
+use crate::explorer::ui::{Asked, Overlay, Tab, Target};
 use crate::run::event::Outcome;
 
 /// The run, what it does, and the strip of screens: `name ● scoring 1/6    1✓Score ▸ 2●Cut ▸ 3 Search ▸ 4 Cell  5 Runs  6 Log`.
@@ -43,7 +43,10 @@ pub fn header(pad: &mut Pad, scene: &Scene) {
             pad.right(w - 1, 0, &format!("mem {memory}"), style);
         }
     }
-    for (text, style) in strip {
+    for (i, (text, style)) in strip.into_iter().enumerate() {
+        if let Some(tab) = Tab::ALL.get(i / 2).filter(|_| i % 2 == 0) {
+            scene.hits.add(pad.area_of(at, 0, text::width(&text), 1), Target::Tab(*tab));
+        }
         at = pad.text(at, 0, &text, style);
     }
 }
@@ -99,13 +102,31 @@ pub fn footer(pad: &mut Pad, scene: &Scene) {
     let w = pad.width();
     let context = scene.ui.context(scene.state);
     let (accent, plain, dim) = (pad.theme.accent().add_modifier(Modifier::BOLD), pad.theme.plain(), pad.theme.dim());
-    let fixed: &[(&str, &str)] = if context.is_dialogue() { &[] } else { &[("?", " help  "), ("q", " quit")] };
-    let fixed_width: u16 = fixed.iter().map(|(k, t)| text::width(k) + text::width(t)).sum();
+    let fixed: &[(Action, &str)] =
+        if context.is_dialogue() { &[] } else { &[(Action::Help, " help  "), (Action::Quit, " quit")] };
+    let fixed: Vec<(Action, String, &str)> = fixed.iter().map(|(a, t)| (*a, scene.keymap.of(*a), *t)).collect();
+    let fixed_width: u16 = fixed.iter().map(|(_, k, t)| text::width(k) + text::width(t)).sum();
     let mut at = w.saturating_sub(fixed_width + 1);
     let room = at.saturating_sub(1);
-    for (key, title) in fixed {
+    for (action, key, title) in &fixed {
+        scene
+            .hits
+            .add(pad.area_of(at, 0, text::width(key) + text::width(title.trim_end()), 1), Target::Action(*action));
         at = pad.text(at, 0, key, accent);
         at = pad.text(at, 0, title, dim);
+    }
+    if let Some(Overlay::Prompt { asked, typed }) = &scene.ui.overlay {
+        let label = match asked {
+            Asked::Filter => "filter: ",
+            Asked::Budget => "memory budget (1.5 GiB, 800 MiB): ",
+        };
+        let x = pad.text(1, 0, label, accent);
+        let x = pad.text(x, 0, typed, plain);
+        pad.put(x, 0, ' ', pad.theme.cursor());
+        let (take, leave) =
+            (scene.keymap.in_context(Action::Yes, context), scene.keymap.in_context(Action::No, context));
+        pad.text(x + 3, 0, &format!("{take} takes it, {leave} leaves it"), dim);
+        return;
     }
     if scene.ui.leaving {
         pad.fitted(1, 0, room, "asked; this window closes when the engine has answered (q: now)", pad.theme.warning());
@@ -122,14 +143,24 @@ pub fn footer(pad: &mut Pad, scene: &Scene) {
         return;
     }
     let mut x = 1;
-    for (key, title) in action::footer(context) {
-        let title = match (title, scene.state.paused) {
+    if scene.ui.frozen {
+        x = pad.text(x, 0, "picture held still", pad.theme.warning()) + 2;
+    }
+    for row in action::footer(context) {
+        let (key, spec) = (scene.keymap.first(row), &ACTIONS[row]);
+        if key.is_empty() {
+            continue;
+        }
+        let title = match (spec.title, scene.state.paused) {
             ("pause", true) => "go on",
             (title, _) => title,
         };
         let needed = text::width(&key) + 1 + text::width(title);
         if x + needed > room {
             continue;
+        }
+        if !context.is_dialogue() {
+            scene.hits.add(pad.area_of(x, 0, needed, 1), Target::Action(spec.action));
         }
         x = pad.text(x, 0, &key, accent);
         x = pad.text(x + 1, 0, title, plain) + 2;

@@ -33,5 +33,5 @@ pub fn one(
     let mut inner = pad.panel(&format!("{cell} cell · {title}"), note, here);
     let w = inner.width();
     let h = inner.height();
-    Grid { cell, columns, cursor: scene.ui.place(), entry }.draw(&mut inner.sub(0, 0, w, h));
+    Grid { cell, columns, cursor: scene.ui.place(), entry, hits: scene.hits }.draw(&mut inner.sub(0, 0, w, h));
 }

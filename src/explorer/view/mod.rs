@@ -1,24 +1,32 @@
 //! The screens, one file each. They only read: the state of the run, what the person looks at, and the clock.
 
 mod cell;
+mod compare;
+mod curve;
 mod cut;
 mod dialogue;
 mod frame;
+mod glossary;
 mod log;
 mod maps;
+mod ranked;
 mod runs;
+mod scatter;
 mod score;
 mod search;
 mod start;
 
 use ratatui::buffer::Buffer;
 
+use super::compare::Side;
 use super::draw::{self, Pad};
+use super::forecast::Forecast;
+use super::keymap::Keymap;
 use super::runs::Row;
 use super::state::{Size, State};
 use super::text;
 use super::theme::Theme;
-use super::ui::{Overlay, Tab, Ui};
+use super::ui::{Hits, Overlay, Tab, Ui};
 
 /// The smallest screen that is drawn.
 pub const LEAST: (u16, u16) = (40, 12);
@@ -28,6 +36,13 @@ pub struct Scene<'a> {
     pub state: &'a State,
     pub ui: &'a Ui,
     pub runs: &'a [Row],
+    pub keymap: &'a Keymap,
+    /// Runs that are compared.
+    pub sides: &'a [Side],
+    /// Memory over pruning level, once it is counted.
+    pub forecast: Option<&'a Forecast>,
+    /// Where a click means something: filled while drawing.
+    pub hits: &'a Hits,
     /// Where the runs are.
     pub folder: &'a str,
     /// Wall clock, seconds since 1970.
@@ -40,6 +55,7 @@ pub struct Scene<'a> {
 pub fn draw(buffer: &mut Buffer, scene: &Scene, theme: &Theme) {
     let area = buffer.area;
     buffer.reset();
+    scene.hits.clear();
     let mut pad = Pad::new(buffer, area, theme);
     if area.width < LEAST.0 || area.height < LEAST.1 {
         too_small(&mut pad);
@@ -64,6 +80,7 @@ fn screen(pad: &mut Pad, scene: &Scene) {
     frame::header(&mut pad.sub(0, 0, w, 1), scene);
     let mut body = pad.sub(0, 1, w, h - 2);
     match scene.ui.tab {
+        Tab::Runs if scene.ui.comparing.is_some() => compare::draw(&mut body, scene),
         Tab::Runs => runs::draw(&mut body, scene),
         Tab::Log => log::draw(&mut body, scene),
         _ if scene.state.run.is_none() => start::draw(&mut body, scene),
@@ -73,7 +90,11 @@ fn screen(pad: &mut Pad, scene: &Scene) {
         Tab::Cell => cell::draw(&mut body, scene),
     }
     match &scene.ui.overlay {
-        Some(Overlay::Help { scroll }) => dialogue::help(&mut body, *scroll),
+        Some(Overlay::Help { scroll }) => dialogue::help(&mut body, scene, *scroll),
+        Some(Overlay::Warnings { scroll }) => dialogue::warnings(&mut body, scene, *scroll),
+        Some(Overlay::Palette { typed, cursor }) => dialogue::palette(&mut body, scene, typed, *cursor),
+        // Typed in the last line, so that what it filters stays in view.
+        Some(Overlay::Prompt { .. }) => {}
         Some(Overlay::Menu { menu, cursor }) => dialogue::menu(&mut body, scene, *menu, *cursor),
         None => {}
     }

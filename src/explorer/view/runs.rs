@@ -2,13 +2,24 @@
 
 use super::Scene;
 use crate::explorer::draw::Pad;
+use crate::explorer::runs::Row;
 use crate::explorer::text;
+use crate::explorer::ui::Target;
 
 pub fn draw(pad: &mut Pad, scene: &Scene) {
     let folder = text::sanitize(scene.folder);
-    let mut inner = pad.panel("runs", &folder, false);
+    let note = match scene.ui.filter() {
+        "" => folder,
+        filter => format!("with `{}` in {folder}", text::sanitize(filter)),
+    };
+    let mut inner = pad.panel("runs", &note, false);
     if scene.runs.is_empty() {
         inner.prose("No runs yet. `zonas run` makes one, or start the demo from the first screen (1).");
+        return;
+    }
+    let rows: Vec<&Row> = scene.runs.iter().filter(|r| scene.ui.lists(r)).collect();
+    if rows.is_empty() {
+        inner.prose("No run has these letters in its name, state or data.");
         return;
     }
     let (dim, plain) = (inner.theme.dim(), inner.theme.plain());
@@ -24,10 +35,15 @@ pub fn draw(pad: &mut Pad, scene: &Scene) {
             inner.text(*x, 0, title, dim);
         }
     }
-    let rows = usize::from(inner.height().saturating_sub(1));
-    let first = scene.ui.runs.saturating_sub(rows.saturating_sub(1));
-    for (i, run) in scene.runs.iter().enumerate().skip(first).take(rows) {
+    let room = usize::from(inner.height().saturating_sub(1));
+    let first = scene.ui.runs.saturating_sub(room.saturating_sub(1));
+    for (i, run) in rows.into_iter().enumerate().skip(first).take(room) {
         let y = 1 + (i - first) as u16;
+        scene.hits.add(inner.area_of(0, y, w, 1), Target::Run(i));
+        if let Some(at) = scene.ui.chosen.iter().position(|n| *n == run.name) {
+            let style = inner.theme.series(at);
+            inner.put(0, y, '●', style);
+        }
         inner.fitted(1, y, name, &text::sanitize(&run.name), plain);
         inner.fitted(at[0], y, 11, &run.status, plain);
         let age = (scene.now - run.last).max(0.0);

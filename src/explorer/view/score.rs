@@ -1,10 +1,10 @@
 //! Scores of every operation, live: heat maps, the operation under the cursor in detail, and what scoring costs.
 
-use super::{Scene, maps, pairs};
+use super::{Scene, maps, pairs, ranked, scatter};
 use crate::explorer::draw::Pad;
 use crate::explorer::state::{PlaceScore, Ranking};
 use crate::explorer::text;
-use crate::explorer::ui::Shown;
+use crate::explorer::ui::{Layout, Shown};
 use crate::explorer::widgets::{Entry, bar, spark};
 use crate::run::event::Stage;
 use crate::space::{CellKind, Edge, Operation, Place};
@@ -20,14 +20,19 @@ pub fn draw(pad: &mut Pad, scene: &Scene) {
     if scene.state.score.setup.is_none() {
         let mut inner = pad.panel("scores", "", false);
         inner.prose(
-            "Every operation of every edge will be scored here as soon as scoring begins: how much the network loses \
-             without it, measured without training.",
+            "Every operation of every edge will be scored here as soon as scoring begins, which is within seconds: how \
+             much the network loses without it, measured without training. Nothing needs to be pressed.",
         );
         return;
     }
     let ranking = scene.state.score.ranking(scene.ui.function);
     let upper = if h >= 22 { 16 } else { h.saturating_sub(4).max(5) };
-    grids(&mut pad.sub(0, 0, w, upper), scene, &ranking);
+    let mut top = pad.sub(0, 0, w, upper);
+    match scene.ui.layout {
+        Layout::Map => grids(&mut top, scene, &ranking),
+        Layout::List => ranked::draw(&mut top, scene, &ranking),
+        Layout::Scatter => scatter::draw(&mut top, scene),
+    }
     let (y, lower) = (upper, h - upper);
     if w < 72 {
         detail(&mut pad.sub(0, y, w, lower), scene, &ranking);

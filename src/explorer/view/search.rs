@@ -3,11 +3,13 @@
 use ratatui::style::{Modifier, Style};
 
 use super::{Scene, maps, pairs};
+use crate::explorer::action::Action;
 use crate::explorer::draw::Pad;
-use crate::explorer::state::{Bucket, Weights, chosen};
+use crate::explorer::health;
+use crate::explorer::state::{Bucket, Series, Weights, chosen};
 use crate::explorer::text;
 use crate::explorer::widgets::{Chart, Curve, Entry, Grid, bar};
-use crate::space::{CellKind, Choice, INPUTS, Place};
+use crate::space::{CellKind, Choice, INPUTS, Operation, Place};
 
 /// ```text
 /// loss      | weights, both cells or the one under the cursor
@@ -19,8 +21,11 @@ pub fn draw(pad: &mut Pad, scene: &Scene) {
     if scene.state.search.setup.is_none() {
         let mut inner = pad.panel("search", "", false);
         inner.prose(
-            "The one-shot search will be shown here once a cut is confirmed: losses and accuracy, the mixing weights of \
-             both cells, memory against its prediction, and the genotype of every epoch.",
+            &format!(
+                "The one-shot search will be shown here once a cut is confirmed ({} on the Cut screen): losses and accuracy, \
+                 the mixing weights of both cells, memory against its prediction, and the genotype of every epoch.",
+                scene.keymap.of(Action::Confirm)
+            ),
         );
         return;
     }
@@ -52,6 +57,17 @@ pub fn draw(pad: &mut Pad, scene: &Scene) {
     genotype(&mut pad.sub(x + half + 2, y, right - half - 2, lower), scene);
 }
 
+/// First and last epoch in view: all of the search, or the latest part of what there is.
+fn window(scene: &Scene) -> (f64, f64) {
+    let epochs = scene.state.search.setup.as_ref().map_or(1, |s| s.epochs).max(1) as f64;
+    if scene.ui.zoom == 0 {
+        return (0.0, epochs);
+    }
+    let to = scene.state.search.train_loss.span().map_or(epochs, |s| s.1).max(1e-3);
+    let width = to / f64::from(1u32 << scene.ui.zoom.min(16));
+    (to - width, to)
+}
+
 fn chart(
     pad: &mut Pad,
     scene: &Scene,
@@ -60,17 +76,19 @@ fn chart(
     y_text: &dyn Fn(f64) -> String,
     include: Option<(f64, f64)>,
 ) {
-    let epochs = scene.state.search.setup.as_ref().map_or(1, |s| s.epochs) as f64;
     Chart {
         curves,
-        x: (0.0, epochs.max(1.0)),
-        level: None,
+        x: window(scene),
+        levels: &[],
+        cursor: scene.ui.inspect,
+        band: &[],
+        marks: &[],
         gutter: GUTTER,
         include,
         log,
         markers: if pad.theme.ascii { crate::explorer::theme::Markers::Ascii } else { scene.ui.markers },
         y_text,
-        x_text: &|v| if v == 0.0 { "0".into() } else { format!("epoch {v:.0}") },
+        x_text: &|v| if v == 0.0 { "0".into() } else { format!("epoch {}", text::significant(v, 3)) },
     }
     .draw(pad);
 }
@@ -92,11 +110,21 @@ fn legend(pad: &mut Pad, parts: &[(&str, char, Option<String>)]) {
     }
 }
 
+/// The latest value, or that at the time cursor.
+fn at_cursor(scene: &Scene, series: &Series) -> Option<f64> {
+    match scene.ui.inspect {
+        None => series.last().map(|(_, v)| v),
+        Some(at) => {
+            series.buckets().iter().rev().find(|b| b.from <= at + 1e-9).or(series.buckets().first()).map(Bucket::mean)
+        }
+    }
+}
+
 fn loss(pad: &mut Pad, scene: &Scene) {
     let search = &scene.state.search;
     let title = if scene.ui.log_scale { "loss (log)" } else { "loss" };
     let _ = pad.panel(title, "", false);
-    let value = |s: &crate::explorer::state::Series| s.last().map(|(_, v)| text::significant(v, 3));
+    let value = |s: &Series| at_cursor(scene, s).map(|v| text::significant(v, 3));
     legend(pad, &[("train", '*', value(&search.train_loss)), ("valid", 'o', value(&search.valid_loss))]);
     let (w, h) = (pad.width(), pad.height());
     let mut inner = pad.sub(0, 1, w, h.saturating_sub(1));
@@ -118,8 +146,9 @@ fn accuracy(pad: &mut Pad, scene: &Scene) {
         .filter(|(_, v)| v.is_finite())
         .map(|(x, v)| Bucket { from: x, to: x, low: v, high: v, sum: v, count: 1 })
         .collect();
-    let train_now = search.train_accuracy.last().map(|(_, v)| percent(v));
-    legend(pad, &[("train", '*', train_now), ("valid", 'o', valid.last().map(|b| percent(b.sum)))]);
+    let train_now = at_cursor(scene, &search.train_accuracy).map(percent);
+    let valid_now = valid.iter().rev().find(|b| scene.ui.inspect.is_none_or(|at| b.from <= at)).map(|b| percent(b.sum));
+    legend(pad, &[("train", '*', train_now), ("valid", 'o', valid_now)]);
     let (w, h) = (pad.width(), pad.height());
     let mut inner = pad.sub(0, 1, w, h.saturating_sub(1));
     let curves = [
@@ -139,10 +168,14 @@ fn memory(pad: &mut Pad, scene: &Scene) {
     let mut inner = pad.sub(0, 1, w, h.saturating_sub(1));
     let curves = [Curve { points: state.memory.buckets(), style: inner.theme.series(0), glyph: '*' }];
     let span = state.memory.span().unwrap_or((0.0, 1.0));
+    let level: Vec<_> = predicted.map(|p| (p as f64, inner.theme.series(1))).into_iter().collect();
     Chart {
         curves: &curves,
         x: (0.0, span.1.max(1.0)),
-        level: predicted.map(|p| (p as f64, inner.theme.series(1))),
+        levels: &level,
+        cursor: None,
+        band: &[],
+        marks: &[],
         gutter: GUTTER,
         include: Some((0.0, 0.0)),
         log: false,
@@ -154,23 +187,64 @@ fn memory(pad: &mut Pad, scene: &Scene) {
 }
 
 fn weights(pad: &mut Pad, scene: &Scene) {
-    let Some(weights) = scene.state.search.weights() else {
+    let search = &scene.state.search;
+    let snapshot = scene.ui.inspect.and_then(|at| search.alphas.iter().rev().find(|s| s.at <= at + 1e-9));
+    let Some(weights) = snapshot.map(|s| s.weights.clone()).or_else(|| search.weights()) else {
         let mut inner = pad.panel("mixing weights", "", false);
         inner.prose("The softmax of the alphas will appear with the first step.");
         return;
     };
+    if scene.ui.edge_lines {
+        lines(pad, scene, &weights);
+        return;
+    }
     let columns = scene.state.columns();
-    let at = scene
-        .state
-        .search
-        .alphas
-        .last()
+    let at = snapshot
+        .or(search.alphas.last())
         .map_or_else(String::new, |s| format!("epoch {}", text::significant(s.at + 1.0, 3)));
+    let at = if snapshot.is_some() { format!("┆ {at}") } else { at };
     let entry = |place: Place| weight_entry(&weights, place);
     if pad.width() >= 2 * Grid::least_width(columns.len()) + 2 {
         maps::draw(pad, scene, "weights", &at, &entry);
     } else {
         maps::one(pad, scene, scene.ui.cell, &columns, "weights", &at, &entry);
+    }
+}
+
+/// Weights of the edge under the cursor over time, one line for each operation that it keeps.
+fn lines(pad: &mut Pad, scene: &Scene, now: &Weights) {
+    let (ui, search) = (scene.ui, &scene.state.search);
+    let mut inner = pad.panel(&format!("weights of edge {} · {}", ui.edge, ui.cell), "softmax of the alphas", true);
+    let mut kept: Vec<Operation> = Operation::ALL.into_iter().filter(|o| now.get(ui.cell, ui.edge, *o) > 0.0).collect();
+    kept.sort_by(|a, b| now.get(ui.cell, ui.edge, *b).total_cmp(&now.get(ui.cell, ui.edge, *a)));
+    let points: Vec<Vec<Bucket>> = kept
+        .iter()
+        .map(|o| {
+            let value = |s: &crate::explorer::state::Snapshot| f64::from(s.weights.get(ui.cell, ui.edge, *o));
+            search
+                .alphas
+                .iter()
+                .map(|s| Bucket { from: s.at, to: s.at, low: value(s), high: value(s), sum: value(s), count: 1 })
+                .collect()
+        })
+        .collect();
+    const GLYPHS: [char; 8] = ['*', 'o', '+', 'x', '#', '%', '@', '&'];
+    let curves: Vec<Curve> = points
+        .iter()
+        .enumerate()
+        .map(|(i, points)| Curve { points, style: inner.theme.series(i), glyph: GLYPHS[i % 8] })
+        .collect();
+    let (w, h) = (inner.width(), inner.height());
+    let legend = (kept.len() as u16).min(h / 3);
+    chart(&mut inner.sub(0, 0, w, h - legend), scene, &curves, false, &|v| format!("{v:.2}"), None);
+    let plain = inner.theme.plain();
+    for (i, o) in kept.iter().take(usize::from(legend)).enumerate() {
+        let y = h - legend + i as u16;
+        let style =
+            inner.theme.series(i).add_modifier(if *o == ui.operation { Modifier::REVERSED } else { Modifier::empty() });
+        let mark = if inner.theme.ascii { GLYPHS[i % 8] } else { '●' };
+        inner.put(1, y, mark, style);
+        inner.text(3, y, &format!("{:<14} {:.3}", o.name(), now.get(ui.cell, ui.edge, *o)), plain);
     }
 }
 
@@ -190,15 +264,23 @@ fn progress(pad: &mut Pad, scene: &Scene) {
     let Some(setup) = &search.setup else { return };
     let order = if setup.order == 2 { "second order" } else { "first order" };
     let mut inner = pad.panel("progress", order, false);
+    let ill = health::warnings(state);
     let share = search.progress();
     let percent = format!("{:.0} %", share * 100.0);
     let w = inner.width();
     let plain = inner.theme.plain();
     bar(&mut inner, 1, 0, w.saturating_sub(3 + text::width(&percent)), share);
     inner.right(w.saturating_sub(1), 0, &percent, plain);
-    let epoch = (search.epoch + 1).min(setup.epochs);
-    let mut rows =
-        vec![("epoch", format!("{epoch}/{} · step {}/{}", setup.epochs, search.step, setup.steps_per_epoch))];
+    let mut rows = vec![(
+        "epoch",
+        if search.epoch >= setup.epochs {
+            format!("{0}/{0} · done", setup.epochs)
+        } else {
+            // Steps are counted from 1, as epochs are.
+            let step = (search.step + 1).min(setup.steps_per_epoch);
+            format!("{}/{} · step {step}/{}", search.epoch + 1, setup.epochs, setup.steps_per_epoch)
+        },
+    )];
     let rate = search
         .latest
         .as_ref()
@@ -218,7 +300,7 @@ fn progress(pad: &mut Pad, scene: &Scene) {
         "saved",
         search.checkpoint.map_or_else(
             || "no checkpoint yet".into(),
-            |(e, _, bytes)| format!("checkpoint of epoch {}, {}", e + 1, text::bytes(bytes)),
+            |(e, step, bytes)| format!("checkpoint {}, {}", text::moment(e, step), text::bytes(bytes)),
         ),
     ));
     if let Some(step) = &search.latest {
@@ -233,13 +315,16 @@ fn progress(pad: &mut Pad, scene: &Scene) {
     }
     rows.push(("pictures", format!("{} train, {} validation, batch {}", setup.train, setup.valid, setup.batch)));
     rows.push(("supernet", format!("{} parameters", text::count(setup.parameters))));
-    if search.train_loss.undefined > 0 {
-        let bad = inner.theme.bad();
-        inner.text(1, 1, &format!("{} losses were not finite", search.train_loss.undefined), bad);
-        rows.insert(0, ("", String::new()));
+    let mut y = 1;
+    if let Some((title, words)) = ill.first() {
+        let more = if ill.len() > 1 { format!(" and {} more", ill.len() - 1) } else { String::new() };
+        let key = scene.keymap.of(Action::Warnings);
+        let style = inner.theme.warning();
+        inner.fitted(1, y, w.saturating_sub(2), &format!("! {title}{more} ({key}): {words}"), style);
+        y += 1;
     }
     let h = inner.height();
-    pairs(&mut inner.sub(0, 1, w, h.saturating_sub(1)), &rows);
+    pairs(&mut inner.sub(0, y, w, h.saturating_sub(y)), &rows);
 }
 
 fn choice(c: &Choice) -> String {

@@ -1,6 +1,7 @@
 //! The first screen: what will happen, and what to press.
 
 use super::Scene;
+use crate::explorer::action::Action;
 use crate::explorer::draw::Pad;
 use crate::explorer::text;
 
@@ -25,12 +26,18 @@ pub fn draw(pad: &mut Pad, scene: &Scene) {
         y += 1;
     }
     y += 1;
-    pad.spans(x, y, &[("enter", accent), ("  the demo: embedded Fashion-MNIST, about three minutes", plain)]);
+    let key = |action| scene.keymap.of(action);
+    let (demo, runs, help) = (key(Action::Demo), key(Action::ShowRuns), key(Action::Help));
+    pad.spans(
+        x,
+        y,
+        &[(&format!("{demo:<5}"), accent), ("  the demo: embedded Fashion-MNIST, about three minutes", plain)],
+    );
     let count = match scene.runs.len() {
         0 => "no runs yet".to_string(),
         1 => "1 run".to_string(),
         n => format!("{n} runs"),
     };
-    pad.spans(x, y + 1, &[("5", accent), ("      open a run: ", plain), (&count, dim)]);
-    pad.spans(x, y + 2, &[("?", accent), ("      all keys", plain)]);
+    pad.spans(x, y + 1, &[(&format!("{runs:<5}"), accent), ("  open a run: ", plain), (&count, dim)]);
+    pad.spans(x, y + 2, &[(&format!("{help:<5}"), accent), ("  what a screen shows, and all keys", plain)]);
 }

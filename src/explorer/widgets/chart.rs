@@ -19,8 +19,14 @@ pub struct Chart<'a> {
     pub curves: &'a [Curve<'a>],
     /// First and last x.
     pub x: (f64, f64),
-    /// A level marked by a dashed line, in the unit of y.
-    pub level: Option<(f64, Style)>,
+    /// Levels marked by dashed lines, in the unit of y.
+    pub levels: &'a [(f64, Style)],
+    /// Where the time cursor is, in the unit of x.
+    pub cursor: Option<f64>,
+    /// Between two curves, drawn sparsely below all else: x, lowest and highest.
+    pub band: &'a [(f64, f64, f64)],
+    /// Single points: x, y, glyph and style.
+    pub marks: &'a [(f64, f64, char, Style)],
     /// Columns for the labels of y, so that charts above each other stand in line.
     pub gutter: u16,
     /// Lowest and highest y that must be in view.
@@ -74,14 +80,26 @@ impl Chart<'_> {
         };
         let span = (self.x.1 - self.x.0).max(f64::MIN_POSITIVE);
         let to_x = |v: f64| (f64::from(dots_x - 1) * (v - self.x.0) / span).round() as i32;
-        if let Some((level, style)) = self.level {
+        for pair in self.band.windows(2) {
+            let (from, to) = (to_x(pair[0].0), to_x(pair[1].0));
+            for x in (from..=to).filter(|x| x % 2 == 0) {
+                let t = if to > from { f64::from(x - from) / f64::from(to - from) } else { 0.0 };
+                let at = |a: f64, b: f64| to_y(a + t * (b - a));
+                for y in (at(pair[0].2, pair[1].2)..=at(pair[0].1, pair[1].1)).filter(|y| (y + x / 2) % 2 == 0) {
+                    raster.dot(x, y, dim, ':');
+                }
+            }
+        }
+        for (level, style) in self.levels {
             for x in (0..dots_x).filter(|x| x % 4 < 2) {
-                raster.dot(x, to_y(level), style, '-');
+                raster.dot(x, to_y(*level), *style, '-');
             }
         }
         for curve in self.curves {
             let mut before: Option<(i32, i32)> = None;
-            for b in curve.points {
+            // The point before the first in view leads the line in.
+            let first = curve.points.partition_point(|b| b.to < self.x.0).saturating_sub(1);
+            for b in &curve.points[first.min(curve.points.len())..] {
                 let at = (to_x(b.middle()), to_y(b.mean()));
                 raster.line((at.0, to_y(b.low)), (at.0, to_y(b.high)), curve.style, curve.glyph);
                 raster.line(before.unwrap_or(at), at, curve.style, curve.glyph);
@@ -89,12 +107,29 @@ impl Chart<'_> {
             }
         }
         raster.draw(pad, left, 0);
+        let (per_x, per_y) = (dots_x / i32::from(columns.max(1)), dots_y / i32::from(rows.max(1)));
+        let column = |x: f64| u16::try_from(to_x(x) / per_x.max(1)).ok().filter(|c| *c < columns);
+        if let Some(x) = self.cursor.and_then(column) {
+            let style = pad.theme.accent();
+            for y in 0..rows {
+                pad.put(left + x, y, '┆', style);
+            }
+        }
+        for (x, y, glyph, style) in self.marks {
+            let row = u16::try_from(to_y(*y) / per_y.max(1)).ok().filter(|r| *r < rows);
+            if let (Some(x), Some(y)) = (column(*x), row) {
+                pad.put(left + x, y, *glyph, *style);
+            }
+        }
     }
 
     /// Lowest and highest value in view, a little apart.
     fn range(&self) -> Option<(f64, f64)> {
-        let values = self.curves.iter().flat_map(|c| c.points.iter()).map(|b| (b.low, b.high));
-        let more = self.level.map(|(l, _)| (l, l)).into_iter().chain(self.include);
+        let shown = |b: &&Bucket| b.to >= self.x.0 && b.from <= self.x.1;
+        let values = self.curves.iter().flat_map(|c| c.points.iter().filter(shown)).map(|b| (b.low, b.high));
+        let band = self.band.iter().map(|b| (b.1, b.2));
+        let marks = self.marks.iter().map(|m| (m.1, m.1));
+        let more = self.levels.iter().map(|(l, _)| (*l, *l)).chain(self.include).chain(band).chain(marks);
         self.curves.iter().find(|c| !c.points.is_empty())?;
         let (low, high) = values.chain(more).reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)))?;
         let low = if self.log { low.max(high * 1e-6) } else { low };
@@ -133,13 +168,16 @@ mod tests {
     use crate::explorer::theme::{ColorDepth, Theme};
 
     fn drawn(markers: Markers, series: &Series, width: u16, height: u16) -> Vec<String> {
-        let theme = Theme { depth: ColorDepth::Mono, ascii: false, markers };
+        let theme = Theme { depth: ColorDepth::Mono, ascii: false, markers, name: crate::explorer::theme::Name::Dark };
         let mut buffer = Buffer::empty(Rect::new(0, 0, width, height));
         let curves = [Curve { points: series.buckets(), style: Style::new(), glyph: '*' }];
         Chart {
             curves: &curves,
             x: series.span().unwrap_or((0.0, 1.0)),
-            level: None,
+            levels: &[],
+            cursor: None,
+            band: &[],
+            marks: &[],
             gutter: 4,
             include: None,
             log: false,

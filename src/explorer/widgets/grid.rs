@@ -2,6 +2,7 @@ use ratatui::style::{Modifier, Style};
 
 use crate::explorer::draw::Pad;
 use crate::explorer::text;
+use crate::explorer::ui::{Hits, Target};
 use crate::space::{CellKind, EDGES, Edge, Operation, Place};
 
 /// What stands at one place of the grid.
@@ -22,6 +23,8 @@ pub struct Grid<'a> {
     pub columns: &'a [Operation],
     pub cursor: Place,
     pub entry: &'a dyn Fn(Place) -> Entry,
+    /// Each entry can be clicked.
+    pub hits: &'a Hits,
 }
 
 /// Columns of the edge's name.
@@ -70,6 +73,7 @@ impl Grid<'_> {
             for (i, operation) in self.columns.iter().enumerate() {
                 let x = LABEL + width * u16::try_from(i).unwrap_or(0);
                 let place = Place::new(self.cell, edge, *operation);
+                self.hits.add(pad.area_of(x, y, width, 1), Target::Place(place));
                 self.draw_entry(&mut pad.sub(x, y, width, 1), &(self.entry)(place), place == self.cursor);
             }
         }

@@ -1,0 +1,40 @@
+use super::{Reading, Rule};
+use crate::explorer::state::State;
+use crate::explorer::text;
+
+/// Memory of the search against what was predicted for it.
+pub struct Memory;
+
+/// Measured peaks lie up to so many times above the plan on small networks, where the program itself weighs most.
+const THRESHOLD: f64 = 2.0;
+
+impl Rule for Memory {
+    fn title(&self) -> &'static str {
+        "memory beyond prediction"
+    }
+
+    fn help(&self) -> &'static str {
+        "The process's peak divided by the prediction that the cut was chosen by. Far above it, a larger search of the \
+         same kind may not fit where it is predicted to."
+    }
+
+    fn source(&self) -> &'static str {
+        "the prediction is a count of the network's plan; the threshold is ours"
+    }
+
+    fn read(&self, state: &State) -> Option<Reading> {
+        let predicted = state.search.setup.as_ref()?.predicted_bytes;
+        let peak = state.memory_peak?;
+        if predicted == 0 {
+            return None;
+        }
+        let ratio = peak as f64 / predicted as f64;
+        let words = format!(
+            "{} of {}, {} times (warns from {THRESHOLD} times)",
+            text::bytes(peak),
+            text::bytes(predicted),
+            text::significant(ratio, 2)
+        );
+        Some(Reading { value: ratio, threshold: THRESHOLD, words })
+    }
+}

@@ -1,0 +1,121 @@
+//! Moving through grids and lists.
+
+use super::{Effect, Layout, Tab, Ui};
+use crate::explorer::action::Action;
+use crate::explorer::state::State;
+use crate::space::{CellKind, Edge, Place};
+
+impl Ui {
+    pub(super) fn step(&mut self, action: Action, state: &State) -> Option<Effect> {
+        match (self.tab, action) {
+            (Tab::Runs, _) if self.comparing.is_some() => {
+                self.scroll_comparison(if action == Action::Up { -1 } else { 1 })
+            }
+            (Tab::Runs, Action::Up) => self.runs = self.runs.saturating_sub(1),
+            (Tab::Runs, Action::Down) => self.runs = (self.runs + 1).min(self.runs_total.saturating_sub(1)),
+            (Tab::Log, Action::Up) => self.scroll_log(1, state),
+            (Tab::Log, Action::Down) => self.scroll_log(-1, state),
+            (Tab::Score, _) if self.layout == Layout::List => self.move_in_list(action, state),
+            (Tab::Score | Tab::Cut | Tab::Search, _) => self.move_cursor(action, state),
+            _ => {}
+        }
+        None
+    }
+
+    pub(super) fn jump(&mut self, action: Action, state: &State) -> Option<Effect> {
+        match (self.tab, action) {
+            (Tab::Runs, _) if self.comparing.is_some() => match action {
+                Action::First => self.comparing = Some(0),
+                Action::Last => self.scroll_comparison(1000),
+                Action::PageUp => self.scroll_comparison(-10),
+                _ => self.scroll_comparison(10),
+            },
+            (Tab::Runs, Action::First) => self.runs = 0,
+            (Tab::Runs, Action::Last) => self.runs = self.runs_total.saturating_sub(1),
+            (Tab::Runs, Action::PageUp) => self.runs = self.runs.saturating_sub(10),
+            (Tab::Runs, _) => self.runs = (self.runs + 10).min(self.runs_total.saturating_sub(1)),
+            (Tab::Log, Action::First) => self.log_scroll = state.log.lines.len().saturating_sub(1),
+            (Tab::Log, Action::Last) => self.log_scroll = 0,
+            (Tab::Log, Action::PageUp) => self.scroll_log(10, state),
+            (Tab::Log, _) => self.scroll_log(-10, state),
+            (Tab::Score | Tab::Cut | Tab::Search, _) => {
+                let index = self.edge.index();
+                self.edge = match action {
+                    Action::First => Edge::new(0),
+                    Action::Last => Edge::new(13),
+                    Action::PageUp => Edge::new(index.saturating_sub(5)),
+                    _ => Edge::new((index + 5).min(13)),
+                }
+                .unwrap_or(self.edge);
+            }
+            _ => {}
+        }
+        None
+    }
+
+    pub(super) fn scroll_log(&mut self, lines: isize, state: &State) {
+        self.log_scroll = self.log_scroll.saturating_add_signed(lines).min(state.log.lines.len().saturating_sub(1));
+    }
+
+    /// Left and right run on from one cell into the other, past columns that are not shown.
+    fn move_cursor(&mut self, action: Action, state: &State) {
+        let columns = state.columns();
+        let at = columns.iter().position(|o| *o == self.operation);
+        match action {
+            Action::Up => self.edge = Edge::new(self.edge.index().wrapping_sub(1)).unwrap_or(self.edge),
+            Action::Down => self.edge = Edge::new(self.edge.index() + 1).unwrap_or(self.edge),
+            Action::Left => match at {
+                Some(0) if self.cell == CellKind::Reduction => {
+                    self.cell = CellKind::Normal;
+                    self.operation = columns.last().copied().unwrap_or(self.operation);
+                }
+                Some(i) => self.operation = columns.get(i.saturating_sub(1)).copied().unwrap_or(self.operation),
+                None => self.operation = columns.first().copied().unwrap_or(self.operation),
+            },
+            _ => match at {
+                Some(i) if i + 1 == columns.len() && self.cell == CellKind::Normal => {
+                    self.cell = CellKind::Reduction;
+                    self.operation = columns.first().copied().unwrap_or(self.operation);
+                }
+                Some(i) => self.operation = columns.get(i + 1).copied().unwrap_or(self.operation),
+                None => self.operation = columns.first().copied().unwrap_or(self.operation),
+            },
+        }
+    }
+
+    pub(super) fn scroll_comparison(&mut self, lines: isize) {
+        // More than the longest comparison; the screen stops at its end.
+        self.comparing = self.comparing.map(|at| at.saturating_add_signed(lines).min(200));
+    }
+
+    /// Up and down through all operations in order of importance.
+    fn move_in_list(&mut self, action: Action, state: &State) {
+        let list = self.ordered(state);
+        let Some(last) = list.len().checked_sub(1) else { return };
+        let at = list.iter().position(|p| *p == self.place());
+        let next = match (action, at) {
+            (Action::Up, Some(i)) => i.saturating_sub(1),
+            (Action::Down, Some(i)) => (i + 1).min(last),
+            (Action::Up | Action::Down, None) => 0,
+            _ => return self.move_cursor(action, state),
+        };
+        self.go_to(list[next]);
+    }
+
+    /// Puts the cursor on a place.
+    pub fn go_to(&mut self, place: Place) {
+        (self.cell, self.edge, self.operation) = (place.cell, place.edge, place.operation);
+    }
+
+    /// All operations that pass the filter, most important first; what has no score yet comes last.
+    pub fn ordered(&self, state: &State) -> Vec<Place> {
+        let ranking = state.score.ranking(self.function);
+        let wanted = &self.filters[0];
+        let mut list: Vec<Place> = Place::all()
+            .filter(|p| state.score.takes_part(*p))
+            .filter(|p| crate::explorer::text::contains(&format!("{} {} {}", p.cell, p.edge, p.operation), wanted))
+            .collect();
+        list.sort_by_key(|p| ranking.rank(*p).unwrap_or(usize::MAX));
+        list
+    }
+}

@@ -1,0 +1,183 @@
+//! What lies over a screen: choices, help, lists of commands and warnings, and text that is typed.
+
+use super::{Effect, Ui};
+use crate::explorer::action::{self, ACTIONS, Action, Context};
+use crate::explorer::state::State;
+use crate::explorer::text;
+use crate::run::command::{Body, Edit};
+
+/// A choice that lies over the screen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Menu {
+    Confirm,
+    Controls,
+    Quit,
+    Abort,
+}
+
+/// What a line of a menu does.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Choice {
+    Nothing,
+    Send(Body),
+    /// Leave; the run goes on elsewhere, or there is none.
+    Leave,
+    /// Send the command, and leave when the engine has accepted it.
+    LeaveAfter(Body),
+}
+
+/// What text is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Asked {
+    Filter,
+    Budget,
+}
+
+/// A dialogue.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Overlay {
+    Help { scroll: usize },
+    Warnings { scroll: usize },
+    Menu { menu: Menu, cursor: usize },
+    Palette { typed: String, cursor: usize },
+    Prompt { asked: Asked, typed: String },
+}
+
+impl Overlay {
+    pub const fn context(&self) -> Context {
+        match self {
+            Overlay::Help { .. } | Overlay::Warnings { .. } => Context::Help,
+            Overlay::Menu { .. } => Context::Menu,
+            Overlay::Palette { .. } | Overlay::Prompt { .. } => Context::Text,
+        }
+    }
+}
+
+/// Most characters that are typed.
+const LONGEST: usize = 60;
+/// Most lines that a text is scrolled.
+const FARTHEST: usize = 1000;
+
+impl Ui {
+    /// The lines of a menu.
+    pub fn choices(&self, menu: Menu, state: &State) -> Vec<(String, Choice)> {
+        let control = |source: &str| Choice::Send(Body::Cut(Edit::Source { source: source.into() }));
+        match menu {
+            Menu::Confirm => vec![
+                ("start the search".into(), Choice::Send(Body::Confirm { revision: Some(state.cut.revision()) })),
+                ("go on editing".into(), Choice::Nothing),
+            ],
+            Menu::Controls => vec![
+                ("the scores".into(), control("scores")),
+                ("random, of equal size".into(), control("random")),
+                ("cheapest by memory".into(), control("cheapest")),
+                ("most parameters".into(), control("most_parameters")),
+            ],
+            Menu::Quit => vec![
+                ("detach: leave it running".into(), Choice::Leave),
+                ("stop after this epoch or round, with a checkpoint".into(), Choice::LeaveAfter(Body::Stop)),
+                ("abort at once".into(), Choice::LeaveAfter(Body::Abort)),
+                ("cancel".into(), Choice::Nothing),
+            ],
+            Menu::Abort => {
+                vec![("cancel".into(), Choice::Nothing), ("abort at once".into(), Choice::Send(Body::Abort))]
+            }
+        }
+    }
+
+    /// A character or a deletion while text is typed; false where none is.
+    pub fn typed(&mut self, c: Option<char>) -> bool {
+        let (Some(Overlay::Palette { typed, .. }) | Some(Overlay::Prompt { typed, .. })) = &mut self.overlay else {
+            return false;
+        };
+        match c {
+            Some(c) if !c.is_control() && typed.chars().count() < LONGEST => typed.push(c),
+            Some(_) => {}
+            None => {
+                typed.pop();
+            }
+        }
+        let now = typed.clone();
+        match &mut self.overlay {
+            Some(Overlay::Palette { cursor, .. }) => *cursor = 0,
+            // A filter works while it is typed.
+            Some(Overlay::Prompt { asked: Asked::Filter, .. }) => self.set_filter(now),
+            _ => {}
+        }
+        true
+    }
+
+    fn set_filter(&mut self, filter: String) {
+        let slot = self.filter_slot();
+        self.filters[slot] = filter;
+        (self.runs, self.log_scroll) = (0, 0);
+    }
+
+    pub(super) fn in_dialogue(&mut self, action: Action, state: &State) -> Option<Effect> {
+        let overlay = self.overlay.take()?;
+        let scrolled = |scroll: usize| match action {
+            Action::Up => scroll.saturating_sub(1),
+            Action::Down => (scroll + 1).min(FARTHEST),
+            Action::PageUp => scroll.saturating_sub(10),
+            Action::PageDown => (scroll + 10).min(FARTHEST),
+            Action::First => 0,
+            Action::Last => FARTHEST,
+            _ => scroll,
+        };
+        let stepped = |cursor: usize, count: usize| match action {
+            Action::Up => cursor.saturating_sub(1),
+            Action::Down => (cursor + 1).min(count.saturating_sub(1)),
+            Action::First | Action::PageUp => 0,
+            Action::Last | Action::PageDown => count.saturating_sub(1),
+            _ => cursor,
+        };
+        match (overlay, action) {
+            (Overlay::Prompt { asked: Asked::Filter, .. }, Action::No) => {
+                self.set_filter(String::new());
+                None
+            }
+            (_, Action::No) => None,
+            (Overlay::Help { scroll }, _) => self.open(Overlay::Help { scroll: scrolled(scroll) }),
+            (Overlay::Warnings { scroll }, _) => self.open(Overlay::Warnings { scroll: scrolled(scroll) }),
+            (Overlay::Menu { menu, cursor }, Action::Yes) => {
+                match self.choices(menu, state).into_iter().nth(cursor).map(|c| c.1) {
+                    Some(Choice::Send(body)) => self.send(state, body),
+                    Some(Choice::Leave) => Some(Effect::Leave),
+                    Some(Choice::LeaveAfter(body)) => {
+                        self.leaving = true;
+                        Some(Effect::LeaveAfter(body))
+                    }
+                    Some(Choice::Nothing) | None => None,
+                }
+            }
+            (Overlay::Menu { menu, cursor }, _) => {
+                let count = self.choices(menu, state).len();
+                self.open(Overlay::Menu { menu, cursor: stepped(cursor, count) })
+            }
+            (Overlay::Palette { typed, cursor }, Action::Yes) => {
+                let row = action::matching(self.screen(state), &typed).into_iter().nth(cursor)?;
+                Some(Effect::Run(ACTIONS[row].action))
+            }
+            (Overlay::Palette { typed, cursor }, _) => {
+                let count = action::matching(self.screen(state), &typed).len();
+                self.open(Overlay::Palette { typed, cursor: stepped(cursor, count) })
+            }
+            (Overlay::Prompt { asked: Asked::Budget, typed }, Action::Yes) => self.take_budget(&typed, state),
+            (Overlay::Prompt { asked: Asked::Filter, .. }, Action::Yes) => None,
+            (prompt @ Overlay::Prompt { .. }, _) => self.open(prompt),
+        }
+    }
+
+    fn take_budget(&mut self, typed: &str, state: &State) -> Option<Effect> {
+        if typed.trim().is_empty() {
+            self.budget = None;
+            return None;
+        }
+        let Some(bytes) = text::parse_bytes(typed) else {
+            self.say("give the budget as a number with its unit, as in 1.5 GiB or 800 MiB");
+            return None;
+        };
+        self.budget = Some(bytes);
+        self.send(state, Body::Cut(Edit::Budget { bytes }))
+    }
+}

@@ -1,0 +1,79 @@
+//! Keys of the cut editor become commands.
+
+use super::{Asked, Effect, Menu, Overlay, Ui};
+use crate::explorer::action::Action;
+use crate::explorer::state::State;
+use crate::explorer::text;
+use crate::run::command::{Body, Edit};
+use crate::run::event::Cut;
+use crate::space::{Edge, OPERATIONS, Operation, Place};
+
+/// Marks kept on the curve.
+const MARKS: usize = 8;
+
+impl Ui {
+    pub(super) fn edit(&mut self, action: Action, state: &State) -> Option<Effect> {
+        let Some(cut) = &state.cut.cut else {
+            self.say("there is no cut yet: it is proposed when scoring is done");
+            return None;
+        };
+        if action == Action::Mark {
+            self.mark(cut);
+            return None;
+        }
+        if state.cut.confirmed {
+            self.say("the cut is confirmed and cannot change any more");
+            return None;
+        }
+        let place = self.place();
+        let level = |steps: f64| {
+            // One operation an edge: between these levels nothing changes.
+            let step = 1.0 / OPERATIONS as f64;
+            Body::Cut(Edit::Level { xi: (((cut.xi / step).round() + steps) * step).clamp(step, 1.0 - step) })
+        };
+        let kept = cut.mask.contains(place);
+        let body = match action {
+            Action::LevelDown => level(-1.0),
+            Action::LevelUp => level(1.0),
+            Action::Toggle if kept => Body::Cut(Edit::Drop { place }),
+            Action::Toggle => Body::Cut(Edit::Keep { place }),
+            Action::WholeEdge => {
+                let most = Operation::ALL
+                    .iter()
+                    .filter(|o| state.score.takes_part(Place::new(self.cell, self.edge, **o)))
+                    .count();
+                let keep = cut.mask.count_on(self.cell, self.edge) < most;
+                Body::Cut(Edit::Edge { cell: self.cell, edge: self.edge, keep })
+            }
+            Action::WholeKind => {
+                let everywhere = Edge::all().all(|e| cut.mask.keeps(self.cell, e, self.operation));
+                let keep = !kept && !everywhere;
+                Body::Cut(Edit::Kind { cell: Some(self.cell), operation: self.operation, keep })
+            }
+            Action::Undo => Body::Undo,
+            Action::Redo => Body::Redo,
+            Action::Automatic => Body::Cut(Edit::Automatic),
+            Action::Budget => {
+                let typed = self.budget.map_or_else(String::new, text::bytes);
+                return self.open(Overlay::Prompt { asked: Asked::Budget, typed });
+            }
+            Action::Controls => return self.open(Overlay::Menu { menu: Menu::Controls, cursor: 0 }),
+            Action::Confirm => return self.open(Overlay::Menu { menu: Menu::Confirm, cursor: 0 }),
+            _ => return None,
+        };
+        self.send(state, body)
+    }
+
+    /// Marks a cut on the curve, or takes its mark away.
+    fn mark(&mut self, cut: &Cut) {
+        let mark = (1.0 - cut.mask.count() as f64 / 224.0, cut.memory_bytes);
+        if let Some(at) = self.marks.iter().position(|m| *m == mark) {
+            self.marks.remove(at);
+            return;
+        }
+        if self.marks.len() == MARKS {
+            self.marks.remove(0);
+        }
+        self.marks.push(mark);
+    }
+}

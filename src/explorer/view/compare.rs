@@ -1,0 +1,187 @@
+//! Runs side by side: what was set differently, what it cost and gave, losses on one chart, cuts and cells.
+
+use ratatui::style::{Modifier, Style};
+
+use super::Scene;
+use crate::explorer::action::Action;
+use crate::explorer::compare::{Side, differences};
+use crate::explorer::draw::Pad;
+use crate::explorer::state::{SLOTS, chosen};
+use crate::explorer::text;
+use crate::explorer::widgets::{Chart, Curve};
+use crate::run::event::Stage;
+use crate::space::{CellKind, Edge, INPUTS, Operation, Place};
+
+/// ```text
+/// validation loss of all | difference of the first two cuts, where there is room
+/// what differs, what it cost and gave, genotypes edge by edge: one column a run
+/// ```
+pub fn draw(pad: &mut Pad, scene: &Scene) {
+    if scene.sides.is_empty() {
+        let mut inner = pad.panel("compare", "", true);
+        inner.prose("The chosen runs are being read.");
+        return;
+    }
+    let (w, h) = (pad.width(), pad.height());
+    let upper = if h >= 30 { 17 } else { (h / 3).max(5) };
+    let map = w >= 110 && upper >= 17 && scene.sides.len() >= 2;
+    let width = if map { w / 2 - 1 } else { w };
+    losses(&mut pad.sub(0, 0, width, upper), scene);
+    if map {
+        cuts(&mut pad.sub(width + 2, 0, w - width - 2, upper), scene);
+    }
+    table(&mut pad.sub(0, upper, w, h - upper), scene);
+}
+
+fn losses(pad: &mut Pad, scene: &Scene) {
+    let mut inner = pad.panel("validation loss", "over epochs", false);
+    let epochs = |s: &Side| s.state.search.setup.as_ref().map_or(1, |s| s.epochs);
+    let last = scene.sides.iter().map(epochs).max().unwrap_or(1).max(1);
+    const GLYPHS: [char; 4] = ['*', 'o', '+', 'x'];
+    let curves: Vec<Curve> = scene
+        .sides
+        .iter()
+        .enumerate()
+        .map(|(i, s)| Curve {
+            points: s.state.search.valid_loss.buckets(),
+            style: inner.theme.series(i),
+            glyph: GLYPHS[i % 4],
+        })
+        .collect();
+    Chart {
+        curves: &curves,
+        x: (0.0, last as f64),
+        levels: &[],
+        cursor: None,
+        band: &[],
+        marks: &[],
+        gutter: 6,
+        include: None,
+        log: scene.ui.log_scale,
+        markers: if inner.theme.ascii { crate::explorer::theme::Markers::Ascii } else { scene.ui.markers },
+        y_text: &|v| text::significant(v, 3),
+        x_text: &|v| if v == 0.0 { "0".into() } else { format!("epoch {v:.0}") },
+    }
+    .draw(&mut inner);
+}
+
+/// The first two cuts over each other.
+fn cuts(pad: &mut Pad, scene: &Scene) {
+    let masks: Vec<_> = scene.sides.iter().take(2).map(|s| s.state.cut.cut.as_ref().map(|c| c.mask)).collect();
+    let [Some(a), Some(b)] = masks[..] else {
+        let mut inner = pad.panel("cuts", "", false);
+        inner.prose("Where two cuts differ will be shown here when both runs have one.");
+        return;
+    };
+    let differ = Place::all().filter(|p| a.contains(*p) != b.contains(*p)).count();
+    let note = format!("■ both  ◀ first  ▶ second · {differ} of {SLOTS} differ");
+    let mut inner = pad.panel("cuts, normal and reduction", &note, false);
+    let dim = inner.theme.dim();
+    let half = inner.width() / 2;
+    for cell in CellKind::ALL {
+        let x = half * cell.index() as u16;
+        for (row, edge) in Edge::all().enumerate() {
+            let y = row as u16;
+            inner.text(x + 1, y, &edge.to_string(), dim);
+            for o in Operation::ALL {
+                let place = Place::new(cell, edge, o);
+                let (glyph, style) = match (a.contains(place), b.contains(place)) {
+                    (true, true) => ('■', Style::new()),
+                    (true, false) => ('◀', inner.theme.series(0).add_modifier(Modifier::BOLD)),
+                    (false, true) => ('▶', inner.theme.series(1).add_modifier(Modifier::BOLD)),
+                    (false, false) => ('·', dim),
+                };
+                inner.put(x + 6 + 2 * o.index() as u16, y, glyph, style);
+            }
+        }
+        for o in Operation::ALL {
+            let letter = o.short().chars().next().unwrap_or(' ');
+            inner.put(x + 6 + 2 * o.index() as u16, 14, letter, dim);
+        }
+    }
+}
+
+/// A line of the table: what it is, and a value for each run.
+struct Row {
+    label: String,
+    values: Vec<String>,
+    heading: bool,
+}
+
+fn rows(scene: &Scene) -> Vec<Row> {
+    let sides = scene.sides;
+    let mut rows = Vec::new();
+    let heading = |label: &str| Row { label: label.into(), values: Vec::new(), heading: true };
+    rows.push(heading("settings that differ"));
+    let differ = differences(sides);
+    if differ.is_empty() {
+        rows.push(Row { label: "none".into(), values: Vec::new(), heading: false });
+    }
+    rows.extend(differ.into_iter().map(|(label, values)| Row { label, values, heading: false }));
+    rows.push(heading("what it cost and gave"));
+    let mut row = |label: &str, value: &dyn Fn(&Side) -> Option<String>| {
+        let values = sides.iter().map(|s| value(s).unwrap_or_else(|| "—".into())).collect();
+        rows.push(Row { label: label.into(), values, heading: false });
+    };
+    row("state", &|s| Some(s.state.status()));
+    row("operations kept, of 224", &|s| Some(s.state.cut.cut.as_ref()?.mask.count().to_string()));
+    row("memory predicted", &|s| Some(text::bytes(s.state.cut.cut.as_ref()?.memory_bytes)));
+    row("memory, peak of the process", &|s| Some(text::bytes(s.state.memory_peak?)));
+    row("time of scoring", &|s| Some(text::duration(s.state.stages[Stage::Score as usize].seconds?)));
+    row("time of the search", &|s| Some(text::duration(s.state.stages[Stage::Search as usize].seconds?)));
+    row("best validation accuracy", &|s| Some(format!("{:.1} %", s.state.search.best_accuracy()? * 100.0)));
+    row("parameters found", &|s| Some(text::count(s.state.found.as_ref()?.parameters)));
+    row("MACs found", &|s| Some(text::count(s.state.found.as_ref()?.macs)));
+    for cell in CellKind::ALL {
+        rows.push(heading(&format!("{cell} cell: inputs of its nodes")));
+        for i in 0..8 {
+            let value = |s: &Side| {
+                let list = chosen(s.state.genotype()?, cell, None);
+                let c = list.get(i)?.choice;
+                let from = match c.source {
+                    0 => "c₋₂".to_string(),
+                    1 => "c₋₁".to_string(),
+                    n => (n - INPUTS).to_string(),
+                };
+                Some(format!("{}({from})", c.operation.short()))
+            };
+            let values = sides.iter().map(|s| value(s).unwrap_or_else(|| "—".into())).collect();
+            rows.push(Row { label: format!("node {}, input {}", i / 2, i % 2 + 1), values, heading: false });
+        }
+    }
+    rows
+}
+
+fn table(pad: &mut Pad, scene: &Scene) {
+    let key = scene.keymap.of(Action::No);
+    let mut inner = pad.panel("side by side", &format!("≠ where they differ · {key} back"), true);
+    let (w, h) = (inner.width(), inner.height());
+    let label = 28.min(w / 3);
+    let column = (w - label).saturating_sub(1) / scene.sides.len().max(1) as u16;
+    for (i, side) in scene.sides.iter().enumerate() {
+        let style = inner.theme.series(i).add_modifier(Modifier::BOLD);
+        let x = label + column * i as u16;
+        inner.fitted(x, 0, column.saturating_sub(1), &format!("● {}", text::sanitize(&side.name)), style);
+    }
+    let rows = rows(scene);
+    let room = usize::from(h.saturating_sub(1));
+    let first = scene.ui.comparing.unwrap_or(0).min(rows.len().saturating_sub(room));
+    let (dim, plain, strong) = (inner.theme.dim(), inner.theme.plain(), inner.theme.strong());
+    for (y, row) in rows.iter().skip(first).take(room).enumerate() {
+        let y = 1 + y as u16;
+        if row.heading {
+            inner.fitted(1, y, w.saturating_sub(2), &row.label, strong.add_modifier(Modifier::UNDERLINED));
+            continue;
+        }
+        let differ = row.values.windows(2).any(|v| v[0] != v[1]);
+        inner.fitted(3, y, label.saturating_sub(4), &row.label, dim);
+        if differ {
+            inner.put(1, y, '≠', plain);
+        }
+        for (i, value) in row.values.iter().enumerate() {
+            let x = label + column * i as u16;
+            let style = if differ { strong } else { plain };
+            inner.fitted(x, y, column.saturating_sub(1), &text::sanitize(value), style);
+        }
+    }
+}
