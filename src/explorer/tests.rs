@@ -213,7 +213,7 @@ fn log_runs_and_the_first_screen() {
 #[test]
 fn the_help_is_never_cut_off() {
     let state = State::from_events(&fixture::journal(Until::Done, 1));
-    for size in [(80, 24), (40, 12), (200, 60)] {
+    for size in [(80, 24), (40, 12), (90, 60)] {
         let mut ui = Ui::new(Markers::Braille);
         let mut seen = String::new();
         for scroll in 0..500 {
