@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use zonas::kernels::depthwise::{self, Load, Shape};
-use zonas::kernels::norm::Moments;
+use zonas::kernels::norm::Collector;
 use zonas::kernels::{Level, pool, set_level};
 use zonas::nn::{Kind, MixedOperation};
 use zonas::space::Operation;
@@ -256,10 +256,11 @@ fn moments_match_two_passes_also_far_from_zero() {
         for channels in [1, 3, 4, 16, 20, 67] {
             let mut x = numbers(channels * 211, 5);
             x.iter_mut().for_each(|v| *v = *v * 0.1 + 30.0);
-            let mut moments = Moments::new(channels);
+            let mut moments = Collector::new(channels);
             for part in x.chunks(channels * 53) {
                 moments.add_map(part);
             }
+            let moments = moments.finish();
             for c in 0..channels {
                 let values: Vec<f64> = x.iter().skip(c).step_by(channels).map(|v| f64::from(*v)).collect();
                 let mean = values.iter().sum::<f64>() / 211.0;

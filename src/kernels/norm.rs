@@ -20,26 +20,6 @@ impl Moments {
         Moments { count: 0.0, mean: vec![0.0; channels], squares: vec![0.0; channels] }
     }
 
-    /// Takes in a map `[pixels, C]`.
-    pub fn add_map(&mut self, map: &[f32]) {
-        let c = self.mean.len();
-        if map.len() < c || c == 0 {
-            return;
-        }
-        // Shifted by the first pixel, so that squares do not cancel where the mean is large.
-        let shift = &map[..c];
-        let (mut sum, mut square) = (vec![0.0f64; c], vec![0.0f64; c]);
-        // SAFETY: all slices have whole pixels of `c` channels.
-        unsafe { shifted_sums(map, shift, &mut sum, &mut square) }
-        let n = (map.len() / c) as f64;
-        let other = Moments {
-            count: n,
-            mean: (0..c).map(|i| f64::from(shift[i]) + sum[i] / n).collect(),
-            squares: (0..c).map(|i| (square[i] - sum[i] * sum[i] / n).max(0.0)).collect(),
-        };
-        self.combine(&other);
-    }
-
     pub fn combine(&mut self, other: &Moments) {
         if other.count == 0.0 {
             return;
@@ -56,6 +36,70 @@ impl Moments {
     /// Biased variance by channel.
     pub fn variance(&self) -> Vec<f64> {
         self.squares.iter().map(|s| s / self.count).collect()
+    }
+}
+
+/// Takes in maps, whole or a few rows at a time.
+#[derive(Clone, Debug, Default)]
+pub struct Collector {
+    moments: Moments,
+    /// Of the map that is open: its first pixel, and Σ (x − shift), Σ (x − shift)² over `pixels` pixels. Shifted, so that
+    /// squares do not cancel where the mean is large.
+    shift: Vec<f32>,
+    sum: Vec<f64>,
+    square: Vec<f64>,
+    pixels: usize,
+}
+
+impl Collector {
+    pub fn new(channels: usize) -> Collector {
+        let zeros = vec![0.0; channels];
+        Collector {
+            moments: Moments::new(channels),
+            shift: vec![0.0; channels],
+            sum: zeros.clone(),
+            square: zeros,
+            pixels: 0,
+        }
+    }
+
+    /// Takes in rows `[pixels, C]` of the map that is open.
+    pub fn add_rows(&mut self, rows: &[f32]) {
+        let c = self.shift.len();
+        if rows.len() < c || c == 0 {
+            return;
+        }
+        if self.pixels == 0 {
+            self.shift.copy_from_slice(&rows[..c]);
+            self.sum.fill(0.0);
+            self.square.fill(0.0);
+        }
+        self.pixels += rows.len() / c;
+        // SAFETY: all slices have whole pixels of `c` channels.
+        unsafe { shifted_sums(rows, &self.shift, &mut self.sum, &mut self.square) }
+    }
+
+    /// Ends the map that is open.
+    pub fn close(&mut self) {
+        if self.pixels == 0 {
+            return;
+        }
+        let n = self.pixels as f64;
+        let each = self.shift.iter().zip(self.sum.iter().zip(&self.square));
+        let (mean, squares) = each.map(|(k, (s, q))| (f64::from(*k) + s / n, (q - s * s / n).max(0.0))).unzip();
+        self.moments.combine(&Moments { count: n, mean, squares });
+        self.pixels = 0;
+    }
+
+    /// Takes in a whole map `[pixels, C]`.
+    pub fn add_map(&mut self, map: &[f32]) {
+        self.add_rows(map);
+        self.close();
+    }
+
+    pub fn finish(mut self) -> Moments {
+        self.close();
+        self.moments
     }
 }
 
@@ -118,7 +162,7 @@ impl Sums for Products {
 }
 
 /// Pixels (or groups of pixels) that are summed in float32 before the sums go to float64.
-const CHUNK: usize = 64;
+const CHUNK: usize = 256;
 
 #[inline(always)]
 unsafe fn sums<S: Simd, P: Sums>(
@@ -169,9 +213,11 @@ unsafe fn sums<S: Simd, P: Sums>(
                 S::store(ss.as_mut_ptr(), s);
                 S::store(qq.as_mut_ptr(), q);
             }
+            let mut channel = if group > 1 { 0 } else { b };
             for i in 0..width {
-                first[(b + i) % c] += f64::from(ss[i]);
-                second[(b + i) % c] += f64::from(qq[i]);
+                first[channel] += f64::from(ss[i]);
+                second[channel] += f64::from(qq[i]);
+                channel = if channel + 1 == c { 0 } else { channel + 1 };
             }
         }
         b += width;
@@ -216,6 +262,38 @@ impl Backward {
         );
         // SAFETY: sizes were checked.
         unsafe { backward(dy, z, self, dz) }
+    }
+}
+
+/// By channel: `z = (z − mean) · scale`.
+pub fn normalise(z: &mut [f32], mean: &[f32], scale: &[f32]) {
+    assert!(
+        mean.len() == scale.len() && !mean.is_empty() && z.len().is_multiple_of(mean.len()),
+        "statistics by channel"
+    );
+    // SAFETY: sizes were checked.
+    unsafe { normalise_run(z, mean, scale) }
+}
+
+dispatch!(unsafe fn normalise_run(z: &mut [f32], mean: &[f32], scale: &[f32]) = normalise_body);
+
+#[inline(always)]
+unsafe fn normalise_body<S: Simd>(z: &mut [f32], mean: &[f32], scale: &[f32]) {
+    let run = pixels_per_vector::<S>(mean.len()) * mean.len();
+    let mut b = 0;
+    while b < run {
+        let width = (run - b).min(S::LANES);
+        unsafe {
+            let (m, k) = (repeat::<S>(mean, b, width), repeat::<S>(scale, b, width));
+            let mut at = b;
+            while at < z.len() {
+                let n = width.min(z.len() - at);
+                let p = z.as_mut_ptr().add(at);
+                store::<S>(p, S::mul(S::sub(load::<S>(p, n), m), k), n);
+                at += run;
+            }
+        }
+        b += width;
     }
 }
 

@@ -9,14 +9,22 @@ pub fn add_where_positive(x: &[f32], gradient: &[f32], out: &mut [f32]) {
     unsafe { add_gated(x, gradient, out) }
 }
 
-/// `gradient = (z − mean)·scale > 0 ? gradient : 0` with `mean` and `scale` by channel; `scale` must be positive.
-pub fn gate(z: &[f32], mean: &[f32], gradient: &mut [f32]) {
-    assert!(z.len() == gradient.len() && !mean.is_empty(), "maps of one size");
+/// `out = (z − mean)·scale > 0 ? gradient : 0` with `mean` and any positive `scale` by channel.
+pub fn gate(z: &[f32], mean: &[f32], gradient: &[f32], out: &mut [f32]) {
+    assert!(z.len() == gradient.len() && z.len() == out.len() && !mean.is_empty(), "maps of one size");
     // SAFETY: sizes were checked.
-    unsafe { gate_run(z, mean, gradient) }
+    unsafe { gate_run(z, mean, gradient, out) }
 }
 
-dispatch!(unsafe fn gate_run(z: &[f32], mean: &[f32], gradient: &mut [f32]) = gate_body);
+/// `out += x · factor`: the identity's gradient.
+pub fn add_scaled(x: &[f32], factor: f32, out: &mut [f32]) {
+    assert!(x.len() == out.len(), "maps of one size");
+    // SAFETY: sizes were checked.
+    unsafe { add_scaled_run(x, factor, out) }
+}
+
+dispatch!(unsafe fn gate_run(z: &[f32], mean: &[f32], gradient: &[f32], out: &mut [f32]) = gate_body);
+dispatch!(unsafe fn add_scaled_run(x: &[f32], factor: f32, out: &mut [f32]) = add_scaled_body);
 dispatch!(unsafe fn add_gated(x: &[f32], gradient: &[f32], out: &mut [f32]) = add_gated_body);
 
 #[inline(always)]
@@ -39,7 +47,7 @@ unsafe fn add_gated_body<S: Simd>(x: &[f32], gradient: &[f32], out: &mut [f32]) 
 }
 
 #[inline(always)]
-unsafe fn gate_body<S: Simd>(z: &[f32], mean: &[f32], gradient: &mut [f32]) {
+unsafe fn gate_body<S: Simd>(z: &[f32], mean: &[f32], gradient: &[f32], out: &mut [f32]) {
     let run = pixels_per_vector::<S>(mean.len()) * mean.len();
     let mut b = 0;
     while b < run {
@@ -49,12 +57,26 @@ unsafe fn gate_body<S: Simd>(z: &[f32], mean: &[f32], gradient: &mut [f32]) {
             let mut at = b;
             while at < z.len() {
                 let n = width.min(z.len() - at);
-                let g = gradient.as_mut_ptr().add(at);
                 let centred = S::sub(load::<S>(z.as_ptr().add(at), n), m);
-                store::<S>(g, S::if_gt(centred, zero, load::<S>(g, n), zero), n);
+                let g = load::<S>(gradient.as_ptr().add(at), n);
+                store::<S>(out.as_mut_ptr().add(at), S::if_gt(centred, zero, g, zero), n);
                 at += run;
             }
         }
         b += width;
+    }
+}
+
+#[inline(always)]
+unsafe fn add_scaled_body<S: Simd>(x: &[f32], factor: f32, out: &mut [f32]) {
+    let mut i = 0;
+    while i < x.len() {
+        let n = (x.len() - i).min(S::LANES);
+        unsafe {
+            let o = out.as_mut_ptr().add(i);
+            let v = S::add(load::<S>(o, n), S::mul(S::splat(factor), load::<S>(x.as_ptr().add(i), n)));
+            store::<S>(o, v, n);
+        }
+        i += n;
     }
 }

@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use super::edge::{self, BranchState, COLUMNS, Geometry};
 use super::layout::CellPlan;
-use super::norm::{Norm, NormPass, NormSlot, Seen, Statistics, Sums, moments_of};
-use super::parallel::{Images, image, map_groups, sum_parts};
+use super::norm::{Norm, NormPass, NormSlot, Seen, Statistics, Sums, collector};
+use super::parallel::{Images, image, map_groups, sum_parts, unfilled};
 use super::project::{self, Projection, Projector};
 use super::{Policy, Probe};
-use crate::kernels::norm::{add_products, mix};
+use crate::kernels::norm::{Collector, add_products, normalise};
 use crate::space::{EDGES, Edge, INPUTS, NODES};
 
 /// Sizes of a cell's inputs in one pass, `[N, H, W, C]` each.
@@ -109,10 +109,11 @@ impl CellPass<'_> {
                 let g = plan.geometry(&self.sizes, e);
                 let x = state(&projected, &nodes, e.source());
                 let edge = &plan.edges[e.index()];
-                let states = edge.branches_forward(&g, x, weights, &mut norms);
+                let mut states = edge.branches_forward(&g, x, weights, &mut norms);
                 self.watch(edge, &g, x, &states);
                 edge.mix_into(&g, x, &states, row(mixing, e), &mut sum, e.source() == 0);
                 if keep && self.policy == Policy::Keep {
+                    edge.forget_cheap(&mut states);
                     kept.push(states);
                 }
             }
@@ -251,12 +252,13 @@ fn project_forward(
     let projector = Projector::new(shape, weights, false);
     let (len, c) = (shape.pixels() * shape.channels_out, shape.channels_out);
     let per_input = shape.height * shape.width * shape.channels_in;
-    let mut z = vec![0.0f32; images * len];
+    // SAFETY: the projector writes all of each image below.
+    let mut z = unsafe { unfilled(images * len) };
     let writer = Images::new(&mut z, images);
     let norm = norms.norm;
     let parts = map_groups(images, |group| {
         let mut scratch = project::Scratch::default();
-        let mut moments = moments_of(norm, c);
+        let mut moments = collector(norm, c);
         for n in group {
             // SAFETY: groups do not share images.
             let z = unsafe { writer.image(n) };
@@ -265,7 +267,7 @@ fn project_forward(
                 m.add_map(z);
             }
         }
-        moments
+        moments.map(Collector::finish)
     });
     let statistics = norms.settle(slot, parts.into_iter().flatten());
     if norm != Norm::Off {
@@ -274,8 +276,7 @@ fn project_forward(
             for n in group {
                 // SAFETY: groups do not share images.
                 let z = unsafe { writer.image(n) };
-                let copy = z.to_vec();
-                mix(&copy, &statistics.mean, &statistics.scale, z, true);
+                normalise(z, &statistics.mean, &statistics.scale);
             }
         });
     }

@@ -1,7 +1,7 @@
 //! What batch norms do in a pass over the supernet, and what is kept of them.
 
 use crate::kernels::depthwise::Load;
-use crate::kernels::norm::{Backward, EPSILON, Moments};
+use crate::kernels::norm::{Backward, Collector, EPSILON, Moments};
 
 /// Where normalisation gets its statistics from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,9 +76,9 @@ impl NormPass<'_> {
     }
 }
 
-/// Moments of the maps `[pixels, C]` that one task has made, or nothing where nobody needs them.
-pub(crate) fn moments_of(norm: Norm, channels: usize) -> Option<Moments> {
-    (norm == Norm::Batch).then(|| Moments::new(channels))
+/// For the moments of the maps `[pixels, C]` that one task makes, or nothing where nobody needs them.
+pub(crate) fn collector(norm: Norm, channels: usize) -> Option<Collector> {
+    (norm == Norm::Batch).then(|| Collector::new(channels))
 }
 
 /// Σ dy and Σ dy·(z − mean) by channel.

@@ -17,13 +17,36 @@ pub(crate) fn map_groups<T: Send>(images: usize, work: impl Fn(Range<usize>) -> 
 
 /// Adds up partial sums in order, in float64.
 pub(crate) fn sum_parts(parts: &[Vec<f32>], into: &mut [f32]) {
-    for (i, t) in into.iter_mut().enumerate() {
-        let mut sum = f64::from(*t);
+    const CHUNK: usize = 4096;
+    into.par_chunks_mut(CHUNK).enumerate().for_each(|(i, into)| {
+        let mut sums = [0.0f64; CHUNK];
+        let sums = &mut sums[..into.len()];
+        sums.iter_mut().zip(&*into).for_each(|(s, v)| *s = f64::from(*v));
         for p in parts {
-            sum += f64::from(p[i]);
+            sums.iter_mut().zip(&p[i * CHUNK..]).for_each(|(s, v)| *s += f64::from(*v));
         }
-        *t = sum as f32;
+        into.iter_mut().zip(sums).for_each(|(t, s)| *t = *s as f32);
+    });
+}
+
+/// `len` numbers of no particular value, without the cost of clearing them.
+///
+/// # Safety
+/// The caller writes each number before anyone reads it.
+#[allow(clippy::uninit_vec)]
+pub(crate) unsafe fn unfilled(len: usize) -> Vec<f32> {
+    let mut numbers = Vec::with_capacity(len);
+    // SAFETY: the capacity is there, every bit pattern is a number, and the caller writes before anyone reads.
+    unsafe { numbers.set_len(len) };
+    numbers
+}
+
+/// The first `len` numbers of a buffer that grows when needed and keeps what it held.
+pub(crate) fn at_least(buffer: &mut Vec<f32>, len: usize) -> &mut [f32] {
+    if buffer.len() < len {
+        buffer.resize(len, 0.0);
     }
+    &mut buffer[..len]
 }
 
 /// A batch of maps of which each image is written by one task.

@@ -5,10 +5,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape, Tensor};
 
 use super::layout::{BlockLayout, Kind};
-use super::norm::{Norm, NormPass, NormSlot, Seen, Statistics, Sums, moments_of};
+use super::norm::{Norm, NormPass, NormSlot, Seen, Statistics, Sums, collector};
 use super::parallel::{Images, image, map_groups, sum_parts};
 use super::{Probe, slice, with_slices};
 use crate::kernels::matrix::{Outer, Packed, product};
+use crate::kernels::norm::Collector;
 use crate::kernels::norm::add_products;
 
 /// Taps of the 3x3 window.
@@ -94,7 +95,7 @@ impl CustomOp2 for StemOp {
         let writer = Images::new(&mut z, n);
         let parts = map_groups(n, |group| {
             let mut columns = vec![0.0f32; h * w * TAPS * c];
-            let mut moments = moments_of(self.norm, outputs);
+            let mut moments = collector(self.norm, outputs);
             for i in group {
                 windows(image(x, i, h * w * c), h, w, c, &mut columns);
                 // SAFETY: groups do not share images.
@@ -104,7 +105,7 @@ impl CustomOp2 for StemOp {
                     m.add_map(z);
                 }
             }
-            moments
+            moments.map(Collector::finish)
         });
         let mut norms = NormPass { norm: self.norm, running: &self.running, seen: Vec::new() };
         let statistics = norms.settle(self.plan.norm, parts.into_iter().flatten());

@@ -1,0 +1,158 @@
+//! Forward pass of a mixed operation.
+
+use super::kernel::{Kernel, Scratch, padding};
+use super::{Branch, BranchState, Edge, Geometry, Normed, is_separable};
+use crate::kernels::norm::{Collector, Moments, mix};
+use crate::kernels::pool;
+use crate::nn::norm::{Norm, NormPass, collector};
+use crate::nn::parallel::{Images, image, map_groups, unfilled};
+use crate::nn::separable::Separable;
+
+impl Edge {
+    /// Everything up to the last batch norm of each branch. `x` is `[N, H, W, C]`.
+    pub fn branches_forward(&self, g: &Geometry, x: &[f32], weights: &[f32], norms: &mut NormPass) -> Vec<BranchState> {
+        let mut firsts = self.first_stage(g, x, weights, norms.norm);
+        let mut states: Vec<BranchState> = Vec::with_capacity(self.branches.len());
+        for (b, (z, parts)) in self.branches.iter().zip(firsts.drain(..)) {
+            let mut state = BranchState::default();
+            if let Some(slot) = b.norms.first() {
+                let normed = Normed { z, statistics: norms.settle(*slot, parts) };
+                if is_separable(b.operation) {
+                    state.first = Some(normed);
+                } else {
+                    state.last = Some(normed);
+                }
+            }
+            states.push(state);
+        }
+        for (b, state) in self.branches.iter().zip(&mut states) {
+            if let (Some(first), Some(slot)) = (&state.first, b.norms.get(1)) {
+                let (z, parts) = second_stage(g, b, first, weights, norms.norm);
+                state.last = Some(Normed { z, statistics: norms.settle(*slot, parts) });
+            }
+        }
+        states
+    }
+
+    /// Maps before the first batch norm of each branch (empty for the identity), with the moments of each group.
+    fn first_stage(&self, g: &Geometry, x: &[f32], weights: &[f32], norm: Norm) -> Vec<(Vec<f32>, Vec<Moments>)> {
+        let kernels: Vec<Kernel> = self.branches.iter().map(|b| Kernel::new(g, b, weights, false)).collect();
+        let mut maps: Vec<Vec<f32>> = kernels
+            .iter()
+            .map(|k| match k {
+                Kernel::Identity => Vec::new(),
+                // SAFETY: every kernel writes all of each image below.
+                _ => unsafe { unfilled(g.images * g.output()) },
+            })
+            .collect();
+        let padding = padding(&kernels);
+        let writers: Vec<Images> = maps.iter_mut().map(|m| Images::new(m, g.images)).collect();
+        let parts = map_groups(g.images, |group| {
+            Scratch::with(|scratch| {
+                let mut collectors: Vec<Option<Collector>> = kernels
+                    .iter()
+                    .map(|k| if matches!(k, Kernel::Identity) { None } else { collector(norm, g.channels) })
+                    .collect();
+                for n in group {
+                    let x = image(x, n, g.input());
+                    scratch.pad(g, x, padding);
+                    for ((kernel, writer), moments) in kernels.iter().zip(&writers).zip(&mut collectors) {
+                        if matches!(kernel, Kernel::Identity) {
+                            continue;
+                        }
+                        // SAFETY: groups do not share images.
+                        let z = unsafe { writer.image(n) };
+                        match kernel {
+                            Kernel::Identity => {}
+                            Kernel::Separable(s) => {
+                                s.forward(&scratch.padded, padding, z, moments.as_mut(), &mut scratch.separable);
+                                continue;
+                            }
+                            Kernel::Max(s) => pool::max_forward(s, x, z, &mut scratch.pool),
+                            Kernel::Average(s) => pool::average_forward(s, x, z, &mut scratch.pool),
+                            Kernel::Halve(p) => p.forward(x, z, &mut scratch.project),
+                        }
+                        if let Some(m) = moments {
+                            m.add_map(z);
+                        }
+                    }
+                }
+                collectors.into_iter().map(|c| c.map(Collector::finish)).collect::<Vec<_>>()
+            })
+        });
+        let mut by_branch: Vec<Vec<Moments>> = kernels.iter().map(|_| Vec::with_capacity(parts.len())).collect();
+        for part in parts {
+            for (list, m) in by_branch.iter_mut().zip(part) {
+                list.extend(m);
+            }
+        }
+        maps.into_iter().zip(by_branch).collect()
+    }
+
+    /// Adds the weighted operations to the node's map `[N, H', W', C]`, or sets it where it is `fresh`.
+    pub fn mix_into(
+        &self,
+        g: &Geometry,
+        x: &[f32],
+        states: &[BranchState],
+        mixing: &[f32],
+        node: &mut [f32],
+        fresh: bool,
+    ) {
+        if self.branches.is_empty() {
+            if fresh {
+                node.fill(0.0);
+            }
+            return;
+        }
+        let zeros = vec![0.0; g.channels];
+        let scales: Vec<Vec<f32>> = self
+            .branches
+            .iter()
+            .zip(states)
+            .map(|(b, s)| {
+                let weight = mixing[b.operation.index()];
+                match &s.last {
+                    Some(l) => l.statistics.scaled(weight),
+                    None => vec![weight; g.channels],
+                }
+            })
+            .collect();
+        let node = Images::new(node, g.images);
+        map_groups(g.images, |group| {
+            for n in group {
+                // SAFETY: groups do not share images.
+                let out = unsafe { node.image(n) };
+                for (i, (state, scale)) in states.iter().zip(&scales).enumerate() {
+                    let (z, mean) = match &state.last {
+                        Some(l) => (image(&l.z, n, g.output()), &l.statistics.mean),
+                        None => (image(x, n, g.input()), &zeros),
+                    };
+                    mix(z, mean, scale, out, fresh && i == 0);
+                }
+            }
+        });
+    }
+}
+
+/// Maps before the second batch norm of a separable convolution, with the moments of each group.
+fn second_stage(g: &Geometry, b: &Branch, first: &Normed, weights: &[f32], norm: Norm) -> (Vec<f32>, Vec<Moments>) {
+    let kernel = Separable::new(g.second(b.operation), &weights[b.offset..][b.len / 2..b.len]);
+    let padding = kernel.shape.reach();
+    // SAFETY: the kernel writes all of each image below.
+    let mut maps = unsafe { unfilled(g.images * g.output()) };
+    let writer = Images::new(&mut maps, g.images);
+    let parts = map_groups(g.images, |group| {
+        Scratch::with(|scratch| {
+            let mut moments = collector(norm, g.channels);
+            for n in group {
+                // SAFETY: groups do not share images.
+                let z = unsafe { writer.image(n) };
+                scratch.pad_as(&kernel.shape, image(&first.z, n, g.output()), padding, first.statistics.load_relu());
+                kernel.forward(&scratch.other, padding, z, moments.as_mut(), &mut scratch.separable);
+            }
+            moments.map(Collector::finish)
+        })
+    });
+    (maps, parts.into_iter().flatten().collect())
+}

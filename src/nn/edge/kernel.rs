@@ -1,0 +1,128 @@
+//! An operation with its weights made ready, and the buffers that tasks reuse.
+
+use std::cell::RefCell;
+
+use super::{Branch, BranchState, Geometry};
+use crate::kernels::depthwise::{self, Load, Shape};
+use crate::kernels::pool;
+use crate::nn::parallel::{at_least, image};
+use crate::nn::project::{self, Projector};
+use crate::nn::separable::{self, Separable, SeparableBackward};
+use crate::space::Operation;
+
+/// An operation with its weights made ready.
+pub(super) enum Kernel<'a> {
+    Identity,
+    Separable(Separable<'a>),
+    Max(Shape),
+    Average(Shape),
+    Halve(Projector),
+}
+
+impl<'a> Kernel<'a> {
+    /// The operation, or the first half of a separable convolution.
+    pub fn new(g: &Geometry, b: &Branch, weights: &'a [f32], with_backward: bool) -> Kernel<'a> {
+        let own = &weights[b.offset..b.offset + b.len];
+        match b.operation {
+            Operation::MaxPool3x3 => Kernel::Max(pool::shape(g.height, g.width, g.channels, g.stride)),
+            Operation::AvgPool3x3 => Kernel::Average(pool::shape(g.height, g.width, g.channels, g.stride)),
+            Operation::SkipConnect if g.stride == 2 => Kernel::Halve(Projector::new(g.halving(), own, with_backward)),
+            Operation::SkipConnect | Operation::None => Kernel::Identity,
+            Operation::SepConv3x3 | Operation::SepConv5x5 => {
+                Kernel::Separable(Separable::new(g.shape(b.operation), &own[..b.len / 2]))
+            }
+            Operation::DilConv3x3 | Operation::DilConv5x5 => {
+                Kernel::Separable(Separable::new(g.shape(b.operation), own))
+            }
+        }
+    }
+
+    pub fn second(g: &Geometry, b: &Branch, weights: &'a [f32]) -> Kernel<'a> {
+        Kernel::Separable(Separable::new(g.second(b.operation), &weights[b.offset..][b.len / 2..b.len]))
+    }
+
+    pub fn for_backward(&self) -> Option<SeparableBackward> {
+        match self {
+            Kernel::Separable(s) => Some(s.for_backward()),
+            _ => None,
+        }
+    }
+
+    pub fn reach(&self) -> usize {
+        match self {
+            Kernel::Separable(s) => s.shape.reach(),
+            _ => 0,
+        }
+    }
+}
+
+pub(super) fn padding(kernels: &[Kernel]) -> usize {
+    kernels.iter().map(Kernel::reach).max().unwrap_or(0)
+}
+
+/// Buffers that the tasks of one thread reuse, so that they are neither taken nor cleared for each image.
+#[derive(Default)]
+pub(super) struct Scratch {
+    pub padded: Vec<f32>,
+    pub other: Vec<f32>,
+    pub made: Vec<f32>,
+    pub gradient: Vec<f32>,
+    pub separable: separable::Scratch,
+    pub project: project::Scratch,
+    pub pool: pool::Scratch,
+}
+
+thread_local! {
+    static SCRATCH: RefCell<Scratch> = RefCell::default();
+}
+
+impl Scratch {
+    /// Runs a task with this thread's buffers.
+    pub fn with<T>(task: impl FnOnce(&mut Scratch) -> T) -> T {
+        SCRATCH.with(|s| match s.try_borrow_mut() {
+            Ok(mut s) => task(&mut s),
+            Err(_) => task(&mut Scratch::default()),
+        })
+    }
+
+    /// The edge's input after the ReLU, padded.
+    pub fn pad(&mut self, g: &Geometry, x: &[f32], padding: usize) {
+        if padding > 0 {
+            let len = (g.height + 2 * padding) * (g.width + 2 * padding) * g.channels;
+            let to = at_least(&mut self.padded, len);
+            depthwise::pad(x, g.height, g.width, g.channels, padding, Load::Relu, 0.0, to);
+        }
+    }
+
+    pub fn pad_as(&mut self, s: &Shape, x: &[f32], padding: usize, load: Load) {
+        let to = at_least(&mut self.other, s.padded_len(padding));
+        depthwise::pad(x, s.height, s.width, s.channels, padding, load, 0.0, to);
+    }
+}
+
+impl Kernel<'_> {
+    /// Image `n` of what goes into the branch's last norm: kept, made again, or the edge's input itself.
+    pub fn last_map<'s>(
+        &self,
+        g: &Geometry,
+        state: &'s BranchState,
+        x: &'s [f32],
+        n: usize,
+        made: &'s mut Vec<f32>,
+        pool: &mut pool::Scratch,
+    ) -> &'s [f32] {
+        match (self, &state.last) {
+            (_, None) => image(x, n, g.input()),
+            (_, Some(last)) if !last.z.is_empty() => image(&last.z, n, g.output()),
+            (kernel, Some(_)) => {
+                let (x, made) = (image(x, n, g.input()), at_least(made, g.output()));
+                match kernel {
+                    Kernel::Max(s) => pool::max_forward(s, x, made, pool),
+                    Kernel::Average(s) => pool::average_forward(s, x, made, pool),
+                    _ => unreachable!("only the maps of poolings are not kept"),
+                }
+                made
+            }
+        }
+    }
+}

@@ -1,0 +1,136 @@
+//! A mixed operation: the kept operations of an edge on one input, added with their mixing weights. Forward and backward
+//! over a batch, three barriers each (a batch norm has to see the whole batch).
+
+mod backward;
+mod forward;
+mod kernel;
+
+use super::norm::{NormSlot, Statistics};
+use super::project::Projection;
+use crate::kernels::depthwise::Shape;
+use crate::space::{OPERATIONS, Operation};
+
+/// Sizes of an edge's input maps, `[N, H, W, C]`, and its stride.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Geometry {
+    pub images: usize,
+    pub height: usize,
+    pub width: usize,
+    pub channels: usize,
+    pub stride: usize,
+}
+
+impl Geometry {
+    pub fn input(&self) -> usize {
+        self.height * self.width * self.channels
+    }
+
+    pub fn output(&self) -> usize {
+        self.height.div_ceil(self.stride) * self.width.div_ceil(self.stride) * self.channels
+    }
+
+    fn shape(&self, operation: Operation) -> Shape {
+        Shape {
+            height: self.height,
+            width: self.width,
+            channels: self.channels,
+            kernel: operation.kernel().unwrap_or(3),
+            stride: self.stride,
+            dilation: if matches!(operation, Operation::DilConv3x3 | Operation::DilConv5x5) { 2 } else { 1 },
+        }
+    }
+
+    /// The second half of a separable convolution: stride 1 on the output's size.
+    fn second(&self, operation: Operation) -> Shape {
+        let first = self.shape(operation);
+        Shape { height: first.out_height(), width: first.out_width(), stride: 1, ..first }
+    }
+
+    fn halving(&self) -> Projection {
+        Projection {
+            height: self.height,
+            width: self.width,
+            channels_in: self.channels,
+            channels_out: self.channels,
+            halve: true,
+        }
+    }
+}
+
+/// One kept operation: where its weights are in the block's flat parameters, and its batch norms.
+#[derive(Clone, Debug)]
+pub(crate) struct Branch {
+    pub operation: Operation,
+    pub offset: usize,
+    pub len: usize,
+    pub norms: Vec<NormSlot>,
+}
+
+/// The kept operations of an edge, without `none`, which costs nothing.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Edge {
+    pub branches: Vec<Branch>,
+}
+
+/// A map before its batch norm, and that norm's statistics.
+pub(crate) struct Normed {
+    /// Empty where the operation makes it again faster than memory would hand it over: see [`Edge::forget_cheap`].
+    pub z: Vec<f32>,
+    pub statistics: Statistics,
+}
+
+/// What one branch keeps for the backward pass.
+#[derive(Default)]
+pub(crate) struct BranchState {
+    pub first: Option<Normed>,
+    /// Absent for the identity.
+    pub last: Option<Normed>,
+}
+
+/// Gradients that a backward pass fills.
+pub(crate) struct Gradients<'a> {
+    /// Of the edge's input, added to.
+    pub input: &'a mut [f32],
+    /// Of the block's flat parameters, added to; `None` in an architecture step.
+    pub weights: Option<&'a mut [f32]>,
+    /// Of the mixing weights.
+    pub mixing: &'a mut [f32],
+}
+
+pub(crate) fn is_separable(operation: Operation) -> bool {
+    matches!(operation, Operation::SepConv3x3 | Operation::SepConv5x5)
+}
+
+pub(crate) fn is_pooling(operation: Operation) -> bool {
+    matches!(operation, Operation::MaxPool3x3 | Operation::AvgPool3x3)
+}
+
+impl Edge {
+    /// How many of the edge's operations apply a ReLU to its input.
+    pub fn relus(&self, stride: usize) -> usize {
+        self.branches
+            .iter()
+            .filter(|b| b.operation.is_convolution() || (b.operation == Operation::SkipConnect && stride == 2))
+            .count()
+    }
+
+    /// Drops the maps of poolings, which the backward pass makes again: a quarter of all maps for a few percent of the work.
+    pub fn forget_cheap(&self, states: &mut [BranchState]) {
+        for (b, state) in self.branches.iter().zip(states) {
+            if let (true, Some(last)) = (is_pooling(b.operation), &mut state.last) {
+                last.z = Vec::new();
+            }
+        }
+    }
+
+    /// Where the edge's weights are in the block's parameters: one run.
+    fn weight_range(&self) -> std::ops::Range<usize> {
+        match (self.branches.first(), self.branches.last()) {
+            (Some(a), Some(b)) => a.offset..b.offset + b.len,
+            _ => 0..0,
+        }
+    }
+}
+
+/// Number of mixing weights of an edge, one per column of the alpha tables.
+pub(crate) const COLUMNS: usize = OPERATIONS;
