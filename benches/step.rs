@@ -1,16 +1,21 @@
-//! One complete first-order search step (architecture step and weight step, forward and backward each), as one JSON line:
-//! `cargo bench --bench step -- [--channels 16] [--cells 8] [--batch 16] [--threads 2] [--steps 3] [--policy keep|recompute]
-//! [--keep sep_conv_3x3,skip_connect,…]`. One process is one configuration, so that the peak of memory is its own.
+//! One configuration of the supernet, measured, as one JSON line:
+//! `cargo bench --bench step -- [--channels 16] [--cells 8] [--batch 16] [--size 32] [--threads 2] [--steps 3] [--order 1|2]
+//! [--policy keep|recompute|N] [--keep sep_conv_3x3,skip_connect,…] [--what search|forward]`.
+//!
+//! `search` is a complete search step as the engine takes it (architecture step with Adam, weight step with clipping and
+//! SGD), `forward` a pass in evaluation mode. One process is one configuration, so that the peak of memory is its own.
 
 use std::time::Instant;
 
-use candle_core::{Device, Tensor, Var};
-use candle_nn::loss::cross_entropy;
-use zonas::nn::{Init, Mixing, Pass, Policy, Supernet, SupernetConfig};
+use candle_core::{Device, Tensor};
+use zonas::nn::{Init, Policy, Supernet, SupernetConfig, Workload};
+use zonas::oneshot::{AdamSettings, Batch, Searcher, Settings, SgdSettings};
 use zonas::space::{CellKind, Mask, Operation};
 
 #[global_allocator]
 static ALLOCATOR: zonas::device::KeptPages = zonas::device::KeptPages;
+
+const MIB: f64 = (1 << 20) as f64;
 
 fn argument(name: &str) -> Option<String> {
     let args: Vec<String> = std::env::args().collect();
@@ -28,57 +33,88 @@ fn status_mib(field: &str) -> f64 {
     line.map_or(f64::NAN, |kib| kib / 1024.0)
 }
 
+/// Seconds of processor time of this process.
+fn cpu_seconds() -> f64 {
+    let text = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    let fields: Vec<&str> = text.rsplit(')').next().unwrap_or("").split_whitespace().collect();
+    let ticks = |i: usize| fields.get(i).and_then(|v| v.parse::<f64>().ok()).unwrap_or(f64::NAN);
+    (ticks(11) + ticks(12)) / 100.0
+}
+
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let (channels, cells, batch) = (number("--channels", 16), number("--cells", 8), number("--batch", 16));
     let (threads, steps, size) = (number("--threads", 2), number("--steps", 3), number("--size", 32));
-    let policy = if argument("--policy").as_deref() == Some("recompute") { Policy::Recompute } else { Policy::Keep };
+    let order = number("--order", 1) as u8;
+    let policy = match argument("--policy").as_deref() {
+        Some("recompute") => Policy::Recompute,
+        Some(n) if n != "keep" => Policy::RecomputeFirst(n.parse()?),
+        _ => Policy::Keep,
+    };
     let mask = match argument("--keep") {
         Some(list) => Mask::uniform(&list.split(',').map(str::parse).collect::<Result<Vec<Operation>, _>>()?),
         None => Mask::FULL,
     };
+    let forward = argument("--what").as_deref() == Some("forward");
     rayon::ThreadPoolBuilder::new().num_threads(threads).build_global()?;
     let layout = CellKind::published_layout(cells);
     let config = SupernetConfig { channels, classes: 10, input_channels: 3, layout, stem_multiplier: 3, mask, policy };
-    let mut net = Supernet::new(&config)?;
-    net.initialise(Init::Default, 2)?;
-    let alphas: Vec<Var> = (0..2).map(|_| Var::randn(0f32, 1e-3, (14, 8), &Device::Cpu)).collect::<Result<_, _>>()?;
-    let images = Tensor::randn(0f32, 1.0, (batch, size, size, 3), &Device::Cpu)?;
-    let target = Tensor::from_vec((0..batch as u32).map(|i| i % 10).collect::<Vec<_>>(), batch, &Device::Cpu)?;
-    let idle = status_mib("VmRSS:");
-    let _ = std::fs::write("/proc/self/clear_refs", "5");
-    let (mut seconds, mut parts, mut fresh) = (Vec::new(), Vec::new(), Vec::new());
-    for _ in 0..=steps {
-        let start = Instant::now();
-        let mut marks = Vec::new();
-        for pass in [Pass::architecture_step(), Pass::weight_step()] {
-            let mixing = Mixing::softmax(&alphas[0], &alphas[1], &mask)?;
-            let loss = cross_entropy(&net.forward(&images, &mixing, &pass)?, &target)?;
-            marks.push(start.elapsed().as_secs_f64());
-            let gradients = loss.backward()?;
-            for (vars, rate) in [(&alphas[..], 1e-3), (net.blocks(), 1e-3)] {
-                for v in vars {
-                    if let Some(g) = gradients.get(v) {
-                        v.set(&(v.as_tensor() - (g * rate)?)?.detach())?;
-                    }
-                }
-            }
-            marks.push(start.elapsed().as_secs_f64());
-        }
-        seconds.push(start.elapsed().as_secs_f64());
-        parts = marks;
-        fresh.push(zonas::device::pages().fresh_bytes as f64 / (1 << 20) as f64);
+    let batch_of = |n: usize, size: usize| -> Result<Batch, candle_core::Error> {
+        let images = Tensor::randn(0f32, 1.0, (n, size, size, 3), &Device::Cpu)?;
+        Ok(Batch {
+            images,
+            labels: Tensor::from_vec((0..n as u32).map(|i| i % 10).collect::<Vec<_>>(), n, &Device::Cpu)?,
+        })
+    };
+    let searcher_of = |config: &SupernetConfig| -> Result<Searcher, Box<dyn std::error::Error>> {
+        let mut net = Supernet::new(config)?;
+        net.initialise(Init::Default, 2)?;
+        let settings = Settings {
+            sgd: SgdSettings { momentum: 0.9, weight_decay: 3e-4, clip: 5.0 },
+            adam: AdamSettings { learning_rate: 3e-4, beta1: 0.5, beta2: 0.999, weight_decay: 1e-3 },
+            order,
+        };
+        Ok(Searcher::new(net, settings, 2)?)
+    };
+    if !std::env::args().any(|a| a == "--cold") {
+        // The program's own pages and its threads are there before a search begins.
+        let tiny = SupernetConfig { channels: 2, mask: Mask::FULL, ..config.clone() };
+        let batch = batch_of(threads, 8)?;
+        searcher_of(&tiny)?.step(&batch, Some(&batch), 0.025)?;
     }
-    let mut timed = seconds[1..].to_vec();
-    timed.sort_by(f64::total_cmp);
+    let batch_of = batch_of(batch, size)?;
+    let idle = status_mib("VmRSS:");
+    let reset = std::fs::write("/proc/self/clear_refs", "5").is_ok();
+    zonas::device::reset_peak();
+    let live = zonas::device::pages().live_bytes;
+    let mut searcher = searcher_of(&config)?;
+    let (mut seconds, mut cpu, mut fresh, mut losses) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    for _ in 0..=steps {
+        let (start, before) = (Instant::now(), cpu_seconds());
+        losses.push(if forward {
+            searcher.evaluate(&batch_of)?.0
+        } else {
+            searcher.step(&batch_of, Some(&batch_of), 0.025)?.train_loss
+        });
+        seconds.push(start.elapsed().as_secs_f64());
+        cpu.push(cpu_seconds() - before);
+        fresh.push(zonas::device::pages().fresh_bytes as f64 / MIB);
+    }
+    for list in [&mut seconds, &mut cpu] {
+        list.remove(0);
+        list.sort_by(f64::total_cmp);
+    }
+    let work = Workload { images: batch, height: size, width: size, second_order: order == 2, threads };
+    let predicted = if forward { config.forward_footprint(&work) } else { config.search_footprint(&work) };
     println!(
         "{}",
         serde_json::json!({
-            "channels": channels, "cells": cells, "batch": batch, "threads": threads, "policy": format!("{policy:?}"),
-            "kept": mask.count(), "simd": zonas::kernels::level().name(),
-            "median_s": timed.get(timed.len() / 2), "min_s": timed.first(), "marks_s": parts,
-            "predicted_mib": config.search_footprint(batch, size, size, false).bytes() as f64 / (1 << 20) as f64,
-            "pages_peak_mib": zonas::device::pages().peak_bytes as f64 / (1 << 20) as f64,
-            "fresh_mib": fresh, "idle_mib": idle, "peak_over_idle_mib": status_mib("VmHWM:") - idle,
+            "what": if forward { "forward" } else { "search" }, "channels": channels, "cells": cells, "batch": batch,
+            "size": size, "order": order, "threads": threads, "policy": format!("{policy:?}"), "kept": mask.count(),
+            "simd": zonas::kernels::level().name(), "loss": losses.first(), "median_s": seconds.get(seconds.len() / 2),
+            "min_s": seconds.first(), "cpu_s": cpu.get(cpu.len() / 2), "cpu_min_s": cpu.first(),
+            "peak_over_idle_mib": status_mib("VmHWM:") - idle, "peak_reset": reset, "idle_mib": idle,
+            "predicted_mib": predicted.bytes() as f64 / MIB, "predicted_overhead_mib": predicted.overhead as f64 / MIB,
+            "pages_peak_mib": (zonas::device::pages().peak_bytes - live) as f64 / MIB, "fresh_mib": fresh,
         })
     );
     Ok(())

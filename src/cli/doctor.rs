@@ -44,7 +44,9 @@ pub fn run(place: &Place, a: &DoctorArguments) -> eyre::Result<Exit> {
             mask: crate::space::Mask::FULL,
             policy: crate::nn::Policy::Keep,
         };
-        net.search_footprint(batch, 32, 32, false).bytes()
+        let threads = crate::device::threads(c.device.threads);
+        let work = crate::nn::Workload { images: batch, height: 32, width: 32, second_order: false, threads };
+        net.search_footprint(&work).bytes()
     };
     line(
         "",

@@ -1,4 +1,4 @@
-//! The program's allocator: small blocks go to mimalloc, large ones to a region whose pages this module keeps.
+//! The program's allocator: small blocks go to the system's allocator, large ones to a region whose pages this module keeps.
 //!
 //! A search step takes and frees the same few hundred large maps over and over. An allocator that gives their pages back has
 //! the system clear them each time, which costs as much as the arithmetic; one that keeps whatever it likes makes the peak
@@ -8,12 +8,10 @@
 //! Free space is one sorted list of segments, each either resident (kept pages) or empty (address space only). A block is cut
 //! from the smallest resident segment that holds it, or else from the run of neighbouring segments with most resident pages.
 
-use std::alloc::{GlobalAlloc, Layout};
-
-use mimalloc::MiMalloc;
+use std::alloc::{GlobalAlloc, Layout, System};
 
 /// Blocks of at least so many bytes are large.
-pub const LARGE_BYTES: usize = 128 << 10;
+pub const LARGE_BYTES: usize = 8 << 10;
 
 /// What the large blocks of this process take.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -35,7 +33,7 @@ unsafe impl GlobalAlloc for KeptPages {
         if let Some(block) = large(layout) {
             return block.as_ptr();
         }
-        unsafe { MiMalloc.alloc(layout) }
+        unsafe { System.alloc(layout) }
     }
 
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
@@ -45,18 +43,18 @@ unsafe impl GlobalAlloc for KeptPages {
             unsafe { block.as_ptr().write_bytes(0, layout.size()) };
             return block.as_ptr();
         }
-        unsafe { MiMalloc.alloc_zeroed(layout) }
+        unsafe { System.alloc_zeroed(layout) }
     }
 
     unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
         if !system::free(block, layout.size()) {
-            unsafe { MiMalloc.dealloc(block, layout) }
+            unsafe { System.dealloc(block, layout) }
         }
     }
 
     unsafe fn realloc(&self, block: *mut u8, layout: Layout, size: usize) -> *mut u8 {
         if layout.size() < LARGE_BYTES && size < LARGE_BYTES {
-            return unsafe { MiMalloc.realloc(block, layout, size) };
+            return unsafe { System.realloc(block, layout, size) };
         }
         // SAFETY: the caller promises that `size` is not 0 and fits.
         unsafe {

@@ -5,7 +5,7 @@ use candle_core::{Device, Tensor};
 use super::EngineError;
 use crate::data::{self, Augment, Dataset, Halves};
 use crate::device;
-use crate::nn::{NnError, Policy, SupernetConfig};
+use crate::nn::{NnError, Policy, SupernetConfig, Workload};
 use crate::oneshot::{AdamSettings, Batch, Settings, SgdSettings};
 use crate::proxies::{self, RankingFunction};
 use crate::run::config::Config;
@@ -74,7 +74,14 @@ impl<'a> Setup<'a> {
     /// Predicted peak bytes of the search under a mask.
     pub fn search_bytes(&self, mask: Mask) -> u64 {
         let (s, about) = (&self.config.search, self.dataset.summary());
-        self.supernet(mask).search_footprint(s.batch, about.height, about.width, s.order == 2).bytes()
+        let work = Workload {
+            images: s.batch,
+            height: about.height,
+            width: about.width,
+            second_order: s.order == 2,
+            threads: crate::device::threads(self.config.device.threads),
+        };
+        self.supernet(mask).search_footprint(&work).bytes()
     }
 
     pub fn search_settings(&self) -> Settings {

@@ -15,11 +15,15 @@ pub struct Packed {
 }
 
 impl Packed {
+    /// Numbers in a row: two vectors are read at once, so it ends on a multiple of both.
+    pub fn width(columns: usize) -> usize {
+        columns.next_multiple_of(if columns > PACK { 2 * PACK } else { PACK })
+    }
+
     /// From row-major `[rows, columns]`.
     pub fn new(matrix: &[f32], rows: usize, columns: usize) -> Packed {
         assert_eq!(matrix.len(), rows * columns, "a packed matrix needs rows x columns numbers");
-        // Two vectors are read at once, so a row ends on a multiple of both.
-        let stride = columns.next_multiple_of(if columns > PACK { 2 * PACK } else { PACK });
+        let stride = Packed::width(columns);
         let mut data = vec![0.0; rows * stride];
         for (to, from) in data.chunks_exact_mut(stride).zip(matrix.chunks_exact(columns)) {
             to[..columns].copy_from_slice(from);

@@ -104,7 +104,8 @@ impl CellPass<'_> {
         let mut nodes: Vec<Vec<f32>> = Vec::with_capacity(NODES);
         let mut kept = Vec::with_capacity(EDGES);
         for node in 0..NODES {
-            let mut sum = vec![0.0; node_len];
+            // SAFETY: the first edge into a node writes all of it.
+            let mut sum = unsafe { unfilled(node_len) };
             for e in Edge::into_node(node) {
                 let g = plan.geometry(&self.sizes, e);
                 let x = state(&projected, &nodes, e.source());
@@ -119,7 +120,8 @@ impl CellPass<'_> {
             }
             nodes.push(sum);
         }
-        let output = join(&nodes, n * oh * ow, plan.shape.channels);
+        let output = join(&nodes, n, plan.shape.channels);
+        drop(nodes);
         let state = keep.then_some(CellState { projected, edges: kept });
         if let Some(probe) = self.probe {
             norms.seen.iter().for_each(|s| probe.norm(&s.moments.variance()));
@@ -155,8 +157,8 @@ impl CellPass<'_> {
         let mut parameters = vec![0.0f32; weights.len()];
         let (weights, mixing) = weights.split_at(plan.layout.len);
         let (to_weights, to_mixing) = parameters.split_at_mut(plan.layout.len);
-        let nodes: Vec<Vec<f32>> = (0..NODES).map(|i| part(output, i, c)).collect();
-        let mut node_gradients: Vec<Vec<f32>> = (0..NODES).map(|i| part(gradient, i, c)).collect();
+        let nodes = parts(output, self.sizes.images, c);
+        let mut node_gradients = parts(gradient, self.sizes.images, c);
         let mut input_gradients: Vec<Vec<f32>> =
             state_of.projected.iter().map(|(map, _)| vec![0.0; map.len()]).collect();
         for node in (0..NODES).rev() {
@@ -220,23 +222,41 @@ fn state<'a>(projected: &'a [(Vec<f32>, Statistics)], nodes: &'a [Vec<f32>], sou
     }
 }
 
-/// Concatenation of maps `[pixels, C]` along the channels.
-fn join(maps: &[Vec<f32>], pixels: usize, c: usize) -> Vec<f32> {
-    let mut out = Vec::with_capacity(maps.len() * pixels * c);
-    for p in 0..pixels {
-        for m in maps {
-            out.extend_from_slice(&m[p * c..(p + 1) * c]);
+/// Concatenation of maps `[N, H, W, C]` along the channels.
+fn join(maps: &[Vec<f32>], images: usize, c: usize) -> Vec<f32> {
+    let len = maps.iter().map(Vec::len).sum::<usize>();
+    // SAFETY: every pixel of every image is written below.
+    let mut out = unsafe { unfilled(len) };
+    let writer = Images::new(&mut out, images);
+    map_groups(images, |group| {
+        for n in group {
+            // SAFETY: groups do not share images.
+            let out = unsafe { writer.image(n) };
+            for (i, m) in maps.iter().enumerate() {
+                let pixels = image(m, n, m.len() / images).chunks_exact(c);
+                out.chunks_exact_mut(maps.len() * c).zip(pixels).for_each(|(o, p)| o[i * c..][..c].copy_from_slice(p));
+            }
         }
-    }
+    });
     out
 }
 
-/// Map `i` of a concatenation of four.
-fn part(joined: &[f32], i: usize, c: usize) -> Vec<f32> {
-    let mut out = Vec::with_capacity(joined.len() / NODES);
-    for pixel in joined.chunks_exact(NODES * c) {
-        out.extend_from_slice(&pixel[i * c..(i + 1) * c]);
-    }
+/// The four maps of a concatenation.
+fn parts(joined: &[f32], images: usize, c: usize) -> Vec<Vec<f32>> {
+    let len = joined.len() / NODES;
+    // SAFETY: every pixel of every image is written below.
+    let mut out: Vec<Vec<f32>> = (0..NODES).map(|_| unsafe { unfilled(len) }).collect();
+    let writers: Vec<Images> = out.iter_mut().map(|m| Images::new(m, images)).collect();
+    map_groups(images, |group| {
+        for n in group {
+            for (i, writer) in writers.iter().enumerate() {
+                // SAFETY: groups do not share images.
+                let out = unsafe { writer.image(n) };
+                let pixels = image(joined, n, joined.len() / images).chunks_exact(NODES * c);
+                out.chunks_exact_mut(c).zip(pixels).for_each(|(o, p)| o.copy_from_slice(&p[i * c..][..c]));
+            }
+        }
+    });
     out
 }
 

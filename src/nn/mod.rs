@@ -26,7 +26,7 @@ mod weights;
 
 pub use init::Init;
 pub use layout::{BlockLayout, CellShape, Kind, Slot};
-pub use memory::Footprint;
+pub use memory::{Footprint, Workload};
 pub use mixed::{MixedGradients, MixedOperation};
 pub use mixing::Mixing;
 pub use norm::Norm;
@@ -39,6 +39,19 @@ pub enum Policy {
     Keep,
     /// The projected inputs only; the rest is computed again: leanest.
     Recompute,
+    /// The first so many cells compute again, whose maps are the largest and live longest; the others keep.
+    RecomputeFirst(usize),
+}
+
+impl Policy {
+    /// What cell `index` does: one of the first two.
+    pub fn of_cell(self, index: usize) -> Policy {
+        match self {
+            Policy::RecomputeFirst(n) if index < n => Policy::Recompute,
+            Policy::RecomputeFirst(_) => Policy::Keep,
+            policy => policy,
+        }
+    }
 }
 
 /// Someone who watches a forward pass, for ranking functions that look at activations. Calls come in a fixed order from

@@ -7,7 +7,7 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 /// At most so many groups of images per pass.
-const GROUPS: usize = 32;
+pub(crate) const GROUPS: usize = 32;
 
 /// Runs `work` on every group of images, in parallel; results come in the order of the groups.
 pub(crate) fn map_groups<T: Send>(images: usize, work: impl Fn(Range<usize>) -> T + Sync) -> Vec<T> {

@@ -289,7 +289,7 @@ impl Supernet {
             let op = CellOp {
                 plan: plan.clone(),
                 norm: pass.norm,
-                policy: self.config.policy,
+                policy: self.config.policy.of_cell(i),
                 running: running.blocks[i + 1].clone(),
                 probe: pass.probe.clone(),
                 keep: pass.weights || pass.mixing,

@@ -46,6 +46,15 @@ impl Geometry {
         Shape { height: first.out_height(), width: first.out_width(), stride: 1, ..first }
     }
 
+    /// The depthwise convolutions of an operation, first to last.
+    pub fn convolutions(&self, operation: Operation) -> Vec<Shape> {
+        match operation {
+            Operation::SepConv3x3 | Operation::SepConv5x5 => vec![self.shape(operation), self.second(operation)],
+            Operation::DilConv3x3 | Operation::DilConv5x5 => vec![self.shape(operation)],
+            _ => Vec::new(),
+        }
+    }
+
     fn halving(&self) -> Projection {
         Projection {
             height: self.height,

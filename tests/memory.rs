@@ -1,0 +1,118 @@
+//! The memory promises, held by counting bytes: the large blocks that the program's allocator hands out. In a process of its
+//! own with one test, so that nobody else allocates meanwhile.
+
+use candle_core::{DType, Device, Tensor};
+use zonas::device::{pages, reset_peak};
+use zonas::nn::{Init, Policy, Supernet, SupernetConfig, Workload};
+use zonas::oneshot::{AdamSettings, Batch, Searcher, Settings, SgdSettings};
+use zonas::space::{CellKind, Mask, Operation};
+
+#[global_allocator]
+static ALLOCATOR: zonas::device::KeptPages = zonas::device::KeptPages;
+
+/// One, so that it is sure which thread's buffers have grown.
+const THREADS: usize = 1;
+
+fn config(channels: usize, mask: Mask, policy: Policy) -> SupernetConfig {
+    let layout = CellKind::published_layout(5);
+    SupernetConfig { channels, classes: 10, input_channels: 3, layout, stem_multiplier: 3, mask, policy }
+}
+
+fn batch(images: usize) -> Batch {
+    let x = Tensor::randn(0f32, 1.0, (images, 16, 16, 3), &Device::Cpu).unwrap();
+    Batch { images: x, labels: Tensor::zeros(images, DType::U32, &Device::Cpu).unwrap() }
+}
+
+fn searcher(config: &SupernetConfig, order: u8) -> Searcher {
+    let mut net = Supernet::new(config).unwrap();
+    net.initialise(Init::Default, 1).unwrap();
+    let settings = Settings {
+        sgd: SgdSettings { momentum: 0.9, weight_decay: 3e-4, clip: 5.0 },
+        adam: AdamSettings { learning_rate: 3e-4, beta1: 0.5, beta2: 0.999, weight_decay: 1e-3 },
+        order,
+    };
+    Searcher::new(net, settings, 1).unwrap()
+}
+
+/// Peak bytes of two steps over what was there before.
+fn measured(config: &SupernetConfig, images: usize, order: u8) -> u64 {
+    let batch = batch(images);
+    reset_peak();
+    let before = pages().live_bytes;
+    let mut searcher = searcher(config, order);
+    for _ in 0..2 {
+        searcher.step(&batch, Some(&batch), 0.025).unwrap();
+    }
+    (pages().peak_bytes - before) as u64
+}
+
+fn work(images: usize, order: u8) -> Workload {
+    Workload { images, height: 16, width: 16, second_order: order == 2, threads: THREADS }
+}
+
+fn predictions_meet_the_bytes() {
+    let odd = Mask::FULL
+        .places()
+        .step_by(3)
+        .fold(Mask::FULL, |m, p| if m.without(p).check().is_ok() { m.without(p) } else { m });
+    let masks = [Mask::FULL, Mask::uniform(&Operation::ALL[1..5]), odd];
+    let cases = [(Policy::Keep, 1), (Policy::Recompute, 1), (Policy::RecomputeFirst(2), 1), (Policy::Recompute, 2)];
+    let images = 16;
+    for channels in [4, 12] {
+        // The thread's buffers grow to their largest once.
+        measured(&config(channels, Mask::FULL, Policy::Keep), 4, 1);
+        for mask in masks {
+            for (policy, order) in cases {
+                let config = config(channels, mask, policy);
+                let predicted = config.search_footprint(&work(images, order));
+                let predicted = predicted.weights + predicted.pass;
+                let measured = measured(&config, images, order);
+                // Blocks of a few pages that the ledger does not list.
+                let (low, high) = (0.99 * measured.saturating_sub(96 << 10) as f64, 1.03 * measured as f64);
+                let of = format!("{channels} channels, {images} pictures, {policy:?}, order {order}, {mask:?}");
+                assert!((low..high).contains(&(predicted as f64)), "{predicted} for {measured} bytes; {of}");
+            }
+        }
+    }
+}
+
+fn steps_leave_nothing_behind() {
+    let batch = batch(8);
+    let mut searcher = searcher(&config(4, Mask::FULL, Policy::Keep), 1);
+    let mut step = || {
+        searcher.step(&batch, Some(&batch), 0.025).unwrap();
+        (pages().live_bytes, pages().peak_bytes)
+    };
+    step();
+    let after = step();
+    for n in 0..20 {
+        assert_eq!(step(), after, "step {n}");
+    }
+}
+
+fn evaluation_needs_no_more_than_the_largest_cell() {
+    let batch = batch(16);
+    let peak = |cells: usize| {
+        let config = SupernetConfig { layout: vec![CellKind::Normal; cells], ..config(8, Mask::FULL, Policy::Keep) };
+        let searcher = searcher(&config, 1);
+        searcher.evaluate(&batch).unwrap();
+        reset_peak();
+        let before = pages().live_bytes;
+        searcher.evaluate(&batch).unwrap();
+        pages().peak_bytes - before
+    };
+    let (three, eight) = (peak(3), peak(8));
+    assert!(eight < three + three / 20, "{three} bytes with three cells, {eight} with eight");
+}
+
+#[test]
+fn memory_is_as_promised() {
+    rayon::ThreadPoolBuilder::new().num_threads(THREADS).build_global().unwrap();
+    if pages().peak_bytes == 0 {
+        println!("skipped: the allocator keeps no count on this system");
+        return;
+    }
+    predictions_meet_the_bytes();
+    steps_leave_nothing_behind();
+    evaluation_needs_no_more_than_the_largest_cell();
+}
