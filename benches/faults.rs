@@ -18,7 +18,7 @@ fn rng() -> ChaCha8Rng {
     ChaCha8Rng::seed_from_u64(11)
 }
 
-const FAULTS: [(&str, Fault); 16] = [
+const FAULTS: [(&str, Fault); 17] = [
     ("SIGKILL of the engine", |runs, whole| Some(kills::engine(runs, whole, 20, &mut rng()))),
     ("SIGKILL of watchers in the shell", |runs, whole| Some(kills::watchers(runs, whole, false))),
     ("SIGKILL of the explorer, twice", |runs, whole| {
@@ -41,6 +41,7 @@ const FAULTS: [(&str, Fault); 16] = [
         let step = if std::env::args().any(|a| a == "--every-byte") { 1 } else { 8 };
         Some(files::journal_cut(runs, whole, (0..=1024).step_by(step)))
     }),
+    ("a checkpoint of 16 channels and 8 cells", |runs, _| Some(files::checkpoint_cost(runs))),
     ("journal of a million events", |runs, _| Some(files::million(runs))),
 ];
 

@@ -225,3 +225,52 @@ pub fn million(runs: &Path) -> Told {
         bytes as f64 / 1048576.0
     ))
 }
+
+/// What a checkpoint of the published search (16 channels, 8 cells) takes: copying the state, writing, syncing.
+pub fn checkpoint_cost(runs: &Path) -> Told {
+    use zonas::nn::{Init, Policy, Supernet, SupernetConfig};
+    use zonas::oneshot::{AdamSettings, Searcher, Settings, SgdSettings};
+    use zonas::space::{CellKind, Mask, Operation};
+    let half =
+        Mask::uniform(&[Operation::SepConv3x3, Operation::SepConv5x5, Operation::DilConv3x3, Operation::DilConv5x5]);
+    let mut told = Vec::new();
+    for (name, mask) in [("the full space", Mask::FULL), ("half of it, all convolutions", half)] {
+        let mut net = Supernet::new(&SupernetConfig {
+            channels: 16,
+            classes: 10,
+            input_channels: 3,
+            layout: CellKind::published_layout(8),
+            stem_multiplier: 3,
+            mask,
+            policy: Policy::Keep,
+        })
+        .map_err(|e| e.to_string())?;
+        net.initialise(Init::Default, 1).map_err(|e| e.to_string())?;
+        let sgd = SgdSettings { momentum: 0.9, weight_decay: 3e-4, clip: 5.0 };
+        let adam = AdamSettings { learning_rate: 3e-4, beta1: 0.5, beta2: 0.999, weight_decay: 1e-3 };
+        let searcher = Searcher::new(net, Settings { sgd, adam, order: 1 }, 1).map_err(|e| e.to_string())?;
+        let folder = create(runs, &format!("cost{}", told.len()), &config());
+        let mut seconds = Vec::new();
+        let mut bytes = 0;
+        for _ in 0..20 {
+            let begun = std::time::Instant::now();
+            let mut checkpoint = Checkpoint::default();
+            let state = searcher.state().map_err(|e| e.to_string())?;
+            // The momentum has the size of the weights once a step is done.
+            let parts = [&state.weights, &state.weights, &state.running, &state.alphas, &state.alphas, &state.alphas];
+            for (i, values) in parts.into_iter().flatten().enumerate() {
+                checkpoint.push_floats(&i.to_string(), values);
+            }
+            bytes = checkpoint.save(&folder).map_err(|e| e.to_string())?;
+            seconds.push(begun.elapsed().as_secs_f64());
+        }
+        seconds.sort_by(f64::total_cmp);
+        let mebibytes = bytes as f64 / 1048576.0;
+        told.push(format!(
+            "{name}: {mebibytes:.1} MiB, median {:.0} ms, worst {:.0} ms",
+            1e3 * seconds[10],
+            1e3 * seconds[19]
+        ));
+    }
+    Ok(told.join("; "))
+}
