@@ -4,7 +4,7 @@
 use std::sync::mpsc::{Receiver, channel};
 
 use super::state::State;
-use crate::nn::{Policy, SupernetConfig};
+use crate::nn::{Policy, SupernetConfig, Workload};
 use crate::run::config::Config;
 use crate::run::event::RunStarted;
 use crate::space::cut::{Cutter, Source, level_of};
@@ -58,7 +58,14 @@ impl Basis {
             mask,
             policy: if self.config.device.memory == "recompute" { Policy::Recompute } else { Policy::Keep },
         };
-        net.search_footprint(run.batch, data.height, data.width, self.config.search.order == 2).bytes()
+        let work = Workload {
+            images: run.batch,
+            height: data.height,
+            width: data.width,
+            second_order: self.config.search.order == 2,
+            threads: run.threads,
+        };
+        net.search_footprint(&work).bytes()
     }
 
     pub fn forecast(&self) -> Forecast {

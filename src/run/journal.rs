@@ -209,6 +209,18 @@ impl<T: DeserializeOwned + Line> Tail<T> {
         }
     }
 
+    /// All that was written so far.
+    pub fn rest(&mut self) -> Vec<T> {
+        let mut all = Vec::new();
+        loop {
+            let more = self.read();
+            if more.is_empty() {
+                return all;
+            }
+            all.extend(more);
+        }
+    }
+
     fn take(&mut self, bytes: &[u8]) -> Vec<T> {
         let mut found = Vec::new();
         let mut rest = bytes;
@@ -366,18 +378,6 @@ impl Tail<Command> {
     pub fn commands(folder: &RunFolder) -> Tail<Command> {
         Tail::new(folder.file(COMMANDS))
     }
-
-    /// All that was sent so far.
-    pub fn rest(&mut self) -> Vec<Command> {
-        let mut all = Vec::new();
-        loop {
-            let more = self.read();
-            if more.is_empty() {
-                return all;
-            }
-            all.extend(more);
-        }
-    }
 }
 
 #[cfg(test)]
@@ -392,14 +392,7 @@ mod tests {
     }
 
     fn all(tail: &mut Tail<Event>) -> Vec<u64> {
-        let mut seqs = Vec::new();
-        loop {
-            let events = tail.read();
-            if events.is_empty() {
-                return seqs;
-            }
-            seqs.extend(events.iter().map(|e| e.seq));
-        }
+        tail.rest().iter().map(|e| e.seq).collect()
     }
 
     #[test]

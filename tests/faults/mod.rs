@@ -99,15 +99,7 @@ pub fn finish(folder: &RunFolder) -> i32 {
 }
 
 pub fn events(folder: &RunFolder) -> Vec<Event> {
-    let mut tail = Tail::events(folder);
-    let mut all = Vec::new();
-    loop {
-        let new = tail.read();
-        if new.is_empty() {
-            return all;
-        }
-        all.extend(new);
-    }
+    Tail::events(folder).rest()
 }
 
 pub fn report(folder: &RunFolder) -> Read {
