@@ -4,6 +4,7 @@ use clap::{Args, ValueEnum};
 use color_eyre::eyre;
 
 use super::{Exit, Output, Place, Usage};
+use crate::explorer::{self, figure::What};
 use crate::run::RunFolder;
 use crate::run::report::Report;
 use crate::space::{Genotype, dot};
@@ -15,6 +16,9 @@ pub struct ExportArguments {
     /// Form of the text.
     #[arg(long = "as", value_enum, default_value = "python")]
     form: Form,
+    /// What a figure shows.
+    #[arg(long, value_enum, default_value = "cell")]
+    what: Figure,
     /// File to write instead of standard output; an existing one is replaced.
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
@@ -25,17 +29,66 @@ enum Form {
     Python,
     Json,
     Dot,
+    /// A figure for a paper or a page.
+    Svg,
+    /// The raw alphas of the latest epoch.
+    Safetensors,
+}
+
+#[derive(ValueEnum, Clone, Copy, Debug)]
+enum Figure {
+    /// Importance of every operation.
+    Scores,
+    /// What is kept, and memory against pruning level.
+    Cut,
+    /// Losses and accuracies.
+    Search,
+    /// Both cells as graphs.
+    Cell,
+}
+
+impl Figure {
+    fn what(self) -> What {
+        match self {
+            Figure::Scores => What::Scores,
+            Figure::Cut => What::Cut,
+            Figure::Search => What::Search,
+            Figure::Cell => What::Cell,
+        }
+    }
 }
 
 pub fn run(place: &Place, a: &ExportArguments) -> eyre::Result<Exit> {
     let folder = RunFolder::open(&place.folder()?, &a.run)?;
+    match a.form {
+        Form::Svg => {
+            let what = a.what.what();
+            let Some(svg) = explorer::figure::svg(&explorer::state_of(&folder), what) else {
+                return Err(Usage(format!("{} has nothing to draw as `{}` yet", folder.name(), what.name())).into());
+            };
+            return write(a, svg.as_bytes());
+        }
+        Form::Safetensors => {
+            let Some(bytes) = explorer::alphas(&explorer::state_of(&folder)) else {
+                return Err(
+                    Usage(format!("{} has no alphas yet; its search has not ended an epoch", folder.name())).into()
+                );
+            };
+            return write(a, &bytes);
+        }
+        Form::Python | Form::Json | Form::Dot => {}
+    }
     let Some(genotype) = Report::read(&folder).report.genotype else {
         return Err(Usage(format!("{} has no genotype yet; its search has not ended an epoch", folder.name())).into());
     };
     let text = render(&genotype, a.form)?;
+    write(a, text.as_bytes())
+}
+
+fn write(a: &ExportArguments, bytes: &[u8]) -> eyre::Result<Exit> {
     match &a.out {
-        None => Output::stdout().write(text.as_bytes())?,
-        Some(path) => std::fs::write(path, text)
+        None => Output::stdout().write(bytes)?,
+        Some(path) => std::fs::write(path, bytes)
             .map_err(|e| eyre::eyre!("can't write {}: {e}; choose another file with --out", path.display()))?,
     }
     Ok(Exit::Done)
@@ -46,5 +99,7 @@ fn render(genotype: &Genotype, form: Form) -> eyre::Result<String> {
         Form::Python => format!("{genotype}\n"),
         Form::Json => format!("{}\n", serde_json::to_string_pretty(genotype)?),
         Form::Dot => dot(genotype),
+        // Not of the genotype alone.
+        Form::Svg | Form::Safetensors => String::new(),
     })
 }

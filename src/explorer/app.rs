@@ -481,7 +481,7 @@ impl App<'_> {
             }
             Effect::Copy => {
                 if let Some(genotype) = self.state.genotype() {
-                    let python = export::python(genotype);
+                    let python = genotype.to_string();
                     self.screen.write(&clipboard::osc52(&python, std::env::var_os("TMUX").is_some()))?;
                     self.say("copied, if this terminal takes OSC 52; e writes it into files");
                 }
@@ -522,7 +522,7 @@ impl App<'_> {
 
     fn export(&mut self) {
         let (Some(folder), Some(genotype)) = (&self.folder, self.state.genotype()) else { return };
-        let word = match export::write(folder, genotype) {
+        let word = match export::write(folder, genotype, &self.state) {
             Ok(files) => format!("written to {}: {}", folder.path().display(), files.join(", ")),
             Err(e) => e.to_string(),
         };

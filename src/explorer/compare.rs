@@ -5,7 +5,6 @@ use std::sync::mpsc::{Receiver, channel};
 use super::state::State;
 use crate::run::RunFolder;
 use crate::run::config::Config;
-use crate::run::journal::Tail;
 
 /// Runs side by side at most.
 pub const MOST: usize = 4;
@@ -30,16 +29,7 @@ pub fn load(folders: Vec<RunFolder>) -> Receiver<Vec<Side>> {
 }
 
 fn read(folder: RunFolder) -> Side {
-    let mut state = State::default();
-    let mut tail = Tail::events(&folder).overview();
-    loop {
-        let events = tail.read();
-        if events.is_empty() {
-            break;
-        }
-        events.iter().for_each(|e| state.apply(e));
-    }
-    Side { name: folder.name(), config: folder.config().ok(), state }
+    Side { name: folder.name(), config: folder.config().ok(), state: super::state_of(&folder) }
 }
 
 /// Settings that are not the same in all runs: the key, and each run's value (`—` where it is not known).

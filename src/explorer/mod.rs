@@ -9,6 +9,7 @@ mod compare;
 mod draw;
 mod export;
 mod feed;
+pub mod figure;
 mod forecast;
 mod health;
 mod keymap;
@@ -35,6 +36,7 @@ use std::path::{Path, PathBuf};
 
 use crate::run::RunFolder;
 use crate::run::journal::Tail;
+pub use export::alphas;
 pub use replay::SPEEDS;
 pub use settings::{Settings, SettingsError};
 use theme::{ColorDepth, Theme};
@@ -102,6 +104,19 @@ pub fn replay(folder: RunFolder, speed: f64, options: &Options) -> Result<Exit, 
     app::run(Some(folder), Some(speed), options, None)
 }
 
+/// All that is known of a run, folded from its journal.
+pub fn state_of(folder: &RunFolder) -> state::State {
+    let mut state = state::State::default();
+    let mut tail = Tail::events(folder).overview();
+    loop {
+        let events = tail.read();
+        if events.is_empty() {
+            return state;
+        }
+        events.iter().for_each(|e| state.apply(e));
+    }
+}
+
 /// One screen of a run as an SVG picture of a terminal of that size.
 ///
 /// # Errors
@@ -113,16 +128,7 @@ pub fn picture(
     light: bool,
     path: &Path,
 ) -> Result<(), ExplorerError> {
-    let mut events = Vec::new();
-    let mut tail = Tail::events(folder);
-    loop {
-        let more = tail.read();
-        if more.is_empty() {
-            break;
-        }
-        events.extend(more);
-    }
-    let state = state::State::from_events(&events);
+    let state = state_of(folder);
     let depth = options.depth.unwrap_or(ColorDepth::True);
     let theme = Theme {
         depth,

@@ -1,6 +1,5 @@
 //! What stays on the terminal when the explorer is left.
 
-use super::export;
 use super::state::State;
 use super::text;
 use crate::run::RunFolder;
@@ -42,7 +41,7 @@ pub fn text(state: &State, folder: &RunFolder, status: &str, alive: bool) -> Str
             text::count(found.parameters),
             text::count(found.macs)
         ));
-        lines.push(format!("  {}", export::python(&found.genotype)));
+        lines.push(format!("  {}", found.genotype));
     }
     let back = if crate::run::runs_folder(None).is_ok_and(|d| folder.path().parent() == Some(&d)) {
         name

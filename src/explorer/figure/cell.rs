@@ -1,0 +1,76 @@
+use super::paper::{Anchor, INK, LINE, Paper, QUIET, css, series};
+use crate::explorer::color::{SERIES, darker};
+use crate::explorer::state::{State, chosen};
+use crate::explorer::text;
+use crate::space::{CellKind, Genotype, INPUTS, Operation};
+
+const WIDTH: f64 = 900.0;
+/// Between the columns of two states, and between the lanes of two operations.
+const STEP: f64 = 165.0;
+const LANE: f64 = 24.0;
+
+/// Both cells: states from left to right, each operation on a lane of its own from the state that it reads to its node.
+pub fn draw(genotype: &Genotype, state: &State) -> Option<String> {
+    let height = 2.0 * (8.0 * LANE + 90.0) + 60.0;
+    let mut p = Paper::new(WIDTH, height);
+    let weights = state.search.weights();
+    for cell in CellKind::ALL {
+        let top = 20.0 + (8.0 * LANE + 90.0) * cell.index() as f64;
+        p.text(20.0, top + 8.0, 13.0, INK, Anchor::Start, &format!("{cell} cell"));
+        let list = chosen(genotype, cell, weights.as_ref());
+        let x = |s: usize| 48.0 + if s < INPUTS { 56.0 * s as f64 } else { 56.0 + (STEP - 6.0) * (s - 1) as f64 };
+        let lane = |i: usize| top + 52.0 + LANE * i as f64;
+        let bottom = lane(7) + 30.0;
+        for s in 0..INPUTS + 4 {
+            let name = match s {
+                0 => "c(k−2)".to_string(),
+                1 => "c(k−1)".to_string(),
+                n => (n - INPUTS).to_string(),
+            };
+            let begin = if s < INPUTS { top + 34.0 } else { lane(2 * (s - INPUTS)) };
+            let concat = genotype.concat(cell).contains(&s);
+            let last = list.iter().rposition(|c| c.choice.source == s).map_or(begin, lane);
+            p.line((x(s), begin), (x(s), if concat { bottom } else { last }), QUIET, "none");
+            let at = if s < INPUTS { top + 26.0 } else { begin - 18.0 };
+            p.rect(x(s) - 22.0, at - 9.0, 44.0, 18.0, if s < INPUTS { "#eaeef2" } else { "#ffffff" }, INK);
+            p.text(x(s), at + 4.0, 10.0, INK, Anchor::Middle, &name);
+        }
+        for (i, c) in list.iter().enumerate() {
+            let (from, to, y) = (x(c.choice.source), x(c.target), lane(i));
+            let color = color(c.choice.operation);
+            p.line((from, y), (to - 6.0, y), &color, "none");
+            p.circle(from, y, 2.5, &color);
+            p.path(&format!("M{:.1} {y:.1}l-7 -3.5v7z", to - 1.0), &color, "none", 0.0);
+            let weight = c.weight.map_or_else(String::new, |w| format!(" {w:.2}"));
+            let label = format!("{}{weight}", c.choice.operation);
+            // On a white ground, just before the node that it feeds.
+            let width = 5.6 * f64::from(text::width(&label)) + 8.0;
+            p.rect(to - 14.0 - width, y - 9.0, width, 17.0, "#ffffff", "none");
+            p.text(to - 18.0, y + 3.5, 10.0, &color, Anchor::End, &label);
+        }
+        let last = x(INPUTS + 3);
+        p.line((x(INPUTS), bottom), (last + 46.0, bottom), INK, "none");
+        p.text(last + 50.0, bottom + 4.0, 10.0, INK, Anchor::Start, "c(k)");
+        p.line((20.0, bottom + 20.0), (WIDTH - 20.0, bottom + 20.0), LINE, "none");
+    }
+    let mut words = vec!["label: operation and its mixing weight (softmax over the edge)".to_string()];
+    if let Some(f) = &state.found {
+        words.push(format!(
+            "{} parameters, {} multiply-accumulates at 36 channels and 20 cells",
+            text::count(f.parameters),
+            text::count(f.macs)
+        ));
+    }
+    p.text(20.0, height - 16.0, 10.0, INK, Anchor::Start, &words.join(" · "));
+    Some(p.done())
+}
+
+/// Separable, dilated, pooling, identity.
+fn color(operation: Operation) -> String {
+    match operation {
+        Operation::SepConv3x3 | Operation::SepConv5x5 => series(0),
+        Operation::DilConv3x3 | Operation::DilConv5x5 => series(2),
+        Operation::MaxPool3x3 | Operation::AvgPool3x3 => series(1),
+        Operation::SkipConnect | Operation::None => css(darker(SERIES[3])),
+    }
+}

@@ -1,0 +1,71 @@
+use super::paper::{Anchor, Axes, INK, LINE, Paper, QUIET, series};
+use crate::explorer::forecast::Basis;
+use crate::explorer::state::State;
+use crate::explorer::text;
+use crate::space::{CellKind, Edge, Place};
+
+const GIB: f64 = 1_073_741_824.0;
+
+/// Both masks, and memory against pruning level with the range of random cuts.
+pub fn draw(state: &State) -> Option<String> {
+    let cut = state.cut.cut.as_ref()?;
+    let forecast = Basis::of(state)?.forecast();
+    let columns = state.columns();
+    let mut p = Paper::new(880.0, 340.0);
+    for cell in CellKind::ALL {
+        let x = 20.0 + 190.0 * cell.index() as f64;
+        p.text(x, 26.0, 13.0, INK, Anchor::Start, &format!("{cell} cell, kept"));
+        for (i, o) in columns.iter().enumerate() {
+            p.text(x + 47.0 + 18.0 * i as f64, 48.0, 7.0, QUIET, Anchor::Middle, o.short());
+        }
+        for (row, edge) in Edge::all().enumerate() {
+            let y = 54.0 + 17.0 * row as f64;
+            p.text(x + 30.0, y + 11.0, 9.0, INK, Anchor::End, &edge.to_string());
+            for (i, o) in columns.iter().enumerate() {
+                let place = Place::new(cell, edge, *o);
+                let by_hand = cut.by_hand.contains(&place);
+                let fill = match (cut.mask.contains(place), by_hand) {
+                    (true, false) => series(0),
+                    (true, true) => series(1),
+                    (false, _) => "#ffffff".into(),
+                };
+                p.rect(x + 40.0 + 18.0 * i as f64, y, 14.0, 14.0, &fill, if by_hand { INK } else { LINE });
+            }
+        }
+    }
+    let source =
+        if cut.source == "scores" { "by scores".into() } else { format!("control: {}", cut.source.replace('_', " ")) };
+    p.text(
+        20.0,
+        316.0,
+        10.0,
+        INK,
+        Anchor::Start,
+        &format!("{} of 224 kept, ξ = {}, {source}; outlined: by hand", cut.mask.count(), text::significant(cut.xi, 3)),
+    );
+    let most = forecast.levels.iter().map(|l| l.random.1).max()?.max(cut.full_memory_bytes) as f64;
+    let (unit, name) = if most >= GIB { (GIB, "GiB") } else { (GIB / 1024.0, "MiB") };
+    let axes =
+        Axes { left: 480.0, top: 40.0, width: 370.0, height: 230.0, x: (0.0, 1.0), y: (0.0, most / unit * 1.08) };
+    axes.draw(
+        &mut p,
+        ("pruning level ξ (share of operations that goes)", &format!("predicted peak memory ({name})")),
+        (&|v| text::significant(v, 2), &|v| text::significant(v, 2)),
+    );
+    let high: Vec<(f64, f64)> = forecast.levels.iter().map(|l| (l.gone, l.random.1 as f64 / unit)).collect();
+    let low: Vec<(f64, f64)> = forecast.levels.iter().rev().map(|l| (l.gone, l.random.0 as f64 / unit)).collect();
+    let band = format!("{}Z", axes.curve(&[high, low].concat()));
+    p.path(&band, "#d8dee4", "none", 0.0);
+    let curve: Vec<(f64, f64)> = forecast.levels.iter().map(|l| (l.gone, l.bytes as f64 / unit)).collect();
+    p.path(&axes.curve(&curve), "none", &series(0), 1.8);
+    let full = axes.at(0.0, cut.full_memory_bytes as f64 / unit).1;
+    p.line((axes.left, full), (axes.left + axes.width, full), QUIET, "4 3");
+    let (x, y) = axes.at(1.0 - cut.mask.count() as f64 / 224.0, cut.memory_bytes as f64 / unit);
+    p.circle(x, y, 4.5, &series(1));
+    p.text(480.0, 26.0, 10.0, QUIET, Anchor::Start, "dashed: full space");
+    p.rect(590.0, 17.0, 14.0, 10.0, "#d8dee4", "none");
+    p.text(608.0, 26.0, 10.0, QUIET, Anchor::Start, "random cuts of equal size");
+    p.circle(757.0, 22.0, 4.5, &series(1));
+    p.text(766.0, 26.0, 10.0, QUIET, Anchor::Start, "this cut");
+    Some(p.done())
+}

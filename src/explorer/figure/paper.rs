@@ -1,0 +1,176 @@
+use std::fmt::Write;
+
+use crate::explorer::color::Rgb;
+use crate::explorer::text;
+
+/// Where a text is held.
+#[derive(Clone, Copy)]
+pub enum Anchor {
+    Start,
+    Middle,
+    End,
+}
+
+/// A white sheet, in points.
+pub struct Paper {
+    out: String,
+}
+
+pub const INK: &str = "#1f2328";
+pub const QUIET: &str = "#6e7781";
+pub const LINE: &str = "#d0d7de";
+
+pub fn css(Rgb(r, g, b): Rgb) -> String {
+    format!("#{r:02x}{g:02x}{b:02x}")
+}
+
+/// Colour of line `i`, dark enough for paper.
+pub fn series(i: usize) -> String {
+    use crate::explorer::color::{SERIES, darker};
+    css(darker(SERIES[i % SERIES.len()]))
+}
+
+impl Paper {
+    pub fn new(width: f64, height: f64) -> Paper {
+        let mut out = String::new();
+        let _ = writeln!(
+            out,
+            r##"<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:.0} {height:.0}" width="{width:.0}" height="{height:.0}" font-family="Helvetica, Arial, Liberation Sans, DejaVu Sans, sans-serif">"##
+        );
+        let _ = writeln!(out, r##"<rect width="100%" height="100%" fill="#ffffff"/>"##);
+        Paper { out }
+    }
+
+    pub fn text(&mut self, x: f64, y: f64, size: f64, color: &str, anchor: Anchor, words: &str) {
+        let anchor = match anchor {
+            Anchor::Start => "start",
+            Anchor::Middle => "middle",
+            Anchor::End => "end",
+        };
+        let words = escaped(words);
+        let _ = writeln!(
+            self.out,
+            r#"<text x="{x:.1}" y="{y:.1}" font-size="{size}" fill="{color}" text-anchor="{anchor}">{words}</text>"#
+        );
+    }
+
+    /// Text that runs upwards, for the axis at the left.
+    pub fn upright(&mut self, x: f64, y: f64, size: f64, words: &str) {
+        let words = escaped(words);
+        let _ = writeln!(
+            self.out,
+            r#"<text transform="translate({x:.1} {y:.1}) rotate(-90)" font-size="{size}" fill="{INK}" text-anchor="middle">{words}</text>"#
+        );
+    }
+
+    pub fn rect(&mut self, x: f64, y: f64, w: f64, h: f64, fill: &str, stroke: &str) {
+        let _ = writeln!(
+            self.out,
+            r#"<rect x="{x:.1}" y="{y:.1}" width="{w:.1}" height="{h:.1}" fill="{fill}" stroke="{stroke}"/>"#
+        );
+    }
+
+    pub fn line(&mut self, from: (f64, f64), to: (f64, f64), color: &str, dashes: &str) {
+        let _ = writeln!(
+            self.out,
+            r#"<path d="M{:.1} {:.1}L{:.1} {:.1}" fill="none" stroke="{color}" stroke-dasharray="{dashes}"/>"#,
+            from.0, from.1, to.0, to.1
+        );
+    }
+
+    pub fn path(&mut self, d: &str, fill: &str, stroke: &str, width: f64) {
+        let _ = writeln!(
+            self.out,
+            r#"<path d="{d}" fill="{fill}" stroke="{stroke}" stroke-width="{width}" stroke-linejoin="round"/>"#
+        );
+    }
+
+    pub fn circle(&mut self, x: f64, y: f64, r: f64, fill: &str) {
+        let _ = writeln!(self.out, r#"<circle cx="{x:.1}" cy="{y:.1}" r="{r}" fill="{fill}"/>"#);
+    }
+
+    pub fn done(mut self) -> String {
+        self.out.push_str("</svg>\n");
+        self.out
+    }
+}
+
+fn escaped(words: &str) -> String {
+    text::sanitize(words).replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+}
+
+/// A frame with two axes.
+pub struct Axes {
+    pub left: f64,
+    pub top: f64,
+    pub width: f64,
+    pub height: f64,
+    pub x: (f64, f64),
+    pub y: (f64, f64),
+}
+
+impl Axes {
+    pub fn at(&self, x: f64, y: f64) -> (f64, f64) {
+        let share = |v: f64, (low, high): (f64, f64)| if high > low { (v - low) / (high - low) } else { 0.5 };
+        (self.left + self.width * share(x, self.x), self.top + self.height * (1.0 - share(y, self.y)))
+    }
+
+    /// Frame, ticks, grid, and what the axes are.
+    pub fn draw(
+        &self,
+        paper: &mut Paper,
+        labels: (&str, &str),
+        ticks: (&dyn Fn(f64) -> String, &dyn Fn(f64) -> String),
+    ) {
+        for v in round_steps(self.y) {
+            let (_, y) = self.at(self.x.0, v);
+            paper.line((self.left, y), (self.left + self.width, y), LINE, "none");
+            paper.text(self.left - 6.0, y + 3.5, 10.0, QUIET, Anchor::End, &ticks.1(v));
+        }
+        for v in round_steps(self.x) {
+            let (x, _) = self.at(v, self.y.0);
+            let bottom = self.top + self.height;
+            paper.line((x, bottom), (x, bottom + 4.0), INK, "none");
+            paper.text(x, bottom + 15.0, 10.0, QUIET, Anchor::Middle, &ticks.0(v));
+        }
+        paper.rect(self.left, self.top, self.width, self.height, "none", INK);
+        paper.text(self.left + self.width / 2.0, self.top + self.height + 31.0, 11.0, INK, Anchor::Middle, labels.0);
+        paper.upright(self.left - 52.0, self.top + self.height / 2.0, 11.0, labels.1);
+    }
+
+    pub fn curve(&self, points: &[(f64, f64)]) -> String {
+        let mut d = String::new();
+        for (i, (x, y)) in points.iter().enumerate() {
+            let (x, y) = self.at(*x, *y);
+            let _ = write!(d, "{}{x:.1} {y:.1}", if i == 0 { 'M' } else { 'L' });
+        }
+        d
+    }
+}
+
+/// About five round numbers from low to high.
+pub fn round_steps((low, high): (f64, f64)) -> Vec<f64> {
+    let span = high - low;
+    if !(span > 0.0 && span.is_finite()) {
+        return vec![low];
+    }
+    let raw = span / 5.0;
+    let power = 10f64.powf(raw.log10().floor());
+    let step = [1.0, 2.0, 5.0, 10.0].into_iter().map(|m| m * power).find(|s| *s >= raw * 0.999).unwrap_or(power * 10.0);
+    let first = (low / step - 1e-9).ceil() as i64;
+    (first..).map(|i| i as f64 * step).take_while(|v| *v <= high + step * 1e-9).take(20).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ticks_are_round_and_inside() {
+        let near = |a: &[f64], b: &[f64]| a.len() == b.len() && a.iter().zip(b).all(|(a, b)| (a - b).abs() < 1e-9);
+        assert!(near(&round_steps((0.0, 1.0)), &[0.0, 0.2, 0.4, 0.6, 0.8, 1.0]));
+        assert!(near(&round_steps((0.37, 2.5)), &[0.5, 1.0, 1.5, 2.0, 2.5]));
+        assert_eq!(round_steps((3.0, 3.0)), [3.0]);
+        assert_eq!(escaped("a<b&\u{1b}"), "a&lt;b&amp;\u{fffd}");
+    }
+}

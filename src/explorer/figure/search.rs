@@ -1,0 +1,43 @@
+use super::paper::{Anchor, Axes, INK, Paper, series};
+use crate::explorer::state::{Bucket, Series, State};
+use crate::explorer::text;
+
+/// Losses and accuracies over epochs, side by side.
+pub fn draw(state: &State) -> Option<String> {
+    let search = &state.search;
+    let epochs = search.setup.as_ref()?.epochs.max(1) as f64;
+    let means =
+        |s: &Series| -> Vec<(f64, f64)> { s.buckets().iter().map(|b: &Bucket| (b.middle(), b.mean())).collect() };
+    let valid: Vec<(f64, f64)> = search
+        .epochs
+        .iter()
+        .filter(|e| e.valid_accuracy.is_finite())
+        .map(|e| (e.epoch as f64 + 1.0, e.valid_accuracy * 100.0))
+        .collect();
+    let train: Vec<(f64, f64)> = means(&search.train_accuracy).into_iter().map(|(x, y)| (x, y * 100.0)).collect();
+    let losses = [means(&search.train_loss), means(&search.valid_loss)];
+    if losses.iter().all(Vec::is_empty) {
+        return None;
+    }
+    let mut p = Paper::new(880.0, 330.0);
+    let top = losses.iter().flatten().map(|v| v.1).fold(0.0, f64::max);
+    let mut panel = |left: f64, y: (f64, f64), label: &str, curves: [&[(f64, f64)]; 2]| {
+        let axes = Axes { left, top: 40.0, width: 345.0, height: 230.0, x: (0.0, epochs), y };
+        axes.draw(&mut p, ("epoch", label), (&|v| text::significant(v, 3), &|v| text::significant(v, 3)));
+        for (i, (points, name)) in curves.into_iter().zip(["train", "validation"]).enumerate() {
+            p.path(&axes.curve(points), "none", &series(i), 1.4);
+            if points.len() <= 60 {
+                for (x, y) in points {
+                    let (x, y) = axes.at(*x, *y);
+                    p.circle(x, y, 1.8, &series(i));
+                }
+            }
+            let x = left + 90.0 * i as f64;
+            p.line((x, 26.0), (x + 18.0, 26.0), &series(i), "none");
+            p.text(x + 23.0, 29.5, 10.0, INK, Anchor::Start, name);
+        }
+    };
+    panel(70.0, (0.0, top * 1.05), "loss (nats)", [&losses[0], &losses[1]]);
+    panel(505.0, (0.0, 100.0), "accuracy (%)", [&train, &valid]);
+    Some(p.done())
+}
