@@ -31,6 +31,8 @@ enum Form {
     Dot,
     /// A figure for a paper or a page.
     Svg,
+    /// The same as PNG, 2.5 dots a point.
+    Png,
     /// The raw alphas of the latest epoch.
     Safetensors,
 }
@@ -61,11 +63,14 @@ impl Figure {
 pub fn run(place: &Place, a: &ExportArguments) -> eyre::Result<Exit> {
     let folder = RunFolder::open(&place.folder()?, &a.run)?;
     match a.form {
-        Form::Svg => {
+        Form::Svg | Form::Png => {
             let what = a.what.what();
             let Some(svg) = explorer::figure::svg(&explorer::state_of(&folder), what) else {
                 return Err(Usage(format!("{} has nothing to draw as `{}` yet", folder.name(), what.name())).into());
             };
+            if matches!(a.form, Form::Png) {
+                return write(a, &explorer::figure::png(&svg)?);
+            }
             return write(a, svg.as_bytes());
         }
         Form::Safetensors => {
@@ -100,6 +105,6 @@ fn render(genotype: &Genotype, form: Form) -> eyre::Result<String> {
         Form::Json => format!("{}\n", serde_json::to_string_pretty(genotype)?),
         Form::Dot => dot(genotype),
         // Not of the genotype alone.
-        Form::Svg | Form::Safetensors => String::new(),
+        Form::Svg | Form::Png | Form::Safetensors => String::new(),
     })
 }

@@ -34,6 +34,12 @@ pub fn write(folder: &RunFolder, genotype: &Genotype, state: &State) -> Result<V
             let name = format!("{}.svg", what.name());
             folder.write_atomic(&name, svg.as_bytes())?;
             names.push(name);
+            // Without a font there is no PNG; the SVG is there all the same.
+            if let Ok(png) = figure::png(&svg) {
+                let name = format!("{}.png", what.name());
+                folder.write_atomic(&name, &png)?;
+                names.push(name);
+            }
         }
     }
     if let Some(bytes) = alphas(state) {

@@ -13,6 +13,7 @@ pub mod figure;
 mod forecast;
 mod health;
 mod keymap;
+pub mod offscreen;
 mod replay;
 mod runs;
 mod screen;

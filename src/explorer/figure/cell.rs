@@ -45,7 +45,7 @@ pub fn draw(genotype: &Genotype, state: &State) -> Option<String> {
             let label = format!("{}{weight}", c.choice.operation);
             // On a white ground, just before the node that it feeds.
             let width = 5.6 * f64::from(text::width(&label)) + 8.0;
-            p.rect(to - 14.0 - width, y - 9.0, width, 17.0, "#ffffff", "none");
+            p.rect(to - 14.0 - width, y - 8.0, width, 16.0, "#ffffff", "none");
             p.text(to - 18.0, y + 3.5, 10.0, &color, Anchor::End, &label);
         }
         let last = x(INPUTS + 3);

@@ -1,4 +1,4 @@
-use super::paper::{Anchor, Axes, INK, LINE, Paper, QUIET, series};
+use super::paper::{Anchor, Axes, INK, LINE, Paper, QUIET, series, tick};
 use crate::explorer::forecast::Basis;
 use crate::explorer::state::State;
 use crate::explorer::text;
@@ -16,7 +16,7 @@ pub fn draw(state: &State) -> Option<String> {
         let x = 20.0 + 190.0 * cell.index() as f64;
         p.text(x, 26.0, 13.0, INK, Anchor::Start, &format!("{cell} cell, kept"));
         for (i, o) in columns.iter().enumerate() {
-            p.text(x + 47.0 + 18.0 * i as f64, 48.0, 7.0, QUIET, Anchor::Middle, o.short());
+            p.text(x + 47.0 + 18.0 * i as f64, 48.0, 6.0, QUIET, Anchor::Middle, o.short());
         }
         for (row, edge) in Edge::all().enumerate() {
             let y = 54.0 + 17.0 * row as f64;
@@ -50,7 +50,7 @@ pub fn draw(state: &State) -> Option<String> {
     axes.draw(
         &mut p,
         ("pruning level ξ (share of operations that goes)", &format!("predicted peak memory ({name})")),
-        (&|v| text::significant(v, 2), &|v| text::significant(v, 2)),
+        (&tick, &tick),
     );
     let high: Vec<(f64, f64)> = forecast.levels.iter().map(|l| (l.gone, l.random.1 as f64 / unit)).collect();
     let low: Vec<(f64, f64)> = forecast.levels.iter().rev().map(|l| (l.gone, l.random.0 as f64 / unit)).collect();

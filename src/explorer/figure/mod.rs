@@ -3,10 +3,12 @@
 mod cell;
 mod cut;
 mod paper;
+mod png;
 mod scores;
 mod search;
 
 use super::state::State;
+pub use png::{PngError, render as png};
 
 /// What a figure shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -148,6 +148,12 @@ impl Axes {
     }
 }
 
+/// A tick's number, without zeros at its end.
+pub fn tick(v: f64) -> String {
+    let words = format!("{:.4}", if v.abs() < 1e-9 { 0.0 } else { v });
+    words.trim_end_matches('0').trim_end_matches('.').to_string()
+}
+
 /// About five round numbers from low to high.
 pub fn round_steps((low, high): (f64, f64)) -> Vec<f64> {
     let span = high - low;
@@ -171,6 +177,7 @@ mod tests {
         assert!(near(&round_steps((0.0, 1.0)), &[0.0, 0.2, 0.4, 0.6, 0.8, 1.0]));
         assert!(near(&round_steps((0.37, 2.5)), &[0.5, 1.0, 1.5, 2.0, 2.5]));
         assert_eq!(round_steps((3.0, 3.0)), [3.0]);
+        assert_eq!([0.2, 100.0, -0.0, 2.5, 1e-12].map(tick), ["0.2", "100", "0", "2.5", "0"]);
         assert_eq!(escaped("a<b&\u{1b}"), "a&lt;b&amp;\u{fffd}");
     }
 }

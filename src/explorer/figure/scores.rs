@@ -24,13 +24,13 @@ pub fn draw(state: &State) -> Option<String> {
             p.text(
                 x + 40.0 + W * (i as f64 + 0.5),
                 58.0,
-                8.0,
+                7.0,
                 QUIET,
                 Anchor::Middle,
                 o.name().trim_end_matches("_3x3").trim_end_matches("_5x5"),
             );
             let size = o.name().rsplit('_').next().filter(|s| s.contains('x')).unwrap_or("");
-            p.text(x + 40.0 + W * (i as f64 + 0.5), 68.0, 8.0, QUIET, Anchor::Middle, size);
+            p.text(x + 40.0 + W * (i as f64 + 0.5), 68.0, 7.0, QUIET, Anchor::Middle, size);
         }
         for (row, edge) in Edge::all().enumerate() {
             let y = 74.0 + H * row as f64;

@@ -1,6 +1,5 @@
-use super::paper::{Anchor, Axes, INK, Paper, series};
+use super::paper::{Anchor, Axes, INK, Paper, series, tick};
 use crate::explorer::state::{Bucket, Series, State};
-use crate::explorer::text;
 
 /// Losses and accuracies over epochs, side by side.
 pub fn draw(state: &State) -> Option<String> {
@@ -23,7 +22,7 @@ pub fn draw(state: &State) -> Option<String> {
     let top = losses.iter().flatten().map(|v| v.1).fold(0.0, f64::max);
     let mut panel = |left: f64, y: (f64, f64), label: &str, curves: [&[(f64, f64)]; 2]| {
         let axes = Axes { left, top: 40.0, width: 345.0, height: 230.0, x: (0.0, epochs), y };
-        axes.draw(&mut p, ("epoch", label), (&|v| text::significant(v, 3), &|v| text::significant(v, 3)));
+        axes.draw(&mut p, ("epoch", label), (&tick, &tick));
         for (i, (points, name)) in curves.into_iter().zip(["train", "validation"]).enumerate() {
             p.path(&axes.curve(points), "none", &series(i), 1.4);
             if points.len() <= 60 {
