@@ -15,6 +15,8 @@ pub struct PlaceScore {
     pub draws: Vec<f64>,
     /// By ranking function, the relative difference of each draw of that round.
     pub by_function: Vec<Vec<f64>>,
+    /// By ranking function, the relative difference of each draw of the first round, in which all took part.
+    pub first: Vec<Vec<f64>>,
     /// Score of every draw of every round so far.
     pub history: Vec<f64>,
     pub summary: Option<Summary>,
@@ -160,6 +162,12 @@ impl Scoring {
                         p.draws.clear();
                         p.by_function = vec![Vec::new(); relative.len()];
                     }
+                    if *round == 0 {
+                        p.first.resize(relative.len(), Vec::new());
+                        for (values, value) in p.first.iter_mut().zip(relative) {
+                            values.push(value.0);
+                        }
+                    }
                     p.draws.push(score.0);
                     p.history.push(score.0);
                     for (values, value) in p.by_function.iter_mut().zip(relative) {
@@ -201,6 +209,9 @@ impl Scoring {
             for p in self.places.iter_mut().filter(|p| p.round == round) {
                 p.draws.clear();
                 p.by_function.iter_mut().for_each(Vec::clear);
+                if round == 0 {
+                    p.first.clear();
+                }
             }
         }
         self.before.truncate(round);
@@ -238,6 +249,22 @@ impl Scoring {
         known.sort_by(|a, b| b.0.cmp(&a.0).then(b.2.total_cmp(&a.2)).then(a.1.cmp(&b.1)));
         let mut ranks = vec![None; SLOTS];
         for (rank, (_, i, _)) in known.iter().enumerate() {
+            ranks[*i] = Some(rank + 1);
+        }
+        Ranking { ranks, total: known.len() }
+    }
+
+    /// The order by one function, or the sum, in the first round alone: the only one whose scores all compare.
+    pub fn first_ranking(&self, function: Option<usize>) -> Ranking {
+        let value = |p: &PlaceScore| match function {
+            Some(f) => mean(p.first.get(f)?),
+            None => (!p.first.is_empty()).then(|| p.first.iter().filter_map(|v| mean(v)).sum()),
+        };
+        let mut known: Vec<(usize, f64)> =
+            self.places.iter().enumerate().filter_map(|(i, p)| Some((i, value(p)?))).collect();
+        known.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
+        let mut ranks = vec![None; SLOTS];
+        for (rank, (i, _)) in known.iter().enumerate() {
             ranks[*i] = Some(rank + 1);
         }
         Ranking { ranks, total: known.len() }

@@ -75,7 +75,7 @@ fn cuts(pad: &mut Pad, scene: &Scene) {
     };
     let differ = Place::all().filter(|p| a.contains(*p) != b.contains(*p)).count();
     let note = format!("■ both  ◀ first  ▶ second · {differ} of {SLOTS} differ");
-    let mut inner = pad.panel("cuts, normal and reduction", &note, false);
+    let mut inner = pad.panel("cuts", &note, false);
     let dim = inner.theme.dim();
     let half = inner.width() / 2;
     for cell in CellKind::ALL {

@@ -18,6 +18,7 @@ pub const fn of(context: Context) -> &'static [(&'static str, &'static str)] {
             ("draw", "one set of random weights and one batch"),
             ("spread", "standard deviation over draws, in the unit of the value"),
             ("rank", "1 is the most important of all operations; what has left ranks below what stays"),
+            ("scatter", "both ranks are those of the first round, the only one with all operations; ρ is Spearman's"),
             ("p", "one-sided Mann-Whitney U test against the next better operation of the edge; from 0.05 on a tie"),
             ("¹ ² ³", "the round in which the operation left; ◐ being scored; ! some draws undefined"),
             ("×10⁻³", "all numbers of the map are multiplied by 1000"),

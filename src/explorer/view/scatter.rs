@@ -15,10 +15,11 @@ use crate::space::{Operation, Place};
 pub fn draw(pad: &mut Pad, scene: &Scene) {
     let score = &scene.state.score;
     let (x_of, y_of) = (scene.ui.function, Some(scene.ui.other_function));
-    let (a, b) = (score.ranking(x_of), score.ranking(y_of));
+    // Later rounds have only what is left, and would make any two functions agree on what went early.
+    let (a, b) = (score.first_ranking(x_of), score.first_ranking(y_of));
     let points: Vec<(Place, usize, usize)> = Place::all().filter_map(|p| Some((p, a.rank(p)?, b.rank(p)?))).collect();
     let keys = format!("{} and {} choose", scene.keymap.of(Action::Function), scene.keymap.of(Action::OtherFunction));
-    let title = format!("rank by {} against rank by {}", score.function_name(x_of), score.function_name(y_of));
+    let title = format!("rank by {} against {}, first round", score.function_name(x_of), score.function_name(y_of));
     let mut inner = pad.panel(&title, &keys, true);
     if points.len() < 3 {
         inner.prose(
