@@ -437,6 +437,7 @@ fn words_from_files_cannot_drive_the_terminal() {
         cells: Vec::new(),
         batch: 1,
         space: zonas::space::Mask::FULL,
+        budget_bytes: None,
     };
     journal.emit(Body::RunStarted(started)).unwrap();
     journal.emit(Body::Log { level: Level::Warning, text: hostile.into() }).unwrap();

@@ -65,9 +65,9 @@ fn wait_for<T>(folder: &RunFolder, found: impl Fn(&Body) -> Option<T>) -> T {
 /// What must not depend on threads, time or interruptions.
 fn essence(folder: &RunFolder) -> Vec<String> {
     let timeless = |body: &Body| match body {
-        Body::Score { .. } | Body::CutConfirmed(_) | Body::Found { .. } | Body::Alphas { .. } => {
-            serde_json::to_string(body).ok()
-        }
+        Body::Score { .. } | Body::Found { .. } | Body::Alphas { .. } => serde_json::to_string(body).ok(),
+        // Its prediction of memory counts the buffers of the threads.
+        Body::CutConfirmed(c) => serde_json::to_string(&(c.mask, c.xi, &c.source, &c.by_hand)).ok(),
         Body::RoundEnded { removed, summaries, .. } => serde_json::to_string(&(removed, summaries)).ok(),
         Body::EpochEnded(e) => {
             let mut e = e.clone();

@@ -1,5 +1,6 @@
 //! The command line: one file per sub-command, and what they have in common: exit codes, errors, output.
 
+mod bench;
 mod config;
 mod count;
 mod doctor;
@@ -8,8 +9,10 @@ mod export;
 mod open;
 mod order;
 mod output;
+mod predict;
 mod run;
 mod runs;
+mod settings;
 mod show;
 mod tail;
 mod watch;
@@ -138,6 +141,10 @@ enum Command {
     Export(export::ExportArguments),
     /// Count parameters and multiply-accumulates of a genotype.
     Count(count::CountArguments),
+    /// Predict the memory of the search: uncut, at each level, for each way of cutting.
+    Predict(predict::PredictArguments),
+    /// Measure this machine: a search step, scoring, memory, and the share of its arithmetic limit.
+    Bench(bench::BenchArguments),
     /// Print every setting with its default and meaning, as TOML.
     Config(config::ConfigArguments),
     /// Say what of this machine will be used, and why.
@@ -180,6 +187,8 @@ pub fn main() -> ExitCode {
         Some(Command::Show(a)) => show::run(&arguments.place, &a),
         Some(Command::Export(a)) => export::run(&arguments.place, &a),
         Some(Command::Count(a)) => count::run(&a),
+        Some(Command::Predict(a)) => predict::run(&arguments.place, &a),
+        Some(Command::Bench(a)) => bench::run(&a),
         Some(Command::Config(a)) => config::run(&a),
         Some(Command::Doctor(a)) => doctor::run(&arguments.place, &a),
         Some(Command::Completions { shell }) => completions(shell),

@@ -4,34 +4,17 @@ use clap::{Args, ValueEnum};
 use color_eyre::eyre;
 
 use super::engine::{self as work, Confirming};
+use super::settings::SettingArguments;
 use super::watch::{Watched, Watching};
-use super::{Exit, Output, Place, Usage, config};
+use super::{Exit, Output, Place};
 use crate::engine;
 use crate::run::config::Config;
 use crate::run::{RunFolder, process};
 
 #[derive(Args, Debug, Default)]
 pub struct RunArguments {
-    /// Start from a preset: `darts` (the published search) or `demo`.
-    #[arg(long, value_name = "NAME")]
-    preset: Option<String>,
-    /// Read settings from a TOML file; `zonas config` prints one.
-    #[arg(long, value_name = "FILE")]
-    config: Option<PathBuf>,
-    /// Set one key, as in search.batch=32; may be given again.
-    #[arg(long = "set", value_name = "KEY=VALUE")]
-    set: Vec<String>,
-    /// Pictures: `embedded`, or a path.
-    #[arg(long, value_name = "embedded|PATH")]
-    data: Option<String>,
-    /// Pruning level, above 0 and below 1.
-    #[arg(long, value_name = "XI", allow_negative_numbers = true)]
-    xi: Option<f64>,
-    #[arg(long)]
-    seed: Option<u64>,
-    /// Threads; 0 takes one per core. Results do not depend on it.
-    #[arg(long)]
-    threads: Option<usize>,
+    #[command(flatten)]
+    settings: SettingArguments,
     /// Name of the run; else one is made up.
     #[arg(long)]
     name: Option<String>,
@@ -51,7 +34,7 @@ pub struct RunArguments {
     #[arg(long, requires = "resume")]
     force: bool,
     /// Go on with a run that was stopped, or that waits for its cut.
-    #[arg(long, value_name = "RUN", conflicts_with_all = ["preset", "config", "set", "data", "xi", "seed", "threads", "name"])]
+    #[arg(long, value_name = "RUN", conflicts_with_all = ["preset", "config", "set", "data", "xi", "seed", "threads", "memory", "memory_budget", "name"])]
     resume: Option<String>,
     /// What goes to standard output: lines for people, or the journal's JSON lines.
     #[arg(long, value_enum, default_value = "text")]
@@ -68,39 +51,7 @@ pub enum Form {
 impl RunArguments {
     /// The demo, with the automatic cut.
     pub fn demo() -> RunArguments {
-        RunArguments { preset: Some("demo".into()), yes: true, ..RunArguments::default() }
-    }
-
-    fn settings(&self) -> eyre::Result<Config> {
-        let mut c = match &self.preset {
-            Some(name) => config::named(name)?,
-            None => Config::default(),
-        };
-        if let Some(path) = &self.config {
-            let text = std::fs::read_to_string(path)
-                .map_err(|e| Usage(format!("can't read the configuration {}: {e}", path.display())))?;
-            c = c.overlay(&text, &path.display().to_string())?;
-        }
-        for assignment in &self.set {
-            c = c.set(assignment)?;
-        }
-        if let Some(data) = &self.data {
-            c.data.source.clone_from(data);
-        }
-        if let Some(xi) = self.xi {
-            c.cut.xi = xi;
-        }
-        if c.data.source != "embedded" {
-            // The run may be taken up from another folder.
-            c.data.source = match std::path::absolute(&c.data.source) {
-                Ok(path) => path.to_string_lossy().into_owned(),
-                Err(e) => return Err(Usage(format!("`{}` is no path: {e}", c.data.source)).into()),
-            };
-        }
-        c.seed = self.seed.unwrap_or(c.seed);
-        c.device.threads = self.threads.unwrap_or(c.device.threads);
-        c.check()?;
-        Ok(c)
+        RunArguments { settings: SettingArguments::preset("demo"), yes: true, ..RunArguments::default() }
     }
 }
 
@@ -132,7 +83,7 @@ pub fn run(place: &Place, a: &RunArguments) -> eyre::Result<Exit> {
             folder
         }
         None => {
-            let config = a.settings()?;
+            let config = a.settings.config()?;
             engine::check(&config)?;
             RunFolder::create(&runs, a.name.as_deref(), &stem(&config), &config)?
         }

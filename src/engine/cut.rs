@@ -1,9 +1,9 @@
 //! The cut of a run: the automatic proposal, changes by hand, undo and redo, and the confirmation.
 
 use super::control::Control;
+use super::plan::Planner;
 use super::setup::Setup;
 use super::{Confirm, EngineError, Past};
-use crate::device;
 use crate::run::command::{Body as Order, Command, Edit};
 use crate::run::event::{Body, Cut, Removal, Stage};
 use crate::space::cut::{Change, Cutter, History, Proposal, Source, level_of};
@@ -21,6 +21,7 @@ pub(super) enum Decision {
 struct Cutting<'a> {
     setup: &'a Setup<'a>,
     cutter: Cutter,
+    planner: Planner,
     /// Removals that were within noise.
     ties: Vec<Place>,
     history: History,
@@ -79,6 +80,7 @@ pub(super) fn run(
 impl<'a> Cutting<'a> {
     fn new(setup: &'a Setup<'a>, order: &[Removal], past: &Past) -> Cutting<'a> {
         let config = setup.config;
+        let planner = setup.planner();
         let cutter = Cutter { space: setup.space, order: order.iter().map(|r| r.place).collect(), seed: config.seed };
         let source = Source::by_name(&config.cut.source).unwrap_or(Source::Scores);
         let start = match &past.proposed {
@@ -90,7 +92,8 @@ impl<'a> Cutting<'a> {
             cutter,
             ties: order.iter().filter(|r| r.tie).map(|r| r.place).collect(),
             history: History::new(start),
-            full_bytes: setup.search_bytes(Mask::FULL),
+            full_bytes: planner.plan(Mask::FULL).bytes,
+            planner,
             proposals: past.proposals,
         }
     }
@@ -108,7 +111,7 @@ impl<'a> Cutting<'a> {
     fn describe(&self) -> Cut {
         let now = self.history.now();
         let mask = self.mask();
-        let memory_bytes = self.setup.search_bytes(mask);
+        let memory_bytes = self.planner.plan(mask).bytes;
         let mut warnings = self.cutter.warnings(&mask);
         if now.source == Source::Scores {
             let gone = |p: &Place| self.setup.space.contains(*p) && !mask.contains(*p);
@@ -121,16 +124,7 @@ impl<'a> Cutting<'a> {
         if let Err(reason) = searchable(&mask) {
             warnings.push(reason);
         }
-        if let Some(machine) = device::machine_memory()
-            && memory_bytes > machine.available_bytes
-        {
-            let mib = |b: u64| b.div_ceil(1 << 20);
-            warnings.push(format!(
-                "the search would need about {} MiB, and {} MiB are free",
-                mib(memory_bytes),
-                mib(machine.available_bytes)
-            ));
-        }
+        warnings.extend(self.planner.too_little(mask));
         Cut {
             xi: now.xi,
             mask,
@@ -190,7 +184,7 @@ impl Cutting<'_> {
     fn level_within(&self, bytes: u64) -> Result<f64, String> {
         let need = |xi: f64| {
             let next = self.cutter.change(self.history.now(), Change::Level(xi)).map_err(|e| e.to_string())?;
-            Ok::<u64, String>(self.setup.search_bytes(self.cutter.mask(&next)))
+            Ok::<u64, String>(self.planner.plan(self.cutter.mask(&next)).bytes)
         };
         for kept in (1..OPERATIONS).rev() {
             let xi = level_of(kept);

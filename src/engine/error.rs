@@ -27,6 +27,8 @@ pub enum EngineError {
     Checkpoint(#[from] CheckpointError),
     #[error("the run is done; its genotype is in {}", .0.display())]
     Finished(PathBuf),
+    #[error("{0}")]
+    TooLittle(String),
     #[error("the cut can't be searched: {0}")]
     Cut(String),
     /// The last good checkpoint is left as it was.

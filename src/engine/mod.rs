@@ -7,6 +7,7 @@ mod cut;
 mod error;
 mod origin;
 mod past;
+pub mod plan;
 mod saved;
 pub mod score;
 mod scoring;

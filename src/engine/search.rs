@@ -58,7 +58,12 @@ pub(super) fn run(
 ) -> Result<Found, EngineError> {
     let config = &setup.config.search;
     let clock = control.begin(Stage::Search)?;
-    let mut net = Supernet::new(&setup.supernet(mask))?;
+    let planner = setup.planner();
+    if let Some(reason) = planner.too_little(mask) {
+        return Err(EngineError::TooLittle(reason));
+    }
+    let plan = planner.plan(mask);
+    let mut net = Supernet::new(&planner.network(mask, plan.policy))?;
     net.initialise(Init::Default, setup.config.seed)?;
     let mut searcher = Searcher::new(net, setup.search_settings(), setup.config.seed)?;
     let fingerprint = setup.dataset.fingerprint();
@@ -81,7 +86,8 @@ pub(super) fn run(
         train: setup.halves.weights.len(),
         valid: setup.halves.alphas.len(),
         parameters: searcher.net.parameters() as u64,
-        predicted_bytes: setup.search_bytes(mask),
+        predicted_bytes: plan.bytes,
+        policy: plan.policy.to_string(),
         journal_every: every,
     }))?;
     if resumed {

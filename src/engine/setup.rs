@@ -3,13 +3,15 @@ use std::sync::Arc;
 use candle_core::{Device, Tensor};
 
 use super::EngineError;
+use super::plan::{self, DataShape, Planner};
 use crate::data::{self, Augment, Dataset, Halves};
 use crate::device;
-use crate::nn::{NnError, Policy, SupernetConfig, Workload};
+use crate::nn::NnError;
 use crate::oneshot::{AdamSettings, Batch, Settings, SgdSettings};
 use crate::proxies::{self, RankingFunction};
 use crate::run::config::Config;
 use crate::run::event::{DataSummary, RunStarted};
+use crate::space::cut::{Cutter, Source};
 use crate::space::{CellKind, Mask};
 
 /// A configuration made real: data opened, names resolved, sizes known.
@@ -23,6 +25,8 @@ pub(super) struct Setup<'a> {
     pub functions: Vec<&'static dyn RankingFunction>,
     /// Places that take part in scoring.
     pub space: Mask,
+    /// Bytes that the search may take, as it was when the engine started.
+    pub budget: Option<u64>,
 }
 
 impl<'a> Setup<'a> {
@@ -44,12 +48,20 @@ impl<'a> Setup<'a> {
             halves,
             functions,
             space: if config.score.none == "compete" { Mask::FULL } else { Mask::NO_NONE },
+            budget: plan::budget(config),
         };
         setup.augment().check(setup.dataset.summary())?;
         data::check_batch("scoring", setup.pictures.len(), config.score.batch)?;
         data::check_batch("the weights' half", setup.halves.weights.len(), config.search.batch)?;
         data::check_batch("the alphas' half", setup.halves.alphas.len(), config.search.batch)?;
-        Ok(setup)
+        // Whatever the cut will be, it needs at least as much as the cheapest one at its level.
+        let cutter = Cutter { space: setup.space, order: Vec::new(), seed: config.seed };
+        match setup.planner().too_little(cutter.automatic(Source::Cheapest, config.cut.xi)) {
+            Some(reason) => {
+                Err(EngineError::TooLittle(format!("even with the cheapest cut at ξ {}, {reason}", config.cut.xi)))
+            }
+            None => Ok(setup),
+        }
     }
 
     pub fn augment(&self) -> Augment {
@@ -57,31 +69,14 @@ impl<'a> Setup<'a> {
         Augment { crop_padding: data.crop_padding, flip: data.flip, cutout: data.cutout }
     }
 
-    /// The supernet of the search under a mask.
-    pub fn supernet(&self, mask: Mask) -> SupernetConfig {
-        let summary = self.dataset.summary();
-        SupernetConfig {
-            channels: self.config.search.channels,
-            classes: summary.classes(),
-            input_channels: summary.channels,
-            layout: CellKind::published_layout(self.config.search.cells),
-            stem_multiplier: 3,
-            mask,
-            policy: if self.config.device.memory == "recompute" { Policy::Recompute } else { Policy::Keep },
-        }
+    /// What searches under other masks would need.
+    pub fn planner(&self) -> Planner {
+        Planner::new(self.config, self.shape(), self.budget, self.threads)
     }
 
-    /// Predicted peak bytes of the search under a mask.
-    pub fn search_bytes(&self, mask: Mask) -> u64 {
-        let (s, about) = (&self.config.search, self.dataset.summary());
-        let work = Workload {
-            images: s.batch,
-            height: about.height,
-            width: about.width,
-            second_order: s.order == 2,
-            threads: crate::device::threads(self.config.device.threads),
-        };
-        self.supernet(mask).search_footprint(&work).bytes()
+    fn shape(&self) -> DataShape {
+        let about = self.dataset.summary();
+        DataShape { classes: about.classes(), channels: about.channels, height: about.height, width: about.width }
     }
 
     pub fn search_settings(&self) -> Settings {
@@ -121,6 +116,7 @@ impl<'a> Setup<'a> {
             cells: CellKind::published_layout(self.config.search.cells),
             batch: self.config.search.batch,
             space: self.space,
+            budget_bytes: self.budget,
         }
     }
 }

@@ -88,6 +88,7 @@ impl Writer {
                 cells: CellKind::published_layout(5),
                 batch: 64,
                 space: Mask::NO_NONE,
+                budget_bytes: None,
             }),
         );
         self.memory(30);
@@ -253,6 +254,7 @@ impl Writer {
                 valid: 2000,
                 parameters: 83_214,
                 predicted_bytes: 200 << 20,
+                policy: "keep".into(),
                 journal_every: 1,
             }),
         );

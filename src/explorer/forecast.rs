@@ -4,7 +4,7 @@
 use std::sync::mpsc::{Receiver, channel};
 
 use super::state::State;
-use crate::nn::{Policy, SupernetConfig, Workload};
+use crate::engine::plan::{DataShape, Planner};
 use crate::run::config::Config;
 use crate::run::event::RunStarted;
 use crate::space::cut::{Cutter, Source, level_of};
@@ -49,23 +49,8 @@ impl Basis {
     /// Predicted peak bytes of the search under a mask; the same count as the engine's.
     fn bytes(&self, mask: Mask) -> u64 {
         let (run, data) = (&self.run, &self.run.data);
-        let net = SupernetConfig {
-            channels: run.channels,
-            classes: run.classes,
-            input_channels: data.channels,
-            layout: run.cells.clone(),
-            stem_multiplier: 3,
-            mask,
-            policy: if self.config.device.memory == "recompute" { Policy::Recompute } else { Policy::Keep },
-        };
-        let work = Workload {
-            images: run.batch,
-            height: data.height,
-            width: data.width,
-            second_order: self.config.search.order == 2,
-            threads: run.threads,
-        };
-        net.search_footprint(&work).bytes()
+        let shape = DataShape { classes: run.classes, channels: data.channels, height: data.height, width: data.width };
+        Planner::new(&self.config, shape, run.budget_bytes, run.threads).plan(mask).bytes
     }
 
     pub fn forecast(&self) -> Forecast {

@@ -43,6 +43,16 @@ pub enum Policy {
     RecomputeFirst(usize),
 }
 
+impl std::fmt::Display for Policy {
+    fn fmt(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
+        match self {
+            Policy::Keep => f.write_str("keep"),
+            Policy::Recompute => f.write_str("recompute"),
+            Policy::RecomputeFirst(n) => write!(f, "recompute the first {n} cells"),
+        }
+    }
+}
+
 impl Policy {
     /// What cell `index` does: one of the first two.
     pub fn of_cell(self, index: usize) -> Policy {

@@ -62,8 +62,10 @@ pub struct Device {
     pub kind: String,
     /// 0: one per core. Results do not depend on it.
     pub threads: usize,
-    /// `keep` (faster) or `recompute` (leaner): the results are the same.
+    /// `keep` (fastest), `recompute` (leanest) or `auto` (the fastest that fits): the results are the same.
     pub memory: String,
+    /// Bytes that the search may take (`2GiB`, `800MB`, plain bytes), or `auto`: what is free, less a tenth.
+    pub memory_budget: String,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -125,6 +127,13 @@ pub struct Search {
     pub journal_every: usize,
 }
 
+impl Config {
+    /// The memory budget in bytes, where one is set.
+    pub fn memory_budget(&self) -> Option<u64> {
+        super::number::parse_bytes(&self.device.memory_budget)
+    }
+}
+
 impl Default for Config {
     fn default() -> Self {
         Config {
@@ -154,7 +163,7 @@ impl Default for Data {
 
 impl Default for Device {
     fn default() -> Self {
-        Device { kind: "cpu".into(), threads: 0, memory: "keep".into() }
+        Device { kind: "cpu".into(), threads: 0, memory: "auto".into(), memory_budget: "auto".into() }
     }
 }
 

@@ -189,6 +189,9 @@ pub struct RunStarted {
     pub batch: usize,
     /// Places that take part in scoring.
     pub space: Mask,
+    /// Bytes that the search may take.
+    #[serde(default)]
+    pub budget_bytes: Option<u64>,
 }
 
 /// What must not change between the parts of a run, if its result is to be that of one part.
@@ -307,6 +310,9 @@ pub struct SearchStarted {
     pub valid: usize,
     pub parameters: u64,
     pub predicted_bytes: u64,
+    /// "keep", "recompute", or "recompute the first N cells".
+    #[serde(default)]
+    pub policy: String,
     pub journal_every: usize,
 }
 

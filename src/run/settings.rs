@@ -22,7 +22,14 @@ const MEANINGS: [(&str, &[(&str, &str)]); 7] = [
         &[
             ("kind", "`cpu`"),
             ("threads", "0: one per core; results do not depend on it"),
-            ("memory", "`keep` (faster) or `recompute` (leaner); results are the same"),
+            (
+                "memory",
+                "`keep` (fastest), `recompute` (leanest) or `auto` (the fastest that fits); results are the same",
+            ),
+            (
+                "memory_budget",
+                "bytes that the search may take (`2GiB`, `800MB`), or `auto`: what is free, less a tenth",
+            ),
         ],
     ),
     (
@@ -271,7 +278,7 @@ impl Config {
         }
         let one_of = [
             ("device.kind", &self.device.kind, &["cpu"][..]),
-            ("device.memory", &self.device.memory, &["keep", "recompute"]),
+            ("device.memory", &self.device.memory, &["auto", "keep", "recompute"]),
             ("score.none", &self.score.none, &["off", "compete"]),
             ("score.aggregate", &self.score.aggregate, &["relative", "ranks"]),
             ("cut.source", &self.cut.source, &["scores", "random", "cheapest", "most_parameters"]),
@@ -299,6 +306,12 @@ impl Config {
         }
         if !matches!(self.search.order, 1 | 2) {
             return Err(value_error("search.order", "must be 1 or 2"));
+        }
+        if self.device.memory_budget != "auto" && self.memory_budget().is_none() {
+            return Err(value_error(
+                "device.memory_budget",
+                format!("`{}` is neither `auto` nor an amount such as 2GiB", self.device.memory_budget),
+            ));
         }
         let xi = self.cut.xi;
         if !(xi > 0.0 && xi < 1.0) {

@@ -1,0 +1,184 @@
+use std::time::Instant;
+
+use candle_core::{Device, Tensor};
+use clap::Args;
+use color_eyre::eyre;
+
+use super::{Exit, Output};
+use crate::device::{self, Meter};
+use crate::engine::score::{Evaluator, NetworkEvaluator, Proxy};
+use crate::explorer::text;
+use crate::kernels::{self, matrix};
+use crate::nn::{Init, NnError, Policy, Supernet, SupernetConfig, Workload};
+use crate::oneshot::{AdamSettings, Batch, Searcher, Settings, SgdSettings};
+use crate::proxies::{self, Draw};
+use crate::space::count::Network;
+use crate::space::{CellKind, Mask};
+
+#[derive(Args, Debug)]
+pub struct BenchArguments {
+    /// Width of the supernet.
+    #[arg(long, default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=512))]
+    channels: u16,
+    /// Cells of the supernet.
+    #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u8).range(1..=32))]
+    cells: u8,
+    /// Pictures of 32x32x3 per batch.
+    #[arg(long, default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=1024))]
+    batch: u16,
+    /// Steps to measure.
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..=1000))]
+    steps: u16,
+    /// Threads; 0 takes one per core.
+    #[arg(long, default_value_t = 0)]
+    threads: usize,
+    #[arg(long)]
+    json: bool,
+}
+
+const SIDE: usize = 32;
+
+/// Multiply-accumulates per second of all threads in small matrix products that stay in the cache: what the kernels'
+/// arithmetic is held against.
+fn arithmetic_limit(threads: usize) -> f64 {
+    use rayon::prelude::*;
+    const N: usize = 64;
+    const ROUNDS: usize = 4000;
+    let (a, b) = (vec![0.5f32; N * N], matrix::Packed::new(&[0.25f32; N * N], N, N));
+    let best = (0..3)
+        .map(|_| {
+            let start = Instant::now();
+            (0..threads).into_par_iter().for_each(|_| {
+                let mut c = vec![0.0f32; N * N];
+                for _ in 0..ROUNDS {
+                    matrix::product(&a, N, N, &b, &mut c, N);
+                }
+                std::hint::black_box(&c);
+            });
+            start.elapsed().as_secs_f64()
+        })
+        .fold(f64::INFINITY, f64::min);
+    (threads * ROUNDS * N * N * N) as f64 / best
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
+}
+
+fn batch(images: usize) -> Result<Batch, NnError> {
+    let labels: Vec<u32> = (0..images as u32).map(|i| i % 10).collect();
+    Ok(Batch {
+        images: Tensor::randn(0f32, 1.0, (images, SIDE, SIDE, 3), &Device::Cpu)?,
+        labels: Tensor::from_vec(labels, images, &Device::Cpu)?,
+    })
+}
+
+/// Seconds of a search step, and the peak over what was there before.
+fn step(config: &SupernetConfig, images: usize, steps: usize) -> Result<(f64, Option<u64>), NnError> {
+    let batch = batch(images)?;
+    device::reset_peak();
+    let meter = Meter::begin();
+    let mut net = Supernet::new(config)?;
+    net.initialise(Init::Default, 2)?;
+    let settings = Settings {
+        sgd: SgdSettings { momentum: 0.9, weight_decay: 3e-4, clip: 5.0 },
+        adam: AdamSettings { learning_rate: 3e-4, beta1: 0.5, beta2: 0.999, weight_decay: 1e-3 },
+        order: 1,
+    };
+    let mut searcher = Searcher::new(net, settings, 2)?;
+    searcher.step(&batch, Some(&batch), 0.025)?;
+    let mut seconds = Vec::with_capacity(steps);
+    for _ in 0..steps {
+        let start = Instant::now();
+        searcher.step(&batch, Some(&batch), 0.025)?;
+        seconds.push(start.elapsed().as_secs_f64());
+    }
+    Ok((median(seconds), meter.peak_over_start()))
+}
+
+/// Networks per second in a leave-one-out round of the default ranking functions on the default proxy network.
+fn scoring_rate(threads: usize) -> eyre::Result<f64> {
+    let defaults = crate::run::config::Config::default().score;
+    let functions = defaults.functions.iter().map(|n| proxies::by_name(n)).collect::<Result<Vec<_>, _>>()?;
+    let proxy = Proxy {
+        channels: defaults.channels,
+        layout: vec![CellKind::Normal, CellKind::Reduction],
+        classes: 10,
+        input_channels: 3,
+    };
+    let pictures = batch(defaults.batch)?;
+    let draw = |n| Draw::new(pictures.images.clone(), pictures.labels.clone(), 2, n);
+    let mut evaluator = NetworkEvaluator::new(proxy, functions, 2, threads, draw);
+    let mask = Mask::NO_NONE;
+    let places: Vec<_> = mask.places().collect();
+    evaluator.baseline(&mask, 0)?;
+    let start = Instant::now();
+    evaluator.without(&mask, &places)?;
+    Ok(places.len() as f64 / start.elapsed().as_secs_f64())
+}
+
+pub fn run(a: &BenchArguments) -> eyre::Result<Exit> {
+    let threads = device::threads(a.threads);
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build()?;
+    pool.install(|| measure(a, threads))
+}
+
+fn measure(a: &BenchArguments, threads: usize) -> eyre::Result<Exit> {
+    let (images, steps) = (usize::from(a.batch), usize::from(a.steps));
+    let config = |policy| SupernetConfig {
+        channels: usize::from(a.channels),
+        classes: 10,
+        input_channels: 3,
+        layout: CellKind::published_layout(usize::from(a.cells)),
+        stem_multiplier: 3,
+        mask: Mask::FULL,
+        policy,
+    };
+    let network = Network { channels: usize::from(a.channels), cells: usize::from(a.cells), ..Network::PUBLISHED };
+    let limit = arithmetic_limit(threads);
+    let rate = scoring_rate(threads)?;
+    let mut rows = Vec::new();
+    for policy in [Policy::Keep, Policy::Recompute] {
+        let config = config(policy);
+        let work = Workload { images, height: SIDE, width: SIDE, second_order: false, threads };
+        let predicted = config.search_footprint(&work).bytes();
+        let (seconds, peak) = step(&config, images, steps)?;
+        // Forward and two backward passes (of inputs, of weights): the architecture step takes two of them, the weight step
+        // three. Work done again under `recompute` is no gain and does not count.
+        let forward = crate::space::count::supernet(&config.mask, &config.layout, &network)?.macs;
+        let macs = 5.0 * forward as f64 * images as f64;
+        rows.push((policy, seconds, peak, predicted, macs / seconds / limit));
+    }
+    let mut out = Output::stdout();
+    if a.json {
+        let rows: Vec<_> = rows
+            .iter()
+            .map(|(policy, seconds, peak, predicted, share)| {
+                serde_json::json!({"policy": policy.to_string(), "step_seconds": seconds, "peak_bytes": peak,
+                    "predicted_bytes": predicted, "share_of_limit": share})
+            })
+            .collect();
+        out.json(&serde_json::json!({
+            "program": concat!("zonas ", env!("CARGO_PKG_VERSION")), "vectors": kernels::level().name(),
+            "threads": threads, "channels": a.channels, "cells": a.cells, "batch": a.batch,
+            "limit_flop_per_second": 2.0 * limit, "scores_per_second": rate, "steps": rows,
+        }))?;
+        return Ok(Exit::Done);
+    }
+    out.line(&format!(
+        "{} threads, {}; {:.0} GFLOP/s in small matrix products",
+        threads,
+        kernels::level().name(),
+        2e-9 * limit
+    ))?;
+    out.line(&format!("scoring      {rate:.0} networks/s (the default proxy network and ranking functions, 32x32x3)"))?;
+    for (policy, seconds, peak, predicted, share) in rows {
+        let peak = peak.map_or("not available".into(), text::bytes);
+        out.line(&format!(
+            "{:<12} {seconds:.3} s a step ({} channels, {} cells, batch {}); peak {peak}, predicted {}; {:.0} % of the arithmetic limit",
+            policy.to_string(), a.channels, a.cells, a.batch, text::bytes(predicted), 100.0 * share
+        ))?;
+    }
+    Ok(Exit::Done)
+}

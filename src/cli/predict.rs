@@ -1,0 +1,96 @@
+use clap::Args;
+use color_eyre::eyre;
+use serde::Serialize;
+
+use super::settings::SettingArguments;
+use super::{Exit, Output, Place};
+use crate::engine::plan::{Plan, Planner};
+use crate::explorer::text;
+use crate::space::cut::{Cutter, Source, level_of};
+use crate::space::{Mask, OPERATIONS};
+
+#[derive(Args, Debug)]
+pub struct PredictArguments {
+    /// Take the cut and the removal order of this run, and its settings.
+    #[arg(long, value_name = "RUN")]
+    run: Option<String>,
+    #[command(flatten)]
+    settings: SettingArguments,
+    #[arg(long)]
+    json: bool,
+}
+
+/// One mask that could be searched.
+#[derive(Serialize)]
+struct Row {
+    what: String,
+    xi: Option<f64>,
+    kept: usize,
+    keep_bytes: u64,
+    recompute_bytes: u64,
+    /// What would be done under the budget.
+    policy: String,
+    bytes: u64,
+    fits: bool,
+}
+
+fn row(planner: &Planner, what: &str, xi: Option<f64>, mask: Mask) -> Row {
+    let Plan { policy, bytes, fits } = planner.plan(mask);
+    let of = |p| planner.bytes(mask, p);
+    Row {
+        what: what.into(),
+        xi,
+        kept: mask.count(),
+        keep_bytes: of(crate::nn::Policy::Keep),
+        recompute_bytes: of(crate::nn::Policy::Recompute),
+        policy: policy.to_string(),
+        bytes,
+        fits,
+    }
+}
+
+pub fn run(place: &Place, a: &PredictArguments) -> eyre::Result<Exit> {
+    let (config, order, confirmed) = match &a.run {
+        Some(name) => {
+            let folder = crate::run::RunFolder::open(&place.folder()?, name)?;
+            let (order, mask) = crate::engine::plan::recorded(&folder);
+            (a.settings.over(folder.config()?)?, order, mask)
+        }
+        None => (a.settings.config()?, Vec::new(), None),
+    };
+    let planner = crate::engine::plan::of_settings(&config)?;
+    let space = if config.score.none == "compete" { Mask::FULL } else { Mask::NO_NONE };
+    let cutter = Cutter { space, order, seed: config.seed };
+    let mut rows = vec![row(&planner, "full space", None, Mask::FULL)];
+    if let Some(mask) = confirmed {
+        rows.push(row(&planner, "the run's cut", None, mask));
+    }
+    let scored = !cutter.order.is_empty();
+    let most = (0..OPERATIONS).filter(|i| space.places().any(|p| p.operation.index() == *i)).count();
+    for xi in (1..=most).rev().map(level_of) {
+        for source in Source::ALL.into_iter().filter(|s| scored || *s != Source::Scores) {
+            rows.push(row(&planner, source.name(), Some(xi), cutter.automatic(source, xi)));
+        }
+    }
+    let mut out = Output::stdout();
+    if a.json {
+        out.json(&serde_json::json!({"budget_bytes": planner.budget(), "rows": rows}))?;
+        return Ok(Exit::Done);
+    }
+    let budget = planner.budget().map_or("not known".into(), text::bytes);
+    out.line(&format!("predicted peak of the search over the idle process; it may take {budget}"))?;
+    out.line(&format!(
+        "{:<16} {:>6} {:>5} {:>10} {:>10}  what would be done",
+        "cut", "ξ", "kept", "keep", "recompute"
+    ))?;
+    for r in &rows {
+        let xi = r.xi.map_or(String::new(), |xi| format!("{xi}"));
+        let (keep, recompute) = (text::bytes(r.keep_bytes), text::bytes(r.recompute_bytes));
+        let done = if r.fits { format!("{}, {}", r.policy, text::bytes(r.bytes)) } else { "does not fit".into() };
+        out.line(&format!("{:<16} {xi:>6} {:>5} {keep:>10} {recompute:>10}  {done}", r.what, r.kept))?;
+    }
+    if !scored && confirmed.is_none() {
+        out.line("cuts by scores need a run that has scored: --run RUN")?;
+    }
+    Ok(Exit::Done)
+}

@@ -1,0 +1,90 @@
+//! Settings from the command line: what `zonas run`, `zonas predict` and `zonas bench` have in common.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use color_eyre::eyre;
+
+use super::{Usage, config};
+use crate::run::config::Config;
+
+#[derive(Args, Debug, Default)]
+pub struct SettingArguments {
+    /// Start from a preset: `darts` (the published search) or `demo`.
+    #[arg(long, value_name = "NAME")]
+    preset: Option<String>,
+    /// Read settings from a TOML file; `zonas config` prints one.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Set one key, as in search.batch=32; may be given again.
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    set: Vec<String>,
+    /// Pictures: `embedded`, or a path.
+    #[arg(long, value_name = "embedded|PATH")]
+    data: Option<String>,
+    /// Pruning level, above 0 and below 1.
+    #[arg(long, value_name = "XI", allow_negative_numbers = true)]
+    xi: Option<f64>,
+    #[arg(long)]
+    seed: Option<u64>,
+    /// Threads; 0 takes one per core. Results do not depend on it.
+    #[arg(long)]
+    threads: Option<usize>,
+    /// What cells keep for the backward pass: everything (fastest), the least, or whatever fits. Results are the same.
+    #[arg(long, value_name = "keep|recompute|auto")]
+    memory: Option<String>,
+    /// Bytes that the search may take, as in 2GiB; else what is free, less a tenth.
+    #[arg(long, value_name = "BYTES")]
+    memory_budget: Option<String>,
+}
+
+impl SettingArguments {
+    pub fn preset(name: &str) -> SettingArguments {
+        SettingArguments { preset: Some(name.into()), ..SettingArguments::default() }
+    }
+
+    /// The settings: a preset or the defaults, a file over them, single keys over both.
+    pub fn config(&self) -> eyre::Result<Config> {
+        let base = match &self.preset {
+            Some(name) => config::named(name)?,
+            None => Config::default(),
+        };
+        self.over(base)
+    }
+
+    /// What was given, over other settings.
+    pub fn over(&self, mut c: Config) -> eyre::Result<Config> {
+        if let Some(path) = &self.config {
+            let text = std::fs::read_to_string(path)
+                .map_err(|e| Usage(format!("can't read the configuration {}: {e}", path.display())))?;
+            c = c.overlay(&text, &path.display().to_string())?;
+        }
+        for assignment in &self.set {
+            c = c.set(assignment)?;
+        }
+        if let Some(data) = &self.data {
+            c.data.source.clone_from(data);
+        }
+        if let Some(xi) = self.xi {
+            c.cut.xi = xi;
+        }
+        if c.data.source != "embedded" {
+            // The run may be taken up from another folder.
+            c.data.source = match std::path::absolute(&c.data.source) {
+                Ok(path) => path.to_string_lossy().into_owned(),
+                Err(e) => return Err(Usage(format!("`{}` is no path: {e}", c.data.source)).into()),
+            };
+        }
+        for (given, setting) in
+            [(&self.memory, &mut c.device.memory), (&self.memory_budget, &mut c.device.memory_budget)]
+        {
+            if let Some(word) = given {
+                setting.clone_from(word);
+            }
+        }
+        c.seed = self.seed.unwrap_or(c.seed);
+        c.device.threads = self.threads.unwrap_or(c.device.threads);
+        c.check()?;
+        Ok(c)
+    }
+}

@@ -1,0 +1,211 @@
+//! What a search will need, known before anything runs: a pure function of settings, data, mask and memory policy.
+
+use super::{EngineError, Past};
+use crate::data;
+use crate::device;
+use crate::nn::{Policy, SupernetConfig, Workload};
+use crate::run::RunFolder;
+use crate::run::config::Config;
+use crate::space::cut::{Cutter, Source, level_of};
+use crate::space::{CellKind, Mask, OPERATIONS, Place};
+
+/// What the network's size depends on besides the settings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DataShape {
+    pub classes: usize,
+    pub channels: usize,
+    pub height: usize,
+    pub width: usize,
+}
+
+/// How a search would run under a mask.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Plan {
+    pub policy: Policy,
+    /// Predicted peak over the idle process.
+    pub bytes: u64,
+    /// Whether that is within the budget.
+    pub fits: bool,
+}
+
+/// The search of some settings on some data.
+#[derive(Clone, Debug)]
+pub struct Planner {
+    config: Config,
+    shape: DataShape,
+    /// Bytes that the search may take; `None` where nobody knows.
+    budget: Option<u64>,
+    threads: usize,
+}
+
+/// Part of what is free that stays free.
+const MARGIN: u64 = 10;
+
+/// Bytes that a search may take: the setting, or what is free now less a tenth.
+pub fn budget(config: &Config) -> Option<u64> {
+    config.memory_budget().or_else(|| device::machine_memory().map(|m| m.available_bytes - m.available_bytes / MARGIN))
+}
+
+/// The planner of some settings: opens the data for its sizes.
+///
+/// # Errors
+/// The data's.
+pub fn of_settings(config: &Config) -> Result<Planner, EngineError> {
+    let size = Some(config.data.size).filter(|side| *side > 0);
+    let dataset = data::open(&config.data.source, &data::OpenOptions { seed: config.seed, size })?;
+    let about = dataset.summary();
+    let shape =
+        DataShape { classes: about.classes(), channels: about.channels, height: about.height, width: about.width };
+    Ok(Planner::new(config, shape, budget(config), device::threads(config.device.threads)))
+}
+
+/// The removal order and the confirmed cut in the journal of a run, as far as they are there.
+pub fn recorded(folder: &RunFolder) -> (Vec<Place>, Option<Mask>) {
+    let past = Past::read(folder);
+    let order = past.scored.map_or(Vec::new(), |s| s.order.iter().map(|r| r.place).collect());
+    (order, past.confirmed.map(|c| c.mask))
+}
+
+impl Planner {
+    pub fn new(config: &Config, shape: DataShape, budget: Option<u64>, threads: usize) -> Planner {
+        Planner { config: config.clone(), shape, budget, threads }
+    }
+
+    pub fn budget(&self) -> Option<u64> {
+        self.budget
+    }
+
+    /// The supernet of the search under a mask.
+    pub fn network(&self, mask: Mask, policy: Policy) -> SupernetConfig {
+        let search = &self.config.search;
+        SupernetConfig {
+            channels: search.channels,
+            classes: self.shape.classes,
+            input_channels: self.shape.channels,
+            layout: CellKind::published_layout(search.cells),
+            stem_multiplier: 3,
+            mask,
+            policy,
+        }
+    }
+
+    /// Predicted peak bytes over the idle process.
+    pub fn bytes(&self, mask: Mask, policy: Policy) -> u64 {
+        let (search, shape) = (&self.config.search, &self.shape);
+        let work = Workload {
+            images: search.batch,
+            height: shape.height,
+            width: shape.width,
+            second_order: search.order == 2,
+            threads: self.threads,
+        };
+        // Batches of both halves that are ready or in the making.
+        let batch = search.batch * (shape.height * shape.width * shape.channels + 1) * size_of::<f32>();
+        let batches = 2 * (self.config.data.prefetch + 2) * batch;
+        self.network(mask, policy).search_footprint(&work).bytes() + batches as u64
+    }
+
+    /// The setting's policy; where that is `auto`, the fastest that fits: all cells keep, or as few as possible, from the
+    /// first, compute again.
+    pub fn plan(&self, mask: Mask) -> Plan {
+        let of = |policy| {
+            let bytes = self.bytes(mask, policy);
+            Plan { policy, bytes, fits: self.budget.is_none_or(|b| bytes <= b) }
+        };
+        match self.config.device.memory.as_str() {
+            "keep" => of(Policy::Keep),
+            "recompute" => of(Policy::Recompute),
+            _ => {
+                let keep = of(Policy::Keep);
+                if keep.fits {
+                    return keep;
+                }
+                let cells = self.config.search.cells;
+                (1..cells)
+                    .map(|n| of(Policy::RecomputeFirst(n)))
+                    .find(|p| p.fits)
+                    .unwrap_or_else(|| of(Policy::Recompute))
+            }
+        }
+    }
+
+    /// Why a search under this mask can't run in the budget, with the ways out; `None` if it can.
+    pub fn too_little(&self, mask: Mask) -> Option<String> {
+        let plan = self.plan(mask);
+        if plan.fits {
+            return None;
+        }
+        let with = |change: &dyn Fn(&mut Config)| {
+            let mut other = self.clone();
+            change(&mut other.config);
+            other.plan(mask).fits
+        };
+        let search = &self.config.search;
+        let halves = |n: usize| std::iter::successors(Some(n / 2), |n| Some(n / 2)).take_while(|n| *n > 0);
+        let mut ways = Vec::new();
+        if self.config.device.memory == "keep" && with(&|c| c.device.memory = "auto".into()) {
+            ways.push("device.memory = \"auto\"".to_string());
+        }
+        if let Some(n) = halves(search.batch).find(|n| with(&|c| c.search.batch = *n)) {
+            ways.push(format!("search.batch = {n}"));
+        }
+        let cutter = Cutter { space: mask, order: Vec::new(), seed: 0 };
+        let fits = |xi: f64| self.plan(cutter.automatic(Source::Cheapest, xi)).fits;
+        if let Some(xi) = (1..OPERATIONS).rev().map(level_of).find(|xi| fits(*xi)) {
+            ways.push(format!("a cut of ξ ≥ {xi}"));
+        }
+        if let Some(n) = halves(search.channels).find(|n| with(&|c| c.search.channels = *n)) {
+            ways.push(format!("search.channels = {n}"));
+        }
+        let mib = |b: u64| b.div_ceil(1 << 20);
+        let ways =
+            if ways.is_empty() { "nothing less than a smaller network would do".into() } else { ways.join(", or ") };
+        Some(format!(
+            "the search needs about {} MiB and may take {} MiB; what would fit: {ways}; or raise device.memory_budget",
+            mib(plan.bytes),
+            mib(self.budget.unwrap_or(0)),
+        ))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CIFAR: DataShape = DataShape { classes: 10, channels: 3, height: 32, width: 32 };
+
+    fn planner(budget_mib: u64) -> Planner {
+        let mut config = Config::default();
+        config.search.batch = 16;
+        Planner::new(&config, CIFAR, Some(budget_mib << 20), 2)
+    }
+
+    #[test]
+    fn auto_keeps_what_fits_and_recomputes_no_more_than_it_must() {
+        assert_eq!(planner(600).plan(Mask::FULL).policy, Policy::Keep);
+        let recomputed: Vec<_> = (60..600).step_by(20).map(|mib| planner(mib).plan(Mask::FULL)).collect();
+        let count = |p: &Plan| match p.policy {
+            Policy::Keep => 0,
+            Policy::RecomputeFirst(n) => n,
+            Policy::Recompute => 8,
+        };
+        assert!(recomputed.windows(2).all(|p| count(&p[0]) >= count(&p[1]) && p[0].bytes <= p[1].bytes));
+        assert!(recomputed.iter().any(|p| matches!(p.policy, Policy::RecomputeFirst(_)) && p.fits));
+    }
+
+    #[test]
+    fn too_little_memory_is_told_with_ways_out() {
+        assert_eq!(planner(600).too_little(Mask::FULL), None);
+        let text = planner(60).too_little(Mask::FULL).unwrap();
+        for way in ["may take 60 MiB", "search.batch = 4", "a cut of ξ ≥", "search.channels = 8"] {
+            assert!(text.contains(way), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_it_says_fits_does() {
+        let mut config = Config::default();
+        config.search.batch = 4;
+        assert!(Planner::new(&config, CIFAR, Some(60 << 20), 2).too_little(Mask::FULL).is_none());
+    }
+}
