@@ -108,6 +108,7 @@ impl Journal {
             cells: CellKind::published_layout(8),
             batch: 64,
             space: Mask::NO_NONE,
+            budget_bytes: None,
         };
         let search = SearchStarted {
             epochs: 1000,
@@ -118,6 +119,7 @@ impl Journal {
             valid: 2000,
             parameters: 1_000_000,
             predicted_bytes: 1 << 30,
+            policy: "keep".into(),
             journal_every: 1,
         };
         let cut = Cut {

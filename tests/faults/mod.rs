@@ -151,9 +151,9 @@ pub struct Essence {
 pub fn essence(folder: &RunFolder) -> Essence {
     let (checkpoint, _) = Checkpoint::load(folder).unwrap().unwrap();
     let timeless = |body: &Body| match body {
-        Body::Score { .. } | Body::Alphas { .. } | Body::CutConfirmed(_) | Body::Found { .. } => {
-            serde_json::to_string(body).ok().map(|text| memoryless(&text))
-        }
+        Body::Score { .. } | Body::Alphas { .. } | Body::Found { .. } => serde_json::to_string(body).ok(),
+        // Its prediction of memory counts the buffers of the threads, whose number may change.
+        Body::CutConfirmed(c) => serde_json::to_string(&(c.mask, c.xi, &c.source, &c.by_hand)).ok(),
         Body::RoundEnded { round, removed, summaries, .. } => serde_json::to_string(&(round, removed, summaries)).ok(),
         Body::EpochEnded(e) => {
             let mut e = e.clone();
@@ -166,11 +166,6 @@ pub fn essence(folder: &RunFolder) -> Essence {
     told.sort();
     told.dedup();
     Essence { genotype: std::fs::read(folder.file(GENOTYPE_JSON)).unwrap_or_default(), blobs: checkpoint.blobs, told }
-}
-
-/// Without warnings, some of which are of the machine's memory at the moment.
-fn memoryless(text: &str) -> String {
-    text.split("\"warnings\"").next().unwrap_or_default().to_string()
 }
 
 /// What differs, in words.
