@@ -1,15 +1,17 @@
 //! One configuration of the supernet, measured, as one JSON line:
 //! `cargo bench --bench step -- [--channels 16] [--cells 8] [--batch 16] [--size 32] [--threads 2] [--steps 3] [--order 1|2]
-//! [--policy keep|recompute|N] [--keep sep_conv_3x3,skip_connect,…] [--what search|forward]`.
+//! [--policy keep|recompute|N] [--keep sep_conv_3x3,skip_connect,…] [--what search|forward|round [--proxy nr] [--places 49]]`.
 //!
 //! `search` is a complete search step as the engine takes it (architecture step with Adam, weight step with clipping and
-//! SGD), `forward` a pass in evaluation mode. One process is one configuration, so that the peak of memory is its own.
+//! SGD), `forward` a pass in evaluation mode, `round` the default ranking functions on networks without one operation each. One process is one configuration, so that the peak of memory is its own.
 
 use std::time::Instant;
 
 use candle_core::{Device, Tensor};
+use zonas::engine::score::{Evaluator, NetworkEvaluator, Proxy};
 use zonas::nn::{Init, Policy, Supernet, SupernetConfig, Workload};
 use zonas::oneshot::{AdamSettings, Batch, Searcher, Settings, SgdSettings};
+use zonas::proxies::Draw;
 use zonas::space::{CellKind, Mask, Operation};
 
 #[global_allocator]
@@ -41,6 +43,52 @@ fn cpu_seconds() -> f64 {
     (ticks(11) + ticks(12)) / 100.0
 }
 
+/// A leave-one-out round: `--places` networks, evenly spread over the 196 that lack one operation.
+fn round(
+    channels: usize,
+    cells: usize,
+    batch: usize,
+    size: usize,
+    threads: usize,
+    rounds: usize,
+) -> Result<(), Box<dyn std::error::Error>> {
+    rayon::ThreadPoolBuilder::new().num_threads(threads).build_global()?;
+    let layout = match argument("--proxy") {
+        Some(text) => text.chars().map(|c| if c == 'r' { CellKind::Reduction } else { CellKind::Normal }).collect(),
+        None => CellKind::published_layout(cells),
+    };
+    let functions =
+        ["naswot", "nngp_frobenius"].map(zonas::proxies::by_name).into_iter().collect::<Result<Vec<_>, _>>()?;
+    let images = Tensor::randn(0f32, 1.0, (batch, size, size, 3), &Device::Cpu)?;
+    let labels = Tensor::zeros(batch, candle_core::DType::U32, &Device::Cpu)?;
+    let draw = |n| Draw::new(images.clone(), labels.clone(), 2, n);
+    let proxy = Proxy { channels, layout, classes: 10, input_channels: 3 };
+    let mut evaluator = NetworkEvaluator::new(proxy, functions, 2, threads, draw);
+    let mask = Mask::NO_NONE;
+    let all: Vec<_> = mask.places().collect();
+    let count = number("--places", 49).min(all.len());
+    let places: Vec<_> = all.into_iter().step_by(196 / count.max(1)).take(count).collect();
+    let idle = status_mib("VmRSS:");
+    let _ = std::fs::write("/proc/self/clear_refs", "5");
+    evaluator.baseline(&mask, 0)?;
+    let (mut seconds, mut cpu) = (Vec::new(), Vec::new());
+    for _ in 0..=rounds {
+        let (start, before) = (Instant::now(), cpu_seconds());
+        evaluator.without(&mask, &places)?;
+        seconds.push(start.elapsed().as_secs_f64());
+        cpu.push(cpu_seconds() - before);
+    }
+    for list in [&mut seconds, &mut cpu] {
+        list.remove(0);
+        list.sort_by(f64::total_cmp);
+    }
+    let line = serde_json::json!({"what": "round", "channels": channels, "batch": batch, "places": places.len(),
+        "median_s": seconds.get(seconds.len() / 2), "min_s": seconds.first(), "cpu_s": cpu.get(cpu.len() / 2),
+        "peak_over_idle_mib": status_mib("VmHWM:") - idle});
+    println!("{line}");
+    Ok(())
+}
+
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let (channels, cells, batch) = (number("--channels", 16), number("--cells", 8), number("--batch", 16));
     let (threads, steps, size) = (number("--threads", 2), number("--steps", 3), number("--size", 32));
@@ -54,6 +102,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         Some(list) => Mask::uniform(&list.split(',').map(str::parse).collect::<Result<Vec<Operation>, _>>()?),
         None => Mask::FULL,
     };
+    if argument("--what").as_deref() == Some("round") {
+        return round(channels, cells, batch, size, threads, steps);
+    }
     let forward = argument("--what").as_deref() == Some("forward");
     rayon::ThreadPoolBuilder::new().num_threads(threads).build_global()?;
     let layout = CellKind::published_layout(cells);

@@ -1,0 +1,116 @@
+#!/usr/bin/env python3
+"""The search step, the evaluation pass and the leave-one-out round, here and in PyTorch, in turn on one machine.
+
+    benches/compare/run.sh [--rounds 3] [--only search,round] [--json FILE]
+
+Each measurement is a process of its own; both sides alternate, so that drift of the machine hits both. Time is the median
+step of a process; memory its high-water mark over its idle state. `busy` is the share of the machine that others used before
+the round: above a few percent, don't believe the ratios.
+"""
+import argparse
+import json
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+HALF = "max_pool_3x3,avg_pool_3x3,skip_connect,sep_conv_3x3"
+
+
+def cases():
+    """Name, our arguments, theirs, the forms of theirs, and the steps of ours and theirs."""
+    forms = {"published": [], "fastest": ["--channels-last", "--lean", "--skip-none"]}
+    for batch in (16, 64):
+        both = (["--batch", str(batch)], ["search", "--batch", str(batch)])
+        yield f"search step, batch {batch}", {"keep": both[0], "recompute": both[0] + ["--policy", "recompute"]}, both[1], forms
+    yield ("search step, batch 16, 4 of 8 operations",
+           {"keep": ["--batch", "16", "--keep", HALF], "recompute": ["--batch", "16", "--keep", HALF, "--policy", "recompute"]},
+           ["search", "--batch", "16", "--keep", HALF], {"published": []})
+    yield ("second-order step, batch 16", {"keep": ["--batch", "16", "--order", "2"]},
+           ["search", "--batch", "16", "--order", "2"], {"published": []})
+    yield ("second-order step, batch 64", {"keep": ["--batch", "64", "--order", "2"]},
+           ["search", "--batch", "64", "--order", "2"], {"published": []})
+    yield ("leave-one-out, proxy as shipped",
+           {"": ["--what", "round", "--channels", "PROXY", "--proxy", "nr", "--batch", "PICTURES"]},
+           ["round", "--C", "PROXY", "--cells", "nr", "--batch", "PICTURES"], {"": []})
+    yield ("leave-one-out, C=16, 8 cells", {"": ["--what", "round", "--batch", "16", "--places", "14"]},
+           ["round", "--batch", "16", "--places", "14"], {"": []})
+
+
+def busy_share(seconds=0.5):
+    def read():
+        with open("/proc/stat") as f:
+            v = [int(t) for t in f.readline().split()[1:9]]
+        return sum(v) - v[3] - v[4], sum(v)
+    (b0, t0), _ = read(), time.sleep(seconds)
+    b1, t1 = read()
+    return (b1 - b0) / max(1, t1 - t0)
+
+
+def one(command):
+    out = subprocess.run(command, capture_output=True, text=True)
+    if out.returncode != 0:
+        sys.exit(f"{' '.join(command)} failed:\n{out.stderr[-2000:]}")
+    return json.loads(out.stdout.strip().splitlines()[-1])
+
+
+def main():
+    ap = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    ap.add_argument("--ours", required=True, help="the built `step` benchmark")
+    ap.add_argument("--rounds", type=int, default=3)
+    ap.add_argument("--threads", type=int, default=2)
+    ap.add_argument("--only", default="", help="words that a case's name must have one of, comma-separated")
+    ap.add_argument("--proxy", default="2,32", help="channels and pictures of the proxy network")
+    ap.add_argument("--json", help="write everything measured to this file")
+    a = ap.parse_args()
+    channels, pictures = a.proxy.split(",")
+    fill = lambda words: [{"PROXY": channels, "PICTURES": pictures}.get(w, w) for w in words]
+    wanted = [w for w in a.only.split(",") if w]
+    with open("/proc/cpuinfo") as f:
+        cpu = next((l.split(":", 1)[1].strip() for l in f if l.startswith("model name")), platform.processor())
+    machine = {"cpu": cpu, "cores": os.cpu_count(), "threads": a.threads, "system": platform.platform()}
+    print(f"{cpu}, {os.cpu_count()} cores, {a.threads} threads each side, {a.rounds} rounds in turn")
+    head = f"{'case':<42}{'ours':<11}{'PyTorch':<11}{'s':>8}{'s':>9}{'faster':>8}{'(min, max)':>14}{'MiB':>8}{'MiB':>8}{'less':>7}{'busy':>6}"
+    print(head)
+    rows = []
+    for name, ours, theirs, forms in cases():
+        if wanted and not any(w in name for w in wanted):
+            continue
+        steps = ["--steps", "3"] if "64" not in name else ["--steps", "2"]
+        found = {}
+        busy = []
+        for _ in range(a.rounds):
+            for side, extra in [*(("ours", o) for o in ours), *(("torch", f) for f in forms)]:
+                busy.append(busy_share())
+                if side == "ours":
+                    r = one([a.ours, "--threads", str(a.threads), *steps, *fill(ours[extra])])
+                    value = (r["median_s"], r["peak_over_idle_mib"])
+                else:
+                    r = one([sys.executable, os.path.join(HERE, "torch_side.py"), *fill(theirs), *forms[extra],
+                             "--threads", str(a.threads), *steps])
+                    timing = r["timing"].get("step") or r["timing"]["round"]
+                    value = (timing["median_s"], r["peak_delta_mib"])
+                found.setdefault((side, extra), []).append(value)
+        for o in ours:
+            for f in forms:
+                mine, other = found["ours", o], found["torch", f]
+                ratios = sorted(t[0] / m[0] for m, t in zip(mine, other))
+                mid = statistics.median
+                row = {"case": name, "ours": o, "torch": f, "ours_s": mid(m[0] for m in mine), "torch_s": mid(t[0] for t in other),
+                       "faster": mid(ratios), "least": ratios[0], "most": ratios[-1], "ours_mib": mid(m[1] for m in mine),
+                       "torch_mib": mid(t[1] for t in other), "busy": mid(busy)}
+                row["less"] = row["torch_mib"] / row["ours_mib"]
+                rows.append(row)
+                span = f"({row['least']:.1f}, {row['most']:.1f})"
+                print(f"{name:<42}{o:<11}{f:<11}{row['ours_s']:>8.3f}{row['torch_s']:>9.3f}{row['faster']:>7.1f}x{span:>14}"
+                      f"{row['ours_mib']:>8.0f}{row['torch_mib']:>8.0f}{row['less']:>6.1f}x{100 * row['busy']:>5.0f}%", flush=True)
+    if a.json:
+        with open(a.json, "w") as f:
+            json.dump({"machine": machine, "rows": rows}, f, indent=1)
+
+
+if __name__ == "__main__":
+    main()
