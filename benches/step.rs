@@ -52,7 +52,6 @@ fn round(
     threads: usize,
     rounds: usize,
 ) -> Result<(), Box<dyn std::error::Error>> {
-    rayon::ThreadPoolBuilder::new().num_threads(threads).build_global()?;
     let layout = match argument("--proxy") {
         Some(text) => text.chars().map(|c| if c == 'r' { CellKind::Reduction } else { CellKind::Normal }).collect(),
         None => CellKind::published_layout(cells),
@@ -90,6 +89,13 @@ fn round(
 }
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
+    // As the engine does: work starts on a thread of the pool, so that no region has to be handed over.
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(number("--threads", 2)).build()?;
+    pool.install(|| measure().map_err(|e| e.to_string()))?;
+    Ok(())
+}
+
+fn measure() -> Result<(), Box<dyn std::error::Error>> {
     let (channels, cells, batch) = (number("--channels", 16), number("--cells", 8), number("--batch", 16));
     let (threads, steps, size) = (number("--threads", 2), number("--steps", 3), number("--size", 32));
     let order = number("--order", 1) as u8;
@@ -106,7 +112,6 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         return round(channels, cells, batch, size, threads, steps);
     }
     let forward = argument("--what").as_deref() == Some("forward");
-    rayon::ThreadPoolBuilder::new().num_threads(threads).build_global()?;
     let layout = CellKind::published_layout(cells);
     let config = SupernetConfig { channels, classes: 10, input_channels: 3, layout, stem_multiplier: 3, mask, policy };
     let batch_of = |n: usize, size: usize| -> Result<Batch, candle_core::Error> {

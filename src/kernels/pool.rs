@@ -1,7 +1,7 @@
 //! 3x3 pooling of one image with padding 1.
 
 use super::depthwise::{self, Load, Shape};
-use super::simd::{Simd, dispatch};
+use super::simd::{Simd, dispatch, load, store};
 
 /// Shape of a 3x3 pooling; the output is `[ceil(H / stride), ceil(W / stride), C]`.
 pub fn shape(height: usize, width: usize, channels: usize, stride: usize) -> Shape {
@@ -79,13 +79,12 @@ unsafe fn max_run_body<S: Simd>(p: &Plan, x: *const f32, out: *mut f32) {
     let (count, length) = runs(p);
     for y in 0..p.rows {
         for r in 0..count {
-            let mut i = 0;
+            let (mut i, to) = (0, (y * p.pixels + r) * p.channels);
             while i < length {
                 let n = (length - i).min(S::LANES);
                 unsafe {
                     let at = x.add(y * p.stride * p.row + r * p.stride * p.channels + i);
-                    let (best, _) = window::<S>(p, at, n);
-                    S::store_partial(out.add((y * p.pixels + r) * p.channels + i), best, n);
+                    store::<S>(out.add(to + i), greatest::<S>(p, at, n), n);
                 }
                 i += n;
             }
@@ -93,18 +92,31 @@ unsafe fn max_run_body<S: Simd>(p: &Plan, x: *const f32, out: *mut f32) {
     }
 }
 
-/// The greatest value of a window and which of its nine places has it first.
+/// The greatest value of a window.
 #[inline(always)]
-unsafe fn window<S: Simd>(p: &Plan, x: *const f32, n: usize) -> (S::V, S::V) {
+unsafe fn greatest<S: Simd>(p: &Plan, x: *const f32, n: usize) -> S::V {
     unsafe {
-        let mut best = S::load_partial(x, n);
+        let mut best = load::<S>(x, n);
+        for t in 1..9 {
+            let v = load::<S>(x.add((t / 3) * p.row + (t % 3) * p.channels), n);
+            best = S::if_gt(v, best, v, best);
+        }
+        best
+    }
+}
+
+/// Which of its nine places has a window's greatest value first.
+#[inline(always)]
+unsafe fn place_of<S: Simd>(p: &Plan, x: *const f32, n: usize) -> S::V {
+    unsafe {
+        let mut best = load::<S>(x, n);
         let mut place = S::splat(0.0);
         for t in 1..9 {
-            let v = S::load_partial(x.add((t / 3) * p.row + (t % 3) * p.channels), n);
+            let v = load::<S>(x.add((t / 3) * p.row + (t % 3) * p.channels), n);
             place = S::if_gt(v, best, S::splat(t as f32), place);
             best = S::if_gt(v, best, v, best);
         }
-        (best, place)
+        place
     }
 }
 
@@ -113,19 +125,19 @@ unsafe fn max_scatter_body<S: Simd>(p: &Plan, x: *const f32, d: *const f32, to: 
     let (count, length) = runs(p);
     for y in 0..p.rows {
         for r in 0..count {
-            let mut i = 0;
+            let (mut i, from) = (0, (y * p.pixels + r) * p.channels);
             while i < length {
                 let n = (length - i).min(S::LANES);
                 unsafe {
                     let at = y * p.stride * p.row + r * p.stride * p.channels + i;
-                    let (_, place) = window::<S>(p, x.add(at), n);
-                    let g = S::load_partial(d.add((y * p.pixels + r) * p.channels + i), n);
+                    let place = place_of::<S>(p, x.add(at), n);
+                    let g = load::<S>(d.add(from + i), n);
                     for t in 0..9 {
                         let q = to.add(at + (t / 3) * p.row + (t % 3) * p.channels);
                         // place == t, for whole numbers.
                         let mut v = S::if_gt(place, S::splat(t as f32 - 0.5), g, S::splat(0.0));
                         v = S::if_gt(place, S::splat(t as f32 + 0.5), S::splat(0.0), v);
-                        S::store_partial(q, S::add(S::load_partial(q, n), v), n);
+                        store::<S>(q, S::add(load::<S>(q, n), v), n);
                     }
                 }
                 i += n;
