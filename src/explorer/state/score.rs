@@ -214,6 +214,8 @@ impl Scoring {
                 }
             }
         }
+        // A round takes at least one operation: a damaged line may name any other.
+        let round = round.min(Place::all().count());
         self.before.truncate(round);
         self.before.resize(round + 1, self.done);
     }
