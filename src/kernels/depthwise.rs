@@ -320,33 +320,22 @@ unsafe fn line<S: Simd, const K: usize, const T: usize, const PARTIAL: bool>(
 ) {
     unsafe {
         // Neighbouring outputs read the same inputs, which then are loaded once.
-        if !PARTIAL && in_step == p.channels {
-            match p.dilation {
-                1 => return sliding_line::<S, K, T, 1>(p, x, w, out, count, in_step, out_step),
-                2 => return sliding_line::<S, K, T, 2>(p, x, w, out, count, in_step, out_step),
-                _ => {}
+        match p.dilation {
+            1 if !PARTIAL && in_step == p.channels => {
+                blocks::<S, K, T, PARTIAL, 1>(p, x, w, out, count, in_step, out_step, n);
             }
-        }
-        let mut i = 0;
-        if S::LANES == 16 {
-            while i + 8 <= count {
-                vectors::<S, K, T, 8, PARTIAL>(p, x.add(i * in_step), w, out.add(i * out_step), in_step, out_step, n);
-                i += 8;
+            2 if !PARTIAL && in_step == p.channels => {
+                blocks::<S, K, T, PARTIAL, 2>(p, x, w, out, count, in_step, out_step, n);
             }
-        }
-        while i + 4 <= count {
-            vectors::<S, K, T, 4, PARTIAL>(p, x.add(i * in_step), w, out.add(i * out_step), in_step, out_step, n);
-            i += 4;
-        }
-        while i < count {
-            vectors::<S, K, T, 1, PARTIAL>(p, x.add(i * in_step), w, out.add(i * out_step), in_step, out_step, n);
-            i += 1;
+            _ => blocks::<S, K, T, PARTIAL, 0>(p, x, w, out, count, in_step, out_step, n),
         }
     }
 }
 
+/// Outputs by as many as there are registers for: sums, one row of taps and an input fit 32 with eight, 16 with four. `D` is
+/// the dilation where inputs are shared, else 0.
 #[inline(always)]
-unsafe fn sliding_line<S: Simd, const K: usize, const T: usize, const D: usize>(
+unsafe fn blocks<S: Simd, const K: usize, const T: usize, const PARTIAL: bool, const D: usize>(
     p: &Plan,
     x: *const f32,
     w: &[S::V; T],
@@ -354,58 +343,33 @@ unsafe fn sliding_line<S: Simd, const K: usize, const T: usize, const D: usize>(
     count: usize,
     in_step: usize,
     out_step: usize,
+    n: usize,
 ) {
     unsafe {
         let mut i = 0;
-        // Accumulators, one row of taps and an input fit 32 registers with eight outputs at a time, 16 with four.
         if S::LANES == 16 {
             while i + 8 <= count {
-                sliding::<S, K, T, D, 8>(p, x.add(i * in_step), w, out.add(i * out_step), in_step, out_step);
+                let (x, out) = (x.add(i * in_step), out.add(i * out_step));
+                vectors::<S, K, T, PARTIAL, D, 8>(p, x, w, out, in_step, out_step, n);
                 i += 8;
             }
         }
         while i + 4 <= count {
-            sliding::<S, K, T, D, 4>(p, x.add(i * in_step), w, out.add(i * out_step), in_step, out_step);
+            let (x, out) = (x.add(i * in_step), out.add(i * out_step));
+            vectors::<S, K, T, PARTIAL, D, 4>(p, x, w, out, in_step, out_step, n);
             i += 4;
         }
         while i < count {
-            sliding::<S, K, T, D, 1>(p, x.add(i * in_step), w, out.add(i * out_step), in_step, out_step);
+            let (x, out) = (x.add(i * in_step), out.add(i * out_step));
+            vectors::<S, K, T, PARTIAL, D, 1>(p, x, w, out, in_step, out_step, n);
             i += 1;
         }
     }
 }
 
-/// `U` neighbouring outputs; tap `kx` of output `u` reads input `u + kx · D`.
+/// `U` outputs. Where inputs are shared, tap `kx` of output `u` reads input `u + kx · D`.
 #[inline(always)]
-unsafe fn sliding<S: Simd, const K: usize, const T: usize, const D: usize, const U: usize>(
-    p: &Plan,
-    x: *const f32,
-    w: &[S::V; T],
-    out: *mut f32,
-    in_step: usize,
-    out_step: usize,
-) {
-    unsafe {
-        let mut acc = [S::splat(0.0); U];
-        for ky in 0..K {
-            let row = x.add(ky * p.tap_row);
-            for j in 0..U + (K - 1) * D {
-                let v = S::load(row.add(j * in_step));
-                for kx in 0..K {
-                    if j >= kx * D && j - kx * D < U {
-                        acc[j - kx * D] = S::fma(v, w[ky * K + kx], acc[j - kx * D]);
-                    }
-                }
-            }
-        }
-        for (u, a) in acc.iter().enumerate() {
-            S::store(out.add(u * out_step), *a);
-        }
-    }
-}
-
-#[inline(always)]
-unsafe fn vectors<S: Simd, const K: usize, const T: usize, const U: usize, const PARTIAL: bool>(
+unsafe fn vectors<S: Simd, const K: usize, const T: usize, const PARTIAL: bool, const D: usize, const U: usize>(
     p: &Plan,
     x: *const f32,
     w: &[S::V; T],
@@ -419,11 +383,22 @@ unsafe fn vectors<S: Simd, const K: usize, const T: usize, const U: usize, const
         let step = p.dilation * p.channels;
         for ky in 0..K {
             let row = x.add(ky * p.tap_row);
-            for kx in 0..K {
-                for (u, a) in acc.iter_mut().enumerate() {
-                    let at = row.add(kx * step + u * in_step);
-                    let v = if PARTIAL { S::load_partial(at, n) } else { S::load(at) };
-                    *a = S::fma(v, w[ky * K + kx], *a);
+            if D > 0 {
+                for j in 0..U + (K - 1) * D {
+                    let v = S::load(row.add(j * in_step));
+                    for kx in 0..K {
+                        if j >= kx * D && j - kx * D < U {
+                            acc[j - kx * D] = S::fma(v, w[ky * K + kx], acc[j - kx * D]);
+                        }
+                    }
+                }
+            } else {
+                for kx in 0..K {
+                    for (u, a) in acc.iter_mut().enumerate() {
+                        let at = row.add(kx * step + u * in_step);
+                        let v = if PARTIAL { S::load_partial(at, n) } else { S::load(at) };
+                        *a = S::fma(v, w[ky * K + kx], *a);
+                    }
                 }
             }
         }

@@ -84,7 +84,8 @@ unsafe fn max_run_body<S: Simd>(p: &Plan, x: *const f32, out: *mut f32) {
                 let n = (length - i).min(S::LANES);
                 unsafe {
                     let at = x.add(y * p.stride * p.row + r * p.stride * p.channels + i);
-                    store::<S>(out.add(to + i), greatest::<S>(p, at, n), n);
+                    let (best, _) = window::<S>(p, at, n);
+                    store::<S>(out.add(to + i), best, n);
                 }
                 i += n;
             }
@@ -92,22 +93,9 @@ unsafe fn max_run_body<S: Simd>(p: &Plan, x: *const f32, out: *mut f32) {
     }
 }
 
-/// The greatest value of a window.
+/// The greatest value of a window and which of its nine places has it first.
 #[inline(always)]
-unsafe fn greatest<S: Simd>(p: &Plan, x: *const f32, n: usize) -> S::V {
-    unsafe {
-        let mut best = load::<S>(x, n);
-        for t in 1..9 {
-            let v = load::<S>(x.add((t / 3) * p.row + (t % 3) * p.channels), n);
-            best = S::if_gt(v, best, v, best);
-        }
-        best
-    }
-}
-
-/// Which of its nine places has a window's greatest value first.
-#[inline(always)]
-unsafe fn place_of<S: Simd>(p: &Plan, x: *const f32, n: usize) -> S::V {
+unsafe fn window<S: Simd>(p: &Plan, x: *const f32, n: usize) -> (S::V, S::V) {
     unsafe {
         let mut best = load::<S>(x, n);
         let mut place = S::splat(0.0);
@@ -116,7 +104,7 @@ unsafe fn place_of<S: Simd>(p: &Plan, x: *const f32, n: usize) -> S::V {
             place = S::if_gt(v, best, S::splat(t as f32), place);
             best = S::if_gt(v, best, v, best);
         }
-        place
+        (best, place)
     }
 }
 
@@ -130,7 +118,7 @@ unsafe fn max_scatter_body<S: Simd>(p: &Plan, x: *const f32, d: *const f32, to: 
                 let n = (length - i).min(S::LANES);
                 unsafe {
                     let at = y * p.stride * p.row + r * p.stride * p.channels + i;
-                    let place = place_of::<S>(p, x.add(at), n);
+                    let (_, place) = window::<S>(p, x.add(at), n);
                     let g = load::<S>(d.add(from + i), n);
                     for t in 0..9 {
                         let q = to.add(at + (t / 3) * p.row + (t % 3) * p.channels);
