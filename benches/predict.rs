@@ -6,7 +6,7 @@ use candle_core::{DType, Device, Tensor};
 use rand::seq::IndexedRandom;
 use zonas::device::Meter;
 use zonas::nn::{Init, Policy, Supernet, SupernetConfig, Workload};
-use zonas::oneshot::{AdamSettings, Batch, Searcher, Settings, SgdSettings};
+use zonas::oneshot::{Batch, Searcher, Settings};
 use zonas::random::stream;
 use zonas::space::{CellKind, Mask};
 
@@ -47,11 +47,7 @@ fn measure(config: &SupernetConfig, work: &Workload, seed: u64) -> Result<(), Bo
             let meter = Meter::begin();
             let mut net = Supernet::new(config)?;
             net.initialise(Init::Default, seed)?;
-            let settings = Settings {
-                sgd: SgdSettings { momentum: 0.9, weight_decay: 3e-4, clip: 5.0 },
-                adam: AdamSettings { learning_rate: 3e-4, beta1: 0.5, beta2: 0.999, weight_decay: 1e-3 },
-                order: if work.second_order { 2 } else { 1 },
-            };
+            let settings = Settings::published(if work.second_order { 2 } else { 1 });
             let mut searcher = Searcher::new(net, settings, seed)?;
             for _ in 0..2 {
                 searcher.step(&batch, Some(&batch), 0.025)?;

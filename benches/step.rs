@@ -8,9 +8,10 @@
 use std::time::Instant;
 
 use candle_core::{Device, Tensor};
+use zonas::device::{Meter, used_bytes};
 use zonas::engine::score::{Evaluator, NetworkEvaluator, Proxy};
 use zonas::nn::{Init, Policy, Supernet, SupernetConfig, Workload};
-use zonas::oneshot::{AdamSettings, Batch, Searcher, Settings, SgdSettings};
+use zonas::oneshot::{Batch, Searcher, Settings};
 use zonas::proxies::Draw;
 use zonas::space::{CellKind, Mask, Operation};
 
@@ -28,11 +29,8 @@ fn number(name: &str, default: usize) -> usize {
     argument(name).and_then(|v| v.parse().ok()).unwrap_or(default)
 }
 
-fn status_mib(field: &str) -> f64 {
-    let text = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line =
-        text.lines().find(|l| l.starts_with(field)).and_then(|l| l.split_whitespace().nth(1)?.parse::<f64>().ok());
-    line.map_or(f64::NAN, |kib| kib / 1024.0)
+fn mib(bytes: Option<u64>) -> f64 {
+    bytes.map_or(f64::NAN, |b| b as f64 / MIB)
 }
 
 /// Seconds of processor time of this process.
@@ -67,8 +65,7 @@ fn round(
     let all: Vec<_> = mask.places().collect();
     let count = number("--places", 49).min(all.len());
     let places: Vec<_> = all.into_iter().step_by(196 / count.max(1)).take(count).collect();
-    let idle = status_mib("VmRSS:");
-    let _ = std::fs::write("/proc/self/clear_refs", "5");
+    let meter = Meter::begin();
     evaluator.baseline(&mask, 0)?;
     let (mut seconds, mut cpu) = (Vec::new(), Vec::new());
     for _ in 0..=rounds {
@@ -83,7 +80,7 @@ fn round(
     }
     let line = serde_json::json!({"what": "round", "channels": channels, "batch": batch, "places": places.len(),
         "median_s": seconds.get(seconds.len() / 2), "min_s": seconds.first(), "cpu_s": cpu.get(cpu.len() / 2),
-        "peak_over_idle_mib": status_mib("VmHWM:") - idle});
+        "peak_over_idle_mib": mib(meter.peak_over_start())});
     println!("{line}");
     Ok(())
 }
@@ -124,11 +121,7 @@ fn measure() -> Result<(), Box<dyn std::error::Error>> {
     let searcher_of = |config: &SupernetConfig| -> Result<Searcher, Box<dyn std::error::Error>> {
         let mut net = Supernet::new(config)?;
         net.initialise(Init::Default, 2)?;
-        let settings = Settings {
-            sgd: SgdSettings { momentum: 0.9, weight_decay: 3e-4, clip: 5.0 },
-            adam: AdamSettings { learning_rate: 3e-4, beta1: 0.5, beta2: 0.999, weight_decay: 1e-3 },
-            order,
-        };
+        let settings = Settings::published(order);
         Ok(Searcher::new(net, settings, 2)?)
     };
     if !std::env::args().any(|a| a == "--cold") {
@@ -138,8 +131,8 @@ fn measure() -> Result<(), Box<dyn std::error::Error>> {
         searcher_of(&tiny)?.step(&batch, Some(&batch), 0.025)?;
     }
     let batch_of = batch_of(batch, size)?;
-    let idle = status_mib("VmRSS:");
-    let reset = std::fs::write("/proc/self/clear_refs", "5").is_ok();
+    let idle = used_bytes();
+    let meter = Meter::begin();
     zonas::device::reset_peak();
     let live = zonas::device::pages().live_bytes;
     let mut searcher = searcher_of(&config)?;
@@ -168,7 +161,7 @@ fn measure() -> Result<(), Box<dyn std::error::Error>> {
             "size": size, "order": order, "threads": threads, "policy": format!("{policy:?}"), "kept": mask.count(),
             "simd": zonas::kernels::level().name(), "loss": losses.first(), "median_s": seconds.get(seconds.len() / 2),
             "min_s": seconds.first(), "cpu_s": cpu.get(cpu.len() / 2), "cpu_min_s": cpu.first(),
-            "peak_over_idle_mib": status_mib("VmHWM:") - idle, "peak_reset": reset, "idle_mib": idle,
+            "peak_over_idle_mib": mib(meter.peak_over_start()), "idle_mib": mib(idle),
             "predicted_mib": predicted.bytes() as f64 / MIB, "predicted_overhead_mib": predicted.overhead as f64 / MIB,
             "pages_peak_mib": (zonas::device::pages().peak_bytes - live) as f64 / MIB, "fresh_mib": fresh,
         })

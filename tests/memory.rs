@@ -4,7 +4,7 @@
 use candle_core::{DType, Device, Tensor};
 use zonas::device::{pages, reset_peak};
 use zonas::nn::{Init, Policy, Supernet, SupernetConfig, Workload};
-use zonas::oneshot::{AdamSettings, Batch, Searcher, Settings, SgdSettings};
+use zonas::oneshot::{Batch, Searcher, Settings};
 use zonas::space::{CellKind, Mask, Operation};
 
 #[global_allocator]
@@ -26,11 +26,7 @@ fn batch(images: usize) -> Batch {
 fn searcher(config: &SupernetConfig, order: u8) -> Searcher {
     let mut net = Supernet::new(config).unwrap();
     net.initialise(Init::Default, 1).unwrap();
-    let settings = Settings {
-        sgd: SgdSettings { momentum: 0.9, weight_decay: 3e-4, clip: 5.0 },
-        adam: AdamSettings { learning_rate: 3e-4, beta1: 0.5, beta2: 0.999, weight_decay: 1e-3 },
-        order,
-    };
+    let settings = Settings::published(order);
     Searcher::new(net, settings, 1).unwrap()
 }
 

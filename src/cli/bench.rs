@@ -10,7 +10,7 @@ use crate::engine::score::{Evaluator, NetworkEvaluator, Proxy};
 use crate::explorer::text;
 use crate::kernels::{self, matrix};
 use crate::nn::{Init, NnError, Policy, Supernet, SupernetConfig, Workload};
-use crate::oneshot::{AdamSettings, Batch, Searcher, Settings, SgdSettings};
+use crate::oneshot::{Batch, Searcher, Settings};
 use crate::proxies::{self, Draw};
 use crate::space::count::Network;
 use crate::space::{CellKind, Mask};
@@ -81,11 +81,7 @@ fn step(config: &SupernetConfig, images: usize, steps: usize) -> Result<(f64, Op
     let meter = Meter::begin();
     let mut net = Supernet::new(config)?;
     net.initialise(Init::Default, 2)?;
-    let settings = Settings {
-        sgd: SgdSettings { momentum: 0.9, weight_decay: 3e-4, clip: 5.0 },
-        adam: AdamSettings { learning_rate: 3e-4, beta1: 0.5, beta2: 0.999, weight_decay: 1e-3 },
-        order: 1,
-    };
+    let settings = Settings::published(1);
     let mut searcher = Searcher::new(net, settings, 2)?;
     searcher.step(&batch, Some(&batch), 0.025)?;
     let mut seconds = Vec::with_capacity(steps);

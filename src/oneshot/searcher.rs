@@ -22,6 +22,17 @@ pub struct Settings {
     pub order: u8,
 }
 
+impl Settings {
+    /// SGD and Adam as in DARTS, without the schedule.
+    pub fn published(order: u8) -> Settings {
+        Settings {
+            sgd: SgdSettings { momentum: 0.9, weight_decay: 3e-4, clip: 5.0 },
+            adam: AdamSettings { learning_rate: 3e-4, beta1: 0.5, beta2: 0.999, weight_decay: 1e-3 },
+            order,
+        }
+    }
+}
+
 /// What one step has seen.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct StepReport {
