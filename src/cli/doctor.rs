@@ -6,10 +6,13 @@ use color_eyre::eyre;
 use super::{Exit, Output, Place};
 use crate::data::{self, OpenOptions};
 use crate::device;
+use crate::engine::plan::{DataShape, Planner};
 use crate::explorer::text;
 use crate::explorer::theme::ColorDepth;
 use crate::kernels;
+use crate::nn::Policy;
 use crate::run::{self, config::Config};
+use crate::space::Mask;
 
 #[derive(Args, Debug)]
 pub struct DoctorArguments {
@@ -34,24 +37,9 @@ pub fn run(place: &Place, a: &DoctorArguments) -> eyre::Result<Exit> {
         None => line("memory", "not available on this system".into())?,
     }
     let c = Config::default();
-    let footprint = |batch| {
-        let net = crate::nn::SupernetConfig {
-            channels: c.search.channels,
-            classes: 10,
-            input_channels: 3,
-            layout: crate::space::CellKind::published_layout(c.search.cells),
-            stem_multiplier: 3,
-            mask: crate::space::Mask::FULL,
-            policy: crate::nn::Policy::Keep,
-        };
-        let threads = crate::device::threads(c.device.threads);
-        let work = crate::nn::Workload { images: batch, height: 32, width: 32, second_order: false, threads };
-        net.search_footprint(&work).bytes()
-    };
-    line(
-        "",
-        format!("the published search (batch 64, 32x32) needs about {} uncut", text::bytes(footprint(c.search.batch))),
-    )?;
+    let cifar = DataShape { classes: 10, channels: 3, height: 32, width: 32 };
+    let published = Planner::new(&c, cifar, None, device::threads(c.device.threads)).bytes(Mask::FULL, Policy::Keep);
+    line("", format!("the published search (batch 64, 32x32) needs about {} uncut", text::bytes(published)))?;
     let terminal = std::io::stdout().is_terminal() && std::io::stdin().is_terminal();
     let term = std::env::var("TERM").unwrap_or_else(|_| "not set".into());
     let size = crossterm::terminal::size().ok().filter(|_| terminal);

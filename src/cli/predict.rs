@@ -6,8 +6,8 @@ use super::settings::SettingArguments;
 use super::{Exit, Output, Place};
 use crate::engine::plan::{Plan, Planner};
 use crate::explorer::text;
-use crate::space::cut::{Cutter, Source, level_of};
-use crate::space::{Mask, OPERATIONS};
+use crate::space::Mask;
+use crate::space::cut::{Cutter, Source};
 
 #[derive(Args, Debug)]
 pub struct PredictArguments {
@@ -36,7 +36,7 @@ struct Row {
 
 fn row(planner: &Planner, what: &str, xi: Option<f64>, mask: Mask) -> Row {
     let Plan { policy, bytes, fits } = planner.plan(mask);
-    let of = |p| planner.bytes(mask, p);
+    let of = planner.by_policy(mask);
     Row {
         what: what.into(),
         xi,
@@ -59,15 +59,13 @@ pub fn run(place: &Place, a: &PredictArguments) -> eyre::Result<Exit> {
         None => (a.settings.config()?, Vec::new(), None),
     };
     let planner = crate::engine::plan::of_settings(&config)?;
-    let space = if config.score.none == "compete" { Mask::FULL } else { Mask::NO_NONE };
-    let cutter = Cutter { space, order, seed: config.seed };
+    let cutter = Cutter { space: config.space(), order, seed: config.seed };
     let mut rows = vec![row(&planner, "full space", None, Mask::FULL)];
     if let Some(mask) = confirmed {
         rows.push(row(&planner, "the run's cut", None, mask));
     }
     let scored = !cutter.order.is_empty();
-    let most = (0..OPERATIONS).filter(|i| space.places().any(|p| p.operation.index() == *i)).count();
-    for xi in (1..=most).rev().map(level_of) {
+    for xi in cutter.levels() {
         for source in Source::ALL.into_iter().filter(|s| scored || *s != Source::Scores) {
             rows.push(row(&planner, source.name(), Some(xi), cutter.automatic(source, xi)));
         }

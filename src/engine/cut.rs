@@ -111,7 +111,7 @@ impl<'a> Cutting<'a> {
     fn describe(&self) -> Cut {
         let now = self.history.now();
         let mask = self.mask();
-        let memory_bytes = self.planner.plan(mask).bytes;
+        let plan = self.planner.plan(mask);
         let mut warnings = self.cutter.warnings(&mask);
         if now.source == Source::Scores {
             let gone = |p: &Place| self.setup.space.contains(*p) && !mask.contains(*p);
@@ -124,13 +124,15 @@ impl<'a> Cutting<'a> {
         if let Err(reason) = searchable(&mask) {
             warnings.push(reason);
         }
-        warnings.extend(self.planner.too_little(mask));
+        if !plan.fits {
+            warnings.push(self.planner.ways_out(mask, &plan));
+        }
         Cut {
             xi: now.xi,
             mask,
             by_hand: self.cutter.by_hand(now),
             source: now.source.name().into(),
-            memory_bytes,
+            memory_bytes: plan.bytes,
             full_memory_bytes: self.full_bytes,
             warnings,
         }

@@ -1,7 +1,9 @@
 //! What a search will need, known before anything runs: a pure function of settings, data, mask and memory policy.
 
+use std::sync::Arc;
+
 use super::{EngineError, Past};
-use crate::data;
+use crate::data::{self, DataError, Dataset};
 use crate::device;
 use crate::nn::{Policy, SupernetConfig, Workload};
 use crate::run::RunFolder;
@@ -16,6 +18,12 @@ pub struct DataShape {
     pub channels: usize,
     pub height: usize,
     pub width: usize,
+}
+
+impl DataShape {
+    pub fn of(about: &data::Summary) -> DataShape {
+        DataShape { classes: about.classes(), channels: about.channels, height: about.height, width: about.width }
+    }
 }
 
 /// How a search would run under a mask.
@@ -46,16 +54,18 @@ pub fn budget(config: &Config) -> Option<u64> {
     config.memory_budget().or_else(|| device::machine_memory().map(|m| m.available_bytes - m.available_bytes / MARGIN))
 }
 
+/// Opens the data that settings name.
+pub(super) fn open(config: &Config) -> Result<Arc<dyn Dataset>, DataError> {
+    let size = Some(config.data.size).filter(|side| *side > 0);
+    data::open(&config.data.source, &data::OpenOptions { seed: config.seed, size })
+}
+
 /// The planner of some settings: opens the data for its sizes.
 ///
 /// # Errors
 /// The data's.
 pub fn of_settings(config: &Config) -> Result<Planner, EngineError> {
-    let size = Some(config.data.size).filter(|side| *side > 0);
-    let dataset = data::open(&config.data.source, &data::OpenOptions { seed: config.seed, size })?;
-    let about = dataset.summary();
-    let shape =
-        DataShape { classes: about.classes(), channels: about.channels, height: about.height, width: about.width };
+    let shape = DataShape::of(open(config)?.summary());
     Ok(Planner::new(config, shape, budget(config), device::threads(config.device.threads)))
 }
 
@@ -91,6 +101,11 @@ impl Planner {
 
     /// Predicted peak bytes over the idle process.
     pub fn bytes(&self, mask: Mask, policy: Policy) -> u64 {
+        self.by_policy(mask)(policy)
+    }
+
+    /// The same for several policies.
+    pub fn by_policy(&self, mask: Mask) -> impl Fn(Policy) -> u64 + use<> {
         let (search, shape) = (&self.config.search, &self.shape);
         let work = Workload {
             images: search.batch,
@@ -102,14 +117,16 @@ impl Planner {
         // Batches of both halves that are ready or in the making.
         let batch = search.batch * (shape.height * shape.width * shape.channels + 1) * size_of::<f32>();
         let batches = 2 * (self.config.data.prefetch + 2) * batch;
-        self.network(mask, policy).search_footprint(&work).bytes() + batches as u64
+        let footprint = self.network(mask, Policy::Keep).search_footprints(&work);
+        move |policy| footprint(policy).bytes() + batches as u64
     }
 
     /// The setting's policy; where that is `auto`, the fastest that fits: all cells keep, or as few as possible, from the
     /// first, compute again.
     pub fn plan(&self, mask: Mask) -> Plan {
+        let by_policy = self.by_policy(mask);
         let of = |policy| {
-            let bytes = self.bytes(mask, policy);
+            let bytes = by_policy(policy);
             Plan { policy, bytes, fits: self.budget.is_none_or(|b| bytes <= b) }
         };
         match self.config.device.memory.as_str() {
@@ -129,12 +146,17 @@ impl Planner {
         }
     }
 
-    /// Why a search under this mask can't run in the budget, with the ways out; `None` if it can.
-    pub fn too_little(&self, mask: Mask) -> Option<String> {
+    /// The plan, if it fits.
+    ///
+    /// # Errors
+    /// Why a search under this mask can't run in the budget, with the ways out.
+    pub fn within(&self, mask: Mask) -> Result<Plan, String> {
         let plan = self.plan(mask);
-        if plan.fits {
-            return None;
-        }
+        if plan.fits { Ok(plan) } else { Err(self.ways_out(mask, &plan)) }
+    }
+
+    /// What is to be told of a plan that does not fit.
+    pub fn ways_out(&self, mask: Mask, plan: &Plan) -> String {
         let with = |change: &dyn Fn(&mut Config)| {
             let mut other = self.clone();
             change(&mut other.config);
@@ -160,11 +182,11 @@ impl Planner {
         let mib = |b: u64| b.div_ceil(1 << 20);
         let ways =
             if ways.is_empty() { "nothing less than a smaller network would do".into() } else { ways.join(", or ") };
-        Some(format!(
+        format!(
             "the search needs about {} MiB and may take {} MiB; what would fit: {ways}; or raise device.memory_budget",
             mib(plan.bytes),
             mib(self.budget.unwrap_or(0)),
-        ))
+        )
     }
 }
 
@@ -195,8 +217,8 @@ mod tests {
 
     #[test]
     fn too_little_memory_is_told_with_ways_out() {
-        assert_eq!(planner(600).too_little(Mask::FULL), None);
-        let text = planner(60).too_little(Mask::FULL).unwrap();
+        assert!(planner(600).within(Mask::FULL).is_ok());
+        let text = planner(60).within(Mask::FULL).unwrap_err();
         for way in ["may take 60 MiB", "search.batch = 4", "a cut of ξ ≥", "search.channels = 8"] {
             assert!(text.contains(way), "{text}");
         }
@@ -206,6 +228,6 @@ mod tests {
     fn what_it_says_fits_does() {
         let mut config = Config::default();
         config.search.batch = 4;
-        assert!(Planner::new(&config, CIFAR, Some(60 << 20), 2).too_little(Mask::FULL).is_none());
+        assert!(Planner::new(&config, CIFAR, Some(60 << 20), 2).within(Mask::FULL).is_ok());
     }
 }

@@ -59,10 +59,7 @@ pub(super) fn run(
     let config = &setup.config.search;
     let clock = control.begin(Stage::Search)?;
     let planner = setup.planner();
-    if let Some(reason) = planner.too_little(mask) {
-        return Err(EngineError::TooLittle(reason));
-    }
-    let plan = planner.plan(mask);
+    let plan = planner.within(mask).map_err(EngineError::TooLittle)?;
     let mut net = Supernet::new(&planner.network(mask, plan.policy))?;
     net.initialise(Init::Default, setup.config.seed)?;
     let mut searcher = Searcher::new(net, setup.search_settings(), setup.config.seed)?;

@@ -35,9 +35,7 @@ impl<'a> Setup<'a> {
     pub fn new(config: &'a Config, threads: usize) -> Result<Setup<'a>, EngineError> {
         config.check()?;
         let functions: Vec<_> = config.score.functions.iter().map(|n| proxies::by_name(n)).collect::<Result<_, _>>()?;
-        let size = Some(config.data.size).filter(|side| *side > 0);
-        let options = data::OpenOptions { seed: config.seed, size };
-        let dataset = data::open(&config.data.source, &options)?;
+        let dataset = plan::open(config)?;
         let pictures = data::limited(&*dataset, config.seed, config.data.limit);
         let halves = data::halves(&*dataset, config.seed, config.data.limit, config.search.train_share)?;
         let setup = Setup {
@@ -47,7 +45,7 @@ impl<'a> Setup<'a> {
             pictures,
             halves,
             functions,
-            space: if config.score.none == "compete" { Mask::FULL } else { Mask::NO_NONE },
+            space: config.space(),
             budget: plan::budget(config),
         };
         setup.augment().check(setup.dataset.summary())?;
@@ -56,12 +54,11 @@ impl<'a> Setup<'a> {
         data::check_batch("the alphas' half", setup.halves.alphas.len(), config.search.batch)?;
         // Whatever the cut will be, it needs at least as much as the cheapest one at its level.
         let cutter = Cutter { space: setup.space, order: Vec::new(), seed: config.seed };
-        match setup.planner().too_little(cutter.automatic(Source::Cheapest, config.cut.xi)) {
-            Some(reason) => {
-                Err(EngineError::TooLittle(format!("even with the cheapest cut at ξ {}, {reason}", config.cut.xi)))
-            }
-            None => Ok(setup),
-        }
+        let least = cutter.automatic(Source::Cheapest, config.cut.xi);
+        setup.planner().within(least).map_err(|reason| {
+            EngineError::TooLittle(format!("even with the cheapest cut at ξ {}, {reason}", config.cut.xi))
+        })?;
+        Ok(setup)
     }
 
     pub fn augment(&self) -> Augment {
@@ -71,12 +68,7 @@ impl<'a> Setup<'a> {
 
     /// What searches under other masks would need.
     pub fn planner(&self) -> Planner {
-        Planner::new(self.config, self.shape(), self.budget, self.threads)
-    }
-
-    fn shape(&self) -> DataShape {
-        let about = self.dataset.summary();
-        DataShape { classes: about.classes(), channels: about.channels, height: about.height, width: about.width }
+        Planner::new(self.config, DataShape::of(self.dataset.summary()), self.budget, self.threads)
     }
 
     pub fn search_settings(&self) -> Settings {

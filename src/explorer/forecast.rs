@@ -7,8 +7,8 @@ use super::state::State;
 use crate::engine::plan::{DataShape, Planner};
 use crate::run::config::Config;
 use crate::run::event::RunStarted;
-use crate::space::cut::{Cutter, Source, level_of};
-use crate::space::{Mask, OPERATIONS, Place};
+use crate::space::cut::{Cutter, Source};
+use crate::space::{Mask, Place};
 
 /// One level of the removal order.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -55,11 +55,9 @@ impl Basis {
 
     pub fn forecast(&self) -> Forecast {
         let cutter = |seed| Cutter { space: self.run.space, order: self.order.clone(), seed };
-        let most = (0..OPERATIONS).filter(|i| self.run.space.places().any(|p| p.operation.index() == *i)).count();
-        let levels = (1..=most)
-            .rev()
-            .map(|kept| {
-                let xi = level_of(kept);
+        let levels = cutter(0)
+            .levels()
+            .map(|xi| {
                 let mask = cutter(0).automatic(Source::Scores, xi);
                 let random = (0..RANDOM).map(|seed| self.bytes(cutter(seed).automatic(Source::Random, xi)));
                 Level {

@@ -72,11 +72,10 @@ struct CellNumbers {
     projected: [u64; 2],
     projection_weights: [u64; 2],
     edges: Vec<EdgeNumbers>,
-    policy: Policy,
 }
 
 impl CellNumbers {
-    fn new(plan: &CellPlan, sizes: &CellSizes, policy: Policy) -> CellNumbers {
+    fn new(plan: &CellPlan, sizes: &CellSizes) -> CellNumbers {
         let (h, w) = plan.output_size(sizes);
         let c = plan.shape.channels;
         let map = |size: (usize, usize), channels: usize| (sizes.images * size.0 * size.1 * channels) as u64;
@@ -105,7 +104,6 @@ impl CellNumbers {
             projected: [0, 1].map(|i| map((projection(i).out_height(), projection(i).out_width()), c)),
             projection_weights: [0, 1].map(|i| projection(i).weights() as u64),
             edges: edges.collect(),
-            policy,
         }
     }
 
@@ -119,7 +117,7 @@ impl CellNumbers {
     }
 
     /// Leaves the output and, for a backward pass, what is kept; returns the bytes that are kept.
-    fn forward(&self, l: &mut Ledger, keep: bool) -> u64 {
+    fn forward(&self, l: &mut Ledger, policy: Policy, keep: bool) -> u64 {
         let projected: u64 = self.projected.iter().map(|p| l.take(*p)).sum();
         let mut kept = 0;
         let mut nodes = 0;
@@ -127,7 +125,7 @@ impl CellNumbers {
             nodes += l.take(self.node);
             for e in self.edges.iter().filter(|e| e.node == node) {
                 let maps = e.make(l);
-                if keep && self.policy == Policy::Keep {
+                if keep && policy == Policy::Keep {
                     kept += maps - l.give(e.pooled, e.map);
                 } else {
                     l.give_bytes(maps);
@@ -149,6 +147,7 @@ impl CellNumbers {
     fn backward(
         &self,
         l: &mut Ledger,
+        policy: Policy,
         kept: u64,
         wanted: Wanted,
         inputs_wanted: [bool; 2],
@@ -161,7 +160,7 @@ impl CellNumbers {
         let inputs: u64 = self.projected.iter().map(|p| l.take(*p)).sum();
         for node in (0..NODES).rev() {
             for e in self.edges.iter().filter(|e| e.node == node) {
-                let again = if self.policy == Policy::Recompute { e.make(l) } else { 0 };
+                let again = if policy == Policy::Recompute { e.make(l) } else { 0 };
                 let ready: u64 = (0..e.ready).map(|_| l.take(e.packed)).sum();
                 let middles: u64 = (0..e.second).map(|_| l.take(e.map)).sum();
                 if wanted.weights {
@@ -228,7 +227,7 @@ impl SupernetConfig {
                 let sizes = CellSizes { images, inputs: [older, last] };
                 (older, last) = (last, plan.output_size(&sizes));
                 scratch.add(&plan, &sizes);
-                CellNumbers::new(&plan, &sizes, self.policy.of_cell(i))
+                CellNumbers::new(&plan, &sizes)
             })
             .collect();
         Network {
@@ -244,27 +243,13 @@ impl SupernetConfig {
 
     /// Peak of one search step (architecture step, then weight step).
     pub fn search_footprint(&self, work: &Workload) -> Footprint {
-        let network = self.numbers(work.images, work.height, work.width);
-        let parameters = 4 * network.parameters();
-        // Running statistics, and their copies while a pass renews them.
-        let running = 8 * network.cells.iter().map(|c| c.running).sum::<u64>();
-        let architecture = network.pass(Wanted { weights: false, mixing: true });
-        let weight = network.pass(Wanted { weights: true, mixing: false });
-        // What is alive beside each pass: the weights and their momentum always; in the unrolled step the weights of before,
-        // and in its last two passes the direction of the finite difference.
-        let mut peaks = vec![(2 * parameters, weight), (2 * parameters, architecture)];
-        if work.second_order {
-            let both = network.pass(Wanted { weights: true, mixing: true });
-            peaks.extend([(3 * parameters, weight), (3 * parameters, both), (4 * parameters, architecture)]);
-        }
-        // The update itself: gradients, old and new weights.
-        peaks.push((if work.second_order { 7 } else { 5 } * parameters, 0));
-        let (weights, pass) = peaks.into_iter().max_by_key(|(w, p)| w + p).unwrap_or_default();
-        Footprint {
-            weights: weights + running,
-            pass,
-            overhead: network.small() + network.scratch * work.threads as u64,
-        }
+        self.search_footprints(work)(self.policy)
+    }
+
+    /// Peak of one search step by policy, whatever this configuration's is: the network is laid out once for all.
+    pub fn search_footprints(&self, work: &Workload) -> impl Fn(Policy) -> Footprint + use<> {
+        let (network, work) = (self.numbers(work.images, work.height, work.width), *work);
+        move |policy| network.search(policy, &work)
     }
 
     /// Peak of one pass in evaluation mode, or of a ranking function without gradients.
@@ -272,13 +257,32 @@ impl SupernetConfig {
         let network = self.numbers(work.images, work.height, work.width);
         Footprint {
             weights: 4 * network.parameters(),
-            pass: network.pass(Wanted { weights: false, mixing: false }),
+            pass: network.pass(self.policy, Wanted { weights: false, mixing: false }),
             overhead: network.small() + network.forward_scratch * work.threads as u64,
         }
     }
 }
 
 impl Network {
+    fn search(&self, policy: Policy, work: &Workload) -> Footprint {
+        let parameters = 4 * self.parameters();
+        // Running statistics, and their copies while a pass renews them.
+        let running = 8 * self.cells.iter().map(|c| c.running).sum::<u64>();
+        let architecture = self.pass(policy, Wanted { weights: false, mixing: true });
+        let weight = self.pass(policy, Wanted { weights: true, mixing: false });
+        // What is alive beside each pass: the weights and their momentum always; in the unrolled step the weights of before,
+        // and in its last two passes the direction of the finite difference.
+        let mut peaks = vec![(2 * parameters, weight), (2 * parameters, architecture)];
+        if work.second_order {
+            let both = self.pass(policy, Wanted { weights: true, mixing: true });
+            peaks.extend([(3 * parameters, weight), (3 * parameters, both), (4 * parameters, architecture)]);
+        }
+        // The update itself: gradients, old and new weights.
+        peaks.push((if work.second_order { 7 } else { 5 } * parameters, 0));
+        let (weights, pass) = peaks.into_iter().max_by_key(|(w, p)| w + p).unwrap_or_default();
+        Footprint { weights: weights + running, pass, overhead: self.small() + self.scratch * work.threads as u64 }
+    }
+
     fn parameters(&self) -> u64 {
         self.stem_parameters + self.head_parameters + self.cells.iter().map(|c| c.parameters).sum::<u64>()
     }
@@ -289,7 +293,7 @@ impl Network {
     }
 
     /// Peak of a forward pass and, where something is wanted of it, its backward pass, in bytes.
-    fn pass(&self, wanted: Wanted) -> u64 {
+    fn pass(&self, policy: Policy, wanted: Wanted) -> u64 {
         let mut l = Ledger::default();
         let backward = wanted.weights || wanted.mixing;
         let stem_map = l.take(self.stem);
@@ -300,7 +304,7 @@ impl Network {
         let mut kept = Vec::with_capacity(self.cells.len());
         for (i, c) in self.cells.iter().enumerate() {
             let joined = l.take(c.joined());
-            kept.push(c.forward(&mut l, backward));
+            kept.push(c.forward(&mut l, policy.of_cell(i), backward));
             if !backward {
                 l.give_bytes(joined);
                 // Nobody but the next two cells reads an output.
@@ -324,7 +328,7 @@ impl Network {
             // The last output of the cell after this one has been reached by its older input already; the first cell reads
             // the stem's twice.
             let pending = [i == 0, i + 1 < self.cells.len()];
-            c.backward(&mut l, kept[i], wanted, inputs_wanted, pending, self.groups);
+            c.backward(&mut l, policy.of_cell(i), kept[i], wanted, inputs_wanted, pending, self.groups);
             l.give(1, c.output());
             // The join of parameters and mixing weights hands its gradient on.
             l.accumulate(c.parameters, false);

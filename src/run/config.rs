@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 pub use super::settings::{ConfigError, keys, nearest};
 
-use crate::space::CellKind;
+use crate::space::{CellKind, Mask};
 
 /// Version of the configuration format.
 pub const VERSION: u32 = 1;
@@ -128,6 +128,11 @@ pub struct Search {
 }
 
 impl Config {
+    /// Places that take part in scoring.
+    pub fn space(&self) -> Mask {
+        if self.score.none == "compete" { Mask::FULL } else { Mask::NO_NONE }
+    }
+
     /// The memory budget in bytes, where one is set.
     pub fn memory_budget(&self) -> Option<u64> {
         super::number::parse_bytes(&self.device.memory_budget)

@@ -93,6 +93,13 @@ pub enum CutError {
 }
 
 impl Cutter {
+    /// The levels that there are to choose from: from nothing gone but what never took part, to one operation an edge.
+    pub fn levels(&self) -> impl Iterator<Item = f64> + use<> {
+        let space = self.space;
+        let most = Operation::ALL.iter().filter(|o| space.places().any(|p| p.operation == **o)).count();
+        (1..=most).rev().map(level_of)
+    }
+
     /// The operations of an edge, first to go first.
     fn ranking(&self, source: Source, cell: CellKind, edge: Edge) -> Vec<Operation> {
         let mut operations: Vec<Operation> = self.space.kept(cell, edge).collect();
