@@ -3,7 +3,7 @@
 
 mod faults;
 
-use faults::{disk, files, kills};
+use faults::{disk, files, kills, queue};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
@@ -30,6 +30,14 @@ fn watchers_that_die_or_do_not_read() {
     good(kills::watchers(dir.path(), &whole, false));
     good(kills::pipes(dir.path(), &whole));
     good(kills::two(dir.path(), 5));
+}
+
+#[test]
+fn runs_that_follow_one_another() {
+    let dir = tempfile::tempdir().unwrap();
+    good(queue::turns(dir.path()));
+    let (folder, _) = faults::whole(dir.path());
+    good(queue::inherited(dir.path(), &folder));
 }
 
 #[test]

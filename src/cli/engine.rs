@@ -21,6 +21,8 @@ pub struct EngineArguments {
     confirm: Confirming,
     #[arg(long)]
     force: bool,
+    #[arg(long)]
+    queue: bool,
 }
 
 /// What becomes of the automatic cut.
@@ -54,13 +56,28 @@ impl Confirming {
 
 pub fn run(a: &EngineArguments) -> eyre::Result<Exit> {
     let folder = RunFolder::at(&a.folder)?;
-    work(&folder, a.confirm, a.force)
+    work(&folder, How { confirming: a.confirm, force: a.force, queue: a.queue })
+}
+
+/// How an engine is to run.
+#[derive(Clone, Copy, Debug)]
+pub struct How {
+    pub confirming: Confirming,
+    pub force: bool,
+    pub queue: bool,
+}
+
+impl From<Confirming> for How {
+    fn from(confirming: Confirming) -> How {
+        How { confirming, force: false, queue: false }
+    }
 }
 
 /// Runs the engine of a run in this process.
-pub fn work(folder: &RunFolder, confirming: Confirming, force: bool) -> eyre::Result<Exit> {
+pub fn work(folder: &RunFolder, how: How) -> eyre::Result<Exit> {
     let config = folder.config()?;
-    let options = Options { confirm: confirming.confirm(), force, ..Options::default() };
+    let (force, queue) = (how.force, how.queue);
+    let options = Options { confirm: how.confirming.confirm(), force, queue, ..Options::default() };
     obey_signals(&options.interrupt, Duration::from_secs(config.run.grace_seconds))?;
     match engine::run(folder, &config, &options) {
         Ok(outcome) => Ok(exit(outcome)),

@@ -5,6 +5,7 @@ mod config;
 mod count;
 mod doctor;
 mod engine;
+mod engines;
 mod export;
 mod open;
 mod order;

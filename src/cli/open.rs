@@ -4,14 +4,13 @@ use std::path::PathBuf;
 use clap::Args;
 use color_eyre::eyre;
 
-use super::engine::Confirming;
+use super::engines::Processes;
 use super::run::{self, RunArguments};
 use super::{Exit, Output, Place, Usage};
-use crate::engine;
 use crate::explorer::theme::ColorDepth;
-use crate::explorer::{self, Options, Tab, text};
+use crate::explorer::{self, Engines, Options, Tab, text};
+use crate::run::RunFolder;
 use crate::run::report::Report;
-use crate::run::{RunFolder, preset};
 
 #[derive(Args, Debug)]
 pub struct OpenArguments {
@@ -108,7 +107,7 @@ impl OpenArguments {
         let runs = place.folder()?;
         let folder = RunFolder::open(&runs, &self.run)?;
         let (depth, tab) = (self.color.map(Depth::depth), self.screen.map(Screen::tab));
-        Ok((folder, Options { runs, ascii: self.ascii, depth, tab, settings: settings()? }))
+        Ok((folder, Options { ascii: self.ascii, depth, tab, ..Options::new(runs, settings()?) }))
     }
 }
 
@@ -125,7 +124,8 @@ pub fn open(place: &Place, a: &OpenArguments) -> eyre::Result<Exit> {
         ))
         .into());
     }
-    Ok(ended(explorer::open(folder, &options)?))
+    let engines = Box::new(Processes { runs: options.runs.clone() });
+    Ok(ended(explorer::open(folder, &options, engines)?))
 }
 
 #[derive(Args, Debug)]
@@ -148,7 +148,8 @@ pub fn replay(place: &Place, a: &ReplayArguments) -> eyre::Result<Exit> {
     if !has_terminal() {
         return Err(Usage("a replay needs a terminal; `zonas tail --no-follow` tells a run without one".into()).into());
     }
-    Ok(ended(explorer::replay(folder, a.speed, &options)?))
+    let engines = Box::new(Processes { runs: options.runs.clone() });
+    Ok(ended(explorer::replay(folder, a.speed, &options, engines)?))
 }
 
 /// Like [`open`]; a run that was left off may be taken up first.
@@ -163,8 +164,7 @@ pub fn attach(place: &Place, a: &OpenArguments) -> eyre::Result<Exit> {
         let mut answer = String::new();
         std::io::stdin().read_line(&mut answer)?;
         if matches!(answer.trim(), "y" | "Y" | "yes") {
-            engine::check_resume(&folder, &folder.config()?, false)?;
-            run::launch(&folder, Confirming::Wait, false)?.forget();
+            Processes { runs: place.folder()? }.resume(&folder).map_err(Usage)?;
         }
     }
     open(place, a)
@@ -177,12 +177,6 @@ pub fn without_command(place: &Place) -> eyre::Result<Exit> {
         return run::run(place, &RunArguments::demo());
     }
     let runs = place.folder()?;
-    let options = Options { runs: runs.clone(), ascii: false, depth: None, tab: None, settings: settings()? };
-    let launch = Box::new(move || -> Result<RunFolder, String> {
-        let config = preset("demo").ok_or("this program has no demo")?;
-        let folder = RunFolder::create(&runs, None, &run::stem(&config), &config).map_err(|e| e.to_string())?;
-        run::launch(&folder, Confirming::Wait, false).map_err(|e| e.to_string())?.forget();
-        Ok(folder)
-    });
-    Ok(ended(explorer::start(&options, launch)?))
+    let options = Options::new(runs.clone(), settings()?);
+    Ok(ended(explorer::start(&options, Box::new(Processes { runs }))?))
 }

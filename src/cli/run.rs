@@ -3,7 +3,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use color_eyre::eyre;
 
-use super::engine::{self as work, Confirming};
+use super::engine::{self as work, Confirming, How};
 use super::settings::SettingArguments;
 use super::watch::{Watched, Watching};
 use super::{Exit, Output, Place};
@@ -30,6 +30,9 @@ pub struct RunArguments {
     /// Start the run and leave; `zonas attach RUN` and `zonas tail RUN` watch it.
     #[arg(long, conflicts_with = "foreground")]
     detach: bool,
+    /// Wait until no other run in the folder of runs is at work that came before: runs follow one another.
+    #[arg(long)]
+    queue: bool,
     /// With --resume: go on though settings, data or program have changed.
     #[arg(long, requires = "resume")]
     force: bool,
@@ -66,11 +69,10 @@ pub(super) fn stem(config: &Config) -> String {
 }
 
 /// Starts an engine in a process of its own.
-pub(super) fn launch(folder: &RunFolder, confirming: Confirming, force: bool) -> eyre::Result<process::Engine> {
-    let mut arguments = vec!["--confirm", confirming.word()];
-    if force {
-        arguments.push("--force");
-    }
+pub(super) fn launch(folder: &RunFolder, how: How) -> eyre::Result<process::Engine> {
+    let mut arguments = vec!["--confirm", how.confirming.word()];
+    arguments.extend(how.force.then_some("--force"));
+    arguments.extend(how.queue.then_some("--queue"));
     Ok(process::start(folder, &arguments)?)
 }
 
@@ -93,17 +95,16 @@ pub fn run(place: &Place, a: &RunArguments) -> eyre::Result<Exit> {
         (_, true) => Confirming::Wait,
         _ => Confirming::Stop,
     };
+    let how = How { confirming, force: a.force, queue: a.queue };
     let name = place.word(&folder);
     let mut out = Output::stdout();
     let watching = Watching::from_now(&folder, a.output);
     let exit = if a.foreground {
         let engine = folder.clone();
-        let force = a.force;
-        let engine =
-            std::thread::Builder::new().name("engine".into()).spawn(move || work::work(&engine, confirming, force))?;
+        let engine = std::thread::Builder::new().name("engine".into()).spawn(move || work::work(&engine, how))?;
         watching.thread(&mut out, engine)?
     } else {
-        let engine = launch(&folder, confirming, a.force)?;
+        let engine = launch(&folder, how)?;
         let watched =
             if a.detach { watching.beginning(&mut out, engine, &name)? } else { watching.process(&mut out, engine)? };
         match watched {

@@ -85,6 +85,16 @@ impl Control {
         self.pending = commands;
     }
 
+    /// Looks at the commands and answers them, whatever the run does.
+    pub fn listen(&mut self) -> Result<(), EngineError> {
+        self.look()
+    }
+
+    /// Who holds the run, and by it its place among those who wait for a turn.
+    pub fn lock(&self) -> &RunLock {
+        &self.lock
+    }
+
     pub fn emit(&mut self, body: Body) -> Result<(), EngineError> {
         self.persist(|writer| Ok(writer.emit(body.clone()).map(drop)?))
     }

@@ -5,9 +5,11 @@ mod cell;
 mod control;
 mod cut;
 mod error;
+mod inherit;
 mod origin;
 mod past;
 pub mod plan;
+mod queue;
 mod saved;
 pub mod score;
 mod scoring;
@@ -17,6 +19,7 @@ mod setup;
 pub use crate::run::event::Outcome;
 pub use cut::change_of;
 pub use error::EngineError;
+pub use inherit::inherit;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -64,6 +67,8 @@ pub struct Options {
     pub confirm: Confirm,
     /// Go on though settings, data or program have changed.
     pub force: bool,
+    /// Wait until no run beside this one is at work that came before.
+    pub queue: bool,
     pub interrupt: Interrupt,
 }
 
@@ -104,6 +109,12 @@ pub fn run(folder: &RunFolder, config: &Config, options: &Options) -> Result<Out
     let old = commands.rest();
     let mut past = Past::read(folder);
     past.unfinished(folder)?;
+    let mut control = Control::open(folder, lock, commands, options.interrupt.clone())?;
+    if options.queue && !queue::wait(&mut control, folder)? {
+        let outcome = if control.aborts() { Outcome::Aborted } else { Outcome::Stopped };
+        control.close(Body::RunEnded { outcome, detail: "while it waited for its turn".into() })?;
+        return Ok(outcome);
+    }
     let threads = device::threads(config.device.threads);
     let pool = rayon::ThreadPoolBuilder::new()
         .num_threads(threads)
@@ -118,7 +129,6 @@ pub fn run(folder: &RunFolder, config: &Config, options: &Options) -> Result<Out
         Ok((_, setup)) => origin::compare(past.origin.as_ref(), &origin::of(setup), options.force)?,
         Err(_) => Vec::new(),
     };
-    let mut control = Control::open(folder, lock, commands, options.interrupt.clone())?;
     if past.started {
         control.refuse_old(old.iter().filter(|c| !past.answered.contains(&c.id)))?;
     } else {

@@ -10,6 +10,7 @@ use crate::run::RunFolder;
 use crate::run::event::Event;
 use crate::run::journal::Tail;
 use crate::run::lock::{Liveness, Pulse};
+use crate::run::standing::last_words;
 
 /// What the reader tells.
 pub enum News {
@@ -21,8 +22,8 @@ pub enum News {
         /// Lines that were left out of a long journal, since the last time.
         passed: u64,
     },
-    /// Whether an engine holds the run.
-    Engine(Liveness),
+    /// Whether an engine holds the run; its last words, if it is gone.
+    Engine(Liveness, Option<String>),
     /// What was told holds no longer; all of it comes again.
     Reset,
     /// Where a replay is: the time of the run, and words for the person.
@@ -112,7 +113,8 @@ fn read(folder: &RunFolder, sender: &SyncSender<News>, stop: &AtomicBool) {
         }
         if let Some(engine) = engine {
             known = Some(engine.clone());
-            all.push(News::Engine(engine));
+            let words = matches!(engine, Liveness::Gone(_)).then(|| last_words(folder)).flatten();
+            all.push(News::Engine(engine, words));
         }
         for news in all {
             if sender.send(news).is_err() {

@@ -7,6 +7,7 @@ mod clipboard;
 mod color;
 mod compare;
 mod draw;
+mod errands;
 mod export;
 mod feed;
 pub mod figure;
@@ -36,6 +37,7 @@ mod tests;
 use std::path::{Path, PathBuf};
 
 use crate::run::RunFolder;
+use crate::run::config::Config;
 use crate::run::journal::Tail;
 pub use export::alphas;
 pub use replay::SPEEDS;
@@ -56,10 +58,39 @@ pub struct Options {
     pub tab: Option<Tab>,
     /// Theme, mouse and keys of the person's own.
     pub settings: Settings,
+    /// For tests of how the terminal is left: the view breaks down at this picture.
+    #[doc(hidden)]
+    pub panic_at: Option<u32>,
 }
 
-/// Begins the demo, by an engine in a process of its own; the reason in words where it cannot.
-pub type Launch<'a> = Box<dyn FnMut() -> Result<RunFolder, String> + 'a>;
+impl Options {
+    /// As the environment and the person's settings say.
+    pub fn new(runs: PathBuf, settings: Settings) -> Options {
+        Options { runs, ascii: false, depth: None, tab: None, settings, panic_at: None }
+    }
+}
+
+/// Starts engines in processes of their own; the explorer itself has none. Each gives the reason in words where it can't.
+pub trait Engines: Send + 'static {
+    /// Begins the demo.
+    ///
+    /// # Errors
+    /// No folder for it, no process.
+    fn demo(&mut self) -> Result<RunFolder, String>;
+
+    /// Takes up a run that was left off.
+    ///
+    /// # Errors
+    /// It is done, is at work, or is not what it was; no process.
+    fn resume(&mut self, folder: &RunFolder) -> Result<(), String>;
+
+    /// Begins a new run of that name, or of one like it, that waits for its turn; scores that would come out the same are
+    /// those of `like`.
+    ///
+    /// # Errors
+    /// No folder for it, no process.
+    fn queue(&mut self, like: &RunFolder, name: &str, config: &Config) -> Result<RunFolder, String>;
+}
 
 /// How the explorer was left.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,24 +116,29 @@ pub enum ExplorerError {
 ///
 /// # Errors
 /// No usable terminal.
-pub fn open(folder: RunFolder, options: &Options) -> Result<Exit, ExplorerError> {
-    app::run(Some(folder), None, options, None)
+pub fn open(folder: RunFolder, options: &Options, engines: Box<dyn Engines>) -> Result<Exit, ExplorerError> {
+    app::run(Some(folder), None, options, engines)
 }
 
 /// Opens the explorer with nothing yet: it says what will happen and offers the demo and the runs that there are.
 ///
 /// # Errors
 /// No usable terminal.
-pub fn start(options: &Options, launch: Launch) -> Result<Exit, ExplorerError> {
-    app::run(None, None, options, Some(launch))
+pub fn start(options: &Options, engines: Box<dyn Engines>) -> Result<Exit, ExplorerError> {
+    app::run(None, None, options, engines)
 }
 
 /// Opens the explorer on a run as it was, `speed` times as fast.
 ///
 /// # Errors
 /// No usable terminal.
-pub fn replay(folder: RunFolder, speed: f64, options: &Options) -> Result<Exit, ExplorerError> {
-    app::run(Some(folder), Some(speed), options, None)
+pub fn replay(
+    folder: RunFolder,
+    speed: f64,
+    options: &Options,
+    engines: Box<dyn Engines>,
+) -> Result<Exit, ExplorerError> {
+    app::run(Some(folder), Some(speed), options, engines)
 }
 
 /// All that is known of a run, folded from its journal.
@@ -137,6 +173,6 @@ pub fn picture(
         markers: theme::Markers::Braille,
         name: if light { theme::Name::Light } else { theme::Name::Dark },
     };
-    let text = app::picture(&state, options, &theme, size, light);
+    let text = offscreen::picture(&state, options, &theme, size, light);
     std::fs::write(path, text).map_err(|source| ExplorerError::Picture { path: path.to_path_buf(), source })
 }

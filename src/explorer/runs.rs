@@ -13,6 +13,10 @@ pub struct Row {
     pub folder: RunFolder,
     pub name: String,
     pub status: String,
+    /// An engine is at work on it.
+    pub has_engine: bool,
+    /// It can be taken up again.
+    pub can_go_on: bool,
     pub data: String,
     /// Operations that its cut keeps.
     pub kept: Option<usize>,
@@ -25,6 +29,7 @@ pub struct Row {
 impl Row {
     fn read(folder: RunFolder) -> Row {
         let report::Read { report, standing } = Report::read(&folder);
+        let (has_engine, can_go_on) = (standing.has_engine(), standing.can_go_on());
         let status = match standing {
             Standing::Running(doing) => doing,
             Standing::Starting => "starting".into(),
@@ -34,6 +39,8 @@ impl Row {
             name: folder.name(),
             folder,
             status,
+            has_engine,
+            can_go_on,
             data: report.data.unwrap_or_default(),
             kept: report.kept,
             accuracy: report.best_valid_accuracy,

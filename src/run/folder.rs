@@ -216,11 +216,28 @@ impl RunFolder {
         };
         let mut found: Vec<RunFolder> = entries
             .filter_map(Result::ok)
+            // What begins with a dot is no name of a run.
+            .filter(|e| !e.file_name().as_encoded_bytes().starts_with(b"."))
             .map(|e| RunFolder { path: e.path() })
             .filter(|f| f.file(CONFIG).is_file())
             .collect();
         found.sort_by(|a, b| a.path.cmp(&b.path));
         Ok(found)
+    }
+
+    /// Removes the run and everything in its folder, unless an engine is at work on it.
+    ///
+    /// # Errors
+    /// An engine has it; files that can't be removed.
+    pub fn remove(&self) -> Result<(), FolderError> {
+        // Held until it is gone, so that no engine begins meanwhile.
+        let lock = super::lock::RunLock::take(self)?;
+        // First out of sight, so that what is left of a removal that fails is no run.
+        let name = format!(".{}.removed-{}", self.name(), std::process::id());
+        let hidden = self.path.with_file_name(name);
+        fs::rename(&self.path, &hidden).map_err(io_error("remove", &self.path))?;
+        drop(lock);
+        fs::remove_dir_all(&hidden).map_err(io_error("remove", &hidden))
     }
 
     pub fn path(&self) -> &Path {
@@ -337,6 +354,18 @@ mod tests {
         let config = Config { seed: u64::MAX, ..Config::default() };
         assert!(matches!(RunFolder::create(dir.path(), Some("r"), "x", &config), Err(FolderError::Config(_))));
         assert!(!dir.path().join("r").exists());
+    }
+
+    #[test]
+    fn a_run_is_removed_unless_an_engine_has_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = create(dir.path(), Some("r")).unwrap();
+        let lock = crate::run::lock::RunLock::take(&folder).unwrap();
+        assert!(matches!(folder.remove(), Err(FolderError::Locked { .. })));
+        assert_eq!(RunFolder::list(dir.path()).unwrap().len(), 1);
+        drop(lock);
+        folder.remove().unwrap();
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
     }
 
     #[test]

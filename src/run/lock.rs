@@ -45,6 +45,10 @@ pub struct Holder {
     pub time: f64,
     /// What the engine waits for, where it can't say so in the journal: a full disk, for example.
     pub waits: Option<String>,
+    /// Wall clock of its coming, seconds since 1970: who waits for a turn is told by it who came first.
+    pub since: f64,
+    /// It waits for its turn, which is what `waits` tells of then.
+    pub queued: bool,
     /// It has left the run in good order.
     pub left: bool,
 }
@@ -204,6 +208,7 @@ impl RunLock {
             born: born(std::process::id()).unwrap_or(0),
             file: inode(&about),
             token,
+            since: now(),
             ..Holder::default()
         };
         let mut inner = Inner { file, path: path.clone(), holder, lost: false, over: false };
@@ -227,6 +232,17 @@ impl RunLock {
         let mut inner = self.shared.lock();
         inner.holder.waits = reason.map(|r| r.chars().filter(|c| !c.is_control()).take(REASON).collect());
         let _ = inner.write();
+    }
+
+    /// Says that the engine waits for its turn, and behind whom; `None`: its turn has come.
+    pub fn queued(&self, behind: Option<&str>) {
+        self.shared.lock().holder.queued = behind.is_some();
+        self.waits(behind);
+    }
+
+    /// What the lock file says of this engine.
+    pub fn holder(&self) -> Holder {
+        self.shared.lock().holder.clone()
     }
 
     /// Whether another engine has taken the run, because this one stood still for too long: it must not write any more.

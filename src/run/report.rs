@@ -15,7 +15,7 @@ use crate::space::Genotype;
 pub struct Report {
     pub run: String,
     pub folder: String,
-    /// `new`, `running`, `paused`, `waiting for a cut`, `done`, `stopped`, `aborted`, `failed`, `crashed`, `unreachable`.
+    /// `new`, `running`, `paused`, `queued`, `waiting for a cut`, `done`, `stopped`, `aborted`, `failed`, `crashed`, `unreachable`.
     pub state: &'static str,
     /// What it is at, or why it is so.
     pub detail: Option<String>,

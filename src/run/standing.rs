@@ -18,6 +18,8 @@ pub enum Standing {
     Running(String),
     /// Why, where it is not by command.
     Paused(Option<String>),
+    /// Behind whom.
+    Queued(String),
     WaitingForCut,
     Done,
     /// On request, with a way to go on.
@@ -38,6 +40,7 @@ impl Standing {
             Standing::New => "new",
             Standing::Starting | Standing::Running(_) => "running",
             Standing::Paused(_) => "paused",
+            Standing::Queued(_) => "queued",
             Standing::WaitingForCut => "waiting for a cut",
             Standing::Done => "done",
             Standing::Stopped(_) => "stopped",
@@ -55,6 +58,7 @@ impl Standing {
             Standing::Starting => Some("starting"),
             Standing::Paused(reason) => reason.as_deref(),
             Standing::Running(text)
+            | Standing::Queued(text)
             | Standing::Stopped(text)
             | Standing::Aborted(text)
             | Standing::Failed(text)
@@ -65,7 +69,14 @@ impl Standing {
 
     /// Whether an engine may be asked for something.
     pub const fn has_engine(&self) -> bool {
-        matches!(self, Standing::Starting | Standing::Running(_) | Standing::Paused(_) | Standing::WaitingForCut)
+        matches!(
+            self,
+            Standing::Starting
+                | Standing::Running(_)
+                | Standing::Paused(_)
+                | Standing::Queued(_)
+                | Standing::WaitingForCut
+        )
     }
 
     /// Whether the run can be taken up again.
@@ -137,6 +148,11 @@ impl Progress {
 
     /// How the run stands; `folder` is read for the last words of an engine that is gone.
     pub fn standing(&self, liveness: &Liveness, folder: &RunFolder) -> Standing {
+        self.judge(liveness, || last_words(folder))
+    }
+
+    /// The same, for those who have the engine's last words ([`last_words`]) already, or must not read files.
+    pub fn judge(&self, liveness: &Liveness, last_words: impl FnOnce() -> Option<String>) -> Standing {
         if let Some((outcome, detail)) = &self.ended
             && !(liveness.is_alive() && *outcome != Outcome::Done)
         {
@@ -148,6 +164,7 @@ impl Progress {
             };
         }
         match liveness {
+            Liveness::Alive(holder) if holder.queued => Standing::Queued(holder.waits.clone().unwrap_or_default()),
             Liveness::Alive(holder) if holder.waits.is_some() => Standing::Paused(holder.waits.clone()),
             Liveness::Alive(_) if self.ended.is_some() || !self.started => Standing::Starting,
             Liveness::Alive(_) if self.paused => Standing::Paused(None),
@@ -155,7 +172,7 @@ impl Progress {
             Liveness::Alive(_) => Standing::Running(self.doing()),
             Liveness::Unreachable(holder) => Standing::Unreachable(format!("no sign of the engine, {}", holder.who())),
             Liveness::Gone(holder) => {
-                let last = last_words(folder);
+                let last = last_words();
                 match (self.started, last) {
                     (false, None) => Standing::New,
                     (_, Some(words)) => Standing::Crashed(words),
@@ -174,8 +191,9 @@ const TAIL: u64 = 2048;
 
 /// The last line of the run's log: what the system or the program itself said of the engine's end.
 pub fn last_words(folder: &RunFolder) -> Option<String> {
+    // A pipe would be waited for.
+    let length = std::fs::metadata(folder.file(LOG)).ok().filter(std::fs::Metadata::is_file)?.len();
     let mut file = std::fs::File::open(folder.file(LOG)).ok()?;
-    let length = file.metadata().ok().filter(std::fs::Metadata::is_file)?.len();
     file.seek(SeekFrom::Start(length.saturating_sub(TAIL))).ok()?;
     let mut bytes = Vec::new();
     file.take(TAIL).read_to_end(&mut bytes).ok()?;
@@ -210,6 +228,7 @@ mod tests {
         let started = || Progress { started: true, ..Progress::default() };
         let alive = || Liveness::Alive(Holder::default());
         let waits = Holder { waits: Some("no room".into()), ..Holder::default() };
+        let queued = Holder { waits: Some("behind a".into()), queued: true, ..Holder::default() };
         let gone = || Liveness::Gone(None);
         let is = |p: &Progress, l: Liveness| p.standing(&l, &folder);
         let search = || Body::StageStarted { stage: Stage::Search };
@@ -221,6 +240,7 @@ mod tests {
         let paused = progress(vec![search(), Body::Paused]);
         assert_eq!(is(&Progress { started: true, ..paused }, alive()), Standing::Paused(None));
         assert_eq!(is(&started(), Liveness::Alive(waits)), Standing::Paused(Some("no room".into())));
+        assert_eq!(is(&Progress::default(), Liveness::Alive(queued)), Standing::Queued("behind a".into()));
         assert_eq!(is(&Progress { open_cut: true, ..started() }, alive()), Standing::WaitingForCut);
         assert!(matches!(is(&started(), Liveness::Unreachable(Holder::default())), Standing::Unreachable(_)));
         for (outcome, word) in

@@ -5,6 +5,7 @@
 pub mod disk;
 pub mod files;
 pub mod kills;
+pub mod queue;
 
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};

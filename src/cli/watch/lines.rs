@@ -6,13 +6,10 @@ use crate::run::event::{Body, Event, Level, Outcome, Stage};
 /// Zero or more lines for an event.
 pub fn lines(event: &Event) -> Vec<String> {
     match &event.body {
-        Body::RunStarted(s) => vec![
-            format!("run {} with seed {} on {}, {} threads", s.run, s.seed, s.device, s.threads),
-            format!(
-                "data {}: {} training and {} test pictures of {}x{}x{}, {} classes",
-                s.data.name, s.data.train, s.data.test, s.data.height, s.data.width, s.data.channels, s.classes
-            ),
-        ],
+        // The data tells of itself, in a line of the log.
+        Body::RunStarted(s) => {
+            vec![format!("run {} with seed {} on {}, {} threads", s.run, s.seed, s.device, s.threads)]
+        }
         Body::ScoringStarted(s) => vec![format!(
             "scoring by {}: {} evaluations in {} rounds, {} draws, proxy network of {} channels and {} cells",
             s.functions.join(" + "),

@@ -13,6 +13,8 @@ pub enum Menu {
     Controls,
     Quit,
     Abort,
+    /// The run that [`Ui::about`] names.
+    Delete,
 }
 
 /// What a line of a menu does.
@@ -24,6 +26,10 @@ pub enum Choice {
     Leave,
     /// Send the command, and leave when the engine has accepted it.
     LeaveAfter(Body),
+    /// Controls from these sources, as runs of their own.
+    Queue(Vec<&'static str>),
+    /// Delete the run of this name.
+    Remove(String),
 }
 
 /// What text is asked for.
@@ -67,12 +73,23 @@ impl Ui {
                 ("start the search".into(), Choice::Send(Body::Confirm { revision: Some(state.cut.revision()) })),
                 ("go on editing".into(), Choice::Nothing),
             ],
-            Menu::Controls => vec![
-                ("the scores".into(), control("scores")),
-                ("random, of equal size".into(), control("random")),
-                ("cheapest by memory".into(), control("cheapest")),
-                ("most parameters".into(), control("most_parameters")),
-            ],
+            Menu::Controls => {
+                let cut = [
+                    ("cut by the scores", "scores"),
+                    ("cut at random, to equal size", "random"),
+                    ("cut to the cheapest by memory", "cheapest"),
+                    ("cut to the most parameters", "most_parameters"),
+                ];
+                let queue = [
+                    ("queue a run: random, of equal size", vec!["random"]),
+                    ("queue a run: the cheapest by memory", vec!["cheapest"]),
+                    ("queue a run: the most parameters", vec!["most_parameters"]),
+                    ("queue all three, one after the other", vec!["random", "cheapest", "most_parameters"]),
+                ];
+                let cut = cut.into_iter().filter(|_| !state.cut.confirmed);
+                let cut = cut.map(|(title, source)| (title.to_string(), control(source)));
+                cut.chain(queue.map(|(title, sources)| (title.to_string(), Choice::Queue(sources)))).collect()
+            }
             Menu::Quit => vec![
                 ("detach: leave it running".into(), Choice::Leave),
                 ("stop after this epoch or round, with a checkpoint".into(), Choice::LeaveAfter(Body::Stop)),
@@ -82,6 +99,10 @@ impl Ui {
             Menu::Abort => {
                 vec![("cancel".into(), Choice::Nothing), ("abort at once".into(), Choice::Send(Body::Abort))]
             }
+            Menu::Delete => vec![
+                ("cancel".into(), Choice::Nothing),
+                ("delete it with all its files".into(), Choice::Remove(self.about.clone())),
+            ],
         }
     }
 
@@ -147,6 +168,10 @@ impl Ui {
                         self.leaving = true;
                         Some(Effect::LeaveAfter(body))
                     }
+                    Some(Choice::Queue(sources)) => {
+                        state.cut.cut.as_ref().map(|cut| Effect::Queue { sources, xi: cut.xi })
+                    }
+                    Some(Choice::Remove(name)) => Some(Effect::Remove(name)),
                     Some(Choice::Nothing) | None => None,
                 }
             }

@@ -21,6 +21,10 @@ impl Ui {
             self.mark(cut);
             return None;
         }
+        if action == Action::Controls {
+            // Runs of their own can be queued at any time.
+            return self.open(Overlay::Menu { menu: Menu::Controls, cursor: 0 });
+        }
         if state.cut.confirmed {
             self.say("the cut is confirmed and cannot change any more");
             return None;
@@ -57,7 +61,6 @@ impl Ui {
                 let typed = self.budget.map_or_else(String::new, text::bytes);
                 return self.open(Overlay::Prompt { asked: Asked::Budget, typed });
             }
-            Action::Controls => return self.open(Overlay::Menu { menu: Menu::Controls, cursor: 0 }),
             Action::Confirm => return self.open(Overlay::Menu { menu: Menu::Confirm, cursor: 0 }),
             _ => return None,
         };

@@ -5,6 +5,7 @@ mod cursor;
 mod dialogue;
 mod edit;
 mod pointer;
+mod update;
 
 pub use dialogue::{Asked, Menu, Overlay};
 pub use pointer::{Hits, Target};
@@ -96,6 +97,15 @@ pub enum Effect {
     /// The run in this row of the list, live or as it was.
     Open(usize),
     Replay(usize),
+    /// Take up the run in this row.
+    Resume(usize),
+    /// Delete the run of this name.
+    Remove(String),
+    /// Controls of this cut as runs of their own: their sources, and the level.
+    Queue {
+        sources: Vec<&'static str>,
+        xi: f64,
+    },
     /// The chosen runs side by side.
     Compare,
     StartDemo,
@@ -164,10 +174,11 @@ pub struct Ui {
     pub engine_alive: bool,
     /// Lines of the journal that could not be read.
     pub skipped: u64,
+    /// The run that a question is about.
+    pub about: String,
+    /// Seconds that a file system has kept the program waiting.
+    pub slow: Option<u64>,
 }
-
-/// Most that charts zoom in: 1/2^6.
-const ZOOM: u32 = 6;
 
 impl Ui {
     pub fn new(markers: Markers) -> Ui {
@@ -204,6 +215,8 @@ impl Ui {
             standing: None,
             engine_alive: true,
             skipped: 0,
+            about: String::new(),
+            slow: None,
         }
     }
 
@@ -263,205 +276,5 @@ impl Ui {
                 Stage::Cell => Tab::Cell,
             };
         }
-    }
-
-    /// Carries an action out.
-    pub fn update(&mut self, action: Action, state: &State) -> Option<Effect> {
-        if self.overlay.is_some() {
-            return self.in_dialogue(action, state);
-        }
-        match action {
-            Action::Quit => {
-                if state.is_live() && self.engine_alive && !self.leaving {
-                    self.open(Overlay::Menu { menu: Menu::Quit, cursor: 0 })
-                } else {
-                    Some(Effect::Leave)
-                }
-            }
-            Action::Help => self.open(Overlay::Help { scroll: 0 }),
-            Action::Warnings => self.open(Overlay::Warnings { scroll: 0 }),
-            Action::Palette => self.open(Overlay::Palette { typed: String::new(), cursor: 0 }),
-            Action::Filter => {
-                let typed = self.filter().to_string();
-                self.open(Overlay::Prompt { asked: Asked::Filter, typed })
-            }
-            Action::Theme => Some(Effect::Theme),
-            Action::Mouse => Some(Effect::Mouse),
-            Action::Suspend => Some(Effect::Suspend),
-            Action::Redraw => Some(Effect::Redraw),
-            Action::ShowScore => self.show(Tab::Score),
-            Action::ShowCut => self.show(Tab::Cut),
-            Action::ShowSearch => self.show(Tab::Search),
-            Action::ShowCell => self.show(Tab::Cell),
-            Action::ShowRuns => {
-                self.show(Tab::Runs);
-                self.comparing = None;
-                Some(Effect::Scan)
-            }
-            Action::ShowLog => self.show(Tab::Log),
-            Action::Left | Action::Right | Action::Up | Action::Down => self.step(action, state),
-            Action::First | Action::Last | Action::PageUp | Action::PageDown => self.jump(action, state),
-            Action::OtherCell => self.also(|ui| {
-                ui.cell = match ui.cell {
-                    CellKind::Normal => CellKind::Reduction,
-                    CellKind::Reduction => CellKind::Normal,
-                };
-            }),
-            Action::Show => self.also(|ui| {
-                ui.shown = match ui.shown {
-                    Shown::Value => Shown::Rank,
-                    Shown::Rank => Shown::Spread,
-                    Shown::Spread => Shown::Value,
-                };
-            }),
-            Action::Order => self.also(|ui| {
-                ui.layout = match ui.layout {
-                    Layout::Map => Layout::List,
-                    Layout::List => Layout::Scatter,
-                    Layout::Scatter => Layout::Map,
-                };
-            }),
-            Action::Function | Action::OtherFunction => {
-                let count = state.score.setup.as_ref().map_or(0, |s| s.functions.len());
-                if action == Action::OtherFunction {
-                    self.other_function = if self.other_function + 1 < count { self.other_function + 1 } else { 0 };
-                } else {
-                    self.function = match self.function {
-                        None if count > 0 => Some(0),
-                        Some(f) if f + 1 < count => Some(f + 1),
-                        _ => None,
-                    };
-                }
-                None
-            }
-            Action::LogScale => self.also(|ui| ui.log_scale = !ui.log_scale),
-            Action::EdgeLines => self.also(|ui| ui.edge_lines = !ui.edge_lines),
-            Action::ZoomIn => self.also(|ui| ui.zoom = (ui.zoom + 1).min(ZOOM)),
-            Action::ZoomOut => self.also(|ui| ui.zoom = ui.zoom.saturating_sub(1)),
-            Action::ZoomAll => self.also(|ui| ui.zoom = 0),
-            Action::Inspect | Action::Earlier | Action::Later => self.inspect(action, state),
-            Action::Freeze => {
-                self.frozen = !self.frozen;
-                Some(Effect::Freeze(self.frozen))
-            }
-            Action::Markers => self.also(|ui| {
-                ui.markers = match ui.markers {
-                    Markers::Braille => Markers::HalfBlock,
-                    Markers::HalfBlock => Markers::Ascii,
-                    Markers::Ascii => Markers::Braille,
-                };
-            }),
-            Action::Follow => self.also(|ui| ui.log_scroll = 0),
-            Action::LogLevel => self.also(|ui| {
-                ui.log_scroll = 0;
-                ui.log_level = match ui.log_level {
-                    Level::Debug => Level::Info,
-                    Level::Info => Level::Warning,
-                    Level::Warning => Level::Error,
-                    Level::Error => Level::Debug,
-                };
-            }),
-            Action::Pause => self.send(state, if state.paused { Body::Resume } else { Body::Pause }),
-            Action::Stop => self.send(state, Body::Stop),
-            Action::Checkpoint => self.send(state, Body::Checkpoint),
-            Action::Abort => {
-                if state.is_live() {
-                    self.open(Overlay::Menu { menu: Menu::Abort, cursor: 0 })
-                } else {
-                    self.send(state, Body::Abort)
-                }
-            }
-            Action::Copy | Action::Export if state.genotype().is_none() => {
-                self.say("there is no genotype yet: the first comes with the first epoch of the search");
-                None
-            }
-            Action::Copy => Some(Effect::Copy),
-            Action::Export => Some(Effect::Export),
-            Action::Open => (self.runs < self.runs_total).then_some(Effect::Open(self.runs)),
-            Action::Replay => (self.runs < self.runs_total).then_some(Effect::Replay(self.runs)),
-            Action::Compare => {
-                if self.tab == Tab::Cell {
-                    self.show(Tab::Runs);
-                    self.say("choose the other run with space, then compare");
-                    return Some(Effect::Scan);
-                }
-                Some(Effect::Compare)
-            }
-            Action::No => self.also(|ui| ui.comparing = None),
-            Action::Demo => state.run.is_none().then_some(Effect::StartDemo),
-            Action::LevelDown
-            | Action::LevelUp
-            | Action::Budget
-            | Action::Mark
-            | Action::Toggle
-            | Action::WholeEdge
-            | Action::WholeKind
-            | Action::Undo
-            | Action::Redo
-            | Action::Automatic
-            | Action::Controls
-            | Action::Confirm => self.edit(action, state),
-            // Needs the list of runs; outside of a replay, or of a dialogue, they mean nothing.
-            Action::Choose | Action::Faster | Action::Slower | Action::Forward | Action::Back | Action::Yes => None,
-        }
-    }
-
-    fn also(&mut self, change: impl FnOnce(&mut Ui)) -> Option<Effect> {
-        change(self);
-        None
-    }
-
-    fn open(&mut self, overlay: Overlay) -> Option<Effect> {
-        self.overlay = Some(overlay);
-        None
-    }
-
-    fn show(&mut self, tab: Tab) -> Option<Effect> {
-        self.tab = tab;
-        self.follow_stage = false;
-        None
-    }
-
-    /// Chooses a run for the comparison, or no longer.
-    pub fn choose(&mut self, name: &str) {
-        if let Some(at) = self.chosen.iter().position(|n| n == name) {
-            self.chosen.remove(at);
-        } else if self.chosen.len() < super::compare::MOST {
-            self.chosen.push(name.to_string());
-        } else {
-            self.say(format!("{} runs side by side are the most", super::compare::MOST));
-        }
-    }
-
-    /// The time cursor: there or not, and along the snapshots of the weights.
-    fn inspect(&mut self, action: Action, state: &State) -> Option<Effect> {
-        let times: Vec<f64> = state.search.alphas.iter().map(|s| s.at).collect();
-        let last = times.len().checked_sub(1)?;
-        self.inspect = match (action, self.inspect) {
-            (Action::Inspect, Some(_)) => None,
-            (_, None) => times.last().copied(),
-            (Action::Earlier, Some(at)) => times.iter().rev().find(|t| **t < at - 1e-9).or(times.first()).copied(),
-            (_, Some(at)) => times.iter().find(|t| **t > at + 1e-9).or(times.get(last)).copied(),
-        };
-        None
-    }
-
-    /// A command, or the reason why none can be sent.
-    fn send(&mut self, state: &State, body: Body) -> Option<Effect> {
-        state.run.as_ref()?;
-        if state.ended.is_some() {
-            self.say("this run has ended; nothing can be changed any more");
-            return None;
-        }
-        if !self.engine_alive {
-            self.say("no engine works on this run any more, so nobody would listen");
-            return None;
-        }
-        Some(Effect::Send(body))
-    }
-
-    /// A word in the footer, until the next key or for a while.
-    pub fn say(&mut self, text: impl Into<String>) {
-        self.flash = Some((text.into(), f64::INFINITY));
     }
 }

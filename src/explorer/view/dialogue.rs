@@ -229,9 +229,22 @@ fn question(scene: &Scene, menu: Menu) -> (String, Vec<String>) {
             }
             ("confirm this cut?".into(), lines)
         }
-        Menu::Controls => ("cut of equal size by".into(), vec![]),
+        Menu::Controls => {
+            let xi =
+                state.cut.cut.as_ref().map_or_else(String::new, |c| format!(" (ξ {})", text::significant(c.xi, 3)));
+            let words = format!(
+                "A control of equal size{xi} tells whether the scores beat chance. It cuts this run, or a run of its own, \
+                 with the same scores and settings, that begins when the runs before it have ended."
+            );
+            ("controls".into(), vec![words])
+        }
         Menu::Quit => {
             ("a run is alive".into(), vec!["It runs in a process of its own, with or without this window.".into()])
+        }
+        Menu::Delete => {
+            let name = text::sanitize(&scene.ui.about);
+            let folder = text::sanitize(scene.folder);
+            (format!("delete {name}?"), vec![format!("Everything in {folder}/{name} goes for good.")])
         }
         Menu::Abort => ("abort the run?".into(), vec!["What came since the last checkpoint is lost.".into()]),
     }

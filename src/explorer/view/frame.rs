@@ -40,7 +40,15 @@ pub fn header(pad: &mut Pad, scene: &Scene) {
         at = at.max(x + 3);
         if let Some(memory) = memory {
             let style = pad.theme.dim();
-            pad.right(w - 1, 0, &format!("mem {memory}"), style);
+            let device = state
+                .run
+                .as_ref()
+                .filter(|_| w >= 150)
+                .map_or_else(String::new, |r| format!("{} · {} threads · ", text::sanitize(&r.device), r.threads));
+            let words = format!("{device}mem {memory}");
+            if at + strip_width + text::width(&words) + 3 < w {
+                pad.right(w - 1, 0, &words, style);
+            }
         }
     }
     for (i, (text, style)) in strip.into_iter().enumerate() {
@@ -143,6 +151,10 @@ pub fn footer(pad: &mut Pad, scene: &Scene) {
         return;
     }
     let mut x = 1;
+    if let Some(seconds) = scene.ui.slow {
+        let words = format!("the disk keeps a command waiting: {seconds} s");
+        x = pad.text(x, 0, &words, pad.theme.warning()) + 2;
+    }
     if scene.ui.frozen {
         x = pad.text(x, 0, "picture held still", pad.theme.warning()) + 2;
     }

@@ -26,7 +26,9 @@ pub fn draw(pad: &mut Pad, scene: &Scene) {
     let w = inner.width();
     let name = 24.min(w / 3);
     let head = ["state", "age", "best", "kept", "data"];
-    let at = [name + 2, name + 14, name + 28, name + 34, name + 42];
+    // Room for `waiting for a cut`, if there is any.
+    let state = if w >= 90 { 18 } else { 11 };
+    let at = [2, 3 + state, 17 + state, 23 + state, 31 + state].map(|x| name + x);
     inner.text(1, 0, "name", dim);
     for (i, (x, title)) in at.iter().zip(head).enumerate() {
         if matches!(i, 2 | 3) {
@@ -45,7 +47,7 @@ pub fn draw(pad: &mut Pad, scene: &Scene) {
             inner.put(0, y, '●', style);
         }
         inner.fitted(1, y, name, &text::sanitize(&run.name), plain);
-        inner.fitted(at[0], y, 11, &run.status, plain);
+        inner.fitted(at[0], y, state, &run.status, plain);
         let age = (scene.now - run.last).max(0.0);
         inner.fitted(at[1], y, 11, &text::age(age), dim);
         let best = run.accuracy.map_or_else(|| "—".into(), |a| format!("{:.1} %", a * 100.0));

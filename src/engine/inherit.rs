@@ -1,0 +1,53 @@
+//! Scores for a run that differs from another one only in how its space is cut: they would come out the same, bit for bit,
+//! so they are taken over.
+
+use super::EngineError;
+use crate::run::RunFolder;
+use crate::run::config::Config;
+use crate::run::event::{Body, Level, Origin, Stage};
+use crate::run::journal::{Tail, Writer};
+
+/// Writes the scoring of `from` into the journal of `to`, a new run with settings `config`; false, with nothing written,
+/// where there is none yet or other settings differ than those of the cut. The engine of `to` compares data, program and vector
+/// instructions when it begins, as for any run that is taken up.
+///
+/// # Errors
+/// A journal that can't be written.
+pub fn inherit(from: &RunFolder, to: &RunFolder, config: &Config) -> Result<bool, EngineError> {
+    if from.config()?.differences(config).iter().any(|(key, ..)| !key.starts_with("cut.")) {
+        return Ok(false);
+    }
+    let (mut origin, mut scoring, mut whole) = (None, Vec::new(), false);
+    for event in Tail::events(from).rest() {
+        match event.body {
+            Body::Origin(o) => origin = Some(o),
+            Body::StageStarted { stage: Stage::Score } if !whole => scoring.push(event.body),
+            Body::StageEnded { stage: Stage::Score, .. } if !whole => {
+                scoring.push(event.body);
+                whole = true;
+            }
+            // The engine is not about to score anything here.
+            Body::ScoringStarted(_)
+            | Body::RoundStarted { .. }
+            | Body::Baseline { .. }
+            | Body::Score { .. }
+            | Body::RoundEnded { .. }
+            | Body::ScoringEnded(_)
+                if !whole =>
+            {
+                scoring.push(event.body);
+            }
+            _ => {}
+        }
+    }
+    let (Some(origin), true) = (origin, whole) else { return Ok(false) };
+    let mut writer = Writer::open(to)?;
+    writer.emit(Body::Origin(Origin { config: config.to_toml(), ..origin }))?;
+    for body in scoring {
+        writer.emit(body)?;
+    }
+    let text = format!("the scores are those of {}, which has the same data, seed and scoring", from.name());
+    writer.emit(Body::Log { level: Level::Info, text })?;
+    writer.sync()?;
+    Ok(true)
+}

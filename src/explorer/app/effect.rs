@@ -1,0 +1,144 @@
+//! What keys ask for outside of the screen.
+
+use std::io;
+
+use super::App;
+use crate::explorer::action::Action;
+use crate::explorer::clipboard::Way;
+use crate::explorer::compare;
+use crate::explorer::errands::Errand;
+use crate::explorer::feed::Feed;
+use crate::explorer::terminal::Guard;
+use crate::explorer::ui::Effect;
+use crate::run::RunFolder;
+use crate::run::command::Body;
+
+/// How many times as fast a replay from the list is.
+const REPLAY: f64 = 20.0;
+
+impl App<'_> {
+    pub(super) fn effect(&mut self, effect: Effect, guard: &Guard) -> io::Result<()> {
+        match effect {
+            Effect::Send(body) => self.send(body, false),
+            Effect::Leave => self.leave = true,
+            Effect::LeaveAfter(body) => {
+                self.ui.leaving = true;
+                self.send(body, true);
+            }
+            Effect::Suspend => self.suspend(guard)?,
+            Effect::Redraw => self.screen.forget(),
+            Effect::Run(action) => self.act(action, guard)?,
+            Effect::Compare => self.compare(),
+            Effect::Freeze(on) => self.frozen = on.then(|| self.state.clone()),
+            Effect::Theme => {
+                let next = self.ui.theme.unwrap_or(self.theme.name).next();
+                self.ui.theme = Some(next);
+                self.say(&format!("theme: {}", next.title()));
+            }
+            Effect::Mouse => {
+                self.mouse = !self.mouse;
+                guard.set_mouse(self.mouse)?;
+                self.say(if self.mouse {
+                    "the mouse is heard"
+                } else {
+                    "the mouse is the terminal's: text can be selected"
+                });
+            }
+            Effect::Copy => {
+                if let Some(genotype) = self.state.genotype() {
+                    let python = genotype.to_string();
+                    self.copy(python)?;
+                }
+            }
+            Effect::Export => {
+                if let Some(folder) = self.folder.clone() {
+                    self.ask(Errand::Export(folder, Box::new(self.state.clone())));
+                }
+            }
+            Effect::Open(row) => self.open(row),
+            Effect::Replay(row) => {
+                if let Some(folder) = self.row(row).map(|r| r.folder.clone()) {
+                    self.attach(folder.clone());
+                    self.feed = Some(Feed::replay(folder, REPLAY));
+                }
+            }
+            Effect::StartDemo => self.ask(Errand::Demo),
+            Effect::Resume(row) => {
+                if let Some(folder) = self.row(row).map(|r| r.folder.clone()) {
+                    self.ask(Errand::Resume(folder));
+                }
+            }
+            Effect::Remove(name) => {
+                // By name: the list may have changed while the person thought.
+                if let Some(folder) = self.runs.iter().find(|r| r.name == name).map(|r| r.folder.clone()) {
+                    self.ask(Errand::Remove(folder));
+                }
+            }
+            Effect::Queue { sources, xi } => {
+                if let Some(folder) = self.folder.clone() {
+                    self.ask(Errand::Queue { folder, sources, xi });
+                }
+            }
+            Effect::Scan => self.read_list(),
+        }
+        Ok(())
+    }
+
+    /// Onto the clipboard, or the reason why not.
+    fn copy(&mut self, text: String) -> io::Result<()> {
+        let files = format!("{} writes it into files", self.keymap.of(Action::Export));
+        match self.clipboard {
+            Way::Cannot(reason) => self.say(&format!("{reason}; {files}")),
+            Way::Tmux => self.ask(Errand::Copy(text)),
+            way => {
+                self.screen.write(&way.bytes(&text).unwrap_or_default())?;
+                self.say(match way {
+                    Way::Wrapped => "copied, if tmux or screen hands it on and the terminal takes OSC 52",
+                    _ => "copied, if this terminal takes OSC 52 (most do)",
+                });
+            }
+        }
+        Ok(())
+    }
+
+    fn ask(&mut self, errand: Errand) {
+        if !self.errands.ask(errand) {
+            self.say("this can't be done: the system gives no more threads");
+        }
+    }
+
+    fn send(&mut self, body: Body, leave: bool) {
+        if let Some(folder) = self.folder.clone() {
+            self.ask(Errand::Send { folder, body, leave });
+        }
+    }
+
+    fn compare(&mut self) {
+        let mut names = self.ui.chosen.clone();
+        // One alone is compared with the run that is open, or with the one under the cursor.
+        let open = self.folder.as_ref().map(RunFolder::name);
+        for name in open.into_iter().chain(self.row(self.ui.runs).map(|r| r.name.clone())) {
+            if names.len() < 2 && !names.contains(&name) {
+                names.insert(0, name);
+            }
+        }
+        let folders: Vec<RunFolder> =
+            names.iter().filter_map(|n| self.runs.iter().find(|r| r.name == *n)).map(|r| r.folder.clone()).collect();
+        if folders.len() < 2 {
+            self.say("choose two runs or more with space, then compare");
+            return;
+        }
+        self.sides.clear();
+        self.reading = Some(compare::load(folders));
+        self.ui.comparing = Some(0);
+    }
+
+    fn open(&mut self, row: usize) {
+        let Some(folder) = self.row(row).map(|r| r.folder.clone()) else { return };
+        if self.folder.as_ref() != Some(&folder) {
+            self.attach(folder);
+        }
+        self.ui.follow_stage = true;
+        self.ui.follow(&self.state);
+    }
+}

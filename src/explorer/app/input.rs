@@ -1,0 +1,111 @@
+//! Keys, clicks, pasted text.
+
+use std::io;
+
+use crossterm::event::{Event as Input, KeyCode, KeyEventKind, MouseButton, MouseEventKind};
+
+use super::{App, FLASH, clock};
+use crate::explorer::action::{Action, Context};
+use crate::explorer::keymap::Key;
+use crate::explorer::replay::Ask;
+use crate::explorer::runs::Row;
+use crate::explorer::terminal::Guard;
+
+impl App<'_> {
+    pub(super) fn input(&mut self, input: Input, guard: &Guard) -> io::Result<()> {
+        match input {
+            Input::Key(key) if key.kind != KeyEventKind::Release => {
+                let context = self.ui.context(&self.state);
+                self.ui.flash = None;
+                (self.dirty, self.key) = (true, true);
+                let key = Key::from(key);
+                let action = self.keymap.action(context, key);
+                if context == Context::Text && action.is_none() {
+                    match key.code {
+                        KeyCode::Char(c) if !key.ctrl && !key.alt => self.ui.typed(Some(c)),
+                        KeyCode::Backspace => self.ui.typed(None),
+                        _ => false,
+                    };
+                    self.listed();
+                }
+                if let Some(action) = action {
+                    self.act(action, guard)?;
+                }
+                self.shorten_flash();
+            }
+            Input::Mouse(mouse) => {
+                let target = self.hits.at(mouse.column, mouse.row);
+                let effect = match mouse.kind {
+                    MouseEventKind::Down(MouseButton::Left) => self.ui.click(target, &self.state),
+                    MouseEventKind::ScrollUp => self.ui.wheel(true, &self.state),
+                    MouseEventKind::ScrollDown => self.ui.wheel(false, &self.state),
+                    _ => return Ok(()),
+                };
+                (self.dirty, self.key) = (true, true);
+                if let Some(effect) = effect {
+                    self.effect(effect, guard)?;
+                }
+                self.shorten_flash();
+            }
+            Input::Paste(text) => {
+                for c in text.chars() {
+                    self.ui.typed(Some(c));
+                }
+                self.listed();
+                (self.dirty, self.key) = (true, true);
+            }
+            Input::Resize(..) | Input::FocusGained => (self.dirty, self.key) = (true, true),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    pub(super) fn act(&mut self, action: Action, guard: &Guard) -> io::Result<()> {
+        if self.in_replay(action) {
+            return Ok(());
+        }
+        // What is done to a run of the list needs the list.
+        if matches!(action, Action::Choose | Action::Resume | Action::Delete) && self.ui.overlay.is_none() {
+            if let Some(row) = self.row(self.ui.runs).cloned()
+                && let Some(effect) = self.ui.of_run(action, &row)
+            {
+                self.effect(effect, guard)?;
+            }
+        } else if let Some(effect) = self.ui.update(action, &self.state) {
+            self.effect(effect, guard)?;
+        }
+        self.listed();
+        Ok(())
+    }
+
+    fn shorten_flash(&mut self) {
+        if let Some((_, until)) = &mut self.ui.flash {
+            *until = until.min(clock() + FLASH);
+        }
+    }
+
+    /// A row of the list of runs, of those that pass the filter.
+    pub(super) fn row(&self, row: usize) -> Option<&Row> {
+        self.runs.iter().filter(|r| self.ui.lists(r)).nth(row)
+    }
+
+    /// The list of runs, or its filter, has changed.
+    pub(super) fn listed(&mut self) {
+        self.ui.runs_total = self.runs.iter().filter(|r| self.ui.lists(r)).count();
+        self.ui.runs = self.ui.runs.min(self.ui.runs_total.saturating_sub(1));
+    }
+
+    /// Keys of a replay; false for all others, and where there is none.
+    fn in_replay(&mut self, action: Action) -> bool {
+        let ask = match action {
+            // On a screen where the same key would change something.
+            Action::Pause | Action::Toggle => Ask::Pause,
+            Action::Faster => Ask::Faster,
+            Action::Slower => Ask::Slower,
+            Action::Forward => Ask::Forward,
+            Action::Back => Ask::Back,
+            _ => return false,
+        };
+        self.feed.as_ref().is_some_and(|f| f.ask(ask))
+    }
+}

@@ -1,0 +1,213 @@
+//! What comes by itself: events, engines, lists, answers.
+
+use std::time::{Duration, Instant};
+
+use super::App;
+use crate::explorer::errands::Done;
+use crate::explorer::feed::{Feed, News};
+use crate::explorer::forecast::Basis;
+use crate::explorer::runs;
+use crate::explorer::state::State;
+use crate::explorer::ui::Tab;
+use crate::run::RunFolder;
+use crate::run::lock::Liveness;
+use crate::run::standing::Standing;
+
+/// A slow file system is told of after so many seconds.
+const SLOW: u64 = 2;
+/// The list of runs is read again after so long, while it is on the screen.
+const AGAIN: Duration = Duration::from_secs(3);
+/// Commands without an answer that are remembered.
+const WAITING: usize = 64;
+
+impl App<'_> {
+    /// Takes in what has come.
+    pub(super) fn news(&mut self) {
+        while let Some(done) = self.errands.next() {
+            self.done(done);
+        }
+        let slow = self.errands.waits().filter(|s| *s >= SLOW);
+        if slow != self.ui.slow {
+            (self.ui.slow, self.dirty) = (slow, true);
+        }
+        self.list();
+        if let Some(sides) = self.reading.as_ref().and_then(|r| r.try_recv().ok()) {
+            (self.sides, self.reading, self.dirty) = (sides, None, true);
+        }
+        if let Some(forecast) = self.counting.as_ref().and_then(|r| r.try_recv().ok()) {
+            (self.forecast, self.counting, self.dirty) = (Some(forecast), None, true);
+        }
+        if self.forecast.is_none() && self.counting.is_none() && self.state.score.ended.is_some() {
+            self.counting = Basis::of(&self.state).map(Basis::on_a_thread);
+        }
+        // A long journal is folded in slices, so that keys are heard in between.
+        let begun = Instant::now();
+        while begun.elapsed() < Duration::from_millis(25) {
+            let Some(news) = self.feed.as_ref().and_then(Feed::next) else { break };
+            match news {
+                News::Events(events) => {
+                    for event in &events {
+                        self.state.apply(event);
+                    }
+                    self.answers();
+                    self.dirty = true;
+                }
+                News::CaughtUp { skipped, passed } => {
+                    self.ui.skipped = skipped;
+                    // They were left out on purpose.
+                    self.state.missing = self.state.missing.saturating_sub(passed);
+                    self.dirty = true;
+                }
+                News::Engine(liveness, last_words) => self.engine(&liveness, last_words),
+                News::Reset => {
+                    self.state = State::default();
+                    (self.sizes, self.forecast, self.counting) = (None, None, None);
+                    self.dirty = true;
+                }
+                News::Replay(time, words) => {
+                    self.replayed = Some(time);
+                    self.ui.replay = Some(words);
+                    self.dirty = true;
+                }
+            }
+        }
+        if self.dirty {
+            self.ui.follow(&self.state);
+        }
+    }
+
+    /// The list of runs, which is read again while it is looked at.
+    fn list(&mut self) {
+        if let Some(rows) = self.scan.as_ref().and_then(|s| s.try_recv().ok()) {
+            let under = self.row(self.ui.runs).map(|r| r.name.clone());
+            (self.runs, self.scan) = (rows, None);
+            let at = under.and_then(|name| self.runs.iter().filter(|r| self.ui.lists(r)).position(|r| r.name == name));
+            self.ui.runs = at.unwrap_or(self.ui.runs);
+            self.listed();
+            // Where reading takes long it is done less often.
+            self.rescan = Instant::now() + AGAIN.max(10 * self.scanned.elapsed());
+            self.dirty = true;
+        } else if self.scan.is_none() && self.ui.tab == Tab::Runs && Instant::now() >= self.rescan {
+            self.read_list();
+        }
+    }
+
+    /// Reads the list of runs, on a thread.
+    pub(super) fn read_list(&mut self) {
+        self.scanned = Instant::now();
+        self.scan = Some(runs::scan(&self.options.runs));
+    }
+
+    /// An engine came, left, or waits.
+    fn engine(&mut self, liveness: &Liveness, last_words: Option<String>) {
+        self.dirty = true;
+        self.ui.engine_alive = liveness.is_alive();
+        self.ui.standing = None;
+        if self.state.ended.is_some() && !liveness.is_alive() {
+            return;
+        }
+        let standing = self.state.progress.judge(liveness, || last_words);
+        if let Standing::Crashed(detail)
+        | Standing::Unreachable(detail)
+        | Standing::Paused(Some(detail))
+        | Standing::Queued(detail) = &standing
+        {
+            self.ui.standing = Some(standing.word());
+            let words = format!("{}: {detail}", standing.word());
+            self.say(&words);
+        }
+        if !self.ui.engine_alive && self.last.is_some() {
+            // Nobody will answer.
+            self.leave = true;
+        }
+    }
+
+    /// Refusals are said in the footer.
+    fn answers(&mut self) {
+        let answers = &self.state.answers;
+        let mut said = None;
+        let last = self.last.as_ref();
+        let mut leave = false;
+        self.waiting.retain(|id| match answers.iter().find(|a| a.id == *id) {
+            Some(answer) => {
+                said = answer.refused.clone().or(said.take());
+                leave |= answer.refused.is_none() && last == Some(id);
+                false
+            }
+            None => true,
+        });
+        self.leave |= leave;
+        if said.is_some() {
+            self.last = None;
+            self.ui.leaving = false;
+        }
+        if self.state.ended.is_some() {
+            self.ui.standing = None;
+            self.leave |= self.last.is_some();
+        }
+        if let Some(reason) = said {
+            self.say(&reason);
+        }
+    }
+
+    /// What came of an errand.
+    fn done(&mut self, done: Done) {
+        self.dirty = true;
+        match done {
+            Done::Sent { id, leave } => {
+                self.last = leave.then(|| id.clone()).or(self.last.take());
+                self.waiting.push(id);
+                if self.waiting.len() > WAITING {
+                    self.waiting.remove(0);
+                }
+                // The engine may have been faster than the thread that sent it.
+                self.answers();
+            }
+            Done::Begun(folder) => {
+                self.attach(folder);
+                self.ui.engine_alive = true;
+                self.read_list();
+            }
+            Done::Removed(folder) => {
+                let name = folder.name();
+                self.ui.chosen.retain(|n| *n != name);
+                if self.folder.as_ref() == Some(&folder) {
+                    self.detach();
+                }
+                self.read_list();
+                self.say(&format!("{name} is deleted"));
+            }
+            Done::Said(words) => {
+                self.ui.leaving = self.last.is_some();
+                self.say(&words);
+            }
+            Done::Listed(words) => {
+                self.read_list();
+                self.say(&words);
+            }
+        }
+    }
+
+    /// Another run is to be seen.
+    pub(super) fn attach(&mut self, folder: RunFolder) {
+        self.detach();
+        self.feed = Some(Feed::new(folder.clone()));
+        self.folder = Some(folder);
+        self.ui.tab = Tab::Score;
+        self.ui.follow_stage = true;
+    }
+
+    /// No run is to be seen.
+    fn detach(&mut self) {
+        self.state = State::default();
+        (self.sizes, self.forecast, self.counting, self.frozen) = (None, None, None, None);
+        self.waiting.clear();
+        (self.last, self.replayed) = (None, None);
+        (self.feed, self.folder) = (None, None);
+        (self.ui.leaving, self.ui.replay, self.ui.standing) = (false, None, None);
+        (self.ui.inspect, self.ui.frozen, self.ui.zoom) = (None, false, 0);
+        self.ui.marks.clear();
+        self.ui.engine_alive = false;
+        self.dirty = true;
+    }
+}

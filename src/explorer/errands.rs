@@ -1,0 +1,195 @@
+//! What is done to files for the person: commands, exports, engines begun, runs removed. On a thread of its own, so that a
+//! file system that hangs never holds up a key or a picture.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::time::Instant;
+
+use super::state::State;
+use super::{Engines, clipboard, export};
+use crate::run::command::Body;
+use crate::run::{RunFolder, journal};
+
+/// Something to be done.
+pub enum Errand {
+    Send {
+        folder: RunFolder,
+        body: Body,
+        /// The person leaves after the answer.
+        leave: bool,
+    },
+    Export(RunFolder, Box<State>),
+    /// Through tmux, which holds the clipboard.
+    Copy(String),
+    Demo,
+    Resume(RunFolder),
+    Remove(RunFolder),
+    /// Controls of a run's cut, as runs that follow it: their sources, and the pruning level.
+    Queue {
+        folder: RunFolder,
+        sources: Vec<&'static str>,
+        xi: f64,
+    },
+}
+
+/// What came of it.
+pub enum Done {
+    Sent {
+        id: String,
+        leave: bool,
+    },
+    /// A run that has begun, or was taken up.
+    Begun(RunFolder),
+    Removed(RunFolder),
+    /// Words for the person.
+    Said(String),
+    /// The same, and there are other runs than before.
+    Listed(String),
+}
+
+/// The thread, and what it has not done yet.
+pub struct Errands {
+    asks: Sender<Errand>,
+    done: Receiver<Done>,
+    open: usize,
+    since: Instant,
+}
+
+impl Errands {
+    pub fn new(mut engines: Box<dyn Engines>) -> Errands {
+        let (asks, asked) = channel();
+        let (tell, done) = channel();
+        // Without a thread nothing is done, which is said of each errand.
+        let _ = std::thread::Builder::new().name("errands".into()).spawn(move || {
+            for errand in asked {
+                let done = catch_unwind(AssertUnwindSafe(|| run(errand, &mut *engines))).unwrap_or_else(|_| {
+                    Done::Said("that broke down; what is known of it is said when you leave".into())
+                });
+                if tell.send(done).is_err() {
+                    return;
+                }
+            }
+        });
+        Errands { asks, done, open: 0, since: Instant::now() }
+    }
+
+    /// False if nobody does it.
+    pub fn ask(&mut self, errand: Errand) -> bool {
+        if self.open == 0 {
+            self.since = Instant::now();
+        }
+        let asked = self.asks.send(errand).is_ok();
+        self.open += usize::from(asked);
+        asked
+    }
+
+    /// The next that is done.
+    pub fn next(&mut self) -> Option<Done> {
+        let done = self.done.try_recv().ok()?;
+        self.open = self.open.saturating_sub(1);
+        self.since = Instant::now();
+        Some(done)
+    }
+
+    /// Whole seconds that something is under way.
+    pub fn waits(&self) -> Option<u64> {
+        (self.open > 0).then(|| self.since.elapsed().as_secs())
+    }
+}
+
+fn run(errand: Errand, engines: &mut dyn Engines) -> Done {
+    match errand {
+        Errand::Send { folder, body, leave } => match journal::send(&folder, body) {
+            Ok(id) => Done::Sent { id, leave },
+            Err(e) => Done::Said(e.to_string()),
+        },
+        Errand::Export(folder, state) => Done::Said(match state.genotype() {
+            None => "there is no genotype yet".into(),
+            Some(genotype) => match export::write(&folder, genotype, &state) {
+                Ok(files) => format!("written to {}: {}", folder.path().display(), files.join(", ")),
+                Err(e) => e.to_string(),
+            },
+        }),
+        Errand::Copy(text) => Done::Said(clipboard::by_tmux(&text)),
+        Errand::Demo => engines.demo().map_or_else(Done::Said, Done::Begun),
+        Errand::Resume(folder) => match engines.resume(&folder) {
+            Ok(()) => Done::Begun(folder),
+            Err(e) => Done::Said(e),
+        },
+        Errand::Remove(folder) => match folder.remove() {
+            Ok(()) => Done::Removed(folder),
+            Err(e) => Done::Listed(e.to_string()),
+        },
+        Errand::Queue { folder, sources, xi } => {
+            Done::Listed(queue(&folder, &sources, xi, engines).unwrap_or_else(|e| e))
+        }
+    }
+}
+
+/// Queues a run for each source; what is to be said of it.
+fn queue(folder: &RunFolder, sources: &[&str], xi: f64, engines: &mut dyn Engines) -> Result<String, String> {
+    let own = folder.config().map_err(|e| e.to_string())?;
+    let mut names = Vec::new();
+    for source in sources {
+        let mut config = own.clone();
+        (config.cut.source, config.cut.xi) = ((*source).into(), xi);
+        // Room for the source and a number in the longest name.
+        let stem: String = folder.name().chars().take(44).collect();
+        names.push(engines.queue(folder, &format!("{stem}-{}", source.replace('_', "-")), &config)?.name());
+    }
+    Ok(format!("queued, one after the other: {}", names.join(", ")))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::Receiver;
+    use std::time::Duration;
+
+    use super::*;
+    use crate::run::config::Config;
+
+    /// Engines on a file system that hangs until a word comes; broken ones where it does not.
+    struct Hanging(Receiver<()>);
+
+    impl Engines for Hanging {
+        fn demo(&mut self) -> Result<RunFolder, String> {
+            self.0.recv().map_err(|_| "gone".to_string())?;
+            Err("no disk".into())
+        }
+
+        fn resume(&mut self, _: &RunFolder) -> Result<(), String> {
+            panic!("a bug")
+        }
+
+        fn queue(&mut self, _: &RunFolder, name: &str, config: &Config) -> Result<RunFolder, String> {
+            Err(format!("{name} by {} at {}", config.cut.source, config.cut.xi))
+        }
+    }
+
+    fn wait(errands: &mut Errands) -> Done {
+        loop {
+            if let Some(done) = errands.next() {
+                return done;
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+
+    #[test]
+    fn what_hangs_holds_nobody_up_and_what_breaks_ends_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = RunFolder::create(dir.path(), Some("r"), "x", &Config::default()).unwrap();
+        let (word, hangs) = channel();
+        let mut errands = Errands::new(Box::new(Hanging(hangs)));
+        assert_eq!(errands.waits(), None);
+        assert!(errands.ask(Errand::Demo) && errands.ask(Errand::Resume(folder.clone())));
+        assert!(errands.next().is_none() && errands.waits().is_some());
+        word.send(()).unwrap();
+        assert!(matches!(wait(&mut errands), Done::Said(words) if words == "no disk"));
+        assert!(matches!(wait(&mut errands), Done::Said(words) if words.contains("broke down")));
+        assert_eq!(errands.waits(), None);
+        errands.ask(Errand::Queue { folder, sources: vec!["most_parameters"], xi: 0.25 });
+        let Done::Listed(words) = wait(&mut errands) else { panic!("not listed") };
+        assert_eq!(words, "r-most-parameters by most_parameters at 0.25");
+    }
+}

@@ -1,0 +1,90 @@
+//! What every key means; the list of all keys.
+
+/// One line of meaning for every key, section by section ("" is the top).
+pub(super) const MEANINGS: [(&str, &[(&str, &str)]); 7] = [
+    ("", &[("version", "version of this format"), ("seed", "every random stream is derived from it by name")]),
+    (
+        "data",
+        &[
+            ("source", "`embedded`, or a path: archive, folder or file; the kind is detected"),
+            ("limit", "at most so many training pictures, classes shared alike; 0 takes all"),
+            ("size", "side that a folder's pictures are scaled to; 0 takes them as they are"),
+            ("crop_padding", "black pixels added on each side before a random crop back; 0 turns cropping off"),
+            ("flip", "flip left and right with probability one half"),
+            ("cutout", "side of the square that is blanked out; 0 turns it off"),
+            ("prefetch", "batches made ahead of use"),
+        ],
+    ),
+    (
+        "device",
+        &[
+            ("kind", "`cpu`"),
+            ("threads", "0: one per core; results do not depend on it"),
+            (
+                "memory",
+                "`keep` (fastest), `recompute` (leanest) or `auto` (the fastest that fits); results are the same",
+            ),
+            (
+                "memory_budget",
+                "bytes that the search may take (`2GiB`, `800MB`), or `auto`: what is free, less a tenth",
+            ),
+        ],
+    ),
+    (
+        "score",
+        &[
+            ("functions", "ranking functions whose relative differences are added up"),
+            ("draws", "draws of weights and batch per round; 5 or more tell noise from signal best"),
+            ("batch", "pictures per draw"),
+            ("channels", "width of the proxy network"),
+            ("cells", "cells of the proxy network, in order"),
+            ("none", "`off`: the operation `none` goes before scoring; `compete`: it is scored like the others"),
+            ("remove_per_round", "operations that each edge loses per round"),
+            ("aggregate", "`relative`: sum of relative differences (the paper); `ranks`: sum of ranks (TE-NAS)"),
+        ],
+    ),
+    (
+        "cut",
+        &[
+            ("xi", "pruning level: share of the 224 operations that goes, between 0 and 1"),
+            ("source", "`scores`, or a control of the same size: `random`, `cheapest`, `most_parameters`"),
+        ],
+    ),
+    (
+        "search",
+        &[
+            ("channels", "width of the supernet"),
+            ("cells", "number of cells; those at a third and at two thirds reduce"),
+            ("batch", "pictures per step, of each half"),
+            ("epochs", "passes over the half that trains the weights"),
+            ("order", "1: first order; 2: second order (unrolled)"),
+            ("train_share", "share of the training pictures that trains the weights; the rest moves the alphas"),
+            ("learning_rate", "of the weights, at the start"),
+            ("learning_rate_min", "of the weights, at the end of a half cosine"),
+            ("momentum", "of the weights' SGD"),
+            ("weight_decay", "of the weights"),
+            ("clip", "greatest norm of the weights' gradient; 0 turns clipping off"),
+            ("alpha_learning_rate", "of the alphas' Adam"),
+            ("alpha_beta1", "of the alphas' Adam"),
+            ("alpha_beta2", "of the alphas' Adam"),
+            ("alpha_weight_decay", "of the alphas"),
+            ("alpha_warmup_epochs", "epochs in which only the weights move"),
+            ("journal_every", "one step in so many goes to the journal; 0 chooses"),
+        ],
+    ),
+    (
+        "run",
+        &[
+            ("checkpoint_steps", "a checkpoint every so many steps of the search; 0: not by steps"),
+            ("checkpoint_seconds", "a checkpoint every so many seconds of the search, or rarer where saving is slow"),
+            ("grace_seconds", "after SIGTERM or SIGUSR1 the engine ends within so many seconds, whatever a step takes"),
+        ],
+    ),
+];
+
+/// All keys, `search.batch` and so on.
+pub fn keys() -> impl Iterator<Item = String> {
+    MEANINGS.iter().flat_map(|(section, keys)| {
+        keys.iter().map(move |(k, _)| if section.is_empty() { (*k).to_string() } else { format!("{section}.{k}") })
+    })
+}

@@ -1,0 +1,121 @@
+use super::*;
+
+#[test]
+fn the_template_is_the_defaults_and_names_every_key() {
+    let template = Config::default().template();
+    assert_eq!(Config::parse(&template, "t").unwrap(), Config::default());
+    let table = Config::default().as_table();
+    let mut real: Vec<String> = Vec::new();
+    for (k, v) in &table {
+        match v.as_table() {
+            Some(t) => real.extend(t.keys().map(|n| format!("{k}.{n}"))),
+            None => real.push(k.clone()),
+        }
+    }
+    let mut told: Vec<String> = keys().collect();
+    real.sort();
+    told.sort();
+    assert_eq!(real, told);
+    assert_eq!(template.lines().filter(|l| l.starts_with('#')).count(), told.len());
+}
+
+#[test]
+fn mistakes_are_named_with_line_and_remedy() {
+    let text = |t: &str| Config::parse(t, "my.toml").unwrap_err().to_string();
+    let e = text("seed = 3\n[search]\nchanels = 4\n");
+    assert!(e.contains("my.toml, line 3") && e.contains("did you mean `channels`"), "{e}");
+    let e = text("[search]\nbatch = \"many\"\n");
+    assert!(e.contains("line 2"), "{e}");
+    let e = text("version = 7\n");
+    assert!(e.contains("version 7"), "{e}");
+    assert!(text("[serch]\n").contains("did you mean `search`"));
+    assert!(text("seed = \n").contains("line 1"));
+    let e = text("# mine\nseed = 3\n\n[cut]\nxi = 2 # too much\n");
+    assert!(e.contains("my.toml, line 5") && e.contains("`cut.xi`") && e.contains("pruning level"), "{e}");
+    assert!(text("cut.xi = 0\n").contains("line 1"));
+    assert!(text("cut = {xi = 0}\n").contains("line 1"));
+    let e = text("seed = -1\n");
+    assert!(e.contains("a whole number, 0 or more") && !e.contains("u64"), "{e}");
+}
+
+#[test]
+fn what_passes_the_check_is_kept_whole_as_text() {
+    let seed = i64::MAX as u64;
+    let c = Config { seed, ..Config::default() }.set("search.weight_decay=1e-300").unwrap();
+    let c = c.set("data.source=a \"strange\"\u{9b}\tpath\\ # with everything").unwrap();
+    assert_eq!(Config::parse(&c.to_toml(), "t").unwrap(), c);
+    assert_eq!(Config::parse(&c.template(), "t").unwrap(), c);
+    for (name, _) in crate::run::PRESETS {
+        let p = crate::run::preset(name).unwrap();
+        p.check().unwrap();
+        assert_eq!(Config::parse(&p.template(), name).unwrap(), p);
+    }
+    // The whole of it would be lost.
+    assert!(Config { seed: seed + 1, ..Config::default() }.check().is_err());
+}
+
+#[test]
+fn values_that_make_no_sense_are_refused() {
+    for bad in [
+        "cut.xi=0",
+        "cut.xi=1",
+        "cut.xi=-1",
+        "cut.xi=nan",
+        "search.cells=0",
+        "search.channels=0",
+        "score.draws=0",
+        "search.order=3",
+        "search.train_share=1.0",
+        "score.none=maybe",
+        "device.kind=tpu",
+        "search.momentum=1.0",
+        "search.learning_rate=nan",
+        "score.cells=[]",
+        "score.functions=[]",
+        "score.functions=[\"naswot\", \"naswot\"]",
+        "score.batch=0",
+        "score.batch=1",
+        "search.batch=0",
+        "search.epochs=0",
+        "search.epochs=9000000000000000000",
+        "search.train_share=0",
+        "search.train_share=nan",
+        "search.clip=inf",
+        "search.order=0",
+        "search.order=256",
+        "data.size=5000",
+        "data.flip=yes",
+        "cut.source=best",
+        "seed=-1",
+        "version=2",
+        "score.cells=[\"odd\"]",
+        "search.batch=-3",
+        "search.batch=x",
+        "serch.batch=3",
+        "search.batch",
+    ] {
+        let e = Config::default().set(bad).expect_err(bad).to_string();
+        assert!(!e.is_empty() && !e.contains('\n'), "{bad}: {e}");
+    }
+}
+
+#[test]
+fn what_a_result_depends_on_is_compared() {
+    let a = Config::default();
+    let free = ["device.threads=7", "run.checkpoint_seconds=1", "data.source=/elsewhere", "search.journal_every=3"];
+    let b = free.iter().fold(a.clone(), |c, assignment| c.set(assignment).unwrap());
+    assert!(a != b && a.differences(&b).is_empty());
+    let b = b.set("search.batch=8").unwrap().set("seed=5").unwrap();
+    let told = |key: &str, was: &str, is: &str| (key.to_string(), was.to_string(), is.to_string());
+    assert_eq!(a.differences(&b), [told("seed", "2", "5"), told("search.batch", "64", "8")]);
+    assert!(keys().all(|k| a.as_table().contains_key(&k) || k.contains('.')));
+    assert!(FREE.iter().all(|free| keys().any(|k| k == *free)));
+}
+
+#[test]
+fn one_key_is_set_and_the_rest_stays() {
+    let c = Config::default().set("search.batch=8").unwrap().set("cut.source=random").unwrap();
+    assert_eq!((c.search.batch, c.cut.source.as_str()), (8, "random"));
+    let c = c.set("cut.xi=0.75").unwrap().overlay("[search]\nepochs = 2\n", "f").unwrap();
+    assert_eq!((c.search.batch, c.search.epochs, c.cut.xi), (8, 2, 0.75));
+}
