@@ -5,7 +5,7 @@ use color_eyre::eyre;
 
 use super::{Exit, Output, Place};
 use crate::data::{self, OpenOptions};
-use crate::device;
+use crate::device::{self, Gpu};
 use crate::engine::plan::{DataShape, Planner};
 use crate::explorer::text;
 use crate::explorer::theme::ColorDepth;
@@ -25,7 +25,10 @@ pub fn run(place: &Place, a: &DoctorArguments) -> eyre::Result<Exit> {
     let mut out = Output::stdout();
     let mut line = |key: &str, value: String| out.line(&format!("{key:<10} {}", text::sanitize(&value)));
     line("program", format!("zonas {}", env!("CARGO_PKG_VERSION")))?;
-    line("device", "the CPU: this build has no other".into())?;
+    match Gpu::open(None) {
+        Ok(gpu) => line("device", gpu.label())?,
+        Err(e) => line("device", format!("the CPU; no GPU: {e}"))?,
+    }
     let levels: Vec<&str> = kernels::Level::available().iter().map(|l| l.name()).collect();
     line("vectors", format!("{}; this processor has {}", kernels::level().name(), levels.join(", ")))?;
     line("threads", format!("{}; `zonas run --threads N` changes it", device::Threads::plan(0)))?;

@@ -37,7 +37,7 @@ pub struct RunArguments {
     #[arg(long, requires = "resume")]
     force: bool,
     /// Go on with a run that was stopped, or that waits for its cut.
-    #[arg(long, value_name = "RUN", conflicts_with_all = ["preset", "config", "set", "data", "xi", "seed", "threads", "memory", "memory_budget", "name"])]
+    #[arg(long, value_name = "RUN", conflicts_with_all = ["preset", "config", "set", "data", "xi", "seed", "device", "threads", "memory", "memory_budget", "name"])]
     resume: Option<String>,
     /// What goes to standard output: lines for people, or the journal's JSON lines.
     #[arg(long, value_enum, default_value = "text")]

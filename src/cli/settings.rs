@@ -6,6 +6,7 @@ use clap::Args;
 use color_eyre::eyre;
 
 use super::{Usage, config};
+use crate::device::Choice;
 use crate::run::config::Config;
 
 #[derive(Args, Debug, Default)]
@@ -27,6 +28,9 @@ pub struct SettingArguments {
     xi: Option<f64>,
     #[arg(long)]
     seed: Option<u64>,
+    /// Where to compute: a GPU if there is one (auto), the CPU, or this GPU. Results agree within rounding.
+    #[arg(long, value_name = "auto|cpu|cuda[:N]")]
+    device: Option<Choice>,
     /// Threads; 0 takes one per core. Results do not depend on it.
     #[arg(long)]
     threads: Option<usize>,
@@ -81,6 +85,9 @@ impl SettingArguments {
             if let Some(word) = given {
                 setting.clone_from(word);
             }
+        }
+        if let Some(device) = self.device {
+            c.device.kind = device.to_string();
         }
         c.seed = self.seed.unwrap_or(c.seed);
         c.device.threads = self.threads.unwrap_or(c.device.threads);

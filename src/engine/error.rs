@@ -1,6 +1,7 @@
 use std::path::PathBuf;
 
 use crate::data::DataError;
+use crate::device::{Choice, NoGpu};
 use crate::nn::NnError;
 use crate::proxies::UnknownFunction;
 use crate::run::FolderError;
@@ -15,6 +16,8 @@ pub enum EngineError {
     Config(#[from] ConfigError),
     #[error("setting `score.functions`: {0}")]
     Function(#[from] UnknownFunction),
+    #[error("device.kind = \"{asked}\": {reason}")]
+    NoGpu { asked: Choice, reason: NoGpu },
     #[error(transparent)]
     Data(#[from] DataError),
     #[error(transparent)]
@@ -67,7 +70,8 @@ impl EngineError {
             | EngineError::Finished(_)
             | EngineError::Cut(_)
             | EngineError::Changed(_)
-            | EngineError::Network(NnError::Config(_)) => true,
+            | EngineError::Network(NnError::Config(_))
+            | EngineError::NoGpu { reason: NoGpu::NotBuilt | NoGpu::NoSuch { .. }, .. } => true,
             EngineError::Folder(e) => !matches!(e, FolderError::Io { .. }),
             _ => false,
         }

@@ -28,7 +28,7 @@ use control::Control;
 use past::Past;
 use setup::Setup;
 
-use crate::device;
+use crate::device::{self, NoGpu};
 use crate::run::RunFolder;
 use crate::run::config::Config;
 use crate::run::event::{Body, Level};
@@ -179,6 +179,9 @@ fn stages(
     options: &Options,
 ) -> Result<(Outcome, String), EngineError> {
     control.log(Level::Info, setup.dataset.summary().to_string())?;
+    if let Some(why) = setup.no_gpu.as_ref().filter(|why| **why != NoGpu::NotBuilt) {
+        control.log(Level::Info, format!("on the CPU: {why}"))?;
+    }
     let early = |control: &Control, detail: &str| {
         let outcome = if control.aborts() { Outcome::Aborted } else { Outcome::Stopped };
         Ok((outcome, detail.to_string()))

@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use super::{EngineError, Past};
 use crate::data::{self, DataError, Dataset};
-use crate::device;
+use crate::device::{self, Choice, Device, NoGpu};
 use crate::nn::{Policy, SupernetConfig, Workload};
 use crate::run::RunFolder;
-use crate::run::config::Config;
+use crate::run::config::{Config, ConfigError};
 use crate::space::cut::{Cutter, Source, level_of};
 use crate::space::{CellKind, Mask, OPERATIONS, Place};
 
@@ -49,9 +49,25 @@ pub struct Planner {
 /// Part of what is free that stays free.
 const MARGIN: u64 = 10;
 
-/// Bytes that a search may take: the setting, or what is free now less a tenth.
-pub fn budget(config: &Config) -> Option<u64> {
-    config.memory_budget().or_else(|| device::machine_memory().map(|m| m.available_bytes - m.available_bytes / MARGIN))
+/// Bytes that a search may take there: the setting, or what is free now less a tenth.
+pub fn budget(config: &Config, device: &Device) -> Option<u64> {
+    config.memory_budget().or_else(|| device.memory().map(|m| m.available_bytes - m.available_bytes / MARGIN))
+}
+
+/// The device that settings ask for; where that is the CPU for want of a GPU, with the reason.
+///
+/// # Errors
+/// A GPU is asked for and can't be used.
+pub fn device_of(config: &Config) -> Result<(Device, Option<NoGpu>), EngineError> {
+    let choice: Choice =
+        config.device.kind.parse().map_err(|reason| ConfigError::Value { key: "device.kind".into(), reason })?;
+    let refuse = |reason| EngineError::NoGpu { asked: choice, reason };
+    let (device, why) = Device::choose(choice).map_err(refuse)?;
+    let Device::Cuda(gpu) = &device else { return Ok((device, why)) };
+    // The supernet does not run there yet.
+    let reason = "the search itself does not run on it yet; --device cpu does".into();
+    let why = NoGpu::Unusable { name: gpu.label(), reason };
+    if choice == Choice::Auto { Ok((Device::Cpu, Some(why))) } else { Err(refuse(why)) }
 }
 
 /// Opens the data that settings name.
@@ -66,7 +82,8 @@ pub(super) fn open(config: &Config) -> Result<Arc<dyn Dataset>, DataError> {
 /// The data's.
 pub fn of_settings(config: &Config) -> Result<Planner, EngineError> {
     let shape = DataShape::of(open(config)?.summary());
-    Ok(Planner::new(config, shape, budget(config), device::threads(config.device.threads)))
+    let (device, _) = device_of(config)?;
+    Ok(Planner::new(config, shape, budget(config, &device), device::threads(config.device.threads)))
 }
 
 /// The removal order and the confirmed cut in the journal of a run, as far as they are there.

@@ -1,11 +1,11 @@
 use std::sync::Arc;
 
-use candle_core::{Device, Tensor};
+use candle_core::Tensor;
 
 use super::EngineError;
 use super::plan::{self, DataShape, Planner};
 use crate::data::{self, Augment, Dataset, Halves};
-use crate::device;
+use crate::device::{Device, NoGpu};
 use crate::nn::NnError;
 use crate::oneshot::{AdamSettings, Batch, Settings, SgdSettings};
 use crate::proxies::{self, RankingFunction};
@@ -25,6 +25,9 @@ pub(super) struct Setup<'a> {
     pub functions: Vec<&'static dyn RankingFunction>,
     /// Places that take part in scoring.
     pub space: Mask,
+    pub device: Device,
+    /// Why there is no GPU, if one would have been taken.
+    pub no_gpu: Option<NoGpu>,
     /// Bytes that the search may take, as it was when the engine started.
     pub budget: Option<u64>,
 }
@@ -38,6 +41,7 @@ impl<'a> Setup<'a> {
         let dataset = plan::open(config)?;
         let pictures = data::limited(&*dataset, config.seed, config.data.limit);
         let halves = data::halves(&*dataset, config.seed, config.data.limit, config.search.train_share)?;
+        let (device, no_gpu) = plan::device_of(config)?;
         let setup = Setup {
             config,
             threads,
@@ -46,7 +50,9 @@ impl<'a> Setup<'a> {
             halves,
             functions,
             space: config.space(),
-            budget: plan::budget(config),
+            budget: plan::budget(config, &device),
+            device,
+            no_gpu,
         };
         setup.augment().check(setup.dataset.summary())?;
         data::check_batch("scoring", setup.pictures.len(), config.score.batch)?;
@@ -91,9 +97,9 @@ impl<'a> Setup<'a> {
             run,
             program: concat!("zonas ", env!("CARGO_PKG_VERSION")).into(),
             seed: self.config.seed,
-            device: self.config.device.kind.clone(),
+            device: self.device.label(),
             threads: self.threads,
-            total_bytes: device::machine_memory().map(|m| m.total_bytes),
+            total_bytes: self.device.memory().map(|m| m.total_bytes),
             data: DataSummary {
                 name: about.name.clone(),
                 train: self.pictures.len(),
@@ -117,7 +123,7 @@ impl<'a> Setup<'a> {
 pub(super) fn tensors(batch: data::Batch) -> Result<Batch, NnError> {
     let (shape, count) = (batch.shape(), batch.count);
     Ok(Batch {
-        images: Tensor::from_vec(batch.images, &shape, &Device::Cpu)?,
-        labels: Tensor::from_vec(batch.labels, count, &Device::Cpu)?,
+        images: Tensor::from_vec(batch.images, &shape, &candle_core::Device::Cpu)?,
+        labels: Tensor::from_vec(batch.labels, count, &candle_core::Device::Cpu)?,
     })
 }

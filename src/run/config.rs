@@ -58,7 +58,7 @@ pub struct Data {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Device {
-    /// `cpu` (a later version adds `cuda`).
+    /// `auto`, `cpu`, `cuda` or `cuda:N`: see [`crate::device::Choice`].
     pub kind: String,
     /// 0: one per core. Results do not depend on it.
     pub threads: usize,
@@ -168,7 +168,7 @@ impl Default for Data {
 
 impl Default for Device {
     fn default() -> Self {
-        Device { kind: "cpu".into(), threads: 0, memory: "auto".into(), memory_budget: "auto".into() }
+        Device { kind: "auto".into(), threads: 0, memory: "auto".into(), memory_budget: "auto".into() }
     }
 }
 

@@ -1,6 +1,7 @@
 //! Values that make sense.
 
 use super::{ConfigError, value_error};
+use crate::device::Choice;
 use crate::run::config::Config;
 
 impl Config {
@@ -60,8 +61,7 @@ impl Config {
             }
         }
         let one_of = [
-            ("device.kind", &self.device.kind, &["cpu"][..]),
-            ("device.memory", &self.device.memory, &["auto", "keep", "recompute"]),
+            ("device.memory", &self.device.memory, &["auto", "keep", "recompute"][..]),
             ("score.none", &self.score.none, &["off", "compete"]),
             ("score.aggregate", &self.score.aggregate, &["relative", "ranks"]),
             ("cut.source", &self.cut.source, &["scores", "random", "cheapest", "most_parameters"]),
@@ -71,6 +71,9 @@ impl Config {
                 let shown: String = value.chars().filter(|c| !c.is_control()).take(40).collect();
                 return Err(value_error(key, format!("`{shown}` is none of {}", known.join(", "))));
             }
+        }
+        if let Err(reason) = self.device.kind.parse::<Choice>() {
+            return Err(value_error("device.kind", reason));
         }
         if self.score.functions.is_empty() {
             return Err(value_error("score.functions", "name at least one ranking function"));

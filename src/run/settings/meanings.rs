@@ -18,7 +18,7 @@ pub(super) const MEANINGS: [(&str, &[(&str, &str)]); 7] = [
     (
         "device",
         &[
-            ("kind", "`cpu`"),
+            ("kind", "`auto` (a GPU where there is one), `cpu`, `cuda` or `cuda:N`; results agree within rounding"),
             ("threads", "0: one per core; results do not depend on it"),
             (
                 "memory",

@@ -148,8 +148,16 @@ impl Config {
     }
 }
 
-/// Settings that no result depends on. The place of the data is one: what counts is what lies there.
-const FREE: [&str; 5] = ["data.source", "data.prefetch", "device.threads", "device.memory", "search.journal_every"];
+/// Settings that no result depends on, but for rounding. The place of the data is one: what counts is what lies there.
+const FREE: [&str; 7] = [
+    "data.source",
+    "data.prefetch",
+    "device.kind",
+    "device.threads",
+    "device.memory",
+    "device.memory_budget",
+    "search.journal_every",
+];
 
 impl Config {
     /// Settings that a result depends on and that differ: the key, and both values as TOML.
