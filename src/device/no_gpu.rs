@@ -23,7 +23,7 @@ impl std::fmt::Display for Version {
 
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NoGpu {
-    #[error("this build has no CUDA; `cargo install --features cuda` makes one that has")]
+    #[error("this build has no CUDA; `cargo build --release --features cuda` makes one that has")]
     NotBuilt,
     #[error("NVIDIA's driver is not installed here, or not to be found: {0}")]
     NoDriver(String),
