@@ -68,7 +68,11 @@ unsafe fn product_body<S: Simd>(a: *const f32, lda: usize, m: usize, b: &Packed,
         unsafe {
             let (bp, cp) = (b.data.as_ptr().add(j), c.add(j));
             let tile = Tile { a, lda, b: bp, ldb: b.stride, k: b.rows, c: cp, ldc, n: left };
-            if left > S::LANES {
+            if b.rows == 16 && left == 16 && S::LANES == 16 {
+                let i = rows_by_16::<S>(&tile, m);
+                rows_by::<S, 1, 1>(&tile, i, m);
+                j += S::LANES;
+            } else if left > S::LANES {
                 let i = rows_by::<S, 6, 2>(&tile, 0, m);
                 rows_by::<S, 1, 2>(&tile, i, m);
                 j += 2 * S::LANES;
@@ -127,6 +131,33 @@ unsafe fn rows_by<S: Simd, const R: usize, const V: usize>(t: &Tile, mut i: usiz
         }
         i
     }
+}
+
+/// Eight rows at a time by a matrix of 16 x 16 numbers that stays in half of the registers; returns the first row that is
+/// left.
+#[inline(always)]
+unsafe fn rows_by_16<S: Simd>(t: &Tile, m: usize) -> usize {
+    let mut i = 0;
+    unsafe {
+        let mut b = [S::splat(0.0); 16];
+        for (k, v) in b.iter_mut().enumerate() {
+            *v = S::load(t.b.add(k * t.ldb));
+        }
+        while i + 8 <= m {
+            let a = t.a.add(i * t.lda);
+            let mut acc = [S::splat(0.0); 8];
+            for (k, v) in b.iter().enumerate() {
+                for (r, x) in acc.iter_mut().enumerate() {
+                    *x = S::fma(S::splat(*a.add(r * t.lda + k)), *v, *x);
+                }
+            }
+            for (r, x) in acc.iter().enumerate() {
+                S::store(t.c.add((i + r) * t.ldc), *x);
+            }
+            i += 8;
+        }
+    }
+    i
 }
 
 /// `c += aᵀ · b` for `a` `[m, k]` with rows every `lda` and `b` `[m, n]` with rows every `ldb`; `c` is `[k, n]`, its rows

@@ -7,6 +7,7 @@
 // Sizes, strides and buffers of a kernel are what they are.
 #![allow(clippy::too_many_arguments)]
 
+pub mod copy;
 pub mod depthwise;
 pub mod matrix;
 pub mod norm;

@@ -1,6 +1,9 @@
 //! 3x3 pooling of one image with padding 1.
+//!
+//! A window is folded in two steps, its rows and then its columns: half the work of folding nine places.
 
 use super::depthwise::{self, Load, Shape};
+use super::relu;
 use super::simd::{Simd, dispatch, load, store};
 
 /// Shape of a 3x3 pooling; the output is `[ceil(H / stride), ceil(W / stride), C]`.
@@ -11,16 +14,19 @@ pub fn shape(height: usize, width: usize, channels: usize, stride: usize) -> Sha
 /// Buffers of one task, reused over its images.
 #[derive(Debug, Default)]
 pub struct Scratch {
+    row: Vec<f32>,
     padded: Vec<f32>,
     spread: Vec<f32>,
 }
 
 struct Plan {
     channels: usize,
+    /// Rows and pixels of the input.
+    height: usize,
+    width: usize,
+    /// Rows and pixels of the output.
     rows: usize,
     pixels: usize,
-    /// Numbers in a padded row.
-    row: usize,
     stride: usize,
 }
 
@@ -28,21 +34,36 @@ impl Plan {
     fn new(s: &Shape) -> Plan {
         Plan {
             channels: s.channels,
+            height: s.height,
+            width: s.width,
             rows: s.out_height(),
             pixels: s.out_width(),
-            row: (s.width + 2) * s.channels,
             stride: s.stride,
         }
     }
+
+    /// Runs of numbers in an output row that have neighbouring inputs, and their length.
+    fn runs(&self) -> (usize, usize) {
+        if self.stride == 1 { (1, self.pixels * self.channels) } else { (self.pixels, self.channels) }
+    }
+}
+
+/// Checks the sizes of a pooling's operands, and makes the buffer for a row with a pixel on each side.
+fn checked<'a>(s: &Shape, x: &[f32], out: &[f32], row: &'a mut Vec<f32>, border: f32) -> &'a mut [f32] {
+    assert!(
+        x.len() == s.height * s.width * s.channels && out.len() >= s.out_height() * s.out_width() * s.channels,
+        "an operand of a pooling is short"
+    );
+    row.clear();
+    row.resize((s.width + 2) * s.channels, border);
+    row
 }
 
 /// Greatest value of each window; what lies outside the map counts as −∞.
 pub fn max_forward(s: &Shape, x: &[f32], out: &mut [f32], scratch: &mut Scratch) {
-    scratch.padded.resize(s.padded_len(1), 0.0);
-    depthwise::pad(x, s.height, s.width, s.channels, 1, Load::Copy, f32::NEG_INFINITY, &mut scratch.padded);
-    assert!(out.len() >= s.out_height() * s.out_width() * s.channels, "the output of a pooling is short");
-    // SAFETY: windows lie inside the padded map, and the output's size was checked.
-    unsafe { max_run(&Plan::new(s), scratch.padded.as_ptr(), out.as_mut_ptr()) }
+    let row = checked(s, x, out, &mut scratch.row, f32::NEG_INFINITY);
+    // SAFETY: sizes were checked.
+    unsafe { max_run(&Plan::new(s), x.as_ptr(), row.as_mut_ptr(), out.as_mut_ptr()) }
 }
 
 /// Adds to `dx` the gradient of the input: each output's goes to the first greatest value of its window (row by row).
@@ -55,37 +76,124 @@ pub fn max_backward(s: &Shape, x: &[f32], dout: &[f32], dx: &mut [f32], scratch:
         dout.len() >= s.out_height() * s.out_width() * s.channels && dx.len() >= x.len(),
         "an operand of a pooling is short"
     );
-    // SAFETY: as above; gradients are collected in a map of the padded size.
+    // SAFETY: windows lie inside the padded map; gradients are collected in a map of the padded size.
     unsafe { max_scatter(&Plan::new(s), scratch.padded.as_ptr(), dout.as_ptr(), scratch.spread.as_mut_ptr()) }
     let (row, inner) = ((s.width + 2) * s.channels, s.width * s.channels);
     for (to, from) in dx.chunks_exact_mut(inner).zip(scratch.spread[row..].chunks_exact(row)) {
-        for (t, f) in to.iter_mut().zip(&from[s.channels..]) {
-            *t += f;
-        }
+        relu::add_scaled(&from[s.channels..][..inner], 1.0, to);
     }
 }
 
-dispatch!(unsafe fn max_run(p: &Plan, x: *const f32, out: *mut f32) = max_run_body);
+/// Mean of each window over the places inside the map.
+pub fn average_forward(s: &Shape, x: &[f32], out: &mut [f32], scratch: &mut Scratch) {
+    let row = checked(s, x, out, &mut scratch.row, 0.0);
+    // SAFETY: sizes were checked; a map is scaled in place.
+    unsafe {
+        let plan = Plan::new(s);
+        sum_run(&plan, x.as_ptr(), row.as_mut_ptr(), out.as_mut_ptr());
+        spread(&plan, out.as_ptr(), out.as_mut_ptr(), s.out_width() * s.channels, s.channels);
+    }
+}
+
+/// Adds to `dx` the gradient of the input.
+pub fn average_backward(s: &Shape, dout: &[f32], dx: &mut [f32], scratch: &mut Scratch) {
+    let len = s.height * s.width * s.channels;
+    assert!(
+        dout.len() >= s.out_height() * s.out_width() * s.channels && dx.len() >= len,
+        "an operand of a pooling is short"
+    );
+    if s.stride > 1 {
+        scratch.spread.clear();
+    }
+    scratch.spread.resize(len, 0.0);
+    let whole = Shape { stride: 1, ..*s };
+    let row = checked(&whole, &scratch.spread, dx, &mut scratch.row, 0.0);
+    let steps = (s.stride * s.width * s.channels, s.stride * s.channels);
+    // SAFETY: sizes were checked; output (y, x) lies at (y·stride, x·stride) of the spread map. A window's place is in the
+    // window of its place, so the sums over windows are those of a pooling.
+    unsafe {
+        spread(&Plan::new(s), dout.as_ptr(), scratch.spread.as_mut_ptr(), steps.0, steps.1);
+        sum_onto(&Plan::new(&whole), scratch.spread.as_ptr(), row.as_mut_ptr(), dx.as_mut_ptr());
+    }
+}
+
+dispatch!(unsafe fn max_run(p: &Plan, x: *const f32, row: *mut f32, out: *mut f32) = max_body);
+dispatch!(unsafe fn sum_run(p: &Plan, x: *const f32, row: *mut f32, out: *mut f32) = sum_body);
+dispatch!(unsafe fn sum_onto(p: &Plan, x: *const f32, row: *mut f32, out: *mut f32) = sum_onto_body);
+dispatch!(unsafe fn spread(p: &Plan, x: *const f32, to: *mut f32, to_row: usize, to_pixel: usize) = spread_body);
 dispatch!(unsafe fn max_scatter(p: &Plan, x: *const f32, d: *const f32, to: *mut f32) = max_scatter_body);
 
-/// Numbers of a row that are treated as one run of channels: all of it without stride, else one pixel.
-#[inline(always)]
-fn runs(p: &Plan) -> (usize, usize) {
-    if p.stride == 1 { (1, p.pixels * p.channels) } else { (p.pixels, p.channels) }
+/// How the places of a window become one number. A trait and not a closure, so that it is inlined into code for the
+/// instruction set.
+trait Fold {
+    unsafe fn fold<S: Simd>(a: S::V, b: S::V) -> S::V;
+}
+
+struct Greatest;
+
+impl Fold for Greatest {
+    #[inline(always)]
+    unsafe fn fold<S: Simd>(a: S::V, b: S::V) -> S::V {
+        unsafe { S::max(b, a) }
+    }
+}
+
+struct Sum;
+
+impl Fold for Sum {
+    #[inline(always)]
+    unsafe fn fold<S: Simd>(a: S::V, b: S::V) -> S::V {
+        unsafe { S::add(a, b) }
+    }
 }
 
 #[inline(always)]
-unsafe fn max_run_body<S: Simd>(p: &Plan, x: *const f32, out: *mut f32) {
-    let (count, length) = runs(p);
+unsafe fn max_body<S: Simd>(p: &Plan, x: *const f32, row: *mut f32, out: *mut f32) {
+    unsafe { fold_body::<S, Greatest, false>(p, x, row, out) }
+}
+
+#[inline(always)]
+unsafe fn sum_body<S: Simd>(p: &Plan, x: *const f32, row: *mut f32, out: *mut f32) {
+    unsafe { fold_body::<S, Sum, false>(p, x, row, out) }
+}
+
+#[inline(always)]
+unsafe fn sum_onto_body<S: Simd>(p: &Plan, x: *const f32, row: *mut f32, out: *mut f32) {
+    unsafe { fold_body::<S, Sum, true>(p, x, row, out) }
+}
+
+/// Windows of the map `x`, set or added (`ONTO`); `row` has a pixel's worth of the fold's neutral number on each side.
+#[inline(always)]
+unsafe fn fold_body<S: Simd, F: Fold, const ONTO: bool>(p: &Plan, x: *const f32, row: *mut f32, out: *mut f32) {
+    let (c, length) = (p.channels, p.width * p.channels);
+    let (count, run) = p.runs();
     for y in 0..p.rows {
+        let (first, last) = ((y * p.stride).saturating_sub(1), (y * p.stride + 1).min(p.height - 1));
+        let mut i = 0;
+        while i < length {
+            let n = (length - i).min(S::LANES);
+            unsafe {
+                let mut v = load::<S>(x.add(first * length + i), n);
+                for r in first + 1..=last {
+                    v = F::fold::<S>(v, load::<S>(x.add(r * length + i), n));
+                }
+                store::<S>(row.add(c + i), v, n);
+            }
+            i += n;
+        }
         for r in 0..count {
-            let (mut i, to) = (0, (y * p.pixels + r) * p.channels);
-            while i < length {
-                let n = (length - i).min(S::LANES);
+            let mut i = 0;
+            while i < run {
+                let n = (run - i).min(S::LANES);
                 unsafe {
-                    let at = x.add(y * p.stride * p.row + r * p.stride * p.channels + i);
-                    let (best, _) = window::<S>(p, at, n);
-                    store::<S>(out.add(to + i), best, n);
+                    let at = row.add(r * p.stride * c + i);
+                    let v = F::fold::<S>(load::<S>(at, n), load::<S>(at.add(c), n));
+                    let mut v = F::fold::<S>(v, load::<S>(at.add(2 * c), n));
+                    let to = out.add((y * p.pixels + r) * c + i);
+                    if ONTO {
+                        v = S::add(load::<S>(to, n), v);
+                    }
+                    store::<S>(to, v, n);
                 }
                 i += n;
             }
@@ -93,87 +201,63 @@ unsafe fn max_run_body<S: Simd>(p: &Plan, x: *const f32, out: *mut f32) {
     }
 }
 
-/// The greatest value of a window and which of its nine places has it first.
+/// 1 / number of places, by how many of the window's rows and columns are inside.
+const SHARE: [[f32; 4]; 4] = [
+    [0.0; 4],
+    [0.0, 1.0, 1.0 / 2.0, 1.0 / 3.0],
+    [0.0, 1.0 / 2.0, 1.0 / 4.0, 1.0 / 6.0],
+    [0.0, 1.0 / 3.0, 1.0 / 6.0, 1.0 / 9.0],
+];
+
+/// Pixel (y, x) of an output over the number of places in its window, to `y · to_row + x · to_pixel`.
 #[inline(always)]
-unsafe fn window<S: Simd>(p: &Plan, x: *const f32, n: usize) -> (S::V, S::V) {
-    unsafe {
-        let mut best = load::<S>(x, n);
-        let mut place = S::splat(0.0);
-        for t in 1..9 {
-            let v = load::<S>(x.add((t / 3) * p.row + (t % 3) * p.channels), n);
-            place = S::if_gt(v, best, S::splat(t as f32), place);
-            best = S::if_gt(v, best, v, best);
+unsafe fn spread_body<S: Simd>(p: &Plan, x: *const f32, to: *mut f32, to_row: usize, to_pixel: usize) {
+    let inside = |at: usize, size: usize| (at * p.stride + 2).min(size) - (at * p.stride).saturating_sub(1);
+    for y in 0..p.rows {
+        let shares = &SHARE[inside(y, p.height)];
+        for pixel in 0..p.pixels {
+            let mut i = 0;
+            while i < p.channels {
+                let n = (p.channels - i).min(S::LANES);
+                unsafe {
+                    let v = load::<S>(x.add((y * p.pixels + pixel) * p.channels + i), n);
+                    let share = S::splat(shares[inside(pixel, p.width)]);
+                    store::<S>(to.add(y * to_row + pixel * to_pixel + i), S::mul(v, share), n);
+                }
+                i += n;
+            }
         }
-        (best, place)
     }
 }
 
+/// The greatest value's place in each window of the padded map `x` has the output's gradient added in the padded map `to`.
 #[inline(always)]
 unsafe fn max_scatter_body<S: Simd>(p: &Plan, x: *const f32, d: *const f32, to: *mut f32) {
-    let (count, length) = runs(p);
+    let (count, length) = p.runs();
+    let row = (p.width + 2) * p.channels;
     for y in 0..p.rows {
         for r in 0..count {
             let (mut i, from) = (0, (y * p.pixels + r) * p.channels);
             while i < length {
                 let n = (length - i).min(S::LANES);
                 unsafe {
-                    let at = y * p.stride * p.row + r * p.stride * p.channels + i;
-                    let (_, place) = window::<S>(p, x.add(at), n);
+                    let at = y * p.stride * row + r * p.stride * p.channels + i;
+                    let mut best = load::<S>(x.add(at), n);
+                    let mut place = S::splat(0.0);
+                    for t in 1..9 {
+                        let v = load::<S>(x.add(at + (t / 3) * row + (t % 3) * p.channels), n);
+                        place = S::if_gt(v, best, S::splat(t as f32), place);
+                        best = S::max(v, best);
+                    }
                     let g = load::<S>(d.add(from + i), n);
                     for t in 0..9 {
-                        let q = to.add(at + (t / 3) * p.row + (t % 3) * p.channels);
-                        // place == t, for whole numbers.
-                        let mut v = S::if_gt(place, S::splat(t as f32 - 0.5), g, S::splat(0.0));
-                        v = S::if_gt(place, S::splat(t as f32 + 0.5), S::splat(0.0), v);
-                        store::<S>(q, S::add(load::<S>(q, n), v), n);
+                        let q = to.add(at + (t / 3) * row + (t % 3) * p.channels);
+                        let own = S::if_eq(place, S::splat(t as f32), g);
+                        store::<S>(q, S::add(load::<S>(q, n), own), n);
                     }
                 }
                 i += n;
             }
         }
-    }
-}
-
-/// `1 / (number of places inside the map)` for each output pixel.
-fn inverse_counts(s: &Shape) -> impl Iterator<Item = f32> + use<> {
-    let Shape { height, width, stride, .. } = *s;
-    let inside = move |at: usize, size: usize| (at * stride + 2).min(size) - (at * stride).saturating_sub(1);
-    let (rows, pixels) = (s.out_height(), s.out_width());
-    (0..rows).flat_map(move |y| (0..pixels).map(move |x| 1.0 / (inside(y, height) * inside(x, width)) as f32))
-}
-
-/// Mean of each window over the places inside the map.
-pub fn average_forward(s: &Shape, x: &[f32], out: &mut [f32], scratch: &mut Scratch) {
-    let c = s.channels;
-    scratch.padded.resize(s.padded_len(1), 0.0);
-    depthwise::pad(x, s.height, s.width, c, 1, Load::Copy, 0.0, &mut scratch.padded);
-    depthwise::forward(s, &scratch.padded, 1, &vec![1.0; 9 * c], out);
-    for (pixel, scale) in out.chunks_exact_mut(c).zip(inverse_counts(s)) {
-        for v in pixel {
-            *v *= scale;
-        }
-    }
-}
-
-/// Adds to `dx` the gradient of the input.
-pub fn average_backward(s: &Shape, dout: &[f32], dx: &mut [f32], scratch: &mut Scratch) {
-    let c = s.channels;
-    scratch.spread.clear();
-    scratch.spread.resize(s.padded_len(1), 0.0);
-    let mut scales = inverse_counts(s);
-    for (y, row) in dout.chunks_exact(s.out_width() * c).enumerate() {
-        let (start, step) = depthwise::spread_row(s, y);
-        for (x, pixel) in row.chunks_exact(c).enumerate() {
-            let scale = scales.next().unwrap_or(0.0);
-            for (t, v) in scratch.spread[start + x * step..][..c].iter_mut().zip(pixel) {
-                *t = v * scale;
-            }
-        }
-    }
-    scratch.padded.resize(s.height * s.width * c, 0.0);
-    let padded = &mut scratch.padded[..s.height * s.width * c];
-    depthwise::input_gradient(s, &scratch.spread, &vec![1.0; 9 * c], 0..s.height, padded);
-    for (t, v) in dx.iter_mut().zip(&scratch.padded) {
-        *t += v;
     }
 }

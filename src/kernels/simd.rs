@@ -88,6 +88,13 @@ pub(crate) trait Simd: Copy {
     unsafe fn fma(a: Self::V, b: Self::V, c: Self::V) -> Self::V;
     /// `a > b ? x : y`, lane by lane; a NaN compares false.
     unsafe fn if_gt(a: Self::V, b: Self::V, x: Self::V, y: Self::V) -> Self::V;
+    /// `a == b ? x : 0`, lane by lane; a NaN compares false.
+    unsafe fn if_eq(a: Self::V, b: Self::V, x: Self::V) -> Self::V;
+    /// `a > b ? a : b`, lane by lane; a NaN compares false.
+    #[inline(always)]
+    unsafe fn max(a: Self::V, b: Self::V) -> Self::V {
+        unsafe { Self::if_gt(a, b, a, b) }
+    }
 }
 
 /// Eight plain floats; the compiler vectorises what it can.
@@ -143,6 +150,10 @@ impl Simd for Portable {
     #[inline(always)]
     unsafe fn if_gt(a: Self::V, b: Self::V, x: Self::V, y: Self::V) -> Self::V {
         lanes(|i| if a[i] > b[i] { x[i] } else { y[i] })
+    }
+    #[inline(always)]
+    unsafe fn if_eq(a: Self::V, b: Self::V, x: Self::V) -> Self::V {
+        lanes(|i| if a[i] == b[i] { x[i] } else { 0.0 })
     }
 }
 
@@ -210,6 +221,14 @@ mod x86 {
         unsafe fn if_gt(a: __m256, b: __m256, x: __m256, y: __m256) -> __m256 {
             unsafe { _mm256_blendv_ps(y, x, _mm256_cmp_ps::<_CMP_GT_OQ>(a, b)) }
         }
+        #[inline(always)]
+        unsafe fn if_eq(a: __m256, b: __m256, x: __m256) -> __m256 {
+            unsafe { _mm256_and_ps(x, _mm256_cmp_ps::<_CMP_EQ_OQ>(a, b)) }
+        }
+        #[inline(always)]
+        unsafe fn max(a: __m256, b: __m256) -> __m256 {
+            unsafe { _mm256_max_ps(a, b) }
+        }
     }
 
     #[derive(Clone, Copy)]
@@ -259,6 +278,14 @@ mod x86 {
         #[inline(always)]
         unsafe fn if_gt(a: __m512, b: __m512, x: __m512, y: __m512) -> __m512 {
             unsafe { _mm512_mask_blend_ps(_mm512_cmp_ps_mask::<_CMP_GT_OQ>(a, b), y, x) }
+        }
+        #[inline(always)]
+        unsafe fn if_eq(a: __m512, b: __m512, x: __m512) -> __m512 {
+            unsafe { _mm512_maskz_mov_ps(_mm512_cmp_ps_mask::<_CMP_EQ_OQ>(a, b), x) }
+        }
+        #[inline(always)]
+        unsafe fn max(a: __m512, b: __m512) -> __m512 {
+            unsafe { _mm512_max_ps(a, b) }
         }
     }
 }
@@ -325,6 +352,10 @@ mod arm {
         #[inline(always)]
         unsafe fn if_gt(a: float32x4_t, b: float32x4_t, x: float32x4_t, y: float32x4_t) -> float32x4_t {
             unsafe { vbslq_f32(vcgtq_f32(a, b), x, y) }
+        }
+        #[inline(always)]
+        unsafe fn if_eq(a: float32x4_t, b: float32x4_t, x: float32x4_t) -> float32x4_t {
+            unsafe { vbslq_f32(vceqq_f32(a, b), x, vdupq_n_f32(0.0)) }
         }
     }
 }

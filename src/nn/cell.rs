@@ -5,9 +5,10 @@ use std::sync::Arc;
 use super::edge::{self, BranchState, COLUMNS, Geometry};
 use super::layout::CellPlan;
 use super::norm::{Norm, NormPass, NormSlot, Seen, Statistics, Sums, collector};
-use super::parallel::{Images, image, map_groups, sum_parts, unfilled};
+use super::parallel::{Images, image, map_groups, sum_parts, unfilled, zeros};
 use super::project::{self, Projection, Projector};
 use super::{Policy, Probe};
+use crate::kernels::copy::copy_runs;
 use crate::kernels::norm::{Collector, add_products, normalise};
 use crate::space::{EDGES, Edge, INPUTS, NODES};
 
@@ -160,7 +161,7 @@ impl CellPass<'_> {
         let nodes = parts(output, self.sizes.images, c);
         let mut node_gradients = parts(gradient, self.sizes.images, c);
         let mut input_gradients: Vec<Vec<f32>> =
-            state_of.projected.iter().map(|(map, _)| vec![0.0; map.len()]).collect();
+            state_of.projected.iter().map(|(map, _)| zeros(map.len(), self.sizes.images)).collect();
         for node in (0..NODES).rev() {
             let dnode = std::mem::take(&mut node_gradients[node]);
             for e in Edge::into_node(node) {
@@ -233,8 +234,8 @@ fn join(maps: &[Vec<f32>], images: usize, c: usize) -> Vec<f32> {
             // SAFETY: groups do not share images.
             let out = unsafe { writer.image(n) };
             for (i, m) in maps.iter().enumerate() {
-                let pixels = image(m, n, m.len() / images).chunks_exact(c);
-                out.chunks_exact_mut(maps.len() * c).zip(pixels).for_each(|(o, p)| o[i * c..][..c].copy_from_slice(p));
+                let map = image(m, n, m.len() / images);
+                copy_runs(map, c, &mut out[i * c..], maps.len() * c, c, map.len() / c);
             }
         }
     });
@@ -252,8 +253,8 @@ fn parts(joined: &[f32], images: usize, c: usize) -> Vec<Vec<f32>> {
             for (i, writer) in writers.iter().enumerate() {
                 // SAFETY: groups do not share images.
                 let out = unsafe { writer.image(n) };
-                let pixels = image(joined, n, joined.len() / images).chunks_exact(NODES * c);
-                out.chunks_exact_mut(c).zip(pixels).for_each(|(o, p)| o.copy_from_slice(&p[i * c..][..c]));
+                let joined = image(joined, n, joined.len() / images);
+                copy_runs(&joined[i * c..], NODES * c, out, c, c, out.len() / c);
             }
         }
     });
@@ -321,11 +322,11 @@ fn project_backward(
         return None;
     }
     // The map holds x̂ itself, so it is its own centred value.
-    let zeros = vec![0.0; c];
+    let centre = vec![0.0; c];
     let parts = map_groups(images, |group| {
         let mut sums = Sums::new(c);
         for n in group {
-            add_products(image(dy, n, len), image(map, n, len), &zeros, &mut sums.plain, &mut sums.product);
+            add_products(image(dy, n, len), image(map, n, len), &centre, &mut sums.plain, &mut sums.product);
         }
         sums
     });
@@ -339,7 +340,8 @@ fn project_backward(
     for (slope, s) in back.slope.iter_mut().zip(&statistics.scale) {
         *slope /= s;
     }
-    let mut dx = vec![0.0f32; if input_wanted { x.len() } else { 0 }];
+    // SAFETY: each image is cleared below, by whoever fills it next.
+    let mut dx = unsafe { unfilled(if input_wanted { x.len() } else { 0 }) };
     let writer = Images::new(&mut dx, images);
     let wanted = to.is_some();
     let gradients = map_groups(images, |group| {
@@ -350,6 +352,10 @@ fn project_backward(
             back.apply(image(dy, n, len), image(map, n, len), &mut dz);
             // SAFETY: groups do not share images.
             let dx = input_wanted.then(|| unsafe { writer.image(n) });
+            let dx = dx.map(|dx| {
+                dx.fill(0.0);
+                dx
+            });
             projector.backward(image(x, n, per_input), &dz, wanted.then_some(&mut gradient), dx, &mut scratch);
         }
         gradient

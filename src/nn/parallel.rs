@@ -41,6 +41,16 @@ pub(crate) unsafe fn unfilled(len: usize) -> Vec<f32> {
     numbers
 }
 
+/// Maps of zeros, `len` numbers in all, cleared by all threads.
+pub(crate) fn zeros(len: usize, images: usize) -> Vec<f32> {
+    // SAFETY: every image is cleared below.
+    let mut maps = unsafe { unfilled(len) };
+    let writer = Images::new(&mut maps, images);
+    // SAFETY: groups do not share images.
+    map_groups(images, |group| group.for_each(|n| unsafe { writer.image(n) }.fill(0.0)));
+    maps
+}
+
 /// The first `len` numbers of a buffer that grows when needed and keeps what it held.
 pub(crate) fn at_least(buffer: &mut Vec<f32>, len: usize) -> &mut [f32] {
     if buffer.len() < len {
@@ -74,6 +84,11 @@ impl<'a> Images<'a> {
         // SAFETY: inside the borrowed maps; exclusive by the caller's promise.
         unsafe { std::slice::from_raw_parts_mut(self.start.add(n * self.per_image), self.per_image) }
     }
+}
+
+/// About `numbers` numbers in whole pixels, one at least.
+pub(crate) fn whole_pixels(numbers: usize, channels: usize) -> usize {
+    (numbers / channels).max(1) * channels
 }
 
 /// Image `n` of maps of `len` numbers each.

@@ -34,7 +34,7 @@ pub(crate) struct Scratch {
 type Spread = [usize; 5];
 
 /// Numbers in the strips of rows that one step hands to the next: they stay in the first cache.
-const STRIP: usize = 2048;
+pub(crate) const STRIP: usize = 2048;
 
 /// Strips of whole rows, `[first, last)`.
 fn strips(rows: usize, row: usize) -> impl Iterator<Item = Range<usize>> {

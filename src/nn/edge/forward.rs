@@ -5,8 +5,8 @@ use super::{Branch, BranchState, Edge, Geometry, Normed, is_separable};
 use crate::kernels::norm::{Collector, Moments, mix};
 use crate::kernels::pool;
 use crate::nn::norm::{Norm, NormPass, collector};
-use crate::nn::parallel::{Images, image, map_groups, unfilled};
-use crate::nn::separable::Separable;
+use crate::nn::parallel::{Images, image, map_groups, unfilled, whole_pixels};
+use crate::nn::separable::{STRIP, Separable};
 
 impl Edge {
     /// Everything up to the last batch norm of each branch. `x` is `[N, H, W, C]`.
@@ -118,17 +118,22 @@ impl Edge {
                 }
             })
             .collect();
+        let strip = whole_pixels(STRIP, g.channels);
         let node = Images::new(node, g.images);
         map_groups(g.images, |group| {
             for n in group {
                 // SAFETY: groups do not share images.
                 let out = unsafe { node.image(n) };
-                for (i, (state, scale)) in states.iter().zip(&scales).enumerate() {
-                    let (z, mean) = match &state.last {
-                        Some(l) => (image(&l.z, n, g.output()), &l.statistics.mean),
-                        None => (image(x, n, g.input()), &zeros),
-                    };
-                    mix(z, mean, scale, out, fresh && i == 0);
+                // Strip by strip, so that the sum stays in the first cache.
+                for (s, out) in out.chunks_mut(strip).enumerate() {
+                    let at = s * strip..s * strip + out.len();
+                    for (i, (state, scale)) in states.iter().zip(&scales).enumerate() {
+                        let (z, mean) = match &state.last {
+                            Some(l) => (image(&l.z, n, g.output()), &l.statistics.mean),
+                            None => (image(x, n, g.input()), &zeros),
+                        };
+                        mix(&z[at.clone()], mean, scale, out, fresh && i == 0);
+                    }
                 }
             }
         });
