@@ -3,9 +3,9 @@ use std::io::IsTerminal;
 use clap::Args;
 use color_eyre::eyre;
 
-use super::{Exit, Output, Place};
+use super::{Exit, Output, Place, gpus};
 use crate::data::{self, OpenOptions};
-use crate::device::{self, Gpu};
+use crate::device;
 use crate::engine::plan::{DataShape, Planner};
 use crate::explorer::text;
 use crate::explorer::theme::ColorDepth;
@@ -25,9 +25,8 @@ pub fn run(place: &Place, a: &DoctorArguments) -> eyre::Result<Exit> {
     let mut out = Output::stdout();
     let mut line = |key: &str, value: String| out.line(&format!("{key:<10} {}", text::sanitize(&value)));
     line("program", format!("zonas {}", env!("CARGO_PKG_VERSION")))?;
-    match Gpu::open(None) {
-        Ok(gpu) => line("device", gpu.label())?,
-        Err(e) => line("device", format!("the CPU; no GPU: {e}"))?,
+    for (i, told) in gpus::told().iter().enumerate() {
+        line(if i == 0 { "device" } else { "" }, told.clone())?;
     }
     let levels: Vec<&str> = kernels::Level::available().iter().map(|l| l.name()).collect();
     line("vectors", format!("{}; this processor has {}", kernels::level().name(), levels.join(", ")))?;

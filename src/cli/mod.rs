@@ -7,6 +7,7 @@ mod doctor;
 mod engine;
 mod engines;
 mod export;
+mod gpus;
 mod open;
 mod order;
 mod output;

@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use super::Device;
+
 /// Memory that this process may use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MachineMemory {
@@ -77,24 +79,43 @@ pub fn machine_memory() -> Option<MachineMemory> {
     Some(MachineMemory { total_bytes: total, available_bytes: available })
 }
 
-/// Peak of a stretch of work over what was in use when it began.
-#[derive(Clone, Copy, Debug)]
+/// Peak of a stretch of work over what was in use when it began: of this process, or of its part of a GPU's memory.
+#[derive(Clone, Debug)]
 pub struct Meter {
+    device: Device,
     start: Option<u64>,
     /// The system could forget the peak of before.
     fresh: bool,
 }
 
 impl Meter {
+    /// Of this process.
     pub fn begin() -> Meter {
-        // Linux: 5 sets the high-water mark back to the present use.
-        let fresh = std::fs::write("/proc/self/clear_refs", "5").is_ok();
-        Meter { start: used_bytes(), fresh }
+        Meter::on(&Device::Cpu)
+    }
+
+    /// Of the memory that work on this device takes.
+    pub fn on(device: &Device) -> Meter {
+        match device {
+            Device::Cpu => {
+                // Linux: 5 sets the high-water mark back to the present use.
+                let fresh = std::fs::write("/proc/self/clear_refs", "5").is_ok();
+                Meter { device: Device::Cpu, start: used_bytes(), fresh }
+            }
+            Device::Cuda(gpu) => {
+                gpu.restart_peak();
+                Meter { device: device.clone(), start: gpu.meters().map(|m| m.used_bytes), fresh: true }
+            }
+        }
     }
 
     /// `None` where it can't be measured.
     pub fn peak_over_start(&self) -> Option<u64> {
-        let (start, peak) = (self.start?, peak_bytes()?);
+        let peak = match &self.device {
+            Device::Cpu => peak_bytes()?,
+            Device::Cuda(gpu) => gpu.meters()?.peak_bytes,
+        };
+        let start = self.start?;
         self.fresh.then(|| peak.saturating_sub(start))
     }
 }

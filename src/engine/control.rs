@@ -1,7 +1,7 @@
 use std::time::{Duration, Instant};
 
 use super::{EngineError, Interrupt};
-use crate::device;
+use crate::device::{self, Device, DeviceMeters};
 use crate::run::RunFolder;
 use crate::run::command::{Body as Order, Command};
 use crate::run::event::{Body, Level, Stage};
@@ -28,6 +28,8 @@ pub(super) struct Control {
     lock: RunLock,
     interrupt: Interrupt,
     folder: RunFolder,
+    /// What the run computes on, once that is known.
+    pub device: Device,
     stage: Option<Stage>,
     paused: bool,
     stop: bool,
@@ -59,6 +61,7 @@ impl Control {
             lock,
             interrupt,
             folder: folder.clone(),
+            device: Device::Cpu,
             stage: None,
             paused: false,
             stop: false,
@@ -160,7 +163,7 @@ impl Control {
     pub fn begin(&mut self, stage: Stage) -> Result<StageClock, EngineError> {
         self.stage = Some(stage);
         self.emit(Body::StageStarted { stage })?;
-        Ok(StageClock { start: Instant::now(), memory: device::Meter::begin() })
+        Ok(StageClock { start: Instant::now(), memory: device::Meter::on(&self.device) })
     }
 
     pub fn end(&mut self, clock: &StageClock) -> Result<(), EngineError> {
@@ -314,6 +317,12 @@ impl Control {
             return Ok(());
         }
         self.sampled = Some(Instant::now());
+        if let Device::Cuda(gpu) = &self.device {
+            let Some(meters) = gpu.meters() else { return Ok(()) };
+            let DeviceMeters { used_bytes, peak_bytes, total_bytes, .. } = meters;
+            self.emit(Body::Memory { used_bytes, peak_bytes, total_bytes })?;
+            return self.emit(Body::Device(meters));
+        }
         if let (Some(used_bytes), Some(peak_bytes), Some(machine)) =
             (device::used_bytes(), device::peak_bytes(), device::machine_memory())
         {

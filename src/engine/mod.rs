@@ -137,6 +137,7 @@ pub fn run(folder: &RunFolder, config: &Config, options: &Options) -> Result<Out
     let ended = ready.and_then(|(pool, setup)| {
         guarded(|| {
             pool.install(|| {
+                control.device = setup.device.clone();
                 control.emit(Body::RunStarted(setup.started(folder.name())))?;
                 origin::tell(&mut control, &past, &setup, &origin)?;
                 stages(&mut control, &setup, folder, &mut past, options)

@@ -47,6 +47,14 @@ pub(super) fn tell(control: &mut Control, past: &Past, setup: &Setup, changes: &
     if past.origin.as_ref() != Some(&now) {
         control.emit(Body::Origin(now))?;
     }
+    if let Some(before) = past.devices.last().filter(|before| **before != setup.device.label()) {
+        let text = format!(
+            "taken up on {}, after {before}: from here on the numbers agree with those of one device within rounding, not bit \
+             for bit",
+            setup.device.label()
+        );
+        control.log(Level::Warning, text)?;
+    }
     if !changes.is_empty() {
         let text = format!("taken up by force: {}; the result is not that of one run", changes.join("; "));
         control.log(Level::Warning, text)?;

@@ -11,6 +11,8 @@ pub(super) struct Past {
     /// An engine has been here.
     pub started: bool,
     pub origin: Option<Origin>,
+    /// Devices that the run has been on, each time that it was taken up on another.
+    pub devices: Vec<String>,
     /// Scoring as far as it went: whole rounds, and the scores of the one after.
     pub scoring: score::Progress,
     /// Seconds of those rounds.
@@ -46,7 +48,12 @@ impl Past {
 
     fn fold(&mut self, event: Event) {
         match event.body {
-            Body::RunStarted(_) => self.started = true,
+            Body::RunStarted(s) => {
+                self.started = true;
+                if self.devices.last() != Some(&s.device) {
+                    self.devices.push(s.device);
+                }
+            }
             Body::Origin(origin) => self.origin = Some(origin),
             Body::ScoringStarted(_) => (self.scoring, self.scoring_seconds) = (score::Progress::default(), 0.0),
             Body::Score { round, draw, place, relative, .. } if round == self.scoring.rounds => {

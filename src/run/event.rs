@@ -4,6 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::number::Number;
+use crate::device::DeviceMeters;
 use crate::space::{CellKind, Edge, Genotype, Mask, Place};
 
 /// Version of the event format; a reader skips (and counts) lines of a version that it does not know.
@@ -112,12 +113,14 @@ pub enum Body {
     },
     EpochEnded(EpochEnded),
 
-    /// Memory of this process and of the machine or device, sampled.
+    /// Memory of this process and of the machine, or its part of the memory of a GPU and all of that, sampled.
     Memory {
         used_bytes: u64,
         peak_bytes: u64,
         total_bytes: u64,
     },
+    /// The GPU that the run computes on, with each [`Body::Memory`], which then tells of this process's part of it.
+    Device(DeviceMeters),
     CheckpointSaved {
         epoch: usize,
         step: usize,

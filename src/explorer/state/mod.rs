@@ -17,6 +17,7 @@ pub use score::{PlaceScore, Ranking, Scoring};
 pub use search::{Searching, Snapshot};
 pub use series::{Bucket, Series};
 
+use crate::device::DeviceMeters;
 use crate::run::config::Config;
 use crate::run::event::{Body, Event, Outcome, RunStarted, Stage, VERSION};
 use crate::run::standing::Progress;
@@ -75,6 +76,8 @@ pub struct State {
     pub memory: Series,
     pub memory_peak: Option<u64>,
     pub memory_total: Option<u64>,
+    /// The GPU that the run is on, as it was last seen.
+    pub device: Option<DeviceMeters>,
     pub log: Log,
     pub paused: bool,
     pub ended: Option<Ended>,
@@ -141,6 +144,7 @@ impl State {
                 self.memory_peak = Some(self.memory_peak.unwrap_or(0).max(*peak_bytes));
                 self.memory_total = Some(*total_bytes);
             }
+            Body::Device(meters) => self.device = Some(*meters),
             Body::CommandAccepted { id, command } => {
                 self.answer(Answer { id: id.clone(), command: command.clone(), refused: None });
             }

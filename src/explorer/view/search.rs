@@ -3,6 +3,7 @@
 use ratatui::style::{Modifier, Style};
 
 use super::{Scene, maps, pairs};
+use crate::device::DeviceMeters;
 use crate::explorer::action::Action;
 use crate::explorer::draw::Pad;
 use crate::explorer::health;
@@ -162,7 +163,7 @@ fn memory(pad: &mut Pad, scene: &Scene) {
     let state = scene.state;
     let used = state.memory.last().map(|(_, v)| text::bytes(v as u64));
     let predicted = state.search.setup.as_ref().map(|s| s.predicted_bytes);
-    let _ = pad.panel("memory", "", false);
+    let _ = pad.panel("memory", &state.device.as_ref().map_or(String::new(), gpu), false);
     legend(pad, &[("used", '*', used), ("predicted", '-', predicted.map(text::bytes))]);
     let (w, h) = (pad.width(), pad.height());
     let mut inner = pad.sub(0, 1, w, h.saturating_sub(1));
@@ -184,6 +185,18 @@ fn memory(pad: &mut Pad, scene: &Scene) {
         x_text: &text::duration,
     }
     .draw(&mut inner);
+}
+
+/// `GPU 97 %, 64 °C, 312 W, others 2.1 GiB`; what it does not tell is left out.
+fn gpu(meters: &DeviceMeters) -> String {
+    let parts = [
+        meters.busy.map(|b| format!("{:.0} %", 100.0 * b)),
+        meters.temperature.map(|t| format!("{t:.0} °C")),
+        meters.watts.map(|w| format!("{w:.0} W")),
+        meters.others_bytes.filter(|b| *b > 0).map(|b| format!("others {}", text::bytes(b))),
+    ];
+    let told: Vec<String> = parts.into_iter().flatten().collect();
+    if told.is_empty() { "GPU".into() } else { format!("GPU {}", told.join(", ")) }
 }
 
 fn weights(pad: &mut Pad, scene: &Scene) {
@@ -384,5 +397,23 @@ fn genotype(pad: &mut Pad, scene: &Scene) {
             }
             y += 1;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_gpu_tells_what_it_knows() {
+        let full = DeviceMeters {
+            busy: Some(0.97),
+            temperature: Some(64.2),
+            watts: Some(311.6),
+            others_bytes: Some(3 << 30),
+            ..DeviceMeters::default()
+        };
+        assert_eq!(gpu(&full), "GPU 97 %, 64 °C, 312 W, others 3.00 GiB");
+        assert_eq!(gpu(&DeviceMeters::default()), "GPU");
     }
 }
