@@ -36,8 +36,9 @@ pub struct RunArguments {
     /// With --resume: go on though settings, data or program have changed.
     #[arg(long, requires = "resume")]
     force: bool,
-    /// Go on with a run that was stopped, or that waits for its cut.
-    #[arg(long, value_name = "RUN", conflicts_with_all = ["preset", "config", "set", "data", "xi", "seed", "device", "threads", "memory", "memory_budget", "name"])]
+    /// Go on with a run that was stopped, or that waits for its cut; on another device, with other threads or memory, if
+    /// those are given.
+    #[arg(long, value_name = "RUN", conflicts_with_all = ["preset", "config", "set", "data", "xi", "seed", "name"])]
     resume: Option<String>,
     /// What goes to standard output: lines for people, or the journal's JSON lines.
     #[arg(long, value_enum, default_value = "text")]
@@ -81,7 +82,12 @@ pub fn run(place: &Place, a: &RunArguments) -> eyre::Result<Exit> {
     let folder = match &a.resume {
         Some(name) => {
             let folder = RunFolder::open(&runs, name)?;
-            engine::check_resume(&folder, &folder.config()?, a.force)?;
+            let own = folder.config()?;
+            let config = a.settings.over_run(&own)?;
+            engine::check_resume(&folder, &config, a.force)?;
+            if config != own {
+                folder.change(&config)?;
+            }
             folder
         }
         None => {

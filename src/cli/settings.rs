@@ -56,6 +56,18 @@ impl SettingArguments {
         self.over(base)
     }
 
+    /// Those of the settings given here that a run may be taken up with, over its own: its result does not depend on them.
+    pub fn over_run(&self, run: &Config) -> eyre::Result<Config> {
+        let free = SettingArguments {
+            device: self.device,
+            threads: self.threads,
+            memory: self.memory.clone(),
+            memory_budget: self.memory_budget.clone(),
+            ..SettingArguments::default()
+        };
+        free.over(run.clone())
+    }
+
     /// What was given, over other settings.
     pub fn over(&self, mut c: Config) -> eyre::Result<Config> {
         if let Some(path) = &self.config {

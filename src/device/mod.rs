@@ -61,6 +61,15 @@ impl Device {
         }
     }
 
+    /// Whether a GPU's memory has run out since this was last asked. A process that takes too much of the machine's is ended
+    /// by the system, and asks no more.
+    pub fn was_full(&self) -> bool {
+        match self {
+            Device::Cpu => false,
+            Device::Cuda(gpu) => gpu.was_full(),
+        }
+    }
+
     /// Memory that a search could take there; `None` where nobody knows.
     pub fn memory(&self) -> Option<MachineMemory> {
         match self {

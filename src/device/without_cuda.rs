@@ -27,6 +27,14 @@ impl Gpu {
         match *self {}
     }
 
+    pub fn warnings(&self) -> Vec<String> {
+        match *self {}
+    }
+
+    pub fn was_full(&self) -> bool {
+        match *self {}
+    }
+
     pub fn restart_peak(&self) {
         match *self {}
     }

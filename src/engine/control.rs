@@ -317,7 +317,10 @@ impl Control {
             return Ok(());
         }
         self.sampled = Some(Instant::now());
-        if let Device::Cuda(gpu) = &self.device {
+        if let Device::Cuda(gpu) = self.device.clone() {
+            for text in gpu.warnings() {
+                self.log(Level::Warning, text)?;
+            }
             let Some(meters) = gpu.meters() else { return Ok(()) };
             let DeviceMeters { used_bytes, peak_bytes, total_bytes, .. } = meters;
             self.emit(Body::Memory { used_bytes, peak_bytes, total_bytes })?;

@@ -163,6 +163,22 @@ impl Planner {
         }
     }
 
+    /// A policy that takes less than this one, for when that has proved too much; `None` if a policy is set, or if there is
+    /// none.
+    pub fn leaner(&self, policy: Policy) -> Option<Policy> {
+        let cells = self.config.search.cells;
+        let half_of_the_rest = |n: usize| match n + (cells - n).div_ceil(2) {
+            all if all >= cells => Policy::Recompute,
+            some => Policy::RecomputeFirst(some),
+        };
+        match policy {
+            _ if self.config.device.memory != "auto" => None,
+            Policy::Keep => Some(half_of_the_rest(0)),
+            Policy::RecomputeFirst(n) => Some(half_of_the_rest(n.min(cells))),
+            Policy::Recompute => None,
+        }
+    }
+
     /// The plan, if it fits.
     ///
     /// # Errors
@@ -230,6 +246,22 @@ mod tests {
         };
         assert!(recomputed.windows(2).all(|p| count(&p[0]) >= count(&p[1]) && p[0].bytes <= p[1].bytes));
         assert!(recomputed.iter().any(|p| matches!(p.policy, Policy::RecomputeFirst(_)) && p.fits));
+    }
+
+    #[test]
+    fn a_search_that_proved_too_large_has_a_few_leaner_ways_left() {
+        let mut ways = vec![Policy::Keep];
+        while let Some(next) = planner(600).leaner(ways[ways.len() - 1]) {
+            let (before, after) =
+                (planner(600).bytes(Mask::FULL, ways[ways.len() - 1]), planner(600).bytes(Mask::FULL, next));
+            assert!(after < before, "{next}");
+            ways.push(next);
+        }
+        assert_eq!(ways.last(), Some(&Policy::Recompute));
+        assert_eq!(ways.len(), 5);
+        let mut set = planner(600);
+        set.config.device.memory = "keep".into();
+        assert_eq!(set.leaner(Policy::Keep), None);
     }
 
     #[test]

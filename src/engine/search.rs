@@ -4,9 +4,10 @@ use std::time::{Duration, Instant};
 
 use super::EngineError;
 use super::control::Control;
+use super::plan::Plan;
 use super::saved::{Position, Saved};
 use super::setup::{Setup, tensors};
-use crate::data::{DataError, Loader, Plan, Split};
+use crate::data::{self, DataError, Loader, Split};
 use crate::nn::{Init, Supernet};
 use crate::oneshot::{Searcher, StepReport, alphas_by_row, cosine};
 use crate::run::RunFolder;
@@ -56,10 +57,40 @@ pub(super) fn run(
     mask: Mask,
     force: bool,
 ) -> Result<Found, EngineError> {
-    let config = &setup.config.search;
     let clock = control.begin(Stage::Search)?;
     let planner = setup.planner();
-    let plan = planner.within(mask).map_err(EngineError::TooLittle)?;
+    let mut plan = planner.within(mask).map_err(EngineError::TooLittle)?;
+    let found = loop {
+        match attempt(control, setup, folder, mask, plan, force) {
+            Err(e) if setup.device.was_full() => {
+                // Others have taken memory meanwhile, or the prediction was too low.
+                let Some(policy) = planner.leaner(plan.policy) else { return Err(e) };
+                let text = format!(
+                    "{e}; the search goes on from its last checkpoint with `{policy}`, which gives the same numbers"
+                );
+                control.log(Level::Warning, text)?;
+                plan = Plan { policy, bytes: planner.bytes(mask, policy), fits: plan.fits };
+            }
+            other => break other?,
+        }
+    };
+    if matches!(found, Found::Genotype(_)) {
+        control.end(&clock)?;
+    }
+    Ok(found)
+}
+
+/// Searches under a plan, from the checkpoint if there is one.
+fn attempt(
+    control: &mut Control,
+    setup: &Setup,
+    folder: &RunFolder,
+    mask: Mask,
+    plan: Plan,
+    force: bool,
+) -> Result<Found, EngineError> {
+    let config = &setup.config.search;
+    let planner = setup.planner();
     let mut net = Supernet::new(&planner.network(mask, plan.policy))?;
     net.initialise(Init::Default, setup.config.seed)?;
     let mut searcher = Searcher::new(net, setup.search_settings(), setup.config.seed)?;
@@ -119,9 +150,7 @@ pub(super) fn run(
             return Ok(Found::Stopped);
         }
     }
-    let genotype = search.searcher.genotype()?;
-    control.end(&clock)?;
-    Ok(Found::Genotype(genotype))
+    Ok(Found::Genotype(search.searcher.genotype()?))
 }
 
 impl Search<'_> {
@@ -183,11 +212,11 @@ impl Search<'_> {
     fn loader(&self, indices: Vec<u32>, stream: &str) -> Result<Loader, DataError> {
         let (config, epoch) = (self.setup.config, self.at.epoch as u64);
         let augment = self.setup.augment();
-        let plan = Plan {
+        let plan = data::Plan {
             start_batch: self.at.step,
             batches: Some(self.steps),
             prefetch: config.data.prefetch,
-            ..Plan::training(indices, config.search.batch, augment, config.seed, stream, epoch)
+            ..data::Plan::training(indices, config.search.batch, augment, config.seed, stream, epoch)
         };
         Loader::new(self.setup.dataset.clone(), plan)
     }
@@ -244,7 +273,7 @@ impl Search<'_> {
     fn evaluate(&mut self) -> Result<Option<(f64, f64)>, EngineError> {
         let indices = self.setup.halves.alphas.clone();
         let count = indices.len() as f64;
-        let plan = Plan::evaluation(Split::Train, indices, self.setup.config.search.batch);
+        let plan = data::Plan::evaluation(Split::Train, indices, self.setup.config.search.batch);
         let (mut loss, mut right) = (0.0, 0);
         for batch in Loader::new(self.setup.dataset.clone(), plan)? {
             self.control.poll()?;

@@ -261,6 +261,15 @@ impl RunFolder {
         Ok(Config::parse(&text, &path.display().to_string())?)
     }
 
+    /// Gives the run other settings, unless an engine is at work on it.
+    ///
+    /// # Errors
+    /// An engine has it; a folder that can't be written.
+    pub fn change(&self, config: &Config) -> Result<(), FolderError> {
+        let _lock = super::lock::RunLock::take(self)?;
+        self.write_atomic(CONFIG, config.to_toml().as_bytes())
+    }
+
     /// Replaces a file of the run as a whole: written beside, synced, renamed.
     ///
     /// # Errors

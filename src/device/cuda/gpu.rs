@@ -1,6 +1,7 @@
 //! One GPU: its context, the stream that all work goes through in order, and its pool of memory.
 
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::driver::{Address, Code, Driver, Handle, attribute, code};
 use super::{GpuError, Nvml, Seen};
@@ -15,6 +16,8 @@ pub struct Gpu {
     stream: Handle,
     pool: Handle,
     nvml: Option<Nvml>,
+    warnings: Mutex<Vec<String>>,
+    full: AtomicBool,
 }
 
 // SAFETY: the driver's handles may be used by any thread that has made the context its own, which every call here does.
@@ -67,7 +70,16 @@ impl Gpu {
         checked(unsafe { (driver.cuDevicePrimaryCtxRetain)(&raw mut context, seen.id) })?;
         let none = std::ptr::null_mut();
         // From here on it is given back when it is dropped.
-        let mut gpu = Gpu { driver, seen, context, stream: none, pool: none, nvml };
+        let mut gpu = Gpu {
+            driver,
+            seen,
+            context,
+            stream: none,
+            pool: none,
+            nvml,
+            warnings: Mutex::default(),
+            full: AtomicBool::new(false),
+        };
         // SAFETY: the context is alive; a stream that does not wait for the one that all programs share; the pool is the
         // device's own, whose pages of this process stay (all bits set) until they are asked back.
         unsafe {
@@ -92,6 +104,20 @@ impl Gpu {
     /// `cuda:0, NVIDIA A100-SXM4-80GB`.
     pub fn label(&self) -> String {
         format!("cuda:{}, {}", self.seen.id, self.seen.name)
+    }
+
+    pub(super) fn warn(&self, text: String) {
+        self.warnings.lock().unwrap_or_else(PoisonError::into_inner).push(text);
+    }
+
+    /// What the person at the program should know, and what has not been asked for yet.
+    pub fn warnings(&self) -> Vec<String> {
+        std::mem::take(&mut *self.warnings.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Whether memory has run out since this was last asked. Errors pass through layers that keep only their words.
+    pub fn was_full(&self) -> bool {
+        self.full.swap(false, Ordering::SeqCst)
     }
 
     pub(super) fn driver(&self) -> &'static Driver {
@@ -205,6 +231,7 @@ impl Gpu {
             code = ask();
         }
         if code == code::OUT_OF_MEMORY {
+            self.full.store(true, Ordering::SeqCst);
             let (free, total) = self.memory()?;
             let own = self.pool_attribute(attribute::POOL_USED)?;
             return Err(GpuError::OutOfMemory { device: self.label(), asked: bytes as u64, own, free, total });

@@ -22,8 +22,6 @@ pub struct Module {
     gpu: Arc<Gpu>,
     handle: Handle,
     name: &'static str,
-    /// What the person at the program should know: kernels could not be kept on disk.
-    pub warning: Option<String>,
 }
 
 // SAFETY: as for `Gpu`.
@@ -46,22 +44,23 @@ impl Module {
         let key = compiler.key(source, target);
         let cache = Cache::of_user();
         if let Some(image) = cache.as_ref().and_then(|c| c.get(source, &key))
-            && let Ok(module) = Module::of(gpu, source, &image, None)
+            && let Ok(module) = Module::of(gpu, source, &image)
         {
             return Ok(module);
         }
         let compiled = compiler.compile(source, target)?;
-        let kept = cache.map_or(Ok(()), |c| c.put(source, &key, &compiled.image));
-        let warning = kept.err().map(|e| format!("compiled kernels can't be kept for the next start: {e}"));
-        Module::of(gpu, source, &compiled.image, warning)
+        if let Some(Err(e)) = cache.map(|c| c.put(source, &key, &compiled.image)) {
+            gpu.warn(format!("compiled kernels can't be kept for the next start: {e}"));
+        }
+        Module::of(gpu, source, &compiled.image)
     }
 
-    fn of(gpu: &Arc<Gpu>, source: &Source, image: &[u8], warning: Option<String>) -> Result<Arc<Module>, GpuError> {
+    fn of(gpu: &Arc<Gpu>, source: &Source, image: &[u8]) -> Result<Arc<Module>, GpuError> {
         let driver = gpu.enter()?;
         let mut handle = std::ptr::null_mut();
         // SAFETY: the image is whole: it was just made, or is the same as when it was.
         match unsafe { (driver.cuModuleLoadData)(&raw mut handle, image.as_ptr().cast()) } {
-            0 => Ok(Arc::new(Module { gpu: gpu.clone(), handle, name: source.name, warning })),
+            0 => Ok(Arc::new(Module { gpu: gpu.clone(), handle, name: source.name })),
             code => {
                 let reason = driver.words(code);
                 Err(GpuError::Load { device: gpu.label(), source_name: source.name, reason })
