@@ -351,11 +351,10 @@ fn project_backward(
         for n in group {
             back.apply(image(dy, n, len), image(map, n, len), &mut dz);
             // SAFETY: groups do not share images.
-            let dx = input_wanted.then(|| unsafe { writer.image(n) });
-            let dx = dx.map(|dx| {
+            let mut dx = input_wanted.then(|| unsafe { writer.image(n) });
+            if let Some(dx) = &mut dx {
                 dx.fill(0.0);
-                dx
-            });
+            }
             projector.backward(image(x, n, per_input), &dz, wanted.then_some(&mut gradient), dx, &mut scratch);
         }
         gradient
