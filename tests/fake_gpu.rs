@@ -47,6 +47,11 @@ fn imitations() -> Option<&'static Path> {
     made.as_deref()
 }
 
+/// Whether this machine has a driver of its own, so that no program can be without.
+fn has_driver() -> bool {
+    ["/proc/driver/nvidia/version", "/usr/lib/wsl/lib/libcuda.so.1"].iter().any(|p| Path::new(p).exists())
+}
+
 /// A program that finds the imitations, with words for them; its caches and runs are in `home`.
 fn with(mut program: Command, folder: &str, words: &str, home: &Path) -> Option<Command> {
     let at = imitations()?.join(folder);
@@ -107,7 +112,7 @@ fn the_doctor_says_why_there_is_none() {
         ("new", "busy=9", None, "none of the 2 GPUs can be used: cuda:0: Imitation"),
         ("new", "old", None, "cuda:0 can't be used: Imitation A has compute capability 6.1; 7.0 or newer is needed"),
     ];
-    for (folder, words, visible, part) in cases {
+    for (folder, words, visible, part) in cases.into_iter().filter(|(folder, ..)| *folder != "none" || !has_driver()) {
         let variables: Vec<_> = visible.map(|v| ("CUDA_VISIBLE_DEVICES", v)).into_iter().collect();
         let Some(out) = doctor(folder, words, &variables) else { return };
         assert!(out.contains(part), "{folder} {words}: {part} is not in\n{out}");
@@ -124,7 +129,7 @@ fn a_gpu_that_is_asked_for_and_not_there_is_an_error() {
         ("new", "", "cuda:7", 2, "there is no cuda:7: 2 GPUs are to be seen"),
         ("new", "busy=0", "cuda:0", 1, "Imitation A is in use by another program"),
     ];
-    for (folder, words, device, exit, part) in cases {
+    for (folder, words, device, exit, part) in cases.into_iter().filter(|c| c.0 != "none" || !has_driver()) {
         let Some(mut program) = with(Command::new(env!("CARGO_BIN_EXE_zonas")), folder, words, home.path()) else {
             return;
         };
