@@ -3,6 +3,7 @@
 
 use zonas::device::Version;
 use zonas::device::cuda::{Compiler, CompilerError, Source, Target};
+use zonas::kernels::gpu::{self, Columns};
 
 /// `None`, with a word to who runs the tests, where there is no compiler; an error where one was named.
 fn compiler() -> Option<&'static Compiler> {
@@ -63,4 +64,38 @@ fn a_mistake_is_told_with_its_line() {
     assert!(matches!(e, CompilerError::Source { .. }));
     let text = e.to_string();
     assert!(text.contains("wrong.cu(3)") && text.contains("\"nonsense\" is undefined"), "{text}");
+}
+
+/// The program's kernels, on each kind of GPU and for each width: registers and shared memory that the launches assume.
+#[test]
+fn the_kernels_fit_the_launches() {
+    let Some(compiler) = compiler() else { return };
+    for capability in [version(7, 0), version(8, 0), version(9, 0)] {
+        for columns in Columns::ALL {
+            let target = compiler.target(capability).unwrap();
+            let made = compiler.compile(&gpu::cuda::source(columns), target).unwrap();
+            let mut kernel = "";
+            let mut found = Vec::new();
+            let number = |line: &str, unit: &str| -> Option<u32> {
+                line.split(", ").find_map(|p| p.trim().strip_suffix(unit)?.rsplit(' ').find_map(|w| w.parse().ok()))
+            };
+            for line in made.log.lines() {
+                if let Some((_, rest)) = line.split_once("Compiling entry function '") {
+                    kernel = rest.split('\'').next().unwrap();
+                }
+                if let Some(registers) = number(line, " registers") {
+                    let shared = number(line, " bytes smem").unwrap_or(0);
+                    found.push((kernel, registers, shared));
+                }
+            }
+            println!("{} {columns:?}: {found:?}", target.name());
+            for k in gpu::Kernel::ALL {
+                let (_, registers, shared) =
+                    found.iter().find(|f| f.0 == k.name()).unwrap_or_else(|| panic!("no {}", k.name()));
+                // 64 Ki registers of a multiprocessor for a block's threads.
+                assert!(registers * gpu::THREADS <= 64 << 10, "{}: {registers} registers", k.name());
+                assert_eq!(*shared, 0, "{}: shared memory beside what a launch asks for", k.name());
+            }
+        }
+    }
 }

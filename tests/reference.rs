@@ -2,12 +2,15 @@
 //! `ZONAS_REFERENCE` names the file; without it the shared one is read; where there is neither, the test says that it
 //! skipped. A small reference of the same kind travels with the tests.
 
+mod gpu;
+
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use candle_core::{DType, Device, Tensor};
 use candle_nn::loss::cross_entropy;
+use zonas::kernels::gpu::Gpu;
 use zonas::kernels::{Level, set_level};
 use zonas::nn::{Kind, MixedOperation, Mixing, Pass, Policy, Supernet, SupernetConfig};
 use zonas::oneshot::{AdamSettings, Batch, Searcher, Settings, SgdSettings};
@@ -43,6 +46,8 @@ struct Reference {
     classes: usize,
     keep: Vec<Operation>,
     groups: std::cell::RefCell<BTreeMap<String, Group>>,
+    /// Where the networks run.
+    gpu: Option<Gpu>,
 }
 
 impl Reference {
@@ -58,6 +63,7 @@ impl Reference {
             classes: number("classes"),
             keep: meta["mask_keep"].split(',').map(|o| o.parse().unwrap()).collect(),
             groups: Default::default(),
+            gpu: None,
         }
     }
 
@@ -116,7 +122,7 @@ impl Reference {
         })
         .unwrap();
         net.set_tensors(&self.tensors).unwrap();
-        net
+        net.on(self.gpu.clone())
     }
 
     fn images(&self, name: &str) -> Tensor {
@@ -233,8 +239,14 @@ fn single_operations(r: &Reference) {
             }
             let mut mixing = [0.0; 8];
             mixing[operation.index()] = 1.0;
-            let out = op.forward([n, h, w], &x, &weights, &mixing);
-            let back = op.backward([n, h, w], &x, &weights, &mixing, &dy);
+            let size = [n, h, w];
+            let (out, back) = match &r.gpu {
+                None => (op.forward(size, &x, &weights, &mixing), op.backward(size, &x, &weights, &mixing, &dy)),
+                Some(gpu) => {
+                    let out = op.forward_on(gpu, size, &x, &weights, &mixing).unwrap();
+                    (out, op.backward_on(gpu, size, &x, &weights, &mixing, &dy, true).unwrap())
+                }
+            };
             let map = |v: Vec<f32>, h: usize, w: usize| nchw(&Tensor::from_vec(v, (n, h, w, c), &Device::Cpu).unwrap());
             r.check("single operations", &format!("{key}/out"), &map(out, h / stride, w / stride), LOGITS);
             r.check("single operations, inputs", &format!("{key}/grad_x"), &map(back.input, h, w), WEIGHTS);
@@ -376,4 +388,16 @@ fn agrees_with_the_reference() {
 fn agrees_with_the_small_reference() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/small_reference.safetensors");
     at_every_level(&[Level::Portable, Level::Avx2, Level::Avx512, Level::Neon], || all(&Reference::read(&path)));
+}
+
+/// The GPU's passes and kernels, run by an imitation of a device, under the limits of the CPU.
+#[test]
+fn an_imitated_gpu_agrees_with_the_small_reference() {
+    if !gpu::available() {
+        return;
+    }
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/small_reference.safetensors");
+    let mut r = Reference::read(&path);
+    r.gpu = Some(gpu::Shim::new(gpu::Build::Fast, 1));
+    all(&r);
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::{EngineError, Past};
 use crate::data::{self, DataError, Dataset};
 use crate::device::{self, Choice, Device, NoGpu};
+use crate::kernels;
 use crate::nn::{Policy, SupernetConfig, Workload};
 use crate::run::RunFolder;
 use crate::run::config::{Config, ConfigError};
@@ -44,6 +45,8 @@ pub struct Planner {
     /// Bytes that the search may take; `None` where nobody knows.
     budget: Option<u64>,
     threads: usize,
+    /// The search runs on a GPU: bytes are those of its memory.
+    gpu: bool,
 }
 
 /// Part of what is free that stays free.
@@ -64,9 +67,9 @@ pub fn device_of(config: &Config) -> Result<(Device, Option<NoGpu>), EngineError
     let refuse = |reason| EngineError::NoGpu { asked: choice, reason };
     let (device, why) = Device::choose(choice).map_err(refuse)?;
     let Device::Cuda(gpu) = &device else { return Ok((device, why)) };
-    // The supernet does not run there yet.
-    let reason = "the search itself does not run on it yet; --device cpu does".into();
-    let why = NoGpu::Unusable { name: gpu.label(), reason };
+    // The kernels are made ready here, so that a device that can't have them shows before any work is done.
+    let Err(fault) = kernels::gpu::on(&device) else { return Ok((device, None)) };
+    let why = NoGpu::Unusable { name: gpu.label(), reason: fault.to_string() };
     if choice == Choice::Auto { Ok((Device::Cpu, Some(why))) } else { Err(refuse(why)) }
 }
 
@@ -83,7 +86,7 @@ pub(super) fn open(config: &Config) -> Result<Arc<dyn Dataset>, DataError> {
 pub fn of_settings(config: &Config) -> Result<Planner, EngineError> {
     let shape = DataShape::of(open(config)?.summary());
     let (device, _) = device_of(config)?;
-    Ok(Planner::new(config, shape, budget(config, &device), device::threads(config.device.threads)))
+    Ok(Planner::new(config, shape, budget(config, &device), device::threads(config.device.threads)).on(&device))
 }
 
 /// The removal order and the confirmed cut in the journal of a run, as far as they are there.
@@ -95,7 +98,13 @@ pub fn recorded(folder: &RunFolder) -> (Vec<Place>, Option<Mask>) {
 
 impl Planner {
     pub fn new(config: &Config, shape: DataShape, budget: Option<u64>, threads: usize) -> Planner {
-        Planner { config: config.clone(), shape, budget, threads }
+        Planner { config: config.clone(), shape, budget, threads, gpu: false }
+    }
+
+    /// For a search on this device.
+    #[must_use]
+    pub fn on(self, device: &Device) -> Planner {
+        Planner { gpu: matches!(device, Device::Cuda(_)), ..self }
     }
 
     pub fn budget(&self) -> Option<u64> {
@@ -134,8 +143,14 @@ impl Planner {
         // Batches of both halves that are ready or in the making.
         let batch = search.batch * (shape.height * shape.width * shape.channels + 1) * size_of::<f32>();
         let batches = 2 * (self.config.data.prefetch + 2) * batch;
-        let footprint = self.network(mask, Policy::Keep).search_footprints(&work);
-        move |policy| footprint(policy).bytes() + batches as u64
+        let network = self.network(mask, Policy::Keep);
+        let here = (!self.gpu).then(|| network.search_footprints(&work));
+        let there = self.gpu.then(|| network.gpu_footprints(&work));
+        move |policy| match (&here, &there) {
+            (Some(here), _) => here(policy).bytes() + batches as u64,
+            (_, Some(there)) => there(policy),
+            (None, None) => 0,
+        }
     }
 
     /// The setting's policy; where that is `auto`, the fastest that fits: all cells keep, or as few as possible, from the

@@ -72,7 +72,8 @@ pub(super) fn run(control: &mut Control, setup: &Setup, past: &mut Past) -> Resu
         let made = tensors(made)?;
         Ok(Draw::new(made.images, made.labels, config.seed, draw)?)
     };
-    let mut evaluator = NetworkEvaluator::new(proxy, setup.functions.clone(), config.seed, setup.threads, batch);
+    let mut evaluator =
+        NetworkEvaluator::new(proxy, setup.functions.clone(), config.seed, setup.threads, batch).on(setup.gpu.clone());
     let scored = score::run(&setup.space, &settings, progress, &mut evaluator, control)?;
     let Scored { order, ties, undefined, stopped } = scored;
     if stopped {

@@ -91,7 +91,7 @@ fn attempt(
 ) -> Result<Found, EngineError> {
     let config = &setup.config.search;
     let planner = setup.planner();
-    let mut net = Supernet::new(&planner.network(mask, plan.policy))?;
+    let mut net = Supernet::new(&planner.network(mask, plan.policy))?.on(setup.gpu.clone());
     net.initialise(Init::Default, setup.config.seed)?;
     let mut searcher = Searcher::new(net, setup.search_settings(), setup.config.seed)?;
     let fingerprint = setup.dataset.fingerprint();

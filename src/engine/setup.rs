@@ -6,6 +6,7 @@ use super::EngineError;
 use super::plan::{self, DataShape, Planner};
 use crate::data::{self, Augment, Dataset, Halves};
 use crate::device::{Device, NoGpu};
+use crate::kernels::gpu::{self, Gpu};
 use crate::nn::NnError;
 use crate::oneshot::{AdamSettings, Batch, Settings, SgdSettings};
 use crate::proxies::{self, RankingFunction};
@@ -26,6 +27,8 @@ pub(super) struct Setup<'a> {
     /// Places that take part in scoring.
     pub space: Mask,
     pub device: Device,
+    /// Its kernels, where it is a GPU.
+    pub gpu: Option<Gpu>,
     /// Why there is no GPU, if one would have been taken.
     pub no_gpu: Option<NoGpu>,
     /// Bytes that the search may take, as it was when the engine started.
@@ -51,6 +54,7 @@ impl<'a> Setup<'a> {
             functions,
             space: config.space(),
             budget: plan::budget(config, &device),
+            gpu: gpu::on(&device).map_err(NnError::from)?,
             device,
             no_gpu,
         };
@@ -74,7 +78,7 @@ impl<'a> Setup<'a> {
 
     /// What searches under other masks would need.
     pub fn planner(&self) -> Planner {
-        Planner::new(self.config, DataShape::of(self.dataset.summary()), self.budget, self.threads)
+        Planner::new(self.config, DataShape::of(self.dataset.summary()), self.budget, self.threads).on(&self.device)
     }
 
     pub fn search_settings(&self) -> Settings {

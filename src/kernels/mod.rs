@@ -9,6 +9,7 @@
 
 pub mod copy;
 pub mod depthwise;
+pub mod gpu;
 pub mod matrix;
 pub mod norm;
 pub mod pool;

@@ -1,6 +1,7 @@
 //! How many bytes a pass needs at its peak: the plan of the network walked block by block with a ledger of what is taken
 //! and given back, in the order in which the passes do it. Nothing is allocated or run.
 
+mod gpu;
 mod ledger;
 
 use self::ledger::Ledger;

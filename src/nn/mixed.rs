@@ -3,8 +3,10 @@
 use std::ops::Range;
 
 use super::edge::{Edge, Geometry, Gradients};
+use super::gpu::MixedPass;
 use super::layout::{BlockLayout, Slot, branch};
 use super::norm::{Norm, NormPass};
+use crate::kernels::gpu::{Gpu, GpuError};
 use crate::space::{CellKind, Operation, Place};
 
 /// The operations of one edge, with weights in one flat vector.
@@ -38,6 +40,40 @@ impl MixedOperation {
             .map(|p| branch(&mut layout, 0, p, channels))
             .collect();
         MixedOperation { edge: Edge { branches }, layout, channels, stride }
+    }
+
+    /// As [`MixedOperation::forward`], on a GPU.
+    ///
+    /// # Errors
+    /// Too little memory, a fault of the device.
+    pub fn forward_on(
+        &self,
+        gpu: &Gpu,
+        size: [usize; 3],
+        x: &[f32],
+        weights: &[f32],
+        mixing: &[f32; 8],
+    ) -> Result<Vec<f32>, GpuError> {
+        let (geometry, edge, layout) = (self.geometry(size), &self.edge, &self.layout);
+        MixedPass { gpu, geometry, edge, layout }.forward(x, weights, mixing)
+    }
+
+    /// As [`MixedOperation::backward`], on a GPU; without `weights_wanted` the weights' gradient is empty.
+    ///
+    /// # Errors
+    /// As [`MixedOperation::forward_on`].
+    pub fn backward_on(
+        &self,
+        gpu: &Gpu,
+        size: [usize; 3],
+        x: &[f32],
+        weights: &[f32],
+        mixing: &[f32; 8],
+        dy: &[f32],
+        weights_wanted: bool,
+    ) -> Result<MixedGradients, GpuError> {
+        let (geometry, edge, layout) = (self.geometry(size), &self.edge, &self.layout);
+        MixedPass { gpu, geometry, edge, layout }.backward(x, weights, mixing, dy, weights_wanted)
     }
 
     /// Names and places of the weights.

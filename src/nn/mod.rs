@@ -10,12 +10,14 @@
 mod cell;
 mod cell_op;
 mod edge;
+mod gpu;
 mod head;
 mod init;
 mod layout;
 mod memory;
 mod mixed;
 mod mixing;
+mod network_op;
 mod norm;
 mod parallel;
 mod project;
@@ -89,6 +91,8 @@ pub enum NnError {
     File { path: std::path::PathBuf, source: std::io::Error },
     #[error("tensor operation failed: {0}")]
     Tensor(#[from] candle_core::Error),
+    #[error(transparent)]
+    Gpu(#[from] crate::kernels::gpu::GpuError),
 }
 
 /// The numbers of a contiguous float32 CPU tensor's storage.

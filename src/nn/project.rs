@@ -18,14 +18,14 @@ pub(crate) struct Projection {
 
 /// One 1x1 convolution of it: which output channels it makes from which pixels.
 #[derive(Clone, Copy)]
-struct Part {
-    shift: usize,
-    first: usize,
-    outputs: usize,
+pub(crate) struct Part {
+    pub shift: usize,
+    pub first: usize,
+    pub outputs: usize,
 }
 
 impl Projection {
-    fn stride(&self) -> usize {
+    pub fn stride(&self) -> usize {
         if self.halve { 2 } else { 1 }
     }
 
@@ -47,7 +47,7 @@ impl Projection {
         self.channels_in * self.channels_out
     }
 
-    fn parts(&self) -> impl Iterator<Item = Part> + use<> {
+    pub fn parts(&self) -> impl Iterator<Item = Part> + use<> {
         let half = self.channels_out / 2;
         let parts = if self.halve {
             [

@@ -33,7 +33,7 @@ impl StemPlan {
         StemPlan { inputs, outputs, layout, norm }
     }
 
-    fn window(&self) -> usize {
+    pub fn window(&self) -> usize {
         TAPS * self.inputs
     }
 

@@ -4,11 +4,14 @@ use candle_core::{Device, Tensor, Var};
 
 use super::cell::CellSizes;
 use super::cell_op::{self, CellOp};
+use super::gpu::{End, Moments, NetworkPlan};
 use super::head::{self, HeadOp};
 use super::layout::{BlockLayout, CellPlan, CellShape, Kind, Slot};
+use super::network_op::{self, NetworkOp};
 use super::norm::{Norm, Seen};
 use super::stem::{self, StemOp, StemPlan};
 use super::{Init, Mixing, NnError, Policy, Probe};
+use crate::kernels::gpu::Gpu;
 use crate::space::{CellKind, Mask, NODES};
 
 /// Share of a batch's statistics that goes into the running ones.
@@ -40,6 +43,8 @@ pub struct Supernet {
     /// Flat parameters by block: the stem, each cell, the classifier.
     blocks: Vec<Var>,
     running: Mutex<Running>,
+    /// Where the passes run; on the CPU without.
+    gpu: Option<Gpu>,
 }
 
 #[derive(Clone, Default)]
@@ -127,7 +132,13 @@ impl Supernet {
             })
             .collect();
         let running = Mutex::new(Running { blocks: running, batches: 0 });
-        Ok(Supernet { config: config.clone(), stem: Arc::new(stem), cells, head, blocks, running })
+        Ok(Supernet { config: config.clone(), stem: Arc::new(stem), cells, head, blocks, running, gpu: None })
+    }
+
+    /// The same network with its passes on a GPU. Weights stay where they are and go to it with every pass.
+    #[must_use]
+    pub fn on(self, gpu: Option<Gpu>) -> Supernet {
+        Supernet { gpu, ..self }
     }
 
     pub fn config(&self) -> &SupernetConfig {
@@ -200,6 +211,7 @@ impl Supernet {
             return Err(NnError::Config("a cut network can't have operations that its source lacks".into()));
         }
         let cut = Supernet::new(&SupernetConfig { mask: *mask, ..self.config.clone() })?;
+        let cut = cut.on(self.gpu.clone());
         let own = self.lock().clone();
         let mut running = cut.lock().clone();
         running.batches = own.batches;
@@ -233,6 +245,9 @@ impl Supernet {
     /// # Errors
     /// Pictures of another number of channels, or candle's own.
     pub fn forward(&self, images: &Tensor, mixing: &Mixing, pass: &Pass) -> Result<Tensor, NnError> {
+        if let Some(gpu) = &self.gpu {
+            return Ok(self.run_on(gpu, images, mixing, pass, End::Logits, false)?.0);
+        }
         let features = self.features(images, mixing, pass)?;
         let head = self.block(self.blocks.len() - 1, pass.weights)?;
         Ok(features.apply_op2(&head, HeadOp { classes: self.config.classes })?)
@@ -243,6 +258,9 @@ impl Supernet {
     /// # Errors
     /// As [`Supernet::forward`].
     pub fn features(&self, images: &Tensor, mixing: &Mixing, pass: &Pass) -> Result<Tensor, NnError> {
+        if let Some(gpu) = &self.gpu {
+            return Ok(self.run_on(gpu, images, mixing, pass, End::Features, false)?.0);
+        }
         let mut last = None;
         self.trace(images, mixing, pass, |_, t| last = Some(t.clone()))?;
         last.ok_or_else(|| NnError::Config("a supernet needs at least 1 cell".into()))
@@ -259,13 +277,16 @@ impl Supernet {
         pass: &Pass,
         mut each: impl FnMut(usize, &Tensor),
     ) -> Result<(), NnError> {
-        let (n, h, w, c) = images.dims4()?;
-        if c != self.config.input_channels || n == 0 || h == 0 || w == 0 {
-            return Err(NnError::Input(format!(
-                "the network takes pictures [N, H, W, {}], not [{n}, {h}, {w}, {c}]",
-                self.config.input_channels
-            )));
+        if let Some(gpu) = &self.gpu {
+            let (last, outputs) = self.run_on(gpu, images, mixing, pass, End::Features, true)?;
+            let count = outputs.len().saturating_sub(1);
+            for (i, (values, shape)) in outputs.into_iter().enumerate().take(count) {
+                each(i, &Tensor::from_vec(values, &shape, images.device())?);
+            }
+            each(count, &last);
+            return Ok(());
         }
+        self.check(images)?;
         let running = self.lock().clone();
         let mut seen: Vec<Vec<Seen>> = Vec::with_capacity(self.blocks.len());
         let stem_side = Arc::new(Mutex::new(stem::Side::default()));
@@ -308,6 +329,53 @@ impl Supernet {
             self.update_running(&seen);
         }
         Ok(())
+    }
+
+    fn check(&self, images: &Tensor) -> Result<(), NnError> {
+        let (n, h, w, c) = images.dims4()?;
+        if c != self.config.input_channels || n == 0 || h == 0 || w == 0 {
+            return Err(NnError::Input(format!(
+                "the network takes pictures [N, H, W, {}], not [{n}, {h}, {w}, {c}]",
+                self.config.input_channels
+            )));
+        }
+        Ok(())
+    }
+
+    /// A pass on a GPU: its result and, for a `trace`, the output of every block.
+    fn run_on(
+        &self,
+        gpu: &Gpu,
+        images: &Tensor,
+        mixing: &Mixing,
+        pass: &Pass,
+        end: End,
+        trace: bool,
+    ) -> Result<(Tensor, Vec<network_op::Output>), NnError> {
+        self.check(images)?;
+        let plan = NetworkPlan { stem: self.stem.clone(), cells: self.cells.clone(), classes: self.config.classes };
+        let side = Arc::new(Mutex::new(network_op::Side::default()));
+        let op = NetworkOp {
+            gpu: gpu.clone(),
+            plan,
+            pass: pass.clone(),
+            policy: self.config.policy,
+            running: self.lock().blocks.clone(),
+            end,
+            trace,
+            side: side.clone(),
+        };
+        let blocks = (0..self.blocks.len()).map(|i| self.block(i, pass.weights)).collect::<Result<Vec<_>, _>>()?;
+        let mixing = Tensor::cat(&[&mixing.normal.flatten_all()?, &mixing.reduction.flatten_all()?], 0)?;
+        let output = images.contiguous()?.apply_op3(&Tensor::cat(&blocks, 0)?, &mixing, op)?;
+        let (seen, outputs) = {
+            let mut side = side.lock().unwrap_or_else(PoisonError::into_inner);
+            (std::mem::take(&mut side.seen), std::mem::take(&mut side.outputs))
+        };
+        if NetworkOp::updates(pass) {
+            self.update_running(&seen.into_iter().map(Moments::fetch).collect::<Result<Vec<_>, _>>()?);
+        }
+        Ok((output, outputs))
     }
 
     /// `running = 0.9·running + 0.1·batch`, the variance unbiased.

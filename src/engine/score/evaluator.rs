@@ -2,6 +2,7 @@ use rand::Rng;
 use rayon::prelude::*;
 
 use super::Evaluator;
+use crate::kernels::gpu::Gpu;
 use crate::nn::{Init, NnError, Policy, Supernet, SupernetConfig};
 use crate::proxies::{Context, Direction, Draw, RankingFunction};
 use crate::random;
@@ -24,6 +25,7 @@ pub struct NetworkEvaluator<B> {
     /// Makes the batch of a draw.
     batch: B,
     threads: usize,
+    gpu: Option<Gpu>,
     current: Option<(Supernet, Draw)>,
 }
 
@@ -35,7 +37,13 @@ impl<B> NetworkEvaluator<B> {
         threads: usize,
         batch: B,
     ) -> NetworkEvaluator<B> {
-        NetworkEvaluator { proxy, functions, seed, batch, threads, current: None }
+        NetworkEvaluator { proxy, functions, seed, batch, threads, gpu: None, current: None }
+    }
+
+    /// Evaluates there; without, on the CPU.
+    #[must_use]
+    pub fn on(self, gpu: Option<Gpu>) -> NetworkEvaluator<B> {
+        NetworkEvaluator { gpu, ..self }
     }
 
     /// Values of all functions, higher is better.
@@ -78,7 +86,8 @@ where
             stem_multiplier: 3,
             mask: *mask,
             policy: Policy::Keep,
-        })?;
+        })?
+        .on(self.gpu.clone());
         // Weights of a draw depend on the draw and on their own names only: both sides of a difference share them.
         let seed = random::stream_at(self.seed, "proxy/weights", [draw, 0]).next_u64();
         net.initialise(Init::KaimingNormalFanOut, seed)?;

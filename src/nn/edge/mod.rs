@@ -29,7 +29,7 @@ impl Geometry {
         self.height.div_ceil(self.stride) * self.width.div_ceil(self.stride) * self.channels
     }
 
-    fn shape(&self, operation: Operation) -> Shape {
+    pub fn shape(&self, operation: Operation) -> Shape {
         Shape {
             height: self.height,
             width: self.width,
@@ -41,7 +41,7 @@ impl Geometry {
     }
 
     /// The second half of a separable convolution: stride 1 on the output's size.
-    fn second(&self, operation: Operation) -> Shape {
+    pub fn second(&self, operation: Operation) -> Shape {
         let first = self.shape(operation);
         Shape { height: first.out_height(), width: first.out_width(), stride: 1, ..first }
     }
@@ -55,7 +55,7 @@ impl Geometry {
         }
     }
 
-    fn halving(&self) -> Projection {
+    pub fn halving(&self) -> Projection {
         Projection {
             height: self.height,
             width: self.width,

@@ -1,0 +1,96 @@
+//! What a search step costs a GPU on paper: bytes moved and arithmetic of every kernel, from the launches of a whole step on
+//! a recording device, and the time below which a device can't do it. `cargo bench --bench roofline`; needs no GPU.
+
+use std::collections::BTreeMap;
+
+use candle_core::{DType, Device, Tensor};
+use zonas::kernels::gpu::{Kernel, Recorder};
+use zonas::nn::{Init, Policy, Supernet, SupernetConfig};
+use zonas::oneshot::{Batch, Searcher, Settings};
+use zonas::space::{CellKind, Mask};
+
+/// Published peaks: bytes and float32 operations per second, outside of tensor cores.
+struct Gpu {
+    name: &'static str,
+    bandwidth: f64,
+    arithmetic: f64,
+}
+
+const GPUS: [Gpu; 2] = [
+    Gpu { name: "A100 (40 GB)", bandwidth: 1.555e12, arithmetic: 19.5e12 },
+    Gpu { name: "H100 (SXM)", bandwidth: 3.35e12, arithmetic: 66.9e12 },
+];
+
+/// Seconds from one launch to the next on one stream, at least.
+const LAUNCH: f64 = 2.5e-6;
+
+#[derive(Default)]
+struct Row {
+    launches: usize,
+    bytes: u64,
+    operations: u64,
+    /// By GPU: the limits of all launches, and those that are the arithmetic's.
+    seconds: [f64; 2],
+    arithmetic: [f64; 2],
+}
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    for policy in [Policy::Keep, Policy::Recompute] {
+        let config = SupernetConfig {
+            channels: 16,
+            classes: 10,
+            input_channels: 3,
+            layout: CellKind::published_layout(8),
+            stem_multiplier: 3,
+            mask: Mask::FULL,
+            policy,
+        };
+        let recorder = Recorder::new();
+        let mut net = Supernet::new(&config)?.on(Some(recorder.clone()));
+        net.initialise(Init::Default, 1)?;
+        let mut searcher = Searcher::new(net, Settings::published(1), 1)?;
+        let images = Tensor::zeros((64, 32, 32, 3), DType::F32, &Device::Cpu)?;
+        let batch = Batch { images, labels: Tensor::zeros(64, DType::U32, &Device::Cpu)? };
+        searcher.step(&batch, Some(&batch), 0.025)?;
+        let mut rows: BTreeMap<Kernel, Row> = BTreeMap::new();
+        let mut all = Row::default();
+        for r in recorder.take() {
+            for row in [rows.entry(r.kernel).or_default(), &mut all] {
+                row.launches += 1;
+                row.bytes += r.bytes;
+                row.operations += r.operations;
+                for (i, gpu) in GPUS.iter().enumerate() {
+                    let (moving, counting) = (r.bytes as f64 / gpu.bandwidth, r.operations as f64 / gpu.arithmetic);
+                    row.seconds[i] += moving.max(counting).max(LAUNCH);
+                    row.arithmetic[i] += if counting > moving { counting } else { 0.0 };
+                }
+            }
+        }
+        let peak = recorder.bytes().1 as f64 / f64::from(1 << 20);
+        println!(
+            "{policy}: 16 channels, 8 cells, batch 64, all operations; a whole search step, {peak:.0} MiB at its peak"
+        );
+        println!(
+            "{:<22} {:>8} {:>9} {:>9} {:>16} {:>16}",
+            "kernel", "launches", "MB", "GFLOP", GPUS[0].name, GPUS[1].name
+        );
+        let line = |name: &str, row: &Row| {
+            let limit = |i: usize| {
+                let share = 100.0 * row.arithmetic[i] / row.seconds[i];
+                format!("{:.2} ms, {share:>2.0} % a", 1e3 * row.seconds[i])
+            };
+            println!(
+                "{name:<22} {:>8} {:>9.0} {:>9.1} {:>16} {:>16}",
+                row.launches,
+                row.bytes as f64 * 1e-6,
+                row.operations as f64 * 1e-9,
+                limit(0),
+                limit(1)
+            );
+        };
+        rows.iter().for_each(|(k, row)| line(k.name(), row));
+        line("all", &all);
+        println!("(each launch: the larger of bytes / bandwidth, arithmetic / peak (a) and {} us)\n", 1e6 * LAUNCH);
+    }
+    Ok(())
+}

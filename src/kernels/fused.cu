@@ -1,0 +1,266 @@
+// The three kernels that do nearly all of the work: window -> product -> moments, its backward pass, and the gathering of
+// an input's gradient from all branches. A block has an 8x8 tile of pixels.
+
+struct UnitForward {
+    Unit units[MOST_UNITS];
+    int columns, reserved; // blocks of COLUMNS columns
+};
+
+// z and, where asked for, the moments of each tile.
+KERNEL(unit_forward, UnitForward) {
+    SHARED(shared);
+    const Unit &u = a.units[blockIdx.z / a.columns];
+    const int col0 = blockIdx.z % a.columns * COLUMNS;
+    const int across = tiles_across(u.out_width), tiles = tiles_of(u.out_height, u.out_width);
+    if (col0 >= u.outputs || blockIdx.x >= tiles) DONE;
+    const int y0 = blockIdx.x / across * TILE, x0 = blockIdx.x % across * TILE, n = blockIdx.y;
+    const float *image = u.x + (Long)n * u.height * u.width * u.x_stride;
+    float *rows = shared, *tile = shared;
+    float *d = shared + tile_numbers(u), *w = d + PIXELS * D_ROW;
+    if (u.kind == MAXIMUM || u.kind == AVERAGE) {
+        for (int i = threadIdx.x; i < PIXELS * COLUMNS; i += THREADS) {
+            const int p = i / COLUMNS, j = i % COLUMNS, y = y0 + p / TILE, x = x0 + p % TILE;
+            if (y < u.out_height && x < u.out_width && col0 + j < u.outputs) {
+                int place;
+                const float v = pool(image, u.height, u.width, u.x_stride, y * u.stride, x * u.stride, col0 + j,
+                                     u.kind == MAXIMUM, place);
+                rows[p * Z_ROW + j] = v;
+                u.z[((Long)(n * u.out_height + y) * u.out_width + x) * u.z_stride + col0 + j] = v;
+            } else {
+                rows[p * Z_ROW + j] = 0.0f;
+            }
+        }
+    } else {
+        float acc[P_EACH][4] = {};
+        for (int c0 = 0; c0 < u.channels; c0 += CHUNK) {
+            if (u.kind == DEPTHWISE) load_tile(u, image, y0, x0, c0, tile);
+            BARRIER;
+            gather(u, image, tile, y0, x0, c0, d);
+            load_weights(u, c0, col0, COLUMNS, w);
+            BARRIER;
+            multiply(d, w, acc);
+        }
+        BARRIER; // the rows lie where the tile and d are
+        const int j0 = threadIdx.x % GROUPS * 4, row = threadIdx.x / GROUPS;
+        UNROLL
+        for (int k = 0; k < P_EACH; k++)
+            UNROLL
+            for (int l = 0; l < 4; l++) {
+                const int p = row + P_ROWS * k, j = j0 + l, y = y0 + p / TILE, x = x0 + p % TILE;
+                rows[p * Z_ROW + j] = acc[k][l];
+                if (y < u.out_height && x < u.out_width && col0 + j < u.outputs)
+                    u.z[((Long)(n * u.out_height + y) * u.out_width + x) * u.z_stride + col0 + j] = acc[k][l];
+            }
+    }
+    if (u.partial) {
+        const int height = least(u.out_height - y0, TILE), width = least(u.out_width - x0, TILE);
+        float *sums = rows + PIXELS * Z_ROW;
+        BARRIER;
+        column_sums(rows, height, width, sums);
+        BARRIER;
+        column_moments(u, rows, sums, height, width, col0, n * tiles + blockIdx.x, tiles * gridDim.y);
+    }
+    DONE;
+}
+
+struct Back {
+    Unit unit;
+    const float *dy, *coefficients; // dz = back(dy, z), z being the unit's
+    float *dd;                      // gradient of the product's left side, [N, H', W', channels], or null
+    float *partial;                 // [splits, len] gradients of the weights, or null
+    int dy_stride, len;
+};
+struct UnitBackward {
+    Back units[MOST_UNITS];
+    int images, wanted;
+};
+
+KERNEL(unit_backward, UnitBackward) {
+    SHARED(shared);
+    const Back &b = a.units[blockIdx.z];
+    const Unit &u = b.unit;
+    const int c0 = blockIdx.y * CHUNK, c = threadIdx.x % CHUNK, row = threadIdx.x / CHUNK;
+    if (c0 >= u.channels) DONE;
+    const int across = tiles_across(u.out_width), tiles = tiles_of(u.out_height, u.out_width);
+    float *dz = shared, *w = dz + PIXELS * Z_ROW, *d = w + CHUNK * Z_ROW, *tile = d + PIXELS * D_ROW;
+    float *partial = b.partial + (Long)blockIdx.x * b.len;
+    const int pointwise = u.kind == DEPTHWISE ? u.kernel * u.kernel * u.channels : 0;
+    float taps[25] = {}, own[COLUMNS / ROWS] = {};
+    for (int t = blockIdx.x; t < tiles * a.images; t += gridDim.x) {
+        const int n = t / tiles, y0 = t % tiles / across * TILE, x0 = t % tiles % across * TILE;
+        const float *image = u.x + (Long)n * u.height * u.width * u.x_stride;
+        if (a.wanted) {
+            if (u.kind == DEPTHWISE) load_tile(u, image, y0, x0, c0, tile);
+            BARRIER;
+            gather(u, image, tile, y0, x0, c0, d);
+        }
+        float dd[EACH] = {};
+        for (int col0 = 0; col0 < u.outputs; col0 += COLUMNS) {
+            for (int i = threadIdx.x; i < PIXELS * COLUMNS; i += THREADS) {
+                const int p = i / COLUMNS, j = i % COLUMNS, y = y0 + p / TILE, x = x0 + p % TILE;
+                float v = 0.0f;
+                if (y < u.out_height && x < u.out_width && col0 + j < u.outputs) {
+                    const Long at = (Long)(n * u.out_height + y) * u.out_width + x;
+                    v = back(b.coefficients, u.norm_channels, col0 + j, b.dy[at * b.dy_stride + col0 + j],
+                             u.z[at * u.z_stride + col0 + j]);
+                }
+                dz[p * Z_ROW + j] = v;
+            }
+            load_weights(u, c0, col0, Z_ROW, w);
+            BARRIER;
+            multiply_back(dz, w, dd);
+            if (a.wanted && u.outputs <= COLUMNS) multiply_weights(d, dz, own);
+            if (a.wanted && u.outputs > COLUMNS) {
+                // More than the registers hold: each number has its own thread, which adds to it tile by tile.
+                float sums[COLUMNS / ROWS] = {};
+                multiply_weights(d, dz, sums);
+                for (int k = 0; k < COLUMNS / ROWS; k++) {
+                    const int j = col0 + row + ROWS * k;
+                    if (c0 + c < u.channels && j < u.outputs) {
+                        float *to = partial + pointwise + (Long)(c0 + c) * u.outputs + j;
+                        *to = (t == blockIdx.x ? 0.0f : *to) + sums[k];
+                    }
+                }
+            }
+            if (col0 + COLUMNS >= u.outputs) {
+                for (int k = 0; k < EACH; k++) {
+                    const int p = row + ROWS * k, y = y0 + p / TILE, x = x0 + p % TILE;
+                    if (b.dd && y < u.out_height && x < u.out_width && c0 + c < u.channels)
+                        b.dd[((Long)(n * u.out_height + y) * u.out_width + x) * u.channels + c0 + c] = dd[k];
+                }
+                if (a.wanted && u.kind == DEPTHWISE) {
+                    if (u.kernel == 3) add_taps<3>(u, tile, dd, taps);
+                    else add_taps<5>(u, tile, dd, taps);
+                }
+            }
+            BARRIER;
+        }
+    }
+    if (a.wanted) {
+        if (u.outputs <= COLUMNS && c0 + c < u.channels)
+            for (int k = 0; k < COLUMNS / ROWS; k++)
+                if (row + ROWS * k < u.outputs)
+                    partial[pointwise + (Long)(c0 + c) * u.outputs + row + ROWS * k] = own[k];
+        if (u.kind == DEPTHWISE) {
+            float *sums = shared;
+            UNROLL
+            for (int ky = 0; ky < 5; ky++)
+                if (ky < u.kernel) {
+                    UNROLL
+                    for (int kx = 0; kx < 5; kx++) sums[(kx * ROWS + row) * CHUNK + c] = taps[ky * 5 + kx];
+                    BARRIER;
+                    const int kx = row;
+                    if (kx < u.kernel && c0 + c < u.channels) {
+                        float sum = 0.0f;
+                        for (int g = 0; g < ROWS; g++) sum += sums[(kx * ROWS + g) * CHUNK + c];
+                        partial[(ky * u.kernel + kx) * u.channels + c0 + c] = sum;
+                    }
+                    BARRIER;
+                }
+        }
+    }
+    DONE;
+}
+
+// Where gathered gradients go.
+struct Target {
+    float *dx;
+    const float *gate, *gate_mean; // the values behind the ReLU are positive where gate > gate_mean (null: 0)
+    float *partial;                // sums of dx and of dx * (gate - gate_mean), or null
+    int first, count;              // sources
+    int add, height, width, channels, dx_stride, gate_stride;
+};
+struct InputGradient {
+    Source sources[MOST_UNITS];
+    Target targets[MOST_UNITS];
+    int chunks, reserved;
+};
+
+KERNEL(input_gradient, InputGradient) {
+    SHARED(shared);
+    const Target &to = a.targets[blockIdx.z / a.chunks];
+    const int across = tiles_across(to.width), tiles = tiles_of(to.height, to.width), lane = threadIdx.x % CHUNK;
+    const int c = blockIdx.z % a.chunks * CHUNK + lane, row = threadIdx.x / CHUNK, n = blockIdx.y;
+    const int y0 = blockIdx.x / across * TILE, x0 = blockIdx.x % across * TILE;
+    if (blockIdx.x >= tiles || c - lane >= to.channels) DONE;
+    float *tile = shared;
+    float gated[EACH] = {}, plain[EACH] = {};
+    for (int i = to.first; i < to.first + to.count; i++) {
+        const Source &s = a.sources[i];
+        const Long image = (Long)n * s.out_height * s.out_width;
+        const bool pooling = s.kind == MAXIMUM || s.kind == AVERAGE;
+        if (s.kind == PICK || s.kind == IDENTITY) {
+            for (int k = 0; k < EACH; k++) {
+                const int p = row + ROWS * k, y = y0 + p / TILE - s.shift, x = x0 + p % TILE - s.shift;
+                if (c >= to.channels || y < 0 || x < 0 || y % s.stride || x % s.stride) continue;
+                if (y / s.stride >= s.out_height || x / s.stride >= s.out_width) continue;
+                const float v = s.dd[(image + y / s.stride * s.out_width + x / s.stride) * s.dd_stride + c];
+                if (s.kind == PICK) gated[k] += v;
+                else plain[k] += v * *s.weight;
+            }
+            continue;
+        }
+        const int r = pooling ? 1 : reach(s.kernel, s.dilation);
+        const int oy = first_out(y0, r, s.stride), ox = first_out(x0, r, s.stride);
+        const int high = outs(y0, r, s.stride), side = outs(x0, r, s.stride);
+        float *places = tile + high * side * CHUNK;
+        for (int p = row; p < high * side; p += ROWS) {
+            const int y = oy + p / side, x = ox + p % side;
+            float v = 0.0f;
+            int place = -1;
+            if (y >= 0 && x >= 0 && y < s.out_height && x < s.out_width && c < to.channels) {
+                v = s.dd[(image + y * s.out_width + x) * s.dd_stride + c];
+                if (pooling) {
+                    const float *map = s.x + (Long)n * to.height * to.width * s.x_stride;
+                    const float z = pool(map, to.height, to.width, s.x_stride, y * s.stride, x * s.stride, c,
+                                         s.kind == MAXIMUM, place);
+                    v = back(s.coefficients, to.channels, c, v, z);
+                    if (s.kind == AVERAGE) v *= 1.0f / (inside(y, s.stride, to.height) * inside(x, s.stride, to.width));
+                }
+            }
+            tile[p * CHUNK + lane] = v;
+            if (s.kind == MAXIMUM) places[p * CHUNK + lane] = (float)place;
+        }
+        BARRIER;
+        for (int k = 0; k < EACH; k++) {
+            const int p = row + ROWS * k, y = y0 + p / TILE, x = x0 + p % TILE;
+            if (y >= to.height || x >= to.width || c >= to.channels) continue;
+            if (s.kind == DEPTHWISE) {
+                gated[k] += s.kernel == 3 ? scatter<3>(s, tile, oy, ox, side, y, x, to.channels, c)
+                                          : scatter<5>(s, tile, oy, ox, side, y, x, to.channels, c);
+            } else {
+                for (int t = 0; t < 9; t++) {
+                    const int ty = y + 1 - t / 3, tx = x + 1 - t % 3;
+                    if (ty % s.stride || tx % s.stride) continue;
+                    const int at = ((ty / s.stride - oy) * side + tx / s.stride - ox) * CHUNK + lane;
+                    if (s.kind == AVERAGE || places[at] == (float)t) plain[k] += tile[at];
+                }
+            }
+        }
+        BARRIER;
+    }
+    float sum = 0.0f, product = 0.0f;
+    for (int k = 0; k < EACH; k++) {
+        const int p = row + ROWS * k, y = y0 + p / TILE, x = x0 + p % TILE;
+        if (y >= to.height || x >= to.width || c >= to.channels) continue;
+        const Long at = ((Long)n * to.height + y) * to.width + x;
+        const float gate = to.gate[at * to.gate_stride + c] - (to.gate_mean ? to.gate_mean[c] : 0.0f);
+        const float v = plain[k] + (gate > 0.0f ? gated[k] : 0.0f);
+        float *dx = to.dx + at * to.dx_stride + c;
+        *dx = to.add ? *dx + v : v;
+        sum += v;
+        product += v * gate;
+    }
+    if (to.partial) {
+        shared[threadIdx.x] = sum;
+        shared[THREADS + threadIdx.x] = product;
+        BARRIER;
+        if (row < 2 && c < to.channels) {
+            float total = 0.0f;
+            for (int g = 0; g < ROWS; g++) total += shared[row * THREADS + g * CHUNK + lane];
+            const int parts = tiles * gridDim.y, part = n * tiles + blockIdx.x;
+            to.partial[((Long)row * to.channels + c) * parts + part] = total;
+        }
+    }
+    DONE;
+}

@@ -1,0 +1,284 @@
+//! What kernels take, laid out as their twins in the `.cu` sources. Addresses are the device's; 0 where a part is absent.
+
+/// Most branches of one launch: the eight parts of a full edge.
+pub const MOST_UNITS: usize = 8;
+
+/// What a [`Unit`] or a [`Source`] is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(i32)]
+pub enum Kind {
+    #[default]
+    Depthwise,
+    /// One pixel of the input.
+    Pick,
+    /// All channels of 3x3 pixels.
+    Window,
+    Maximum,
+    Average,
+    Identity,
+}
+
+/// ReLU → window → matrix product, or a pooling.
+#[derive(Clone, Copy, Debug, Default)]
+#[repr(C)]
+pub struct Unit {
+    pub x: u64,
+    pub mean: u64,
+    pub scale: u64,
+    pub depthwise: u64,
+    pub pointwise: u64,
+    pub z: u64,
+    pub partial: u64,
+    pub kind: Kind,
+    pub kernel: i32,
+    pub stride: i32,
+    pub dilation: i32,
+    pub shift: i32,
+    pub height: i32,
+    pub width: i32,
+    pub out_height: i32,
+    pub out_width: i32,
+    pub channels: i32,
+    pub inputs: i32,
+    pub x_stride: i32,
+    pub outputs: i32,
+    pub z_stride: i32,
+    pub first: i32,
+    pub norm_channels: i32,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+#[repr(C)]
+pub struct UnitForward {
+    pub units: [Unit; MOST_UNITS],
+    pub columns: i32,
+    pub reserved: i32,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+#[repr(C)]
+pub struct Back {
+    pub unit: Unit,
+    pub dy: u64,
+    pub coefficients: u64,
+    pub dd: u64,
+    pub partial: u64,
+    pub dy_stride: i32,
+    pub len: i32,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+#[repr(C)]
+pub struct UnitBackward {
+    pub units: [Back; MOST_UNITS],
+    pub images: i32,
+    pub wanted: i32,
+}
+
+/// What one branch gives to the gradient of an edge's input.
+#[derive(Clone, Copy, Debug, Default)]
+#[repr(C)]
+pub struct Source {
+    pub dd: u64,
+    pub depthwise: u64,
+    pub x: u64,
+    pub coefficients: u64,
+    pub weight: u64,
+    pub kind: Kind,
+    pub kernel: i32,
+    pub stride: i32,
+    pub dilation: i32,
+    pub shift: i32,
+    pub out_height: i32,
+    pub out_width: i32,
+    pub dd_stride: i32,
+    pub x_stride: i32,
+    pub reserved: i32,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+#[repr(C)]
+pub struct Target {
+    pub dx: u64,
+    pub gate: u64,
+    pub gate_mean: u64,
+    pub partial: u64,
+    pub first: i32,
+    pub count: i32,
+    pub add: i32,
+    pub height: i32,
+    pub width: i32,
+    pub channels: i32,
+    pub dx_stride: i32,
+    pub gate_stride: i32,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+#[repr(C)]
+pub struct InputGradient {
+    pub sources: [Source; MOST_UNITS],
+    pub targets: [Target; MOST_UNITS],
+    pub chunks: i32,
+    pub reserved: i32,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+#[repr(C)]
+pub struct Moments {
+    pub partial: u64,
+    pub mean: u64,
+    pub scale: u64,
+    pub moments: u64,
+    pub channels: i32,
+    pub out_height: i32,
+    pub out_width: i32,
+    pub images: i32,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+#[repr(C)]
+pub struct SettleMoments {
+    pub units: [Moments; MOST_UNITS],
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+#[repr(C)]
+pub struct Mixed {
+    pub z: u64,
+    pub mean: u64,
+    pub scale: u64,
+    pub weight: u64,
+    pub gain: u64,
+    pub bias: u64,
+    pub stride: i32,
+    pub reserved: i32,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+#[repr(C)]
+pub struct Mix {
+    pub units: [Mixed; MOST_UNITS],
+    pub out: u64,
+    pub pixels: i64,
+    pub count: i32,
+    pub channels: i32,
+    pub stride: i32,
+    pub fresh: i32,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+#[repr(C)]
+pub struct Products {
+    pub dy: u64,
+    pub z: u64,
+    pub mean: u64,
+    pub partial: u64,
+    pub kind: Kind,
+    pub stride: i32,
+    pub height: i32,
+    pub width: i32,
+    pub out_height: i32,
+    pub out_width: i32,
+    pub dy_stride: i32,
+    pub z_stride: i32,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+#[repr(C)]
+pub struct NormProducts {
+    pub units: [Products; MOST_UNITS],
+    pub images: i32,
+    pub channels: i32,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+#[repr(C)]
+pub struct Settled {
+    pub partial: u64,
+    pub mean: u64,
+    pub scale: u64,
+    pub weight: u64,
+    pub gain: u64,
+    pub coefficients: u64,
+    pub inner: u64,
+    pub to_gain: u64,
+    pub to_bias: u64,
+    pub count: f64,
+    pub parts: i32,
+    pub channels: i32,
+    pub normalised: i32,
+    pub reserved: i32,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+#[repr(C)]
+pub struct SettleProducts {
+    pub units: [Settled; MOST_UNITS],
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+#[repr(C)]
+pub struct MixingGradient {
+    pub inner: u64,
+    pub out: u64,
+    pub entries: i32,
+    pub channels: i32,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+#[repr(C)]
+pub struct Reduce {
+    pub partial: u64,
+    pub gradient: u64,
+    pub len: i32,
+    pub splits: i32,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+#[repr(C)]
+pub struct ReduceWeights {
+    pub units: [Reduce; MOST_UNITS],
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+#[repr(C)]
+pub struct Head {
+    pub x: u64,
+    pub weights: u64,
+    pub dy: u64,
+    pub mean: u64,
+    pub out: u64,
+    pub images: i32,
+    pub pixels: i32,
+    pub channels: i32,
+    pub classes: i32,
+}
+
+/// One of the structures above.
+pub trait Arguments {
+    /// The bytes that the kernel gets.
+    fn bytes(&self) -> &[u8];
+}
+
+macro_rules! arguments {
+    ($($name:ty),*) => {$(
+        impl Arguments for $name {
+            fn bytes(&self) -> &[u8] {
+                // SAFETY: laid out as in C, of numbers alone, and without bytes between them (checked in a test).
+                unsafe { std::slice::from_raw_parts(std::ptr::from_ref(self).cast(), size_of::<$name>()) }
+            }
+        }
+    )*};
+}
+arguments!(
+    UnitForward,
+    UnitBackward,
+    InputGradient,
+    SettleMoments,
+    Mix,
+    NormProducts,
+    SettleProducts,
+    MixingGradient,
+    ReduceWeights,
+    Head
+);

@@ -1,0 +1,243 @@
+//! One function per kernel: grid, shared memory, and what is read and written.
+
+use super::arguments::{
+    Back, Head, InputGradient, Mix, Mixed, MixingGradient, Moments, NormProducts, Products, Reduce, ReduceWeights,
+    SettleMoments, SettleProducts, Settled, Source, Target, Unit, UnitBackward, UnitForward,
+};
+use super::work::Describe;
+use super::{Arguments, CHUNK, Call, Columns, Gpu, GpuError, Kernel, MOST_UNITS, THREADS, TILE, Work};
+
+const PIXELS: usize = TILE * TILE;
+
+/// Blocks of so many at most are launched together.
+fn split(count: usize, each: usize) -> u32 {
+    count.div_ceil(each) as u32
+}
+
+fn padded<T: Copy + Default>(units: &[T]) -> [T; MOST_UNITS] {
+    let mut all = [T::default(); MOST_UNITS];
+    all[..units.len()].copy_from_slice(units);
+    all
+}
+
+fn launch(
+    gpu: &Gpu,
+    kernel: Kernel,
+    columns: Columns,
+    grid: [u32; 3],
+    numbers: usize,
+    arguments: &dyn Arguments,
+    work: &dyn Fn() -> Work,
+) -> Result<(), GpuError> {
+    if grid.contains(&0) {
+        return Ok(());
+    }
+    gpu.launch(&Call { kernel, columns, grid, shared: 4 * numbers as u32, arguments, work })
+}
+
+/// Tiles of a map.
+pub fn tiles(height: usize, width: usize) -> usize {
+    height.div_ceil(TILE) * width.div_ceil(TILE)
+}
+
+impl Unit {
+    pub fn tiles(&self) -> usize {
+        tiles(self.out_height as usize, self.out_width as usize)
+    }
+
+    /// Numbers of the part of the input that goes through shared memory.
+    fn tile_numbers(&self) -> usize {
+        if self.kind != super::Kind::Depthwise {
+            return 0;
+        }
+        let side = (TILE as i32 - 1) * self.stride + 1 + self.dilation * (self.kernel - 1);
+        (side * side) as usize * CHUNK
+    }
+}
+
+/// [`Kernel::UnitForward`]: `z` of every unit, and the moments of each tile where `partial` is given.
+///
+/// # Errors
+/// As all launches.
+pub fn unit_forward(gpu: &Gpu, units: &[Unit], images: usize) -> Result<(), GpuError> {
+    let Some(outputs) = units.iter().map(|u| u.outputs as usize).max() else { return Ok(()) };
+    let columns = Columns::of(outputs);
+    let blocks = outputs.div_ceil(columns.count());
+    let across = units.iter().map(Unit::tiles).max().unwrap_or(0);
+    let product =
+        units.iter().map(Unit::tile_numbers).max().unwrap_or(0) + PIXELS * (CHUNK + 1) + CHUNK * columns.count();
+    let rows = PIXELS * (columns.count() + 1) + 2 * THREADS as usize;
+    let arguments = UnitForward { units: padded(units), columns: blocks as i32, reserved: 0 };
+    let grid = [across as u32, images as u32, (units.len() * blocks) as u32];
+    let work = || Work::of(units, |u, w| u.describe(images, w));
+    launch(gpu, Kernel::UnitForward, columns, grid, product.max(rows), &arguments, &work)
+}
+
+/// In how many parts the weights' gradients of units of `channels` input channels are summed over `tiles` tiles of the
+/// batch: enough blocks for a large device, few enough that the parts are small beside the maps.
+pub fn splits(tiles: usize, channels: usize) -> usize {
+    tiles.min((256 / channels.div_ceil(CHUNK)).max(16))
+}
+
+/// [`Kernel::UnitBackward`]: `dd` of every unit and, where `wanted`, its weights' gradient in [`splits`] parts.
+///
+/// # Errors
+/// As all launches.
+pub fn unit_backward(gpu: &Gpu, units: &[Back], images: usize, wanted: bool) -> Result<(), GpuError> {
+    let Some(outputs) = units.iter().map(|b| b.unit.outputs as usize).max() else { return Ok(()) };
+    let columns = Columns::of(outputs);
+    let channels = units.iter().map(|b| b.unit.channels as usize).max().unwrap_or(0);
+    let all = units.iter().map(|b| b.unit.tiles() * images).max().unwrap_or(0);
+    let parts = if wanted { splits(all, channels) } else { all.min(4096) };
+    let mut numbers = (PIXELS + CHUNK) * (columns.count() + 1);
+    if wanted {
+        numbers += PIXELS * (CHUNK + 1) + units.iter().map(|b| b.unit.tile_numbers()).max().unwrap_or(0);
+    }
+    let arguments = UnitBackward { units: padded(units), images: images as i32, wanted: i32::from(wanted) };
+    let grid = [parts as u32, split(channels, CHUNK), units.len() as u32];
+    let work = || Work::of(units, |b, w| b.describe(images, wanted.then_some(parts), w));
+    launch(gpu, Kernel::UnitBackward, columns, grid, numbers, &arguments, &work)
+}
+
+/// [`Kernel::InputGradient`]: gathers `sources` in `targets`.
+///
+/// # Errors
+/// As all launches.
+pub fn input_gradient(gpu: &Gpu, sources: &[Source], targets: &[Target], images: usize) -> Result<(), GpuError> {
+    let Some(channels) = targets.iter().map(|t| t.channels as usize).max() else { return Ok(()) };
+    let chunks = channels.div_ceil(CHUNK);
+    let across = targets.iter().map(|t| tiles(t.height as usize, t.width as usize)).max().unwrap_or(0);
+    let numbers = sources.iter().map(Source::tile_numbers).max().unwrap_or(0).max(2 * THREADS as usize);
+    let arguments =
+        InputGradient { sources: padded(sources), targets: padded(targets), chunks: chunks as i32, reserved: 0 };
+    let grid = [across as u32, images as u32, (targets.len() * chunks) as u32];
+    let work = || {
+        Work::of(targets, |t, w| {
+            t.describe(images, w);
+            for s in &sources[t.first as usize..(t.first + t.count) as usize] {
+                s.describe(t, images, w);
+            }
+        })
+    };
+    launch(gpu, Kernel::InputGradient, Columns::C16, grid, numbers, &arguments, &work)
+}
+
+impl Source {
+    /// Numbers of the part of the gradient that goes through shared memory, with the places of a max-pooling's.
+    fn tile_numbers(&self) -> usize {
+        let (reach, planes) = match self.kind {
+            super::Kind::Depthwise => (self.dilation * (self.kernel - 1) / 2, 1),
+            super::Kind::Maximum => (1, 2),
+            super::Kind::Average => (1, 1),
+            _ => return 0,
+        };
+        // From the first output that reaches a tile's first pixel to the last that reaches its last.
+        let side = (TILE as i32 - 1 + 2 * reach) / self.stride + 1;
+        (side * side) as usize * CHUNK * planes
+    }
+}
+
+/// [`Kernel::SettleMoments`].
+///
+/// # Errors
+/// As all launches.
+pub fn settle_moments(gpu: &Gpu, units: &[Moments]) -> Result<(), GpuError> {
+    let channels = units.iter().map(|u| u.channels as u32).max().unwrap_or(0);
+    let arguments = SettleMoments { units: padded(units) };
+    let work = || Work::of(units, Describe::describe);
+    let grid = [channels, units.len() as u32, 1];
+    launch(gpu, Kernel::SettleMoments, Columns::C16, grid, 2 * THREADS as usize, &arguments, &work)
+}
+
+/// [`Kernel::Mix`]: `out = (out +) Σ units` over `pixels` pixels.
+///
+/// # Errors
+/// As all launches.
+pub fn mix(
+    gpu: &Gpu,
+    units: &[Mixed],
+    out: u64,
+    stride: usize,
+    pixels: usize,
+    channels: usize,
+    fresh: bool,
+) -> Result<(), GpuError> {
+    let arguments = Mix {
+        units: padded(units),
+        out,
+        pixels: pixels as i64,
+        count: units.len() as i32,
+        channels: channels as i32,
+        stride: stride as i32,
+        fresh: i32::from(fresh),
+    };
+    let grid = [split(pixels * channels, THREADS as usize), 1, 1];
+    let work = || arguments.work();
+    launch(gpu, Kernel::Mix, Columns::C16, grid, 0, &arguments, &work)
+}
+
+/// In how many parts [`Kernel::NormProducts`] sums over so many pixels.
+pub fn product_parts(pixels: usize) -> usize {
+    pixels.div_ceil(PIXELS).clamp(1, 256)
+}
+
+/// [`Kernel::NormProducts`]: sums over `pixels` pixels of all images in [`product_parts`].
+///
+/// # Errors
+/// As all launches.
+pub fn norm_products(gpu: &Gpu, units: &[Products], images: usize, channels: usize) -> Result<(), GpuError> {
+    let Some(first) = units.first() else { return Ok(()) };
+    let pixels = images * (first.out_height * first.out_width) as usize;
+    let arguments = NormProducts { units: padded(units), images: images as i32, channels: channels as i32 };
+    let grid = [product_parts(pixels) as u32, split(channels, CHUNK), units.len() as u32];
+    let work = || Work::of(units, |u, w| u.describe(images, channels, w));
+    launch(gpu, Kernel::NormProducts, Columns::C16, grid, 2 * THREADS as usize, &arguments, &work)
+}
+
+/// [`Kernel::SettleProducts`].
+///
+/// # Errors
+/// As all launches.
+pub fn settle_products(gpu: &Gpu, units: &[Settled]) -> Result<(), GpuError> {
+    let channels = units.iter().map(|u| u.channels as u32).max().unwrap_or(0);
+    let arguments = SettleProducts { units: padded(units) };
+    let work = || Work::of(units, Describe::describe);
+    let grid = [channels, units.len() as u32, 1];
+    launch(gpu, Kernel::SettleProducts, Columns::C16, grid, 2 * THREADS as usize, &arguments, &work)
+}
+
+/// [`Kernel::MixingGradient`]: sums of `entries` rows.
+///
+/// # Errors
+/// As all launches.
+pub fn mixing_gradient(gpu: &Gpu, inner: u64, out: u64, entries: usize, channels: usize) -> Result<(), GpuError> {
+    let arguments = MixingGradient { inner, out, entries: entries as i32, channels: channels as i32 };
+    let grid = [split(entries, THREADS as usize), 1, 1];
+    launch(gpu, Kernel::MixingGradient, Columns::C16, grid, 0, &arguments, &|| arguments.work())
+}
+
+/// [`Kernel::ReduceWeights`].
+///
+/// # Errors
+/// As all launches.
+pub fn reduce_weights(gpu: &Gpu, units: &[Reduce]) -> Result<(), GpuError> {
+    let len = units.iter().map(|u| u.len as usize).max().unwrap_or(0);
+    let arguments = ReduceWeights { units: padded(units) };
+    let work = || Work::of(units, Describe::describe);
+    let grid = [split(len, THREADS as usize), units.len() as u32, 1];
+    launch(gpu, Kernel::ReduceWeights, Columns::C16, grid, 0, &arguments, &work)
+}
+
+/// One of the classifier's kernels.
+///
+/// # Errors
+/// As all launches.
+pub fn head(gpu: &Gpu, kernel: Kernel, head: &Head) -> Result<(), GpuError> {
+    let (images, channels, classes) = (head.images as usize, head.channels as usize, head.classes as usize);
+    let grid = match kernel {
+        Kernel::HeadLogits => [split(images * classes, THREADS as usize), 1, 1],
+        Kernel::HeadWeightGradient => [split((channels + 1) * classes, THREADS as usize), 1, 1],
+        _ => [split(channels, THREADS as usize), images as u32, 1],
+    };
+    launch(gpu, kernel, Columns::C16, grid, 0, head, &|| head.work(kernel))
+}

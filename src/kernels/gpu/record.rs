@@ -1,0 +1,144 @@
+//! A device that runs nothing: it checks every launch against the limits of devices and of the memory that was asked for,
+//! and keeps count.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::{Call, Columns, GpuError, Kernel, Launcher, MOST_SHARED};
+
+/// One launch.
+#[derive(Clone, Debug)]
+pub struct Record {
+    pub kernel: Kernel,
+    pub columns: Columns,
+    pub grid: [u32; 3],
+    /// Bytes of shared memory of a block.
+    pub shared: u32,
+    /// Bytes read and written in the device's memory, each once.
+    pub bytes: u64,
+    pub operations: u64,
+}
+
+#[derive(Default)]
+struct State {
+    /// By address, what is in use.
+    live: BTreeMap<u64, u64>,
+    next: u64,
+    now: u64,
+    peak: u64,
+    records: Vec<Record>,
+}
+
+/// See the module.
+#[derive(Default)]
+pub struct Recorder(Mutex<State>);
+
+/// Addresses start here, so that 0 is none.
+const START: u64 = 1 << 20;
+/// What a device can give as an address is a multiple of this.
+const ALIGNMENT: u64 = 256;
+
+impl Recorder {
+    pub fn new() -> Arc<Recorder> {
+        Arc::new(Recorder::default())
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Bytes in use, and the most since the last [`Recorder::reset_peak`].
+    pub fn bytes(&self) -> (u64, u64) {
+        let state = self.state();
+        (state.now, state.peak)
+    }
+
+    pub fn reset_peak(&self) {
+        let mut state = self.state();
+        state.peak = state.now;
+    }
+
+    /// The launches since the last time.
+    pub fn take(&self) -> Vec<Record> {
+        std::mem::take(&mut self.state().records)
+    }
+}
+
+impl State {
+    /// Whether `span` bytes from `address` on lie in one piece of memory that is in use.
+    fn holds(&self, address: u64, span: u64) -> bool {
+        self.live.range(..=address).next_back().is_some_and(|(start, bytes)| address + span <= start + bytes)
+    }
+}
+
+impl Launcher for Recorder {
+    fn allocate(&self, bytes: usize) -> Result<u64, GpuError> {
+        let mut state = self.state();
+        let (address, bytes) = (START + state.next, bytes as u64);
+        // A gap between neighbours, so that a step outside never falls into the next piece.
+        state.next += bytes.next_multiple_of(ALIGNMENT) + ALIGNMENT;
+        state.live.insert(address, bytes);
+        state.now += bytes;
+        state.peak = state.peak.max(state.now);
+        Ok(address)
+    }
+
+    fn release(&self, address: u64, bytes: usize) {
+        let mut state = self.state();
+        if state.live.remove(&address) == Some(bytes as u64) {
+            state.now -= bytes as u64;
+        }
+    }
+
+    fn clear(&self, address: u64, bytes: usize) -> Result<(), GpuError> {
+        self.copy(address, address, bytes)
+    }
+
+    fn copy(&self, from: u64, to: u64, bytes: usize) -> Result<(), GpuError> {
+        let state = self.state();
+        match state.holds(from, bytes as u64) && state.holds(to, bytes as u64) {
+            true => Ok(()),
+            false => Err(GpuError::Copy(format!("{bytes} bytes from {from:#x} to {to:#x} are not all in use"))),
+        }
+    }
+
+    fn upload(&self, to: u64, bytes: &[u8]) -> Result<(), GpuError> {
+        self.copy(to, to, bytes.len())
+    }
+
+    fn download(&self, from: u64, bytes: &mut [u8]) -> Result<(), GpuError> {
+        bytes.fill(0);
+        self.copy(from, from, bytes.len())
+    }
+
+    fn launch(&self, call: &Call) -> Result<(), GpuError> {
+        let refuse = |detail: String| Err(GpuError::Launch { kernel: call.kernel.name(), detail });
+        let [x, y, z] = call.grid;
+        if x == 0 || y == 0 || z == 0 || x > i32::MAX as u32 || y > 65535 || z > 65535 {
+            return refuse(format!("a grid of {x} x {y} x {z}"));
+        }
+        if call.shared > MOST_SHARED {
+            return refuse(format!("{} bytes of shared memory", call.shared));
+        }
+        if call.arguments.bytes().len() > 4096 {
+            return refuse("more than 4096 bytes of arguments".into());
+        }
+        let work = (call.work)();
+        let mut state = self.state();
+        for e in &work.extents {
+            if !state.holds(e.address, e.span) {
+                let verb = if e.writes { "writes" } else { "reads" };
+                return refuse(format!("it {verb} {} bytes from {:#x} on, not all in use", e.span, e.address));
+            }
+        }
+        state.records.push(Record {
+            kernel: call.kernel,
+            columns: call.columns,
+            grid: call.grid,
+            shared: call.shared,
+            bytes: work.extents.iter().map(|e| e.bytes).sum(),
+            operations: work.operations,
+        });
+        Ok(())
+    }
+}

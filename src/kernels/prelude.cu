@@ -1,0 +1,52 @@
+// What all kernels share. The sources are joined into one text and compiled for 16, 32 and 64 columns (COLUMNS), which is
+// how many output channels a block makes; a wider convolution takes several blocks. Maps are [N, H, W, C], a pixel every
+// `stride` numbers, so that the four nodes of a cell lie inside its output.
+//
+// A kernel takes one structure, laid out as its twin in `gpu/arguments.rs`. Barriers stand in kernels alone, never in what
+// they call, and never where threads of a block part ways. Sums are taken in an order that depends on sizes alone.
+
+#ifndef KERNEL
+#define KERNEL(name, type) extern "C" __global__ void __launch_bounds__(256, 3) name(const __grid_constant__ type a)
+#define DEVICE static __device__ __forceinline__
+#define SHARED(name) extern __shared__ __align__(16) float name[]
+#define BARRIER __syncthreads()
+#define DONE return
+#define UNROLL _Pragma("unroll")
+#define UNROLL_4 _Pragma("unroll 4")
+#endif
+
+#define THREADS 256
+// A block's tile of output pixels, square.
+#define TILE 8
+#define PIXELS 64
+// Input channels that a block looks at together; the tile's pixels then share threads: pixel = row + ROWS * k.
+#define CHUNK 16
+#define ROWS 16
+#define EACH 4
+// Rows in shared memory are one number longer, so that columns fall into different banks.
+#define D_ROW (CHUNK + 1)
+#define Z_ROW (COLUMNS + 1)
+#define MOST_UNITS 8
+
+typedef long long Long;
+
+enum Kind { DEPTHWISE, PICK, WINDOW, MAXIMUM, AVERAGE, IDENTITY };
+
+// ReLU -> window -> matrix product, the window being a depthwise convolution, one pixel (PICK) or all channels of 3x3
+// pixels (WINDOW, without ReLU); or a pooling without product.
+struct Unit {
+    const float *x, *mean, *scale; // the norm before the ReLU, or null
+    const float *depthwise, *pointwise;
+    float *z, *partial;
+    int kind, kernel, stride, dilation, shift;
+    int height, width, out_height, out_width;
+    int channels; // of the product's left side
+    int inputs;   // of x: less than `channels` for WINDOW alone
+    int x_stride, outputs, z_stride;
+    int first, norm_channels; // where the outputs lie in the norm over all of them
+};
+
+DEVICE int tiles_across(int width) { return (width + TILE - 1) / TILE; }
+DEVICE int tiles_of(int height, int width) { return tiles_across(height) * tiles_across(width); }
+DEVICE float relu(float v) { return v > 0.0f ? v : 0.0f; }
+DEVICE int least(int a, int b) { return a < b ? a : b; }

@@ -1,0 +1,231 @@
+//! A cell on a GPU: forward, and backward from what the forward pass kept.
+
+use std::sync::Arc;
+
+use super::edge::{self, Maps};
+use super::edge_backward::{EdgeBackward, Gradients};
+use super::project::Project;
+use super::{DeviceSeen, Norms, View};
+use crate::kernels::gpu::buffer::download;
+use crate::kernels::gpu::{Buffer, Gpu, GpuError, launch};
+use crate::nn::cell::CellSizes;
+use crate::nn::edge::{COLUMNS, Geometry};
+use crate::nn::layout::CellPlan;
+use crate::nn::norm::Norm;
+use crate::nn::{Policy, Probe};
+use crate::space::{EDGES, Edge, INPUTS, NODES};
+
+/// What a cell keeps from its forward to its backward pass.
+pub(crate) struct CellState {
+    norms: Norms,
+    projected: Vec<Buffer>,
+    /// By edge; empty under [`Policy::Recompute`].
+    edges: Vec<Vec<Maps>>,
+}
+
+/// One pass through a cell.
+pub(crate) struct CellPass<'a> {
+    pub gpu: &'a Gpu,
+    pub plan: &'a CellPlan,
+    pub sizes: CellSizes,
+    pub norm: Norm,
+    pub policy: Policy,
+    /// Running statistics of the block.
+    pub running: &'a [f32],
+    pub probe: Option<&'a Arc<dyn Probe>>,
+}
+
+/// What a forward pass gives.
+pub(crate) struct CellOutput {
+    /// `[N, H', W', 4C]`.
+    pub output: Buffer,
+    pub seen: DeviceSeen,
+    pub state: Option<CellState>,
+}
+
+/// Where a cell's backward pass leaves gradients.
+pub(crate) struct CellGradients {
+    /// Of the inputs, where they are wanted, and whether they are added to what is there.
+    pub inputs: [Option<(u64, bool)>; 2],
+    /// Of the block's parameters, added to, if they are wanted.
+    pub weights: Option<u64>,
+    /// Of the mixing weights, added to.
+    pub mixing: u64,
+}
+
+impl CellPass<'_> {
+    fn project(&self, i: usize, x: u64, weights: u64) -> Project<'_> {
+        let (h, w) = self.sizes.inputs[i];
+        Project {
+            gpu: self.gpu,
+            shape: self.plan.shape.projection(i, h, w),
+            images: self.sizes.images,
+            x: View { address: x, stride: self.plan.shape.inputs[i] },
+            weights,
+            range: self.plan.projections[i].clone(),
+            slot: self.plan.projection_norms[i],
+        }
+    }
+
+    fn node_numbers(&self) -> usize {
+        let (h, w) = self.plan.output_size(&self.sizes);
+        self.sizes.images * h * w * self.plan.shape.channels
+    }
+
+    fn node(&self, joined: u64, node: usize) -> View {
+        let c = self.plan.shape.channels;
+        View { address: joined + 4 * (node * c) as u64, stride: NODES * c }
+    }
+
+    /// The map that edges from `source` read.
+    fn source(&self, projected: &[Buffer], output: u64, source: usize) -> View {
+        match source.checked_sub(INPUTS) {
+            Some(node) => self.node(output, node),
+            None => View { address: projected[source].address(), stride: self.plan.shape.channels },
+        }
+    }
+
+    fn row(&self, mixing: u64, e: Edge) -> u64 {
+        mixing + 4 * (e.index() * COLUMNS) as u64
+    }
+
+    /// `weights` are the block's parameters, `mixing` the mixing weights (14 x 8); `keep`: for a backward pass.
+    ///
+    /// # Errors
+    /// Too little memory, a fault of the device.
+    pub fn forward(&self, inputs: [u64; 2], weights: u64, mixing: u64, keep: bool) -> Result<CellOutput, GpuError> {
+        let plan = self.plan;
+        let mut norms = Norms::new(self.gpu, self.norm, &plan.layout, self.running)?;
+        let mut projected = Vec::with_capacity(INPUTS);
+        for (i, x) in inputs.into_iter().enumerate() {
+            let project = self.project(i, x, weights);
+            let (h, w) = self.sizes.inputs[i];
+            self.watch(project.x, (h * w, plan.shape.inputs[i]), None, 1)?;
+            projected.push(project.forward(&mut norms)?);
+        }
+        let output = Buffer::new(self.gpu, NODES * self.node_numbers())?;
+        let mut kept = Vec::new();
+        for node in 0..NODES {
+            for e in Edge::into_node(node) {
+                let g = plan.geometry(&self.sizes, e);
+                let x = self.source(&projected, output.address(), e.source());
+                let edge = &plan.edges[e.index()];
+                let mut maps = edge::branches(self.gpu, &g, edge, x, weights, &mut norms, false)?;
+                self.watch_edge(edge, &g, x, &maps, &norms)?;
+                let (row, to) = (self.row(mixing, e), self.node(output.address(), node));
+                edge::mix_into(self.gpu, &g, edge, x, &maps, &norms, row, to, e.source() == 0)?;
+                if keep && self.policy == Policy::Keep {
+                    for (b, own) in edge.branches.iter().zip(&mut maps) {
+                        if crate::nn::edge::is_pooling(b.operation) {
+                            own.last = None;
+                        }
+                    }
+                    kept.push(maps);
+                }
+            }
+        }
+        let slots = std::mem::take(&mut norms.seen);
+        let seen = DeviceSeen { moments: norms.moments.take(), slots };
+        Ok(CellOutput { output, seen, state: keep.then_some(CellState { norms, projected, edges: kept }) })
+    }
+
+    /// Shows a map of so many pixels and channels per image to whoever watches.
+    fn watch(
+        &self,
+        map: View,
+        (pixels, channels): (usize, usize),
+        mean: Option<u64>,
+        multiplicity: usize,
+    ) -> Result<(), GpuError> {
+        let Some(probe) = self.probe else { return Ok(()) };
+        let all = self.sizes.images * pixels;
+        let wide = download(self.gpu, map.address, (all - 1) * map.stride + channels)?;
+        let values: Vec<f32> = wide.chunks(map.stride).flat_map(|p| p[..channels].iter().copied()).collect();
+        let mean = mean.map(|m| download(self.gpu, m, channels)).transpose()?;
+        probe.relu(&values, mean.as_deref(), self.sizes.images, multiplicity);
+        Ok(())
+    }
+
+    /// Shows the inputs of an edge's ReLUs to whoever watches.
+    fn watch_edge(
+        &self,
+        edge: &crate::nn::edge::Edge,
+        g: &Geometry,
+        x: View,
+        maps: &[Maps],
+        norms: &Norms,
+    ) -> Result<(), GpuError> {
+        let c = g.channels;
+        let relus = edge.relus(g.stride);
+        if relus > 0 {
+            self.watch(x, (g.height * g.width, c), None, relus)?;
+        }
+        for (b, own) in edge.branches.iter().zip(maps) {
+            if let (Some(first), Some(slot)) = (&own.first, b.norms.first()) {
+                let map = View { address: first.address(), stride: c };
+                self.watch(map, (g.output() / c, c), Some(norms.mean(*slot)), 1)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// `output` and `gradient` are `[N, H', W', 4C]`; in the gradient the nodes' are added up.
+    ///
+    /// # Errors
+    /// As [`CellPass::forward`].
+    pub fn backward(
+        &self,
+        inputs: [u64; 2],
+        weights: u64,
+        mixing: u64,
+        state: &mut CellState,
+        output: u64,
+        gradient: u64,
+        to: &CellGradients,
+    ) -> Result<(), GpuError> {
+        let (gpu, plan, c) = (self.gpu, self.plan, self.plan.shape.channels);
+        let inner = Buffer::zeros(gpu, 2 * EDGES * COLUMNS * c)?;
+        let mut projected = Vec::with_capacity(INPUTS);
+        for map in &state.projected {
+            projected.push(Buffer::zeros(gpu, map.bytes() / 4)?);
+        }
+        for node in (0..NODES).rev() {
+            for e in Edge::into_node(node) {
+                let g = plan.geometry(&self.sizes, e);
+                let x = self.source(&state.projected, output, e.source());
+                let edge = &plan.edges[e.index()];
+                let again;
+                let maps = match state.edges.get(e.index()) {
+                    Some(kept) => kept,
+                    None => {
+                        again = edge::branches(gpu, &g, edge, x, weights, &mut state.norms, true)?;
+                        &again
+                    }
+                };
+                let backward = EdgeBackward {
+                    gpu,
+                    g: &g,
+                    edge,
+                    norms: &state.norms,
+                    x,
+                    weights,
+                    mixing: self.row(mixing, e),
+                    maps,
+                    dnode: self.node(gradient, node),
+                };
+                backward.run(&Gradients {
+                    input: self.source(&projected, gradient, e.source()),
+                    weights: to.weights,
+                    inner: inner.address() + 8 * (e.index() * COLUMNS * c) as u64,
+                })?;
+            }
+        }
+        launch::mixing_gradient(gpu, inner.address(), to.mixing, EDGES * COLUMNS, c)?;
+        drop(inner);
+        for i in 0..INPUTS {
+            let project = self.project(i, inputs[i], weights);
+            project.backward(&state.norms, &state.projected[i], &projected[i], to.inputs[i], to.weights)?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,311 @@
+//! Backward pass of a mixed operation.
+
+use super::edge::{Maps, is_identity, kind_of};
+use super::units::{self, Backs, projection, separable};
+use super::{Norms, View};
+use crate::kernels::gpu::arguments::{Back, Products, Settled, Source, Target, Unit};
+use crate::kernels::gpu::{Buffer, Gpu, GpuError, Kind, launch};
+use crate::nn::edge::{Branch, Edge, Geometry, is_pooling, is_separable};
+use crate::nn::norm::NormSlot;
+
+/// One edge in a backward pass.
+pub(super) struct EdgeBackward<'a> {
+    pub gpu: &'a Gpu,
+    pub g: &'a Geometry,
+    pub edge: &'a Edge,
+    pub norms: &'a Norms,
+    pub x: View,
+    /// Of the block's parameters, and the edge's row of mixing weights.
+    pub weights: u64,
+    pub mixing: u64,
+    pub maps: &'a [Maps],
+    /// Gradient of the node.
+    pub dnode: View,
+}
+
+/// Where a backward pass leaves gradients.
+pub(super) struct Gradients {
+    /// Of the edge's input, added to.
+    pub input: View,
+    /// Of the block's parameters, added to.
+    pub weights: Option<u64>,
+    /// Inner products `[8, C]` in float64, whose sums over the channels are the mixing weights' gradients.
+    pub inner: u64,
+}
+
+/// Maps that live until the edge is done.
+struct Made {
+    kind: Kind,
+    branch: usize,
+    dd: Option<Buffer>,
+    unit: Unit,
+}
+
+impl EdgeBackward<'_> {
+    pub fn run(&self, to: &Gradients) -> Result<(), GpuError> {
+        if self.edge.branches.is_empty() {
+            return Ok(());
+        }
+        let coefficients = self.output_coefficients(to.inner)?;
+        let (mut made, seconds) = self.last_stages(&coefficients, to)?;
+        made.extend(self.first_halves(seconds, to)?);
+        self.gather(&made, &coefficients, to)
+    }
+
+    fn branches(&self) -> impl Iterator<Item = (usize, &Branch, &Maps)> {
+        self.edge.branches.iter().zip(self.maps).enumerate().map(|(i, (b, m))| (i, b, m))
+    }
+
+    fn pixels(&self) -> usize {
+        self.g.images * self.g.output() / self.g.channels
+    }
+
+    /// The shape of the edge's output.
+    fn out(&self) -> (i32, i32) {
+        let (h, w) = (self.g.height.div_ceil(self.g.stride), self.g.width.div_ceil(self.g.stride));
+        (h as i32, w as i32)
+    }
+
+    /// The linear forms of the last norms' backward passes, `[branches, 4, C]`; inner products on the way.
+    fn output_coefficients(&self, inner: u64) -> Result<Buffer, GpuError> {
+        let (g, c) = (self.g, self.g.channels);
+        let parts = launch::product_parts(self.pixels());
+        let partial = Buffer::new(self.gpu, self.edge.branches.len() * 2 * c * parts)?;
+        let coefficients = Buffer::new(self.gpu, self.edge.branches.len() * 4 * c)?;
+        let (out_height, out_width) = self.out();
+        let (mut products, mut settled) = (Vec::new(), Vec::new());
+        for (i, b, own) in self.branches() {
+            let slot = b.norms.last().copied();
+            // Poolings are made again from the input, whether their maps were kept or not.
+            let kept = own.last.as_ref().filter(|_| !is_pooling(b.operation));
+            let z = kept.map_or(self.x, |z| View { address: z.address(), stride: c });
+            let (mean, scale) = slot.map_or((0, 0), |s| (self.norms.mean(s), self.norms.scale(s)));
+            products.push(Products {
+                dy: self.dnode.address,
+                z: z.address,
+                mean,
+                partial: partial.at(i * 2 * c * parts),
+                kind: if is_pooling(b.operation) { kind_of(g, b) } else { Kind::Identity },
+                stride: g.stride as i32,
+                height: g.height as i32,
+                width: g.width as i32,
+                out_height,
+                out_width,
+                dy_stride: self.dnode.stride as i32,
+                z_stride: z.stride as i32,
+            });
+            settled.push(Settled {
+                partial: partial.at(i * 2 * c * parts),
+                mean,
+                scale,
+                weight: self.mixing + 4 * b.operation.index() as u64,
+                coefficients: if slot.is_some() { coefficients.at(i * 4 * c) } else { 0 },
+                inner: inner + 8 * (b.operation.index() * c) as u64,
+                count: self.norms.count(self.pixels()),
+                parts: parts as i32,
+                channels: c as i32,
+                ..Settled::default()
+            });
+        }
+        launch::norm_products(self.gpu, &products, g.images, c)?;
+        launch::settle_products(self.gpu, &settled)?;
+        Ok(coefficients)
+    }
+
+    /// Convolutions right before the last norms: those on the edge's input, and second halves of separable ones.
+    fn last_stages(&self, coefficients: &Buffer, to: &Gradients) -> Result<(Vec<Made>, Vec<Made>), GpuError> {
+        let (g, c) = (self.g, self.g.channels);
+        let (mut backs, mut made, mut seconds): (Backs, _, _) = (Vec::new(), Vec::new(), Vec::new());
+        for (i, b, own) in self.branches() {
+            let (Some(z), false) = (&own.last, is_pooling(b.operation)) else { continue };
+            let at = self.weights + 4 * b.offset as u64;
+            let units = match (&own.first, &b.norms[..]) {
+                (Some(first), [before, _]) => {
+                    let x = View { address: first.address(), stride: c };
+                    let mut unit = separable(&g.second(b.operation), x, at + 2 * b.len as u64);
+                    (unit.mean, unit.scale) = (self.norms.mean(*before), self.norms.scale(*before));
+                    vec![unit]
+                }
+                _ if kind_of(g, b) == Kind::Pick => projection(&g.halving(), self.x, at, z.address()),
+                _ => vec![separable(&g.shape(b.operation), self.x, at)],
+            };
+            for mut unit in units {
+                unit.z = if unit.z == 0 { z.address() } else { unit.z };
+                let dd = Buffer::new(self.gpu, g.images * g.output())?;
+                let first = unit.first as usize;
+                let back = Back {
+                    unit,
+                    dy: self.dnode.address + 4 * first as u64,
+                    coefficients: coefficients.at(i * 4 * c + first),
+                    dd: dd.address(),
+                    dy_stride: self.dnode.stride as i32,
+                    ..Back::default()
+                };
+                let start = if unit.depthwise == 0 { unit.pointwise } else { unit.depthwise };
+                backs.push((back, ((start - self.weights) / 4) as usize));
+                let list = if is_separable(b.operation) { &mut seconds } else { &mut made };
+                list.push(Made { kind: unit.kind, branch: i, dd: Some(dd), unit });
+            }
+        }
+        units::backward(self.gpu, backs, g.images, to.weights)?;
+        Ok((made, seconds))
+    }
+
+    /// From the second halves of separable convolutions to the edge's input.
+    fn first_halves(&self, seconds: Vec<Made>, to: &Gradients) -> Result<Vec<Made>, GpuError> {
+        if seconds.is_empty() {
+            return Ok(Vec::new());
+        }
+        let (g, c) = (self.g, self.g.channels);
+        let (height, width) = self.out();
+        let parts = g.images * launch::tiles(height as usize, width as usize);
+        let partial = Buffer::new(self.gpu, seconds.len() * 2 * c * parts)?;
+        let coefficients = Buffer::new(self.gpu, seconds.len() * 4 * c)?;
+        let (mut sources, mut targets, mut settled, mut middles) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        for (i, second) in seconds.iter().enumerate() {
+            let branch = &self.edge.branches[second.branch];
+            let (Some(first), Some(slot)) = (&self.maps[second.branch].first, branch.norms.first()) else { continue };
+            let dh = Buffer::new(self.gpu, g.images * g.output())?;
+            sources.push(source(second));
+            targets.push(Target {
+                dx: dh.address(),
+                gate: first.address(),
+                gate_mean: self.norms.mean(*slot),
+                partial: partial.at(i * 2 * c * parts),
+                first: i as i32,
+                count: 1,
+                add: 0,
+                height,
+                width,
+                channels: c as i32,
+                dx_stride: c as i32,
+                gate_stride: c as i32,
+            });
+            settled.push(self.middle_settled(*slot, partial.at(i * 2 * c * parts), coefficients.at(i * 4 * c), parts));
+            middles.push(dh);
+        }
+        launch::input_gradient(self.gpu, &sources, &targets, g.images)?;
+        launch::settle_products(self.gpu, &settled)?;
+        // The gradients of the second halves' windows have been gathered.
+        let branches: Vec<usize> = seconds.iter().map(|s| s.branch).collect();
+        drop(seconds);
+        let (mut backs, mut made): (Backs, _) = (Vec::new(), Vec::new());
+        for (i, (branch, dh)) in branches.into_iter().zip(&middles).enumerate() {
+            let (b, own) = (&self.edge.branches[branch], &self.maps[branch]);
+            let Some(first) = &own.first else { continue };
+            let mut unit = separable(&g.shape(b.operation), self.x, self.weights + 4 * b.offset as u64);
+            unit.z = first.address();
+            let dd = Buffer::new(self.gpu, g.images * g.output())?;
+            let back = Back {
+                unit,
+                dy: dh.address(),
+                coefficients: coefficients.at(i * 4 * c),
+                dd: dd.address(),
+                dy_stride: c as i32,
+                ..Back::default()
+            };
+            backs.push((back, b.offset));
+            made.push(Made { kind: unit.kind, branch, dd: Some(dd), unit });
+        }
+        units::backward(self.gpu, backs, g.images, to.weights)?;
+        Ok(made)
+    }
+
+    fn middle_settled(&self, slot: NormSlot, partial: u64, coefficients: u64, parts: usize) -> Settled {
+        Settled {
+            partial,
+            mean: self.norms.mean(slot),
+            scale: self.norms.scale(slot),
+            coefficients,
+            count: self.norms.count(self.pixels()),
+            parts: parts as i32,
+            channels: slot.channels as i32,
+            ..Settled::default()
+        }
+    }
+
+    /// Adds what all branches give to the gradient of the edge's input, in one launch.
+    fn gather(&self, made: &[Made], coefficients: &Buffer, to: &Gradients) -> Result<(), GpuError> {
+        let (g, c) = (self.g, self.g.channels);
+        let (out_height, out_width) = self.out();
+        let mut sources: Vec<Source> = made.iter().map(source).collect();
+        for (i, b, _) in self.branches() {
+            let open = Source {
+                dd: self.dnode.address,
+                dd_stride: self.dnode.stride as i32,
+                kind: kind_of(g, b),
+                stride: g.stride as i32,
+                out_height,
+                out_width,
+                ..Source::default()
+            };
+            if is_identity(g, b) {
+                sources.push(Source { weight: self.mixing + 4 * b.operation.index() as u64, ..open });
+            } else if is_pooling(b.operation) {
+                let (x, x_stride) = (self.x.address, self.x.stride as i32);
+                sources.push(Source { x, x_stride, coefficients: coefficients.at(i * 4 * c), ..open });
+            }
+        }
+        let target = Target {
+            dx: to.input.address,
+            gate: self.x.address,
+            first: 0,
+            count: sources.len() as i32,
+            add: 1,
+            height: g.height as i32,
+            width: g.width as i32,
+            channels: c as i32,
+            dx_stride: to.input.stride as i32,
+            gate_stride: self.x.stride as i32,
+            ..Target::default()
+        };
+        launch::input_gradient(self.gpu, &sources, &[target], g.images)
+    }
+}
+
+/// What a unit's window gives back.
+fn source(made: &Made) -> Source {
+    let u = &made.unit;
+    Source {
+        dd: made.dd.as_ref().map_or(0, Buffer::address),
+        depthwise: u.depthwise,
+        kind: made.kind,
+        kernel: u.kernel,
+        stride: u.stride,
+        dilation: u.dilation,
+        shift: u.shift,
+        out_height: u.out_height,
+        out_width: u.out_width,
+        dd_stride: u.channels,
+        ..Source::default()
+    }
+}
+
+/// Gathers the gradient of units that read `x` in `dx`, which is set or added to.
+pub(super) fn gather_units(
+    gpu: &Gpu,
+    units: &[(Unit, Buffer)],
+    x: View,
+    dx: View,
+    add: bool,
+    images: usize,
+) -> Result<(), GpuError> {
+    let Some((first, _)) = units.first() else { return Ok(()) };
+    let sources: Vec<Source> = units
+        .iter()
+        .map(|(u, dd)| Source { dd: dd.address(), ..source(&Made { kind: u.kind, branch: 0, dd: None, unit: *u }) })
+        .collect();
+    let target = Target {
+        dx: dx.address,
+        gate: x.address,
+        count: sources.len() as i32,
+        add: i32::from(add),
+        height: first.height,
+        width: first.width,
+        channels: first.inputs,
+        dx_stride: dx.stride as i32,
+        gate_stride: x.stride as i32,
+        ..Target::default()
+    };
+    launch::input_gradient(gpu, &sources, &[target], images)
+}

@@ -1,0 +1,302 @@
+//! A whole network on a GPU: from pictures to logits and back without leaving it.
+
+use std::sync::Arc;
+
+use super::DeviceSeen;
+use super::cell::{CellGradients, CellPass, CellState};
+use super::head::{Logits, head_backward, head_forward};
+use super::stem::{StemPass, StemState};
+use crate::kernels::gpu::{Buffer, Gpu, GpuError};
+use crate::nn::cell::CellSizes;
+use crate::nn::edge::COLUMNS;
+use crate::nn::layout::CellPlan;
+use crate::nn::norm::{Norm, Seen};
+use crate::nn::stem::StemPlan;
+use crate::nn::{Policy, Probe};
+use crate::space::{CellKind, EDGES, NODES};
+
+/// Numbers of one kind's mixing weights.
+pub(crate) const MIXING: usize = EDGES * COLUMNS;
+
+/// The blocks of a network, and where each has its parameters in one flat vector of all.
+#[derive(Clone)]
+pub(crate) struct NetworkPlan {
+    pub stem: Arc<StemPlan>,
+    pub cells: Vec<Arc<CellPlan>>,
+    pub classes: usize,
+}
+
+impl NetworkPlan {
+    /// First parameter of each block (the stem, each cell, the classifier).
+    fn starts(&self) -> Vec<usize> {
+        let mut at = 0;
+        let lengths = std::iter::once(self.stem.layout.len).chain(self.cells.iter().map(|c| c.layout.len));
+        let mut starts: Vec<usize> = lengths
+            .map(|len| {
+                let start = at;
+                at += len;
+                start
+            })
+            .collect();
+        starts.push(at);
+        starts
+    }
+
+    fn sizes(&self, [images, h, w]: [usize; 3]) -> Vec<CellSizes> {
+        let (mut older, mut last) = ((h, w), (h, w));
+        let each = |plan: &Arc<CellPlan>| {
+            let sizes = CellSizes { images, inputs: [older, last] };
+            (older, last) = (last, plan.output_size(&sizes));
+            sizes
+        };
+        self.cells.iter().map(each).collect()
+    }
+}
+
+/// Where a pass ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum End {
+    /// The last cell's output, `[N, H, W, C]`.
+    Features,
+    Logits,
+}
+
+/// One pass through a network.
+pub(crate) struct NetworkPass<'a> {
+    pub gpu: &'a Gpu,
+    pub plan: &'a NetworkPlan,
+    /// Images, height and width.
+    pub size: [usize; 3],
+    pub norm: Norm,
+    pub policy: Policy,
+    /// Running statistics by block.
+    pub running: &'a [Arc<Vec<f32>>],
+    pub probe: Option<&'a Arc<dyn Probe>>,
+    pub end: End,
+    /// Gradients that a backward pass will be asked for.
+    pub weights_wanted: bool,
+    pub mixing_wanted: bool,
+    /// More than one backward pass may follow.
+    pub retain: bool,
+}
+
+/// What a network keeps from its forward to its backward pass.
+pub(crate) struct NetworkState {
+    images: Buffer,
+    parameters: Buffer,
+    mixing: Buffer,
+    /// Of the stem and of each cell, as long as they are needed.
+    outputs: Vec<Option<Buffer>>,
+    stem: Option<StemState>,
+    cells: Vec<CellState>,
+}
+
+/// What a forward pass gives.
+pub(crate) struct NetworkOutput {
+    pub output: Vec<f32>,
+    /// `[N, H, W, C]` or `[N, classes]`.
+    pub shape: Vec<usize>,
+    pub seen: Vec<Moments>,
+    pub state: Option<NetworkState>,
+}
+
+/// The moments of a block's norms: fetched where somebody watched, else still on the device.
+pub(crate) enum Moments {
+    Here(Vec<Seen>),
+    OnDevice(DeviceSeen),
+}
+
+impl Moments {
+    /// # Errors
+    /// A fault of the pass.
+    pub fn fetch(self) -> Result<Vec<Seen>, GpuError> {
+        match self {
+            Moments::Here(seen) => Ok(seen),
+            Moments::OnDevice(seen) => seen.fetch(),
+        }
+    }
+}
+
+fn address(buffer: Option<&Buffer>) -> u64 {
+    buffer.map_or(0, Buffer::address)
+}
+
+/// The outputs that cell `i` reads, counted from the stem's.
+fn read_by(i: usize) -> [usize; 2] {
+    [i.saturating_sub(1), i]
+}
+
+impl NetworkPass<'_> {
+    fn stem(&self) -> StemPass<'_> {
+        let (plan, running) = (&self.plan.stem, &self.running[0]);
+        StemPass { gpu: self.gpu, plan, size: self.size, norm: self.norm, running }
+    }
+
+    fn cell(&self, i: usize, sizes: CellSizes) -> CellPass<'_> {
+        CellPass {
+            gpu: self.gpu,
+            plan: &self.plan.cells[i],
+            sizes,
+            norm: self.norm,
+            policy: self.policy.of_cell(i),
+            running: &self.running[i + 1],
+            probe: self.probe,
+        }
+    }
+
+    fn logits(&self, sizes: &[CellSizes]) -> Logits {
+        let last = sizes.len() - 1;
+        let (h, w) = self.plan.cells[last].output_size(&sizes[last]);
+        let channels = NODES * self.plan.cells[last].shape.channels;
+        Logits { images: self.size[0], pixels: h * w, channels, classes: self.plan.classes }
+    }
+
+    fn mixing_of(&self, i: usize, mixing: &Buffer) -> u64 {
+        let kind = usize::from(self.plan.cells[i].shape.kind == CellKind::Reduction);
+        mixing.at(kind * MIXING)
+    }
+
+    fn watched(&self, seen: DeviceSeen) -> Result<Moments, GpuError> {
+        let Some(probe) = self.probe else { return Ok(Moments::OnDevice(seen)) };
+        let seen = seen.fetch()?;
+        seen.iter().for_each(|s| probe.norm(&s.moments.variance()));
+        Ok(Moments::Here(seen))
+    }
+
+    /// `parameters` of all blocks, one behind the other; `mixing` of both kinds. Outputs of the blocks are shown to `each`.
+    ///
+    /// # Errors
+    /// Too little memory, a fault of the device.
+    pub fn forward(
+        &self,
+        images: &[f32],
+        parameters: &[f32],
+        mixing: &[f32],
+        mut each: Option<&mut dyn FnMut(Vec<f32>, [usize; 4])>,
+    ) -> Result<NetworkOutput, GpuError> {
+        let gpu = self.gpu;
+        let keep = self.weights_wanted || self.mixing_wanted;
+        let starts = self.plan.starts();
+        let sizes = self.plan.sizes(self.size);
+        let images = Buffer::from_slice(gpu, images)?;
+        let parameters = Buffer::from_slice(gpu, parameters)?;
+        let mixing = Buffer::from_slice(gpu, mixing)?;
+        let mut show = |buffer: &Buffer, [n, h, w, c]: [usize; 4]| -> Result<(), GpuError> {
+            if let Some(each) = &mut each {
+                each(buffer.to_vec(n * h * w * c)?, [n, h, w, c]);
+            }
+            Ok(())
+        };
+        let (stem_out, seen, stem) = self.stem().forward(images.address(), parameters.at(starts[0]))?;
+        let stem = self.weights_wanted.then_some(stem);
+        let [n, h, w] = self.size;
+        show(&stem_out, [n, h, w, self.plan.stem.outputs])?;
+        let mut moments = vec![self.watched(seen)?];
+        let mut outputs = vec![Some(stem_out)];
+        let mut cells = Vec::with_capacity(sizes.len());
+        for (i, &own) in sizes.iter().enumerate() {
+            let inputs = read_by(i).map(|k| address(outputs[k].as_ref()));
+            let at = parameters.at(starts[i + 1]);
+            let found = self.cell(i, own).forward(inputs, at, self.mixing_of(i, &mixing), keep)?;
+            let (h, w) = self.plan.cells[i].output_size(&own);
+            show(&found.output, [n, h, w, NODES * self.plan.cells[i].shape.channels])?;
+            moments.push(self.watched(found.seen)?);
+            cells.extend(found.state);
+            outputs.push(Some(found.output));
+            // Nobody but the next two cells reads an output, unless a backward pass does; the stem's has a gradient only
+            // for the stem's own weights.
+            let [older, _] = read_by(i + 1);
+            for (k, output) in outputs.iter_mut().enumerate().take(older) {
+                if !keep || (k == 0 && !self.weights_wanted) {
+                    *output = None;
+                }
+            }
+        }
+        let logits = self.logits(&sizes);
+        let last = address(outputs[sizes.len()].as_ref());
+        let (h, w) = self.plan.cells[sizes.len() - 1].output_size(&sizes[sizes.len() - 1]);
+        let (output, shape) = match self.end {
+            End::Features => {
+                let shape = vec![n, h, w, logits.channels];
+                (crate::kernels::gpu::buffer::download(gpu, last, shape.iter().product())?, shape)
+            }
+            End::Logits => {
+                let found = head_forward(gpu, logits, last, parameters.at(starts[sizes.len() + 1]))?;
+                (found.to_vec(n * self.plan.classes)?, vec![n, self.plan.classes])
+            }
+        };
+        let state = keep.then_some(NetworkState { images, parameters, mixing, outputs, stem, cells });
+        Ok(NetworkOutput { output, shape, seen: moments, state })
+    }
+
+    /// `gradient` is that of the output. Returns the gradients of the parameters, if they are wanted, and of the mixing
+    /// weights.
+    ///
+    /// # Errors
+    /// As [`NetworkPass::forward`].
+    pub fn backward(
+        &self,
+        state: &mut NetworkState,
+        gradient: &[f32],
+    ) -> Result<(Option<Vec<f32>>, Vec<f32>), GpuError> {
+        let gpu = self.gpu;
+        let starts = self.plan.starts();
+        let sizes = self.plan.sizes(self.size);
+        let logits = self.logits(&sizes);
+        let count = sizes.len();
+        let len = starts[count + 1] + (logits.channels + 1) * logits.classes;
+        let to = match self.weights_wanted {
+            true => Some(Buffer::zeros(gpu, len)?),
+            false => None,
+        };
+        let to_block = |block: usize| to.as_ref().map(|t| t.at(starts[block]));
+        let to_mixing = Buffer::zeros(gpu, 2 * MIXING)?;
+        let mut gradients: Vec<Option<Buffer>> = (0..=count).map(|_| None).collect();
+        let dy = Buffer::from_slice(gpu, gradient)?;
+        gradients[count] = Some(match self.end {
+            End::Features => dy,
+            End::Logits => {
+                let (x, weights) = (address(state.outputs[count].as_ref()), state.parameters.at(starts[count + 1]));
+                head_backward(gpu, logits, x, weights, dy.address(), to_block(count + 1))?
+            }
+        });
+        for i in (0..count).rev() {
+            let mut inputs = [None, None];
+            for (k, place) in read_by(i).into_iter().zip(&mut inputs) {
+                // The stem's output needs a gradient only for the stem's own weights.
+                if !self.weights_wanted && k == 0 {
+                    continue;
+                }
+                let there = gradients[k].is_some();
+                if !there {
+                    gradients[k] = Some(Buffer::new(gpu, state.numbers(k))?);
+                }
+                *place = Some((address(gradients[k].as_ref()), there));
+            }
+            let found = CellGradients { inputs, weights: to_block(i + 1), mixing: self.mixing_of(i, &to_mixing) };
+            let output = address(state.outputs[i + 1].as_ref());
+            let read = read_by(i).map(|k| address(state.outputs[k].as_ref()));
+            let (weights, mixing) = (state.parameters.at(starts[i + 1]), self.mixing_of(i, &state.mixing));
+            let own = &mut state.cells[i];
+            let dy = address(gradients[i + 1].as_ref());
+            self.cell(i, sizes[i]).backward(read, weights, mixing, own, output, dy, &found)?;
+            gradients[i + 1] = None;
+            if !self.retain {
+                state.outputs[i + 1] = None;
+                state.cells.truncate(i);
+            }
+        }
+        if let (Some(to), Some(stem), Some(dy)) = (to_block(0), &state.stem, &gradients[0]) {
+            self.stem().backward(state.images.address(), state.parameters.at(0), stem, dy.address(), to)?;
+        }
+        let parameters = to.map(|t| t.to_vec(len)).transpose()?;
+        Ok((parameters, to_mixing.to_vec(2 * MIXING)?))
+    }
+}
+
+impl NetworkState {
+    /// Numbers of output `k`.
+    fn numbers(&self, k: usize) -> usize {
+        self.outputs[k].as_ref().map_or(0, |o| o.bytes() / 4)
+    }
+}

@@ -1,0 +1,126 @@
+//! The stem on a GPU.
+
+use super::units::{self, Stage};
+use super::{DeviceSeen, Norms};
+use crate::kernels::gpu::arguments::{Back, Mixed, Products, Settled, Unit};
+use crate::kernels::gpu::{Buffer, Gpu, GpuError, Kind, launch};
+use crate::nn::norm::Norm;
+use crate::nn::stem::StemPlan;
+
+/// The map before the norm, and the norm.
+pub(crate) struct StemState {
+    z: Buffer,
+    norms: Norms,
+}
+
+/// One pass through the stem, on pictures `[N, H, W, C]`.
+pub(crate) struct StemPass<'a> {
+    pub gpu: &'a Gpu,
+    pub plan: &'a StemPlan,
+    pub size: [usize; 3],
+    pub norm: Norm,
+    pub running: &'a [f32],
+}
+
+impl StemPass<'_> {
+    fn pixels(&self) -> usize {
+        self.size.iter().product()
+    }
+
+    fn unit(&self, x: u64, weights: u64, z: &Buffer) -> Unit {
+        let ([_, h, w], c, outputs) = (self.size.map(|n| n as i32), self.plan.inputs, self.plan.outputs as i32);
+        Unit {
+            x,
+            pointwise: weights,
+            z: z.address(),
+            kind: Kind::Window,
+            stride: 1,
+            height: h,
+            width: w,
+            out_height: h,
+            out_width: w,
+            channels: self.plan.window() as i32,
+            inputs: c as i32,
+            x_stride: c as i32,
+            outputs,
+            z_stride: outputs,
+            norm_channels: outputs,
+            ..Unit::default()
+        }
+    }
+
+    /// Scale and shift of the norm, `None` without norms.
+    fn affine(&self, weights: u64) -> Option<[u64; 2]> {
+        let gain = self.plan.window() * self.plan.outputs;
+        (self.norm != Norm::Off).then(|| [gain, gain + self.plan.outputs].map(|i| weights + 4 * i as u64))
+    }
+
+    /// `[N, H, W, C']`, the moments of its norm, and what a backward pass needs.
+    ///
+    /// # Errors
+    /// Too little memory, a fault of the device.
+    pub fn forward(&self, x: u64, weights: u64) -> Result<(Buffer, DeviceSeen, StemState), GpuError> {
+        let (plan, c) = (self.plan, self.plan.outputs);
+        let mut norms = Norms::new(self.gpu, self.norm, &plan.layout, self.running)?;
+        let z = Buffer::new(self.gpu, self.pixels() * c)?;
+        let mut stage = Stage::default();
+        stage.add(&[self.unit(x, weights, &z)], plan.norm, self.size[0]);
+        stage.run(self.gpu, &mut norms, self.size[0], true)?;
+        let out = Buffer::new(self.gpu, self.pixels() * c)?;
+        let mut own = Mixed { z: z.address(), stride: c as i32, ..Mixed::default() };
+        if let Some([gain, bias]) = self.affine(weights) {
+            (own.mean, own.scale) = (norms.mean(plan.norm), norms.scale(plan.norm));
+            (own.gain, own.bias) = (gain, bias);
+        }
+        launch::mix(self.gpu, &[own], out.address(), c, self.pixels(), c, true)?;
+        let slots = std::mem::take(&mut norms.seen);
+        let seen = DeviceSeen { moments: norms.moments.take(), slots };
+        Ok((out, seen, StemState { z, norms }))
+    }
+
+    /// Adds to the gradient of the parameters, which is at `to`.
+    ///
+    /// # Errors
+    /// As [`StemPass::forward`].
+    pub fn backward(&self, x: u64, weights: u64, state: &StemState, dy: u64, to: u64) -> Result<(), GpuError> {
+        let (gpu, c, pixels) = (self.gpu, self.plan.outputs, self.pixels());
+        let parts = launch::product_parts(pixels);
+        let partial = Buffer::new(gpu, 2 * c * parts)?;
+        let coefficients = Buffer::new(gpu, 4 * c)?;
+        let unit = self.unit(x, weights, &state.z);
+        let (mean, scale) = (state.norms.mean(self.plan.norm), state.norms.scale(self.plan.norm));
+        let products = Products {
+            dy,
+            z: state.z.address(),
+            mean,
+            partial: partial.address(),
+            kind: Kind::Identity,
+            stride: 1,
+            height: unit.height,
+            width: unit.width,
+            out_height: unit.height,
+            out_width: unit.width,
+            dy_stride: c as i32,
+            z_stride: c as i32,
+        };
+        launch::norm_products(gpu, &[products], self.size[0], c)?;
+        let mut settled = Settled {
+            partial: partial.address(),
+            mean,
+            scale,
+            coefficients: coefficients.address(),
+            count: state.norms.count(pixels),
+            parts: parts as i32,
+            channels: c as i32,
+            ..Settled::default()
+        };
+        if let Some([gain, _]) = self.affine(weights) {
+            let at = self.plan.window() * c;
+            settled.gain = gain;
+            (settled.to_gain, settled.to_bias) = (to + 4 * at as u64, to + 4 * (at + c) as u64);
+        }
+        launch::settle_products(gpu, &[settled])?;
+        let back = Back { unit, dy, coefficients: coefficients.address(), dy_stride: c as i32, ..Back::default() };
+        units::backward(gpu, vec![(back, 0)], self.size[0], Some(to))
+    }
+}

@@ -1,0 +1,168 @@
+//! Batches of units that are launched together.
+
+use super::{Norms, View};
+use crate::kernels::depthwise::Shape;
+use crate::kernels::gpu::arguments::{Back, Moments, Reduce, Unit};
+use crate::kernels::gpu::{Buffer, Gpu, GpuError, Kind, launch};
+use crate::nn::norm::NormSlot;
+use crate::nn::project::Projection;
+
+/// ReLU → depthwise → pointwise; `weights` are those of both, one behind the other. The norm before the ReLU and the result
+/// are left open.
+pub(super) fn separable(s: &Shape, x: View, weights: u64) -> Unit {
+    let c = s.channels;
+    Unit {
+        x: x.address,
+        depthwise: weights,
+        pointwise: weights + 4 * (s.kernel * s.kernel * c) as u64,
+        kind: Kind::Depthwise,
+        kernel: s.kernel as i32,
+        dilation: s.dilation as i32,
+        ..plain(s, x)
+    }
+}
+
+/// A 3x3 pooling.
+pub(super) fn pooling(s: &Shape, x: View, kind: Kind) -> Unit {
+    Unit { kind, kernel: 3, dilation: 1, ..plain(s, x) }
+}
+
+fn plain(s: &Shape, x: View) -> Unit {
+    let c = s.channels as i32;
+    Unit {
+        x: x.address,
+        stride: s.stride as i32,
+        height: s.height as i32,
+        width: s.width as i32,
+        out_height: s.out_height() as i32,
+        out_width: s.out_width() as i32,
+        channels: c,
+        inputs: c,
+        x_stride: x.stride as i32,
+        outputs: c,
+        z_stride: c,
+        norm_channels: c,
+        ..Unit::default()
+    }
+}
+
+/// The one or two 1x1 convolutions of a projection into `z`, with ReLU.
+pub(super) fn projection(p: &Projection, x: View, weights: u64, z: u64) -> Vec<Unit> {
+    let mut at = weights;
+    let unit = |part: crate::nn::project::Part| {
+        let unit = Unit {
+            x: x.address,
+            pointwise: at,
+            z: z + 4 * part.first as u64,
+            kind: Kind::Pick,
+            stride: p.stride() as i32,
+            shift: part.shift as i32,
+            height: p.height as i32,
+            width: p.width as i32,
+            out_height: p.out_height() as i32,
+            out_width: p.out_width() as i32,
+            channels: p.channels_in as i32,
+            inputs: p.channels_in as i32,
+            x_stride: x.stride as i32,
+            outputs: part.outputs as i32,
+            z_stride: p.channels_out as i32,
+            first: part.first as i32,
+            norm_channels: p.channels_out as i32,
+            ..Unit::default()
+        };
+        at += 4 * (p.channels_in * part.outputs) as u64;
+        unit
+    };
+    p.parts().filter(|part| part.outputs > 0).map(unit).collect()
+}
+
+/// Units of one launch and the norms behind them.
+#[derive(Default)]
+pub(super) struct Stage {
+    units: Vec<Unit>,
+    /// The norm, its first unit, and where its partial moments lie.
+    settled: Vec<(NormSlot, usize, usize)>,
+    partial: usize,
+}
+
+impl Stage {
+    /// Units that make up one map, and the norm of that map.
+    pub fn add(&mut self, units: &[Unit], slot: NormSlot, images: usize) {
+        let Some(first) = units.first() else { return };
+        self.settled.push((slot, self.units.len(), self.partial));
+        self.partial += 2 * slot.channels * images * first.tiles();
+        self.units.extend(units);
+    }
+
+    /// Runs the units; `settle` takes their moments into the norms (unless those are constants).
+    pub fn run(mut self, gpu: &Gpu, norms: &mut Norms, images: usize, settle: bool) -> Result<(), GpuError> {
+        let Some(moments) = norms.moments.as_ref().filter(|_| settle && !self.units.is_empty()) else {
+            return launch::unit_forward(gpu, &self.units, images);
+        };
+        let partial = Buffer::new(gpu, self.partial)?;
+        let ends = self.settled.iter().skip(1).map(|s| s.1).chain([self.units.len()]);
+        for ((_, first, at), end) in self.settled.iter().zip(ends) {
+            self.units[*first..end].iter_mut().for_each(|u| u.partial = partial.at(*at));
+        }
+        launch::unit_forward(gpu, &self.units, images)?;
+        let of_norm = |(slot, first, at): &(NormSlot, usize, usize)| Moments {
+            partial: partial.at(*at),
+            mean: norms.mean(*slot),
+            scale: norms.scale(*slot),
+            moments: moments.address() + 8 * slot.offset as u64,
+            channels: slot.channels as i32,
+            out_height: self.units[*first].out_height,
+            out_width: self.units[*first].out_width,
+            images: images as i32,
+        };
+        let settled: Vec<Moments> = self.settled.iter().map(of_norm).collect();
+        launch::settle_moments(gpu, &settled)?;
+        norms.seen.extend(self.settled.iter().map(|(slot, first, _)| {
+            let u = &self.units[*first];
+            (*slot, images as f64 * f64::from(u.out_height * u.out_width))
+        }));
+        Ok(())
+    }
+}
+
+/// Where the gradients of a unit's weights go: an offset in the block's parameters.
+pub(super) type Backs = Vec<(Back, usize)>;
+
+/// Runs the backward pass of units; `gradient` is where that of the block's parameters is, if it is wanted.
+pub(super) fn backward(gpu: &Gpu, mut backs: Backs, images: usize, gradient: Option<u64>) -> Result<(), GpuError> {
+    let weights = |u: &Unit| {
+        let taps = if u.kind == Kind::Depthwise { u.kernel * u.kernel } else { 0 };
+        u.channels * (taps + u.outputs)
+    };
+    if backs.is_empty() {
+        return Ok(());
+    }
+    let Some(gradient) = gradient else {
+        let backs: Vec<Back> = backs.into_iter().map(|(b, _)| b).collect();
+        return launch::unit_backward(gpu, &backs, images, false);
+    };
+    let (mut tiles, mut channels, mut len) = (0, 0, 0);
+    for (b, _) in &backs {
+        tiles = tiles.max(b.unit.tiles() * images);
+        channels = channels.max(b.unit.channels as usize);
+        len += weights(&b.unit) as usize;
+    }
+    let splits = launch::splits(tiles, channels);
+    let partial = Buffer::new(gpu, len * splits)?;
+    let mut at = 0;
+    let mut reduced = Vec::with_capacity(backs.len());
+    for (b, offset) in &mut backs {
+        b.len = weights(&b.unit);
+        b.partial = partial.at(at);
+        at += b.len as usize * splits;
+        reduced.push(Reduce {
+            partial: b.partial,
+            gradient: gradient + 4 * *offset as u64,
+            len: b.len,
+            splits: splits as i32,
+        });
+    }
+    let backs: Vec<Back> = backs.into_iter().map(|(b, _)| b).collect();
+    launch::unit_backward(gpu, &backs, images, true)?;
+    launch::reduce_weights(gpu, &reduced)
+}

@@ -1,0 +1,337 @@
+//! How many bytes of a GPU's memory a search step takes at its peak: the passes of [`crate::nn::gpu`] walked with a count of
+//! what they ask for. A recording device finds the same number, to the byte.
+
+use super::{Wanted, Workload};
+use crate::kernels::gpu::launch::{product_parts, splits, tiles};
+use crate::nn::cell::CellSizes;
+use crate::nn::edge::{Branch, Geometry, is_pooling, is_separable};
+use crate::nn::gpu::MIXING;
+use crate::nn::layout::{CellPlan, CellShape};
+use crate::nn::project::Projection;
+use crate::nn::stem::StemPlan;
+use crate::nn::{Policy, SupernetConfig, head};
+use crate::space::{Edge, INPUTS, NODES, Operation};
+
+/// Bytes in use, and the most there ever were.
+#[derive(Default)]
+struct Count {
+    live: usize,
+    peak: usize,
+}
+
+impl Count {
+    /// So many float32 numbers; returns the bytes.
+    fn take(&mut self, numbers: usize) -> usize {
+        let bytes = 4 * numbers.max(1);
+        self.live += bytes;
+        self.peak = self.peak.max(self.live);
+        bytes
+    }
+
+    fn give(&mut self, bytes: usize) {
+        self.live -= bytes;
+    }
+
+    fn in_passing(&mut self, numbers: usize) {
+        let bytes = self.take(numbers);
+        self.give(bytes);
+    }
+}
+
+/// One edge, in numbers.
+struct EdgeNumbers {
+    node: usize,
+    channels: usize,
+    branches: usize,
+    /// Numbers of an output map.
+    map: usize,
+    pixels: usize,
+    /// Tiles of all images' outputs.
+    tiles: usize,
+    /// Branches with a norm that are no poolings, poolings, separable ones among the first.
+    made: usize,
+    pooled: usize,
+    separable: usize,
+    /// Weights of each convolution before a last norm, and of the first halves of separable ones.
+    last: Vec<usize>,
+    first: Vec<usize>,
+}
+
+impl EdgeNumbers {
+    fn new(plan: &CellPlan, sizes: &CellSizes, e: Edge) -> EdgeNumbers {
+        let g: Geometry = plan.geometry(sizes, e);
+        let (h, w, c) = (g.height.div_ceil(g.stride), g.width.div_ceil(g.stride), g.channels);
+        let branches = &plan.edges[e.index()].branches;
+        let count = |of: &dyn Fn(&Branch) -> bool| branches.iter().filter(|b| of(b)).count();
+        let mut numbers = EdgeNumbers {
+            node: e.node(),
+            channels: c,
+            branches: branches.len(),
+            map: g.images * g.output(),
+            pixels: g.images * h * w,
+            tiles: g.images * tiles(h, w),
+            made: count(&|b| !b.norms.is_empty() && !is_pooling(b.operation)),
+            pooled: count(&|b| is_pooling(b.operation)),
+            separable: count(&|b| is_separable(b.operation)),
+            last: Vec::new(),
+            first: Vec::new(),
+        };
+        for b in branches {
+            match b.operation {
+                o if is_separable(o) => {
+                    numbers.last.push(b.len / 2);
+                    numbers.first.push(b.len / 2);
+                }
+                Operation::DilConv3x3 | Operation::DilConv5x5 => numbers.last.push(b.len),
+                Operation::SkipConnect if g.stride == 2 => {
+                    numbers.last.extend(g.halving().parts().filter(|p| p.outputs > 0).map(|p| c * p.outputs));
+                }
+                _ => {}
+            }
+        }
+        numbers
+    }
+
+    /// The maps of a forward pass, which stay; returns their bytes. `again`: for a backward pass.
+    fn make(&self, l: &mut Count, again: bool) -> usize {
+        let units = self.made + if again { 0 } else { self.pooled };
+        let mut bytes = 0;
+        for maps in [units, self.separable] {
+            bytes += (0..maps).map(|_| l.take(self.map)).sum::<usize>();
+            if !again && maps > 0 {
+                l.in_passing(maps * 2 * self.channels * self.tiles);
+            }
+        }
+        bytes
+    }
+
+    /// Parts of the weights' gradients.
+    fn parts(&self, l: &mut Count, weights: &[usize], wanted: bool) {
+        if wanted && !weights.is_empty() {
+            l.in_passing(weights.iter().sum::<usize>() * splits(self.tiles, self.channels));
+        }
+    }
+
+    fn backward(&self, l: &mut Count, weights_wanted: bool) {
+        if self.branches == 0 {
+            return;
+        }
+        let c = self.channels;
+        let sums = l.take(self.branches * 2 * c * product_parts(self.pixels));
+        let mut held = l.take(self.branches * 4 * c);
+        l.give(sums);
+        let map = |l: &mut Count, count: usize| (0..count).map(|_| l.take(self.map)).sum::<usize>();
+        held += map(l, self.last.len() - self.separable);
+        let seconds = map(l, self.separable);
+        self.parts(l, &self.last, weights_wanted);
+        if self.separable > 0 {
+            let mut middle = l.take(self.separable * 2 * c * self.tiles);
+            middle += l.take(self.separable * 4 * c);
+            middle += map(l, self.separable);
+            l.give(seconds);
+            held += map(l, self.separable);
+            self.parts(l, &self.first, weights_wanted);
+            l.give(middle);
+        }
+        l.give(held);
+    }
+}
+
+/// One cell, in numbers.
+struct CellNumbers {
+    running: usize,
+    channels: usize,
+    output: usize,
+    inputs: [Projection; 2],
+    images: usize,
+    edges: Vec<EdgeNumbers>,
+}
+
+impl CellNumbers {
+    fn new(plan: &CellPlan, sizes: &CellSizes) -> CellNumbers {
+        let (h, w) = plan.output_size(sizes);
+        let channels = plan.shape.channels;
+        CellNumbers {
+            running: plan.layout.running,
+            channels,
+            output: sizes.images * h * w * NODES * channels,
+            inputs: [0, 1].map(|i| plan.shape.projection(i, sizes.inputs[i].0, sizes.inputs[i].1)),
+            images: sizes.images,
+            edges: Edge::all().map(|e| EdgeNumbers::new(plan, sizes, e)).collect(),
+        }
+    }
+
+    fn projected(&self, i: usize) -> usize {
+        self.images * self.inputs[i].pixels() * self.channels
+    }
+
+    fn tiles(&self, i: usize) -> usize {
+        self.images * tiles(self.inputs[i].out_height(), self.inputs[i].out_width())
+    }
+
+    /// Returns the bytes of the output, of the moments and of what is kept.
+    fn forward(&self, l: &mut Count, policy: Policy) -> [usize; 3] {
+        let mut kept = l.take(self.running);
+        let moments = l.take(2 * self.running);
+        for i in 0..INPUTS {
+            kept += l.take(self.projected(i));
+            l.in_passing(2 * self.channels * self.tiles(i));
+        }
+        let output = l.take(self.output);
+        for node in 0..NODES {
+            for e in self.edges.iter().filter(|e| e.node == node) {
+                let maps = e.make(l, false);
+                if policy == Policy::Keep {
+                    let pooled = e.pooled * 4 * e.map;
+                    l.give(pooled);
+                    kept += maps - pooled;
+                } else {
+                    l.give(maps);
+                }
+            }
+        }
+        [output, moments, kept]
+    }
+
+    fn backward(&self, l: &mut Count, policy: Policy, weights: bool, inputs: [bool; 2]) {
+        let inner = l.take(2 * MIXING * self.channels);
+        let projected: usize = (0..INPUTS).map(|i| l.take(self.projected(i))).sum();
+        for node in (0..NODES).rev() {
+            for e in self.edges.iter().filter(|e| e.node == node) {
+                let again = if policy == Policy::Keep { 0 } else { e.make(l, true) };
+                e.backward(l, weights);
+                l.give(again);
+            }
+        }
+        l.give(inner);
+        for i in (0..INPUTS).filter(|i| weights || inputs[*i]) {
+            let p = &self.inputs[i];
+            let parts: Vec<usize> = p.parts().filter(|p| p.outputs > 0).map(|part| part.outputs).collect();
+            let pixels = self.images * p.pixels();
+            let mut held = l.take(2 * self.channels * product_parts(pixels));
+            held += l.take(4 * self.channels);
+            if inputs[i] {
+                held += parts.iter().map(|_| l.take(pixels * p.channels_in)).sum::<usize>();
+            }
+            if weights {
+                let len = p.channels_in * parts.iter().sum::<usize>();
+                l.in_passing(len * splits(self.tiles(i), p.channels_in));
+            }
+            l.give(held);
+        }
+        l.give(projected);
+    }
+}
+
+/// A network, in numbers.
+struct GpuNetwork {
+    pictures: usize,
+    images: usize,
+    stem: StemPlan,
+    stem_pixels: usize,
+    stem_tiles: usize,
+    cells: Vec<CellNumbers>,
+    features: usize,
+    classes: usize,
+    parameters: usize,
+}
+
+impl SupernetConfig {
+    /// Bytes of a GPU's memory at the peak of a search step, by policy.
+    pub fn gpu_footprints(&self, work: &Workload) -> impl Fn(Policy) -> u64 + use<> {
+        let (images, height, width) = (work.images, work.height, work.width);
+        let stem = StemPlan::new(self.input_channels, self.stem_multiplier * self.channels);
+        let (mut older, mut last) = ((height, width), (height, width));
+        let mut parameters = stem.layout.len;
+        let shapes = CellShape::stack(self.channels, stem.outputs, &self.layout);
+        let features = NODES * shapes.last().map_or(self.channels, |s| s.channels);
+        let cell = |(i, shape)| {
+            let plan = CellPlan::new(i, shape, &self.mask);
+            let sizes = CellSizes { images, inputs: [older, last] };
+            (older, last) = (last, plan.output_size(&sizes));
+            parameters += plan.layout.len;
+            CellNumbers::new(&plan, &sizes)
+        };
+        let cells = shapes.into_iter().enumerate().map(cell).collect();
+        let network = GpuNetwork {
+            pictures: images * height * width * self.input_channels,
+            images,
+            stem,
+            stem_pixels: images * height * width,
+            stem_tiles: images * tiles(height, width),
+            cells,
+            features,
+            classes: self.classes,
+            parameters: parameters + head::layout(features, self.classes).len,
+        };
+        let second_order = work.second_order;
+        move |policy| {
+            let both = Wanted { weights: true, mixing: true };
+            let passes = [Wanted { weights: true, mixing: false }, Wanted { weights: false, mixing: true }, both];
+            let count = if second_order { 3 } else { 2 };
+            passes[..count].iter().map(|w| network.pass(policy, w.weights) as u64).max().unwrap_or(0)
+        }
+    }
+}
+
+impl GpuNetwork {
+    fn pass(&self, policy: Policy, weights: bool) -> usize {
+        let mut l = Count::default();
+        [self.pictures, self.parameters, 2 * MIXING].into_iter().for_each(|n| {
+            l.take(n);
+        });
+        let stem_map = self.stem_pixels * self.stem.outputs;
+        let stem_state = l.take(self.stem.layout.running);
+        let mut moments = l.take(2 * self.stem.layout.running);
+        let z = l.take(stem_map);
+        l.in_passing(2 * self.stem.outputs * self.stem_tiles);
+        let stem_out = l.take(stem_map);
+        if !weights {
+            l.give(stem_state + z);
+        }
+        let mut kept = Vec::with_capacity(self.cells.len());
+        for (i, c) in self.cells.iter().enumerate() {
+            let [output, seen, own] = c.forward(&mut l, policy.of_cell(i));
+            moments += seen;
+            kept.push((output, own));
+            if i == 1 && !weights {
+                l.give(stem_out);
+            }
+        }
+        let mean = l.take(self.images * self.features);
+        let logits = l.take(self.images * self.classes);
+        l.give(mean + logits + moments);
+
+        if weights {
+            l.take(self.parameters);
+        }
+        l.take(2 * MIXING);
+        l.take(self.images * self.classes);
+        let count = self.cells.len();
+        let mut gradients = vec![0; count + 1];
+        gradients[count] = l.take(self.cells[count - 1].output);
+        if weights {
+            l.in_passing(self.images * self.features);
+        }
+        for (i, c) in self.cells.iter().enumerate().rev() {
+            let read = [i.saturating_sub(1), i];
+            let wanted = read.map(|k| weights || k > 0);
+            for (k, _) in read.into_iter().zip(wanted).filter(|(_, w)| *w) {
+                if gradients[k] == 0 {
+                    gradients[k] = l.take(if k == 0 { stem_map } else { self.cells[k - 1].output });
+                }
+            }
+            c.backward(&mut l, policy.of_cell(i), weights, wanted);
+            let (output, own) = kept[i];
+            l.give(gradients[i + 1] + output + own);
+        }
+        if weights {
+            let c = self.stem.outputs;
+            let sums = l.take(2 * c * product_parts(self.stem_pixels));
+            let coefficients = l.take(4 * c);
+            l.in_passing(self.stem.window() * c * splits(self.stem_tiles, self.stem.window()));
+            l.give(sums + coefficients);
+        }
+        l.peak
+    }
+}

@@ -1,0 +1,65 @@
+//! Whole search steps on a device that runs nothing: every launch within the limits of devices and of the memory that was
+//! asked for, and the memory that was predicted, to the byte.
+
+use std::sync::Arc;
+
+use candle_core::{DType, Device, Tensor};
+use zonas::kernels::gpu::{Kernel, Recorder};
+use zonas::nn::{Init, Policy, Supernet, SupernetConfig, Workload};
+use zonas::oneshot::{Batch, Searcher, Settings};
+use zonas::space::{CellKind, Mask, Operation};
+
+fn config(channels: usize, cells: usize, mask: Mask, policy: Policy) -> SupernetConfig {
+    let layout = CellKind::published_layout(cells);
+    SupernetConfig { channels, classes: 10, input_channels: 3, layout, stem_multiplier: 3, mask, policy }
+}
+
+/// A search step on pictures of `side` x `side`; panics where a launch is refused.
+fn step(recorder: &Arc<Recorder>, config: &SupernetConfig, images: usize, side: usize, order: u8) {
+    let mut net = Supernet::new(config).unwrap().on(Some(recorder.clone()));
+    net.initialise(Init::Default, 1).unwrap();
+    let mut searcher = Searcher::new(net, Settings::published(order), 1).unwrap();
+    let pictures = Tensor::zeros((images, side, side, 3), DType::F32, &Device::Cpu).unwrap();
+    let batch = Batch { images: pictures, labels: Tensor::zeros(images, DType::U32, &Device::Cpu).unwrap() };
+    searcher.step(&batch, Some(&batch), 0.025).unwrap();
+}
+
+#[test]
+fn predictions_are_the_bytes_that_passes_ask_for() {
+    let odd = Mask::FULL
+        .places()
+        .step_by(3)
+        .fold(Mask::FULL, |m, p| if m.without(p).check().is_ok() { m.without(p) } else { m });
+    let masks = [Mask::FULL, Mask::uniform(&Operation::ALL[1..5]), Mask::uniform(&[Operation::None]), odd];
+    let cases = [(Policy::Keep, 1), (Policy::Recompute, 1), (Policy::RecomputeFirst(2), 1), (Policy::Recompute, 2)];
+    for (channels, cells, images, side) in [(1, 5, 3, 9), (16, 8, 64, 32), (67, 3, 2, 16)] {
+        for mask in masks {
+            for (policy, order) in cases {
+                let recorder = Recorder::new();
+                let config = config(channels, cells, mask, policy);
+                step(&recorder, &config, images, side, order);
+                let (left, peak) = recorder.bytes();
+                let work = Workload { images, height: side, width: side, second_order: order == 2, threads: 1 };
+                let predicted = config.gpu_footprints(&work)(policy);
+                let what =
+                    format!("{channels} channels, {policy}, order {order}, {} operations", mask.places().count());
+                assert_eq!(left, 0, "{what}: memory is not given back");
+                assert_eq!(peak, predicted, "{what}");
+                println!("{what}: {:.1} MiB", peak as f64 / f64::from(1 << 20));
+            }
+        }
+    }
+}
+
+/// Few launches to an edge: the host must not be what a search waits for.
+#[test]
+fn launches_are_few() {
+    let recorder = Recorder::new();
+    step(&recorder, &config(16, 8, Mask::FULL, Policy::Keep), 64, 32, 1);
+    let records = recorder.take();
+    let edges = 8 * 14 * 2;
+    println!("{} launches, {:.1} to an edge and step", records.len(), records.len() as f64 / edges as f64);
+    assert!(records.len() < 18 * edges, "{}", records.len());
+    assert!(records.iter().all(|r| r.bytes > 0));
+    assert!(Kernel::ALL.iter().all(|k| records.iter().any(|r| r.kernel == *k)), "a kernel is never used");
+}

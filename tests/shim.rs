@@ -1,0 +1,244 @@
+//! The GPU's kernels on an imitation of a device against the CPU back end: every operation over odd sizes and channel counts,
+//! with an address sanitizer and two orders of threads; and kernels with faults put into them, which must be found.
+
+mod gpu;
+
+use candle_core::{Device, Tensor, Var};
+use candle_nn::loss::cross_entropy;
+use gpu::{Build, Shim};
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use zonas::kernels::gpu::{Gpu, GpuError, SOURCE};
+use zonas::nn::{Init, MixedGradients, MixedOperation, Mixing, NnError, Norm, Pass, Policy, Supernet, SupernetConfig};
+use zonas::proxies::{self, Context, Draw};
+use zonas::space::{CellKind, Mask, Operation};
+
+fn numbers(n: usize, seed: u64) -> Vec<f32> {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    (0..n).map(|_| rng.random::<f32>() * 2.0 - 1.0).collect()
+}
+
+/// Relative L2 error, which is not a number where one of ours is not.
+fn error(ours: &[f32], expected: &[f32]) -> f64 {
+    assert_eq!(ours.len(), expected.len());
+    let norm = expected.iter().map(|v| f64::from(*v).powi(2)).sum::<f64>().sqrt().max(1e-3);
+    ours.iter().zip(expected).map(|(a, b)| (f64::from(*a) - f64::from(*b)).powi(2)).sum::<f64>().sqrt() / norm
+}
+
+/// Some operations on maps `[N, H, W, C]`.
+struct Case {
+    operations: Vec<Operation>,
+    size: [usize; 3],
+    channels: usize,
+    stride: usize,
+}
+
+impl Case {
+    fn named(&self) -> String {
+        format!("{:?} stride {} on {:?} of {}", self.operations, self.stride, self.size, self.channels)
+    }
+
+    /// The worst relative error of output and gradients against the CPU's.
+    fn error(&self, gpu: &Gpu) -> Result<f64, GpuError> {
+        let ([n, h, w], c) = (self.size, self.channels);
+        let op = MixedOperation::new(&self.operations, c, self.stride);
+        let (x, weights) = (numbers(n * h * w * c, 6), numbers(op.len(), 7));
+        let mut mixing = [0.0; 8];
+        self.operations.iter().for_each(|o| mixing[o.index()] = 0.3 + 0.1 * o.index() as f32);
+        let expected = op.forward(self.size, &x, &weights, &mixing);
+        let out = op.forward_on(gpu, self.size, &x, &weights, &mixing)?;
+        let dy = numbers(out.len(), 8);
+        let MixedGradients { input, weights: of_weights, mixing: of_mixing } =
+            op.backward(self.size, &x, &weights, &mixing, &dy);
+        let found = op.backward_on(gpu, self.size, &x, &weights, &mixing, &dy, true)?;
+        let lean = op.backward_on(gpu, self.size, &x, &weights, &mixing, &dy, false)?;
+        if (&lean.input, lean.mixing) != (&found.input, found.mixing) {
+            return Ok(f64::INFINITY); // an architecture step finds other gradients
+        }
+        let errors = [
+            error(&out, &expected),
+            error(&found.input, &input),
+            error(&found.weights, &of_weights),
+            error(&found.mixing, &of_mixing),
+        ];
+        Ok(errors.into_iter().fold(0.0, |a, b| if b > a || b.is_nan() { b } else { a }))
+    }
+}
+
+fn single_operations() -> Vec<Case> {
+    let sizes = [([2, 7, 7], 5), ([1, 8, 8], 4), ([3, 5, 6], 1), ([1, 9, 11], 19), ([2, 4, 4], 16), ([1, 1, 1], 2)];
+    let mut cases = Vec::new();
+    for (size, channels) in sizes {
+        for operation in Operation::ALL.into_iter().filter(|o| *o != Operation::None) {
+            for stride in [1, 2] {
+                let halving = operation == Operation::SkipConnect && stride == 2;
+                // Half of one channel is none, and the variance of one number is 0.
+                if !(halving && channels == 1) && size != [1, 1, 1] {
+                    cases.push(Case { operations: vec![operation], size, channels, stride });
+                }
+            }
+        }
+    }
+    cases
+}
+
+fn full_edges() -> Vec<Case> {
+    let cases = [([2, 9, 7], 4), ([1, 16, 8], 16), ([1, 9, 9], 24), ([1, 8, 8], 64), ([1, 10, 9], 67)];
+    let case = |(size, channels), stride| Case { operations: Operation::ALL.to_vec(), size, channels, stride };
+    cases.into_iter().flat_map(|c| [1, 2].map(|stride| case(c, stride))).collect()
+}
+
+#[test]
+fn operations_agree_with_the_cpu_and_stay_in_bounds() {
+    if !gpu::available() {
+        return;
+    }
+    for seed in [1, 2] {
+        let gpu: Gpu = Shim::new(Build::Checked, seed);
+        for case in single_operations().iter().chain(&full_edges()) {
+            let error = case.error(&gpu).unwrap_or_else(|e| panic!("{}: {e}", case.named()));
+            assert!(error < 2e-5, "{}: relative error {error:.1e}", case.named());
+        }
+    }
+}
+
+fn network(policy: Policy, channels: usize, gpu: Option<Gpu>) -> Supernet {
+    let config = SupernetConfig {
+        channels,
+        classes: 5,
+        input_channels: 3,
+        layout: vec![CellKind::Normal, CellKind::Reduction],
+        stem_multiplier: 3,
+        mask: Mask::FULL,
+        policy,
+    };
+    let mut net = Supernet::new(&config).unwrap();
+    net.initialise(Init::Default, 1).unwrap();
+    net.on(gpu)
+}
+
+fn pictures(images: usize, height: usize, width: usize) -> Tensor {
+    Tensor::from_vec(numbers(images * height * width * 3, 4), (images, height, width, 3), &Device::Cpu).unwrap()
+}
+
+/// Logits, gradients of all weights and mixing weights, running statistics.
+fn passes(net: &Supernet, norm: Norm) -> Result<Vec<Vec<f32>>, NnError> {
+    let uniform = Mixing::uniform(&Mask::FULL)?;
+    let [normal, reduction] = [Var::from_tensor(&uniform.normal)?, Var::from_tensor(&uniform.reduction)?];
+    let mixing = Mixing { normal: normal.as_tensor().clone(), reduction: reduction.as_tensor().clone() };
+    let pass = Pass { mixing: true, norm, ..Pass::weight_step() };
+    let logits = net.forward(&pictures(2, 9, 8), &mixing, &pass)?;
+    let labels = Tensor::from_vec(vec![0u32, 3], 2, &Device::Cpu)?;
+    let gradients = cross_entropy(&logits, &labels)?.backward()?;
+    let mut all = vec![logits.flatten_all()?.to_vec1::<f32>()?];
+    for var in net.blocks().iter().chain([&normal, &reduction]) {
+        all.push(gradients.get(var).expect("a gradient").flatten_all()?.to_vec1()?);
+    }
+    all.extend(net.running().0);
+    Ok(all)
+}
+
+fn worst(ours: &[Vec<f32>], expected: &[Vec<f32>]) -> f64 {
+    let errors = ours.iter().zip(expected).map(|(a, b)| error(a, b));
+    errors.fold(0.0, |a, b| if b > a || b.is_nan() { b } else { a })
+}
+
+#[test]
+fn networks_agree_with_the_cpu_in_every_mode_bit_for_bit_among_themselves() {
+    if !gpu::available() {
+        return;
+    }
+    for norm in [Norm::Batch, Norm::Running, Norm::Off] {
+        let expected = passes(&network(Policy::Keep, 3, None), norm).unwrap();
+        let run = |policy, seed| passes(&network(policy, 3, Some(Shim::new(Build::Fast, seed))), norm).unwrap();
+        let found = run(Policy::Keep, 1);
+        let error = worst(&found, &expected);
+        assert!(error < 2e-5, "{norm:?}: relative error {error:.1e}");
+        assert!(found == run(Policy::Keep, 2), "{norm:?}: the order of threads changes a result");
+        assert!(found == run(Policy::Recompute, 3), "{norm:?}: the memory policy changes a result");
+        assert!(found == run(Policy::RecomputeFirst(1), 4), "{norm:?}: the memory policy changes a result");
+    }
+}
+
+#[test]
+fn ranking_functions_agree_with_the_cpu() {
+    if !gpu::available() {
+        return;
+    }
+    let labels = Tensor::from_vec(vec![0u32, 3, 1, 2], 4, &Device::Cpu).unwrap();
+    let draw = Draw::new(pictures(4, 8, 8), labels, 1, 0).unwrap();
+    let [cpu, imitated] = [None, Some(Shim::new(Build::Fast, 1) as Gpu)].map(|gpu| network(Policy::Keep, 2, gpu));
+    let (here, there) = (Context::new(&cpu, &draw).unwrap(), Context::new(&imitated, &draw).unwrap());
+    for f in proxies::TABLE {
+        let (a, b) = (f.evaluate(&here).unwrap(), f.evaluate(&there).unwrap());
+        println!("{}: {a} {b}", f.name());
+        assert!((a - b).abs() <= 2e-3 * a.abs(), "{}: {a} on the CPU, {b} there", f.name());
+    }
+}
+
+/// Whether some check sees that the kernels of `source` are wrong.
+fn is_found(source: &str) -> bool {
+    let wrong = |found: Result<f64, String>| !matches!(found, Ok(e) if e < 1e-4);
+    (1..3).any(|seed| {
+        let gpu: Gpu = Shim::of_source(source, Build::Narrow, seed);
+        let edge = |size, channels, stride| Case { operations: Operation::ALL.to_vec(), size, channels, stride };
+        let cases = [edge([2, 9, 7], 4, 1), edge([1, 9, 9], 5, 2), edge([5, 17, 16], 2, 1)];
+        cases.iter().any(|c| wrong(c.error(&gpu).map_err(|e| e.to_string())))
+            || wrong(
+                passes(&network(Policy::Keep, 1, Some(gpu)), Norm::Batch)
+                    .map(|found| worst(&found, &passes(&network(Policy::Keep, 1, None), Norm::Batch).unwrap()))
+                    .map_err(|e| e.to_string()),
+            )
+    })
+}
+
+#[test]
+fn a_missing_barrier_is_found_wherever_it_is() {
+    if !gpu::available() {
+        return;
+    }
+    let start = SOURCE.find("enum Kind").unwrap();
+    let places: Vec<usize> = SOURCE.match_indices("BARRIER").map(|(i, _)| i).filter(|i| *i > start).collect();
+    assert!(places.len() > 10);
+    assert!(!is_found(SOURCE), "the kernels as they are");
+    for at in places {
+        let mutant = format!("{}(void)0{}", &SOURCE[..at], &SOURCE[at + "BARRIER".len()..]);
+        let line = SOURCE[..at].lines().count();
+        assert!(
+            is_found(&mutant),
+            "nobody misses the barrier in line {line}:\n{}",
+            SOURCE.lines().nth(line - 1).unwrap()
+        );
+    }
+}
+
+#[test]
+fn bounds_that_are_off_by_one_and_wrong_strides_are_found() {
+    if !gpu::available() {
+        return;
+    }
+    let mutations = [
+        ("y >= u.height ||", "y > u.height ||"),
+        ("x >= width) continue", "x > width) continue"),
+        ("p < side * side", "p <= side * side"),
+        ("p < parts; p += THREADS", "p <= parts; p += THREADS"),
+        ("least((blockIdx.x + 1) * share, pixels)", "(int)(blockIdx.x + 1) * share"),
+        ("if (i < a.pixels * a.channels) {", "if (i <= a.pixels * a.channels) {"),
+        ("c0 < u.channels; c0 += CHUNK", "c0 <= u.channels; c0 += CHUNK + 1"),
+        ("s < u.splits", "s <= u.splits"),
+        ("g < ROWS; g++) sum +=", "g < ROWS - 1; g++) sum +="),
+        ("u.z[p * u.stride + c]", "u.z[p * a.channels + c]"),
+        ("a.out + p * a.stride + c", "a.out + p * a.channels + c"),
+        ("u.dy[(Long)p * u.dy_stride + c]", "u.dy[(Long)p * a.channels + c]"),
+        ("at * to.gate_stride + c", "at * to.channels + c"),
+        ("at * b.dy_stride + col0", "at * u.outputs + col0"),
+        ("* u.x_stride + c]", "* u.inputs + c]"),
+        ("(y * width + x) * stride + c", "(y * height + x) * stride + c"),
+        ("rows[p * Z_ROW + j] = acc", "rows[p * COLUMNS + j] = acc"),
+        ("(ky * side + kx) * u.dilation", "(ky * side + kx * u.dilation)"),
+    ];
+    for (from, to) in mutations {
+        assert!(SOURCE.contains(from), "`{from}` is not in the kernels");
+        assert!(is_found(&SOURCE.replacen(from, to, 1)), "nobody sees `{to}` for `{from}`");
+    }
+}
