@@ -1,14 +1,29 @@
-//! Entering and leaving the explorer in a real terminal (tmux), by the script beside this file.
+//! Entering and leaving the explorer in a real terminal, in every way that may happen; after each the terminal must be as
+//! it was. Most in a terminal of the tests' own; those of tmux by the script beside this file.
+#![cfg(target_os = "linux")]
 
+mod pty;
+
+use std::fs::File;
+use std::io::Write;
+use std::path::Path;
 use std::process::Command;
+use std::time::Duration;
 
-/// A journal that has ended is enough: what is tested is the terminal. It is made by hand, so that this test is quick.
-fn run_folder(runs: &std::path::Path) {
-    let zonas = env!("CARGO_BIN_EXE_zonas");
-    let folder = runs.join("finished");
+use pty::Terminal;
+use rustix::process::{Pid, Signal};
+use zonas::explorer::{Engines, Options, Settings};
+use zonas::run::RunFolder;
+use zonas::run::config::Config;
+use zonas::run::lock::Liveness;
+
+const SIZE: (u16, u16) = (100, 30);
+
+/// A journal that has ended, made by hand, so that it is quick: what is tested is the terminal.
+fn finished(runs: &Path, name: &str) {
+    let folder = runs.join(name);
     std::fs::create_dir_all(&folder).unwrap();
-    let config = Command::new(zonas).args(["config", "--preset", "demo"]).output().unwrap();
-    std::fs::write(folder.join("config.toml"), config.stdout).unwrap();
+    std::fs::write(folder.join("config.toml"), Config::default().to_toml()).unwrap();
     let lines = [
         r#"{"v":1,"seq":0,"time":1.0,"event":"stage_started","stage":"score"}"#,
         r#"{"v":1,"seq":1,"time":2.0,"event":"log","level":"info","text":"nearly done"}"#,
@@ -17,10 +32,424 @@ fn run_folder(runs: &std::path::Path) {
     std::fs::write(folder.join("events.jsonl"), lines.join("\n") + "\n").unwrap();
 }
 
+fn zonas(runs: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_zonas"));
+    command.arg("--runs").arg(runs).args(arguments);
+    plain(&mut command, runs);
+    command
+}
+
+/// An environment that is the same everywhere.
+fn plain(command: &mut Command, runs: &Path) {
+    for key in ["RUST_BACKTRACE", "TMUX", "COLORTERM", "NO_COLOR", "COLORFGBG", "TERM_PROGRAM", "LC_ALL", "LC_CTYPE"] {
+        command.env_remove(key);
+    }
+    command.env("XDG_CONFIG_HOME", runs).env("TERM", "xterm-256color").env("LANG", "C.UTF-8");
+}
+
+/// The explorer on a run that has ended, in an environment.
+fn opened(runs: &Path, environment: &[(&str, &str)]) -> Terminal {
+    finished(runs, "finished");
+    let mut command = zonas(runs, &["open", "finished"]);
+    command.envs(environment.iter().copied());
+    let terminal = Terminal::start(command, SIZE);
+    terminal.shows("help");
+    assert!(terminal.taken());
+    terminal
+}
+
+/// A run whose engine waits for its cut to be confirmed, and the explorer on it.
+fn live(runs: &Path) -> (RunFolder, Terminal) {
+    let mut config = Config { seed: 7, ..Config::default() };
+    config.data.limit = 160;
+    config.device.threads = 1;
+    (config.score.draws, config.score.batch, config.score.channels) = (1, 4, 1);
+    config.score.remove_per_round = 3;
+    (config.search.channels, config.search.cells, config.search.batch) = (2, 3, 16);
+    config.search.epochs = 100_000;
+    let path = runs.join("settings.toml");
+    std::fs::write(&path, config.to_toml()).unwrap();
+    let arguments = ["run", "--name", "live", "--wait", "--detach", "--config", path.to_str().unwrap()];
+    assert!(zonas(runs, &arguments).output().unwrap().status.success());
+    let folder = RunFolder::open(runs, "live").unwrap();
+    let terminal = Terminal::start(zonas(runs, &["open", "live"]), SIZE);
+    terminal.shows("your turn");
+    (folder, terminal)
+}
+
+fn engine(folder: &RunFolder) -> Option<Pid> {
+    match Liveness::of(folder) {
+        Liveness::Alive(holder) => Pid::from_raw(holder.pid.try_into().unwrap()),
+        _ => None,
+    }
+}
+
+fn kill(folder: &RunFolder) {
+    if let Some(pid) = engine(folder) {
+        rustix::process::kill_process(pid, Signal::KILL).unwrap();
+    }
+    until("the engine's end", || engine(folder).is_none());
+}
+
+fn until(what: &str, so: impl Fn() -> bool) {
+    for _ in 0..6000 {
+        if so() {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    panic!("{what} did not come");
+}
+
 #[test]
-fn the_terminal_is_left_as_it_was() {
+fn quit_from_every_screen() {
     let runs = tempfile::tempdir().unwrap();
-    run_folder(runs.path());
+    for leave in ["q", "\x03", "1q", "2q", "3q", "4q", "5q", "6q"] {
+        let mut terminal = opened(runs.path(), &[]);
+        terminal.keys(leave);
+        assert_eq!(terminal.left().code(), Some(0));
+        terminal.shows("come back with: zonas attach");
+    }
+}
+
+#[test]
+fn through_help_palette_filter_and_dialogues() {
+    let runs = tempfile::tempdir().unwrap();
+    let mut terminal = opened(runs.path(), &[]);
+    terminal.keys("?");
+    terminal.shows("esc closes");
+    terminal.keys("q");
+    terminal.keys(":log\r");
+    terminal.shows("newest at the bottom");
+    terminal.keys("/done\r");
+    terminal.shows("with `done`");
+    terminal.keys("q");
+    assert_eq!(terminal.left().code(), Some(0));
+}
+
+#[test]
+fn kinds_of_terminals() {
+    let runs = tempfile::tempdir().unwrap();
+    for term in ["xterm-256color", "linux", "screen", "dumb"] {
+        let mut terminal = opened(runs.path(), &[("TERM", term)]);
+        assert_eq!(terminal.text().is_ascii(), term == "dumb", "{}", terminal.text());
+        terminal.keys("q");
+        assert_eq!(terminal.left().code(), Some(0));
+    }
+}
+
+#[test]
+fn no_color_is_no_colour() {
+    let runs = tempfile::tempdir().unwrap();
+    let coloured = |environment: &[(&str, &str)]| {
+        let mut terminal = opened(runs.path(), environment);
+        terminal.keys("5q");
+        terminal.left();
+        let raw = String::from_utf8_lossy(&terminal.raw()).into_owned();
+        raw.contains("\x1b[38;5;") || raw.contains("\x1b[48;5;")
+    };
+    assert!(coloured(&[]));
+    assert!(!coloured(&[("NO_COLOR", "1")]));
+}
+
+#[test]
+fn a_locale_without_letters() {
+    let runs = tempfile::tempdir().unwrap();
+    let mut terminal = opened(runs.path(), &[("LANG", "C"), ("LC_ALL", "C")]);
+    assert!(terminal.text().is_ascii(), "{}", terminal.text());
+    terminal.keys("q");
+    terminal.left();
+}
+
+#[test]
+fn a_light_background() {
+    let runs = tempfile::tempdir().unwrap();
+    let mut seen = Vec::new();
+    for background in ["15;0", "0;15"] {
+        let mut terminal = opened(runs.path(), &[("COLORFGBG", background)]);
+        terminal.keys("q");
+        terminal.left();
+        seen.push(terminal.raw());
+    }
+    assert_ne!(seen[0], seen[1], "the same colours on black and on white");
+}
+
+/// The other side of the tests of panics: this test program, as the explorer that breaks down.
+struct Broken;
+
+impl Engines for Broken {
+    fn demo(&mut self) -> Result<RunFolder, String> {
+        panic!("a worker that breaks down")
+    }
+
+    fn resume(&mut self, _: &RunFolder) -> Result<(), String> {
+        Err("none".into())
+    }
+
+    fn queue(&mut self, _: &RunFolder, _: &str, _: &Config) -> Result<RunFolder, String> {
+        Err("none".into())
+    }
+}
+
+#[test]
+#[ignore = "is started by the tests of panics, in a terminal"]
+fn breaks_down() {
+    let runs = std::env::var_os("ZONAS_TEST_RUNS").expect("the folder of runs");
+    let panic_at = std::env::var("ZONAS_TEST_PICTURE").ok().map(|n| n.parse().unwrap());
+    let options = Options { panic_at, ..Options::new(runs.into(), Settings::default()) };
+    zonas::explorer::start(&options, Box::new(Broken)).unwrap();
+}
+
+fn broken(runs: &Path, picture: Option<&str>) -> Terminal {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.args(["--exact", "breaks_down", "--ignored", "--nocapture"]);
+    plain(&mut command, runs);
+    command.env("ZONAS_TEST_RUNS", runs);
+    command.envs(picture.map(|p| ("ZONAS_TEST_PICTURE", p)));
+    let terminal = Terminal::start(command, SIZE);
+    terminal.shows("the demo");
+    terminal
+}
+
+#[test]
+fn a_panic_in_the_view() {
+    let runs = tempfile::tempdir().unwrap();
+    let mut terminal = broken(runs.path(), Some("6"));
+    for key in ["5", "1"].into_iter().cycle() {
+        if terminal.is_over() {
+            break;
+        }
+        terminal.keys(key);
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    assert_eq!(terminal.left().code(), Some(101));
+    // Its report can be read, on the screen that was there before.
+    terminal.shows("asked to break down at this picture");
+}
+
+#[test]
+fn a_panic_in_a_worker() {
+    let runs = tempfile::tempdir().unwrap();
+    let mut terminal = broken(runs.path(), None);
+    terminal.keys("\r");
+    terminal.shows("that broke down");
+    assert!(terminal.taken(), "the explorer goes on");
+    terminal.keys("5");
+    terminal.shows("No runs yet");
+    terminal.keys("q");
+    assert_eq!(terminal.left().code(), Some(0));
+    terminal.shows("thread errands");
+    terminal.shows("a worker that breaks down");
+}
+
+#[test]
+fn signals_that_end_it() {
+    let runs = tempfile::tempdir().unwrap();
+    for signal in [Signal::TERM, Signal::HUP, Signal::INT] {
+        let mut terminal = opened(runs.path(), &[]);
+        terminal.signal(signal);
+        assert_eq!(terminal.left().code(), Some(130));
+        terminal.shows("come back with");
+    }
+}
+
+#[test]
+fn stopped_and_back_in_the_foreground() {
+    let runs = tempfile::tempdir().unwrap();
+    finished(runs.path(), "finished");
+    let mut shell = Command::new("sh");
+    shell.arg("-i");
+    plain(&mut shell, runs.path());
+    shell.env("PS1", "ready> ").env_remove("ENV").current_dir(runs.path());
+    let mut terminal = Terminal::start(shell, SIZE);
+    terminal.shows("ready>");
+    let program = env!("CARGO_BIN_EXE_zonas");
+    terminal.keys(&format!("{program} --runs . open finished; echo left:$?\r"));
+    terminal.shows("help");
+    for _ in 0..2 {
+        terminal.keys("\x1a");
+        terminal.until("the shell", |t| !t.taken());
+        assert!(!terminal.mouse());
+        terminal.keys("fg\r");
+        terminal.until("the explorer", |t| t.taken() && t.text().contains("help"));
+    }
+    // A stop from elsewhere.
+    terminal.keys("\x1a");
+    terminal.until("the shell", |t| !t.taken());
+    terminal.keys("bg; sleep 0.2; fg\r");
+    terminal.until("the explorer", |t| t.taken() && t.text().contains("help"));
+    terminal.keys("q");
+    terminal.until("the shell", |t| !t.taken());
+    terminal.keys("exit\r");
+    terminal.left();
+}
+
+#[test]
+fn a_storm_of_sizes() {
+    let runs = tempfile::tempdir().unwrap();
+    let mut terminal = opened(runs.path(), &[]);
+    for i in 0..300u16 {
+        terminal.resize((1 + (i * 37) % 230, 1 + (i * 23) % 70));
+        if i % 10 == 0 {
+            terminal.keys(["1", "2", "3", "4", "5", "6"][usize::from(i / 10) % 6]);
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    terminal.resize((30, 8));
+    terminal.shows("zonas needs 40x12, this is\n30x8.");
+    terminal.resize(SIZE);
+    terminal.shows("help");
+    terminal.keys("6");
+    terminal.shows("nearly done");
+    terminal.keys("q");
+    assert_eq!(terminal.left().code(), Some(0));
+}
+
+/// Nobody reads what the explorer writes; for a minute where `ZONAS_LONG` is set.
+#[test]
+fn output_that_is_blocked() {
+    let runs = tempfile::tempdir().unwrap();
+    let (folder, mut terminal) = live(runs.path());
+    terminal.block(true);
+    // More pictures than a terminal holds.
+    for i in 0..200 {
+        terminal.keys(["1", "2", "5", "6", "T"][i % 5]);
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    let long = std::env::var_os("ZONAS_LONG").is_some();
+    std::thread::sleep(Duration::from_secs(if long { 60 } else { 1 }));
+    assert!(engine(&folder).is_some(), "the engine does not notice");
+    terminal.block(false);
+    terminal.keys("6");
+    terminal.shows("newest at the bottom");
+    terminal.keys("q\r");
+    assert_eq!(terminal.left().code(), Some(0));
+    kill(&folder);
+}
+
+#[test]
+fn a_terminal_that_vanishes() {
+    let runs = tempfile::tempdir().unwrap();
+    let (folder, mut terminal) = live(runs.path());
+    terminal.vanish();
+    assert!(!terminal.wait().success());
+    assert!(engine(&folder).is_some(), "the engine goes on");
+    kill(&folder);
+}
+
+#[test]
+fn an_engine_that_is_killed() {
+    let runs = tempfile::tempdir().unwrap();
+    let (folder, mut terminal) = live(runs.path());
+    kill(&folder);
+    terminal.shows("crashed");
+    // Nobody listens any more, so nothing is asked.
+    terminal.keys("q");
+    assert_eq!(terminal.left().code(), Some(0));
+    terminal.shows("live: crashed");
+}
+
+#[test]
+fn leaving_a_live_run() {
+    let runs = tempfile::tempdir().unwrap();
+    let (folder, mut terminal) = live(runs.path());
+    terminal.keys("q");
+    terminal.shows("detach");
+    terminal.keys("\x1b[B\x1b[B\x1b[B\r");
+    terminal.until("the question's end", |t| !t.text().contains("detach"));
+    assert!(terminal.taken(), "cancelled");
+    terminal.keys("q");
+    terminal.shows("detach");
+    terminal.keys("\r");
+    assert_eq!(terminal.left().code(), Some(0));
+    terminal.shows("goes on without this window");
+    assert!(engine(&folder).is_some());
+
+    let mut terminal = Terminal::start(zonas(runs.path(), &["attach", "live"]), SIZE);
+    terminal.shows("your turn");
+    terminal.keys("q");
+    terminal.shows("detach");
+    terminal.keys("\x1b[B\r");
+    assert_eq!(terminal.left().code(), Some(0));
+    until("the engine's end", || engine(&folder).is_none());
+}
+
+/// A pipe without room in place of the file of commands: what is written there waits, as on a file system that hangs.
+#[test]
+fn a_file_system_that_hangs() {
+    let runs = tempfile::tempdir().unwrap();
+    let (folder, mut terminal) = live(runs.path());
+    let path = folder.file("commands.jsonl");
+    let _ = std::fs::remove_file(&path);
+    assert!(Command::new("mkfifo").arg(&path).status().unwrap().success());
+    let mut pipe = File::options().read(true).write(true).open(&path).unwrap();
+    let flags = rustix::fs::fcntl_getfl(&pipe).unwrap();
+    rustix::fs::fcntl_setfl(&pipe, flags | rustix::fs::OFlags::NONBLOCK).unwrap();
+    while pipe.write(&[b'x'; 4096]).is_ok() {}
+    while pipe.write(b"x").is_ok() {}
+    terminal.keys("]");
+    terminal.shows("the disk keeps a command waiting");
+    terminal.keys("6");
+    terminal.shows("newest at the bottom");
+    terminal.keys("5");
+    terminal.shows("kept");
+    terminal.keys("q\r");
+    assert_eq!(terminal.left().code(), Some(0));
+    kill(&folder);
+}
+
+#[test]
+fn runs_are_deleted_after_a_question_and_taken_up_again() {
+    let runs = tempfile::tempdir().unwrap();
+    finished(runs.path(), "finished");
+    let (folder, mut terminal) = live(runs.path());
+    terminal.keys("5");
+    terminal.shows("finished");
+    // The newest is under the cursor: it has an engine.
+    terminal.keys("x");
+    terminal.shows("an engine is at work on live");
+    terminal.keys("\x1b[Bx");
+    terminal.shows("delete finished?");
+    terminal.keys("\r");
+    terminal.until("the question's end", |t| !t.text().contains("delete finished?"));
+    assert!(runs.path().join("finished").is_dir(), "the first answer does no harm");
+    terminal.keys("x");
+    terminal.shows("delete finished?");
+    terminal.keys("\x1b[B\r");
+    terminal.shows("finished is deleted");
+    assert!(!runs.path().join("finished").exists());
+    kill(&folder);
+    terminal.keys("5");
+    terminal.until("the list to tell", |t| t.text().matches("crashed").count() >= 2);
+    terminal.keys("R");
+    until("an engine", || engine(&folder).is_some());
+    terminal.shows("your turn");
+    terminal.keys("q\r");
+    assert_eq!(terminal.left().code(), Some(0));
+    kill(&folder);
+}
+
+#[test]
+fn the_mouse_clicks_and_is_given_back() {
+    let runs = tempfile::tempdir().unwrap();
+    let mut terminal = opened(runs.path(), &[]);
+    assert!(terminal.mouse());
+    let at = terminal.text().lines().next().unwrap().chars().collect::<String>().find("6 Log").unwrap();
+    let column = terminal.text().lines().next().unwrap()[..at].chars().count() + 2;
+    terminal.keys(&format!("\x1b[<0;{column};1M\x1b[<0;{column};1m"));
+    terminal.shows("newest at the bottom");
+    terminal.keys("M");
+    terminal.until("the mouse to be free", |t| !t.mouse());
+    terminal.keys("M");
+    terminal.until("the mouse to be taken", |t| t.mouse());
+    terminal.keys("q");
+    terminal.left();
+}
+
+#[test]
+fn tmux() {
+    let runs = tempfile::tempdir().unwrap();
+    finished(runs.path(), "finished");
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/terminal.sh");
     let out = Command::new("sh")
         .arg(script)

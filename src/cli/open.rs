@@ -28,6 +28,9 @@ pub struct OpenArguments {
     /// Write the screen as an SVG picture instead of opening it.
     #[arg(long, value_name = "FILE")]
     svg: Option<PathBuf>,
+    /// Write every screen into this folder, as text, and dark and light as SVG and PNG, instead of opening it.
+    #[arg(long, value_name = "DIR", conflicts_with = "svg")]
+    pictures: Option<PathBuf>,
     /// Columns and rows of the picture.
     #[arg(long, value_name = "WxH", default_value = "120x40", value_parser = size)]
     size: (u16, u16),
@@ -115,6 +118,18 @@ pub fn open(place: &Place, a: &OpenArguments) -> eyre::Result<Exit> {
     let (folder, options) = a.folder(place)?;
     if let Some(path) = &a.svg {
         explorer::picture(&folder, &options, a.size, a.light, path)?;
+        return Ok(Exit::Done);
+    }
+    if let Some(into) = &a.pictures {
+        let (files, missing) = explorer::pictures(&folder, &options, a.size, into)?;
+        let mut out = Output::stdout();
+        for file in files {
+            out.line(&text::sanitize(&file.display().to_string()))?;
+        }
+        // The rest is there: no failure, but said.
+        if let Some(why) = missing {
+            out.line(&format!("no PNG: {why}"))?;
+        }
         return Ok(Exit::Done);
     }
     if !has_terminal() {

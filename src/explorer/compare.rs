@@ -21,15 +21,19 @@ pub struct Side {
 pub fn load(folders: Vec<RunFolder>) -> Receiver<Vec<Side>> {
     let (sender, receiver) = channel();
     let _ = std::thread::Builder::new().name("compare".into()).spawn(move || {
-        let sides = folders.into_iter().take(MOST).map(read).collect();
         // Nobody may be listening any more.
-        let _ = sender.send(sides);
+        let _ = sender.send(read(folders));
     });
     receiver
 }
 
-fn read(folder: RunFolder) -> Side {
-    Side { name: folder.name(), config: folder.config().ok(), state: super::state_of(&folder) }
+/// Reads the runs, [`MOST`] at most.
+pub fn read(folders: impl IntoIterator<Item = RunFolder>) -> Vec<Side> {
+    let side = |folder: RunFolder| {
+        let state = super::state_of(&folder);
+        Side { name: folder.name(), config: folder.config().ok(), state }
+    };
+    folders.into_iter().take(MOST).map(side).collect()
 }
 
 /// Settings that are not the same in all runs: the key, and each run's value (`—` where it is not known).

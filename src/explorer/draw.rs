@@ -129,10 +129,20 @@ impl<'a> Pad<'a> {
     /// Lines of prose from the top, in a quiet voice: what will be here and how to get it.
     pub fn prose(&mut self, text: &str) {
         let style = self.theme.dim();
-        let width = self.area.width.saturating_sub(2).min(76);
-        for (y, line) in text::wrap(text, width).iter().enumerate() {
+        for (y, line) in self.broken(text).iter().enumerate() {
             self.text(1, u16::try_from(y).unwrap_or(u16::MAX), line, style);
         }
+    }
+
+    /// The same, or nothing where there is no room for all of it.
+    pub fn prose_whole(&mut self, text: &str) {
+        if self.broken(text).len() <= usize::from(self.area.height) {
+            self.prose(text);
+        }
+    }
+
+    fn broken(&self, text: &str) -> Vec<String> {
+        text::wrap(text, self.area.width.saturating_sub(2).min(76))
     }
 }
 

@@ -15,6 +15,7 @@ mod forecast;
 mod health;
 mod keymap;
 pub mod offscreen;
+mod pictures;
 mod replay;
 mod runs;
 mod screen;
@@ -34,15 +35,16 @@ mod fixture;
 #[cfg(test)]
 mod tests;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use crate::run::RunFolder;
 use crate::run::config::Config;
 use crate::run::journal::Tail;
 pub use export::alphas;
+pub use pictures::{picture, pictures};
 pub use replay::SPEEDS;
 pub use settings::{Settings, SettingsError};
-use theme::{ColorDepth, Theme};
+use theme::ColorDepth;
 pub use ui::Tab;
 
 /// How the explorer looks, and where runs are.
@@ -152,27 +154,4 @@ pub fn state_of(folder: &RunFolder) -> state::State {
         }
         events.iter().for_each(|e| state.apply(e));
     }
-}
-
-/// One screen of a run as an SVG picture of a terminal of that size.
-///
-/// # Errors
-/// A file that can't be written.
-pub fn picture(
-    folder: &RunFolder,
-    options: &Options,
-    size: (u16, u16),
-    light: bool,
-    path: &Path,
-) -> Result<(), ExplorerError> {
-    let state = state_of(folder);
-    let depth = options.depth.unwrap_or(ColorDepth::True);
-    let theme = Theme {
-        depth,
-        ascii: options.ascii,
-        markers: theme::Markers::Braille,
-        name: if light { theme::Name::Light } else { theme::Name::Dark },
-    };
-    let text = offscreen::picture(&state, options, &theme, size, light);
-    std::fs::write(path, text).map_err(|source| ExplorerError::Picture { path: path.to_path_buf(), source })
 }

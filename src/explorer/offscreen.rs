@@ -1,9 +1,6 @@
-//! The explorer without a terminal: the same screens and the same bytes, for pictures and for measuring.
+//! The explorer without a terminal: the same screens and the same bytes, for measuring.
 
 use std::io::{self, Write};
-
-use ratatui::buffer::Buffer;
-use ratatui::layout::Rect;
 
 use super::compare::Side;
 use super::forecast::{Basis, Forecast};
@@ -13,7 +10,6 @@ use super::state::{Size, State};
 use super::theme::{ColorDepth, Markers, Name, Theme};
 use super::ui::{Hits, Tab, Ui};
 use super::view::{self, Scene};
-use super::{Options, svg};
 use crate::run::event::Event;
 use crate::space::Mask;
 
@@ -100,35 +96,4 @@ impl Offscreen {
         let _ = self.screen.draw(self.size, |buffer| view::draw(buffer, &scene, theme));
         self.sent.get() - before
     }
-}
-
-/// One screen of a state as SVG.
-pub fn picture(state: &State, options: &Options, theme: &Theme, size: (u16, u16), light: bool) -> String {
-    let mut ui = Ui::new(theme.markers);
-    ui.follow(state);
-    if let Some(tab) = options.tab {
-        ui.tab = tab;
-    }
-    let mut buffer = Buffer::empty(Rect::new(0, 0, size.0, size.1));
-    let sizes = state
-        .cut
-        .cut
-        .as_ref()
-        .map(|c| (Size::of(&Mask::FULL, state.run.as_ref()), Size::of(&c.mask, state.run.as_ref())));
-    let folder = options.runs.display().to_string();
-    let forecast = Basis::of(state).map(|b| b.forecast());
-    let scene = Scene {
-        state,
-        ui: &ui,
-        runs: &[],
-        keymap: &Keymap::defaults(),
-        sides: &[],
-        forecast: forecast.as_ref(),
-        hits: &Hits::default(),
-        folder: &folder,
-        now: state.now,
-        sizes,
-    };
-    view::draw(&mut buffer, &scene, theme);
-    svg::render(&buffer, light)
 }

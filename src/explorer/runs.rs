@@ -54,11 +54,16 @@ pub fn scan(runs: &Path) -> Receiver<Vec<Row>> {
     let (sender, receiver) = channel();
     let runs = runs.to_path_buf();
     let _ = std::thread::Builder::new().name("runs".into()).spawn(move || {
-        let folders = RunFolder::list(&runs).unwrap_or_default();
-        let mut rows: Vec<Row> = folders.into_iter().map(Row::read).collect();
-        rows.sort_by(|a, b| b.last.total_cmp(&a.last).then_with(|| a.name.cmp(&b.name)));
         // Nobody may be listening any more.
-        let _ = sender.send(rows);
+        let _ = sender.send(read(&runs));
     });
     receiver
+}
+
+/// All runs, the newest first; none where there is no such folder, or it can't be read.
+pub fn read(runs: &Path) -> Vec<Row> {
+    let folders = RunFolder::list(runs).unwrap_or_default();
+    let mut rows: Vec<Row> = folders.into_iter().map(Row::read).collect();
+    rows.sort_by(|a, b| b.last.total_cmp(&a.last).then_with(|| a.name.cmp(&b.name)));
+    rows
 }

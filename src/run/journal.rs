@@ -270,7 +270,7 @@ impl<T: DeserializeOwned + Line> Tail<T> {
 }
 
 /// Events that come in great numbers, by name.
-const DENSE: [&[u8]; 6] = [b"score", b"scoring", b"baseline", b"step", b"alphas", b"memory"];
+const DENSE: [&[u8]; 7] = [b"score", b"scoring", b"baseline", b"step", b"alphas", b"memory", b"device"];
 /// Bytes of such lines that are read of a long journal.
 const DENSE_BYTES: u64 = 16 << 20;
 /// Its end is read line by line.

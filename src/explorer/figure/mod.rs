@@ -8,7 +8,7 @@ mod scores;
 mod search;
 
 use super::state::State;
-pub use png::{PngError, render as png};
+pub use png::{PngError, render as png, render_scaled as png_scaled};
 
 /// What a figure shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

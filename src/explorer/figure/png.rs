@@ -22,14 +22,22 @@ const SCALE: f32 = 2.5;
 /// # Errors
 /// No font to write with.
 pub fn render(svg: &str) -> Result<Vec<u8>, PngError> {
+    render_scaled(svg, SCALE)
+}
+
+/// The same, with so many dots for a point.
+///
+/// # Errors
+/// No font to write with.
+pub fn render_scaled(svg: &str, scale: f32) -> Result<Vec<u8>, PngError> {
     let drawing = |e: &dyn std::fmt::Display| PngError::Drawing(e.to_string());
     let fonts = fonts().ok_or(PngError::NoFont)?;
     let options = usvg::Options { fontdb: fonts, ..usvg::Options::default() };
     let tree = usvg::Tree::from_str(svg, &options).map_err(|e| drawing(&e))?;
-    let size = tree.size().to_int_size().scale_by(SCALE).ok_or_else(|| drawing(&"its size is none"))?;
+    let size = tree.size().to_int_size().scale_by(scale).ok_or_else(|| drawing(&"its size is none"))?;
     let mut picture =
         tiny_skia::Pixmap::new(size.width(), size.height()).ok_or_else(|| drawing(&"its size is none"))?;
-    resvg::render(&tree, tiny_skia::Transform::from_scale(SCALE, SCALE), &mut picture.as_mut());
+    resvg::render(&tree, tiny_skia::Transform::from_scale(scale, scale), &mut picture.as_mut());
     picture.encode_png().map_err(|e| drawing(&e))
 }
 
@@ -40,12 +48,19 @@ fn fonts() -> Option<Arc<fontdb::Database>> {
         .get_or_init(|| {
             let mut fonts = fontdb::Database::new();
             fonts.load_system_fonts();
+            let first = |fonts: &fontdb::Database, names: &[&'static str]| {
+                let families: Vec<Family> = names.iter().copied().map(Family::Name).collect();
+                let found = fonts.query(&Query { families: &families, ..Query::default() })?;
+                Some(fonts.face(found)?.families.first()?.0.clone())
+            };
             // What the figures ask for, in their order.
-            let names = ["Helvetica", "Arial", "Liberation Sans", "DejaVu Sans"];
-            let families: Vec<Family> = names.into_iter().map(Family::Name).collect();
-            let found = fonts.query(&Query { families: &families, ..Query::default() })?;
-            let name = fonts.face(found)?.families.first()?.0.clone();
+            let name = first(&fonts, &["Helvetica", "Arial", "Liberation Sans", "DejaVu Sans"])?;
             fonts.set_sans_serif_family(name);
+            // Pictures of screens; any font will do where there is none of one width, since each text has its own place.
+            let mono = ["DejaVu Sans Mono", "Menlo", "Consolas", "Liberation Mono", "DejaVu Sans", "Liberation Sans"];
+            if let Some(name) = first(&fonts, &mono) {
+                fonts.set_monospace_family(name);
+            }
             Some(Arc::new(fonts))
         })
         .clone()

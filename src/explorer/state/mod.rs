@@ -4,6 +4,7 @@
 mod alphas;
 mod cell;
 mod cut;
+mod gpu;
 mod log;
 mod score;
 mod search;
@@ -12,12 +13,12 @@ mod series;
 pub use alphas::Weights;
 pub use cell::{Change, Chosen, Found, changes, chosen};
 pub use cut::{Cutting, Size};
+pub use gpu::Gpu;
 pub use log::{Line, Log};
 pub use score::{PlaceScore, Ranking, Scoring};
 pub use search::{Searching, Snapshot};
 pub use series::{Bucket, Series};
 
-use crate::device::DeviceMeters;
 use crate::run::config::Config;
 use crate::run::event::{Body, Event, Outcome, RunStarted, Stage, VERSION};
 use crate::run::standing::Progress;
@@ -76,8 +77,8 @@ pub struct State {
     pub memory: Series,
     pub memory_peak: Option<u64>,
     pub memory_total: Option<u64>,
-    /// The GPU that the run is on, as it was last seen.
-    pub device: Option<DeviceMeters>,
+    /// The GPU that the run works on, once it has told.
+    pub gpu: Option<Gpu>,
     pub log: Log,
     pub paused: bool,
     pub ended: Option<Ended>,
@@ -144,7 +145,7 @@ impl State {
                 self.memory_peak = Some(self.memory_peak.unwrap_or(0).max(*peak_bytes));
                 self.memory_total = Some(*total_bytes);
             }
-            Body::Device(meters) => self.device = Some(*meters),
+            Body::Device(told) => self.gpu.get_or_insert_default().take(event.time - self.began, told),
             Body::CommandAccepted { id, command } => {
                 self.answer(Answer { id: id.clone(), command: command.clone(), refused: None });
             }

@@ -9,6 +9,8 @@ use crate::space::Genotype;
 pub struct Snapshot {
     /// In epochs from the start.
     pub at: f64,
+    /// Wall clock, seconds since 1970.
+    pub time: f64,
     pub weights: Weights,
 }
 
@@ -60,7 +62,7 @@ impl Searching {
                         keep
                     });
                 }
-                self.alphas.push(Snapshot { at, weights: Weights::new(normal, reduction) });
+                self.alphas.push(Snapshot { at, time: event.time, weights: Weights::new(normal, reduction) });
             }
             Body::EpochEnded(epoch) => self.end_epoch(epoch),
             Body::CheckpointSaved { epoch, step, bytes } => self.checkpoint = Some((*epoch, *step, *bytes)),
@@ -151,6 +153,11 @@ impl Searching {
     /// The genotype of the latest epoch.
     pub fn genotype(&self) -> Option<&Genotype> {
         self.epochs.last().map(|e| &e.genotype)
+    }
+
+    /// The snapshot of a moment, in epochs from the start: the latest that is not after it.
+    pub fn snapshot(&self, at: f64) -> Option<&Snapshot> {
+        self.alphas.iter().rev().find(|s| s.at <= at + 1e-9)
     }
 
     /// The latest mixing weights, from whichever event told them last.

@@ -117,10 +117,9 @@ fn buys(pad: &mut Pad, scene: &Scene, cut: &Cut) {
     if !compact {
         let rest = inner.height().saturating_sub(y + 1);
         let w = inner.width();
-        inner.sub(0, y + 1, w, rest).prose(
-            "Memory is the predicted peak of the search; parameters and MACs (multiply-accumulates of one picture) are \
-             those of the supernet; genotypes are the pairs of cells that the space can express.",
-        );
+        let words = "Memory is the predicted peak of the search; parameters and MACs (multiply-accumulates of one \
+                     picture) are those of the supernet; genotypes are the pairs of cells that the space can express.";
+        inner.sub(0, y + 1, w, rest).prose_whole(words);
     }
 }
 

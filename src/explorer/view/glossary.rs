@@ -43,6 +43,7 @@ pub const fn of(context: Context) -> &'static [(&'static str, &'static str)] {
             ("accuracy", "of the supernet, in per cent of pictures"),
             ("weights", "softmax of the alphas over the kept operations of an edge, 0 to 1"),
             ("memory", "of this process over time, with the prediction as a dashed line; GiB = 1024³ bytes"),
+            ("device", "the GPU: share of the time it works, degrees Celsius, watts, bytes of this run and of others"),
             ("images/s", "training pictures a second through weight and architecture step together"),
             ("lr", "learning rate of the weights; gradient: its norm before clipping"),
             ("left", "time to go at the present rate, without warm-up and pauses; h:mm:ss"),

@@ -3,6 +3,7 @@
 mod cell;
 mod compare;
 mod curve;
+mod curves;
 mod cut;
 mod dialogue;
 mod frame;

@@ -24,11 +24,11 @@ pub fn draw(pad: &mut Pad, scene: &Scene) {
     }
     let (dim, plain) = (inner.theme.dim(), inner.theme.plain());
     let w = inner.width();
-    let name = 24.min(w / 3);
+    let name = if w < 90 { 20.min(w / 3) } else { 24 };
     let head = ["state", "age", "best", "kept", "data"];
     // Room for `waiting for a cut`, if there is any.
-    let state = if w >= 90 { 18 } else { 11 };
-    let at = [2, 3 + state, 17 + state, 23 + state, 31 + state].map(|x| name + x);
+    let state = if w >= 76 { 18 } else { 11 };
+    let at = [2, 3 + state, 14 + state, 20 + state, 27 + state].map(|x| name + x);
     inner.text(1, 0, "name", dim);
     for (i, (x, title)) in at.iter().zip(head).enumerate() {
         if matches!(i, 2 | 3) {

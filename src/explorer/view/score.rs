@@ -292,7 +292,7 @@ fn edge(pad: &mut Pad, scene: &Scene, ranking: &Ranking) {
                     _ if s.next.is_none() => "the best".into(),
                     _ => "—".into(),
                 };
-                removed.map_or(tie.clone(), |r| format!("{tie}, left in round {}", r + 1))
+                removed.map_or(tie.clone(), |r| format!("{tie}, out {}", r + 1))
             }
             (None, _) => String::new(),
         };

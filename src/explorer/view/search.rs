@@ -2,14 +2,14 @@
 
 use ratatui::style::{Modifier, Style};
 
+use super::curves::{accuracy, chart, loss, memory};
 use super::{Scene, maps, pairs};
-use crate::device::DeviceMeters;
 use crate::explorer::action::Action;
 use crate::explorer::draw::Pad;
 use crate::explorer::health;
-use crate::explorer::state::{Bucket, Series, Weights, chosen};
+use crate::explorer::state::{Bucket, Gpu, Weights, chosen};
 use crate::explorer::text;
-use crate::explorer::widgets::{Chart, Curve, Entry, Grid, bar};
+use crate::explorer::widgets::{Curve, Entry, Grid, bar, spark};
 use crate::space::{CellKind, Choice, INPUTS, Operation, Place};
 
 /// ```text
@@ -58,150 +58,9 @@ pub fn draw(pad: &mut Pad, scene: &Scene) {
     genotype(&mut pad.sub(x + half + 2, y, right - half - 2, lower), scene);
 }
 
-/// First and last epoch in view: all of the search, or the latest part of what there is.
-fn window(scene: &Scene) -> (f64, f64) {
-    let epochs = scene.state.search.setup.as_ref().map_or(1, |s| s.epochs).max(1) as f64;
-    if scene.ui.zoom == 0 {
-        return (0.0, epochs);
-    }
-    let to = scene.state.search.train_loss.span().map_or(epochs, |s| s.1).max(1e-3);
-    let width = to / f64::from(1u32 << scene.ui.zoom.min(16));
-    (to - width, to)
-}
-
-fn chart(
-    pad: &mut Pad,
-    scene: &Scene,
-    curves: &[Curve],
-    log: bool,
-    y_text: &dyn Fn(f64) -> String,
-    include: Option<(f64, f64)>,
-) {
-    Chart {
-        curves,
-        x: window(scene),
-        levels: &[],
-        cursor: scene.ui.inspect,
-        band: &[],
-        marks: &[],
-        gutter: GUTTER,
-        include,
-        log,
-        markers: if pad.theme.ascii { crate::explorer::theme::Markers::Ascii } else { scene.ui.markers },
-        y_text,
-        x_text: &|v| if v == 0.0 { "0".into() } else { format!("epoch {}", text::significant(v, 3)) },
-    }
-    .draw(pad);
-}
-
-/// Room for `7.48 GiB`.
-const GUTTER: u16 = 8;
-
-/// `train 0.523  valid 0.611`, each in the colour of its line.
-fn legend(pad: &mut Pad, parts: &[(&str, char, Option<String>)]) {
-    let mut x = pad.width().saturating_sub(1);
-    for (i, (name, glyph, value)) in parts.iter().enumerate().rev() {
-        let style = pad.theme.series(i);
-        let mark = if pad.theme.ascii { *glyph } else { '●' };
-        let text = format!(" {mark} {name} {} ", value.clone().unwrap_or_else(|| "—".into()));
-        if text::width(&text) + 8 > x {
-            break;
-        }
-        x = pad.right(x, 0, &text, style);
-    }
-}
-
-/// The latest value, or that at the time cursor.
-fn at_cursor(scene: &Scene, series: &Series) -> Option<f64> {
-    match scene.ui.inspect {
-        None => series.last().map(|(_, v)| v),
-        Some(at) => {
-            series.buckets().iter().rev().find(|b| b.from <= at + 1e-9).or(series.buckets().first()).map(Bucket::mean)
-        }
-    }
-}
-
-fn loss(pad: &mut Pad, scene: &Scene) {
-    let search = &scene.state.search;
-    let title = if scene.ui.log_scale { "loss (log)" } else { "loss" };
-    let _ = pad.panel(title, "", false);
-    let value = |s: &Series| at_cursor(scene, s).map(|v| text::significant(v, 3));
-    legend(pad, &[("train", '*', value(&search.train_loss)), ("valid", 'o', value(&search.valid_loss))]);
-    let (w, h) = (pad.width(), pad.height());
-    let mut inner = pad.sub(0, 1, w, h.saturating_sub(1));
-    let curves = [
-        Curve { points: search.train_loss.buckets(), style: inner.theme.series(0), glyph: '*' },
-        Curve { points: search.valid_loss.buckets(), style: inner.theme.series(1), glyph: 'o' },
-    ];
-    chart(&mut inner, scene, &curves, scene.ui.log_scale, &|v| text::significant(v, 3), None);
-}
-
-fn accuracy(pad: &mut Pad, scene: &Scene) {
-    let search = &scene.state.search;
-    let _ = pad.panel("accuracy", "", false);
-    let percent = |v: f64| format!("{:.1} %", v * 100.0);
-    let valid: Vec<Bucket> = search
-        .epochs
-        .iter()
-        .map(|e| (e.epoch as f64 + 1.0, e.valid_accuracy))
-        .filter(|(_, v)| v.is_finite())
-        .map(|(x, v)| Bucket { from: x, to: x, low: v, high: v, sum: v, count: 1 })
-        .collect();
-    let train_now = at_cursor(scene, &search.train_accuracy).map(percent);
-    let valid_now = valid.iter().rev().find(|b| scene.ui.inspect.is_none_or(|at| b.from <= at)).map(|b| percent(b.sum));
-    legend(pad, &[("train", '*', train_now), ("valid", 'o', valid_now)]);
-    let (w, h) = (pad.width(), pad.height());
-    let mut inner = pad.sub(0, 1, w, h.saturating_sub(1));
-    let curves = [
-        Curve { points: search.train_accuracy.buckets(), style: inner.theme.series(0), glyph: '*' },
-        Curve { points: &valid, style: inner.theme.series(1), glyph: 'o' },
-    ];
-    chart(&mut inner, scene, &curves, false, &|v| format!("{:.0} %", v * 100.0), None);
-}
-
-fn memory(pad: &mut Pad, scene: &Scene) {
-    let state = scene.state;
-    let used = state.memory.last().map(|(_, v)| text::bytes(v as u64));
-    let predicted = state.search.setup.as_ref().map(|s| s.predicted_bytes);
-    let _ = pad.panel("memory", &state.device.as_ref().map_or(String::new(), gpu), false);
-    legend(pad, &[("used", '*', used), ("predicted", '-', predicted.map(text::bytes))]);
-    let (w, h) = (pad.width(), pad.height());
-    let mut inner = pad.sub(0, 1, w, h.saturating_sub(1));
-    let curves = [Curve { points: state.memory.buckets(), style: inner.theme.series(0), glyph: '*' }];
-    let span = state.memory.span().unwrap_or((0.0, 1.0));
-    let level: Vec<_> = predicted.map(|p| (p as f64, inner.theme.series(1))).into_iter().collect();
-    Chart {
-        curves: &curves,
-        x: (0.0, span.1.max(1.0)),
-        levels: &level,
-        cursor: None,
-        band: &[],
-        marks: &[],
-        gutter: GUTTER,
-        include: Some((0.0, 0.0)),
-        log: false,
-        markers: if inner.theme.ascii { crate::explorer::theme::Markers::Ascii } else { scene.ui.markers },
-        y_text: &|v| text::bytes(v.max(0.0) as u64),
-        x_text: &text::duration,
-    }
-    .draw(&mut inner);
-}
-
-/// `GPU 97 %, 64 °C, 312 W, others 2.1 GiB`; what it does not tell is left out.
-fn gpu(meters: &DeviceMeters) -> String {
-    let parts = [
-        meters.busy.map(|b| format!("{:.0} %", 100.0 * b)),
-        meters.temperature.map(|t| format!("{t:.0} °C")),
-        meters.watts.map(|w| format!("{w:.0} W")),
-        meters.others_bytes.filter(|b| *b > 0).map(|b| format!("others {}", text::bytes(b))),
-    ];
-    let told: Vec<String> = parts.into_iter().flatten().collect();
-    if told.is_empty() { "GPU".into() } else { format!("GPU {}", told.join(", ")) }
-}
-
 fn weights(pad: &mut Pad, scene: &Scene) {
     let search = &scene.state.search;
-    let snapshot = scene.ui.inspect.and_then(|at| search.alphas.iter().rev().find(|s| s.at <= at + 1e-9));
+    let snapshot = scene.ui.inspect.and_then(|at| search.snapshot(at));
     let Some(weights) = snapshot.map(|s| s.weights.clone()).or_else(|| search.weights()) else {
         let mut inner = pad.panel("mixing weights", "", false);
         inner.prose("The softmax of the alphas will appear with the first step.");
@@ -305,6 +164,11 @@ fn progress(pad: &mut Pad, scene: &Scene) {
         let took = state.stages[crate::run::event::Stage::Search as usize].seconds;
         rows.push(("took", format!("{} · {rate}", took.map_or_else(|| "—".into(), text::duration))));
     }
+    if let Some(gpu) = &state.gpu {
+        let (works, memory) = device(gpu);
+        rows.extend(works.map(|works| ("GPU", works)));
+        rows.push(("memory", memory));
+    }
     let best = search
         .best_accuracy()
         .map_or_else(|| "after the first epoch".into(), |a| format!("{:.1} % of validation", a * 100.0));
@@ -338,6 +202,23 @@ fn progress(pad: &mut Pad, scene: &Scene) {
     }
     let h = inner.height();
     pairs(&mut inner.sub(0, y, w, h.saturating_sub(y)), &rows);
+}
+
+/// What the GPU tells: work, heat, power; and memory.
+fn device(gpu: &Gpu) -> (Option<String>, String) {
+    let told = &gpu.latest;
+    let mut parts = Vec::new();
+    if let Some(busy) = told.busy {
+        let recent: Vec<f64> = gpu.busy.buckets().iter().map(Bucket::mean).collect();
+        let recent = spark(&recent[recent.len().saturating_sub(8)..], 8);
+        parts.push(format!("{:.0} % busy {recent}", busy * 100.0));
+    }
+    parts.extend(told.temperature.map(|t| format!("{t:.0} °C")));
+    parts.extend(told.watts.map(|w| format!("{w:.0} W")));
+    let memory = format!("{} of {}", text::bytes(told.used_bytes), text::bytes(told.total_bytes));
+    let others =
+        told.others_bytes.filter(|b| *b > 0).map_or_else(String::new, |b| format!(" · others {}", text::bytes(b)));
+    ((!parts.is_empty()).then(|| parts.join(" · ")), memory + &others)
 }
 
 fn choice(c: &Choice) -> String {
@@ -397,23 +278,5 @@ fn genotype(pad: &mut Pad, scene: &Scene) {
             }
             y += 1;
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_gpu_tells_what_it_knows() {
-        let full = DeviceMeters {
-            busy: Some(0.97),
-            temperature: Some(64.2),
-            watts: Some(311.6),
-            others_bytes: Some(3 << 30),
-            ..DeviceMeters::default()
-        };
-        assert_eq!(gpu(&full), "GPU 97 %, 64 °C, 312 W, others 3.00 GiB");
-        assert_eq!(gpu(&DeviceMeters::default()), "GPU");
     }
 }

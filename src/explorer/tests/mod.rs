@@ -1,5 +1,7 @@
 //! Every screen of a run at every point, at every size; keys pressed at random.
 
+mod screens;
+
 use std::sync::OnceLock;
 
 use rand::{RngExt, SeedableRng};
@@ -185,6 +187,53 @@ fn the_search_is_charted() {
 }
 
 #[test]
+fn a_gpu_tells_of_itself() {
+    use crate::device::DeviceMeters;
+    use crate::run::event::{Body, VERSION};
+    let mut events = fixture::journal(Until::Searching, 1);
+    let last = events.last().unwrap().clone();
+    for i in 0..10 {
+        let told = DeviceMeters {
+            used_bytes: 9 << 30,
+            total_bytes: 80 << 30,
+            others_bytes: Some(2 << 30),
+            busy: Some(0.8 + 0.01 * f64::from(i)),
+            temperature: Some(64.0),
+            watts: Some(231.4),
+            ..DeviceMeters::default()
+        };
+        let (seq, time) = (last.seq + 1 + u64::from(i as u32), last.time + f64::from(i));
+        events.push(Event { v: VERSION, seq, time, body: Body::Device(told) });
+    }
+    let mut state = State::from_events(&events);
+    let mut ui = Ui::new(Markers::Braille);
+    ui.tab = Tab::Search;
+    let shown = |state: &State| lines(&paint(state, &ui, &theme(ColorDepth::True), (200, 60))).join("\n");
+    let text = shown(&state);
+    has(&text, &["89 % busy", "64 °C", "231 W", "9.00 GiB of 80.0 GiB", "others 2.00 GiB", "memory of the GPU"]);
+    // What is not told is not there.
+    let gpu = &mut state.gpu.as_mut().unwrap().latest;
+    (gpu.busy, gpu.temperature, gpu.watts, gpu.others_bytes) = (None, None, None, None);
+    let text = shown(&state);
+    assert!(!text.contains("busy") && !text.contains("°C") && !text.contains(" W ") && !text.contains("others"));
+}
+
+#[test]
+fn the_time_cursor_stands_in_every_chart() {
+    let state = State::from_events(&fixture::journal(Until::Done, 1));
+    let mut ui = Ui::new(Markers::Braille);
+    (ui.tab, ui.edge_lines) = (Tab::Search, true);
+    let columns = |ui: &Ui| {
+        let text = lines(&paint(&state, ui, &theme(ColorDepth::True), (120, 40)));
+        text.iter().filter(|l| l.contains('┆')).count()
+    };
+    assert_eq!(columns(&ui), 0);
+    ui.inspect = Some(1.4);
+    // Loss, accuracy, memory at the left, one below the other, all of their rows; weights beside the first two.
+    assert!(columns(&ui) >= 26, "{}", columns(&ui));
+}
+
+#[test]
 fn both_cells_are_drawn() {
     let small = screen(Until::Done, Tab::Cell, (80, 24));
     has(
@@ -204,7 +253,7 @@ fn both_cells_are_drawn() {
 
 #[test]
 fn log_runs_and_the_first_screen() {
-    has(&screen(Until::Done, Tab::Log, (80, 24)), &["epoch 4: train loss", "done", "newest at the bottom"]);
+    has(&screen(Until::Done, Tab::Log, (80, 24)), &["epoch 4: loss", "done", "newest at the bottom"]);
     has(&screen(Until::Done, Tab::Runs, (80, 24)), &["No runs yet"]);
     let first = screen(Until::Nothing, Tab::Score, (80, 24));
     has(&first, &["scores every operation", "searches what is left", "enter", "the demo", "no runs yet"]);

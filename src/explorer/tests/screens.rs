@@ -1,0 +1,164 @@
+//! Screens as text, kept in `snapshots/`, so that whoever changes one sees what has changed: `INSTA_UPDATE=always cargo
+//! test --lib screens` writes them anew, and the difference is to be looked at.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+
+use super::{lines, theme};
+use crate::explorer::compare::Side;
+use crate::explorer::fixture::{self, Until};
+use crate::explorer::forecast::{Forecast, Level};
+use crate::explorer::keymap::Keymap;
+use crate::explorer::runs::Row;
+use crate::explorer::state::{Size, State};
+use crate::explorer::theme::{ColorDepth, Markers};
+use crate::explorer::ui::{Hits, Layout, Menu, Overlay, Tab, Ui};
+use crate::explorer::view::{self, Scene};
+use crate::run::RunFolder;
+use crate::run::config::Config;
+use crate::space::Mask;
+
+const SMALL: (u16, u16) = (80, 24);
+const LARGE: (u16, u16) = (120, 40);
+const HUGE: (u16, u16) = (200, 60);
+
+/// Made up, so that the pictures do not change with the count of memory.
+fn forecast() -> Forecast {
+    let level = |i: u64| Level {
+        gone: (1 + i) as f64 / 8.0,
+        bytes: (6700 - 900 * i) << 20,
+        random: ((6700 - 950 * i) << 20, (6700 - 600 * i) << 20),
+    };
+    Forecast { levels: (0..7).map(level).collect() }
+}
+
+fn runs(now: f64) -> Vec<Row> {
+    let dir = tempfile::tempdir().unwrap();
+    let folder = RunFolder::create(dir.path(), Some("r"), "x", &Config::default()).unwrap();
+    let row = |name: &str, status: &str, kept, accuracy, age| Row {
+        folder: folder.clone(),
+        name: name.into(),
+        status: status.into(),
+        has_engine: status != "done",
+        can_go_on: false,
+        data: "Fashion-MNIST subset (embedded)".into(),
+        kept,
+        accuracy,
+        last: now - age,
+    };
+    vec![
+        row("fashion-7f3a", "epoch 3 of 4", Some(112), Some(0.72), 0.0),
+        row("fashion-7f3a-random", "queued", None, None, 12.0),
+        row("cifar10-01d5", "waiting for a cut", Some(112), None, 400.0),
+        row("cifar10-9e11", "done", Some(56), Some(0.8312), 90_000.0),
+    ]
+}
+
+fn picture(until: Until, size: (u16, u16), change: impl FnOnce(&mut Ui)) -> String {
+    let state = State::from_events(&fixture::journal(until, 1));
+    let mut ui = Ui::new(Markers::Braille);
+    ui.follow(&state);
+    change(&mut ui);
+    let (forecast, rows) = (forecast(), runs(state.now));
+    ui.runs_total = rows.len();
+    let side = |name: &str, seed, xi| {
+        let mut config = Config { seed, ..Config::default() };
+        config.cut.xi = xi;
+        let state = State::from_events(&fixture::journal(Until::Done, seed));
+        Side { name: name.into(), state, config: Some(config) }
+    };
+    let sides = [side("fashion-7f3a", 1, 0.5), side("fashion-02bb", 2, 0.625)];
+    let run = state.run.as_ref();
+    let sizes = state.cut.cut.as_ref().map(|c| (Size::of(&Mask::FULL, run), Size::of(&c.mask, run)));
+    let scene = Scene {
+        state: &state,
+        ui: &ui,
+        runs: &rows,
+        keymap: &Keymap::defaults(),
+        sides: &sides,
+        forecast: state.score.ended.as_ref().map(|_| &forecast),
+        hits: &Hits::default(),
+        folder: "runs",
+        now: state.now,
+        sizes,
+    };
+    let mut buffer = Buffer::empty(Rect::new(0, 0, size.0, size.1));
+    view::draw(&mut buffer, &scene, &theme(ColorDepth::True));
+    lines(&buffer).join("\n")
+}
+
+/// Times of day are those of whoever looks.
+fn timeless(text: &str) -> String {
+    let is_time = |part: &str| {
+        part.len() == 8
+            && part.bytes().enumerate().all(|(i, b)| match i {
+                2 | 5 => b == b':',
+                _ => b.is_ascii_digit(),
+            })
+    };
+    let line = |line: &str| {
+        let parts: Vec<&str> = line.split(' ').map(|part| if is_time(part) { "hh:mm:ss" } else { part }).collect();
+        parts.join(" ")
+    };
+    text.lines().map(line).collect::<Vec<_>>().join("\n")
+}
+
+fn keep(name: &str, text: &str) {
+    let mut settings = insta::Settings::clone_current();
+    settings.set_snapshot_path("snapshots");
+    settings.set_prepend_module_to_snapshot(false);
+    settings.set_omit_expression(true);
+    settings.bind(|| insta::assert_snapshot!(name, text));
+}
+
+fn stage(name: &str, until: Until, sizes: &[(u16, u16)], change: impl Fn(&mut Ui)) {
+    for size in sizes {
+        keep(&format!("{name}-{}x{}", size.0, size.1), &timeless(&picture(until, *size, &change)));
+    }
+}
+
+#[test]
+fn screens_of_the_stages() {
+    const ALL: &[(u16, u16)] = &[SMALL, LARGE, HUGE];
+    stage("score", Until::Scoring, ALL, |_| {});
+    stage("cut", Until::Proposed, ALL, |_| {});
+    stage("search", Until::Searching, ALL, |_| {});
+    stage("cell", Until::Done, ALL, |_| {});
+    stage("cell", Until::Done, &[(100, 30)], |_| {});
+}
+
+#[test]
+fn screens_beside_the_stages() {
+    const TWO: &[(u16, u16)] = &[SMALL, LARGE];
+    stage("start", Until::Nothing, TWO, |_| {});
+    stage("score-list", Until::Done, TWO, |ui| (ui.tab, ui.layout) = (Tab::Score, Layout::List));
+    stage("score-scatter", Until::Done, TWO, |ui| {
+        (ui.tab, ui.layout, ui.function) = (Tab::Score, Layout::Scatter, Some(0));
+    });
+    stage("search-cursor", Until::Done, TWO, |ui| {
+        (ui.tab, ui.edge_lines, ui.inspect) = (Tab::Search, true, Some(1.4));
+    });
+    stage("runs", Until::Searching, TWO, |ui| ui.tab = Tab::Runs);
+    stage("log", Until::Done, TWO, |ui| ui.tab = Tab::Log);
+    stage("compare", Until::Done, TWO, |ui| (ui.tab, ui.comparing) = (Tab::Runs, Some(0)));
+    stage("least", Until::Searching, &[(40, 12), (10, 5)], |_| {});
+}
+
+#[test]
+fn screens_with_a_dialogue() {
+    const ONE: &[(u16, u16)] = &[SMALL];
+    let over = |name: &str, until, overlay: Overlay| {
+        stage(name, until, ONE, |ui| {
+            ui.about = "cifar10-9e11".into();
+            ui.overlay = Some(overlay.clone());
+        });
+    };
+    let menu = |menu| Overlay::Menu { menu, cursor: 0 };
+    over("help", Until::Proposed, Overlay::Help { scroll: 0 });
+    over("warnings", Until::Searching, Overlay::Warnings { scroll: 0 });
+    over("palette", Until::Proposed, Overlay::Palette { typed: "wh".into(), cursor: 1 });
+    over("confirm", Until::Proposed, menu(Menu::Confirm));
+    over("controls", Until::Proposed, menu(Menu::Controls));
+    over("quit", Until::Searching, menu(Menu::Quit));
+    over("delete", Until::Searching, menu(Menu::Delete));
+}
