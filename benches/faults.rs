@@ -18,7 +18,7 @@ mod table {
     use std::path::Path;
     use std::time::Instant;
 
-    use crate::faults::{Essence, Told, disk, files, kills};
+    use crate::faults::{Essence, Told, disk, files, kills, queue};
     use rand::SeedableRng;
     use rand_chacha::ChaCha8Rng;
 
@@ -28,7 +28,7 @@ mod table {
         ChaCha8Rng::seed_from_u64(11)
     }
 
-    const FAULTS: [(&str, Fault); 17] = [
+    const FAULTS: [(&str, Fault); 20] = [
         ("SIGKILL of the engine", |runs, whole| Some(kills::engine(runs, whole, 20, &mut rng()))),
         ("SIGKILL of watchers in the shell", |runs, whole| Some(kills::watchers(runs, whole, false))),
         ("SIGKILL of the explorer, twice", |runs, whole| {
@@ -37,11 +37,14 @@ mod table {
         }),
         ("signals that ask to leave", |runs, whole| Some(kills::signals(runs, whole))),
         ("no memory left", |runs, whole| Some(kills::memory(runs, whole))),
+        ("out-of-memory kill in a control group", |runs, whole| kills::out_of_memory(runs, whole)),
         ("two engines at once", |runs, _| Some(kills::two(runs, 50))),
         ("a watcher that is slow, or a closed pipe", |runs, whole| Some(kills::pipes(runs, whole))),
         ("limit on the size of files", |runs, whole| Some(disk::limited(runs, whole))),
+        ("folder that may not be written for a while", |runs, whole| disk::forbidden(runs, whole)),
         ("full disk", |runs, whole| disk::full(&runs.join("small"), whole)),
         ("read-only disk", |runs, whole| disk::read_only(&runs.join("ro"), whole)),
+        ("runs that follow one another", |runs, _| Some(queue::turns(runs))),
         ("flipped bit in the newest checkpoint", |runs, whole| Some(files::flipped(runs, whole, 100, &mut rng()))),
         ("clock set back an hour", |runs, whole| Some(files::clock(runs, whole))),
         ("folder copied", |runs, whole| Some(files::copied(runs, &runs.join("elsewhere"), whole))),

@@ -14,12 +14,21 @@ fn good(told: faults::Told) {
     }
 }
 
+/// What not every machine can do.
+fn possible(told: Option<faults::Told>) {
+    match told {
+        Some(told) => good(told),
+        None => println!("skipped: not possible here"),
+    }
+}
+
 #[test]
 fn engines_that_are_killed() {
     let dir = tempfile::tempdir().unwrap();
     let (_, whole) = faults::whole(dir.path());
     good(kills::engine(dir.path(), &whole, 8, &mut ChaCha8Rng::seed_from_u64(1)));
     good(kills::memory(dir.path(), &whole));
+    possible(kills::out_of_memory(dir.path(), &whole));
     good(kills::signals(dir.path(), &whole));
 }
 
@@ -56,4 +65,5 @@ fn a_disk_without_room_is_waited_for() {
     let dir = tempfile::tempdir().unwrap();
     let (_, whole) = faults::whole(dir.path());
     good(disk::limited(dir.path(), &whole));
+    possible(disk::forbidden(dir.path(), &whole));
 }

@@ -15,7 +15,9 @@ use rustix::process::{Pid, Signal};
 use zonas::explorer::{Engines, Options, Settings};
 use zonas::run::RunFolder;
 use zonas::run::config::Config;
+use zonas::run::event::*;
 use zonas::run::lock::Liveness;
+use zonas::space::{CellKind, Mask, published};
 
 const SIZE: (u16, u16) = (100, 30);
 
@@ -24,12 +26,41 @@ fn finished(runs: &Path, name: &str) {
     let folder = runs.join(name);
     std::fs::create_dir_all(&folder).unwrap();
     std::fs::write(folder.join("config.toml"), Config::default().to_toml()).unwrap();
-    let lines = [
-        r#"{"v":1,"seq":0,"time":1.0,"event":"stage_started","stage":"score"}"#,
-        r#"{"v":1,"seq":1,"time":2.0,"event":"log","level":"info","text":"nearly done"}"#,
-        r#"{"v":1,"seq":2,"time":3.0,"event":"run_ended","outcome":"done","detail":""}"#,
+    let genotype = published::find("DARTS_V2").unwrap().genotype;
+    let started = RunStarted {
+        run: name.into(),
+        program: "zonas".into(),
+        seed: 1,
+        device: "cpu".into(),
+        threads: 1,
+        total_bytes: None,
+        data: DataSummary {
+            name: "pictures".into(),
+            train: 10,
+            test: 10,
+            height: 8,
+            width: 8,
+            channels: 1,
+            class_names: Vec::new(),
+        },
+        classes: 10,
+        channels: 4,
+        cells: CellKind::published_layout(4),
+        batch: 4,
+        space: Mask::NO_NONE,
+        budget_bytes: None,
+    };
+    let bodies = [
+        Body::RunStarted(started),
+        Body::StageStarted { stage: Stage::Score },
+        Body::Log { level: Level::Info, text: "nearly done".into() },
+        Body::Found { genotype, parameters: 3_349_342, macs: 528_000_000 },
+        Body::RunEnded { outcome: Outcome::Done, detail: String::new() },
     ];
-    std::fs::write(folder.join("events.jsonl"), lines.join("\n") + "\n").unwrap();
+    let line =
+        |(seq, body)| serde_json::to_string(&Event { v: VERSION, seq, time: 1.0 + seq as f64, body }).unwrap() + "\n";
+    let text: String = (0..).zip(bodies).map(line).collect();
+    std::fs::write(folder.join("events.jsonl"), text).unwrap();
 }
 
 fn zonas(runs: &Path, arguments: &[&str]) -> Command {
@@ -444,6 +475,27 @@ fn the_mouse_clicks_and_is_given_back() {
     terminal.until("the mouse to be taken", |t| t.mouse());
     terminal.keys("q");
     terminal.left();
+    let mut terminal = Terminal::start(zonas(runs.path(), &["open", "finished", "--no-mouse"]), SIZE);
+    terminal.shows("help");
+    assert!(!terminal.mouse());
+    terminal.keys("q");
+    terminal.left();
+}
+
+#[test]
+fn copying_or_the_reason_why_not() {
+    let runs = tempfile::tempdir().unwrap();
+    let asks = |t: &Terminal| t.raw().windows(7).any(|w| w == b"\x1b]52;c;");
+    for (term, words, copies) in
+        [("xterm-256color", "copied, if this terminal takes OSC 52", true), ("linux", "has no clipboard", false)]
+    {
+        let mut terminal = opened(runs.path(), &[("TERM", term)]);
+        terminal.keys("4y");
+        terminal.shows(words);
+        assert_eq!(asks(&terminal), copies, "{term}");
+        terminal.keys("q");
+        terminal.left();
+    }
 }
 
 #[test]

@@ -63,6 +63,9 @@ begin "filter" "A=1" ""; key 6 /; key d o n e Enter; shows 'with'; key q; left
 begin "mouse off and on" "A=1" ""; key M; sleep 0.2
 [ "$($tmux display -p -t t '#{mouse_any_flag}')" = 0 ] || bad "the mouse is still taken"
 key M; sleep 0.3; key q; left
+begin "copying" "A=1" ""; key 4; sleep 0.3; key y; shows 'copied into tmux' || bad "nothing said of copying"
+$tmux show-buffer 2>/dev/null | grep -q 'Genotype(normal' || bad "tmux has not got it"
+key q; left
 begin "SIGTERM" "A=1" ""; kill -TERM "$(pid)"; left
 begin "SIGHUP" "A=1" ""; kill -HUP "$(pid)"; left
 begin "SIGINT" "A=1" ""; kill -INT "$(pid)"; left

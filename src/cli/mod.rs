@@ -76,6 +76,8 @@ struct Closed;
 struct Arguments {
     #[command(flatten)]
     place: Place,
+    #[command(flatten)]
+    look: open::Look,
     #[command(subcommand)]
     command: Option<Command>,
 }
@@ -170,8 +172,14 @@ pub fn main() -> ExitCode {
             return ExitCode::from(code.code());
         }
     };
+    let flag = arguments.look.flag().filter(|_| arguments.command.is_some());
     let result = match arguments.command {
-        None => open::without_command(&arguments.place),
+        Some(_) if flag.is_some() => {
+            let flag = flag.unwrap_or_default();
+            Err(Usage(format!("{flag} is for the explorer: give it to `open`, `attach` or `replay`, after the word"))
+                .into())
+        }
+        None => open::without_command(&arguments.place, &arguments.look),
         Some(Command::Run(a)) => run::run(&arguments.place, &a),
         Some(Command::Open(a)) => open::open(&arguments.place, &a),
         Some(Command::Attach(a)) => open::attach(&arguments.place, &a),

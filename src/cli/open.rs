@@ -12,16 +12,44 @@ use crate::explorer::{self, Engines, Options, Tab, text};
 use crate::run::RunFolder;
 use crate::run::report::Report;
 
+/// How the explorer looks and listens.
 #[derive(Args, Debug)]
-pub struct OpenArguments {
-    /// Name of a run, or the path of its folder.
-    run: String,
+pub struct Look {
     /// Only ASCII characters, whatever the locale says.
     #[arg(long)]
     ascii: bool,
     /// Colours, whatever the environment says.
     #[arg(long, value_enum)]
     color: Option<Depth>,
+    /// Leave the mouse to the terminal, so that text can be selected.
+    #[arg(long)]
+    no_mouse: bool,
+}
+
+impl Look {
+    /// # Errors
+    /// Settings of the person's own that are wrong.
+    fn options(&self, runs: PathBuf) -> eyre::Result<Options> {
+        let mut settings = settings()?;
+        if self.no_mouse {
+            settings.mouse = Some(false);
+        }
+        Ok(Options { ascii: self.ascii, depth: self.color.map(Depth::depth), ..Options::new(runs, settings) })
+    }
+
+    /// The flag that was given, if any was.
+    pub fn flag(&self) -> Option<&'static str> {
+        let given = [(self.ascii, "--ascii"), (self.color.is_some(), "--color"), (self.no_mouse, "--no-mouse")];
+        given.into_iter().find(|(given, _)| *given).map(|(_, flag)| flag)
+    }
+}
+
+#[derive(Args, Debug)]
+pub struct OpenArguments {
+    /// Name of a run, or the path of its folder.
+    run: String,
+    #[command(flatten)]
+    look: Look,
     /// Screen to begin with.
     #[arg(long, value_enum)]
     screen: Option<Screen>,
@@ -109,8 +137,8 @@ impl OpenArguments {
     fn folder(&self, place: &Place) -> eyre::Result<(RunFolder, Options)> {
         let runs = place.folder()?;
         let folder = RunFolder::open(&runs, &self.run)?;
-        let (depth, tab) = (self.color.map(Depth::depth), self.screen.map(Screen::tab));
-        Ok((folder, Options { ascii: self.ascii, depth, tab, ..Options::new(runs, settings()?) }))
+        let tab = self.screen.map(Screen::tab);
+        Ok((folder, Options { tab, ..self.look.options(runs)? }))
     }
 }
 
@@ -186,12 +214,12 @@ pub fn attach(place: &Place, a: &OpenArguments) -> eyre::Result<Exit> {
 }
 
 /// `zonas` by itself.
-pub fn without_command(place: &Place) -> eyre::Result<Exit> {
+pub fn without_command(place: &Place, look: &Look) -> eyre::Result<Exit> {
     if !has_terminal() {
         Output::stdout().line("no terminal: running the demo as text (the explorer opens where there is one)")?;
         return run::run(place, &RunArguments::demo());
     }
     let runs = place.folder()?;
-    let options = Options::new(runs.clone(), settings()?);
+    let options = look.options(runs.clone())?;
     Ok(ended(explorer::start(&options, Box::new(Processes { runs }))?))
 }

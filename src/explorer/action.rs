@@ -239,7 +239,7 @@ pub const ACTIONS: &[Spec] = &[
     spec(Action::Abort, "abort", "abort", "Stop at once; asks first.", &["x"], LIVE, Some(14)),
     spec(Action::Checkpoint, "checkpoint", "checkpoint", "Save a checkpoint now.", &["c"], &[Search], Some(12)),
 
-    spec(Action::Copy, "copy", "copy", "Copy the genotype as Python text (through the terminal, OSC 52).", &["y"], &[Cell], Some(1)),
+    spec(Action::Copy, "copy", "copy", "Copy the genotype as Python text (by OSC 52, or through tmux).", &["y"], &[Cell], Some(1)),
     spec(Action::Export, "export", "export", "Write the genotype and figures into the run's folder.", &["e"], &[Cell], Some(2)),
 
     spec(Action::Open, "open", "open", "Open the run under the cursor.", &["enter"], &[Runs], Some(0)),

@@ -36,6 +36,44 @@ pub fn limited(runs: &Path, whole: &Essence) -> Told {
     compare("limited", whole, &essence(&folder)).map(|()| "waited with a reason, went on, the run equal".into())
 }
 
+/// Folders that may not be written any more, in the middle of a run, and later may again. `None` where an administrator
+/// can't be kept from writing.
+pub fn forbidden(runs: &Path, whole: &Essence) -> Option<Told> {
+    use std::os::unix::fs::PermissionsExt;
+    // Nothing is forbidden to an administrator, but what is taken from the engine's own powers.
+    let weak: &[&str] = match rustix::process::geteuid().is_root() {
+        true => &["setpriv", "--bounding-set=-dac_override,-dac_read_search"],
+        false => &[],
+    };
+    if !weak.is_empty() && !Command::new(weak[0]).args([weak[1], "true"]).status().is_ok_and(|s| s.success()) {
+        return None;
+    }
+    let folder = create(runs, "forbidden", &config());
+    let mut engine = Engine::by(weak, &folder, &["--confirm", "automatic"]);
+    wait_for(&folder, &mut engine, is_step);
+    let allow = |mode| {
+        for path in [folder.file(zonas::run::CHECKPOINTS), folder.path().to_path_buf()] {
+            std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+        }
+    };
+    allow(0o500);
+    until("the pause", || engine.is_over() || waits(&folder, "Permission denied"));
+    let early = engine.is_over();
+    let good = Checkpoint::load(&folder);
+    allow(0o700);
+    if early {
+        return Some(Err(format!("the engine did not wait: {:?}", report(&folder).standing)));
+    }
+    if !matches!(good, Ok(Some(_))) {
+        return Some(Err("no good state was kept".into()));
+    }
+    if engine.wait().code() != Some(0) {
+        return Some(Err(format!("{:?}", report(&folder).standing)));
+    }
+    let told = "waited with a reason, went on when it was allowed again, the run equal";
+    Some(compare("forbidden", whole, &essence(&folder)).map(|()| told.into()))
+}
+
 /// A file system of its own, in memory; needs a machine's administrator.
 pub struct Small(std::path::PathBuf);
 

@@ -208,3 +208,70 @@ pub fn signals(runs: &Path, whole: &Essence) -> Told {
     compare("signals", whole, &essence(&folder))
         .map(|()| "SIGTERM, SIGUSR1, SIGINT: 75 each; SIGHUP: nothing; the run equal".into())
 }
+
+/// A control group for memory below this process's own; removed when this is dropped.
+struct Group {
+    path: std::path::PathBuf,
+    limit: &'static str,
+    usage: &'static str,
+}
+
+impl Group {
+    fn make() -> Option<Group> {
+        let own = std::fs::read_to_string("/proc/self/cgroup").ok()?;
+        let name = format!("zonas-test-{}", std::process::id());
+        let mut found = own.lines().filter_map(|line| {
+            let mut parts = line.splitn(3, ':').skip(1);
+            let (controllers, path) = (parts.next()?, parts.next()?.trim_start_matches('/'));
+            let (root, limit, usage) = match controllers {
+                "" => ("/sys/fs/cgroup", "memory.max", "memory.current"),
+                c if c.split(',').any(|c| c == "memory") => {
+                    ("/sys/fs/cgroup/memory", "memory.limit_in_bytes", "memory.usage_in_bytes")
+                }
+                _ => return None,
+            };
+            Some(Group { path: Path::new(root).join(path).join(&name), limit, usage })
+        });
+        found.find(|g| std::fs::create_dir(&g.path).is_ok() && g.path.join(g.limit).exists())
+    }
+
+    fn usage(&self) -> Option<u64> {
+        std::fs::read_to_string(self.path.join(self.usage)).ok()?.trim().parse().ok()
+    }
+
+    fn limit(&self, bytes: u64) -> bool {
+        std::fs::write(self.path.join(self.limit), bytes.to_string()).is_ok()
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir(&self.path);
+    }
+}
+
+/// The system kills the engine for want of memory, in a control group. `None` where there are none to be had.
+pub fn out_of_memory(runs: &Path, whole: &Essence) -> Option<Told> {
+    let group = Group::make()?;
+    let enter = format!("echo $$ > {}/cgroup.procs && exec \"$0\" \"$@\"", group.path.display());
+    let folder = create(runs, "group", &config());
+    let mut engine = Engine::by(&["sh", "-c", &enter], &folder, &["--confirm", "automatic"]);
+    // While it scores it has planned its memory and has not taken it yet.
+    wait_for(&folder, &mut engine, |b| matches!(b, Body::Score { .. }));
+    let usage = group.usage()?;
+    if usage == 0 || !group.limit(usage + (128 << 10)) {
+        return None;
+    }
+    let status = engine.wait();
+    let killed = std::os::unix::process::ExitStatusExt::signal(&status) == Some(9);
+    let standing = report(&folder).standing;
+    if !killed || standing.word() != "crashed" {
+        return Some(Err(format!("ended with {status}, told as {standing:?}")));
+    }
+    let code = finish(&folder);
+    if code != 0 {
+        return Some(Err(format!("taken up again it ended with {code}")));
+    }
+    let told = "killed by the system, told as crashed; taken up again the run equal";
+    Some(compare("group", whole, &essence(&folder)).map(|()| told.into()))
+}

@@ -56,9 +56,15 @@ impl Engine {
     }
 
     pub fn with(folder: &RunFolder, arguments: &[&str]) -> Engine {
+        Engine::by(&[], folder, arguments)
+    }
+
+    /// Started by another program, which takes the command as its last arguments.
+    pub fn by(starter: &[&str], folder: &RunFolder, arguments: &[&str]) -> Engine {
         let log = std::fs::OpenOptions::new().create(true).append(true).open(folder.file(zonas::run::LOG)).unwrap();
-        let child = Command::new(env!("CARGO_BIN_EXE_zonas"))
-            .arg("engine")
+        let mut words = starter.iter().copied().chain([env!("CARGO_BIN_EXE_zonas"), "engine"]);
+        let child = Command::new(words.next().unwrap())
+            .args(words)
             .arg(folder.path())
             .args(arguments)
             .stdin(Stdio::null())
