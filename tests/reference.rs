@@ -367,16 +367,21 @@ fn at_every_level(levels: &[Level], check: impl Fn()) {
     }
 }
 
-#[test]
-fn agrees_with_the_reference() {
+/// The large reference file, if there is one; says so if not.
+fn large() -> Option<PathBuf> {
     let path = std::env::var_os("ZONAS_REFERENCE").map(PathBuf::from).or_else(|| {
         let shared = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/reference/darts_reference.safetensors");
         shared.exists().then_some(shared)
     });
-    let Some(path) = path else {
+    if path.is_none() {
         println!("skipped: no reference file; set ZONAS_REFERENCE to one");
-        return;
-    };
+    }
+    path
+}
+
+#[test]
+fn agrees_with_the_reference() {
+    let Some(path) = large() else { return };
     // Without fused multiply-add, the large file's unrolled step has a ReLU on the other side of its kink.
     at_every_level(&[Level::Avx2, Level::Avx512, Level::Neon], || all(&Reference::read(&path)));
 }
@@ -397,6 +402,16 @@ fn an_imitated_gpu_agrees_with_the_small_reference() {
         return;
     }
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/small_reference.safetensors");
+    let mut r = Reference::read(&path);
+    r.gpu = Some(gpu::Shim::new(gpu::Build::Fast, 1));
+    all(&r);
+}
+
+/// The same with the large file.
+#[test]
+#[ignore = "takes minutes"]
+fn an_imitated_gpu_agrees_with_the_reference() {
+    let Some(path) = large().filter(|_| gpu::available()) else { return };
     let mut r = Reference::read(&path);
     r.gpu = Some(gpu::Shim::new(gpu::Build::Fast, 1));
     all(&r);

@@ -1,13 +1,14 @@
 use std::time::Instant;
 
-use candle_core::{Device, Tensor};
+use candle_core::Tensor;
 use clap::Args;
 use color_eyre::eyre;
 
 use super::{Exit, Output};
-use crate::device::{self, Meter};
+use crate::device::{self, Choice, Device, Meter};
 use crate::engine::score::{Evaluator, NetworkEvaluator, Proxy};
 use crate::explorer::text;
+use crate::kernels::gpu::{self, Gpu};
 use crate::kernels::{self, matrix};
 use crate::nn::{Init, NnError, Policy, Supernet, SupernetConfig, Workload};
 use crate::oneshot::{Batch, Searcher, Settings};
@@ -29,6 +30,9 @@ pub struct BenchArguments {
     /// Steps to measure.
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..=1000))]
     steps: u16,
+    /// Where to compute.
+    #[arg(long, value_name = "cpu|cuda[:N]", default_value = "cpu")]
+    device: Choice,
     /// Threads; 0 takes one per core.
     #[arg(long, default_value_t = 0)]
     threads: usize,
@@ -69,17 +73,22 @@ fn median(mut values: Vec<f64>) -> f64 {
 fn batch(images: usize) -> Result<Batch, NnError> {
     let labels: Vec<u32> = (0..images as u32).map(|i| i % 10).collect();
     Ok(Batch {
-        images: Tensor::randn(0f32, 1.0, (images, SIDE, SIDE, 3), &Device::Cpu)?,
-        labels: Tensor::from_vec(labels, images, &Device::Cpu)?,
+        images: Tensor::randn(0f32, 1.0, (images, SIDE, SIDE, 3), &candle_core::Device::Cpu)?,
+        labels: Tensor::from_vec(labels, images, &candle_core::Device::Cpu)?,
     })
 }
 
-/// Seconds of a search step, and the peak over what was there before.
-fn step(config: &SupernetConfig, images: usize, steps: usize) -> Result<(f64, Option<u64>), NnError> {
+/// Where a measurement runs.
+struct Place {
+    device: Device,
+    /// Its kernels, where it is a GPU.
+    gpu: Option<Gpu>,
+}
+
+/// Seconds of a search step.
+fn step(config: &SupernetConfig, images: usize, steps: usize, gpu: Option<Gpu>) -> Result<f64, NnError> {
     let batch = batch(images)?;
-    device::reset_peak();
-    let meter = Meter::begin();
-    let mut net = Supernet::new(config)?;
+    let mut net = Supernet::new(config)?.on(gpu);
     net.initialise(Init::Default, 2)?;
     let settings = Settings::published(1);
     let mut searcher = Searcher::new(net, settings, 2)?;
@@ -90,11 +99,11 @@ fn step(config: &SupernetConfig, images: usize, steps: usize) -> Result<(f64, Op
         searcher.step(&batch, Some(&batch), 0.025)?;
         seconds.push(start.elapsed().as_secs_f64());
     }
-    Ok((median(seconds), meter.peak_over_start()))
+    Ok(median(seconds))
 }
 
 /// Networks per second in a leave-one-out round of the default ranking functions on the default proxy network.
-fn scoring_rate(threads: usize) -> eyre::Result<f64> {
+fn scoring_rate(threads: usize, gpu: Option<Gpu>) -> eyre::Result<f64> {
     let defaults = crate::run::config::Config::default().score;
     let functions = defaults.functions.iter().map(|n| proxies::by_name(n)).collect::<Result<Vec<_>, _>>()?;
     let proxy = Proxy {
@@ -105,7 +114,7 @@ fn scoring_rate(threads: usize) -> eyre::Result<f64> {
     };
     let pictures = batch(defaults.batch)?;
     let draw = |n| Draw::new(pictures.images.clone(), pictures.labels.clone(), 2, n);
-    let mut evaluator = NetworkEvaluator::new(proxy, functions, 2, threads, draw);
+    let mut evaluator = NetworkEvaluator::new(proxy, functions, 2, threads, draw).on(gpu);
     let mask = Mask::NO_NONE;
     let places: Vec<_> = mask.places().collect();
     evaluator.baseline(&mask, 0)?;
@@ -133,34 +142,46 @@ fn measure(a: &BenchArguments, threads: usize) -> eyre::Result<Exit> {
     };
     let network = Network { channels: usize::from(a.channels), cells: usize::from(a.cells), ..Network::PUBLISHED };
     let limit = arithmetic_limit(threads);
-    let rate = scoring_rate(threads)?;
+    let (device, _) = Device::choose(a.device)?;
+    let place = Place { gpu: gpu::on(&device)?, device };
+    let rate = scoring_rate(threads, place.gpu.clone())?;
     let mut rows = Vec::new();
     for policy in [Policy::Keep, Policy::Recompute] {
         let config = config(policy);
         let work = Workload { images, height: SIDE, width: SIDE, second_order: false, threads };
-        let predicted = config.search_footprint(&work).bytes();
-        let (seconds, peak) = step(&config, images, steps)?;
+        let predicted = match &place.gpu {
+            Some(_) => config.gpu_footprints(&work)(policy),
+            None => config.search_footprint(&work).bytes(),
+        };
+        device::reset_peak();
+        let meter = Meter::on(&place.device);
+        let seconds = step(&config, images, steps, place.gpu.clone())?;
+        let peak = meter.peak_over_start();
         // Forward and two backward passes (of inputs, of weights): the architecture step takes two of them, the weight step
         // three. Work done again under `recompute` is no gain and does not count.
         let forward = crate::space::count::supernet(&config.mask, &config.layout, &network)?.macs;
         let macs = 5.0 * forward as f64 * images as f64;
-        rows.push((policy, seconds, peak, predicted, macs / seconds / limit));
+        let share = place.gpu.is_none().then_some(macs / seconds / limit);
+        rows.push((policy, seconds, peak, predicted, 1e-12 * macs / seconds, share));
     }
     let mut out = Output::stdout();
     if a.json {
         let rows: Vec<_> = rows
             .iter()
-            .map(|(policy, seconds, peak, predicted, share)| {
+            .map(|(policy, seconds, peak, predicted, _, share)| {
                 serde_json::json!({"policy": policy.to_string(), "step_seconds": seconds, "peak_bytes": peak,
                     "predicted_bytes": predicted, "share_of_limit": share})
             })
             .collect();
         out.json(&serde_json::json!({
-            "program": concat!("zonas ", env!("CARGO_PKG_VERSION")), "vectors": kernels::level().name(),
+            "program": concat!("zonas ", env!("CARGO_PKG_VERSION")), "device": place.device.label(), "vectors": kernels::level().name(),
             "threads": threads, "channels": a.channels, "cells": a.cells, "batch": a.batch,
             "limit_flop_per_second": 2.0 * limit, "scores_per_second": rate, "steps": rows,
         }))?;
         return Ok(Exit::Done);
+    }
+    if let Device::Cuda(card) = &place.device {
+        out.line(&card.label())?;
     }
     out.line(&format!(
         "{} threads, {}; {:.0} GFLOP/s in small matrix products",
@@ -169,11 +190,17 @@ fn measure(a: &BenchArguments, threads: usize) -> eyre::Result<Exit> {
         2e-9 * limit
     ))?;
     out.line(&format!("scoring      {rate:.0} networks/s (the default proxy network and ranking functions, 32x32x3)"))?;
-    for (policy, seconds, peak, predicted, share) in rows {
+    for (policy, seconds, peak, predicted, rate, share) in rows {
         let peak = peak.map_or("not available".into(), text::bytes);
+        let share = share
+            .map_or(format!("{:.2} TFLOP/s", 2.0 * rate), |s| format!("{:.0} % of the arithmetic limit", 100.0 * s));
         out.line(&format!(
-            "{:<12} {seconds:.3} s a step ({} channels, {} cells, batch {}); peak {peak}, predicted {}; {:.0} % of the arithmetic limit",
-            policy.to_string(), a.channels, a.cells, a.batch, text::bytes(predicted), 100.0 * share
+            "{:<12} {seconds:.3} s a step ({} channels, {} cells, batch {}); peak {peak}, predicted {}; {share}",
+            policy.to_string(),
+            a.channels,
+            a.cells,
+            a.batch,
+            text::bytes(predicted)
         ))?;
     }
     Ok(Exit::Done)

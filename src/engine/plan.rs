@@ -104,7 +104,13 @@ impl Planner {
     /// For a search on this device.
     #[must_use]
     pub fn on(self, device: &Device) -> Planner {
-        Planner { gpu: matches!(device, Device::Cuda(_)), ..self }
+        self.on_gpu(matches!(device, Device::Cuda(_)))
+    }
+
+    /// For a search on a GPU, or on the CPU.
+    #[must_use]
+    pub fn on_gpu(self, gpu: bool) -> Planner {
+        Planner { gpu, ..self }
     }
 
     pub fn budget(&self) -> Option<u64> {

@@ -50,7 +50,8 @@ impl Basis {
     fn bytes(&self, mask: Mask) -> u64 {
         let (run, data) = (&self.run, &self.run.data);
         let shape = DataShape { classes: run.classes, channels: data.channels, height: data.height, width: data.width };
-        Planner::new(&self.config, shape, run.budget_bytes, run.threads).plan(mask).bytes
+        let planner = Planner::new(&self.config, shape, run.budget_bytes, run.threads);
+        planner.on_gpu(run.device.starts_with("cuda")).plan(mask).bytes
     }
 
     pub fn forecast(&self) -> Forecast {
