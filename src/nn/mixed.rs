@@ -11,7 +11,7 @@ use crate::space::{CellKind, Operation, Place};
 
 /// The operations of one edge, with weights in one flat vector.
 pub struct MixedOperation {
-    edge: Edge,
+    pub(super) edge: Edge,
     layout: BlockLayout,
     channels: usize,
     stride: usize,

@@ -24,6 +24,7 @@ mod project;
 mod separable;
 mod stem;
 mod supernet;
+mod timing;
 mod weights;
 
 pub use init::Init;
@@ -33,6 +34,7 @@ pub use mixed::{MixedGradients, MixedOperation};
 pub use mixing::Mixing;
 pub use norm::Norm;
 pub use supernet::{Pass, Supernet, SupernetConfig};
+pub use timing::{EdgeTimes, Passes, timed_images};
 
 /// What a cell keeps for its backward pass. Results are the same bit for bit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

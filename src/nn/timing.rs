@@ -1,0 +1,242 @@
+//! What every operation of an edge costs on this machine, timed at each size of map that a network has.
+
+use std::time::{Duration, Instant};
+
+use serde::{Deserialize, Serialize};
+
+use super::cell::CellSizes;
+use super::edge::{Geometry, Gradients};
+use super::layout::{CellPlan, CellShape};
+use super::mixed::MixedOperation;
+use super::norm::{Norm, NormPass};
+use super::parallel::unfilled;
+use super::{NnError, Policy, SupernetConfig, Workload};
+use crate::random;
+use crate::space::{Edge, Mask, OPERATIONS, Operation};
+
+/// Seconds of an edge's passes: forward, backward without and with the gradients of the weights.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Passes {
+    pub forward: f64,
+    pub backward: f64,
+    pub backward_with_weights: f64,
+}
+
+impl Passes {
+    fn each(self, other: Passes, f: impl Fn(f64, f64) -> f64) -> Passes {
+        Passes {
+            forward: f(self.forward, other.forward),
+            backward: f(self.backward, other.backward),
+            backward_with_weights: f(self.backward_with_weights, other.backward_with_weights),
+        }
+    }
+
+    fn add(self, other: Passes) -> Passes {
+        self.each(other, |a, b| a + b)
+    }
+
+    fn times(self, factor: f64) -> Passes {
+        self.each(self, |a, _| factor * a)
+    }
+}
+
+/// Size of an edge's input map and its stride.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Size {
+    height: usize,
+    width: usize,
+    channels: usize,
+    stride: usize,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct Timed {
+    size: Size,
+    /// Each operation alone on an edge.
+    alone: [Passes; OPERATIONS],
+    /// All of them on one edge.
+    together: Passes,
+}
+
+impl Timed {
+    fn add(self, other: Timed) -> Timed {
+        let mut alone = self.alone;
+        alone.iter_mut().zip(other.alone).for_each(|(a, b)| *a = a.add(b));
+        Timed { alone, together: self.together.add(other.together), ..self }
+    }
+
+    fn times(self, factor: f64) -> Timed {
+        Timed { alone: self.alone.map(|a| a.times(factor)), together: self.together.times(factor), ..self }
+    }
+
+    /// An edge with these operations: their sum, less what many share (the edge's input is read and padded once), which
+    /// grows with their number up to what was timed.
+    fn edge(&self, operations: &[Operation]) -> Passes {
+        let sum = |of: &[Operation]| of.iter().fold(Passes::default(), |s, o| s.add(self.alone[o.index()]));
+        let (own, all) = (sum(operations), sum(&WORKING));
+        let part = (operations.len().saturating_sub(1)) as f64 / (WORKING.len() - 1) as f64;
+        let kept = self.together.each(all, |t, a| 1.0 - part * (1.0 - t / a.max(f64::MIN_POSITIVE)));
+        own.each(kept, |a, b| a * b)
+    }
+}
+
+/// Every operation that does something.
+const WORKING: [Operation; OPERATIONS - 1] = [
+    Operation::MaxPool3x3,
+    Operation::AvgPool3x3,
+    Operation::SkipConnect,
+    Operation::SepConv3x3,
+    Operation::SepConv5x5,
+    Operation::DilConv3x3,
+    Operation::DilConv5x5,
+];
+
+/// The operations of a network's edges, timed on `images` pictures.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct EdgeTimes {
+    pub images: usize,
+    timed: Vec<Timed>,
+}
+
+/// Bytes of the largest map that is timed: enough to leave the second cache, as a search does.
+const MAP_BYTES: usize = 1 << 20;
+
+/// How many pictures of a search are timed: fewer than its batch where maps are large.
+pub fn timed_images(config: &SupernetConfig, work: &Workload) -> usize {
+    let map = work.height * work.width * config.channels * size_of::<f32>();
+    (MAP_BYTES / map.max(1)).clamp(1, work.images.max(1))
+}
+
+/// The cells of a network with the sizes of their inputs.
+fn plans(config: &SupernetConfig, work: &Workload) -> Vec<(CellPlan, CellSizes)> {
+    let stem = config.stem_multiplier * config.channels;
+    let (mut older, mut last) = ((work.height, work.width), (work.height, work.width));
+    CellShape::stack(config.channels, stem, &config.layout)
+        .into_iter()
+        .enumerate()
+        .map(|(i, shape)| {
+            let plan = CellPlan::new(i, shape, &config.mask);
+            let sizes = CellSizes { images: work.images, inputs: [older, last] };
+            (older, last) = (last, plan.output_size(&sizes));
+            (plan, sizes)
+        })
+        .collect()
+}
+
+impl EdgeTimes {
+    /// Times all operations at all sizes that occur, again and again until `time` has passed, twice at least.
+    pub fn measure(config: &SupernetConfig, work: &Workload, time: Duration) -> EdgeTimes {
+        let images = timed_images(config, work);
+        let mut sizes: Vec<Size> = Vec::new();
+        for (plan, of) in plans(&SupernetConfig { mask: Mask::FULL, ..config.clone() }, work) {
+            for g in Edge::all().map(|e| plan.geometry(&of, e)) {
+                let size = Size { height: g.height, width: g.width, channels: g.channels, stride: g.stride };
+                if !sizes.contains(&size) {
+                    sizes.push(size);
+                }
+            }
+        }
+        let cases: Vec<Case> = sizes.iter().map(|s| Case::new(*s, images)).collect();
+        let start = Instant::now();
+        let round = || -> Vec<Timed> { cases.iter().map(Case::time).collect() };
+        // The first round finds cold caches and takes its memory fresh.
+        round();
+        let mut timed = round();
+        let mut rounds = 1.0;
+        while start.elapsed() < time {
+            timed = timed.into_iter().zip(round()).map(|(sum, one)| sum.add(one)).collect();
+            rounds += 1.0;
+        }
+        // The mean, not the least: a step is the sum of a great many such parts, with whatever else the machine does.
+        let timed = timed.into_iter().map(|t| t.times(1.0 / rounds)).collect();
+        EdgeTimes { images, timed }
+    }
+
+    /// Seconds of all edges of a network for `work.images` pictures beyond those of the same network with identities alone;
+    /// a cell that computes again does so in each of its backward passes.
+    ///
+    /// # Errors
+    /// A network with sizes that were not timed.
+    pub fn beyond_identities(
+        &self,
+        config: &SupernetConfig,
+        work: &Workload,
+        policy: Policy,
+    ) -> Result<Passes, NnError> {
+        let mut total = Passes::default();
+        for (i, (plan, sizes)) in plans(config, work).into_iter().enumerate() {
+            for e in Edge::all() {
+                let g = plan.geometry(&sizes, e);
+                let size = Size { height: g.height, width: g.width, channels: g.channels, stride: g.stride };
+                let Some(timed) = self.timed.iter().find(|t| t.size == size) else {
+                    return Err(NnError::Config("the network has sizes of maps that were not timed".into()));
+                };
+                let kept: Vec<Operation> = plan.edges[e.index()].branches.iter().map(|b| b.operation).collect();
+                let mut edge = timed.edge(&kept);
+                if policy.of_cell(i) == Policy::Recompute {
+                    edge.backward += edge.forward;
+                    edge.backward_with_weights += edge.forward;
+                }
+                total = total.add(edge).add(timed.edge(&[Operation::SkipConnect]).times(-1.0));
+            }
+        }
+        Ok(total.times(work.images as f64 / self.images as f64))
+    }
+}
+
+/// One size of map with numbers to run on.
+struct Case {
+    size: Size,
+    geometry: Geometry,
+    x: Vec<f32>,
+    dy: Vec<f32>,
+}
+
+impl Case {
+    fn new(size: Size, images: usize) -> Case {
+        let Size { height, width, channels, stride } = size;
+        let geometry = Geometry { images, height, width, channels, stride };
+        let mut rng = random::stream(0, "timing");
+        // Any numbers that are neither equal nor tiny; a period that no size shares.
+        let period: Vec<f32> = (0..4093).map(|_| random::normal(&mut rng) as f32).collect();
+        let numbers = |len: usize| period.iter().copied().cycle().take(len).collect();
+        Case { size, geometry, x: numbers(images * geometry.input()), dy: numbers(images * geometry.output()) }
+    }
+
+    fn time(&self) -> Timed {
+        let together = self.edge(&WORKING);
+        let mut alone = [Passes::default(); OPERATIONS];
+        for o in WORKING {
+            alone[o.index()] = self.edge(&[o]);
+        }
+        Timed { size: self.size, alone, together }
+    }
+
+    fn edge(&self, operations: &[Operation]) -> Passes {
+        let (g, x) = (&self.geometry, &self.x);
+        let mixed = MixedOperation::new(operations, self.size.channels, self.size.stride);
+        let weights: Vec<f32> = self.x.iter().map(|v| 0.1 * v).cycle().take(mixed.len()).collect();
+        let mixing = [1.0 / OPERATIONS as f32; OPERATIONS];
+        let mut input = vec![0.0; x.len()];
+        // SAFETY: the only edge into the node writes all of it.
+        let mut node = unsafe { unfilled(g.images * g.output()) };
+        let mut norms = NormPass { norm: Norm::Batch, running: &[], seen: Vec::new() };
+        let start = Instant::now();
+        let mut states = mixed.edge.branches_forward(g, x, &weights, &mut norms);
+        mixed.edge.mix_into(g, x, &states, &mixing, &mut node, true);
+        let forward = start.elapsed().as_secs_f64();
+        mixed.edge.forget_cheap(&mut states);
+        let mut backward = |weights_wanted: bool| {
+            let mut gradient = vec![0.0; if weights_wanted { weights.len() } else { 0 }];
+            let mut to = Gradients {
+                input: &mut input,
+                weights: weights_wanted.then_some(&mut gradient[..]),
+                mixing: &mut [0.0; OPERATIONS],
+            };
+            let start = Instant::now();
+            mixed.edge.backward(g, x, &weights, &mixing, &states, &self.dy, &mut to);
+            start.elapsed().as_secs_f64()
+        };
+        Passes { forward, backward: backward(false), backward_with_weights: backward(true) }
+    }
+}
