@@ -129,6 +129,8 @@ impl Journal {
             source: "scores".into(),
             memory_bytes: 1 << 30,
             full_memory_bytes: 4 << 30,
+            step_seconds: Some(1.3),
+            full_step_seconds: Some(2.9),
             warnings: Vec::new(),
         };
         let mut events =

@@ -31,11 +31,13 @@ struct Row {
     /// What would be done under the budget.
     policy: String,
     bytes: u64,
+    /// Of a search step under that policy; absent where its parts were not timed.
+    step_seconds: Option<f64>,
     fits: bool,
 }
 
 fn row(planner: &Planner, what: &str, xi: Option<f64>, mask: Mask) -> Row {
-    let Plan { policy, bytes, fits } = planner.plan(mask);
+    let Plan { policy, step_seconds, bytes, fits } = planner.plan(mask);
     let of = planner.by_policy(mask);
     Row {
         what: what.into(),
@@ -45,6 +47,7 @@ fn row(planner: &Planner, what: &str, xi: Option<f64>, mask: Mask) -> Row {
         recompute_bytes: of(crate::nn::Policy::Recompute),
         policy: policy.to_string(),
         bytes,
+        step_seconds,
         fits,
     }
 }
@@ -59,6 +62,8 @@ pub fn run(place: &Place, a: &PredictArguments) -> eyre::Result<Exit> {
         None => (a.settings.config()?, Vec::new(), None),
     };
     let planner = crate::engine::plan::of_settings(&config)?;
+    let threads = crate::device::threads(config.device.threads);
+    let planner = rayon::ThreadPoolBuilder::new().num_threads(threads).build()?.install(|| planner.timed())?;
     let cutter = Cutter { space: config.space(), order, seed: config.seed };
     let mut rows = vec![row(&planner, "full space", None, Mask::FULL)];
     if let Some(mask) = confirmed {
@@ -76,16 +81,19 @@ pub fn run(place: &Place, a: &PredictArguments) -> eyre::Result<Exit> {
         return Ok(Exit::Done);
     }
     let budget = planner.budget().map_or("not known".into(), text::bytes);
-    out.line(&format!("predicted peak of the search over the idle process; it may take {budget}"))?;
     out.line(&format!(
-        "{:<16} {:>6} {:>5} {:>10} {:>10}  what would be done",
-        "cut", "ξ", "kept", "keep", "recompute"
+        "predicted peak of the search over the idle process, which may take {budget}, and time of a step on {threads} threads"
+    ))?;
+    out.line(&format!(
+        "{:<16} {:>6} {:>5} {:>10} {:>10} {:>9}  what would be done",
+        "cut", "ξ", "kept", "keep", "recompute", "a step"
     ))?;
     for r in &rows {
         let xi = r.xi.map_or(String::new(), |xi| format!("{xi}"));
         let (keep, recompute) = (text::bytes(r.keep_bytes), text::bytes(r.recompute_bytes));
         let done = if r.fits { format!("{}, {}", r.policy, text::bytes(r.bytes)) } else { "does not fit".into() };
-        out.line(&format!("{:<16} {xi:>6} {:>5} {keep:>10} {recompute:>10}  {done}", r.what, r.kept))?;
+        let step = r.step_seconds.map_or("n/a".into(), text::seconds);
+        out.line(&format!("{:<16} {xi:>6} {:>5} {keep:>10} {recompute:>10} {step:>9}  {done}", r.what, r.kept))?;
     }
     if !scored && confirmed.is_none() {
         out.line("cuts by scores need a run that has scored: --run RUN")?;

@@ -1,11 +1,11 @@
 //! The cut of a run: the automatic proposal, changes by hand, undo and redo, and the confirmation.
 
 use super::control::Control;
-use super::plan::Planner;
+use super::plan::{Plan, Planner};
 use super::setup::Setup;
 use super::{Confirm, EngineError, Past};
 use crate::run::command::{Body as Order, Command, Edit};
-use crate::run::event::{Body, Cut, Removal, Stage};
+use crate::run::event::{Body, Cut, Level, Removal, Stage};
 use crate::space::cut::{Change, Cutter, History, Proposal, Source, level_of};
 use crate::space::{CellKind, Edge, Mask, NODES, OPERATIONS, Operation, Place};
 
@@ -25,7 +25,7 @@ struct Cutting<'a> {
     /// Removals that were within noise.
     ties: Vec<Place>,
     history: History,
-    full_bytes: u64,
+    full: Plan,
     /// Proposals in the journal: a watcher's revision is one less.
     proposals: usize,
 }
@@ -42,7 +42,14 @@ pub(super) fn run(
         return Ok(Decision::Confirmed(cut.mask));
     }
     let clock = control.begin(Stage::Cut)?;
-    let mut cutting = Cutting::new(setup, order, past);
+    let planner = match setup.planner().timed() {
+        Ok(planner) => planner,
+        Err(e) => {
+            control.log(Level::Warning, format!("the seconds of a search step can't be predicted: {e}"))?;
+            setup.planner()
+        }
+    };
+    let mut cutting = Cutting::new(setup, planner, order, past);
     cutting.propose(control)?;
     loop {
         if confirm != Confirm::Wait {
@@ -78,9 +85,8 @@ pub(super) fn run(
 }
 
 impl<'a> Cutting<'a> {
-    fn new(setup: &'a Setup<'a>, order: &[Removal], past: &Past) -> Cutting<'a> {
+    fn new(setup: &'a Setup<'a>, planner: Planner, order: &[Removal], past: &Past) -> Cutting<'a> {
         let config = setup.config;
-        let planner = setup.planner();
         let cutter = Cutter { space: setup.space, order: order.iter().map(|r| r.place).collect(), seed: config.seed };
         let source = Source::by_name(&config.cut.source).unwrap_or(Source::Scores);
         let start = match &past.proposed {
@@ -92,7 +98,7 @@ impl<'a> Cutting<'a> {
             cutter,
             ties: order.iter().filter(|r| r.tie).map(|r| r.place).collect(),
             history: History::new(start),
-            full_bytes: planner.plan(Mask::FULL).bytes,
+            full: planner.plan(Mask::FULL),
             planner,
             proposals: past.proposals,
         }
@@ -133,7 +139,9 @@ impl<'a> Cutting<'a> {
             by_hand: self.cutter.by_hand(now),
             source: now.source.name().into(),
             memory_bytes: plan.bytes,
-            full_memory_bytes: self.full_bytes,
+            full_memory_bytes: self.full.bytes,
+            step_seconds: plan.step_seconds,
+            full_step_seconds: self.full.step_seconds,
             warnings,
         }
     }

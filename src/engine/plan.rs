@@ -6,7 +6,8 @@ use super::{EngineError, Past};
 use crate::data::{self, DataError, Dataset};
 use crate::device::{self, Choice, Device, NoGpu};
 use crate::kernels;
-use crate::nn::{Policy, SupernetConfig, Workload};
+use crate::nn::{NnError, Policy, SupernetConfig, Workload};
+use crate::oneshot::StepTimes;
 use crate::run::RunFolder;
 use crate::run::config::{Config, ConfigError};
 use crate::space::cut::{Cutter, Source, level_of};
@@ -28,9 +29,11 @@ impl DataShape {
 }
 
 /// How a search would run under a mask.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Plan {
     pub policy: Policy,
+    /// Predicted seconds of a search step, where its parts were timed.
+    pub step_seconds: Option<f64>,
     /// Predicted peak over the idle process.
     pub bytes: u64,
     /// Whether that is within the budget.
@@ -47,6 +50,7 @@ pub struct Planner {
     threads: usize,
     /// The search runs on a GPU: bytes are those of its memory.
     gpu: bool,
+    times: Option<Arc<StepTimes>>,
 }
 
 /// Part of what is free that stays free.
@@ -98,7 +102,7 @@ pub fn recorded(folder: &RunFolder) -> (Vec<Place>, Option<Mask>) {
 
 impl Planner {
     pub fn new(config: &Config, shape: DataShape, budget: Option<u64>, threads: usize) -> Planner {
-        Planner { config: config.clone(), shape, budget, threads, gpu: false }
+        Planner { config: config.clone(), shape, budget, threads, gpu: false, times: None }
     }
 
     /// For a search on this device.
@@ -111,6 +115,19 @@ impl Planner {
     #[must_use]
     pub fn on_gpu(self, gpu: bool) -> Planner {
         Planner { gpu, ..self }
+    }
+
+    /// Times the parts of a step on the threads that call it, in about a second, so that plans know the seconds of a step.
+    ///
+    /// # Errors
+    /// Those of building and running a network.
+    pub fn timed(self) -> Result<Planner, NnError> {
+        // Nothing on a GPU is worth knowing that the search would not tell at once.
+        if self.gpu {
+            return Ok(self);
+        }
+        let times = StepTimes::measure(&self.network(Mask::FULL, Policy::Keep), &self.work())?;
+        Ok(Planner { times: Some(Arc::new(times)), ..self })
     }
 
     pub fn budget(&self) -> Option<u64> {
@@ -131,6 +148,21 @@ impl Planner {
         }
     }
 
+    fn work(&self) -> Workload {
+        let (search, shape) = (&self.config.search, &self.shape);
+        Workload {
+            images: search.batch,
+            height: shape.height,
+            width: shape.width,
+            second_order: search.order == 2,
+            threads: self.threads,
+        }
+    }
+
+    fn step_seconds(&self, mask: Mask, policy: Policy) -> Option<f64> {
+        self.times.as_ref()?.step(&self.network(mask, policy), &self.work(), policy).ok()
+    }
+
     /// Predicted peak bytes over the idle process.
     pub fn bytes(&self, mask: Mask, policy: Policy) -> u64 {
         self.by_policy(mask)(policy)
@@ -138,14 +170,7 @@ impl Planner {
 
     /// The same for several policies.
     pub fn by_policy(&self, mask: Mask) -> impl Fn(Policy) -> u64 + use<> {
-        let (search, shape) = (&self.config.search, &self.shape);
-        let work = Workload {
-            images: search.batch,
-            height: shape.height,
-            width: shape.width,
-            second_order: search.order == 2,
-            threads: self.threads,
-        };
+        let (search, shape, work) = (&self.config.search, &self.shape, self.work());
         // Batches of both halves that are ready or in the making.
         let batch = search.batch * (shape.height * shape.width * shape.channels + 1) * size_of::<f32>();
         let batches = 2 * (self.config.data.prefetch + 2) * batch;
@@ -162,10 +187,15 @@ impl Planner {
     /// The setting's policy; where that is `auto`, the fastest that fits: all cells keep, or as few as possible, from the
     /// first, compute again.
     pub fn plan(&self, mask: Mask) -> Plan {
+        let plan = self.by_bytes(mask);
+        Plan { step_seconds: self.step_seconds(mask, plan.policy), ..plan }
+    }
+
+    fn by_bytes(&self, mask: Mask) -> Plan {
         let by_policy = self.by_policy(mask);
         let of = |policy| {
             let bytes = by_policy(policy);
-            Plan { policy, bytes, fits: self.budget.is_none_or(|b| bytes <= b) }
+            Plan { policy, step_seconds: None, bytes, fits: self.budget.is_none_or(|b| bytes <= b) }
         };
         match self.config.device.memory.as_str() {
             "keep" => of(Policy::Keep),
@@ -214,7 +244,7 @@ impl Planner {
         let with = |change: &dyn Fn(&mut Config)| {
             let mut other = self.clone();
             change(&mut other.config);
-            other.plan(mask).fits
+            other.by_bytes(mask).fits
         };
         let search = &self.config.search;
         let halves = |n: usize| std::iter::successors(Some(n / 2), |n| Some(n / 2)).take_while(|n| *n > 0);
@@ -226,7 +256,7 @@ impl Planner {
             ways.push(format!("search.batch = {n}"));
         }
         let cutter = Cutter { space: mask, order: Vec::new(), seed: 0 };
-        let fits = |xi: f64| self.plan(cutter.automatic(Source::Cheapest, xi)).fits;
+        let fits = |xi: f64| self.by_bytes(cutter.automatic(Source::Cheapest, xi)).fits;
         if let Some(xi) = (1..OPERATIONS).rev().map(level_of).find(|xi| fits(*xi)) {
             ways.push(format!("a cut of ξ ≥ {xi}"));
         }

@@ -69,7 +69,7 @@ pub(super) fn run(
                     "{e}; the search goes on from its last checkpoint with `{policy}`, which gives the same numbers"
                 );
                 control.log(Level::Warning, text)?;
-                plan = Plan { policy, bytes: planner.bytes(mask, policy), fits: plan.fits };
+                plan = Plan { policy, bytes: planner.bytes(mask, policy), ..plan };
             }
             other => break other?,
         }

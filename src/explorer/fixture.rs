@@ -224,6 +224,8 @@ impl Writer {
             source: "scores".into(),
             memory_bytes: 1_420 << 20,
             full_memory_bytes: 7_660 << 20,
+            step_seconds: Some(1.31),
+            full_step_seconds: Some(2.87),
             warnings: vec![],
         };
         self.emit(0.0, Body::CutProposed(cut.clone()));

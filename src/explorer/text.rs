@@ -137,6 +137,15 @@ pub fn duration(seconds: f64) -> String {
     }
 }
 
+/// A short time with three digits: `2.87 s`, `12.4 ms`; a long one as [`duration`] has it.
+pub fn seconds(seconds: f64) -> String {
+    match seconds {
+        s if (0.0..0.9995).contains(&s) => format!("{} ms", three(1000.0 * s)),
+        s if (0.0..59.5).contains(&s) => format!("{} s", three(s)),
+        s => duration(s),
+    }
+}
+
 /// How long ago: `now`, `5 min ago`, `3 h ago`, `12 d ago`.
 pub fn age(seconds: f64) -> String {
     match seconds {
@@ -256,6 +265,13 @@ pub fn change(from: f64, to: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn short_times_have_three_digits() {
+        let words = [2.8712, 0.0124, 0.9999, 12.04, 59.4, 75.0].map(seconds);
+        assert_eq!(words, ["2.87 s", "12.4 ms", "1.00 s", "12.0 s", "59.4 s", "1:15"]);
+        assert_eq!(seconds(f64::NAN), "—");
+    }
 
     #[test]
     fn nothing_that_a_terminal_obeys_comes_through() {

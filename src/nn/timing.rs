@@ -240,3 +240,72 @@ impl Case {
         Passes { forward, backward: backward(false), backward_with_weights: backward(true) }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::space::CellKind;
+
+    fn config(mask: Mask) -> SupernetConfig {
+        let layout = vec![CellKind::Normal, CellKind::Reduction];
+        SupernetConfig {
+            channels: 4,
+            classes: 10,
+            input_channels: 3,
+            layout,
+            stem_multiplier: 3,
+            mask,
+            policy: Policy::Keep,
+        }
+    }
+
+    const WORK: Workload = Workload { images: 6, height: 8, width: 8, second_order: false, threads: 1 };
+
+    /// Every operation takes its index in seconds forward, and together they take half of their sum.
+    fn times() -> EdgeTimes {
+        let mut times = EdgeTimes::measure(&config(Mask::FULL), &WORK, Duration::ZERO);
+        for t in &mut times.timed {
+            t.alone = std::array::from_fn(|i| Passes {
+                forward: i as f64,
+                backward: 2.0 * i as f64,
+                backward_with_weights: 3.0 * i as f64,
+            });
+            t.together = Passes { forward: 14.0, backward: 28.0, backward_with_weights: 42.0 };
+        }
+        times
+    }
+
+    #[test]
+    fn a_step_is_the_sum_of_its_edges() {
+        let times = times();
+        let seconds = |mask, policy| times.beyond_identities(&config(mask), &WORK, policy).unwrap();
+        let skip = Operation::SkipConnect.index() as f64;
+        // Two cells of 14 edges; the identities are part of the frame.
+        let all = seconds(Mask::FULL, Policy::Keep);
+        assert!((all.forward - 28.0 * (14.0 - skip)).abs() < 1e-9, "{all:?}");
+        assert!((all.backward_with_weights - 3.0 * all.forward).abs() < 1e-9);
+        let identities = seconds(Mask::uniform(&[Operation::SkipConnect]), Policy::Keep);
+        assert!(identities.forward.abs() < 1e-9, "{identities:?}");
+        let again = seconds(Mask::FULL, Policy::Recompute);
+        assert_eq!(again.forward, all.forward);
+        assert!((again.backward - all.backward - 28.0 * 14.0).abs() < 1e-9);
+        let one = Operation::DilConv5x5;
+        let alone = seconds(Mask::uniform(&[one]), Policy::Keep);
+        assert!((alone.forward - 28.0 * (one.index() as f64 - skip)).abs() < 1e-9);
+        let double =
+            times.beyond_identities(&config(Mask::FULL), &Workload { images: 12, ..WORK }, Policy::Keep).unwrap();
+        assert!((double.forward - 2.0 * all.forward).abs() < 1e-9);
+    }
+
+    #[test]
+    fn other_sizes_are_refused_and_what_was_timed_is_a_time() {
+        let times = EdgeTimes::measure(&config(Mask::FULL), &WORK, Duration::ZERO);
+        assert!(times.beyond_identities(&config(Mask::FULL), &Workload { height: 16, ..WORK }, Policy::Keep).is_err());
+        for t in &times.timed {
+            for p in t.alone.iter().filter(|p| **p != Passes::default()).chain([&t.together]) {
+                assert!(p.forward > 0.0 && p.backward > 0.0 && p.backward_with_weights > 0.0, "{t:?}");
+            }
+        }
+        assert_eq!(times.images, 6);
+    }
+}

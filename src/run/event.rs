@@ -299,6 +299,11 @@ pub struct Cut {
     /// Estimated peak bytes of the search with this mask and with the full space.
     pub memory_bytes: u64,
     pub full_memory_bytes: u64,
+    /// Predicted seconds of a search step with this mask and with the full space; absent where its parts were not timed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub step_seconds: Option<f64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub full_step_seconds: Option<f64>,
     pub warnings: Vec<String>,
 }
 

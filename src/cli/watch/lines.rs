@@ -41,8 +41,14 @@ pub fn lines(event: &Event) -> Vec<String> {
         Body::CutProposed(c) | Body::CutConfirmed(c) => {
             let word = if matches!(event.body, Body::CutConfirmed(_)) { "confirmed" } else { "proposed" };
             let hand = if c.by_hand.is_empty() { String::new() } else { format!(", {} by hand", c.by_hand.len()) };
+            let step = match (c.step_seconds, c.full_step_seconds) {
+                (Some(now), Some(full)) => {
+                    format!(", a search step {} instead of {}", text::seconds(now), text::seconds(full))
+                }
+                _ => String::new(),
+            };
             let mut all = vec![format!(
-                "cut {word}: ξ {} by {}{hand}, {} of 224 operations kept, predicted memory {} instead of {}",
+                "cut {word}: ξ {} by {}{hand}, {} of 224 operations kept, predicted memory {} instead of {}{step}",
                 c.xi,
                 c.source,
                 c.mask.count(),

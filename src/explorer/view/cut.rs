@@ -79,7 +79,7 @@ fn buys(pad: &mut Pad, scene: &Scene, cut: &Cut) {
     let compact = inner.height() < 7;
     let mut y = 0;
     let columns = [21, 31, 38];
-    if inner.height() >= 6 {
+    if inner.height() >= 7 {
         for (x, name) in columns.iter().zip(["full", "cut", ""]) {
             inner.right(*x, y, name, dim);
         }
@@ -100,6 +100,9 @@ fn buys(pad: &mut Pad, scene: &Scene, cut: &Cut) {
         text::bytes(cut.memory_bytes),
         text::change(cut.full_memory_bytes as f64, cut.memory_bytes as f64),
     );
+    if let (Some(full), Some(now)) = (cut.full_step_seconds, cut.step_seconds) {
+        row("a search step", text::seconds(full), text::seconds(now), text::change(full, now));
+    }
     if let Some((full, now)) = &scene.sizes {
         if let (Some(a), Some(b)) = (full.parameters, now.parameters) {
             row("parameters", text::count(a), text::count(b), text::change(a as f64, b as f64));

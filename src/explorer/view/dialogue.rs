@@ -202,6 +202,14 @@ fn question(scene: &Scene, menu: Menu) -> (String, Vec<String>) {
                     text::bytes(cut.full_memory_bytes),
                     text::change(cut.full_memory_bytes as f64, cut.memory_bytes as f64)
                 ));
+                if let (Some(full), Some(now)) = (cut.full_step_seconds, cut.step_seconds) {
+                    lines.push(format!(
+                        "A search step is predicted to take {} instead of {} ({}).",
+                        text::seconds(now),
+                        text::seconds(full),
+                        text::change(full, now)
+                    ));
+                }
                 if let Some((full, now)) = &scene.sizes {
                     lines.push(format!(
                         "It leaves {} of {} genotypes.",
