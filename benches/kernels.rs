@@ -42,11 +42,7 @@ fn cases() -> Vec<Case> {
         let pixels = side * side;
         let map = pixels * c;
         let mut add = |name: &str, per_number: usize, run: Box<dyn FnMut()>| {
-            cases.push(Case {
-                name: format!("{name} {side}x{side}x{c}"),
-                operations: (per_number * map) as u64,
-                run,
-            });
+            cases.push(Case { name: format!("{name} {side}x{side}x{c}"), operations: (per_number * map) as u64, run });
         };
         for (name, kernel, dilation) in [("3x3", 3, 1), ("5x5", 5, 1), ("dilated 5x5", 5, 2)] {
             let shape = Shape { height: side, width: side, channels: c, kernel, stride: 1, dilation };
@@ -58,7 +54,8 @@ fn cases() -> Vec<Case> {
             add(&format!("depthwise {name}"), 2 * taps, Box::new(forward));
             let mut gradient = vec![0.0; taps * c];
             let spread = numbers(shape.padded_len(reach));
-            let back = move || depthwise::add_weight_gradient(&shape, black_box(&padded), reach, &spread, &mut gradient);
+            let back =
+                move || depthwise::add_weight_gradient(&shape, black_box(&padded), reach, &spread, &mut gradient);
             add(&format!("weight gradient {name}"), 2 * taps, Box::new(back));
         }
         let (x, y, by_channel) = (numbers(map), numbers(map), numbers(c));
@@ -90,7 +87,11 @@ fn cases() -> Vec<Case> {
         let run = move || pool::max_backward(&shape, black_box(&a), &b, &mut out, &mut scratch);
         add("max pooling backward", 26, Box::new(run));
         let (a, mut out, mut scratch) = (x.clone(), x.clone(), pool::Scratch::default());
-        add("average pooling", 9, Box::new(move || pool::average_forward(&shape, black_box(&a), &mut out, &mut scratch)));
+        add(
+            "average pooling",
+            9,
+            Box::new(move || pool::average_forward(&shape, black_box(&a), &mut out, &mut scratch)),
+        );
         let (mut out, mut scratch) = (x, pool::Scratch::default());
         let run = move || pool::average_backward(&shape, black_box(&y), &mut out, &mut scratch);
         add("average pooling backward", 10, Box::new(run));

@@ -164,7 +164,21 @@ fn the_cut_says_what_it_buys() {
     for size in [(80, 24), (120, 40), (200, 60)] {
         let text = screen(Until::Proposed, Tab::Cut, size);
         has(&text, &["your turn", "■", "operations", "224", "memory", "7.48 GiB", "1.39 GiB", "−81 %"]);
-        has(&text, &["parameters", "MACs", "genotypes", "10¹⁸", "ξ 0.5", "by hand", "4 of 84 decisions", "proposed"]);
+        has(
+            &text,
+            &[
+                "a search step",
+                "2.87 s",
+                "−54 %",
+                "parameters",
+                "genotypes",
+                "10¹⁸",
+                "ξ 0.5",
+                "by hand",
+                "4 of 84 decisions",
+                "proposed",
+            ],
+        );
         has(&text, &["enter confirm", "[ ξ −", "] ξ +", "space keep/drop", "u undo"]);
     }
     has(&screen(Until::Searching, Tab::Cut, (80, 24)), &["confirmed"]);

@@ -76,7 +76,7 @@ fn buys(pad: &mut Pad, scene: &Scene, cut: &Cut) {
     let mut inner = pad.panel("what this cut buys", "", false);
     let (dim, plain) = (inner.theme.dim(), inner.theme.plain());
     let good = inner.theme.good();
-    let compact = inner.height() < 7;
+    let (compact, crowded) = (inner.height() < 8, inner.height() < 6);
     let mut y = 0;
     let columns = [21, 31, 38];
     if inner.height() >= 7 {
@@ -100,14 +100,16 @@ fn buys(pad: &mut Pad, scene: &Scene, cut: &Cut) {
         text::bytes(cut.memory_bytes),
         text::change(cut.full_memory_bytes as f64, cut.memory_bytes as f64),
     );
-    if let (Some(full), Some(now)) = (cut.full_step_seconds, cut.step_seconds) {
+    let step = cut.full_step_seconds.zip(cut.step_seconds);
+    if let Some((full, now)) = step {
         row("a search step", text::seconds(full), text::seconds(now), text::change(full, now));
     }
     if let Some((full, now)) = &scene.sizes {
         if let (Some(a), Some(b)) = (full.parameters, now.parameters) {
             row("parameters", text::count(a), text::count(b), text::change(a as f64, b as f64));
         }
-        if let (Some(a), Some(b)) = (full.macs, now.macs) {
+        // Where there is not room for both, the time says more.
+        if let (Some(a), Some(b), false) = (full.macs, now.macs, crowded && step.is_some()) {
             row("MACs", text::count(a), text::count(b), text::change(a as f64, b as f64));
         }
         row(
