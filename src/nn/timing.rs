@@ -14,10 +14,12 @@ use super::{NnError, Policy, SupernetConfig, Workload};
 use crate::random;
 use crate::space::{Edge, Mask, OPERATIONS, Operation};
 
-/// Seconds of an edge's passes: forward, backward without and with the gradients of the weights.
+/// Seconds of an edge's passes: forward, the part of it that a backward pass does again, backward without and with the
+/// gradients of the weights.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Passes {
     pub forward: f64,
+    pub again: f64,
     pub backward: f64,
     pub backward_with_weights: f64,
 }
@@ -26,6 +28,7 @@ impl Passes {
     fn each(self, other: Passes, f: impl Fn(f64, f64) -> f64) -> Passes {
         Passes {
             forward: f(self.forward, other.forward),
+            again: f(self.again, other.again),
             backward: f(self.backward, other.backward),
             backward_with_weights: f(self.backward_with_weights, other.backward_with_weights),
         }
@@ -174,8 +177,8 @@ impl EdgeTimes {
                 let kept: Vec<Operation> = plan.edges[e.index()].branches.iter().map(|b| b.operation).collect();
                 let mut edge = timed.edge(&kept);
                 if policy.of_cell(i) == Policy::Recompute {
-                    edge.backward += edge.forward;
-                    edge.backward_with_weights += edge.forward;
+                    edge.backward += edge.again;
+                    edge.backward_with_weights += edge.again;
                 }
                 total = total.add(edge).add(timed.edge(&[Operation::SkipConnect]).times(-1.0));
             }
@@ -223,6 +226,7 @@ impl Case {
         let mut norms = NormPass { norm: Norm::Batch, running: &[], seen: Vec::new() };
         let start = Instant::now();
         let mut states = mixed.edge.branches_forward(g, x, &weights, &mut norms);
+        let again = start.elapsed().as_secs_f64();
         mixed.edge.mix_into(g, x, &states, &mixing, &mut node, true);
         let forward = start.elapsed().as_secs_f64();
         mixed.edge.forget_cheap(&mut states);
@@ -237,7 +241,7 @@ impl Case {
             mixed.edge.backward(g, x, &weights, &mixing, &states, &self.dy, &mut to);
             start.elapsed().as_secs_f64()
         };
-        Passes { forward, backward: backward(false), backward_with_weights: backward(true) }
+        Passes { forward, again, backward: backward(false), backward_with_weights: backward(true) }
     }
 }
 
@@ -267,10 +271,11 @@ mod tests {
         for t in &mut times.timed {
             t.alone = std::array::from_fn(|i| Passes {
                 forward: i as f64,
+                again: i as f64,
                 backward: 2.0 * i as f64,
                 backward_with_weights: 3.0 * i as f64,
             });
-            t.together = Passes { forward: 14.0, backward: 28.0, backward_with_weights: 42.0 };
+            t.together = Passes { forward: 14.0, again: 14.0, backward: 28.0, backward_with_weights: 42.0 };
         }
         times
     }
@@ -303,7 +308,10 @@ mod tests {
         assert!(times.beyond_identities(&config(Mask::FULL), &Workload { height: 16, ..WORK }, Policy::Keep).is_err());
         for t in &times.timed {
             for p in t.alone.iter().filter(|p| **p != Passes::default()).chain([&t.together]) {
-                assert!(p.forward > 0.0 && p.backward > 0.0 && p.backward_with_weights > 0.0, "{t:?}");
+                assert!(
+                    p.forward > p.again && p.again >= 0.0 && p.backward > 0.0 && p.backward_with_weights > 0.0,
+                    "{t:?}"
+                );
             }
         }
         assert_eq!(times.images, 6);
