@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 """The search step, the evaluation pass and the leave-one-out round, here and in PyTorch, in turn on one machine.
 
-    benches/compare/run.sh [--rounds 3] [--only search,round] [--json FILE]
+    benches/compare/run.sh [--device cuda] [--rounds 3] [--only search,round] [--json FILE]
 
 Each measurement is a process of its own; both sides alternate, so that drift of the machine hits both. Time is the median
-step of a process; memory its high-water mark over its idle state. `busy` is the share of the machine that others used before
+step of a process; memory its high-water mark over its idle state, on a GPU that of each side's own pool of memory. `busy` is the share of the machine that others used before
 the round: above a few percent, don't believe the ratios.
 """
 import argparse
@@ -18,6 +18,19 @@ import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 HALF = "max_pool_3x3,avg_pool_3x3,skip_connect,sep_conv_3x3"
+
+
+def gpu_cases():
+    """The same for a GPU: PyTorch with cuDNN, as published and in its fastest form, with and without TF32."""
+    fastest = ["--channels-last", "--lean", "--skip-none"]
+    forms = {"published": [], "fastest": fastest, "with TF32": [*fastest, "--tf32"]}
+    for batch in (16, 64):
+        for name, keep in (("", []), (", 4 of 8 operations", ["--keep", HALF])):
+            ours = ["--batch", str(batch), *keep]
+            yield (f"search step, batch {batch}{name}", {"keep": ours, "recompute": [*ours, "--policy", "recompute"]},
+                   ["search", *ours], forms)
+    yield ("leave-one-out, C=16, 8 cells", {"": ["--what", "round", "--batch", "16", "--places", "14"]},
+           ["round", "--batch", "16", "--places", "14"], {"": []})
 
 
 def cases():
@@ -60,6 +73,7 @@ def one(command):
 def main():
     ap = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     ap.add_argument("--ours", required=True, help="the built `step` benchmark")
+    ap.add_argument("--device", default="cpu", help="cpu, cuda or cuda:N (PyTorch then runs on the GPU of that number)")
     ap.add_argument("--rounds", type=int, default=3)
     ap.add_argument("--threads", type=int, default=2)
     ap.add_argument("--only", default="", help="words that a case's name must have one of, comma-separated")
@@ -71,26 +85,39 @@ def main():
     wanted = [w for w in a.only.split(",") if w]
     with open("/proc/cpuinfo") as f:
         cpu = next((l.split(":", 1)[1].strip() for l in f if l.startswith("model name")), platform.processor())
-    machine = {"cpu": cpu, "cores": os.cpu_count(), "threads": a.threads, "system": platform.platform()}
+    cuda = a.device.startswith("cuda")
+    if cuda:
+        # Both sides then see this GPU alone.
+        os.environ.setdefault("CUDA_DEVICE_ORDER", "PCI_BUS_ID")
+        if ":" in a.device:
+            visible = os.environ.get("CUDA_VISIBLE_DEVICES", "")
+            n = a.device.split(":")[1]
+            os.environ["CUDA_VISIBLE_DEVICES"] = visible.split(",")[int(n)] if visible else n
+    here = ["--device", "cuda"] if cuda else []
+    machine = {"cpu": cpu, "cores": os.cpu_count(), "threads": a.threads, "system": platform.platform(), "device": a.device}
     print(f"{cpu}, {os.cpu_count()} cores, {a.threads} threads each side, {a.rounds} rounds in turn")
     head = f"{'case':<42}{'ours':<11}{'PyTorch':<11}{'s':>8}{'s':>9}{'faster':>8}{'(min, max)':>14}{'MiB':>8}{'MiB':>8}{'less':>7}{'busy':>6}"
     print(head)
     rows = []
-    for name, ours, theirs, forms in cases():
+    for name, ours, theirs, forms in gpu_cases() if cuda else cases():
         if wanted and not any(w in name for w in wanted):
             continue
-        steps = ["--steps", "3"] if "64" not in name else ["--steps", "2"]
+        steps = ["--steps", "20" if cuda else "2" if "64" in name else "3"]
+        if cuda and "leave" in name:
+            steps = ["--steps", "3"]
         found = {}
         busy = []
         for _ in range(a.rounds):
             for side, extra in [*(("ours", o) for o in ours), *(("torch", f) for f in forms)]:
                 busy.append(busy_share())
                 if side == "ours":
-                    r = one([a.ours, "--threads", str(a.threads), *steps, *fill(ours[extra])])
+                    r = one([a.ours, "--threads", str(a.threads), *steps, *here, *fill(ours[extra])])
+                    machine.update({k: r[k] for k in ("device", "driver") if k in r})
                     value = (r["median_s"], r["peak_over_idle_mib"])
                 else:
                     r = one([sys.executable, os.path.join(HERE, "torch_side.py"), *fill(theirs), *forms[extra],
-                             "--threads", str(a.threads), *steps])
+                             "--threads", str(a.threads), *steps, *here])
+                    machine["torch"] = r["torch"]
                     timing = r["timing"].get("step") or r["timing"]["round"]
                     value = (timing["median_s"], r["peak_delta_mib"])
                 found.setdefault((side, extra), []).append(value)
@@ -107,6 +134,8 @@ def main():
                 span = f"({row['least']:.1f}, {row['most']:.1f})"
                 print(f"{name:<42}{o:<11}{f:<11}{row['ours_s']:>8.3f}{row['torch_s']:>9.3f}{row['faster']:>7.1f}x{span:>14}"
                       f"{row['ours_mib']:>8.0f}{row['torch_mib']:>8.0f}{row['less']:>6.1f}x{100 * row['busy']:>5.0f}%", flush=True)
+    if cuda:
+        print(f"on {machine['device']}, torch {machine.get('torch')}")
     if a.json:
         with open(a.json, "w") as f:
             json.dump({"machine": machine, "rows": rows}, f, indent=1)

@@ -8,7 +8,9 @@ if [ ! -x "$env/bin/python" ]; then
     python3 -m venv "$env"
     "$env/bin/pip" install --quiet torch==2.15.0 numpy==2.4.6
 fi
-ours=$(cargo bench --bench step --no-run --message-format=json 2>/dev/null |
+case " $* " in *cuda*) features="--features cuda" ;; *) features="" ;; esac
+# shellcheck disable=SC2086
+ours=$(cargo bench --bench step $features --no-run --message-format=json 2>/dev/null |
     python3 -c 'import json,sys
 for line in sys.stdin:
     m = json.loads(line)

@@ -212,6 +212,34 @@ def reset_peak():
         return False
 
 
+class Memory:
+    """Peak over what is there now: of this process, or on a GPU of PyTorch's own count of what is in use."""
+
+    def __init__(self, a):
+        self.cuda = a.device == "cuda"
+        if self.cuda:
+            torch.cuda.synchronize()
+            torch.cuda.reset_peak_memory_stats()
+            self.start = torch.cuda.memory_allocated()
+        else:
+            self.reset = reset_peak()
+            self.start = status_kib("VmRSS") * 1024
+
+    def record(self):
+        if self.cuda:
+            torch.cuda.synchronize()
+            peak, kept = torch.cuda.max_memory_allocated(), torch.cuda.max_memory_reserved()
+            return {"peak_delta_mib": round((peak - self.start) / 2**20, 1), "reserved_mib": round(kept / 2**20, 1)}
+        return {"rss_before_mib": round(self.start / 2**20, 1), "hwm_reset": self.reset,
+                "peak_delta_mib": round((status_kib("VmHWM") * 1024 - self.start) / 2**20, 1)}
+
+
+def finish(a):
+    """A GPU's work goes on after the call returns."""
+    if a.device == "cuda":
+        torch.cuda.synchronize()
+
+
 TICK = os.sysconf("SC_CLK_TCK")
 NCPU = os.cpu_count() or 1
 
@@ -308,6 +336,9 @@ def make_net(a):
         net.double()
         net.alphas_normal = net.alphas_normal.detach().double().requires_grad_()
         net.alphas_reduce = net.alphas_reduce.detach().double().requires_grad_()
+    net.to(a.device)
+    net.alphas_normal = net.alphas_normal.detach().to(a.device).requires_grad_()
+    net.alphas_reduce = net.alphas_reduce.detach().to(a.device).requires_grad_()
     if a.channels_last:
         net.to(memory_format=torch.channels_last)
     return net
@@ -318,13 +349,14 @@ def batch_of(a, n=None):
     x = torch.randn(n or a.batch, 3, a.size, a.size, dtype=dt)
     if a.channels_last:
         x = x.contiguous(memory_format=torch.channels_last)
-    return x, torch.randint(a.classes, (n or a.batch,))
+    return x.to(a.device), torch.randint(a.classes, (n or a.batch,)).to(a.device)
 
 
 def base_record(a, net):
     return {"mode": a.mode, "C": a.C, "layers": a.layers, "batch": a.batch, "size": a.size,
             "threads": a.threads, "dtype": a.dtype, "keep": [PRIMITIVES[i] for i in net.keep],
             "skip_none": a.skip_none, "channels_last": a.channels_last, "compile": a.compile,
+            "device": torch.cuda.get_device_name() if a.device == "cuda" else "cpu", "tf32": a.tf32,
             "lean": a.lean, "omp_wait_policy": os.environ.get("OMP_WAIT_POLICY", ""), "params": sum(p.numel() for p in net.parameters()),
             "torch": torch.__version__}
 
@@ -338,10 +370,8 @@ def cmd_search(a):
     call = torch.compile(net) if a.compile else net
     params, alphas = list(net.parameters()), net.alphas()
     rec = base_record(a, net)
-    reset = reset_peak()
-    rss0 = status_kib("VmRSS")
+    memory = Memory(a)
     clock = Clock(a.threads)
-    first_peak = None
     losses = []
 
     def arch_forward():
@@ -362,6 +392,7 @@ def cmd_search(a):
         opt_w.step()
 
     for step in Repeat(a, clock, "step"):
+        finish(a)
         t_step = clock.start()
         # architecture step
         opt_a.zero_grad()
@@ -387,15 +418,11 @@ def cmd_search(a):
         if a.lean:
             for p in alphas:
                 p.requires_grad_(True)
+        finish(a)
         clock.stop("step", t_step)
-        if first_peak is None:
-            first_peak = status_kib("VmHWM")
     rec.update(steps=a.steps, warmup=a.warmup, timing=clock.summary(a.warmup),
-               first_step_s=round(clock.rows["step"][0][0], 4),
-               rss_before_mib=round(rss0 / 1024, 1),
-               peak_delta_mib=round((status_kib("VmHWM") - rss0) / 1024, 1),
-               peak_delta_first_step_mib=round((first_peak - rss0) / 1024, 1),
-               hwm_reset=reset, losses=losses[:1] + losses[-1:], load=os.getloadavg()[0])
+               first_step_s=round(clock.rows["step"][0][0], 4), **memory.record(),
+               losses=losses[:1] + losses[-1:], load=os.getloadavg()[0])
     return rec
 
 
@@ -405,14 +432,12 @@ def cmd_forward(a):
     net.train()
     x, _ = batch_of(a)
     rec = base_record(a, net)
-    reset_peak()
-    rss0 = status_kib("VmRSS")
+    memory = Memory(a)
     clock = Clock(a.threads)
     with torch.no_grad():
         for _ in Repeat(a, clock, "forward_no_grad"):
-            clock.run("forward_no_grad", lambda: net(x))
-    rec.update(timing=clock.summary(a.warmup),
-               peak_delta_mib=round((status_kib("VmHWM") - rss0) / 1024, 1), load=os.getloadavg()[0])
+            clock.run("forward_no_grad", lambda: (net(x), finish(a)))
+    rec.update(timing=clock.summary(a.warmup), **memory.record(), load=os.getloadavg()[0])
     return rec
 
 
@@ -452,10 +477,10 @@ def cmd_search2(a):
     opt_a = torch.optim.Adam(net.alphas(), lr=3e-4, betas=(0.5, 0.999), weight_decay=1e-3)
     train, valid = batch_of(a), batch_of(a)
     rec = base_record(a, net)
-    reset_peak()
-    rss0 = status_kib("VmRSS")
+    memory = Memory(a)
     clock = Clock(a.threads)
     for _ in Repeat(a, clock, "step"):
+        finish(a)
         t = clock.start()
         for p, g in zip(net.alphas(), unrolled_alpha_grad(net, opt_w, train, valid, 0.025)):
             p.grad = g
@@ -464,8 +489,9 @@ def cmd_search2(a):
         F.cross_entropy(net(train[0]), train[1]).backward()
         nn.utils.clip_grad_norm_(list(net.parameters()), 5.0)
         opt_w.step()
+        finish(a)
         clock.stop("step", t)
-    rec.update(timing=clock.summary(a.warmup), peak_delta_mib=round((status_kib("VmHWM") - rss0) / 1024, 1))
+    rec.update(timing=clock.summary(a.warmup), **memory.record())
     return rec
 
 
@@ -478,7 +504,7 @@ def cmd_round(a):
     rec = base_record(a, net)
 
     def score():
-        K = torch.zeros(x.shape[0], x.shape[0], dtype=torch.float64)
+        K = torch.zeros(x.shape[0], x.shape[0], dtype=torch.float64, device=x.device)
 
         def hook(_, __, out):
             c = (out.reshape(x.shape[0], -1) > 0).float()
@@ -496,8 +522,7 @@ def cmd_round(a):
     kinds = sorted({c.reduction for c in net.cells})
     places = [(k, e, o) for k in kinds for e in range(EDGES) for o in range(1, len(PRIMITIVES))]
     places = places[:: max(1, len(places) // a.places)][: a.places]
-    reset_peak()
-    rss0 = status_kib("VmRSS")
+    memory = Memory(a)
     clock = Clock(a.threads)
 
     def one_round():
@@ -514,8 +539,7 @@ def cmd_round(a):
         e.todo = [t for t in e.todo if t[1] != "0"]
     for _ in Repeat(a, clock, "round"):
         clock.run("round", one_round)
-    rec.update(places=len(places), timing=clock.summary(a.warmup),
-               peak_delta_mib=round((status_kib("VmHWM") - rss0) / 1024, 1))
+    rec.update(places=len(places), timing=clock.summary(a.warmup), **memory.record())
     return rec
 
 
@@ -541,6 +565,8 @@ def main():
     ap.add_argument("--order", type=int, default=1)
     ap.add_argument("--places", type=int, default=49)
     ap.add_argument("--cells", default="", help="n and r in order, instead of the published layout of --layers")
+    ap.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
+    ap.add_argument("--tf32", action="store_true", help="let cuDNN and cuBLAS round float32 products to TF32")
     ap.add_argument("--channels-last", action="store_true")
     ap.add_argument("--compile", action="store_true")
     ap.add_argument("--skip-none", action="store_true", help="do not compute x*0 for `none`")
@@ -551,6 +577,9 @@ def main():
     if a.cells:
         a.layers = len(a.cells)
     torch.set_num_threads(a.threads)
+    # As the published code does; the search for algorithms is over after the warm-up.
+    torch.backends.cudnn.benchmark = True
+    torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = a.tf32
     print(json.dumps(globals()["cmd_search2" if a.mode == "search" and a.order == 2 else "cmd_" + a.mode](a)), flush=True)
 
 

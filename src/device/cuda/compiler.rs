@@ -18,7 +18,9 @@ pub enum CompilerError {
     Missing(String),
     #[error("{} is no kernel compiler: {reason}", path.display())]
     Unusable { path: PathBuf, reason: String },
-    #[error("the kernel compiler is of CUDA {version}, and can't compile for {target}; install a newer one")]
+    #[error(
+        "the kernel compiler is of CUDA {version}, which has given up {target}; install an older one (CUDA 12 still has Volta)"
+    )]
     Target { version: Version, target: String },
     #[error(
         "the kernel compiler is of CUDA {compiler}, and the driver only of {driver}; install a driver for {compiler}, or a \
@@ -209,7 +211,7 @@ impl Compiler {
     /// What to compile for, so that a GPU of this capability can run it.
     ///
     /// # Errors
-    /// The compiler knows no such GPU, nor an older one of which it could be a successor.
+    /// All that the compiler knows are newer.
     pub fn target(&self, capability: Version) -> Result<Target, CompilerError> {
         if self.known.contains(&capability) {
             return Ok(Target::Machine(capability));
