@@ -1,6 +1,6 @@
 //! One configuration of the supernet, measured, as one JSON line:
 //! `cargo bench --bench step -- [--channels 16] [--cells 8] [--batch 16] [--size 32] [--threads 2] [--steps 3] [--order 1|2]
-//! [--policy keep|recompute|N] [--keep sep_conv_3x3,skip_connect,…] [--what search|forward|round [--proxy nr] [--places 49]]`.
+//! [--device cpu|cuda[:N]] [--policy keep|recompute|N] [--keep sep_conv_3x3,skip_connect,…] [--what search|forward|round [--proxy nr] [--places 49]]`.
 //!
 //! `search` is a complete search step as the engine takes it (architecture step with Adam, weight step with clipping and
 //! SGD), `forward` a pass in evaluation mode, `round` the default ranking functions on networks without one operation each. One process is one configuration, so that the peak of memory is its own.
@@ -8,8 +8,9 @@
 use std::time::Instant;
 
 use candle_core::{Device, Tensor};
-use zonas::device::{Meter, used_bytes};
+use zonas::device::{Choice, Device as Place, Meter, used_bytes};
 use zonas::engine::score::{Evaluator, NetworkEvaluator, Proxy};
+use zonas::kernels::gpu::{self, Gpu};
 use zonas::nn::{Init, Policy, Supernet, SupernetConfig, Workload};
 use zonas::oneshot::{Batch, Searcher, Settings};
 use zonas::proxies::Draw;
@@ -27,6 +28,14 @@ fn argument(name: &str) -> Option<String> {
 
 fn number(name: &str, default: usize) -> usize {
     argument(name).and_then(|v| v.parse().ok()).unwrap_or(default)
+}
+
+/// Where to measure, with its kernels where that is a GPU.
+fn place() -> Result<(Place, Option<Gpu>), Box<dyn std::error::Error>> {
+    let choice: Choice = argument("--device").as_deref().unwrap_or("cpu").parse()?;
+    let (place, _) = Place::choose(choice)?;
+    let gpu = gpu::on(&place)?;
+    Ok((place, gpu))
 }
 
 fn mib(bytes: Option<u64>) -> f64 {
@@ -60,12 +69,13 @@ fn round(
     let labels = Tensor::zeros(batch, candle_core::DType::U32, &Device::Cpu)?;
     let draw = |n| Draw::new(images.clone(), labels.clone(), 2, n);
     let proxy = Proxy { channels, layout, classes: 10, input_channels: 3 };
-    let mut evaluator = NetworkEvaluator::new(proxy, functions, 2, threads, draw);
+    let (place, gpu) = place()?;
+    let mut evaluator = NetworkEvaluator::new(proxy, functions, 2, threads, draw).on(gpu);
     let mask = Mask::NO_NONE;
     let all: Vec<_> = mask.places().collect();
     let count = number("--places", 49).min(all.len());
     let places: Vec<_> = all.into_iter().step_by(196 / count.max(1)).take(count).collect();
-    let meter = Meter::begin();
+    let meter = Meter::on(&place);
     evaluator.baseline(&mask, 0)?;
     let (mut seconds, mut cpu) = (Vec::new(), Vec::new());
     for _ in 0..=rounds {
@@ -79,6 +89,7 @@ fn round(
         list.sort_by(f64::total_cmp);
     }
     let line = serde_json::json!({"what": "round", "channels": channels, "batch": batch, "places": places.len(),
+        "device": place.label(),
         "median_s": seconds.get(seconds.len() / 2), "min_s": seconds.first(), "cpu_s": cpu.get(cpu.len() / 2),
         "peak_over_idle_mib": mib(meter.peak_over_start())});
     println!("{line}");
@@ -118,8 +129,9 @@ fn measure() -> Result<(), Box<dyn std::error::Error>> {
             labels: Tensor::from_vec((0..n as u32).map(|i| i % 10).collect::<Vec<_>>(), n, &Device::Cpu)?,
         })
     };
+    let (place, gpu) = place()?;
     let searcher_of = |config: &SupernetConfig| -> Result<Searcher, Box<dyn std::error::Error>> {
-        let mut net = Supernet::new(config)?;
+        let mut net = Supernet::new(config)?.on(gpu.clone());
         net.initialise(Init::Default, 2)?;
         let settings = Settings::published(order);
         Ok(Searcher::new(net, settings, 2)?)
@@ -132,7 +144,7 @@ fn measure() -> Result<(), Box<dyn std::error::Error>> {
     }
     let batch_of = batch_of(batch, size)?;
     let idle = used_bytes();
-    let meter = Meter::begin();
+    let meter = Meter::on(&place);
     zonas::device::reset_peak();
     let live = zonas::device::pages().live_bytes;
     let mut searcher = searcher_of(&config)?;
@@ -154,15 +166,19 @@ fn measure() -> Result<(), Box<dyn std::error::Error>> {
     }
     let work = Workload { images: batch, height: size, width: size, second_order: order == 2, threads };
     let predicted = if forward { config.forward_footprint(&work) } else { config.search_footprint(&work) };
+    let (predicted, overhead, meters) = match &place {
+        Place::Cpu => (predicted.bytes(), predicted.overhead as u64, None),
+        Place::Cuda(gpu) => (config.gpu_footprints(&work)(policy), 0, gpu.meters()),
+    };
     println!(
         "{}",
         serde_json::json!({
             "what": if forward { "forward" } else { "search" }, "channels": channels, "cells": cells, "batch": batch,
             "size": size, "order": order, "threads": threads, "policy": format!("{policy:?}"), "kept": mask.count(),
-            "simd": zonas::kernels::level().name(), "loss": losses.first(), "median_s": seconds.get(seconds.len() / 2),
+            "device": place.label(), "meters": meters, "simd": zonas::kernels::level().name(), "loss": losses.first(), "median_s": seconds.get(seconds.len() / 2),
             "min_s": seconds.first(), "cpu_s": cpu.get(cpu.len() / 2), "cpu_min_s": cpu.first(),
             "peak_over_idle_mib": mib(meter.peak_over_start()), "idle_mib": mib(idle),
-            "predicted_mib": predicted.bytes() as f64 / MIB, "predicted_overhead_mib": predicted.overhead as f64 / MIB,
+            "predicted_mib": predicted as f64 / MIB, "predicted_overhead_mib": overhead as f64 / MIB,
             "pages_peak_mib": (zonas::device::pages().peak_bytes - live) as f64 / MIB, "fresh_mib": fresh,
         })
     );

@@ -395,6 +395,24 @@ fn agrees_with_the_small_reference() {
     at_every_level(&[Level::Portable, Level::Avx2, Level::Avx512, Level::Neon], || all(&Reference::read(&path)));
 }
 
+/// The same on a real one; `ZONAS_TEST_DEVICE` names it, and where there is none the test says that it skipped.
+#[cfg(feature = "cuda")]
+#[test]
+fn a_gpu_agrees_with_the_small_reference() {
+    use zonas::device::{Choice, Device as Place};
+    let named = std::env::var("ZONAS_TEST_DEVICE").ok();
+    let choice: Choice = named.as_deref().unwrap_or("cuda").parse().unwrap();
+    let place = match Place::choose(choice) {
+        Ok((place, _)) => place,
+        Err(e) if named.is_none() => return eprintln!("skipped: {e}"),
+        Err(e) => panic!("{e}"),
+    };
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/small_reference.safetensors");
+    let mut r = Reference::read(&path);
+    r.gpu = zonas::kernels::gpu::on(&place).unwrap();
+    all(&r);
+}
+
 /// The GPU's passes and kernels, run by an imitation of a device, under the limits of the CPU.
 #[test]
 fn an_imitated_gpu_agrees_with_the_small_reference() {
