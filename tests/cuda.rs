@@ -1,0 +1,224 @@
+//! On a real GPU: numbers against the CPU's, both memory policies, two runs bit for bit, memory that runs out, and a search
+//! that changes devices. `ZONAS_TEST_DEVICE` names the GPU; where there is none, each test says that it skipped.
+//!
+//! `tests/gpu.sh` runs these, the reference tensors on the GPU, and the comparison with PyTorch.
+
+use std::sync::Arc;
+
+use candle_core::{Device as Host, Tensor};
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use zonas::device::cuda::Gpu as Driven;
+use zonas::device::{Choice, Device, Meter};
+use zonas::engine::score::{Evaluator, NetworkEvaluator, Proxy};
+use zonas::kernels::gpu::{self, Gpu};
+use zonas::nn::{Init, Policy, Supernet, SupernetConfig, Workload};
+use zonas::oneshot::{Batch, Searcher, SearcherState, Settings};
+use zonas::proxies::{self, Draw};
+use zonas::space::{CellKind, Mask, Operation};
+
+/// The GPU to test and its kernels. `None` where there is none; an error where one was named.
+fn place() -> Option<(Arc<Driven>, Gpu)> {
+    let named = std::env::var("ZONAS_TEST_DEVICE").ok();
+    let choice: Choice = named.as_deref().unwrap_or("cuda").parse().unwrap();
+    match Device::choose(choice) {
+        Ok((device @ Device::Cuda(_), _)) => {
+            let kernels = gpu::on(&device).unwrap();
+            let Device::Cuda(driven) = device else { unreachable!() };
+            kernels.map(|kernels| (driven, kernels))
+        }
+        Ok((Device::Cpu, _)) => panic!("ZONAS_TEST_DEVICE names the CPU"),
+        Err(e) if named.is_none() => {
+            eprintln!("skipped: {e}");
+            None
+        }
+        Err(e) => panic!("{e}"),
+    }
+}
+
+fn config(channels: usize, cells: usize, policy: Policy) -> SupernetConfig {
+    SupernetConfig {
+        channels,
+        classes: 10,
+        input_channels: 3,
+        layout: CellKind::published_layout(cells),
+        stem_multiplier: 3,
+        mask: Mask::FULL,
+        policy,
+    }
+}
+
+fn batch(images: usize, side: usize, seed: u64) -> Batch {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    let numbers: Vec<f32> = (0..images * side * side * 3).map(|_| rng.random::<f32>() * 4.0 - 2.0).collect();
+    let labels: Vec<u32> = (0..images).map(|_| rng.random_range(0..10)).collect();
+    Batch {
+        images: Tensor::from_vec(numbers, (images, side, side, 3), &Host::Cpu).unwrap(),
+        labels: Tensor::from_vec(labels, images, &Host::Cpu).unwrap(),
+    }
+}
+
+fn searcher(config: &SupernetConfig, gpu: Option<&Gpu>, order: u8) -> Searcher {
+    let mut net = Supernet::new(config).unwrap().on(gpu.cloned());
+    net.initialise(Init::Default, 3).unwrap();
+    Searcher::new(net, Settings::published(order), 3).unwrap()
+}
+
+fn steps(s: &mut Searcher, images: usize, side: usize, from: u64, count: u64) -> Vec<f64> {
+    let step =
+        |n| s.step(&batch(images, side, 2 * n), Some(&batch(images, side, 2 * n + 1)), 0.025).unwrap().train_loss;
+    (from..from + count).map(step).collect()
+}
+
+/// Relative L2 norm of the difference of two changes from the same start.
+fn difference(a: &[Vec<f32>], b: &[Vec<f32>], start: &[Vec<f32>]) -> f64 {
+    let (mut apart, mut length) = (0.0, 0.0);
+    for ((a, b), s) in a.iter().flatten().zip(b.iter().flatten()).zip(start.iter().flatten()) {
+        let (a, b) = (f64::from(*a) - f64::from(*s), f64::from(*b) - f64::from(*s));
+        apart += (a - b).powi(2);
+        length += b.powi(2);
+    }
+    (apart / length.max(1e-30)).sqrt()
+}
+
+fn bits(state: &SearcherState) -> Vec<u32> {
+    let parts = [&state.weights, &state.running, &state.alphas, &state.momentum, &state.adam_first, &state.adam_second];
+    parts.into_iter().flatten().flatten().map(|v| v.to_bits()).collect()
+}
+
+#[test]
+fn a_step_agrees_with_the_cpu_and_both_policies_with_each_other() {
+    let Some((_, gpu)) = place() else { return };
+    // The widths that have code of their own, and one that has not, on maps that no tile divides.
+    for (channels, cells, images, side) in [(16, 8, 4, 32), (32, 3, 2, 16), (64, 2, 2, 16), (5, 4, 3, 15)] {
+        for order in [1, 2] {
+            let start = searcher(&config(channels, cells, Policy::Keep), None, order).state().unwrap();
+            let after = |policy, gpu: Option<&Gpu>| {
+                let mut s = searcher(&config(channels, cells, policy), gpu, order);
+                let losses = steps(&mut s, images, side, 0, 1);
+                (losses[0], s.state().unwrap())
+            };
+            let (cpu_loss, cpu) = after(Policy::Keep, None);
+            let (loss, kept) = after(Policy::Keep, Some(&gpu));
+            let (_, again) = after(Policy::Recompute, Some(&gpu));
+            assert!(bits(&kept) == bits(&again), "the policies differ with {channels} channels, order {order}");
+            let weights = difference(&kept.weights, &cpu.weights, &start.weights);
+            let running = difference(&kept.running, &cpu.running, &start.running);
+            let gradients = difference(&kept.adam_first, &cpu.adam_first, &start.adam_first);
+            println!(
+                "{channels} channels, {cells} cells, order {order}: loss {loss:.6} and {cpu_loss:.6}, weights' change {weights:.1e}, \
+                 running statistics {running:.1e}, alphas' gradient {gradients:.1e}"
+            );
+            assert!((loss - cpu_loss).abs() < 1e-4 * cpu_loss, "{loss} {cpu_loss}");
+            // Second order divides a small difference by a small number.
+            let limit = if order == 1 { 1e-3 } else { 3e-2 };
+            assert!(weights < 1e-3 && running < 1e-4 && gradients < limit);
+        }
+    }
+}
+
+#[test]
+fn two_searches_are_equal_bit_for_bit() {
+    let Some((_, gpu)) = place() else { return };
+    let run = || {
+        let mut s = searcher(&config(16, 5, Policy::RecomputeFirst(2)), Some(&gpu), 1);
+        let losses = steps(&mut s, 16, 32, 0, 4);
+        (losses.iter().map(|l| l.to_bits()).collect::<Vec<_>>(), bits(&s.state().unwrap()))
+    };
+    let (first, second) = (run(), run());
+    assert!(first.0 == second.0, "losses differ");
+    assert!(first.1 == second.1, "states differ");
+}
+
+#[test]
+fn a_cut_network_agrees_with_the_cpu() {
+    let Some((_, gpu)) = place() else { return };
+    use Operation::{AvgPool3x3, MaxPool3x3, SepConv3x3, SkipConnect};
+    let mask = Mask::uniform(&[MaxPool3x3, AvgPool3x3, SkipConnect, SepConv3x3]);
+    let cut = SupernetConfig { mask, ..config(16, 5, Policy::Keep) };
+    let after = |gpu: Option<&Gpu>| {
+        let mut s = searcher(&cut, gpu, 1);
+        steps(&mut s, 4, 32, 0, 1);
+        s.state().unwrap()
+    };
+    let start = searcher(&cut, None, 1).state().unwrap();
+    let apart = difference(&after(Some(&gpu)).weights, &after(None).weights, &start.weights);
+    assert!(apart < 1e-3, "{apart:e}");
+}
+
+#[test]
+fn a_search_goes_on_on_the_other_device() {
+    let Some((_, gpu)) = place() else { return };
+    let config = config(8, 3, Policy::Keep);
+    let start = searcher(&config, None, 1).state().unwrap();
+    let mut on_cpu = searcher(&config, None, 1);
+    steps(&mut on_cpu, 8, 16, 0, 2);
+    let whole = {
+        steps(&mut on_cpu, 8, 16, 2, 1);
+        on_cpu.state().unwrap()
+    };
+    for (first, second) in [(Some(&gpu), None), (None, Some(&gpu))] {
+        let mut begins = searcher(&config, first, 1);
+        steps(&mut begins, 8, 16, 0, 2);
+        let mut goes_on = searcher(&config, second, 1);
+        goes_on.restore(begins.state().unwrap()).unwrap();
+        steps(&mut goes_on, 8, 16, 2, 1);
+        let apart = difference(&goes_on.state().unwrap().weights, &whole.weights, &start.weights);
+        println!("after a change of devices the weights' change is {apart:.1e} off");
+        assert!(apart < 1e-2);
+    }
+}
+
+#[test]
+fn scores_agree_with_the_cpu() {
+    let Some((_, gpu)) = place() else { return };
+    let pictures = batch(32, 32, 9);
+    let values = |gpu: Option<Gpu>| {
+        let functions = ["naswot", "nngp_frobenius", "zen", "snip"].map(|n| proxies::by_name(n).unwrap()).into();
+        let layout = vec![CellKind::Normal, CellKind::Reduction];
+        let proxy = Proxy { channels: 4, layout, classes: 10, input_channels: 3 };
+        let draw = |n| Draw::new(pictures.images.clone(), pictures.labels.clone(), 2, n);
+        let mut evaluator = NetworkEvaluator::new(proxy, functions, 2, 2, draw).on(gpu);
+        let mask = Mask::NO_NONE;
+        let places: Vec<_> = mask.places().step_by(17).collect();
+        let mut all = vec![evaluator.baseline(&mask, 0).unwrap()];
+        all.extend(evaluator.without(&mask, &places).unwrap());
+        all.concat()
+    };
+    for (ours, cpu) in values(Some(gpu)).into_iter().zip(values(None)) {
+        // A unit whose input is 0 but for rounding may be on one device and off on the other.
+        assert!((ours - cpu).abs() <= 1e-3 * cpu.abs().max(1e-3), "{ours} {cpu}");
+    }
+}
+
+#[test]
+fn memory_is_what_was_predicted_and_its_end_is_an_error() {
+    let Some((driven, gpu)) = place() else { return };
+    let (images, side) = (64, 32);
+    for policy in [Policy::Keep, Policy::Recompute] {
+        let config = config(16, 8, policy);
+        let meter = Meter::on(&Device::Cuda(driven.clone()));
+        let mut s = searcher(&config, Some(&gpu), 1);
+        steps(&mut s, images, side, 0, 1);
+        let work = Workload { images, height: side, width: side, second_order: false, threads: 1 };
+        let (peak, predicted) = (meter.peak_over_start().unwrap(), config.gpu_footprints(&work)(policy));
+        println!("{policy}: {} MiB used, {} MiB predicted", peak >> 20, predicted >> 20);
+        assert!(peak.abs_diff(predicted) as f64 <= 0.03 * predicted as f64, "{peak} {predicted}");
+    }
+    // Take what is free, in pieces, as another program would.
+    let mut taken = Vec::new();
+    for size in [1usize << 30, 256 << 20, 64 << 20] {
+        while let Ok(piece) = driven.allocate(size) {
+            taken.push(piece);
+        }
+    }
+    driven.was_full();
+    let mut s = searcher(&config(16, 8, Policy::Keep), Some(&gpu), 1);
+    let train = batch(images, side, 0);
+    let e = s.step(&train, Some(&train), 0.025).err().expect("there is no memory for this").to_string();
+    assert!(e.contains("MiB left") && e.contains("search.batch"), "{e}");
+    assert!(driven.was_full());
+    taken.into_iter().for_each(|piece| unsafe { driven.free(piece) });
+    // All is well again.
+    s.step(&train, Some(&train), 0.025).unwrap();
+}
