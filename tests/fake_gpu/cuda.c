@@ -128,7 +128,7 @@ Code cuDeviceGetUuid_v2(char *id, int d) { memset(id, 0x10 + d, 16); return 0; }
 Code cuMemAllocAsync(Address *at, size_t n, void *s) {
     (void)s;
     if (used + n > (size_t)number("oom", 6L << 30)) return 2;
-    size_t *block = malloc(n + 64);
+    size_t *block = calloc(1, n + 64);
     if (!block) return 2;
     *block = n;
     used += n;
