@@ -167,7 +167,7 @@ fn measure() -> Result<(), Box<dyn std::error::Error>> {
     let work = Workload { images: batch, height: size, width: size, second_order: order == 2, threads };
     let predicted = if forward { config.forward_footprint(&work) } else { config.search_footprint(&work) };
     let (predicted, overhead, meters) = match &place {
-        Place::Cpu => (predicted.bytes(), predicted.overhead as u64, None),
+        Place::Cpu => (predicted.bytes(), predicted.overhead, None),
         Place::Cuda(gpu) => (config.gpu_footprints(&work)(policy), 0, gpu.meters()),
     };
     println!(

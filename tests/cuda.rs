@@ -220,7 +220,7 @@ fn memory_is_what_was_predicted_and_its_end_is_an_error() {
     driven.was_full();
     let mut s = searcher(&config(16, 8, Policy::Keep), Some(&gpu), 1);
     let train = batch(images, side, 0);
-    let e = s.step(&train, Some(&train), 0.025).err().expect("there is no memory for this").to_string();
+    let e = s.step(&train, Some(&train), 0.025).expect_err("there is no memory for this").to_string();
     assert!(e.contains("MiB left") && e.contains("search.batch"), "{e}");
     assert!(driven.was_full());
     taken.into_iter().for_each(|piece| unsafe { driven.free(piece) });

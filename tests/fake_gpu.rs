@@ -312,3 +312,83 @@ fn inside_new_compiler() {
     let e = Module::load(&open(), &KERNELS).err().unwrap().to_string();
     assert!(e.contains("the kernel compiler is of CUDA 12.1, and the driver only of 11.8"), "{e}");
 }
+
+/// `zonas run` on a small search, with imitations whose kernels do nothing: all maps are 0, so the loss is that of a guess.
+fn search(words: &str, home: &Path, arguments: &[&str]) -> Option<(String, String, i32)> {
+    let mut program = with(Command::new(env!("CARGO_BIN_EXE_zonas")), "new", words, home)?;
+    program.args(["run", "--yes", "--foreground"]).args(arguments).env_remove("RUST_BACKTRACE");
+    Some(told(&program.output().unwrap()))
+}
+
+const SMALL: [&str; 16] = [
+    "--preset",
+    "demo",
+    "--device",
+    "cuda:0",
+    "--set",
+    "search.epochs=1",
+    "--set",
+    "data.limit=256",
+    "--set",
+    "search.channels=4",
+    "--set",
+    "search.cells=3",
+    "--set",
+    "score.draws=1",
+    "--set",
+    "score.remove_per_round=7",
+];
+
+/// The journal of a run, and the events of one kind in it.
+fn events(home: &Path, run: &str, kind: &str) -> Vec<serde_json::Value> {
+    let text = std::fs::read_to_string(home.join(format!("data/zonas/runs/{run}/events.jsonl"))).unwrap();
+    let all = text.lines().map(|l| serde_json::from_str::<serde_json::Value>(l).unwrap());
+    all.filter(|e| e["event"] == kind).collect()
+}
+
+#[test]
+fn a_search_on_a_gpu_tells_of_it_and_takes_what_was_predicted() {
+    let home = tempfile::tempdir().unwrap();
+    let arguments = [&SMALL[..], &["--name", "a", "--memory", "keep"]].concat();
+    let Some((out, err, code)) = search("", home.path(), &arguments) else { return };
+    assert_eq!(code, 0, "{out}{err}");
+    assert!(out.starts_with("run a with seed 2 on cuda:0, Imitation A, "), "{out}");
+    let meters = events(home.path(), "a", "device");
+    let last = meters.last().unwrap();
+    assert_eq!((last["watts"].as_f64(), last["total_bytes"].as_u64()), (Some(62.5), Some(8 << 30)));
+    let predicted = events(home.path(), "a", "search_started")[0]["predicted_bytes"].as_f64().unwrap();
+    let ended = events(home.path(), "a", "stage_ended");
+    let peak = ended.iter().find(|e| e["stage"] == "search").unwrap()["peak_bytes"].as_f64().unwrap();
+    assert!((peak / predicted - 1.0).abs() < 0.01, "{peak} {predicted}");
+}
+
+#[test]
+fn a_search_that_runs_out_of_memory_goes_on_with_a_leaner_policy() {
+    let home = tempfile::tempdir().unwrap();
+    let arguments = [&SMALL[..], &["--name", "a", "--memory", "auto", "--memory-budget", "2GiB"]].concat();
+    let words = format!("oom={}", 60 << 20);
+    let Some((out, err, code)) = search(&words, home.path(), &arguments) else { return };
+    assert_eq!(code, 0, "{out}{err}");
+    assert!(
+        out.contains("MiB left") && out.contains("the search goes on from its last checkpoint with `recompute"),
+        "{out}"
+    );
+    // Where no other policy may be taken it is an error, and the run can be taken up.
+    let arguments = [&SMALL[..], &["--name", "b", "--memory", "keep", "--memory-budget", "2GiB"]].concat();
+    let (out, err, code) = search(&words, home.path(), &arguments).unwrap();
+    assert!(code == 1 && err.contains("MiB left"), "{out}{err}");
+    let (out, err, code) = search(&words, home.path(), &["--resume", "b", "--memory", "recompute"]).unwrap();
+    assert_eq!(code, 0, "{out}{err}");
+}
+
+#[test]
+fn a_run_whose_gpu_is_lost_is_taken_up_on_the_cpu() {
+    let home = tempfile::tempdir().unwrap();
+    let arguments = [&SMALL[..], &["--name", "a"]].concat();
+    let Some((out, err, code)) = search("lost=3000", home.path(), &arguments) else { return };
+    assert_eq!(code, 1, "{out}");
+    assert!(err.contains("cuda:0, Imitation A is lost") && err.lines().count() == 1, "{err}");
+    let (out, err, code) = search("", home.path(), &["--resume", "a", "--device", "cpu"]).unwrap();
+    assert_eq!(code, 0, "{out}{err}");
+    assert!(out.contains("taken up on cpu, after cuda:0, Imitation A: from here on the numbers agree"), "{out}");
+}

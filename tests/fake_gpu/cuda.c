@@ -34,8 +34,9 @@ static long number(const char *name, long otherwise) {
 static int devices(void) { return word("none") ? 0 : 2; }
 
 /* What is allocated: each block with its size before it. */
-static size_t used, high, reserved_high;
-static long calls;
+static _Atomic size_t used; /* several threads score at once */
+static size_t high, reserved_high;
+static _Atomic long calls;
 static Code next(void) {
     if (word("strange")) return 12345;
     return number("lost", -1) >= 0 && calls++ >= number("lost", -1) ? 700 : 0;
