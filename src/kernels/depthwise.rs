@@ -319,23 +319,22 @@ unsafe fn line<S: Simd, const K: usize, const T: usize, const PARTIAL: bool>(
     n: usize,
 ) {
     unsafe {
-        // Neighbouring outputs read the same inputs, which then are loaded once.
-        match p.dilation {
-            1 if !PARTIAL && in_step == p.channels => {
-                blocks::<S, K, T, PARTIAL, 1>(p, x, w, out, count, in_step, out_step, n);
-            }
-            2 if !PARTIAL && in_step == p.channels => {
-                blocks::<S, K, T, PARTIAL, 2>(p, x, w, out, count, in_step, out_step, n);
-            }
-            _ => blocks::<S, K, T, PARTIAL, 0>(p, x, w, out, count, in_step, out_step, n),
+        if PARTIAL || in_step != p.channels {
+            return blocks::<S, K, T, PARTIAL, false>(p, x, w, out, count, in_step, out_step, n);
+        }
+        // Outputs that are a dilation apart read the same inputs, which then are loaded once.
+        let d = p.dilation;
+        for first in 0..d.min(count) {
+            let (x, out) = (x.add(first * in_step), out.add(first * out_step));
+            let count = (count - first).div_ceil(d);
+            blocks::<S, K, T, PARTIAL, true>(p, x, w, out, count, d * in_step, d * out_step, n);
         }
     }
 }
 
-/// Outputs by as many as there are registers for: sums, one row of taps and an input fit 32 with eight, 16 with four. `D` is
-/// the dilation where inputs are shared, else 0.
+/// Outputs by as many as there are registers for: sums, one row of taps and an input fit 32 with eight, 16 with four.
 #[inline(always)]
-unsafe fn blocks<S: Simd, const K: usize, const T: usize, const PARTIAL: bool, const D: usize>(
+unsafe fn blocks<S: Simd, const K: usize, const T: usize, const PARTIAL: bool, const SHARED: bool>(
     p: &Plan,
     x: *const f32,
     w: &[S::V; T],
@@ -350,26 +349,26 @@ unsafe fn blocks<S: Simd, const K: usize, const T: usize, const PARTIAL: bool, c
         if S::LANES == 16 {
             while i + 8 <= count {
                 let (x, out) = (x.add(i * in_step), out.add(i * out_step));
-                vectors::<S, K, T, PARTIAL, D, 8>(p, x, w, out, in_step, out_step, n);
+                vectors::<S, K, T, PARTIAL, SHARED, 8>(p, x, w, out, in_step, out_step, n);
                 i += 8;
             }
         }
         while i + 4 <= count {
             let (x, out) = (x.add(i * in_step), out.add(i * out_step));
-            vectors::<S, K, T, PARTIAL, D, 4>(p, x, w, out, in_step, out_step, n);
+            vectors::<S, K, T, PARTIAL, SHARED, 4>(p, x, w, out, in_step, out_step, n);
             i += 4;
         }
         while i < count {
             let (x, out) = (x.add(i * in_step), out.add(i * out_step));
-            vectors::<S, K, T, PARTIAL, D, 1>(p, x, w, out, in_step, out_step, n);
+            vectors::<S, K, T, PARTIAL, SHARED, 1>(p, x, w, out, in_step, out_step, n);
             i += 1;
         }
     }
 }
 
-/// `U` outputs. Where inputs are shared, tap `kx` of output `u` reads input `u + kx · D`.
+/// `U` outputs. Where inputs are shared, tap `kx` of output `u` reads input `u + kx`.
 #[inline(always)]
-unsafe fn vectors<S: Simd, const K: usize, const T: usize, const PARTIAL: bool, const D: usize, const U: usize>(
+unsafe fn vectors<S: Simd, const K: usize, const T: usize, const PARTIAL: bool, const SHARED: bool, const U: usize>(
     p: &Plan,
     x: *const f32,
     w: &[S::V; T],
@@ -383,12 +382,12 @@ unsafe fn vectors<S: Simd, const K: usize, const T: usize, const PARTIAL: bool, 
         let step = p.dilation * p.channels;
         for ky in 0..K {
             let row = x.add(ky * p.tap_row);
-            if D > 0 {
-                for j in 0..U + (K - 1) * D {
+            if SHARED {
+                for j in 0..U + K - 1 {
                     let v = S::load(row.add(j * in_step));
                     for kx in 0..K {
-                        if j >= kx * D && j - kx * D < U {
-                            acc[j - kx * D] = S::fma(v, w[ky * K + kx], acc[j - kx * D]);
+                        if j >= kx && j - kx < U {
+                            acc[j - kx] = S::fma(v, w[ky * K + kx], acc[j - kx]);
                         }
                     }
                 }
