@@ -80,7 +80,6 @@ fn measure(config: &SupernetConfig, work: &Workload, seed: u64) -> Result<(), Fa
     rayon::ThreadPoolBuilder::new().num_threads(work.threads).build_global()?;
     let run = |config: &SupernetConfig, images: usize, size: usize| -> Result<Option<u64>, Failure> {
         let batch = batch(images, size)?;
-        zonas::device::reset_peak();
         let meter = Meter::begin();
         let mut searcher = searcher(config, work, seed)?;
         for _ in 0..2 {

@@ -145,7 +145,6 @@ fn measure() -> Result<(), Box<dyn std::error::Error>> {
     let batch_of = batch_of(batch, size)?;
     let idle = used_bytes();
     let meter = Meter::on(&place);
-    zonas::device::reset_peak();
     let live = zonas::device::pages().live_bytes;
     let mut searcher = searcher_of(&config)?;
     let (mut seconds, mut cpu, mut fresh, mut losses) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());

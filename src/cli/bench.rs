@@ -153,7 +153,6 @@ fn measure(a: &BenchArguments, threads: usize) -> eyre::Result<Exit> {
             Some(_) => config.gpu_footprints(&work)(policy),
             None => config.search_footprint(&work).bytes(),
         };
-        device::reset_peak();
         let meter = Meter::on(&place.device);
         let seconds = step(&config, images, steps, place.gpu.clone())?;
         let peak = meter.peak_over_start();

@@ -98,6 +98,8 @@ impl Meter {
     pub fn on(device: &Device) -> Meter {
         match device {
             Device::Cpu => {
+                // What the allocator keeps for the next map is no use at the start.
+                super::reset_peak();
                 // Linux: 5 sets the high-water mark back to the present use.
                 let fresh = std::fs::write("/proc/self/clear_refs", "5").is_ok();
                 Meter { device: Device::Cpu, start: used_bytes(), fresh }
