@@ -20,6 +20,22 @@ pub(crate) struct CellSizes {
     pub inputs: [(usize, usize); 2],
 }
 
+impl CellSizes {
+    /// Sizes of each cell's inputs in a network that reads `images` pictures of `height` x `width` pixels.
+    pub fn along<'a>(
+        cells: impl IntoIterator<Item = &'a CellPlan>,
+        [images, height, width]: [usize; 3],
+    ) -> Vec<CellSizes> {
+        let (mut older, mut last) = ((height, width), (height, width));
+        let each = |plan: &CellPlan| {
+            let sizes = CellSizes { images, inputs: [older, last] };
+            (older, last) = (last, plan.output_size(&sizes));
+            sizes
+        };
+        cells.into_iter().map(each).collect()
+    }
+}
+
 impl CellPlan {
     /// Size of the two projected inputs, which the edges read.
     fn projected(&self, sizes: &CellSizes) -> (usize, usize) {

@@ -7,9 +7,9 @@ mod ledger;
 use self::ledger::Ledger;
 use super::cell::CellSizes;
 use super::edge::{Geometry, is_pooling, is_separable};
-use super::layout::{CellPlan, CellShape};
+use super::layout::CellPlan;
 use super::parallel::GROUPS;
-use super::{Policy, SupernetConfig, head, stem::StemPlan};
+use super::{Policy, SupernetConfig};
 use crate::kernels::matrix::Packed;
 use crate::space::{self, INPUTS, NODES, Operation};
 
@@ -215,27 +215,15 @@ struct Network {
 
 impl SupernetConfig {
     fn numbers(&self, images: usize, height: usize, width: usize) -> Network {
-        let stem_channels = self.stem_multiplier * self.channels;
-        let shapes = CellShape::stack(self.channels, stem_channels, &self.layout);
-        let features = NODES * shapes.last().map_or(self.channels, |s| s.channels);
-        let (mut older, mut last) = ((height, width), (height, width));
+        let (stem, plans) = (self.stem_plan(), self.cell_plans());
+        let sizes = CellSizes::along(&plans, [images, height, width]);
         let mut scratch = Scratch::default();
-        let cells = shapes
-            .into_iter()
-            .enumerate()
-            .map(|(i, shape)| {
-                let plan = CellPlan::new(i, shape, &self.mask);
-                let sizes = CellSizes { images, inputs: [older, last] };
-                (older, last) = (last, plan.output_size(&sizes));
-                scratch.add(&plan, &sizes);
-                CellNumbers::new(&plan, &sizes)
-            })
-            .collect();
+        plans.iter().zip(&sizes).for_each(|(plan, sizes)| scratch.add(plan, sizes));
         Network {
-            cells,
-            stem: (images * height * width * stem_channels) as u64,
-            stem_parameters: StemPlan::new(self.input_channels, stem_channels).layout.len as u64,
-            head_parameters: head::layout(features, self.classes).len as u64,
+            cells: plans.iter().zip(&sizes).map(|(plan, sizes)| CellNumbers::new(plan, sizes)).collect(),
+            stem: (images * height * width * stem.outputs) as u64,
+            stem_parameters: stem.layout.len as u64,
+            head_parameters: self.head_layout(&plans).len as u64,
             groups: images.div_ceil(images.div_ceil(GROUPS).max(1)) as u64,
             scratch: scratch.bytes(),
             forward_scratch: scratch.forward_bytes(),

@@ -34,6 +34,22 @@ pub struct SupernetConfig {
     pub policy: Policy,
 }
 
+impl SupernetConfig {
+    pub(crate) fn stem_plan(&self) -> StemPlan {
+        StemPlan::new(self.input_channels, self.stem_multiplier * self.channels)
+    }
+
+    pub(crate) fn cell_plans(&self) -> Vec<CellPlan> {
+        let shapes = CellShape::stack(self.channels, self.stem_multiplier * self.channels, &self.layout);
+        shapes.into_iter().enumerate().map(|(i, shape)| CellPlan::new(i, shape, &self.mask)).collect()
+    }
+
+    /// Layout of the classifier behind these cells.
+    pub(crate) fn head_layout(&self, cells: &[CellPlan]) -> BlockLayout {
+        head::layout(NODES * cells.last().map_or(self.channels, |c| c.shape.channels), self.classes)
+    }
+}
+
 /// The network of which every edge is a mixture of its kept operations.
 pub struct Supernet {
     config: SupernetConfig,
@@ -112,13 +128,9 @@ impl Supernet {
             return refuse("a supernet takes at most 16 reduction cells: each doubles the width");
         }
         config.mask.check().map_err(|e| NnError::Config(e.to_string()))?;
-        let stem_channels = config.stem_multiplier * config.channels;
-        let stem = StemPlan::new(config.input_channels, stem_channels);
-        let shapes = CellShape::stack(config.channels, stem_channels, &config.layout);
-        let features = NODES * shapes.last().map_or(config.channels, |s| s.channels);
-        let cells: Vec<_> =
-            shapes.into_iter().enumerate().map(|(i, s)| Arc::new(CellPlan::new(i, s, &config.mask))).collect();
-        let head = head::layout(features, config.classes);
+        let (stem, cells) = (config.stem_plan(), config.cell_plans());
+        let head = config.head_layout(&cells);
+        let cells: Vec<_> = cells.into_iter().map(Arc::new).collect();
         let layouts = || std::iter::once(&stem.layout).chain(cells.iter().map(|c| &c.layout)).chain([&head]);
         let blocks =
             layouts().map(|l| Var::zeros(l.len, candle_core::DType::F32, &Device::Cpu)).collect::<Result<_, _>>()?;
@@ -166,17 +178,15 @@ impl Supernet {
             layout.slots.iter().filter(|s| s.kind.is_weight()).map(|s| s.len() as u64).sum::<u64>()
         };
         let mut total = weights(&self.stem.layout) * (height * width) as u64 + weights(&self.head);
-        let (mut older, mut last) = ((height, width), (height, width));
-        for plan in &self.cells {
-            let sizes = CellSizes { images: 1, inputs: [older, last] };
+        let sizes = CellSizes::along(self.cells.iter().map(Arc::as_ref), [1, height, width]);
+        for (plan, sizes) in self.cells.iter().zip(&sizes) {
             for (i, range) in plan.projections.iter().enumerate() {
                 let p = plan.shape.projection(i, sizes.inputs[i].0, sizes.inputs[i].1);
                 total += (range.len() * p.pixels()) as u64;
             }
-            let (h, w) = plan.output_size(&sizes);
+            let (h, w) = plan.output_size(sizes);
             let branches = plan.edges.iter().flat_map(|e| &e.branches);
             total += branches.map(|b| (b.len * h * w) as u64).sum::<u64>();
-            (older, last) = (last, (h, w));
         }
         total
     }

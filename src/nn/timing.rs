@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::cell::CellSizes;
 use super::edge::{Geometry, Gradients};
-use super::layout::{CellPlan, CellShape};
+use super::layout::CellPlan;
 use super::mixed::MixedOperation;
 use super::norm::{Norm, NormPass};
 use super::parallel::unfilled;
@@ -76,23 +76,15 @@ impl Timed {
     /// grows with their number up to what was timed.
     fn edge(&self, operations: &[Operation]) -> Passes {
         let sum = |of: &[Operation]| of.iter().fold(Passes::default(), |s, o| s.add(self.alone[o.index()]));
-        let (own, all) = (sum(operations), sum(&WORKING));
+        let (own, all) = (sum(operations), sum(WORKING));
         let part = (operations.len().saturating_sub(1)) as f64 / (WORKING.len() - 1) as f64;
         let kept = self.together.each(all, |t, a| 1.0 - part * (1.0 - t / a.max(f64::MIN_POSITIVE)));
         own.each(kept, |a, b| a * b)
     }
 }
 
-/// Every operation that does something.
-const WORKING: [Operation; OPERATIONS - 1] = [
-    Operation::MaxPool3x3,
-    Operation::AvgPool3x3,
-    Operation::SkipConnect,
-    Operation::SepConv3x3,
-    Operation::SepConv5x5,
-    Operation::DilConv3x3,
-    Operation::DilConv5x5,
-];
+/// Every operation that does something: all but `none`, the first.
+const WORKING: &[Operation] = Operation::ALL.split_at(1).1;
 
 /// The operations of a network's edges, timed on `images` pictures.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -111,19 +103,10 @@ pub fn timed_images(config: &SupernetConfig, work: &Workload) -> usize {
 }
 
 /// The cells of a network with the sizes of their inputs.
-fn plans(config: &SupernetConfig, work: &Workload) -> Vec<(CellPlan, CellSizes)> {
-    let stem = config.stem_multiplier * config.channels;
-    let (mut older, mut last) = ((work.height, work.width), (work.height, work.width));
-    CellShape::stack(config.channels, stem, &config.layout)
-        .into_iter()
-        .enumerate()
-        .map(|(i, shape)| {
-            let plan = CellPlan::new(i, shape, &config.mask);
-            let sizes = CellSizes { images: work.images, inputs: [older, last] };
-            (older, last) = (last, plan.output_size(&sizes));
-            (plan, sizes)
-        })
-        .collect()
+fn plans(config: &SupernetConfig, work: &Workload) -> impl Iterator<Item = (CellPlan, CellSizes)> + use<> {
+    let plans = config.cell_plans();
+    let sizes = CellSizes::along(&plans, [work.images, work.height, work.width]);
+    plans.into_iter().zip(sizes)
 }
 
 impl EdgeTimes {
@@ -167,7 +150,7 @@ impl EdgeTimes {
         policy: Policy,
     ) -> Result<Passes, NnError> {
         let mut total = Passes::default();
-        for (i, (plan, sizes)) in plans(config, work).into_iter().enumerate() {
+        for (i, (plan, sizes)) in plans(config, work).enumerate() {
             for e in Edge::all() {
                 let g = plan.geometry(&sizes, e);
                 let size = Size { height: g.height, width: g.width, channels: g.channels, stride: g.stride };
@@ -207,10 +190,10 @@ impl Case {
     }
 
     fn time(&self) -> Timed {
-        let together = self.edge(&WORKING);
+        let together = self.edge(WORKING);
         let mut alone = [Passes::default(); OPERATIONS];
         for o in WORKING {
-            alone[o.index()] = self.edge(&[o]);
+            alone[o.index()] = self.edge(&[*o]);
         }
         Timed { size: self.size, alone, together }
     }

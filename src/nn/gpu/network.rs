@@ -42,14 +42,8 @@ impl NetworkPlan {
         starts
     }
 
-    fn sizes(&self, [images, h, w]: [usize; 3]) -> Vec<CellSizes> {
-        let (mut older, mut last) = ((h, w), (h, w));
-        let each = |plan: &Arc<CellPlan>| {
-            let sizes = CellSizes { images, inputs: [older, last] };
-            (older, last) = (last, plan.output_size(&sizes));
-            sizes
-        };
-        self.cells.iter().map(each).collect()
+    fn sizes(&self, pictures: [usize; 3]) -> Vec<CellSizes> {
+        CellSizes::along(self.cells.iter().map(Arc::as_ref), pictures)
     }
 }
 

@@ -6,10 +6,10 @@ use crate::kernels::gpu::launch::{product_parts, splits, tiles};
 use crate::nn::cell::CellSizes;
 use crate::nn::edge::{Branch, Geometry, is_pooling, is_separable};
 use crate::nn::gpu::MIXING;
-use crate::nn::layout::{CellPlan, CellShape};
+use crate::nn::layout::CellPlan;
 use crate::nn::project::Projection;
 use crate::nn::stem::StemPlan;
-use crate::nn::{Policy, SupernetConfig, head};
+use crate::nn::{Policy, SupernetConfig};
 use crate::space::{Edge, INPUTS, NODES, Operation};
 
 /// Bytes in use, and the most there ever were.
@@ -240,29 +240,21 @@ impl SupernetConfig {
     /// Bytes of a GPU's memory at the peak of a search step, by policy.
     pub fn gpu_footprints(&self, work: &Workload) -> impl Fn(Policy) -> u64 + use<> {
         let (images, height, width) = (work.images, work.height, work.width);
-        let stem = StemPlan::new(self.input_channels, self.stem_multiplier * self.channels);
-        let (mut older, mut last) = ((height, width), (height, width));
-        let mut parameters = stem.layout.len;
-        let shapes = CellShape::stack(self.channels, stem.outputs, &self.layout);
-        let features = NODES * shapes.last().map_or(self.channels, |s| s.channels);
-        let cell = |(i, shape)| {
-            let plan = CellPlan::new(i, shape, &self.mask);
-            let sizes = CellSizes { images, inputs: [older, last] };
-            (older, last) = (last, plan.output_size(&sizes));
-            parameters += plan.layout.len;
-            CellNumbers::new(&plan, &sizes)
-        };
-        let cells = shapes.into_iter().enumerate().map(cell).collect();
+        let (stem, plans) = (self.stem_plan(), self.cell_plans());
+        let sizes = CellSizes::along(&plans, [images, height, width]);
+        let head = self.head_layout(&plans);
+        let blocks = [&stem.layout, &head].into_iter().chain(plans.iter().map(|p| &p.layout));
+        let parameters = blocks.map(|l| l.len).sum();
         let network = GpuNetwork {
             pictures: images * height * width * self.input_channels,
             images,
             stem,
             stem_pixels: images * height * width,
             stem_tiles: images * tiles(height, width),
-            cells,
-            features,
+            cells: plans.iter().zip(&sizes).map(|(plan, sizes)| CellNumbers::new(plan, sizes)).collect(),
+            features: head.slots.first().map_or(0, |s| s.inputs),
             classes: self.classes,
-            parameters: parameters + head::layout(features, self.classes).len,
+            parameters,
         };
         let second_order = work.second_order;
         move |policy| {
