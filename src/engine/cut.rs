@@ -41,7 +41,7 @@ pub(super) fn run(
     if let Some(cut) = &past.confirmed {
         return Ok(Decision::Confirmed(cut.mask));
     }
-    let clock = control.begin(Stage::Cut)?;
+    // Before the stage begins, which is the person's turn.
     let planner = match setup.planner().timed() {
         Ok(planner) => planner,
         Err(e) => {
@@ -49,6 +49,7 @@ pub(super) fn run(
             setup.planner()
         }
     };
+    let clock = control.begin(Stage::Cut)?;
     let mut cutting = Cutting::new(setup, planner, order, past);
     cutting.propose(control)?;
     loop {
