@@ -28,8 +28,9 @@ mod table {
         ChaCha8Rng::seed_from_u64(11)
     }
 
-    const FAULTS: [(&str, Fault); 20] = [
+    const FAULTS: [(&str, Fault); 21] = [
         ("SIGKILL of the engine", |runs, whole| Some(kills::engine(runs, whole, 20, &mut rng()))),
+        ("SIGKILL of an engine that trains", |runs, _| Some(kills::training(runs, 8, &mut rng()))),
         ("SIGKILL of watchers in the shell", |runs, whole| Some(kills::watchers(runs, whole, false))),
         ("SIGKILL of the explorer, twice", |runs, whole| {
             let script = std::process::Command::new("script").arg("--version").output();

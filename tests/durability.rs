@@ -33,6 +33,12 @@ fn engines_that_are_killed() {
 }
 
 #[test]
+fn engines_that_train_and_are_killed() {
+    let dir = tempfile::tempdir().unwrap();
+    good(kills::training(dir.path(), 3, &mut ChaCha8Rng::seed_from_u64(3)));
+}
+
+#[test]
 fn watchers_that_die_or_do_not_read() {
     let dir = tempfile::tempdir().unwrap();
     let (_, whole) = faults::whole(dir.path());

@@ -313,3 +313,24 @@ fn what_makes_no_sense_is_said_before_any_work() {
     let e = run(&folder, &c, Confirm::Automatic).unwrap_err();
     assert!(e.to_string().contains("another engine") && e.is_bad_input(), "{e}");
 }
+
+#[test]
+fn a_training_that_can_not_be_is_refused_before_it_begins() {
+    let mut c = config();
+    c.train.genotype = "DARTS_V2".into();
+    (c.train.channels, c.train.cells, c.train.batch, c.train.epochs) = (2, 3, 16, 1);
+    engine::check(&c).unwrap();
+    let refused = |change: &dyn Fn(&mut Config)| {
+        let mut c = c.clone();
+        change(&mut c);
+        engine::check(&c).unwrap_err().to_string()
+    };
+    let words = refused(&|c| c.train.genotype = "DARTS_V9".into());
+    assert!(words.contains("train.genotype"), "{words}");
+    let words = refused(&|c| (c.train.channels, c.device.memory_budget) = (16, "16MiB".into()));
+    assert!(words.contains("train.batch = ") && words.contains("train.channels = "), "{words}");
+    let words = refused(&|c| c.device.kind = "cuda".into());
+    assert!(words.contains("CPU"), "{words}");
+    let words = refused(&|c| c.train.drop_path = 1.0);
+    assert!(words.contains("train.drop_path"), "{words}");
+}

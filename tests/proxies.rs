@@ -45,7 +45,7 @@ fn check(weights: &Path, proxies: &Path) {
     let names: Vec<String> =
         tensors.keys().filter_map(|k| k.strip_prefix("masks/")?.strip_suffix("/normal").map(str::to_string)).collect();
     assert!(names.len() >= 7 && MASKS.iter().all(|m| names.iter().any(|n| n == m)), "{names:?}");
-    let mut net = Supernet::new(&SupernetConfig {
+    let net = Supernet::new(&SupernetConfig {
         channels: meta["C"].parse().unwrap(),
         classes: meta["classes"].parse().unwrap(),
         input_channels: 3,
@@ -55,7 +55,7 @@ fn check(weights: &Path, proxies: &Path) {
         policy: Policy::Keep,
     })
     .unwrap();
-    net.set_tensors(&weights).unwrap();
+    net.parameters().set_tensors(&weights).unwrap();
     let mut worst: BTreeMap<&str, (f64, String)> = BTreeMap::new();
     for name in &names {
         let cut = net.masked(&mask(&tensors, name)).unwrap();

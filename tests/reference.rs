@@ -111,7 +111,7 @@ impl Reference {
     }
 
     fn net(&self, mask: Mask, policy: Policy) -> Supernet {
-        let mut net = Supernet::new(&SupernetConfig {
+        let net = Supernet::new(&SupernetConfig {
             channels: self.channels,
             classes: self.classes,
             input_channels: self.get("input").dim(1).unwrap(),
@@ -121,7 +121,7 @@ impl Reference {
             policy,
         })
         .unwrap();
-        net.set_tensors(&self.tensors).unwrap();
+        net.parameters().set_tensors(&self.tensors).unwrap();
         net.on(self.gpu.clone())
     }
 
@@ -171,7 +171,7 @@ fn forward_and_gradients(r: &Reference, policy: Policy) {
     r.check("alpha gradients", "grad/alphas_normal", gradients.get(&an).unwrap(), ALPHAS);
     r.check("alpha gradients", "grad/alphas_reduce", gradients.get(&ar).unwrap(), ALPHAS);
     let mut square = 0.0;
-    for (layout, var) in net.layouts().zip(net.blocks()) {
+    for (layout, var) in net.parameters().layouts().iter().zip(net.blocks()) {
         let g = gradients.get(var).unwrap().to_vec1::<f32>().unwrap();
         square += g.iter().map(|v| f64::from(*v).powi(2)).sum::<f64>();
         for slot in &layout.slots {
@@ -180,7 +180,7 @@ fn forward_and_gradients(r: &Reference, policy: Policy) {
         }
     }
     r.check_values("gradient norm", "grad_norm", &[square.sqrt()], ALPHAS);
-    for (name, t) in net.tensors().unwrap() {
+    for (name, t) in net.parameters().tensors().unwrap() {
         if name.ends_with("running_mean") || name.ends_with("running_var") {
             r.check(RUNNING, &format!("after_forward/{name}"), &t, LOGITS);
         }
@@ -281,7 +281,7 @@ fn wide(v: &[f32]) -> Vec<f64> {
 }
 
 fn check_weights(r: &Reference, group: &str, prefix: &str, s: &Searcher, limit: f64) {
-    for (name, t) in s.net.tensors().unwrap() {
+    for (name, t) in s.net.parameters().tensors().unwrap() {
         let name = format!("{prefix}/{name}");
         if r.tensors.contains_key(&format!("f64/{name}")) {
             r.check(group, &name, &t, limit);
@@ -317,12 +317,13 @@ fn search_steps(r: &Reference, policy: Policy) {
 
 fn names(r: &Reference) {
     let net = r.net(Mask::FULL, Policy::Keep);
-    let ours = net.tensors().unwrap();
+    let ours = net.parameters().tensors().unwrap();
     for (name, t) in &ours {
         assert_eq!(r.get(name).dims(), t.dims(), "{name}");
     }
-    let weights: usize = net.layouts().flat_map(|l| &l.slots).filter(|s| s.kind != Kind::Bias).count();
-    assert!(weights > 0 && net.parameters() > 0);
+    let weights: usize =
+        net.parameters().layouts().iter().flat_map(|l| &l.slots).filter(|s| s.kind != Kind::Bias).count();
+    assert!(weights > 0 && net.parameters().count() > 0);
     for (name, t) in &r.tensors {
         if !name.contains('/') && ours.contains_key(name) && name.ends_with("weight") {
             let a = t.flatten_all().unwrap().to_vec1::<f32>().unwrap();
@@ -335,9 +336,9 @@ fn names(r: &Reference) {
     }
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("weights.safetensors");
-    net.save(&path).unwrap();
-    let mut again = r.net(Mask::FULL, Policy::Keep);
-    again.load(&path).unwrap();
+    net.parameters().save(&path).unwrap();
+    let again = r.net(Mask::FULL, Policy::Keep);
+    again.parameters().load(&path).unwrap();
     for (a, b) in again.blocks().iter().zip(net.blocks()) {
         assert_eq!(a.to_vec1::<f32>().unwrap(), b.to_vec1::<f32>().unwrap());
     }

@@ -134,7 +134,7 @@ fn passes(net: &Supernet, norm: Norm) -> Result<Vec<Vec<f32>>, NnError> {
     for var in net.blocks().iter().chain([&normal, &reduction]) {
         all.push(gradients.get(var).expect("a gradient").flatten_all()?.to_vec1()?);
     }
-    all.extend(net.running().0);
+    all.extend(net.parameters().running().0);
     Ok(all)
 }
 

@@ -33,7 +33,7 @@ enum Form {
     Svg,
     /// The same as PNG, 2.5 dots a point.
     Png,
-    /// The raw alphas of the latest epoch.
+    /// The raw alphas of the latest epoch; of a run that trains, the weights when it is done.
     Safetensors,
 }
 
@@ -74,9 +74,12 @@ pub fn run(place: &Place, a: &ExportArguments) -> eyre::Result<Exit> {
             return write(a, svg.as_bytes());
         }
         Form::Safetensors => {
+            if let Ok(weights) = std::fs::read(folder.file(crate::run::WEIGHTS)) {
+                return write(a, &weights);
+            }
             let Some(bytes) = explorer::alphas(&explorer::state_of(&folder)) else {
                 return Err(
-                    Usage(format!("{} has no alphas yet; its search has not ended an epoch", folder.name())).into()
+                    Usage(format!("{} has neither alphas nor trained weights yet; they come with the end of an epoch, or of a training", folder.name())).into()
                 );
             };
             return write(a, &bytes);

@@ -7,6 +7,7 @@ mod doctor;
 mod engine;
 mod engines;
 mod export;
+mod genotype;
 mod gpus;
 mod open;
 mod order;
@@ -17,6 +18,7 @@ mod runs;
 mod settings;
 mod show;
 mod tail;
+mod train;
 mod watch;
 
 use std::path::PathBuf;
@@ -143,6 +145,11 @@ enum Command {
     Show(show::ShowArguments),
     /// Write the genotype of a run as Python, JSON or DOT.
     Export(export::ExportArguments),
+    /// Train a genotype from scratch as the evaluation network: a found one, a published one, or your own.
+    ///
+    /// It is a run like any other, with settings `train.*` (`zonas config`): the published ones by default, those of a few
+    /// minutes with --preset demo.
+    Train(train::TrainArguments),
     /// Count parameters and multiply-accumulates of a genotype.
     Count(count::CountArguments),
     /// Predict the memory of the search: uncut, at each level, for each way of cutting.
@@ -196,6 +203,7 @@ pub fn main() -> ExitCode {
         Some(Command::Runs(a)) => runs::run(&arguments.place, &a),
         Some(Command::Show(a)) => show::run(&arguments.place, &a),
         Some(Command::Export(a)) => export::run(&arguments.place, &a),
+        Some(Command::Train(a)) => train::run(&arguments.place, &a),
         Some(Command::Count(a)) => count::run(&a),
         Some(Command::Predict(a)) => predict::run(&arguments.place, &a),
         Some(Command::Bench(a)) => bench::run(&a),

@@ -102,35 +102,53 @@ pub fn run(place: &Place, a: &RunArguments) -> eyre::Result<Exit> {
         _ => Confirming::Stop,
     };
     let how = How { confirming, force: a.force, queue: a.queue };
-    let name = place.word(&folder);
-    let mut out = Output::stdout();
-    let watching = Watching::from_now(&folder, a.output);
-    let exit = if a.foreground {
-        let engine = folder.clone();
-        let engine = std::thread::Builder::new().name("engine".into()).spawn(move || work::work(&engine, how))?;
-        watching.thread(&mut out, engine)?
-    } else {
-        let engine = launch(&folder, how)?;
-        let watched =
-            if a.detach { watching.beginning(&mut out, engine, &name)? } else { watching.process(&mut out, engine)? };
-        match watched {
-            Watched::Ended(exit) => exit,
-            // Nobody reads any more; the run goes on by itself.
-            Watched::Closed => return Ok(Exit::Done),
+    Begin { folder, how, foreground: a.foreground, detach: a.detach, output: a.output }.run(place)
+}
+
+/// A run about to begin, and how it is watched.
+pub(super) struct Begin {
+    pub folder: RunFolder,
+    pub how: How,
+    pub foreground: bool,
+    pub detach: bool,
+    pub output: Form,
+}
+
+impl Begin {
+    pub fn run(self, place: &Place) -> eyre::Result<Exit> {
+        let Begin { folder, how, foreground, detach, output } = self;
+        let name = place.word(&folder);
+        let mut out = Output::stdout();
+        let watching = Watching::from_now(&folder, output);
+        let exit = if foreground {
+            let engine = folder.clone();
+            let engine = std::thread::Builder::new().name("engine".into()).spawn(move || work::work(&engine, how))?;
+            watching.thread(&mut out, engine)?
+        } else {
+            let engine = launch(&folder, how)?;
+            let watched = if detach {
+                watching.beginning(&mut out, engine, &name)?
+            } else {
+                watching.process(&mut out, engine)?
+            };
+            match watched {
+                Watched::Ended(exit) => exit,
+                // Nobody reads any more; the run goes on by itself.
+                Watched::Closed => return Ok(Exit::Done),
+            }
+        };
+        if detach || output != Form::Text {
+            return Ok(exit);
         }
-    };
-    if a.detach {
-        return Ok(exit);
-    }
-    if a.output == Form::Text {
         match exit {
             Exit::Done => {
-                out.line(&format!("look at it: `zonas open {name}`; take it home: `zonas export {name} --as python`",))?
+                out.line(&format!("look at it: `zonas open {name}`; take it home: `zonas export {name} --as python`"))?;
             }
-            Exit::Stopped => out
-                .line(&format!("go on with `zonas run --resume {name} --yes`, or open it with `zonas open {name}`",))?,
+            Exit::Stopped => {
+                out.line(&format!("go on with `zonas run --resume {name} --yes`, or open it with `zonas open {name}`"))?
+            }
             _ => {}
         }
+        Ok(exit)
     }
-    Ok(exit)
 }

@@ -268,7 +268,7 @@ impl Control {
                 self.accept(c)?;
                 self.emit(Body::Resumed)
             }
-            Order::Checkpoint if !matches!(self.stage, Some(Stage::Score | Stage::Search)) => {
+            Order::Checkpoint if !matches!(self.stage, Some(Stage::Score | Stage::Search | Stage::Train)) => {
                 self.refuse(c, "nothing is running that could be saved")
             }
             Order::Checkpoint => {

@@ -32,15 +32,28 @@ pub enum EngineError {
     Finished(PathBuf),
     #[error("{0}")]
     TooLittle(String),
+    #[error(
+        "training from scratch runs on the CPU, and device.kind = \"{0}\" asks for a GPU; set it to `cpu`, or export the \
+         genotype and train it with other code"
+    )]
+    NoGpuTraining(Choice),
     #[error("the cut can't be searched: {0}")]
     Cut(String),
     /// The last good checkpoint is left as it was.
     #[error(
-        "{what} is not finite in epoch {epoch}, step {step}, so the search stops; {} holds the last good checkpoint \
-         (epoch {good_epoch}, step {good_step}); a lower search.learning_rate or search.clip may help",
+        "{what} is not finite in epoch {epoch}, step {step}, so the run stops; {} holds the last good checkpoint \
+         (epoch {good_epoch}, step {good_step}); a lower {section}.learning_rate or {section}.clip may help",
         folder.display()
     )]
-    NotFinite { what: &'static str, epoch: usize, step: usize, good_epoch: usize, good_step: usize, folder: PathBuf },
+    NotFinite {
+        what: &'static str,
+        epoch: usize,
+        step: usize,
+        good_epoch: usize,
+        good_step: usize,
+        section: &'static str,
+        folder: PathBuf,
+    },
     #[error("the checkpoint in {} can't be taken up: {reason}", folder.display())]
     Resume { folder: PathBuf, reason: String },
     #[error(
@@ -69,6 +82,7 @@ impl EngineError {
             | EngineError::Data(_)
             | EngineError::Finished(_)
             | EngineError::Cut(_)
+            | EngineError::NoGpuTraining(_)
             | EngineError::Changed(_)
             | EngineError::Network(NnError::Config(_))
             | EngineError::NoGpu { reason: NoGpu::NotBuilt | NoGpu::NoSuch { .. }, .. } => true,

@@ -15,6 +15,7 @@ pub mod score;
 mod scoring;
 mod search;
 mod setup;
+mod train;
 
 pub use crate::run::event::Outcome;
 pub use cut::change_of;
@@ -91,7 +92,7 @@ pub fn check_resume(folder: &RunFolder, config: &Config, force: bool) -> Result<
     origin::compare(past.origin.as_ref(), &origin::of(&setup), force).map(drop)
 }
 
-/// Runs the stages of a run: score, cut, search, cell. A run that an earlier engine left off is taken up where its journal
+/// Runs the stages of a run: score, cut, search, cell; or, where the settings name a genotype to train, cell and train. A run that an earlier engine left off is taken up where its journal
 /// and its checkpoint end: after the last score, at the cut, at the saved step; the result is the same as without the
 /// interruption.
 ///
@@ -187,6 +188,17 @@ fn stages(
         let outcome = if control.aborts() { Outcome::Aborted } else { Outcome::Stopped };
         Ok((outcome, detail.to_string()))
     };
+    if let Some(genotype) = &setup.trained {
+        cell::run(control, setup, folder, genotype)?;
+        return match train::run(control, setup, folder, genotype, options.force)? {
+            train::Trained::Done(accuracy) => {
+                Ok((Outcome::Done, format!("{:.2} % of the test pictures are classified rightly", accuracy * 100.0)))
+            }
+            train::Trained::Stopped | train::Trained::Aborted => {
+                early(control, "while training; the checkpoint holds the state")
+            }
+        };
+    }
     let Some(order) = scoring::run(control, setup, past)? else {
         return early(control, "while scoring; the journal holds the scores");
     };

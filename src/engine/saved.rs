@@ -1,12 +1,16 @@
 //! The state of a search as a checkpoint, and back.
 
+use std::time::{Duration, Instant};
+
 use serde::{Deserialize, Serialize};
 
 use super::EngineError;
 use super::control::Control;
-use crate::oneshot::{Searcher, SearcherState};
+use crate::nn::NnError;
+use crate::oneshot::SearcherState;
 use crate::run::checkpoint::{Checkpoint, CheckpointError};
-use crate::run::event::Level;
+use crate::run::config::Run;
+use crate::run::event::{Body, Level};
 use crate::run::{CHECKPOINTS, RunFolder};
 use crate::space::Mask;
 
@@ -21,6 +25,27 @@ pub(super) struct Position {
     pub right: u64,
     pub pictures: u64,
     pub seconds: f64,
+}
+
+impl Position {
+    /// The error that a number which is not finite is; `section` is where the settings are that may help.
+    pub fn not_finite(
+        &self,
+        what: &'static str,
+        section: &'static str,
+        good: (usize, usize),
+        folder: &RunFolder,
+    ) -> EngineError {
+        EngineError::NotFinite {
+            what,
+            epoch: self.epoch,
+            step: self.step,
+            good_epoch: good.0,
+            good_step: good.1,
+            section,
+            folder: folder.file(CHECKPOINTS),
+        }
+    }
 }
 
 /// Free part of a checkpoint's header. Sums are kept as bits, so that not even the last one is lost.
@@ -51,11 +76,10 @@ fn parts(state: &SearcherState) -> [&Vec<Vec<f32>>; 6] {
 pub(super) struct Saved(Checkpoint);
 
 impl Saved {
-    pub fn of(searcher: &Searcher, at: &Position, data: &str) -> Result<Saved, EngineError> {
-        let state = searcher.state()?;
-        let parts = parts(&state);
+    pub fn of(state: &SearcherState, mask: Mask, at: &Position, data: &str) -> Result<Saved, EngineError> {
+        let parts = parts(state);
         let meta = Meta {
-            mask: searcher.mask(),
+            mask,
             data: data.into(),
             epoch: at.epoch,
             step: at.step,
@@ -99,10 +123,10 @@ impl Saved {
         Ok(Some(Saved(checkpoint)))
     }
 
-    /// Puts the state into a searcher that was built from the same configuration.
+    /// Gives the state to `take`, of what was built from the same configuration.
     pub fn restore(
         self,
-        searcher: &mut Searcher,
+        take: impl FnOnce(SearcherState) -> Result<(), NnError>,
         mask: &Mask,
         data: &str,
         folder: &RunFolder,
@@ -130,7 +154,7 @@ impl Saved {
             adam_first: part()?,
             adam_second: part()?,
         };
-        searcher.restore(state).map_err(|e| refuse(e.to_string()))?;
+        take(state).map_err(|e| refuse(e.to_string()))?;
         Ok(Position {
             epoch: meta.epoch,
             step: meta.step,
@@ -139,5 +163,46 @@ impl Saved {
             pictures: meta.pictures,
             seconds: f64::from_bits(meta.seconds_bits),
         })
+    }
+}
+
+/// Saving takes at most one part in so many of the time.
+const SHARE: u32 = 100;
+
+/// When a checkpoint is due, and the last good one.
+pub(super) struct Keeper {
+    /// Epoch and step of the last checkpoint.
+    pub at: (usize, usize),
+    time: Instant,
+    /// What it took.
+    cost: Duration,
+}
+
+impl Keeper {
+    pub fn new(at: &Position) -> Keeper {
+        Keeper { at: (at.epoch, at.step), time: Instant::now(), cost: Duration::ZERO }
+    }
+
+    /// Whether it is time for a checkpoint, by the settings; where saving takes long it is done less often.
+    pub fn is_due(&self, run: &Run, at: &Position) -> bool {
+        let since = at.step.saturating_sub(if self.at.0 == at.epoch { self.at.1 } else { 0 });
+        let seconds = Duration::from_secs(run.checkpoint_seconds).max(self.cost * SHARE);
+        (run.checkpoint_steps > 0 && since >= run.checkpoint_steps) || self.time.elapsed() > seconds
+    }
+
+    pub fn save(
+        &mut self,
+        control: &mut Control,
+        folder: &RunFolder,
+        saved: &Saved,
+        at: &Position,
+    ) -> Result<(), EngineError> {
+        // First, so that no state is ahead of what is told of it.
+        control.sync()?;
+        let began = Instant::now();
+        let bytes = control.persist(|_| saved.save(folder))?;
+        self.cost = began.elapsed();
+        (self.at, self.time) = ((at.epoch, at.step), Instant::now());
+        control.emit(Body::CheckpointSaved { epoch: at.epoch, step: at.step, bytes })
     }
 }

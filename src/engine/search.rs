@@ -1,11 +1,11 @@
 //! The search stage of a run: epochs of bi-level steps on what the cut left.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::EngineError;
 use super::control::Control;
 use super::plan::Plan;
-use super::saved::{Position, Saved};
+use super::saved::{Keeper, Position, Saved};
 use super::setup::{Setup, tensors};
 use crate::data::{self, DataError, Loader, Split};
 use crate::nn::{Init, Supernet};
@@ -16,10 +16,8 @@ use crate::run::number::Number;
 use crate::space::{CellKind, Edge, Genotype, Mask, Operation};
 
 /// Journal lines that a whole search may take, of steps and of alphas.
-const STEP_LINES: usize = 4000;
+pub(super) const STEP_LINES: usize = 4000;
 const ALPHA_LINES: usize = 500;
-/// Saving takes at most one part in so many of the time.
-const SHARE: u32 = 100;
 
 /// What came of the stage.
 pub(super) enum Found {
@@ -41,10 +39,7 @@ struct Search<'a> {
     /// One in so many goes to the journal.
     every: usize,
     alphas_every: usize,
-    saved_at: (usize, usize),
-    saved_time: Instant,
-    /// What the last checkpoint took.
-    cost: Duration,
+    keeper: Keeper,
     /// Pictures and seconds since the last step in the journal.
     pace: (usize, f64),
 }
@@ -95,8 +90,8 @@ fn attempt(
     net.initialise(Init::Default, setup.config.seed)?;
     let mut searcher = Searcher::new(net, setup.search_settings(), setup.config.seed)?;
     let fingerprint = setup.dataset.fingerprint();
-    let at =
-        Saved::load(control, folder)?.map(|saved| saved.restore(&mut searcher, &mask, &fingerprint, folder, force));
+    let at = Saved::load(control, folder)?
+        .map(|saved| saved.restore(|state| searcher.restore(state), &mask, &fingerprint, folder, force));
     let resumed = at.is_some();
     let at = at.transpose()?.unwrap_or_default();
     let steps = (setup.halves.weights.len() / config.batch).max(1);
@@ -113,7 +108,7 @@ fn attempt(
         order: config.order,
         train: setup.halves.weights.len(),
         valid: setup.halves.alphas.len(),
-        parameters: searcher.net.parameters() as u64,
+        parameters: searcher.net.parameters().count() as u64,
         predicted_bytes: plan.bytes,
         policy: plan.policy.to_string(),
         journal_every: every,
@@ -126,13 +121,11 @@ fn attempt(
         setup,
         folder,
         searcher,
-        saved_at: (at.epoch, at.step),
+        keeper: Keeper::new(&at),
         at,
         steps,
         every,
         alphas_every: total.div_ceil(ALPHA_LINES).max(every),
-        saved_time: Instant::now(),
-        cost: Duration::ZERO,
         pace: (0, 0.0),
     };
     if !resumed {
@@ -167,7 +160,7 @@ impl Search<'_> {
             if self.control.aborts() || self.control.leaves() {
                 return Ok(false);
             }
-            if self.control.takes_checkpoint() || self.is_due() {
+            if self.control.takes_checkpoint() || self.keeper.is_due(&self.setup.config.run, &self.at) {
                 self.save(fingerprint)?;
                 continue;
             }
@@ -222,27 +215,11 @@ impl Search<'_> {
     }
 
     fn check(&self, report: &StepReport) -> Result<(), EngineError> {
-        if report.valid_loss.is_some_and(|l| !l.is_finite()) {
-            return Err(self.not_finite("the validation loss"));
-        }
-        if !report.train_loss.is_finite() {
-            return Err(self.not_finite("the training loss"));
-        }
-        if !report.gradient_norm.is_finite() {
-            return Err(self.not_finite("the gradient of the weights"));
-        }
-        Ok(())
+        not_finite(report).map_or(Ok(()), |what| Err(self.not_finite(what)))
     }
 
     fn not_finite(&self, what: &'static str) -> EngineError {
-        EngineError::NotFinite {
-            what,
-            epoch: self.at.epoch,
-            step: self.at.step,
-            good_epoch: self.saved_at.0,
-            good_step: self.saved_at.1,
-            folder: self.folder.file(crate::run::CHECKPOINTS),
-        }
+        self.at.not_finite(what, "search", self.keeper.at, self.folder)
     }
 
     fn journal(&mut self, report: &StepReport, rate: f64, pictures: usize) -> Result<(), EngineError> {
@@ -303,31 +280,29 @@ impl Search<'_> {
         Ok([table(CellKind::Normal, &normal), table(CellKind::Reduction, &reduction)])
     }
 
-    /// Whether it is time for a checkpoint, by the settings; where saving takes long it is done less often.
-    fn is_due(&self) -> bool {
-        let run = &self.setup.config.run;
-        let since = self.at.step.saturating_sub(if self.saved_at.0 == self.at.epoch { self.saved_at.1 } else { 0 });
-        let seconds = Duration::from_secs(run.checkpoint_seconds).max(self.cost * SHARE);
-        (run.checkpoint_steps > 0 && since >= run.checkpoint_steps) || self.saved_time.elapsed() > seconds
-    }
-
     /// Saves a checkpoint, unless a number in it is not finite: the last good one is not to be pushed out by it.
     fn save(&mut self, fingerprint: &str) -> Result<(), EngineError> {
-        let saved = Saved::of(&self.searcher, &self.at, fingerprint)?;
+        let saved = Saved::of(&self.searcher.state()?, self.searcher.mask(), &self.at, fingerprint)?;
         if !saved.is_finite() {
             return Err(self.not_finite("a weight"));
         }
-        // First, so that no state is ahead of what is told of it.
-        self.control.sync()?;
-        let folder = self.folder;
-        let began = Instant::now();
-        let bytes = self.control.persist(|_| saved.save(folder))?;
-        self.cost = began.elapsed();
-        (self.saved_at, self.saved_time) = ((self.at.epoch, self.at.step), Instant::now());
-        self.control.emit(Body::CheckpointSaved { epoch: self.at.epoch, step: self.at.step, bytes })
+        self.keeper.save(self.control, self.folder, &saved, &self.at)
     }
 }
 
-fn next(loader: &mut Loader) -> Result<crate::data::Batch, DataError> {
+/// What of a step is not finite.
+pub(super) fn not_finite(report: &StepReport) -> Option<&'static str> {
+    if report.valid_loss.is_some_and(|l| !l.is_finite()) {
+        Some("the validation loss")
+    } else if !report.train_loss.is_finite() {
+        Some("the training loss")
+    } else if !report.gradient_norm.is_finite() {
+        Some("the gradient of the weights")
+    } else {
+        None
+    }
+}
+
+pub(super) fn next(loader: &mut Loader) -> Result<crate::data::Batch, DataError> {
     loader.next().unwrap_or_else(|| Err(DataError::Worker { reason: "ended before the epoch did".into() }))
 }

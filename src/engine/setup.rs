@@ -5,15 +5,15 @@ use candle_core::Tensor;
 use super::EngineError;
 use super::plan::{self, DataShape, Planner};
 use crate::data::{self, Augment, Dataset, Halves};
-use crate::device::{Device, NoGpu};
+use crate::device::{Choice, Device, NoGpu};
 use crate::kernels::gpu::{self, Gpu};
-use crate::nn::NnError;
+use crate::nn::{EvaluationConfig, NnError};
 use crate::oneshot::{AdamSettings, Batch, Settings, SgdSettings};
 use crate::proxies::{self, RankingFunction};
-use crate::run::config::Config;
+use crate::run::config::{Config, ConfigError};
 use crate::run::event::{DataSummary, RunStarted};
 use crate::space::cut::{Cutter, Source};
-use crate::space::{CellKind, Mask};
+use crate::space::{CellKind, Genotype, Mask};
 
 /// A configuration made real: data opened, names resolved, sizes known.
 pub(super) struct Setup<'a> {
@@ -33,6 +33,8 @@ pub(super) struct Setup<'a> {
     pub no_gpu: Option<NoGpu>,
     /// Bytes that the search may take, as it was when the engine started.
     pub budget: Option<u64>,
+    /// The genotype that is trained, if it is that kind of run; nothing is scored then.
+    pub trained: Option<Genotype>,
 }
 
 impl<'a> Setup<'a> {
@@ -40,11 +42,15 @@ impl<'a> Setup<'a> {
     /// Settings or data that make no sense: everything that can be known before any work is done.
     pub fn new(config: &'a Config, threads: usize) -> Result<Setup<'a>, EngineError> {
         config.check()?;
+        let trained = config.trained()?;
         let functions: Vec<_> = config.score.functions.iter().map(|n| proxies::by_name(n)).collect::<Result<_, _>>()?;
         let dataset = plan::open(config)?;
         let pictures = data::limited(&*dataset, config.seed, config.data.limit);
-        let halves = data::halves(&*dataset, config.seed, config.data.limit, config.search.train_share)?;
-        let (device, no_gpu) = plan::device_of(config)?;
+        let (device, no_gpu) = if trained.is_some() { training_device(config)? } else { plan::device_of(config)? };
+        let halves = match &trained {
+            Some(_) => Halves { weights: Vec::new(), alphas: Vec::new() },
+            None => data::halves(&*dataset, config.seed, config.data.limit, config.search.train_share)?,
+        };
         let setup = Setup {
             config,
             threads,
@@ -57,8 +63,13 @@ impl<'a> Setup<'a> {
             gpu: gpu::on(&device).map_err(NnError::from)?,
             device,
             no_gpu,
+            trained,
         };
         setup.augment().check(setup.dataset.summary())?;
+        if let Some(genotype) = &setup.trained {
+            setup.check_training(genotype)?;
+            return Ok(setup);
+        }
         data::check_batch("scoring", setup.pictures.len(), config.score.batch)?;
         data::check_batch("the weights' half", setup.halves.weights.len(), config.search.batch)?;
         data::check_batch("the alphas' half", setup.halves.alphas.len(), config.search.batch)?;
@@ -69,6 +80,34 @@ impl<'a> Setup<'a> {
             EngineError::TooLittle(format!("even with the cheapest cut at ξ {}, {reason}", config.cut.xi))
         })?;
         Ok(setup)
+    }
+
+    fn check_training(&self, genotype: &Genotype) -> Result<(), EngineError> {
+        let (about, batch) = (self.dataset.summary(), self.config.train.batch);
+        data::check_batch("training", self.pictures.len(), batch.min(self.pictures.len()).max(1))?;
+        data::check_batch("test", about.test, 1)?;
+        let network = super::train::network(self, genotype)?;
+        let needed = |network: &EvaluationConfig, batch: usize| {
+            network.footprint(batch.min(self.pictures.len()), about.height, about.width)
+        };
+        let Some(budget) = self.budget.filter(|budget| needed(&network, batch) > *budget) else { return Ok(()) };
+        let halved = |n: usize| std::iter::successors(Some(n / 2), |n| Some(n / 2)).take_while(|n| *n > 0);
+        let mut ways = Vec::new();
+        if let Some(n) = halved(batch).find(|n| needed(&network, *n) <= budget) {
+            ways.push(format!("train.batch = {n}"));
+        }
+        let narrower = |n: &usize| needed(&EvaluationConfig { channels: *n, ..network.clone() }, batch) <= budget;
+        if let Some(n) = halved(self.config.train.channels).find(narrower) {
+            ways.push(format!("train.channels = {n}"));
+        }
+        ways.push("fewer train.cells".into());
+        let mib = |b: u64| b.div_ceil(1 << 20);
+        Err(EngineError::TooLittle(format!(
+            "the training needs about {} MiB and may take {} MiB; what would help: {}; or raise device.memory_budget",
+            mib(needed(&network, batch)),
+            mib(budget),
+            ways.join(", or ")
+        )))
     }
 
     pub fn augment(&self) -> Augment {
@@ -97,6 +136,9 @@ impl<'a> Setup<'a> {
 
     pub fn started(&self, run: String) -> RunStarted {
         let about = self.dataset.summary();
+        let (s, t) = (&self.config.search, &self.config.train);
+        let (channels, cells, batch) =
+            if self.trained.is_some() { (t.channels, t.cells, t.batch) } else { (s.channels, s.cells, s.batch) };
         RunStarted {
             run,
             program: concat!("zonas ", env!("CARGO_PKG_VERSION")).into(),
@@ -114,12 +156,22 @@ impl<'a> Setup<'a> {
                 class_names: about.class_names.clone(),
             },
             classes: about.classes(),
-            channels: self.config.search.channels,
-            cells: CellKind::published_layout(self.config.search.cells),
-            batch: self.config.search.batch,
+            channels,
+            cells: CellKind::published_layout(cells),
+            batch,
             space: self.space,
             budget_bytes: self.budget,
         }
+    }
+}
+
+/// Training from scratch runs on the CPU; a GPU that was only not ruled out is left alone.
+fn training_device(config: &Config) -> Result<(Device, Option<NoGpu>), EngineError> {
+    let choice: Choice =
+        config.device.kind.parse().map_err(|reason| ConfigError::Value { key: "device.kind".into(), reason })?;
+    match choice {
+        Choice::Auto | Choice::Cpu => Ok((Device::Cpu, None)),
+        Choice::Cuda { .. } => Err(EngineError::NoGpuTraining(choice)),
     }
 }
 

@@ -44,6 +44,7 @@ pub enum Action {
     Redo,
     Automatic,
     Controls,
+    Train,
     Confirm,
     Stop,
     Abort,
@@ -241,6 +242,8 @@ pub const ACTIONS: &[Spec] = &[
 
     spec(Action::Copy, "copy", "copy", "Copy the genotype as Python text (by OSC 52, or through tmux).", &["y"], &[Cell], Some(1)),
     spec(Action::Export, "export", "export", "Write the genotype and figures into the run's folder.", &["e"], &[Cell], Some(2)),
+
+    spec(Action::Train, "train", "train", "Train this genotype from scratch, as a run of its own; asks for the size.", &["t"], &[Cell], Some(4)),
 
     spec(Action::Open, "open", "open", "Open the run under the cursor.", &["enter"], &[Runs], Some(0)),
     spec(Action::Choose, "choose_run", "choose", "Choose this run for a comparison, or no longer.", &["space"], &[Runs], Some(1)),

@@ -8,7 +8,8 @@ use std::time::Instant;
 use super::state::State;
 use super::{Engines, clipboard, export};
 use crate::run::command::Body;
-use crate::run::{RunFolder, journal};
+use crate::run::{self, RunFolder, journal};
+use crate::space::Genotype;
 
 /// Something to be done.
 pub enum Errand {
@@ -29,6 +30,12 @@ pub enum Errand {
         folder: RunFolder,
         sources: Vec<&'static str>,
         xi: f64,
+    },
+    /// A genotype of this run trained from scratch, with a preset's settings, as a run that follows it.
+    Train {
+        folder: RunFolder,
+        genotype: Box<Genotype>,
+        preset: &'static str,
     },
 }
 
@@ -62,7 +69,7 @@ impl Errands {
         // Without a thread nothing is done, which is said of each errand.
         let _ = std::thread::Builder::new().name("errands".into()).spawn(move || {
             for errand in asked {
-                let done = catch_unwind(AssertUnwindSafe(|| run(errand, &mut *engines))).unwrap_or_else(|_| {
+                let done = catch_unwind(AssertUnwindSafe(|| carry_out(errand, &mut *engines))).unwrap_or_else(|_| {
                     Done::Said("that broke down; what is known of it is said when you leave".into())
                 });
                 if tell.send(done).is_err() {
@@ -97,7 +104,7 @@ impl Errands {
     }
 }
 
-fn run(errand: Errand, engines: &mut dyn Engines) -> Done {
+fn carry_out(errand: Errand, engines: &mut dyn Engines) -> Done {
     match errand {
         Errand::Send { folder, body, leave } => match journal::send(&folder, body) {
             Ok(id) => Done::Sent { id, leave },
@@ -120,10 +127,26 @@ fn run(errand: Errand, engines: &mut dyn Engines) -> Done {
             Ok(()) => Done::Removed(folder),
             Err(e) => Done::Listed(e.to_string()),
         },
+        Errand::Train { folder, genotype, preset } => {
+            train(&folder, &genotype, preset, engines).map_or_else(Done::Said, Done::Begun)
+        }
         Errand::Queue { folder, sources, xi } => {
             Done::Listed(queue(&folder, &sources, xi, engines).unwrap_or_else(|e| e))
         }
     }
+}
+
+fn train(
+    folder: &RunFolder,
+    genotype: &Genotype,
+    preset: &str,
+    engines: &mut dyn Engines,
+) -> Result<RunFolder, String> {
+    let mut config = folder.config().map_err(|e| e.to_string())?;
+    config.train = run::preset(preset).ok_or_else(|| format!("there is no preset {preset}"))?.train;
+    config.train.genotype = genotype.to_string();
+    let stem: String = folder.name().chars().take(44).collect();
+    engines.queue(folder, &format!("{stem}-train"), &config)
 }
 
 /// Queues a run for each source; what is to be said of it.

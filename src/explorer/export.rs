@@ -9,7 +9,7 @@ use crate::space::{EDGES, Genotype, OPERATIONS, dot};
 /// Raw alphas of the latest epoch as safetensors: `normal` and `reduction`, `[edge, operation]` float32, NaN where cut.
 pub fn alphas(state: &State) -> Option<Vec<u8>> {
     use safetensors::tensor::{Dtype, TensorView, serialize};
-    let epoch = state.search.epochs.last()?;
+    let epoch = state.search.epochs.last().filter(|e| !e.alphas_normal.is_empty())?;
     let bytes =
         |rows: &[Vec<Number>]| -> Vec<u8> { rows.iter().flatten().flat_map(|v| (v.0 as f32).to_le_bytes()).collect() };
     let (normal, reduction) = (bytes(&epoch.alphas_normal), bytes(&epoch.alphas_reduction));

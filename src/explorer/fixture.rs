@@ -18,10 +18,12 @@ pub enum Until {
     /// In the middle of the third epoch.
     Searching,
     Done,
+    /// Another kind of run, which trains a genotype, in the middle of its third epoch.
+    Training,
 }
 
-pub const ALL: [Until; 6] =
-    [Until::Nothing, Until::Started, Until::Scoring, Until::Proposed, Until::Searching, Until::Done];
+pub const ALL: [Until; 7] =
+    [Until::Nothing, Until::Started, Until::Scoring, Until::Proposed, Until::Searching, Until::Done, Until::Training];
 
 /// The journal of one run up to a point.
 pub fn journal(until: Until, seed: u64) -> Vec<Event> {
@@ -31,6 +33,10 @@ pub fn journal(until: Until, seed: u64) -> Vec<Event> {
     }
     w.start();
     if until == Until::Started {
+        return w.events;
+    }
+    if until == Until::Training {
+        w.train();
         return w.events;
     }
     let order = w.score(until == Until::Scoring);
@@ -319,6 +325,71 @@ impl Writer {
                 self.emit(0.0, Body::Found { genotype, parameters: 3_349_342, macs: 528_000_000 });
                 self.emit(0.0, Body::StageEnded { stage: Stage::Cell, seconds: 0.1, peak_bytes: None });
                 self.emit(0.0, Body::RunEnded { outcome: Outcome::Done, detail: String::new() });
+            }
+        }
+    }
+
+    fn train(&mut self) {
+        let genotype = crate::space::published::find("DARTS_V2").unwrap().genotype;
+        self.emit(0.0, Body::StageStarted { stage: Stage::Cell });
+        self.emit(0.0, Body::Found { genotype: genotype.clone(), parameters: 3_349_342, macs: 528_000_000 });
+        self.emit(0.0, Body::StageEnded { stage: Stage::Cell, seconds: 0.1, peak_bytes: None });
+        self.emit(0.0, Body::StageStarted { stage: Stage::Train });
+        let (epochs, steps) = (8, 63);
+        self.emit(
+            0.1,
+            Body::TrainingStarted(TrainingStarted {
+                genotype: genotype.clone(),
+                channels: 8,
+                cells: 5,
+                epochs,
+                steps_per_epoch: steps,
+                batch: 64,
+                train: 4000,
+                test: 1000,
+                parameters: 36_586,
+                macs: 5_320_000,
+                auxiliary: false,
+                predicted_bytes: 159 << 20,
+                journal_every: 1,
+            }),
+        );
+        for number in 0..2 * steps + 20 {
+            let (epoch, step) = (number / steps, number % steps);
+            let t = number as f64 / steps as f64;
+            let (train_loss, train_accuracy) = (0.4 + 1.7 * (-t).exp() + 0.05 * self.noise(), 0.8 - 0.5 * (-t).exp());
+            self.emit(
+                0.1,
+                Body::Step(Step {
+                    epoch,
+                    step,
+                    train_loss: Number(train_loss),
+                    train_accuracy,
+                    valid_loss: Number(f64::NAN),
+                    gradient_norm: Number(1.2),
+                    learning_rate: 0.1,
+                    images_per_second: 640.0,
+                }),
+            );
+            if number % 20 == 0 {
+                self.memory(170);
+            }
+            if step + 1 == steps {
+                self.emit(
+                    0.5,
+                    Body::EpochEnded(EpochEnded {
+                        epoch,
+                        train_loss: Number(train_loss),
+                        train_accuracy,
+                        valid_loss: Number(0.9 - 0.1 * epoch as f64),
+                        valid_accuracy: 0.7 + 0.05 * epoch as f64,
+                        seconds: 6.8,
+                        genotype: genotype.clone(),
+                        alphas_normal: Vec::new(),
+                        alphas_reduction: Vec::new(),
+                    }),
+                );
+                self.emit(0.1, Body::CheckpointSaved { epoch: epoch + 1, step: 0, bytes: 298_000 });
             }
         }
     }

@@ -28,9 +28,13 @@ pub fn text(state: &State, folder: &RunFolder, status: &str, alive: bool) -> Str
         ));
     }
     if let Some(epoch) = state.search.epochs.last() {
+        let words = match state.search.training {
+            None => "  search  {} epochs, validation accuracy of the supernet",
+            Some(_) => "  train   {} epochs, accuracy on the test pictures",
+        };
         lines.push(format!(
-            "  search  {} epochs, validation accuracy of the supernet {:.1} % (best {:.1} %)",
-            epoch.epoch + 1,
+            "{} {:.1} % (best {:.1} %)",
+            words.replace("{}", &(epoch.epoch + 1).to_string()),
             epoch.valid_accuracy * 100.0,
             state.search.best_accuracy().unwrap_or(f64::NAN) * 100.0
         ));

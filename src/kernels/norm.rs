@@ -241,7 +241,8 @@ dispatch!(unsafe fn mix_fresh(z: &[f32], mean: &[f32], scale: &[f32], out: &mut 
 dispatch!(unsafe fn mix_onto(z: &[f32], mean: &[f32], scale: &[f32], out: &mut [f32]) = mix_onto_body);
 dispatch!(unsafe fn backward(dy: &[f32], z: &[f32], b: &Backward, dz: &mut [f32]) = backward_body);
 
-/// The linear form that a batch norm's backward pass is: `dz = dy · scale + (z − mean) · slope + offset`, by channel.
+/// The linear form that a batch norm's backward pass is: `dz = dy · scale + (z − mean) · slope + offset`, by channel. With a
+/// scale of 0 it is the forward pass of a norm with scale and shift.
 #[derive(Clone, Debug, Default)]
 pub struct Backward {
     pub scale: Vec<f32>,

@@ -5,10 +5,10 @@ use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape, Tensor};
 use super::layout::{BlockLayout, Kind};
 use super::{slice, with_slices};
 
-pub(crate) fn layout(channels: usize, classes: usize) -> BlockLayout {
+pub(crate) fn layout(name: &str, channels: usize, classes: usize) -> BlockLayout {
     let mut layout = BlockLayout::default();
-    layout.add("classifier.weight".into(), Kind::Classifier, classes, channels);
-    layout.add("classifier.bias".into(), Kind::Bias, classes, 1);
+    layout.add(format!("{name}.weight"), Kind::Classifier, classes, channels);
+    layout.add(format!("{name}.bias"), Kind::Bias, classes, 1);
     layout
 }
 

@@ -10,6 +10,7 @@
 mod cell;
 mod cell_op;
 mod edge;
+mod evaluation;
 mod gpu;
 mod head;
 mod init;
@@ -20,6 +21,7 @@ mod mixing;
 mod network_op;
 mod norm;
 mod parallel;
+mod parameters;
 mod project;
 mod separable;
 mod stem;
@@ -27,12 +29,14 @@ mod supernet;
 mod timing;
 mod weights;
 
+pub use evaluation::{DropPath, Evaluation, EvaluationConfig, EvaluationPass, Logits};
 pub use init::Init;
 pub use layout::{BlockLayout, CellShape, Kind, Slot};
 pub use memory::{Footprint, Workload};
 pub use mixed::{MixedGradients, MixedOperation};
 pub use mixing::Mixing;
 pub use norm::Norm;
+pub use parameters::Parameters;
 pub use supernet::{Pass, Supernet, SupernetConfig};
 pub use timing::{EdgeTimes, Passes, timed_images};
 

@@ -138,6 +138,23 @@ impl Statistics {
         Backward { scale, mean: self.mean.clone(), slope, offset }
     }
 
+    /// The linear form `y = scale · norm(z) + shift`.
+    pub fn affine(&self, scale: &[f32], shift: &[f32]) -> Backward {
+        let slope = self.scale.iter().zip(scale).map(|(s, k)| s * k).collect();
+        Backward { scale: vec![0.0; scale.len()], mean: self.mean.clone(), slope, offset: shift.to_vec() }
+    }
+
+    /// Backward pass of [`Statistics::affine`], given the sums over `dy`; and the gradients of scale, then shift.
+    pub fn affine_backward(&self, scale: &[f32], sums: &Sums) -> (Backward, Vec<f32>) {
+        let mut back = self.backward(1.0, sums);
+        for form in [&mut back.scale, &mut back.slope, &mut back.offset] {
+            form.iter_mut().zip(scale).for_each(|(f, s)| *f *= s);
+        }
+        let to_scale = sums.product.iter().zip(&self.scale).map(|(p, s)| (p * f64::from(*s)) as f32);
+        let to_shift = sums.plain.iter().map(|p| *p as f32);
+        (back, to_scale.chain(to_shift).collect())
+    }
+
     /// Inner product of `dy` with the normalised map: the gradient of the mixing weight.
     pub fn inner(&self, sums: &Sums) -> f64 {
         self.scale.iter().zip(&sums.product).map(|(s, p)| f64::from(*s) * p).sum()

@@ -114,17 +114,13 @@ impl CustomOp2 for StemOp {
             // No norm at all: neither scale nor shift.
             out.copy_from_slice(&z);
         } else {
+            let form = statistics.affine(scale, shift);
             let writer = Images::new(&mut out, n);
             map_groups(n, |group| {
                 for i in group {
-                    // SAFETY: groups do not share images.
-                    let out = unsafe { writer.image(i) };
                     let z = image(&z, i, h * w * outputs);
-                    for (o, z) in out.chunks_exact_mut(outputs).zip(z.chunks_exact(outputs)) {
-                        for k in 0..outputs {
-                            o[k] = (z[k] - statistics.mean[k]) * statistics.scale[k] * scale[k] + shift[k];
-                        }
-                    }
+                    // SAFETY: groups do not share images.
+                    form.apply(z, z, unsafe { writer.image(i) });
                 }
             });
         }
@@ -161,12 +157,11 @@ impl CustomOp2 for StemOp {
                 sums
             });
             let sums = Sums::total(outputs, &parts);
-            let mut back = statistics.backward(1.0, &sums);
-            if self.norm != Norm::Off {
-                for form in [&mut back.scale, &mut back.slope, &mut back.offset] {
-                    form.iter_mut().zip(scale).for_each(|(f, s)| *f *= s);
-                }
-            }
+            let (back, affine) = if self.norm == Norm::Off {
+                (statistics.backward(1.0, &sums), vec![0.0; 2 * outputs])
+            } else {
+                statistics.affine_backward(scale, &sums)
+            };
             let outer = Outer { m: h * w, k: TAPS * c, n: outputs, lda: TAPS * c, ldb: outputs, ldc: outputs };
             let gradients = map_groups(n, |group| {
                 let mut columns = vec![0.0f32; h * w * TAPS * c];
@@ -182,13 +177,7 @@ impl CustomOp2 for StemOp {
             let mut all = vec![0.0f32; parameters.len()];
             let (convolution, rest) = all.split_at_mut(TAPS * c * outputs);
             sum_parts(&gradients, convolution);
-            if self.norm != Norm::Off {
-                let (to_scale, to_shift) = rest.split_at_mut(outputs);
-                for k in 0..outputs {
-                    to_scale[k] = (sums.product[k] * f64::from(statistics.scale[k])) as f32;
-                    to_shift[k] = sums.plain[k] as f32;
-                }
-            }
+            rest.copy_from_slice(&affine);
             all
         })?;
         if self.retain {

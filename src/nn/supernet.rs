@@ -1,21 +1,19 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
-use candle_core::{Device, Tensor, Var};
+use candle_core::{Tensor, Var};
 
 use super::cell::CellSizes;
 use super::cell_op::{self, CellOp};
 use super::gpu::{End, Moments, NetworkPlan};
 use super::head::{self, HeadOp};
-use super::layout::{BlockLayout, CellPlan, CellShape, Kind, Slot};
+use super::layout::{BlockLayout, CellPlan, CellShape};
 use super::network_op::{self, NetworkOp};
 use super::norm::{Norm, Seen};
+use super::parameters::Parameters;
 use super::stem::{self, StemOp, StemPlan};
 use super::{Init, Mixing, NnError, Policy, Probe};
 use crate::kernels::gpu::Gpu;
 use crate::space::{CellKind, Mask, NODES};
-
-/// Share of a batch's statistics that goes into the running ones.
-const MOMENTUM: f64 = 0.1;
 
 /// What a supernet is built from.
 #[derive(Clone, Debug, PartialEq)]
@@ -46,7 +44,7 @@ impl SupernetConfig {
 
     /// Layout of the classifier behind these cells.
     pub(crate) fn head_layout(&self, cells: &[CellPlan]) -> BlockLayout {
-        head::layout(NODES * cells.last().map_or(self.channels, |c| c.shape.channels), self.classes)
+        head::layout("classifier", NODES * cells.last().map_or(self.channels, |c| c.shape.channels), self.classes)
     }
 }
 
@@ -55,20 +53,10 @@ pub struct Supernet {
     config: SupernetConfig,
     stem: Arc<StemPlan>,
     cells: Vec<Arc<CellPlan>>,
-    head: BlockLayout,
-    /// Flat parameters by block: the stem, each cell, the classifier.
-    blocks: Vec<Var>,
-    running: Mutex<Running>,
+    /// By block: the stem, each cell, the classifier.
+    parameters: Parameters,
     /// Where the passes run; on the CPU without.
     gpu: Option<Gpu>,
-}
-
-#[derive(Clone, Default)]
-struct Running {
-    /// By block, as in `blocks`; shared with the passes that read them.
-    blocks: Vec<Arc<Vec<f32>>>,
-    /// Batches that went into them.
-    batches: u64,
 }
 
 /// How to run the network.
@@ -131,20 +119,9 @@ impl Supernet {
         let (stem, cells) = (config.stem_plan(), config.cell_plans());
         let head = config.head_layout(&cells);
         let cells: Vec<_> = cells.into_iter().map(Arc::new).collect();
-        let layouts = || std::iter::once(&stem.layout).chain(cells.iter().map(|c| &c.layout)).chain([&head]);
-        let blocks =
-            layouts().map(|l| Var::zeros(l.len, candle_core::DType::F32, &Device::Cpu)).collect::<Result<_, _>>()?;
-        let running = layouts()
-            .map(|l| {
-                let mut values = vec![0.0; l.running];
-                for n in &l.norms {
-                    values[n.slot.offset + n.slot.channels..][..n.slot.channels].fill(1.0);
-                }
-                Arc::new(values)
-            })
-            .collect();
-        let running = Mutex::new(Running { blocks: running, batches: 0 });
-        Ok(Supernet { config: config.clone(), stem: Arc::new(stem), cells, head, blocks, running, gpu: None })
+        let layouts = std::iter::once(&stem.layout).chain(cells.iter().map(|c| &c.layout)).chain([&head]);
+        let parameters = Parameters::zeros(layouts.cloned().collect())?;
+        Ok(Supernet { config: config.clone(), stem: Arc::new(stem), cells, parameters, gpu: None })
     }
 
     /// The same network with its passes on a GPU. Weights stay where they are and go to it with every pass.
@@ -157,19 +134,14 @@ impl Supernet {
         &self.config
     }
 
-    /// Names and places of the parameters, by block: the stem, each cell, the classifier.
-    pub fn layouts(&self) -> impl Iterator<Item = &BlockLayout> {
-        std::iter::once(&self.stem.layout).chain(self.cells.iter().map(|c| &c.layout)).chain([&self.head])
+    /// Names, places and numbers, by block: the stem, each cell, the classifier.
+    pub fn parameters(&self) -> &Parameters {
+        &self.parameters
     }
 
     /// Flat parameters, by block.
     pub fn blocks(&self) -> &[Var] {
-        &self.blocks
-    }
-
-    /// Number of weights.
-    pub fn parameters(&self) -> usize {
-        self.layouts().map(|l| l.len).sum()
+        self.parameters.blocks()
     }
 
     /// Multiply-accumulates of all convolutions and the classifier for one picture of `height` x `width` pixels.
@@ -177,7 +149,8 @@ impl Supernet {
         let weights = |layout: &BlockLayout| {
             layout.slots.iter().filter(|s| s.kind.is_weight()).map(|s| s.len() as u64).sum::<u64>()
         };
-        let mut total = weights(&self.stem.layout) * (height * width) as u64 + weights(&self.head);
+        let mut total = weights(&self.stem.layout) * (height * width) as u64;
+        total += self.parameters.layouts().last().map_or(0, weights);
         let sizes = CellSizes::along(self.cells.iter().map(Arc::as_ref), [1, height, width]);
         for (plan, sizes) in self.cells.iter().zip(&sizes) {
             for (i, range) in plan.projections.iter().enumerate() {
@@ -196,20 +169,7 @@ impl Supernet {
     /// # Errors
     /// None but candle's own.
     pub fn initialise(&mut self, init: Init, seed: u64) -> Result<(), NnError> {
-        let features = self.head.slots.first().map_or(1, |s| s.inputs);
-        for (layout, var) in self.layouts().zip(&self.blocks) {
-            let mut values = vec![0.0; layout.len];
-            for slot in &layout.slots {
-                let fan = Slot { inputs: if slot.kind == Kind::Bias { features } else { slot.inputs }, ..slot.clone() };
-                let mut drawn = init.draw(&fan, seed);
-                drawn.truncate(slot.len());
-                slot.to_memory(&drawn, &mut values[slot.offset..][..slot.len()]);
-            }
-            var.set(&Tensor::from_vec(values, layout.len, &Device::Cpu)?)?;
-        }
-        let fresh = Supernet::new(&self.config)?;
-        self.set_running(fresh.lock().clone());
-        Ok(())
+        self.parameters.initialise(init, seed)
     }
 
     /// The same network with fewer operations, weights copied.
@@ -222,31 +182,7 @@ impl Supernet {
         }
         let cut = Supernet::new(&SupernetConfig { mask: *mask, ..self.config.clone() })?;
         let cut = cut.on(self.gpu.clone());
-        let own = self.lock().clone();
-        let mut running = cut.lock().clone();
-        running.batches = own.batches;
-        for (i, (to, from)) in cut.layouts().zip(self.layouts()).enumerate() {
-            let values = self.blocks[i].to_vec1::<f32>()?;
-            let mut kept = vec![0.0; to.len];
-            // Slots come in one order in both.
-            let mut sources = from.slots.iter();
-            for slot in &to.slots {
-                if let Some(s) = sources.by_ref().find(|s| s.name == slot.name) {
-                    kept[slot.offset..][..slot.len()].copy_from_slice(&values[s.offset..][..s.len()]);
-                }
-            }
-            cut.blocks[i].set(&Tensor::from_vec(kept, to.len, &Device::Cpu)?)?;
-            let mut statistics = running.blocks[i].to_vec();
-            let mut sources = from.norms.iter();
-            for n in &to.norms {
-                if let Some(s) = sources.by_ref().find(|s| s.name == n.name) {
-                    let len = 2 * n.slot.channels;
-                    statistics[n.slot.offset..][..len].copy_from_slice(&own.blocks[i][s.slot.offset..][..len]);
-                }
-            }
-            running.blocks[i] = Arc::new(statistics);
-        }
-        cut.set_running(running);
+        cut.parameters.take_from(&self.parameters)?;
         Ok(cut)
     }
 
@@ -259,7 +195,7 @@ impl Supernet {
             return Ok(self.run_on(gpu, images, mixing, pass, End::Logits, false)?.0);
         }
         let features = self.features(images, mixing, pass)?;
-        let head = self.block(self.blocks.len() - 1, pass.weights)?;
+        let head = self.parameters.block(self.cells.len() + 1, pass.weights);
         Ok(features.apply_op2(&head, HeadOp { classes: self.config.classes })?)
     }
 
@@ -297,31 +233,33 @@ impl Supernet {
             return Ok(());
         }
         self.check(images)?;
-        let running = self.lock().clone();
-        let mut seen: Vec<Vec<Seen>> = Vec::with_capacity(self.blocks.len());
+        let running = self.parameters.statistics();
+        let mut seen: Vec<Vec<Seen>> = Vec::with_capacity(self.cells.len() + 1);
         let stem_side = Arc::new(Mutex::new(stem::Side::default()));
         let op = StemOp {
             plan: self.stem.clone(),
             norm: pass.norm,
-            running: running.blocks[0].clone(),
+            running: running[0].clone(),
             probe: pass.probe.clone(),
             keep: pass.weights,
             retain: pass.retain,
             side: stem_side.clone(),
         };
-        let mut last = images.contiguous()?.apply_op2(&self.block(0, pass.weights)?, op)?;
+        let mut last = images.contiguous()?.apply_op2(&self.parameters.block(0, pass.weights), op)?;
         seen.push(std::mem::take(&mut stem_side.lock().unwrap_or_else(PoisonError::into_inner).seen));
         each(0, &last);
         let mut older = last.clone();
         for (i, plan) in self.cells.iter().enumerate() {
-            let weights =
-                Tensor::cat(&[&self.block(i + 1, pass.weights)?, &mixing.of(plan.shape.kind).flatten_all()?], 0)?;
+            let weights = Tensor::cat(
+                &[&self.parameters.block(i + 1, pass.weights), &mixing.of(plan.shape.kind).flatten_all()?],
+                0,
+            )?;
             let side = Arc::new(Mutex::new(cell_op::Side::default()));
             let op = CellOp {
                 plan: plan.clone(),
                 norm: pass.norm,
                 policy: self.config.policy.of_cell(i),
-                running: running.blocks[i + 1].clone(),
+                running: running[i + 1].clone(),
                 probe: pass.probe.clone(),
                 keep: pass.weights || pass.mixing,
                 retain: pass.retain,
@@ -336,7 +274,7 @@ impl Supernet {
             (older, last) = (last, output);
         }
         if pass.update_running && pass.norm == Norm::Batch {
-            self.update_running(&seen);
+            self.parameters.update_running(&seen);
         }
         Ok(())
     }
@@ -370,12 +308,12 @@ impl Supernet {
             plan,
             pass: pass.clone(),
             policy: self.config.policy,
-            running: self.lock().blocks.clone(),
+            running: self.parameters.statistics(),
             end,
             trace,
             side: side.clone(),
         };
-        let blocks = (0..self.blocks.len()).map(|i| self.block(i, pass.weights)).collect::<Result<Vec<_>, _>>()?;
+        let blocks: Vec<Tensor> = (0..self.cells.len() + 2).map(|i| self.parameters.block(i, pass.weights)).collect();
         let mixing = Tensor::cat(&[&mixing.normal.flatten_all()?, &mixing.reduction.flatten_all()?], 0)?;
         let output = images.contiguous()?.apply_op3(&Tensor::cat(&blocks, 0)?, &mixing, op)?;
         let (seen, outputs) = {
@@ -383,59 +321,8 @@ impl Supernet {
             (std::mem::take(&mut side.seen), std::mem::take(&mut side.outputs))
         };
         if NetworkOp::updates(pass) {
-            self.update_running(&seen.into_iter().map(Moments::fetch).collect::<Result<Vec<_>, _>>()?);
+            self.parameters.update_running(&seen.into_iter().map(Moments::fetch).collect::<Result<Vec<_>, _>>()?);
         }
         Ok((output, outputs))
-    }
-
-    /// `running = 0.9·running + 0.1·batch`, the variance unbiased.
-    fn update_running(&self, seen: &[Vec<Seen>]) {
-        let mut running = self.lock();
-        running.batches += 1;
-        for (block, seen) in running.blocks.iter_mut().zip(seen) {
-            let values = Arc::make_mut(block);
-            for s in seen {
-                let c = s.slot.channels;
-                let (means, variances) = values[s.slot.offset..][..2 * c].split_at_mut(c);
-                let n = s.moments.count;
-                for k in 0..c {
-                    let unbiased = s.moments.squares[k] / (n - 1.0).max(1.0);
-                    means[k] = ((1.0 - MOMENTUM) * f64::from(means[k]) + MOMENTUM * s.moments.mean[k]) as f32;
-                    variances[k] = ((1.0 - MOMENTUM) * f64::from(variances[k]) + MOMENTUM * unbiased) as f32;
-                }
-            }
-        }
-    }
-
-    fn block(&self, i: usize, tracked: bool) -> Result<Tensor, NnError> {
-        let var = &self.blocks[i];
-        Ok(if tracked { var.as_tensor().clone() } else { var.as_detached_tensor() })
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, Running> {
-        self.running.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn set_running(&self, running: Running) {
-        *self.lock() = running;
-    }
-
-    /// Running statistics by block, and how many batches went into them.
-    pub fn running(&self) -> (Vec<Vec<f32>>, u64) {
-        let running = self.lock();
-        (running.blocks.iter().map(|b| b.to_vec()).collect(), running.batches)
-    }
-
-    /// Puts back what [`Supernet::running`] gave.
-    ///
-    /// # Errors
-    /// Blocks of other lengths.
-    pub fn restore_running(&self, blocks: Vec<Vec<f32>>, batches: u64) -> Result<(), NnError> {
-        let lengths: Vec<usize> = self.layouts().map(|l| l.running).collect();
-        if blocks.iter().map(Vec::len).ne(lengths.iter().copied()) {
-            return Err(NnError::Weights("running statistics of another network".into()));
-        }
-        self.set_running(Running { blocks: blocks.into_iter().map(Arc::new).collect(), batches });
-        Ok(())
     }
 }

@@ -5,9 +5,9 @@ use std::path::Path;
 
 use candle_core::{DType, Device, Tensor};
 
-use super::{NnError, Supernet};
+use super::{NnError, Parameters};
 
-impl Supernet {
+impl Parameters {
     /// All weights, running statistics and batch counters by name.
     ///
     /// # Errors
@@ -15,7 +15,7 @@ impl Supernet {
     pub fn tensors(&self) -> Result<HashMap<String, Tensor>, NnError> {
         let mut out = HashMap::new();
         let (running, batches) = self.running();
-        for ((layout, var), running) in self.layouts().zip(self.blocks()).zip(&running) {
+        for ((layout, var), running) in self.layouts().iter().zip(self.blocks()).zip(&running) {
             let values = var.to_vec1::<f32>()?;
             for slot in &layout.slots {
                 let file = slot.to_file(&values[slot.offset..][..slot.len()]);
@@ -38,7 +38,7 @@ impl Supernet {
     ///
     /// # Errors
     /// A weight that is missing or has another shape; nothing is changed then.
-    pub fn set_tensors(&mut self, tensors: &HashMap<String, Tensor>) -> Result<(), NnError> {
+    pub fn set_tensors(&self, tensors: &HashMap<String, Tensor>) -> Result<(), NnError> {
         let read = |name: &str, shape: &[usize]| -> Result<Option<Vec<f32>>, NnError> {
             let Some(t) = tensors.get(name) else { return Ok(None) };
             if t.dims() != shape {
@@ -48,7 +48,7 @@ impl Supernet {
         };
         let (mut running, mut batches) = self.running();
         let mut blocks = Vec::with_capacity(self.blocks().len());
-        for (layout, running) in self.layouts().zip(&mut running) {
+        for (layout, running) in self.layouts().iter().zip(&mut running) {
             let mut values = vec![0.0; layout.len];
             for slot in &layout.slots {
                 let file = read(&slot.name, &slot.shape())?
@@ -89,7 +89,7 @@ impl Supernet {
 
     /// # Errors
     /// A file that cannot be read or is no safetensors file; a weight that is missing or has another shape.
-    pub fn load(&mut self, path: &Path) -> Result<(), NnError> {
+    pub fn load(&self, path: &Path) -> Result<(), NnError> {
         let bytes = std::fs::read(path).map_err(|source| NnError::File { path: path.into(), source })?;
         let tensors = candle_core::safetensors::load_buffer(&bytes, &Device::Cpu)
             .map_err(|e| NnError::Weights(format!("{} is not a readable safetensors file: {e}", path.display())))?;

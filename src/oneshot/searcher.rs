@@ -80,7 +80,7 @@ pub fn accuracy(logits: &Tensor, labels: &Tensor) -> Result<usize, NnError> {
     Ok(rows.iter().zip(labels).filter(|(row, label)| top(row) == *label as usize).count())
 }
 
-fn scalar(t: &Tensor) -> Result<f64, NnError> {
+pub(super) fn scalar(t: &Tensor) -> Result<f64, NnError> {
     Ok(f64::from(t.to_scalar::<f32>()?))
 }
 
@@ -180,9 +180,9 @@ impl Searcher {
         }
         let gradients = self.weight_gradients(&loss)?;
         drop((loss, logits));
-        let mut weights = self.weights()?;
+        let mut weights = self.net.parameters().values()?;
         let gradient_norm = self.sgd.step(rate, &mut weights, &gradients);
-        self.set_weights(weights)?;
+        self.net.parameters().set_values(weights)?;
         Ok(StepReport { train_loss, train_right, valid_loss, gradient_norm })
     }
 
@@ -214,7 +214,7 @@ impl Searcher {
     fn unrolled(&self, train: &Batch, valid: &Batch, rate: f64) -> Result<(f64, Vec<Vec<f32>>), NnError> {
         // The imagined steps leave the running statistics alone.
         let weight_pass = Pass { update_running: false, ..Pass::weight_step() };
-        let start = self.weights()?;
+        let start = self.net.parameters().values()?;
         let mixing = self.detached()?;
         let loss = cross_entropy(&self.net.forward(&train.images, &mixing, &weight_pass)?, &train.labels)?;
         let gradients = self.weight_gradients(&loss)?;
@@ -235,14 +235,14 @@ impl Searcher {
             })
             .collect();
         drop(gradients);
-        self.set_weights(imagined)?;
+        self.net.parameters().set_values(imagined)?;
         let both = Pass { mixing: true, ..weight_pass.clone() };
         let logits = self.net.forward(&valid.images, &self.tracked()?, &both)?;
         let loss = cross_entropy(&logits, &valid.labels)?;
         let valid_loss = scalar(&loss)?;
         let found = loss.backward()?;
         let mut alphas = self.alphas_of(&found)?;
-        let direction = self.blocks_of(&found)?;
+        let direction = self.net.parameters().gradients(&found)?;
         drop((found, loss, logits));
         let epsilon = 0.01 / gradient_norm(&direction);
         let shifted = |sign: f64| -> Result<Vec<Vec<f32>>, NnError> {
@@ -253,12 +253,12 @@ impl Searcher {
                     w.iter().zip(d).map(|(w, d)| (f64::from(*w) + sign * epsilon * f64::from(*d)) as f32).collect()
                 })
                 .collect();
-            self.set_weights(moved)?;
+            self.net.parameters().set_values(moved)?;
             let pass = Pass { update_running: false, ..Pass::architecture_step() };
             Ok(self.alpha_gradients(train, &pass)?.1)
         };
         let differences = shifted(1.0).and_then(|plus| Ok((plus, shifted(-1.0)?)));
-        self.set_weights(start)?;
+        self.net.parameters().set_values(start)?;
         let (plus, minus) = differences?;
         for ((a, p), m) in alphas.iter_mut().zip(&plus).zip(&minus) {
             for ((a, p), m) in a.iter_mut().zip(p).zip(m) {
@@ -286,31 +286,8 @@ impl Searcher {
         Ok((loss * logits.dim(0)? as f64, accuracy(&logits, &batch.labels)?))
     }
 
-    fn weights(&self) -> Result<Vec<Vec<f32>>, NnError> {
-        Ok(self.net.blocks().iter().map(|b| b.to_vec1::<f32>()).collect::<Result<_, _>>()?)
-    }
-
-    fn set_weights(&self, weights: Vec<Vec<f32>>) -> Result<(), NnError> {
-        for (var, values) in self.net.blocks().iter().zip(weights) {
-            let len = values.len();
-            var.set(&Tensor::from_vec(values, len, &Device::Cpu)?)?;
-        }
-        Ok(())
-    }
-
     fn weight_gradients(&self, loss: &Tensor) -> Result<Vec<Vec<f32>>, NnError> {
-        self.blocks_of(&loss.backward()?)
-    }
-
-    fn blocks_of(&self, gradients: &candle_core::backprop::GradStore) -> Result<Vec<Vec<f32>>, NnError> {
-        self.net
-            .blocks()
-            .iter()
-            .map(|b| match gradients.get(b) {
-                Some(g) => Ok(g.to_vec1::<f32>()?),
-                None => Ok(vec![0.0; b.elem_count()]),
-            })
-            .collect()
+        self.net.parameters().gradients(&loss.backward()?)
     }
 
     /// Everything that a checkpoint needs.
@@ -318,9 +295,9 @@ impl Searcher {
     /// # Errors
     /// None but candle's own.
     pub fn state(&self) -> Result<SearcherState, NnError> {
-        let (running, batches) = self.net.running();
+        let (running, batches) = self.net.parameters().running();
         Ok(SearcherState {
-            weights: self.weights()?,
+            weights: self.net.parameters().values()?,
             running,
             batches,
             alphas: self.alphas()?.to_vec(),
@@ -351,8 +328,8 @@ impl Searcher {
         if !sound {
             return Err(NnError::Weights("the saved state belongs to another network".into()));
         }
-        self.net.restore_running(state.running, state.batches)?;
-        self.set_weights(state.weights)?;
+        self.net.parameters().restore_running(state.running, state.batches)?;
+        self.net.parameters().set_values(state.weights)?;
         self.set_alphas([&state.alphas[0], &state.alphas[1]])?;
         self.sgd.momentum = state.momentum;
         (self.adam.steps, self.adam.first, self.adam.second) = (state.adam_steps, state.adam_first, state.adam_second);

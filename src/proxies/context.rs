@@ -113,7 +113,7 @@ impl<'a> Context<'a> {
 pub(super) fn weights_with_gradients(net: &Supernet, value: &Tensor) -> Result<Vec<Weight>, NnError> {
     let gradients = value.backward()?;
     let mut found = Vec::new();
-    for (layout, var) in net.layouts().zip(net.blocks()) {
+    for (layout, var) in net.parameters().layouts().iter().zip(net.blocks()) {
         let values = var.to_vec1::<f32>()?;
         let gradient = match gradients.get(var) {
             Some(g) => g.to_vec1::<f32>()?,

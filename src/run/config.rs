@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 pub use super::settings::{ConfigError, keys, nearest};
 
-use crate::space::{CellKind, Mask};
+use crate::space::{CellKind, Genotype, Mask, parse_genotype, published};
 
 /// Version of the configuration format.
 pub const VERSION: u32 = 1;
@@ -20,6 +20,7 @@ pub struct Config {
     pub score: Score,
     pub cut: Cut,
     pub search: Search,
+    pub train: Train,
     pub run: Run,
 }
 
@@ -127,7 +128,50 @@ pub struct Search {
     pub journal_every: usize,
 }
 
+/// Training of a genotype from scratch, as the evaluation network (DARTS, appendix A.2). Cropping and flipping are those of
+/// [`Data`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Train {
+    /// The genotype, as Python or JSON text or a published name. Where it is set the run trains it, and neither scores nor
+    /// searches.
+    pub genotype: String,
+    pub channels: usize,
+    /// Number of cells; those at a third and at two thirds reduce.
+    pub cells: usize,
+    pub batch: usize,
+    pub epochs: usize,
+    /// SGD: learning rate from, to (cosine), momentum, weight decay, gradient clipping (0: off).
+    pub learning_rate: f64,
+    pub learning_rate_min: f64,
+    pub momentum: f64,
+    pub weight_decay: f64,
+    pub clip: f64,
+    /// Probability at the end, growing evenly from 0, that an edge is left out for a picture.
+    pub drop_path: f64,
+    /// Weight of the auxiliary head's loss; 0: no such head. Maps of other than 8 to 10 pixels a side have none.
+    pub auxiliary: f64,
+    /// Side of the square that is blanked out; 0 turns it off.
+    pub cutout: usize,
+}
+
 impl Config {
+    /// The genotype that the run trains, if it is that kind of run.
+    ///
+    /// # Errors
+    /// A text that is none.
+    pub fn trained(&self) -> Result<Option<Genotype>, ConfigError> {
+        let text = self.train.genotype.trim();
+        if text.is_empty() {
+            return Ok(None);
+        }
+        let refuse = |reason: String| ConfigError::Value { key: "train.genotype".into(), reason };
+        if let Ok(published) = published::find(text) {
+            return Ok(Some(published.genotype));
+        }
+        parse_genotype(text).map(Some).map_err(|e| refuse(e.to_string()))
+    }
+
     /// Places that take part in scoring.
     pub fn space(&self) -> Mask {
         if self.score.none == "compete" { Mask::FULL } else { Mask::NO_NONE }
@@ -149,6 +193,7 @@ impl Default for Config {
             score: Score::default(),
             cut: Cut::default(),
             search: Search::default(),
+            train: Train::default(),
             run: Run::default(),
         }
     }
@@ -213,6 +258,26 @@ impl Default for Search {
             alpha_weight_decay: 1e-3,
             alpha_warmup_epochs: 0,
             journal_every: 0,
+        }
+    }
+}
+
+impl Default for Train {
+    fn default() -> Self {
+        Train {
+            genotype: String::new(),
+            channels: 36,
+            cells: 20,
+            batch: 96,
+            epochs: 600,
+            learning_rate: 0.025,
+            learning_rate_min: 0.0,
+            momentum: 0.9,
+            weight_decay: 3e-4,
+            clip: 5.0,
+            drop_path: 0.2,
+            auxiliary: 0.4,
+            cutout: 16,
         }
     }
 }

@@ -30,10 +30,15 @@ pub enum Stage {
     Cut,
     Search,
     Cell,
+    /// Training a genotype from scratch: a run of its own, with [`Stage::Cell`] before it.
+    Train,
 }
 
 impl Stage {
+    /// Those of a search, in order.
     pub const ALL: [Stage; 4] = [Stage::Score, Stage::Cut, Stage::Search, Stage::Cell];
+    /// All stages of any run.
+    pub const COUNT: usize = 5;
 
     pub const fn name(self) -> &'static str {
         match self {
@@ -41,6 +46,7 @@ impl Stage {
             Stage::Cut => "cut",
             Stage::Search => "search",
             Stage::Cell => "cell",
+            Stage::Train => "train",
         }
     }
 }
@@ -113,6 +119,10 @@ pub enum Body {
     },
     EpochEnded(EpochEnded),
 
+    /// Of a run that trains a genotype from scratch; its steps and epochs are told as a search's are, with the test pictures
+    /// for the validation.
+    TrainingStarted(TrainingStarted),
+
     /// Memory of this process and of the machine, or its part of the memory of a GPU and all of that, sampled.
     Memory {
         used_bytes: u64,
@@ -167,7 +177,7 @@ pub enum Level {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
-    /// A genotype was found.
+    /// A genotype was found, or trained to the end.
     Done,
     /// Stopped on request, or waiting for a cut that nobody confirmed; a checkpoint is there if the search had begun.
     Stopped,
@@ -325,13 +335,35 @@ pub struct SearchStarted {
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TrainingStarted {
+    pub genotype: Genotype,
+    /// Width of the first cells, and number of cells.
+    pub channels: usize,
+    pub cells: usize,
+    pub epochs: usize,
+    pub steps_per_epoch: usize,
+    pub batch: usize,
+    pub train: usize,
+    pub test: usize,
+    /// The auxiliary head's among them.
+    pub parameters: u64,
+    /// Multiply-accumulates of one picture, without the auxiliary head.
+    pub macs: u64,
+    /// Whether an auxiliary head helps.
+    pub auxiliary: bool,
+    /// Predicted peak bytes.
+    pub predicted_bytes: u64,
+    pub journal_every: usize,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Step {
     pub epoch: usize,
     /// Step within the epoch.
     pub step: usize,
     pub train_loss: Number,
     pub train_accuracy: f64,
-    /// Loss of the architecture step's validation batch.
+    /// Loss of the architecture step's validation batch; NaN where there is no such step.
     pub valid_loss: Number,
     pub gradient_norm: Number,
     pub learning_rate: f64,
@@ -347,7 +379,7 @@ pub struct EpochEnded {
     pub valid_accuracy: f64,
     pub seconds: f64,
     pub genotype: Genotype,
-    /// Raw alphas by kind (14 x 8, row-major; NaN written as "nan" where cut).
+    /// Raw alphas by kind (14 x 8, row-major; NaN written as "nan" where cut); empty where there are none.
     pub alphas_normal: Vec<Vec<Number>>,
     pub alphas_reduction: Vec<Vec<Number>>,
 }

@@ -11,6 +11,8 @@ pub const COMMANDS: &str = "commands.jsonl";
 pub const CHECKPOINTS: &str = "checkpoint";
 pub const GENOTYPE_JSON: &str = "genotype.json";
 pub const GENOTYPE_PYTHON: &str = "genotype.py";
+/// Weights of a genotype that was trained from scratch, by their published names.
+pub const WEIGHTS: &str = "weights.safetensors";
 pub const LOCK: &str = "lock";
 pub const LOG: &str = "log.txt";
 

@@ -17,7 +17,7 @@ mod settings;
 pub mod standing;
 
 pub use folder::{
-    CHECKPOINTS, COMMANDS, CONFIG, EVENTS, FolderError, GENOTYPE_JSON, GENOTYPE_PYTHON, LOCK, LOG, RunFolder,
+    CHECKPOINTS, COMMANDS, CONFIG, EVENTS, FolderError, GENOTYPE_JSON, GENOTYPE_PYTHON, LOCK, LOG, RunFolder, WEIGHTS,
     check_writable, runs_folder,
 };
 pub use preset::{PRESETS, preset};

@@ -30,5 +30,12 @@ fn demo() -> Config {
     c.search.learning_rate_min = 0.005;
     c.search.alpha_learning_rate = 3e-3;
     c.data.crop_padding = 2;
+    c.train.channels = 8;
+    c.train.cells = 5;
+    c.train.batch = 64;
+    c.train.epochs = 8;
+    c.train.learning_rate = 0.1;
+    c.train.drop_path = 0.0;
+    c.train.cutout = 0;
     c
 }

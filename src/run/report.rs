@@ -37,6 +37,10 @@ pub struct Report {
     pub source: Option<String>,
     pub predicted_bytes: Option<u64>,
     pub full_bytes: Option<u64>,
+    /// Set where the run trains a genotype from scratch: accuracies and losses besides the training ones are then those on the
+    /// test pictures, and the seconds and bytes of the search are those of the training.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub trains: Option<bool>,
     /// Epochs that have ended, and those that are planned.
     pub epoch: Option<usize>,
     pub epochs: Option<usize>,
@@ -102,7 +106,12 @@ impl Report {
                 self.device = Some(s.device.clone());
                 (self.threads, self.seed) = (Some(s.threads), Some(s.seed));
             }
-            Body::StageEnded { stage: Stage::Search, seconds, peak_bytes } => {
+            Body::TrainingStarted(t) => {
+                (self.trains, self.epochs) = (Some(true), Some(t.epochs));
+                self.epoch.get_or_insert(0);
+                self.predicted_bytes = Some(t.predicted_bytes);
+            }
+            Body::StageEnded { stage: Stage::Search | Stage::Train, seconds, peak_bytes } => {
                 (self.search_seconds, self.search_peak_bytes) = (Some(*seconds), *peak_bytes);
             }
             Body::ScoringStarted(s) => self.functions.clone_from(&s.functions),

@@ -123,6 +123,7 @@ impl Progress {
             Body::CutProposed(_) => self.open_cut = true,
             Body::CutConfirmed(_) => self.open_cut = false,
             Body::SearchStarted(s) => self.epochs = s.epochs,
+            Body::TrainingStarted(t) => self.epochs = t.epochs,
             Body::EpochEnded(e) => self.epoch = e.epoch + 1,
             Body::Paused => self.paused = true,
             Body::Resumed => self.paused = false,
@@ -141,7 +142,9 @@ impl Progress {
                 format!("scoring round {} of {}", (self.round + 1).min(self.rounds.max(1)), self.rounds)
             }
             Some(Stage::Cut) => "cut confirmed".into(),
-            Some(Stage::Search) => format!("epoch {} of {}", (self.epoch + 1).min(self.epochs.max(1)), self.epochs),
+            Some(Stage::Search | Stage::Train) => {
+                format!("epoch {} of {}", (self.epoch + 1).min(self.epochs.max(1)), self.epochs)
+            }
             Some(Stage::Cell) => "deriving the cell".into(),
         }
     }

@@ -75,6 +75,45 @@ pub fn engine(runs: &Path, whole: &Essence, count: usize, rng: &mut ChaCha8Rng) 
     ))
 }
 
+/// SIGKILL of an engine that trains a genotype from scratch, after so many steps; each run is taken up again with another
+/// number of threads.
+pub fn training(runs: &Path, count: usize, rng: &mut ChaCha8Rng) -> Told {
+    let whole = create(runs, "trained", &super::training());
+    let code = finish(&whole);
+    if code != 0 {
+        return Err(format!("ended with {code}: {:?}", report(&whole).standing));
+    }
+    let weights = |folder: &RunFolder| std::fs::read(folder.file(zonas::run::WEIGHTS)).unwrap_or_default();
+    let (essence_of_whole, weights_of_whole) = (essence(&whole), weights(&whole));
+    if weights_of_whole.is_empty() {
+        return Err("there are no weights".into());
+    }
+    let mut killed = 0;
+    for i in 0..count {
+        let folder = create(runs, &format!("train{i}"), &super::training());
+        let mut engine = Engine::start(&folder);
+        let (seen, wanted) = (std::cell::Cell::new(0), rng.random_range(1..20));
+        wait_for(&folder, &mut engine, |b| {
+            seen.set(seen.get() + usize::from(is_step(b)));
+            seen.get() >= wanted
+        });
+        engine.kill();
+        if !matches!(events(&folder).last().map(|e| &e.body), Some(Body::RunEnded { .. })) {
+            killed += 1;
+            threads(&folder, 1 + i % 3);
+            let code = finish(&folder);
+            if code != 0 {
+                return Err(format!("kill {i}: taken up again it ended with {code}: {:?}", report(&folder).standing));
+            }
+        }
+        compare(&format!("kill {i}"), &essence_of_whole, &essence(&folder))?;
+        if weights(&folder) != weights_of_whole {
+            return Err(format!("kill {i}: the exported weights differ"));
+        }
+    }
+    Ok(format!("{count} of {count} equal ({killed} killed before their end)"))
+}
+
 /// Changes the number of threads in a run's settings.
 pub fn threads(folder: &RunFolder, count: usize) {
     let mut c = folder.config().unwrap();

@@ -36,6 +36,18 @@ pub fn config() -> Config {
     c
 }
 
+/// A run that trains a published genotype from scratch, as small.
+pub fn training() -> Config {
+    let mut c = config();
+    c.train.genotype = "DARTS_V2".into();
+    c.train.channels = 2;
+    c.train.cells = 3;
+    c.train.batch = 24;
+    c.train.epochs = 3;
+    c.train.cutout = 6;
+    c
+}
+
 /// One that takes as long as it is let.
 pub fn endless() -> Config {
     let mut c = config();

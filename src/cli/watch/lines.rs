@@ -64,6 +64,28 @@ pub fn lines(event: &Event) -> Vec<String> {
             "search of order {}: {} epochs of {} steps with {} pictures, {} training and {} validation pictures, {} weights",
             s.order, s.epochs, s.steps_per_epoch, s.batch, s.train, s.valid, s.parameters
         )],
+        Body::TrainingStarted(t) => vec![format!(
+            "training from scratch: {} channels, {} cells{}, {} weights; {} epochs of {} steps with {} pictures, {} training \
+             and {} test pictures",
+            t.channels,
+            t.cells,
+            if t.auxiliary { ", an auxiliary head" } else { "" },
+            t.parameters,
+            t.epochs,
+            t.steps_per_epoch,
+            t.batch,
+            t.train,
+            t.test
+        )],
+        Body::EpochEnded(e) if e.alphas_normal.is_empty() => vec![format!(
+            "epoch {:>3}  train loss {:.4} accuracy {:5.2} %  test loss {:.4} accuracy {:5.2} %  {}",
+            e.epoch + 1,
+            e.train_loss.0,
+            100.0 * e.train_accuracy,
+            e.valid_loss.0,
+            100.0 * e.valid_accuracy,
+            text::duration(e.seconds)
+        )],
         Body::EpochEnded(e) => vec![format!(
             "epoch {:>3}  train loss {:.4} accuracy {:5.2} %  validation loss {:.4} accuracy {:5.2} %  {}",
             e.epoch + 1,
@@ -73,9 +95,10 @@ pub fn lines(event: &Event) -> Vec<String> {
             100.0 * e.valid_accuracy,
             text::duration(e.seconds)
         )],
-        Body::StageEnded { stage: Stage::Search, seconds, peak_bytes } => {
+        Body::StageEnded { stage: stage @ (Stage::Search | Stage::Train), seconds, peak_bytes } => {
             let peak = peak_bytes.map_or("peak not available".into(), |b| format!("peak {}", text::bytes(b)));
-            vec![format!("searched in {}, {peak}", text::duration(*seconds))]
+            let did = if *stage == Stage::Search { "searched" } else { "trained" };
+            vec![format!("{did} in {}, {peak}", text::duration(*seconds))]
         }
         Body::CommandRefused { command, reason, .. } => vec![format!("{command} refused: {reason}")],
         Body::Paused => vec!["paused".into()],

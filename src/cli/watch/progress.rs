@@ -41,6 +41,10 @@ impl Progress {
                 self.steps_per_epoch = s.steps_per_epoch;
                 self.begin("search", s.epochs * s.steps_per_epoch);
             }
+            Body::TrainingStarted(t) => {
+                self.steps_per_epoch = t.steps_per_epoch;
+                self.begin("training", t.epochs * t.steps_per_epoch);
+            }
             Body::Step(s) => self.bar.set_position((s.epoch * self.steps_per_epoch + s.step + 1) as u64),
             _ => {}
         }

@@ -79,6 +79,11 @@ impl App<'_> {
                     self.ask(Errand::Queue { folder, sources, xi });
                 }
             }
+            Effect::Train(preset) => {
+                if let (Some(folder), Some(genotype)) = (self.folder.clone(), self.state.genotype().cloned()) {
+                    self.ask(Errand::Train { folder, genotype: Box::new(genotype), preset });
+                }
+            }
             Effect::Scan => self.read_list(),
         }
         Ok(())

@@ -14,6 +14,7 @@ pub fn draw(state: &State) -> Option<String> {
         .map(|e| (e.epoch as f64 + 1.0, e.valid_accuracy * 100.0))
         .collect();
     let train: Vec<(f64, f64)> = means(&search.train_accuracy).into_iter().map(|(x, y)| (x, y * 100.0)).collect();
+    let other = if search.training.is_some() { "test" } else { "validation" };
     let losses = [means(&search.train_loss), means(&search.valid_loss)];
     if losses.iter().all(Vec::is_empty) {
         return None;
@@ -23,7 +24,7 @@ pub fn draw(state: &State) -> Option<String> {
     let mut panel = |left: f64, y: (f64, f64), label: &str, curves: [&[(f64, f64)]; 2]| {
         let axes = Axes { left, top: 40.0, width: 345.0, height: 230.0, x: (0.0, epochs), y };
         axes.draw(&mut p, ("epoch", label), (&tick, &tick));
-        for (i, (points, name)) in curves.into_iter().zip(["train", "validation"]).enumerate() {
+        for (i, (points, name)) in curves.into_iter().zip(["train", other]).enumerate() {
             p.path(&axes.curve(points), "none", &series(i), 1.4);
             if points.len() <= 60 {
                 for (x, y) in points {

@@ -18,6 +18,10 @@ impl Rule for Memory {
          same kind may not fit where it is predicted to."
     }
 
+    fn of_training(&self) -> bool {
+        true
+    }
+
     fn source(&self) -> &'static str {
         "the prediction is a count of the network's plan; the threshold is ours"
     }

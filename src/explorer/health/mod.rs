@@ -17,6 +17,10 @@ pub trait Rule: Sync {
     fn title(&self) -> &'static str;
     /// What is measured and when it warns, in a sentence.
     fn help(&self) -> &'static str;
+    /// Whether it holds of a genotype that is trained too; else of a search only.
+    fn of_training(&self) -> bool {
+        false
+    }
     /// Where the rule is from.
     fn source(&self) -> &'static str;
     /// The value that there is now; none while nothing can be said.
@@ -48,9 +52,15 @@ pub const RULES: [&dyn Rule; 6] = [
     &memory::Memory,
 ];
 
+/// The rules that hold of this run.
+pub fn rules(state: &State) -> impl Iterator<Item = &'static dyn Rule> {
+    let training = state.search.training.is_some();
+    RULES.into_iter().filter(move |r| !training || r.of_training())
+}
+
 /// Titles and words of the rules that warn.
 pub fn warnings(state: &State) -> Vec<(&'static str, String)> {
-    RULES.iter().filter_map(|rule| rule.read(state).filter(Reading::warns).map(|r| (rule.title(), r.words))).collect()
+    rules(state).filter_map(|rule| rule.read(state).filter(Reading::warns).map(|r| (rule.title(), r.words))).collect()
 }
 
 /// `5 of 8 (warns from 2)`.

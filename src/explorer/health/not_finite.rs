@@ -14,6 +14,10 @@ impl Rule for NotFinite {
          the weights after it mean nothing. A lower learning rate or stronger clipping is the usual cure."
     }
 
+    fn of_training(&self) -> bool {
+        true
+    }
+
     fn source(&self) -> &'static str {
         "arithmetic"
     }

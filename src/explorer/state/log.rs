@@ -74,10 +74,11 @@ fn describe(body: &Body) -> Option<(Level, String)> {
         )),
         Body::CutConfirmed(cut) => info(format!("cut confirmed: {} of 224 kept", cut.mask.count())),
         Body::EpochEnded(e) => info(format!(
-            "epoch {}: loss {} train, {} valid; accuracy {:.1} %, {:.1} %; {}",
+            "epoch {}: loss {} train, {} {}; accuracy {:.1} %, {:.1} %; {}",
             e.epoch + 1,
             text::significant(e.train_loss.0, 4),
             text::significant(e.valid_loss.0, 4),
+            if e.alphas_normal.is_empty() { "test" } else { "valid" },
             e.train_accuracy * 100.0,
             e.valid_accuracy * 100.0,
             text::duration(e.seconds)

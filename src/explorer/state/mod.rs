@@ -68,7 +68,7 @@ pub struct State {
     pub now: f64,
     /// The stage that runs, or ran last.
     pub stage: Option<Stage>,
-    pub stages: [StageTimes; 4],
+    pub stages: [StageTimes; Stage::COUNT],
     pub score: Scoring,
     pub cut: Cutting,
     pub search: Searching,
@@ -203,6 +203,11 @@ impl State {
         self.stages[stage as usize].seconds.is_some()
     }
 
+    /// The stage that the search screen is of: a run that trains has no search.
+    pub fn epochs_stage(&self) -> Stage {
+        if self.search.training.is_some() { Stage::Train } else { Stage::Search }
+    }
+
     /// What the run is doing, in two or three words.
     pub fn status(&self) -> String {
         if let Some(ended) = &self.ended {
@@ -226,7 +231,7 @@ impl State {
             },
             Some(Stage::Cut) if !self.cut.confirmed => "your turn".into(),
             Some(Stage::Cut) => "cut".into(),
-            Some(Stage::Search) => match &self.search.setup {
+            Some(Stage::Search | Stage::Train) => match &self.search.setup {
                 Some(setup) => format!("epoch {}/{}", (self.search.epoch + 1).min(setup.epochs), setup.epochs),
                 None => "searching".into(),
             },

@@ -1,7 +1,7 @@
 use std::collections::VecDeque;
 
 use super::{Change, Series, Weights, changes};
-use crate::run::event::{Body, EpochEnded, Event, SearchStarted, Step};
+use crate::run::event::{Body, EpochEnded, Event, SearchStarted, Step, TrainingStarted};
 use crate::space::Genotype;
 
 /// The mixing weights at one moment.
@@ -18,6 +18,8 @@ pub struct Snapshot {
 #[derive(Clone, Debug, Default)]
 pub struct Searching {
     pub setup: Option<SearchStarted>,
+    /// Set where the run trains a genotype from scratch; `setup` then says what both have in common.
+    pub training: Option<TrainingStarted>,
     /// The epoch that runs, from 0.
     pub epoch: usize,
     /// The step within it that the journal last told of.
@@ -49,6 +51,21 @@ impl Searching {
     pub(super) fn apply(&mut self, event: &Event) {
         match &event.body {
             Body::SearchStarted(setup) => self.begin(setup),
+            Body::TrainingStarted(t) => {
+                self.begin(&SearchStarted {
+                    epochs: t.epochs,
+                    steps_per_epoch: t.steps_per_epoch,
+                    batch: t.batch,
+                    order: 1,
+                    train: t.train,
+                    valid: t.test,
+                    parameters: t.parameters,
+                    predicted_bytes: t.predicted_bytes,
+                    policy: String::new(),
+                    journal_every: t.journal_every,
+                });
+                self.training = Some(t.clone());
+            }
             Body::Step(step) => self.take_step(step, event.time),
             Body::Alphas { epoch, step, normal, reduction } => {
                 let at = self.position(*epoch, *step);
@@ -99,7 +116,9 @@ impl Searching {
         (self.epoch, self.step) = (step.epoch, step.step);
         self.train_loss.push(at, step.train_loss.0);
         self.train_accuracy.push(at, step.train_accuracy);
-        self.valid_loss.push(at, step.valid_loss.0);
+        if self.training.is_none() {
+            self.valid_loss.push(at, step.valid_loss.0);
+        }
         self.latest = Some(step.clone());
         self.marks.push_back((time - self.paused, self.steps_done()));
         if self.marks.len() > WINDOW {
@@ -115,6 +134,12 @@ impl Searching {
             if !changed.is_empty() {
                 self.changes.push((epoch.epoch, changed));
             }
+        }
+        if self.training.is_some() {
+            // The test pictures are looked at once an epoch.
+            let at = epoch.epoch as f64 + 1.0;
+            self.valid_loss.truncate_from(at);
+            self.valid_loss.push(at, epoch.valid_loss.0);
         }
         self.epoch = epoch.epoch + 1;
         self.step = 0;
@@ -162,7 +187,8 @@ impl Searching {
 
     /// The latest mixing weights, from whichever event told them last.
     pub fn weights(&self) -> Option<Weights> {
-        let from_epoch = self.epochs.last().map(|e| (e.epoch as f64 + 1.0, e));
+        let told = self.epochs.last().filter(|e| !e.alphas_normal.is_empty());
+        let from_epoch = told.map(|e| (e.epoch as f64 + 1.0, e));
         match (self.alphas.last(), from_epoch) {
             (Some(s), Some((at, e))) if at > s.at => Some(Weights::from_alphas(&e.alphas_normal, &e.alphas_reduction)),
             (Some(s), _) => Some(s.weights.clone()),

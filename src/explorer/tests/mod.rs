@@ -93,7 +93,8 @@ fn every_screen_at_every_size_and_depth() {
                     let buffer = paint(&state, &ui, &theme(depth), size);
                     let text = lines(&buffer).join("\n");
                     if size.0 >= 40 && size.1 >= 12 {
-                        has(&text, &["? help", "q quit", tab.title()]);
+                        let training = until == Until::Training && tab == Tab::Search;
+                        has(&text, &["? help", "q quit", if training { "Train" } else { tab.title() }]);
                     } else if size == (10, 5) {
                         has(&text, &["zonas"]);
                     }

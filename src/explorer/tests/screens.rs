@@ -141,6 +141,8 @@ fn screens_beside_the_stages() {
     stage("runs", Until::Searching, TWO, |ui| ui.tab = Tab::Runs);
     stage("log", Until::Done, TWO, |ui| ui.tab = Tab::Log);
     stage("compare", Until::Done, TWO, |ui| (ui.tab, ui.comparing) = (Tab::Runs, Some(0)));
+    stage("train", Until::Training, TWO, |ui| ui.inspect = Some(1.0));
+    stage("train-cell", Until::Training, TWO, |ui| ui.tab = Tab::Cell);
     stage("least", Until::Searching, &[(40, 12), (10, 5)], |_| {});
 }
 
@@ -159,6 +161,7 @@ fn screens_with_a_dialogue() {
     over("palette", Until::Proposed, Overlay::Palette { typed: "wh".into(), cursor: 1 });
     over("confirm", Until::Proposed, menu(Menu::Confirm));
     over("controls", Until::Proposed, menu(Menu::Controls));
+    over("train-menu", Until::Training, menu(Menu::Train));
     over("quit", Until::Searching, menu(Menu::Quit));
     over("delete", Until::Searching, menu(Menu::Delete));
 }

@@ -11,6 +11,7 @@ use crate::run::command::{Body, Edit};
 pub enum Menu {
     Confirm,
     Controls,
+    Train,
     Quit,
     Abort,
     /// The run that [`Ui::about`] names.
@@ -28,6 +29,8 @@ pub enum Choice {
     LeaveAfter(Body),
     /// Controls from these sources, as runs of their own.
     Queue(Vec<&'static str>),
+    /// Train the genotype with this preset's settings.
+    Train(&'static str),
     /// Delete the run of this name.
     Remove(String),
 }
@@ -89,6 +92,17 @@ impl Ui {
                 let cut = cut.into_iter().filter(|_| !state.cut.confirmed);
                 let cut = cut.map(|(title, source)| (title.to_string(), control(source)));
                 cut.chain(queue.map(|(title, sources)| (title.to_string(), Choice::Queue(sources)))).collect()
+            }
+            Menu::Train => {
+                let size = |name: &'static str| {
+                    let t = crate::run::preset(name).unwrap_or_default().train;
+                    let words = format!(
+                        "{name}: {} channels, {} cells, batch {}, {} epochs",
+                        t.channels, t.cells, t.batch, t.epochs
+                    );
+                    (words, Choice::Train(name))
+                };
+                vec![size("demo"), size("darts"), ("cancel".into(), Choice::Nothing)]
             }
             Menu::Quit => vec![
                 ("detach: leave it running".into(), Choice::Leave),
@@ -171,6 +185,7 @@ impl Ui {
                     Some(Choice::Queue(sources)) => {
                         state.cut.cut.as_ref().map(|cut| Effect::Queue { sources, xi: cut.xi })
                     }
+                    Some(Choice::Train(preset)) => Some(Effect::Train(preset)),
                     Some(Choice::Remove(name)) => Some(Effect::Remove(name)),
                     Some(Choice::Nothing) | None => None,
                 }

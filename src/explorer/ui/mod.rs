@@ -106,6 +106,8 @@ pub enum Effect {
         sources: Vec<&'static str>,
         xi: f64,
     },
+    /// The genotype that is known, trained from scratch with this preset's settings, as a run of its own.
+    Train(&'static str),
     /// The chosen runs side by side.
     Compare,
     StartDemo,
@@ -272,7 +274,7 @@ impl Ui {
             self.tab = match stage {
                 Stage::Score => Tab::Score,
                 Stage::Cut => Tab::Cut,
-                Stage::Search => Tab::Search,
+                Stage::Search | Stage::Train => Tab::Search,
                 Stage::Cell => Tab::Cell,
             };
         }

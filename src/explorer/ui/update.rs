@@ -120,12 +120,13 @@ impl Ui {
                     self.send(state, Body::Abort)
                 }
             }
-            Action::Copy | Action::Export if state.genotype().is_none() => {
+            Action::Copy | Action::Export | Action::Train if state.genotype().is_none() => {
                 self.say("there is no genotype yet: the first comes with the first epoch of the search");
                 None
             }
             Action::Copy => Some(Effect::Copy),
             Action::Export => Some(Effect::Export),
+            Action::Train => self.open(Overlay::Menu { menu: Menu::Train, cursor: 0 }),
             Action::Open => (self.runs < self.runs_total).then_some(Effect::Open(self.runs)),
             Action::Replay => (self.runs < self.runs_total).then_some(Effect::Replay(self.runs)),
             Action::Compare => {
@@ -203,7 +204,11 @@ impl Ui {
 
     /// The time cursor: there or not, and along the snapshots of the weights.
     fn inspect(&mut self, action: Action, state: &State) -> Option<Effect> {
-        let times: Vec<f64> = state.search.alphas.iter().map(|s| s.at).collect();
+        let mut times: Vec<f64> = state.search.alphas.iter().map(|s| s.at).collect();
+        if times.is_empty() {
+            // A training has no alphas; its epochs are what there is to go along.
+            times.extend(state.search.epochs.iter().map(|e| e.epoch as f64 + 1.0));
+        }
         let last = times.len().checked_sub(1)?;
         self.inspect = match (action, self.inspect) {
             (Action::Inspect, Some(_)) => None,

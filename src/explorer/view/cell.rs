@@ -25,6 +25,7 @@ pub fn draw(pad: &mut Pad, scene: &Scene) {
     };
     let weights = state.search.weights();
     let of = match (&state.found, state.search.epochs.last()) {
+        _ if state.search.training.is_some() => "that is trained".into(),
         (Some(_), _) => "found".into(),
         (None, Some(e)) => format!("epoch {}", e.epoch + 1),
         (None, None) => String::new(),
@@ -78,20 +79,18 @@ pub fn draw(pad: &mut Pad, scene: &Scene) {
             let words = format!("{}, {distance} of 16 inputs differ{error}", near.name);
             rows.push(("nearest published", words));
         }
+        let training = state.search.training.is_some();
         if let Some(e) = state.search.epochs.last() {
+            let (label, pictures) = if training { ("trained", "test") } else { ("supernet", "validation") };
+            let (percent, epoch) = (e.valid_accuracy * 100.0, e.epoch + 1);
+            rows.push((label, format!("{percent:.1} % of the {pictures} pictures right after epoch {epoch}")));
+        }
+        if !training {
             rows.push((
-                "supernet",
-                format!(
-                    "{:.1} % of the validation pictures right after epoch {}",
-                    e.valid_accuracy * 100.0,
-                    e.epoch + 1
-                ),
+                "weights",
+                "softmax over the kept operations of an edge; ahead: by how much it beats the next".into(),
             ));
         }
-        rows.push((
-            "weights",
-            "softmax over the kept operations of an edge; ahead: by how much it beats the next".into(),
-        ));
         pairs(&mut inner, &rows);
     }
 }

@@ -128,8 +128,11 @@ fn rows(scene: &Scene) -> Vec<Row> {
     row("memory predicted", &|s| Some(text::bytes(s.state.cut.cut.as_ref()?.memory_bytes)));
     row("memory, peak of the process", &|s| Some(text::bytes(s.state.memory_peak?)));
     row("time of scoring", &|s| Some(text::duration(s.state.stages[Stage::Score as usize].seconds?)));
-    row("time of the search", &|s| Some(text::duration(s.state.stages[Stage::Search as usize].seconds?)));
-    row("best validation accuracy", &|s| Some(format!("{:.1} %", s.state.search.best_accuracy()? * 100.0)));
+    row("time of the epochs", &|s| Some(text::duration(s.state.stages[s.state.epochs_stage() as usize].seconds?)));
+    row("best accuracy", &|s| {
+        let pictures = if s.state.search.training.is_some() { "test" } else { "validation" };
+        Some(format!("{:.1} % of {pictures}", s.state.search.best_accuracy()? * 100.0))
+    });
     row("parameters found", &|s| Some(text::count(s.state.found.as_ref()?.parameters)));
     row("MACs found", &|s| Some(text::count(s.state.found.as_ref()?.macs)));
     for cell in CellKind::ALL {

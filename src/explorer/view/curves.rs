@@ -80,12 +80,17 @@ fn value_at(series: &Series, at: f64) -> Option<f64> {
     series.buckets().iter().rev().find(|b| b.from <= at + 1e-9).or(series.buckets().first()).map(Bucket::mean)
 }
 
+/// The pictures that are not trained on.
+fn other(scene: &Scene) -> &'static str {
+    if scene.state.search.training.is_some() { "test" } else { "valid" }
+}
+
 pub(super) fn loss(pad: &mut Pad, scene: &Scene) {
     let search = &scene.state.search;
     let title = if scene.ui.log_scale { "loss (log)" } else { "loss" };
     let _ = pad.panel(title, "", false);
     let value = |s: &Series| at_cursor(scene, s).map(|v| text::significant(v, 3));
-    legend(pad, title, &[("train", '*', value(&search.train_loss)), ("valid", 'o', value(&search.valid_loss))]);
+    legend(pad, title, &[("train", '*', value(&search.train_loss)), (other(scene), 'o', value(&search.valid_loss))]);
     let (w, h) = (pad.width(), pad.height());
     let mut inner = pad.sub(0, 1, w, h.saturating_sub(1));
     let curves = [
@@ -108,7 +113,7 @@ pub(super) fn accuracy(pad: &mut Pad, scene: &Scene) {
         .collect();
     let train_now = at_cursor(scene, &search.train_accuracy).map(percent);
     let valid_now = valid.iter().rev().find(|b| scene.ui.inspect.is_none_or(|at| b.from <= at)).map(|b| percent(b.sum));
-    legend(pad, "accuracy", &[("train", '*', train_now), ("valid", 'o', valid_now)]);
+    legend(pad, "accuracy", &[("train", '*', train_now), (other(scene), 'o', valid_now)]);
     let (w, h) = (pad.width(), pad.height());
     let mut inner = pad.sub(0, 1, w, h.saturating_sub(1));
     let curves = [

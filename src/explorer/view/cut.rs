@@ -17,6 +17,10 @@ pub fn draw(pad: &mut Pad, scene: &Scene) {
     let (w, h) = (pad.width(), pad.height());
     let Some(cut) = &scene.state.cut.cut else {
         let mut inner = pad.panel("cut", "", false);
+        if scene.state.search.training.is_some() {
+            inner.prose("This run trains a genotype from scratch: nothing is cut. The Train screen shows how it goes.");
+            return;
+        }
         inner.prose(
             "When scoring is done, the automatic cut will be proposed here: the least important operations of every edge \
              go. You can change it by hand, see what it saves, and confirm it; then the search begins on what is left.",

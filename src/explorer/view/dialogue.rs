@@ -61,7 +61,7 @@ pub fn help(pad: &mut Pad, scene: &Scene, scroll: usize) {
 /// The rules of health: value, threshold, meaning, source.
 pub fn warnings(pad: &mut Pad, scene: &Scene, scroll: usize) {
     let mut lines = Vec::new();
-    for rule in health::RULES {
+    for rule in health::rules(scene.state) {
         if !lines.is_empty() {
             lines.push(Line::Blank);
         }
@@ -245,6 +245,12 @@ fn question(scene: &Scene, menu: Menu) -> (String, Vec<String>) {
                  with the same scores and settings, that begins when the runs before it have ended."
             );
             ("controls".into(), vec![words])
+        }
+        Menu::Train => {
+            let words = "The genotype as a network of its own, with fresh weights, on all training pictures and looked at by the \
+                         test pictures after each epoch: a run that begins when the runs before it have ended. It runs on the \
+                         CPU. `zonas train` takes any other size.";
+            ("train this cell from scratch?".into(), vec![words.into()])
         }
         Menu::Quit => {
             ("a run is alive".into(), vec!["It runs in a process of its own, with or without this window.".into()])

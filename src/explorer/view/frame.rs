@@ -82,7 +82,9 @@ fn strip(scene: &Scene, width: u16) -> Vec<(String, Style)> {
     let mut parts = Vec::new();
     for (i, tab) in Tab::ALL.into_iter().enumerate() {
         let here = tab == scene.ui.tab;
-        let (mark, mut style) = match tab.stage() {
+        let training = state.search.training.is_some() && tab == Tab::Search;
+        let title = if training { "Train" } else { tab.title() };
+        let (mark, mut style) = match tab.stage().map(|s| if training { state.epochs_stage() } else { s }) {
             Some(stage) if state.passed(stage) => ('✓', plain),
             Some(stage) if state.reached(stage) => ('●', plain),
             Some(_) => (' ', dim),
@@ -91,8 +93,7 @@ fn strip(scene: &Scene, width: u16) -> Vec<(String, Style)> {
         if here {
             style = Style::new().add_modifier(Modifier::REVERSED | Modifier::BOLD);
         }
-        let label =
-            if width >= 72 || here { format!("{}{mark}{}", i + 1, tab.title()) } else { format!("{}{mark}", i + 1) };
+        let label = if width >= 72 || here { format!("{}{mark}{title}", i + 1) } else { format!("{}{mark}", i + 1) };
         parts.push((label, style));
         let gap = match tab {
             Tab::Score | Tab::Cut | Tab::Search if width >= 72 => " ▸ ",

@@ -19,6 +19,12 @@ pub fn draw(pad: &mut Pad, scene: &Scene) {
     let (w, h) = (pad.width(), pad.height());
     if scene.state.score.setup.is_none() {
         let mut inner = pad.panel("scores", "", false);
+        if scene.state.search.training.is_some() {
+            inner.prose(
+                "This run trains a genotype from scratch: nothing is scored. The Train screen shows how it goes.",
+            );
+            return;
+        }
         inner.prose(
             "Every operation of every edge will be scored here as soon as scoring begins, which is within seconds: how \
              much the network loses without it, measured without training. Nothing needs to be pressed.",

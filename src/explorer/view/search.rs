@@ -45,6 +45,12 @@ pub fn draw(pad: &mut Pad, scene: &Scene) {
     accuracy(&mut pad.sub(0, h - memory_rows - accuracy_rows, left, accuracy_rows), scene);
     memory(&mut pad.sub(0, h - memory_rows, left, memory_rows), scene);
     let (x, right) = (left + 2, w - left - 2);
+    if scene.state.search.training.is_some() {
+        let rows = 12.min(h);
+        progress(&mut pad.sub(x, 0, right, rows), scene);
+        genotype(&mut pad.sub(x, rows, right, h - rows), scene);
+        return;
+    }
     let upper = 16.min(h.saturating_sub(5));
     weights(&mut pad.sub(x, 0, right, upper), scene);
     let (y, lower) = (upper, h - upper);
@@ -134,7 +140,11 @@ fn progress(pad: &mut Pad, scene: &Scene) {
     let state = scene.state;
     let search = &state.search;
     let Some(setup) = &search.setup else { return };
-    let order = if setup.order == 2 { "second order" } else { "first order" };
+    let order = match (&search.training, setup.order) {
+        (Some(_), _) => "from scratch",
+        (None, 2) => "second order",
+        (None, _) => "first order",
+    };
     let mut inner = pad.panel("progress", order, false);
     let ill = health::warnings(state);
     let share = search.progress();
@@ -157,11 +167,11 @@ fn progress(pad: &mut Pad, scene: &Scene) {
         .latest
         .as_ref()
         .map_or_else(|| "—".into(), |s| format!("{} images/s", text::significant(s.images_per_second, 3)));
-    if state.ended.is_none() && !state.passed(crate::run::event::Stage::Search) {
+    if state.ended.is_none() && !state.passed(state.epochs_stage()) {
         let left = search.left().map_or_else(|| "—".into(), text::duration);
         rows.push(("left", format!("{left} · {rate}")));
     } else {
-        let took = state.stages[crate::run::event::Stage::Search as usize].seconds;
+        let took = state.stages[state.epochs_stage() as usize].seconds;
         rows.push(("took", format!("{} · {rate}", took.map_or_else(|| "—".into(), text::duration))));
     }
     if let Some(gpu) = &state.gpu {
@@ -169,9 +179,10 @@ fn progress(pad: &mut Pad, scene: &Scene) {
         rows.extend(works.map(|works| ("GPU", works)));
         rows.push(("memory", memory));
     }
+    let other = if search.training.is_some() { ("test", "the test pictures") } else { ("validation", "validation") };
     let best = search
         .best_accuracy()
-        .map_or_else(|| "after the first epoch".into(), |a| format!("{:.1} % of validation", a * 100.0));
+        .map_or_else(|| "after the first epoch".into(), |a| format!("{:.1} % of {}", a * 100.0, other.1));
     rows.push(("best", best));
     rows.push((
         "saved",
@@ -190,8 +201,18 @@ fn progress(pad: &mut Pad, scene: &Scene) {
             ),
         ));
     }
-    rows.push(("pictures", format!("{} train, {} validation, batch {}", setup.train, setup.valid, setup.batch)));
-    rows.push(("supernet", format!("{} parameters", text::count(setup.parameters))));
+    rows.push(("pictures", format!("{} train, {} {}, batch {}", setup.train, setup.valid, other.0, setup.batch)));
+    rows.push(match &search.training {
+        None => ("supernet", format!("{} parameters", text::count(setup.parameters))),
+        Some(t) => {
+            let head = if t.auxiliary { ", auxiliary head" } else { "" };
+            let (parameters, macs) = (text::count(t.parameters), text::count(t.macs));
+            (
+                "network",
+                format!("{} channels, {} cells{head}: {parameters} parameters, {macs} MACs", t.channels, t.cells),
+            )
+        }
+    });
     let mut y = 1;
     if let Some((title, words)) = ill.first() {
         let more = if ill.len() > 1 { format!(" and {} more", ill.len() - 1) } else { String::new() };
@@ -260,21 +281,27 @@ fn changes(pad: &mut Pad, scene: &Scene) {
 fn genotype(pad: &mut Pad, scene: &Scene) {
     let search = &scene.state.search;
     let epoch = search.epochs.last().map_or_else(String::new, |e| format!("epoch {}", e.epoch + 1));
-    let mut inner = pad.panel("genotype", &epoch, false);
-    let Some(genotype) = search.genotype() else {
+    let note = if search.training.is_some() { "that is trained" } else { epoch.as_str() };
+    let mut inner = pad.panel("genotype", note, false);
+    let Some(genotype) = scene.state.genotype().filter(|_| search.training.is_some()).or(search.genotype()) else {
         inner.prose("Derived after every epoch: the two strongest inputs of every node.");
         return;
     };
     let weights = search.weights();
     let (dim, plain, strong) = (inner.theme.dim(), inner.theme.plain(), inner.theme.strong());
-    let mut y = 0;
+    let each = if weights.is_some() { 48 } else { 28 };
+    let beside = inner.height() < 18 && inner.width() >= each;
+    let (mut x, mut y) = (1, 0);
     for cell in CellKind::ALL {
-        inner.text(1, y, cell.name(), strong);
+        if beside && cell == CellKind::Reduction {
+            (x, y) = (inner.width() / 2 + 1, 0);
+        }
+        inner.text(x, y, cell.name(), strong);
         y += 1;
         for c in chosen(genotype, cell, weights.as_ref()) {
-            inner.text(1, y, &format!("{} {}", c.target - INPUTS, choice(&c.choice)), plain);
+            inner.text(x, y, &format!("{} {}", c.target - INPUTS, choice(&c.choice)), plain);
             if let Some(w) = c.weight {
-                inner.text(19, y, &format!("{w:.3}"), dim);
+                inner.text(x + 18, y, &format!("{w:.3}"), dim);
             }
             y += 1;
         }

@@ -39,8 +39,12 @@ pub fn wiring(pad: &mut Pad, chosen: &[Chosen], concat: &[usize]) {
     }
     let table = STEP * STATES as u16 + 1;
     let wide = pad.width() >= table + 38;
-    if wide {
+    // A genotype that is only trained has no weights.
+    let weighed = wide && chosen.iter().any(|c| c.weight.is_some());
+    if weighed {
         pad.text(table, 0, "into operation      weight  ahead of", dim);
+    } else if wide {
+        pad.text(table, 0, "into operation", dim);
     } else {
         pad.text(table, 0, "in operation", dim);
     }
@@ -73,7 +77,7 @@ pub fn wiring(pad: &mut Pad, chosen: &[Chosen], concat: &[usize]) {
             x += 3;
         }
         pad.text(x, y, c.choice.operation.name(), plain);
-        if wide {
+        if weighed {
             weight(pad, table + 20, y, c);
         }
     }

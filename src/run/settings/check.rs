@@ -17,6 +17,10 @@ impl Config {
             ("search.cells", self.search.cells),
             ("search.batch", self.search.batch),
             ("search.epochs", self.search.epochs),
+            ("train.channels", self.train.channels),
+            ("train.cells", self.train.cells),
+            ("train.batch", self.train.batch),
+            ("train.epochs", self.train.epochs),
             ("run.checkpoint_seconds", self.run.checkpoint_seconds as usize),
             ("run.grace_seconds", self.run.grace_seconds as usize),
         ];
@@ -47,6 +51,11 @@ impl Config {
             ("device.threads", self.device.threads, 1024),
             ("score.cells", self.score.cells.len(), 64),
             ("search.epochs", self.search.epochs, 1_000_000),
+            ("train.channels", self.train.channels, 1024),
+            ("train.cells", self.train.cells, 64),
+            ("train.batch", self.train.batch, 65_536),
+            ("train.epochs", self.train.epochs, 1_000_000),
+            ("train.cutout", self.train.cutout, 4096),
             ("search.alpha_warmup_epochs", self.search.alpha_warmup_epochs, 1_000_000),
             ("data.crop_padding", self.data.crop_padding, 4096),
             ("data.cutout", self.data.cutout, 4096),
@@ -103,7 +112,8 @@ impl Config {
         if !(xi > 0.0 && xi < 1.0) {
             return Err(value_error("cut.xi", format!("a pruning level lies above 0 and below 1, not at {xi}")));
         }
-        let s = &self.search;
+        self.trained()?;
+        let (s, t) = (&self.search, &self.train);
         if !(s.train_share > 0.0 && s.train_share < 1.0) {
             return Err(value_error(
                 "search.train_share",
@@ -120,6 +130,13 @@ impl Config {
             ("search.alpha_beta1", s.alpha_beta1, 1.0),
             ("search.alpha_beta2", s.alpha_beta2, 1.0),
             ("search.alpha_weight_decay", s.alpha_weight_decay, f64::INFINITY),
+            ("train.learning_rate", t.learning_rate, f64::INFINITY),
+            ("train.learning_rate_min", t.learning_rate_min, f64::INFINITY),
+            ("train.momentum", t.momentum, 1.0),
+            ("train.weight_decay", t.weight_decay, f64::INFINITY),
+            ("train.clip", t.clip, f64::INFINITY),
+            ("train.drop_path", t.drop_path, 1.0),
+            ("train.auxiliary", t.auxiliary, f64::INFINITY),
         ];
         for (key, value, below) in non_negative {
             if !(value >= 0.0 && value < below) {

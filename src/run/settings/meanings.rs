@@ -1,7 +1,7 @@
 //! What every key means; the list of all keys.
 
 /// One line of meaning for every key, section by section ("" is the top).
-pub(super) const MEANINGS: [(&str, &[(&str, &str)]); 7] = [
+pub(super) const MEANINGS: [(&str, &[(&str, &str)]); 8] = [
     ("", &[("version", "version of this format"), ("seed", "every random stream is derived from it by name")]),
     (
         "data",
@@ -70,6 +70,24 @@ pub(super) const MEANINGS: [(&str, &[(&str, &str)]); 7] = [
             ("alpha_weight_decay", "of the alphas"),
             ("alpha_warmup_epochs", "epochs in which only the weights move"),
             ("journal_every", "one step in so many goes to the journal; 0 chooses"),
+        ],
+    ),
+    (
+        "train",
+        &[
+            ("genotype", "a genotype's text or a published name: the run trains it from scratch and does not search"),
+            ("channels", "width of the evaluation network"),
+            ("cells", "number of cells; those at a third and at two thirds reduce"),
+            ("batch", "pictures per step"),
+            ("epochs", "passes over the training pictures"),
+            ("learning_rate", "at the start"),
+            ("learning_rate_min", "at the end of a half cosine"),
+            ("momentum", "of the SGD"),
+            ("weight_decay", "of the weights"),
+            ("clip", "greatest norm of the gradient; 0 turns clipping off"),
+            ("drop_path", "probability at the end, growing from 0, that an edge is left out for a picture"),
+            ("auxiliary", "weight of the auxiliary head's loss (maps of 8 to 10 pixels a side only); 0: no such head"),
+            ("cutout", "side of the square that is blanked out; 0 turns it off"),
         ],
     ),
     (

@@ -1,0 +1,52 @@
+//! Training a genotype from scratch, as a run of its own.
+
+use clap::Args;
+use color_eyre::eyre;
+
+use super::engine::{Confirming, How};
+use super::run::{Begin, Form, stem};
+use super::settings::SettingArguments;
+use super::{Exit, Place, genotype};
+use crate::engine;
+use crate::run::RunFolder;
+use crate::run::report::Report;
+
+#[derive(Args, Debug)]
+pub struct TrainArguments {
+    /// A run that has found a genotype; or a genotype as text, a file that holds one, or a published cell (`DARTS_V2`).
+    genotype: String,
+    #[command(flatten)]
+    settings: SettingArguments,
+    /// Name of the run; else one is made up.
+    #[arg(long)]
+    name: Option<String>,
+    /// Run in this process, not in one of its own that outlives it; for job schedulers.
+    #[arg(long)]
+    foreground: bool,
+    /// Start the run and leave; `zonas attach RUN` and `zonas tail RUN` watch it.
+    #[arg(long, conflicts_with = "foreground")]
+    detach: bool,
+    /// Wait until no other run in the folder of runs is at work that came before: runs follow one another.
+    #[arg(long)]
+    queue: bool,
+    /// What goes to standard output: lines for people, or the journal's JSON lines.
+    #[arg(long, value_enum, default_value = "text")]
+    output: Form,
+}
+
+pub fn run(place: &Place, a: &TrainArguments) -> eyre::Result<Exit> {
+    let runs = place.folder()?;
+    let mut config = a.settings.config()?;
+    // A run's name is tried first: it is what stands in the list.
+    let of_run = RunFolder::open(&runs, &a.genotype).ok().and_then(|folder| Report::read(&folder).report.genotype);
+    let genotype = match of_run {
+        Some(genotype) => genotype,
+        None => genotype::find(&a.genotype)?.1,
+    };
+    config.train.genotype = genotype.to_string();
+    engine::check(&config)?;
+    let stem = format!("{}-train", stem(&config));
+    let folder = RunFolder::create(&runs, a.name.as_deref(), &stem, &config)?;
+    let how = How { confirming: Confirming::Automatic, force: false, queue: a.queue };
+    Begin { folder, how, foreground: a.foreground, detach: a.detach, output: a.output }.run(place)
+}

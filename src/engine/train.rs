@@ -1,0 +1,282 @@
+//! A run that trains a genotype from scratch: epochs of steps on all training pictures, each followed by a look at the test
+//! pictures.
+
+use std::time::Instant;
+
+use super::EngineError;
+use super::control::Control;
+use super::saved::{Keeper, Position, Saved};
+use super::search::{STEP_LINES, next, not_finite};
+use super::setup::{Setup, tensors};
+use crate::data::{self, Augment, DataError, Loader, Split};
+use crate::nn::{DropPath, Evaluation, EvaluationConfig, Init, NnError};
+use crate::oneshot::{SgdSettings, StepReport, Trainer, TrainerSettings, cosine};
+use crate::run::event::{Body, EpochEnded, Level, Stage, Step, TrainingStarted};
+use crate::run::number::Number;
+use crate::run::{RunFolder, WEIGHTS};
+use crate::space::count::CountError;
+use crate::space::{Genotype, Mask};
+
+/// What came of the stage.
+pub(super) enum Trained {
+    /// Share of the test pictures that are classified rightly after the last epoch.
+    Done(f64),
+    Stopped,
+    Aborted,
+}
+
+struct Training<'a> {
+    control: &'a mut Control,
+    setup: &'a Setup<'a>,
+    folder: &'a RunFolder,
+    genotype: &'a Genotype,
+    trainer: Trainer,
+    at: Position,
+    /// Steps per epoch.
+    steps: usize,
+    /// One in so many goes to the journal.
+    every: usize,
+    keeper: Keeper,
+    /// Pictures and seconds since the last step in the journal.
+    pace: (usize, f64),
+    /// On the test pictures, of the last epoch that has ended.
+    accuracy: f64,
+}
+
+/// Trains, from the checkpoint if there is one.
+pub(super) fn run(
+    control: &mut Control,
+    setup: &Setup,
+    folder: &RunFolder,
+    genotype: &Genotype,
+    force: bool,
+) -> Result<Trained, EngineError> {
+    let clock = control.begin(Stage::Train)?;
+    let found = attempt(control, setup, folder, genotype, force)?;
+    if matches!(found, Trained::Done(_)) {
+        control.end(&clock)?;
+    }
+    Ok(found)
+}
+
+/// The network of these settings; the auxiliary head only where it fits the maps.
+pub(super) fn network(setup: &Setup, genotype: &Genotype) -> Result<EvaluationConfig, EngineError> {
+    let (config, about) = (&setup.config.train, setup.dataset.summary());
+    let mut network = EvaluationConfig {
+        genotype: genotype.clone(),
+        channels: config.channels,
+        cells: config.cells,
+        input_channels: about.channels,
+        classes: about.classes(),
+        auxiliary: config.auxiliary > 0.0,
+    };
+    match network.count(about.height, about.width) {
+        Err(CountError::Auxiliary(..)) => network.auxiliary = false,
+        counted => drop(counted.map_err(|e| EngineError::Cut(e.to_string()))?),
+    }
+    Ok(network)
+}
+
+fn attempt(
+    control: &mut Control,
+    setup: &Setup,
+    folder: &RunFolder,
+    genotype: &Genotype,
+    force: bool,
+) -> Result<Trained, EngineError> {
+    let (config, about) = (&setup.config.train, setup.dataset.summary());
+    let network = network(setup, genotype)?;
+    if config.auxiliary > 0.0 && !network.auxiliary {
+        let text = "no auxiliary head: it needs maps of 8 to 10 pixels a side after two thirds of the cells";
+        control.log(Level::Info, text)?;
+    }
+    let size = EvaluationConfig { auxiliary: false, ..network.clone() }
+        .count(about.height, about.width)
+        .map_err(|e| EngineError::Cut(e.to_string()))?;
+    let mut net = Evaluation::new(&network)?;
+    net.initialise(Init::Default, setup.config.seed)?;
+    let parameters = net.parameters().count() as u64;
+    let sgd = SgdSettings { momentum: config.momentum, weight_decay: config.weight_decay, clip: config.clip };
+    let mut trainer = Trainer::new(net, TrainerSettings { sgd, auxiliary: config.auxiliary });
+    let fingerprint = setup.dataset.fingerprint();
+    let at = Saved::load(control, folder)?
+        .map(|saved| saved.restore(|state| trainer.restore(state), &Mask::FULL, &fingerprint, folder, force));
+    let resumed = at.is_some();
+    let at = at.transpose()?.unwrap_or_default();
+    let steps = setup.pictures.len().div_ceil(config.batch).max(1);
+    let every = (steps * config.epochs).div_ceil(STEP_LINES).max(1);
+    control.emit(Body::TrainingStarted(TrainingStarted {
+        genotype: genotype.clone(),
+        channels: config.channels,
+        cells: config.cells,
+        epochs: config.epochs,
+        steps_per_epoch: steps,
+        batch: config.batch,
+        train: setup.pictures.len(),
+        test: about.test,
+        parameters,
+        macs: size.macs,
+        auxiliary: network.auxiliary,
+        predicted_bytes: network.footprint(config.batch.min(setup.pictures.len()), about.height, about.width),
+        journal_every: every,
+    }))?;
+    if resumed {
+        control.log(Level::Info, format!("taken up at epoch {}, step {}", at.epoch, at.step))?;
+    }
+    let keeper = Keeper::new(&at);
+    let mut training = Training {
+        control,
+        setup,
+        folder,
+        genotype,
+        trainer,
+        at,
+        steps,
+        every,
+        keeper,
+        pace: (0, 0.0),
+        accuracy: f64::NAN,
+    };
+    if !resumed {
+        training.save(&fingerprint)?;
+    }
+    while training.at.epoch < config.epochs {
+        if !training.epoch(&fingerprint)? {
+            if training.control.aborts() {
+                return Ok(Trained::Aborted);
+            }
+            training.save(&fingerprint)?;
+            return Ok(Trained::Stopped);
+        }
+        if (training.control.stops() || training.control.leaves()) && training.at.epoch < config.epochs {
+            return Ok(Trained::Stopped);
+        }
+    }
+    if training.accuracy.is_nan() {
+        // Taken up after the last epoch.
+        training.accuracy = training.test()?.map_or(f64::NAN, |(_, accuracy)| accuracy);
+    }
+    let tensors = training.trainer.net.parameters().tensors()?;
+    let bytes = safetensors::serialize(tensors.iter().collect::<std::collections::BTreeMap<_, _>>(), None)
+        .map_err(|e| EngineError::Network(NnError::Weights(e.to_string())))?;
+    training.control.persist(|_| Ok(folder.write_atomic(WEIGHTS, &bytes)?))?;
+    Ok(Trained::Done(training.accuracy))
+}
+
+impl Training<'_> {
+    /// The rest of an epoch. False if asked to stop at once, or to leave after this step.
+    fn epoch(&mut self, fingerprint: &str) -> Result<bool, EngineError> {
+        let (config, epoch) = (&self.setup.config.train, self.at.epoch);
+        let rate = cosine(config.learning_rate, config.learning_rate_min, epoch, config.epochs);
+        let dropped = config.drop_path * epoch as f64 / config.epochs as f64;
+        let mut loader = self.loader()?;
+        while self.at.step < self.steps {
+            self.control.poll()?;
+            if self.control.aborts() || self.control.leaves() {
+                return Ok(false);
+            }
+            if self.control.takes_checkpoint() || self.keeper.is_due(&self.setup.config.run, &self.at) {
+                self.save(fingerprint)?;
+                continue;
+            }
+            let began = Instant::now();
+            let batch = tensors(next(&mut loader)?)?;
+            let at = [epoch as u64, self.at.step as u64];
+            let drop = DropPath { probability: dropped, seed: self.setup.config.seed, at };
+            let report = self.trainer.step(&batch, rate, Some(drop))?;
+            if let Some(what) = not_finite(&report) {
+                return Err(self.not_finite(what));
+            }
+            let pictures = batch.images.dim(0)?;
+            self.at.loss += report.train_loss * pictures as f64;
+            self.at.right += report.train_right as u64;
+            self.at.pictures += pictures as u64;
+            let seconds = began.elapsed().as_secs_f64();
+            (self.pace.0, self.pace.1) = (self.pace.0 + pictures, self.pace.1 + seconds);
+            self.at.seconds += seconds;
+            self.journal(&report, rate, pictures)?;
+            self.at.step += 1;
+        }
+        drop(loader);
+        let began = Instant::now();
+        let Some((loss, accuracy)) = self.test()? else { return Ok(false) };
+        let seen = self.at.pictures.max(1) as f64;
+        self.accuracy = accuracy;
+        self.control.emit(Body::EpochEnded(EpochEnded {
+            epoch,
+            train_loss: Number(self.at.loss / seen),
+            train_accuracy: self.at.right as f64 / seen,
+            valid_loss: Number(loss),
+            valid_accuracy: accuracy,
+            seconds: self.at.seconds + began.elapsed().as_secs_f64(),
+            genotype: self.genotype.clone(),
+            alphas_normal: Vec::new(),
+            alphas_reduction: Vec::new(),
+        }))?;
+        self.at = Position { epoch: epoch + 1, ..Position::default() };
+        self.save(fingerprint)?;
+        Ok(true)
+    }
+
+    fn loader(&self) -> Result<Loader, DataError> {
+        let (config, epoch) = (self.setup.config, self.at.epoch as u64);
+        let augment = Augment { cutout: config.train.cutout, ..self.setup.augment() };
+        let pictures = self.setup.pictures.clone();
+        let plan = data::Plan {
+            start_batch: self.at.step,
+            drop_last: false,
+            prefetch: config.data.prefetch,
+            ..data::Plan::training(pictures, config.train.batch, augment, config.seed, "train", epoch)
+        };
+        Loader::new(self.setup.dataset.clone(), plan)
+    }
+
+    fn not_finite(&self, what: &'static str) -> EngineError {
+        self.at.not_finite(what, "train", self.keeper.at, self.folder)
+    }
+
+    fn journal(&mut self, report: &StepReport, rate: f64, pictures: usize) -> Result<(), EngineError> {
+        let Position { epoch, step, .. } = self.at;
+        if !(epoch * self.steps + step).is_multiple_of(self.every) && step + 1 != self.steps {
+            return Ok(());
+        }
+        let (seen, seconds) = std::mem::take(&mut self.pace);
+        self.control.emit(Body::Step(Step {
+            epoch,
+            step,
+            train_loss: Number(report.train_loss),
+            train_accuracy: report.train_right as f64 / pictures as f64,
+            valid_loss: Number(f64::NAN),
+            gradient_norm: Number(report.gradient_norm),
+            learning_rate: rate,
+            images_per_second: seen as f64 / seconds.max(1e-9),
+        }))
+    }
+
+    /// Mean loss and accuracy on the test pictures. `None` if asked to stop at once.
+    fn test(&mut self) -> Result<Option<(f64, f64)>, EngineError> {
+        let count = self.setup.dataset.len(Split::Test);
+        let plan =
+            data::Plan::evaluation(Split::Test, (0..count as u32).collect(), self.setup.config.train.batch.min(count));
+        let (mut loss, mut right) = (0.0, 0);
+        for batch in Loader::new(self.setup.dataset.clone(), plan)? {
+            self.control.poll()?;
+            if self.control.aborts() || self.control.leaves() {
+                return Ok(None);
+            }
+            let (l, r) = self.trainer.evaluate(&tensors(batch?)?)?;
+            loss += l;
+            right += r;
+        }
+        Ok(Some((loss / count as f64, right as f64 / count as f64)))
+    }
+
+    /// Saves a checkpoint, unless a number in it is not finite: the last good one is not to be pushed out by it.
+    fn save(&mut self, fingerprint: &str) -> Result<(), EngineError> {
+        let saved = Saved::of(&self.trainer.state()?, Mask::FULL, &self.at, fingerprint)?;
+        if !saved.is_finite() {
+            return Err(self.not_finite("a weight"));
+        }
+        self.keeper.save(self.control, self.folder, &saved, &self.at)
+    }
+}

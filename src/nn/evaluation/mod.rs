@@ -1,0 +1,261 @@
+//! The evaluation network: a genotype as a network of its own, trained from scratch (DARTS, appendix A.2). Batch norms have
+//! scale and shift, pools have no norm, edges other than the identity may be dropped (drop path), and an auxiliary head may
+//! help the lower cells.
+//!
+//! Weights have the names of published checkpoints (`NetworkCIFAR`).
+
+mod footprint;
+mod ops;
+mod plan;
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use candle_core::Tensor;
+
+use self::ops::{AuxiliaryPoolOp, ConvolutionOp, NormOp, PoolOp, ProjectOp, ReluOp, SumOp};
+use self::plan::{CellPlan, EdgePlan, Layer, Plan};
+use super::head::HeadOp;
+use super::norm::{Norm, Seen};
+use super::parameters::Parameters;
+use super::{Init, NnError, stem};
+use crate::random;
+use crate::space::count::{self, Count, CountError, Network};
+use crate::space::{CellKind, Genotype};
+
+/// Size of an evaluation network.
+#[derive(Clone, Debug, PartialEq)]
+pub struct EvaluationConfig {
+    pub genotype: Genotype,
+    /// Width of the first cells' nodes.
+    pub channels: usize,
+    pub cells: usize,
+    pub input_channels: usize,
+    pub classes: usize,
+    /// Whether the head after cell `2 · cells / 3` is there.
+    pub auxiliary: bool,
+}
+
+impl EvaluationConfig {
+    pub fn layout(&self) -> Vec<CellKind> {
+        CellKind::published_layout(self.cells)
+    }
+
+    /// Parameters and multiply-accumulates for pictures of this size.
+    ///
+    /// # Errors
+    /// A network of no size or too large, or an auxiliary head that does not fit its maps.
+    pub fn count(&self, height: usize, width: usize) -> Result<Count, CountError> {
+        let EvaluationConfig { channels, cells, input_channels, classes, auxiliary, .. } = *self;
+        count::evaluation(
+            &self.genotype,
+            &Network { channels, cells, classes, input_channels, height, width, auxiliary },
+        )
+    }
+}
+
+/// Edges that are left out of a training pass, image by image (FractalNet; DARTS, appendix A.2.1): the kept ones are
+/// scaled up. The draws of a step depend on nothing but its number.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct DropPath {
+    /// Between 0 and 1 (exclusive).
+    pub probability: f64,
+    pub seed: u64,
+    /// Epoch and step.
+    pub at: [u64; 2],
+}
+
+/// What a pass computes.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum EvaluationPass {
+    /// Batch statistics, which the running ones learn from; gradients.
+    Train(Option<DropPath>),
+    /// Running statistics, no gradients.
+    Test,
+}
+
+/// Logits `[N, classes]` of a pass, and those of the auxiliary head where it takes part.
+#[derive(Clone, Debug)]
+pub struct Logits {
+    pub main: Tensor,
+    pub auxiliary: Option<Tensor>,
+}
+
+/// An evaluation network on the CPU, with all weights 0 at first.
+pub struct Evaluation {
+    config: EvaluationConfig,
+    plan: Plan,
+    parameters: Parameters,
+}
+
+/// One pass under way.
+struct Walk<'a> {
+    net: &'a Evaluation,
+    norm: Norm,
+    tracked: bool,
+    running: Vec<Arc<Vec<f32>>>,
+    seen: Vec<Vec<Seen>>,
+    drops: Option<(f64, rand_chacha::ChaCha8Rng)>,
+}
+
+impl Evaluation {
+    /// # Errors
+    /// A genotype that is none, or a network of no size.
+    pub fn new(config: &EvaluationConfig) -> Result<Evaluation, NnError> {
+        config.genotype.check().map_err(|e| NnError::Config(e.to_string()))?;
+        if [config.channels, config.cells, config.input_channels, config.classes].contains(&0) {
+            return Err(NnError::Config("an evaluation network needs channels, cells and classes".into()));
+        }
+        let plan = Plan::new(config);
+        let parameters = Parameters::zeros(plan.units.clone())?;
+        Ok(Evaluation { config: config.clone(), plan, parameters })
+    }
+
+    pub fn config(&self) -> &EvaluationConfig {
+        &self.config
+    }
+
+    /// Names and numbers of the parameters, the auxiliary head's among them, in blocks of one convolution or norm each.
+    pub fn parameters(&self) -> &Parameters {
+        &self.parameters
+    }
+
+    /// Draws all weights anew (see [`Init`]), and forgets the running statistics.
+    ///
+    /// # Errors
+    /// None but candle's own.
+    pub fn initialise(&mut self, init: Init, seed: u64) -> Result<(), NnError> {
+        self.parameters.initialise(init, seed)
+    }
+
+    /// Logits of pictures `[N, H, W, C]`.
+    ///
+    /// # Errors
+    /// Pictures of another number of channels, or too small for the auxiliary head.
+    pub fn forward(&self, images: &Tensor, pass: EvaluationPass) -> Result<Logits, NnError> {
+        let (n, h, w, c) = images.dims4()?;
+        if c != self.config.input_channels || n == 0 || h == 0 || w == 0 {
+            return Err(NnError::Input(format!(
+                "the network takes pictures [N, H, W, {}], not [{n}, {h}, {w}, {c}]",
+                self.config.input_channels
+            )));
+        }
+        let (norm, drop) = match pass {
+            EvaluationPass::Train(drop) => (Norm::Batch, drop),
+            EvaluationPass::Test => (Norm::Running, None),
+        };
+        let drops = drop
+            .filter(|d| d.probability > 0.0)
+            .map(|d| (1.0 - d.probability, random::stream_at(d.seed, "drop_path", d.at)));
+        let mut walk = Walk {
+            net: self,
+            norm,
+            tracked: norm == Norm::Batch,
+            running: self.parameters.statistics(),
+            seen: vec![Vec::new(); self.plan.units.len()],
+            drops,
+        };
+        let logits = walk.logits(images)?;
+        if norm == Norm::Batch {
+            let seen = walk.seen;
+            self.parameters.update_running(&seen);
+        }
+        Ok(logits)
+    }
+}
+
+impl Walk<'_> {
+    fn block(&self, unit: usize) -> Tensor {
+        self.net.parameters.block(unit, self.tracked)
+    }
+
+    fn logits(&mut self, images: &Tensor) -> Result<Logits, NnError> {
+        let plan = &self.net.plan;
+        let stem = self.stem(images)?;
+        let (mut older, mut last) = (stem.clone(), stem);
+        let mut auxiliary = None;
+        for (i, cell) in plan.cells.iter().enumerate() {
+            let output = self.cell(cell, &older, &last)?;
+            (older, last) = (last, output);
+            if let Some(head) = plan.auxiliary.as_ref().filter(|h| self.tracked && h.after == i) {
+                let pooled = last.apply_op1(ReluOp)?.apply_op1(AuxiliaryPoolOp)?;
+                // Averages of what is 0 or more: the ReLU of a projection changes nothing.
+                let narrow = self.layers(&head.layers[..2], &pooled)?;
+                let (n, h, w, c) = narrow.dims4()?;
+                let wide = self.layers(&head.layers[2..], &narrow.reshape((n, 1, 1, h * w * c))?)?;
+                auxiliary = Some(self.head(head.classifier, &wide.apply_op1(ReluOp)?)?);
+            }
+        }
+        Ok(Logits { main: self.head(plan.classifier, &last)?, auxiliary })
+    }
+
+    fn head(&self, unit: usize, features: &Tensor) -> Result<Tensor, NnError> {
+        Ok(features.apply_op2(&self.block(unit), HeadOp { classes: self.net.config.classes })?)
+    }
+
+    fn stem(&mut self, images: &Tensor) -> Result<Tensor, NnError> {
+        let side = Arc::new(Mutex::new(stem::Side::default()));
+        let op = stem::StemOp {
+            plan: self.net.plan.stem.clone(),
+            norm: self.norm,
+            running: self.running[0].clone(),
+            probe: None,
+            keep: self.tracked,
+            retain: false,
+            side: side.clone(),
+        };
+        let out = images.contiguous()?.apply_op2(&self.block(0), op)?;
+        self.seen[0] = std::mem::take(&mut side.lock().unwrap_or_else(PoisonError::into_inner).seen);
+        Ok(out)
+    }
+
+    fn cell(&mut self, plan: &CellPlan, older: &Tensor, last: &Tensor) -> Result<Tensor, NnError> {
+        let mut states = vec![self.layers(&plan.projections[0], older)?, self.layers(&plan.projections[1], last)?];
+        for pair in plan.edges.chunks_exact(2) {
+            let a = self.layers(&pair[0].layers, &states[pair[0].source])?;
+            let b = self.layers(&pair[1].layers, &states[pair[1].source])?;
+            let n = a.dim(0)?;
+            let factors = [self.factors(&pair[0], n), self.factors(&pair[1], n)];
+            states.push(a.apply_op2(&b, SumOp { factors })?);
+        }
+        let outputs: Vec<&Tensor> = plan.concat.iter().map(|s| &states[*s]).collect();
+        Ok(Tensor::cat(&outputs, 3)?.contiguous()?)
+    }
+
+    /// What each image of an edge is multiplied with.
+    fn factors(&mut self, edge: &EdgePlan, images: usize) -> Vec<f32> {
+        use rand::RngExt;
+        match &mut self.drops {
+            Some((keep, rng)) if !edge.layers.is_empty() => {
+                let draw = |_| if rng.random::<f64>() < *keep { (1.0 / *keep) as f32 } else { 0.0 };
+                (0..images).map(draw).collect()
+            }
+            _ => vec![1.0; images],
+        }
+    }
+
+    fn layers(&mut self, layers: &[Layer], x: &Tensor) -> Result<Tensor, NnError> {
+        let mut x = x.clone();
+        for layer in layers {
+            x = match *layer {
+                Layer::Convolution { unit, kernel, stride, dilation } => {
+                    x.apply_op2(&self.block(unit), ConvolutionOp { kernel, stride, dilation })?
+                }
+                Layer::Projection { unit, outputs, halve } => {
+                    x.apply_op2(&self.block(unit), ProjectOp { outputs, halve })?
+                }
+                Layer::Norm { unit } => self.normed(unit, &x)?,
+                Layer::Pool { greatest, stride } => x.apply_op1(PoolOp { greatest, stride })?,
+            };
+        }
+        Ok(x)
+    }
+
+    fn normed(&mut self, unit: usize, z: &Tensor) -> Result<Tensor, NnError> {
+        let Some(name) = self.net.plan.units[unit].norms.first() else { return Ok(z.clone()) };
+        let side = Arc::new(Mutex::new(ops::Side::default()));
+        let op = NormOp { norm: self.norm, slot: name.slot, running: self.running[unit].clone(), side: side.clone() };
+        let out = z.apply_op2(&self.block(unit), op)?;
+        self.seen[unit] = std::mem::take(&mut side.lock().unwrap_or_else(PoisonError::into_inner).seen);
+        Ok(out)
+    }
+}

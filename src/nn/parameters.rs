@@ -1,0 +1,199 @@
+//! The parameters of a network, block by block, and the running statistics of its batch norms.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use candle_core::backprop::GradStore;
+use candle_core::{DType, Device, Tensor, Var};
+
+use super::layout::{BlockLayout, Kind, Slot};
+use super::norm::Seen;
+use super::{Init, NnError};
+
+/// Share of a batch's statistics that goes into the running ones.
+const MOMENTUM: f64 = 0.1;
+
+/// Flat parameters with names and places, and running statistics.
+pub struct Parameters {
+    layouts: Vec<BlockLayout>,
+    vars: Vec<Var>,
+    running: Mutex<Running>,
+}
+
+#[derive(Clone, Default)]
+struct Running {
+    /// By block; shared with the passes that read them.
+    blocks: Vec<Arc<Vec<f32>>>,
+    /// Batches that went into them.
+    batches: u64,
+}
+
+impl Running {
+    /// Means 0, variances 1.
+    fn fresh(layouts: &[BlockLayout]) -> Running {
+        let fresh = |l: &BlockLayout| {
+            let mut values = vec![0.0; l.running];
+            for n in &l.norms {
+                values[n.slot.offset + n.slot.channels..][..n.slot.channels].fill(1.0);
+            }
+            Arc::new(values)
+        };
+        Running { blocks: layouts.iter().map(fresh).collect(), batches: 0 }
+    }
+}
+
+impl Parameters {
+    /// All weights 0.
+    pub(crate) fn zeros(layouts: Vec<BlockLayout>) -> Result<Parameters, NnError> {
+        let vars = layouts.iter().map(|l| Var::zeros(l.len, DType::F32, &Device::Cpu)).collect::<Result<_, _>>()?;
+        let running = Mutex::new(Running::fresh(&layouts));
+        Ok(Parameters { layouts, vars, running })
+    }
+
+    /// Names and places, by block.
+    pub fn layouts(&self) -> &[BlockLayout] {
+        &self.layouts
+    }
+
+    /// Flat parameters, by block.
+    pub fn blocks(&self) -> &[Var] {
+        &self.vars
+    }
+
+    /// How many there are.
+    pub fn count(&self) -> usize {
+        self.layouts.iter().map(|l| l.len).sum()
+    }
+
+    /// A block for a pass; `tracked` if its gradient is wanted.
+    pub(crate) fn block(&self, i: usize, tracked: bool) -> Tensor {
+        let var = &self.vars[i];
+        if tracked { var.as_tensor().clone() } else { var.as_detached_tensor() }
+    }
+
+    /// Draws all weights anew (see [`Init`]), and forgets the running statistics.
+    ///
+    /// # Errors
+    /// None but candle's own.
+    pub fn initialise(&self, init: Init, seed: u64) -> Result<(), NnError> {
+        for (layout, var) in self.layouts.iter().zip(&self.vars) {
+            let mut values = vec![0.0; layout.len];
+            // A bias has the fan of its block's weight.
+            let features = layout.slots.iter().find(|s| s.kind == Kind::Classifier).map_or(1, |s| s.inputs);
+            for slot in &layout.slots {
+                let fan = Slot { inputs: if slot.kind == Kind::Bias { features } else { slot.inputs }, ..slot.clone() };
+                let mut drawn = init.draw(&fan, seed);
+                drawn.truncate(slot.len());
+                slot.to_memory(&drawn, &mut values[slot.offset..][..slot.len()]);
+            }
+            var.set(&Tensor::from_vec(values, layout.len, &Device::Cpu)?)?;
+        }
+        *self.lock() = Running::fresh(&self.layouts);
+        Ok(())
+    }
+
+    /// Takes over what `other` has under the same names, in the same order.
+    ///
+    /// # Errors
+    /// None but candle's own.
+    pub(crate) fn take_from(&self, other: &Parameters) -> Result<(), NnError> {
+        let own = other.lock().clone();
+        let mut running = self.lock();
+        running.batches = own.batches;
+        for (i, (to, from)) in self.layouts.iter().zip(&other.layouts).enumerate() {
+            let values = other.vars[i].to_vec1::<f32>()?;
+            let mut kept = vec![0.0; to.len];
+            let mut sources = from.slots.iter();
+            for slot in &to.slots {
+                if let Some(s) = sources.by_ref().find(|s| s.name == slot.name) {
+                    kept[slot.offset..][..slot.len()].copy_from_slice(&values[s.offset..][..s.len()]);
+                }
+            }
+            self.vars[i].set(&Tensor::from_vec(kept, to.len, &Device::Cpu)?)?;
+            let statistics = Arc::make_mut(&mut running.blocks[i]);
+            let mut sources = from.norms.iter();
+            for n in &to.norms {
+                if let Some(s) = sources.by_ref().find(|s| s.name == n.name) {
+                    let len = 2 * n.slot.channels;
+                    statistics[n.slot.offset..][..len].copy_from_slice(&own.blocks[i][s.slot.offset..][..len]);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The numbers, by block.
+    ///
+    /// # Errors
+    /// None but candle's own.
+    pub fn values(&self) -> Result<Vec<Vec<f32>>, NnError> {
+        Ok(self.vars.iter().map(|b| b.to_vec1::<f32>()).collect::<Result<_, _>>()?)
+    }
+
+    /// # Errors
+    /// Blocks of other lengths.
+    pub fn set_values(&self, values: Vec<Vec<f32>>) -> Result<(), NnError> {
+        for (var, values) in self.vars.iter().zip(values) {
+            let len = values.len();
+            var.set(&Tensor::from_vec(values, len, &Device::Cpu)?)?;
+        }
+        Ok(())
+    }
+
+    /// Gradients by block; 0 where a block took no part.
+    ///
+    /// # Errors
+    /// None but candle's own.
+    pub fn gradients(&self, store: &GradStore) -> Result<Vec<Vec<f32>>, NnError> {
+        let gradient = |b: &Var| match store.get(b) {
+            Some(g) => Ok(g.to_vec1::<f32>()?),
+            None => Ok(vec![0.0; b.elem_count()]),
+        };
+        self.vars.iter().map(gradient).collect()
+    }
+
+    /// `running = 0.9·running + 0.1·batch`, the variance unbiased.
+    pub(crate) fn update_running(&self, seen: &[Vec<Seen>]) {
+        let mut running = self.lock();
+        running.batches += 1;
+        for (block, seen) in running.blocks.iter_mut().zip(seen).filter(|(_, seen)| !seen.is_empty()) {
+            let values = Arc::make_mut(block);
+            for s in seen {
+                let c = s.slot.channels;
+                let (means, variances) = values[s.slot.offset..][..2 * c].split_at_mut(c);
+                let n = s.moments.count;
+                for k in 0..c {
+                    let unbiased = s.moments.squares[k] / (n - 1.0).max(1.0);
+                    means[k] = ((1.0 - MOMENTUM) * f64::from(means[k]) + MOMENTUM * s.moments.mean[k]) as f32;
+                    variances[k] = ((1.0 - MOMENTUM) * f64::from(variances[k]) + MOMENTUM * unbiased) as f32;
+                }
+            }
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Running> {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Running statistics by block, for a pass.
+    pub(crate) fn statistics(&self) -> Vec<Arc<Vec<f32>>> {
+        self.lock().blocks.clone()
+    }
+
+    /// Running statistics by block, and how many batches went into them.
+    pub fn running(&self) -> (Vec<Vec<f32>>, u64) {
+        let running = self.lock();
+        (running.blocks.iter().map(|b| b.to_vec()).collect(), running.batches)
+    }
+
+    /// Puts back what [`Parameters::running`] gave.
+    ///
+    /// # Errors
+    /// Blocks of other lengths.
+    pub fn restore_running(&self, blocks: Vec<Vec<f32>>, batches: u64) -> Result<(), NnError> {
+        if blocks.iter().map(Vec::len).ne(self.layouts.iter().map(|l| l.running)) {
+            return Err(NnError::Weights("running statistics of another network".into()));
+        }
+        *self.lock() = Running { blocks: blocks.into_iter().map(Arc::new).collect(), batches };
+        Ok(())
+    }
+}

@@ -1,0 +1,90 @@
+//! Training of an evaluation network from scratch (DARTS, appendix A.2).
+
+use candle_nn::loss::cross_entropy;
+
+use super::optimiser::{Sgd, SgdSettings};
+use super::searcher::{Batch, SearcherState, StepReport, accuracy, scalar};
+use crate::nn::{DropPath, Evaluation, EvaluationPass, NnError};
+
+/// Settings of the training, without the schedule.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct TrainerSettings {
+    pub sgd: SgdSettings,
+    /// Weight of the auxiliary head's loss.
+    pub auxiliary: f64,
+}
+
+/// An evaluation network in training, and its optimiser.
+pub struct Trainer {
+    pub net: Evaluation,
+    pub settings: TrainerSettings,
+    sgd: Sgd,
+}
+
+impl Trainer {
+    pub fn new(net: Evaluation, settings: TrainerSettings) -> Trainer {
+        Trainer { net, settings, sgd: Sgd::new(settings.sgd) }
+    }
+
+    /// One step at learning rate `rate`. The loss that is told is that of the main head.
+    ///
+    /// # Errors
+    /// None but candle's own. A loss that is not finite is reported, and nothing moves after it.
+    pub fn step(&mut self, batch: &Batch, rate: f64, drop: Option<DropPath>) -> Result<StepReport, NnError> {
+        let logits = self.net.forward(&batch.images, EvaluationPass::Train(drop))?;
+        let main = cross_entropy(&logits.main, &batch.labels)?;
+        let train_loss = scalar(&main)?;
+        let train_right = accuracy(&logits.main, &batch.labels)?;
+        let told = StepReport { train_loss, train_right, valid_loss: None, gradient_norm: f64::NAN };
+        let loss = match &logits.auxiliary {
+            Some(auxiliary) => (main + (cross_entropy(auxiliary, &batch.labels)? * self.settings.auxiliary)?)?,
+            None => main,
+        };
+        if !scalar(&loss)?.is_finite() {
+            return Ok(StepReport { train_loss: f64::NAN, ..told });
+        }
+        let gradients = self.net.parameters().gradients(&loss.backward()?)?;
+        // The maps of the step go before the weights are copied.
+        std::mem::drop((loss, logits));
+        let mut weights = self.net.parameters().values()?;
+        let gradient_norm = self.sgd.step(rate, &mut weights, &gradients);
+        self.net.parameters().set_values(weights)?;
+        Ok(StepReport { gradient_norm, ..told })
+    }
+
+    /// Loss (summed over pictures) and right answers in evaluation mode.
+    ///
+    /// # Errors
+    /// None but candle's own.
+    pub fn evaluate(&self, batch: &Batch) -> Result<(f64, usize), NnError> {
+        let logits = self.net.forward(&batch.images, EvaluationPass::Test)?.main;
+        let loss = scalar(&cross_entropy(&logits, &batch.labels)?)?;
+        Ok((loss * logits.dim(0)? as f64, accuracy(&logits, &batch.labels)?))
+    }
+
+    /// Everything that a checkpoint needs; there are no alphas in it.
+    ///
+    /// # Errors
+    /// None but candle's own.
+    pub fn state(&self) -> Result<SearcherState, NnError> {
+        let (running, batches) = self.net.parameters().running();
+        let weights = self.net.parameters().values()?;
+        Ok(SearcherState { weights, running, batches, momentum: self.sgd.momentum.clone(), ..SearcherState::default() })
+    }
+
+    /// Puts a state back.
+    ///
+    /// # Errors
+    /// A state of another network; nothing is changed then.
+    pub fn restore(&mut self, state: SearcherState) -> Result<(), NnError> {
+        let lengths: Vec<usize> = self.net.parameters().layouts().iter().map(|l| l.len).collect();
+        let fits = |v: &[Vec<f32>]| v.iter().map(Vec::len).eq(lengths.iter().copied());
+        if !fits(&state.weights) || !(state.momentum.is_empty() || fits(&state.momentum)) {
+            return Err(NnError::Weights("the saved state belongs to another network".into()));
+        }
+        self.net.parameters().restore_running(state.running, state.batches)?;
+        self.net.parameters().set_values(state.weights)?;
+        self.sgd.momentum = state.momentum;
+        Ok(())
+    }
+}
