@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::edge::{self, BranchState, COLUMNS, Geometry};
+use super::edge::{self, BranchState, Bundle, COLUMNS, Geometry};
 use super::layout::CellPlan;
 use super::norm::{Norm, NormPass, NormSlot, Seen, Statistics, Sums, collector};
 use super::parallel::{Images, image, map_groups, sum_parts, unfilled, zeros};
@@ -10,7 +10,7 @@ use super::project::{self, Projection, Projector};
 use super::{Policy, Probe};
 use crate::kernels::copy::copy_runs;
 use crate::kernels::norm::{Collector, add_products, normalise};
-use crate::space::{EDGES, Edge, INPUTS, NODES};
+use crate::space::{Edge, INPUTS, NODES, STATES};
 
 /// Sizes of a cell's inputs in one pass, `[N, H, W, C]` each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,7 +66,7 @@ impl CellPlan {
 pub(crate) struct CellState {
     /// The projected and normalised inputs, and the scales of their norms.
     projected: Vec<(Vec<f32>, Statistics)>,
-    /// By edge; empty under [`Policy::Recompute`].
+    /// By source, edge by edge; empty under [`Policy::Recompute`].
     edges: Vec<Vec<BranchState>>,
 }
 
@@ -81,24 +81,30 @@ pub(crate) struct CellPass<'a> {
     pub probe: Option<&'a Arc<dyn Probe>>,
 }
 
-/// Gradients of a cell's inputs and of its parameters with the mixing weights behind them.
-pub(crate) struct CellGradients {
-    pub inputs: [Option<Vec<f32>>; 2],
-    pub parameters: Vec<f32>,
+/// Where the gradients of a cell go.
+pub(crate) struct To<'a> {
+    /// Of the block's parameters, added to; `None` in an architecture step.
+    pub weights: Option<&'a mut [f32]>,
+    /// Of the mixing weights (14 x 8), added to.
+    pub mixing: &'a mut [f32],
+    /// Of all outputs of the network; those of the two inputs are at `places`, where they are wanted, and are added to what
+    /// is there.
+    pub inputs: &'a mut [Option<Vec<f32>>],
+    pub places: [Option<usize>; 2],
 }
 
 impl CellPass<'_> {
-    /// `weights` are the block's parameters followed by the mixing weights (14 x 8). Returns the output
-    /// `[N, H', W', 4C]`, the moments of every batch norm, and what the backward pass needs, if it was asked for.
+    /// `weights` are the block's parameters, `mixing` the mixing weights (14 x 8). Returns the output `[N, H', W', 4C]`, the
+    /// moments of every batch norm, and what the backward pass needs, if it was asked for.
     pub fn forward(
         &self,
         inputs: [&[f32]; 2],
         weights: &[f32],
+        mixing: &[f32],
         keep: bool,
     ) -> (Vec<f32>, Vec<Seen>, Option<CellState>) {
         let plan = self.plan;
         let n = self.sizes.images;
-        let (weights, mixing) = weights.split_at(plan.layout.len);
         let mut norms = NormPass { norm: self.norm, running: self.running, seen: Vec::new() };
         let mut projected = Vec::with_capacity(INPUTS);
         for (i, x) in inputs.into_iter().enumerate() {
@@ -118,24 +124,29 @@ impl CellPass<'_> {
         }
         let (oh, ow) = plan.output_size(&self.sizes);
         let node_len = n * oh * ow * plan.shape.channels;
-        let mut nodes: Vec<Vec<f32>> = Vec::with_capacity(NODES);
-        let mut kept = Vec::with_capacity(EDGES);
-        for node in 0..NODES {
-            // SAFETY: the first edge into a node writes all of it.
-            let mut sum = unsafe { unfilled(node_len) };
-            for e in Edge::into_node(node) {
-                let g = plan.geometry(&self.sizes, e);
-                let x = state(&projected, &nodes, e.source());
-                let edge = &plan.edges[e.index()];
-                let mut states = edge.branches_forward(&g, x, weights, &mut norms);
-                self.watch(edge, &g, x, &states);
-                edge.mix_into(&g, x, &states, row(mixing, e), &mut sum, e.source() == 0);
+        // SAFETY: the first source's edges write all of every node.
+        let mut nodes: Vec<Vec<f32>> = (0..NODES).map(|_| unsafe { unfilled(node_len) }).collect();
+        let mut kept = Vec::with_capacity(SOURCES);
+        for source in 0..SOURCES {
+            let edges: Vec<Edge> = from(source).collect();
+            // Nodes before the first target are whole.
+            let (done, open) = nodes.split_at_mut(source.saturating_sub(INPUTS - 1).min(NODES));
+            let x = state(&projected, done, source);
+            // Edges that read one map take their steps together; where little is to be alive they take turns.
+            let together = if keep && self.policy == Policy::Keep { edges.len() } else { 1 };
+            for edges in edges.chunks(together.max(1)) {
+                let g = plan.geometry(&self.sizes, edges[0]);
+                let first = edges[0].node() - done.len();
+                let bundle = self.bundle(edges, mixing);
+                let states = bundle.branches_forward(&g, x, weights, &mut norms);
+                self.watch(edges, &g, x, &states);
+                let mut targets: Vec<&mut [f32]> =
+                    open[first..first + edges.len()].iter_mut().map(Vec::as_mut_slice).collect();
+                bundle.mix_into(&g, x, &states, &mut targets, source == 0);
                 if keep && self.policy == Policy::Keep {
-                    edge.forget_cheap(&mut states);
                     kept.push(states);
                 }
             }
-            nodes.push(sum);
         }
         let output = join(&nodes, n, plan.shape.channels);
         drop(nodes);
@@ -146,10 +157,46 @@ impl CellPass<'_> {
         (output, norms.seen, state)
     }
 
-    /// Shows the inputs of an edge's ReLUs to whoever watches.
-    fn watch(&self, edge: &edge::Edge, g: &Geometry, x: &[f32], states: &[BranchState]) {
+    /// Backward pass of edges from one source, whose maps are made again, edge by edge; the numbers are those of maps that were
+    /// kept.
+    fn again(
+        &self,
+        all: &Bundle,
+        edges: &[Edge],
+        g: &Geometry,
+        x: &[f32],
+        weights: &[f32],
+        mixing: &[f32],
+        dnodes: &[&[f32]],
+        to: &mut edge::Gradients,
+    ) -> Vec<f32> {
+        let (mut of_mixing, mut firsts, mut middles) = (Vec::new(), Vec::new(), Vec::new());
+        for (e, dnode) in edges.iter().zip(dnodes) {
+            let bundle = self.bundle(&[*e], mixing);
+            let mut norms = NormPass { norm: self.norm, running: self.running, seen: Vec::new() };
+            let states = bundle.branches_forward(g, x, weights, &mut norms);
+            let (own, open) = bundle.backward_outer(g, x, weights, &states, &[dnode], to);
+            of_mixing.extend(own);
+            middles.extend(open);
+            firsts.extend(states.into_iter().map(|s| BranchState { last: None, ..s }));
+        }
+        all.backward_inner(g, x, weights, &firsts, &middles, to);
+        of_mixing
+    }
+
+    /// Edges from one source, with their mixing weights.
+    fn bundle(&self, edges: &[Edge], mixing: &[f32]) -> Bundle<'_> {
+        let mut bundle = Bundle::default();
+        for (target, e) in edges.iter().enumerate() {
+            bundle.add(&self.plan.edges[e.index()], target, row(mixing, *e));
+        }
+        bundle
+    }
+
+    /// Shows the inputs of the edges' ReLUs to whoever watches.
+    fn watch(&self, edges: &[Edge], g: &Geometry, x: &[f32], states: &[BranchState]) {
         let Some(probe) = self.probe else { return };
-        let relus = edge.relus(g.stride);
+        let relus: usize = edges.iter().map(|e| self.plan.edges[e.index()].relus(g.stride)).sum();
         if relus > 0 {
             probe.relu(x, None, g.images, relus);
         }
@@ -158,73 +205,71 @@ impl CellPass<'_> {
         }
     }
 
-    /// `output` and `gradient` are `[N, H', W', 4C]`; `wanted` says which inputs need a gradient.
+    /// `output` and `gradient` are `[N, H', W', 4C]`.
     pub fn backward(
         &self,
         inputs: [&[f32]; 2],
         weights: &[f32],
+        mixing: &[f32],
         state_of: &CellState,
         output: &[f32],
-        gradient: &[f32],
-        wanted: [bool; 2],
-        weights_wanted: bool,
-    ) -> CellGradients {
+        gradient: Vec<f32>,
+        mut to: To,
+    ) {
         let plan = self.plan;
         let c = plan.shape.channels;
-        let mut parameters = vec![0.0f32; weights.len()];
-        let (weights, mixing) = weights.split_at(plan.layout.len);
-        let (to_weights, to_mixing) = parameters.split_at_mut(plan.layout.len);
         let nodes = parts(output, self.sizes.images, c);
-        let mut node_gradients = parts(gradient, self.sizes.images, c);
+        let mut node_gradients = parts(&gradient, self.sizes.images, c);
+        drop(gradient);
         let mut input_gradients: Vec<Vec<f32>> =
             state_of.projected.iter().map(|(map, _)| zeros(map.len(), self.sizes.images)).collect();
-        for node in (0..NODES).rev() {
-            let dnode = std::mem::take(&mut node_gradients[node]);
-            for e in Edge::into_node(node) {
-                let g = plan.geometry(&self.sizes, e);
-                let x = state(&state_of.projected, &nodes, e.source());
-                let edge = &plan.edges[e.index()];
-                let again;
-                let states = match state_of.edges.get(e.index()) {
-                    Some(kept) => kept,
-                    None => {
-                        let mut norms = NormPass { norm: self.norm, running: self.running, seen: Vec::new() };
-                        again = edge.branches_forward(&g, x, weights, &mut norms);
-                        &again
-                    }
-                };
-                let input = match e.source().checked_sub(INPUTS) {
-                    Some(i) => &mut node_gradients[i],
-                    None => &mut input_gradients[e.source()],
-                };
-                let mut to = edge::Gradients {
-                    input,
-                    weights: weights_wanted.then_some(&mut *to_weights),
-                    mixing: &mut to_mixing[e.index() * COLUMNS..(e.index() + 1) * COLUMNS],
-                };
-                edge.backward(&g, x, weights, row(mixing, e), states, &dnode, &mut to);
+        for source in (0..SOURCES).rev() {
+            let edges: Vec<Edge> = from(source).collect();
+            let Some(first) = edges.first().map(|e| e.node()) else { continue };
+            let g = plan.geometry(&self.sizes, edges[0]);
+            let x = state(&state_of.projected, &nodes, source);
+            // What later sources gave the nodes after this one is complete.
+            let (before, after) = node_gradients.split_at_mut(first);
+            let input = match source.checked_sub(INPUTS) {
+                Some(i) => &mut before[i],
+                None => &mut input_gradients[source],
+            };
+            let mut grads = edge::Gradients { input, weights: to.weights.as_deref_mut() };
+            let dnodes: Vec<&[f32]> = after.iter().map(Vec::as_slice).collect();
+            let all = self.bundle(&edges, mixing);
+            let of_mixing = match state_of.edges.get(source) {
+                Some(states) => {
+                    let (of_mixing, middles) = all.backward_outer(&g, x, weights, states, &dnodes, &mut grads);
+                    all.backward_inner(&g, x, weights, states, &middles, &mut grads);
+                    of_mixing
+                }
+                None => self.again(&all, &edges, &g, x, weights, mixing, &dnodes, &mut grads),
+            };
+            let branches = edges.iter().flat_map(|e| plan.edges[e.index()].branches.iter().map(move |b| (e, b)));
+            for ((e, b), v) in branches.zip(of_mixing) {
+                to.mixing[e.index() * COLUMNS + b.operation.index()] += v;
             }
         }
-        let mut found = [None, None];
+        drop((nodes, node_gradients));
         for i in 0..INPUTS {
             let (h, w) = self.sizes.inputs[i];
             let range = plan.projections[i].clone();
             let projector = Projector::new(plan.shape.projection(i, h, w), &weights[range.clone()], true);
             let (map, statistics) = &state_of.projected[i];
-            let to = weights_wanted.then_some(&mut to_weights[range]);
-            found[i] = project_backward(
-                &projector,
-                self.sizes.images,
-                inputs[i],
-                map,
-                statistics,
-                &input_gradients[i],
-                wanted[i],
-                to,
-            );
+            let own = to.weights.as_deref_mut().map(|w| &mut w[range]);
+            let input = to.places[i].map(|place| &mut to.inputs[place]);
+            let dy = std::mem::take(&mut input_gradients[i]);
+            project_backward(&projector, self.sizes.images, inputs[i], map, statistics, &dy, input, own);
         }
-        CellGradients { inputs: found, parameters }
     }
+}
+
+/// States that edges start from: all but the last node.
+const SOURCES: usize = STATES - 1;
+
+/// The edges from a state, by target.
+pub(crate) fn from(source: usize) -> impl Iterator<Item = Edge> {
+    Edge::all().filter(move |e| e.source() == source)
 }
 
 fn row(mixing: &[f32], e: Edge) -> &[f32] {
@@ -320,7 +365,8 @@ fn project_forward(
     (z, statistics)
 }
 
-/// Backward pass of [`project_forward`]; `map` is its normalised result.
+/// Backward pass of [`project_forward`]; `map` is its normalised result. The gradient of the input is added to what is in
+/// `input`.
 fn project_backward(
     projector: &Projector,
     images: usize,
@@ -328,14 +374,14 @@ fn project_backward(
     map: &[f32],
     statistics: &Statistics,
     dy: &[f32],
-    input_wanted: bool,
+    input: Option<&mut Option<Vec<f32>>>,
     to: Option<&mut [f32]>,
-) -> Option<Vec<f32>> {
+) {
     let shape = &projector.shape;
     let (len, c) = (shape.pixels() * shape.channels_out, shape.channels_out);
     let per_input = shape.height * shape.width * shape.channels_in;
-    if to.is_none() && !input_wanted {
-        return None;
+    if to.is_none() && input.is_none() {
+        return;
     }
     // The map holds x̂ itself, so it is its own centred value.
     let centre = vec![0.0; c];
@@ -356,9 +402,11 @@ fn project_backward(
     for (slope, s) in back.slope.iter_mut().zip(&statistics.scale) {
         *slope /= s;
     }
+    let (input_wanted, fresh) = (input.is_some(), input.as_ref().is_some_and(|dx| dx.is_none()));
+    let mut none = Vec::new();
     // SAFETY: each image is cleared below, by whoever fills it next.
-    let mut dx = unsafe { unfilled(if input_wanted { x.len() } else { 0 }) };
-    let writer = Images::new(&mut dx, images);
+    let dx = input.map_or(&mut none, |dx| dx.get_or_insert_with(|| unsafe { unfilled(x.len()) }));
+    let writer = Images::new(dx, images);
     let wanted = to.is_some();
     let gradients = map_groups(images, |group| {
         let mut scratch = project::Scratch::default();
@@ -368,7 +416,7 @@ fn project_backward(
             back.apply(image(dy, n, len), image(map, n, len), &mut dz);
             // SAFETY: groups do not share images.
             let mut dx = input_wanted.then(|| unsafe { writer.image(n) });
-            if let Some(dx) = &mut dx {
+            if let (Some(dx), true) = (&mut dx, fresh) {
                 dx.fill(0.0);
             }
             projector.backward(image(x, n, per_input), &dz, wanted.then_some(&mut gradient), dx, &mut scratch);
@@ -378,5 +426,4 @@ fn project_backward(
     if let Some(to) = to {
         sum_parts(&gradients, to);
     }
-    input_wanted.then_some(dx)
 }

@@ -32,22 +32,68 @@ fn average(x: &[f32], pixels: usize, c: usize) -> Vec<f64> {
     out
 }
 
+/// Logits `[N, classes]` of features of this shape, `[N, H, W, C]`.
+pub(crate) fn forward(x: &[f32], [_, h, w, c]: [usize; 4], parameters: &[f32], classes: usize) -> Vec<f32> {
+    let (weight, bias) = parameters.split_at(c * classes);
+    let mean = average(x, h * w, c);
+    let mut out = Vec::with_capacity(mean.len() / c * classes);
+    for row in mean.chunks_exact(c) {
+        for k in 0..classes {
+            let sum: f64 = row.iter().enumerate().map(|(i, v)| v * f64::from(weight[i * classes + k])).sum();
+            out.push((sum + f64::from(bias[k])) as f32);
+        }
+    }
+    out
+}
+
+/// Gradient of the features; that of the parameters goes to `to`.
+pub(crate) fn backward(
+    x: &[f32],
+    [_, h, w, c]: [usize; 4],
+    parameters: &[f32],
+    dy: &[f32],
+    classes: usize,
+    to: Option<&mut [f32]>,
+) -> Vec<f32> {
+    let k = classes;
+    if let Some(to) = to {
+        let mut dp = vec![0.0f64; parameters.len()];
+        for (row, dy) in average(x, h * w, c).chunks_exact(c).zip(dy.chunks_exact(k)) {
+            for (i, v) in row.iter().enumerate() {
+                for (j, d) in dy.iter().enumerate() {
+                    dp[i * k + j] += v * f64::from(*d);
+                }
+            }
+            for (j, d) in dy.iter().enumerate() {
+                dp[c * k + j] += f64::from(*d);
+            }
+        }
+        to.iter_mut().zip(dp).for_each(|(t, v)| *t = v as f32);
+    }
+    let mut dx = Vec::with_capacity(x.len());
+    for dy in dy.chunks_exact(k) {
+        let pixel: Vec<f32> = parameters[..c * k]
+            .chunks_exact(k)
+            .map(|weights| {
+                let sum: f64 = weights.iter().zip(dy).map(|(w, d)| f64::from(*w) * f64::from(*d)).sum();
+                (sum / (h * w) as f64) as f32
+            })
+            .collect();
+        for _ in 0..h * w {
+            dx.extend_from_slice(&pixel);
+        }
+    }
+    dx
+}
+
 impl CustomOp2 for HeadOp {
     fn name(&self) -> &'static str {
-        "supernet-head"
+        "classifier"
     }
 
     fn cpu_fwd(&self, sx: &CpuStorage, lx: &Layout, sw: &CpuStorage, lw: &Layout) -> Result<(CpuStorage, Shape)> {
         let (n, h, w, c) = lx.shape().dims4()?;
-        let (weight, bias) = slice(sw, lw)?.split_at(c * self.classes);
-        let mean = average(slice(sx, lx)?, h * w, c);
-        let mut out = Vec::with_capacity(n * self.classes);
-        for row in mean.chunks_exact(c) {
-            for k in 0..self.classes {
-                let sum: f64 = row.iter().enumerate().map(|(i, v)| v * f64::from(weight[i * self.classes + k])).sum();
-                out.push((sum + f64::from(bias[k])) as f32);
-            }
-        }
+        let out = forward(slice(sx, lx)?, [n, h, w, c], slice(sw, lw)?, self.classes);
         Ok((CpuStorage::F32(out), Shape::from((n, self.classes))))
     }
 
@@ -58,33 +104,10 @@ impl CustomOp2 for HeadOp {
         _: &Tensor,
         gradient: &Tensor,
     ) -> Result<(Option<Tensor>, Option<Tensor>)> {
-        let (_, h, w, c) = x.dims4()?;
-        let k = self.classes;
+        let (n, h, w, c) = x.dims4()?;
         let (dx, dp) = with_slices([x, parameters, gradient], |[x, parameters, dy]| {
-            let mean = average(x, h * w, c);
-            let mut dp = vec![0.0f64; parameters.len()];
-            let mut dx = Vec::with_capacity(x.len());
-            for (row, dy) in mean.chunks_exact(c).zip(dy.chunks_exact(k)) {
-                for (i, v) in row.iter().enumerate() {
-                    for (j, d) in dy.iter().enumerate() {
-                        dp[i * k + j] += v * f64::from(*d);
-                    }
-                }
-                for (j, d) in dy.iter().enumerate() {
-                    dp[c * k + j] += f64::from(*d);
-                }
-                let pixel: Vec<f32> = parameters[..c * k]
-                    .chunks_exact(k)
-                    .map(|weights| {
-                        let sum: f64 = weights.iter().zip(dy).map(|(w, d)| f64::from(*w) * f64::from(*d)).sum();
-                        (sum / (h * w) as f64) as f32
-                    })
-                    .collect();
-                for _ in 0..h * w {
-                    dx.extend_from_slice(&pixel);
-                }
-            }
-            (dx, dp.into_iter().map(|v| v as f32).collect::<Vec<f32>>())
+            let mut dp = vec![0.0; parameters.len()];
+            (backward(x, [n, h, w, c], parameters, dy, self.classes, Some(&mut dp)), dp)
         })?;
         Ok((
             Some(Tensor::from_vec(dx, x.shape(), x.device())?),

@@ -11,7 +11,7 @@ use super::layout::CellPlan;
 use super::parallel::GROUPS;
 use super::{Policy, SupernetConfig};
 use crate::kernels::matrix::Packed;
-use crate::space::{self, INPUTS, NODES, Operation};
+use crate::space::{self, INPUTS, NODES, Operation, STATES};
 
 /// What a search step needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,12 +52,11 @@ struct Wanted {
 
 /// One edge, in numbers.
 struct EdgeNumbers {
-    node: usize,
+    source: usize,
     /// Maps before the first and before the second norm, one size each.
     map: u64,
     first: u64,
     second: u64,
-    pooled: u64,
     weights: u64,
     /// Pointwise weights made ready for the backward pass: blocks of so many numbers.
     ready: u64,
@@ -87,11 +86,12 @@ impl CellNumbers {
             let count =
                 |of: &dyn Fn(Operation) -> bool| edge.branches.iter().filter(|b| of(b.operation)).count() as u64;
             EdgeNumbers {
-                node: e.node(),
+                source: e.source(),
                 map: (g.images * g.output()) as u64,
-                first: count(&|o| !(o == Operation::None || o == Operation::SkipConnect && g.stride == 1)),
+                first: count(&|o| {
+                    !(o == Operation::None || is_pooling(o) || o == Operation::SkipConnect && g.stride == 1)
+                }),
                 second: count(&is_separable),
-                pooled: count(&is_pooling),
                 weights: edge.branches.iter().map(|b| b.len as u64).sum(),
                 ready: 2 * edge.branches.iter().map(|b| g.convolutions(b.operation).len() as u64).sum::<u64>(),
                 packed: (c * Packed::width(c)) as u64,
@@ -112,25 +112,17 @@ impl CellNumbers {
         NODES as u64 * self.node
     }
 
-    /// Parameters with the mixing weights behind them, as candle's graph holds them.
-    fn joined(&self) -> u64 {
-        self.parameters + (space::EDGES * space::OPERATIONS) as u64
-    }
-
     /// Leaves the output and, for a backward pass, what is kept; returns the bytes that are kept.
     fn forward(&self, l: &mut Ledger, policy: Policy, keep: bool) -> u64 {
         let projected: u64 = self.projected.iter().map(|p| l.take(*p)).sum();
         let mut kept = 0;
-        let mut nodes = 0;
-        for node in 0..NODES {
-            nodes += l.take(self.node);
-            for e in self.edges.iter().filter(|e| e.node == node) {
-                let maps = e.make(l);
-                if keep && policy == Policy::Keep {
-                    kept += maps - l.give(e.pooled, e.map);
-                } else {
-                    l.give_bytes(maps);
-                }
+        let nodes: u64 = (0..NODES).map(|_| l.take(self.node)).sum();
+        for e in &self.edges {
+            let maps = e.make(l);
+            if keep && policy == Policy::Keep {
+                kept += maps;
+            } else {
+                l.give_bytes(maps);
             }
         }
         l.take(self.output());
@@ -143,54 +135,63 @@ impl CellNumbers {
         }
     }
 
-    /// Backward pass of the cell itself and of the graph around it: the gradient of the output is taken up, those of the
-    /// inputs are added to what is there (`pending`, whether each has one).
+    /// Backward pass: the gradient of the output (there already) is taken up, those of the inputs are added to what is there
+    /// (`pending`, whether each has one).
     fn backward(
         &self,
         l: &mut Ledger,
         policy: Policy,
-        kept: u64,
         wanted: Wanted,
         inputs_wanted: [bool; 2],
         pending: [bool; 2],
         groups: u64,
     ) {
-        let parameters = l.take(self.joined());
-        let nodes: u64 = (0..NODES).map(|_| l.take(self.node)).sum();
-        let gradients: u64 = (0..NODES).map(|_| l.take(self.node)).sum();
+        let maps: u64 = (0..2 * NODES).map(|_| l.take(self.node)).sum();
+        // The nodes' gradients were parts of the output's.
+        l.give(1, self.output());
         let inputs: u64 = self.projected.iter().map(|p| l.take(*p)).sum();
-        for node in (0..NODES).rev() {
-            for e in self.edges.iter().filter(|e| e.node == node) {
-                let again = if policy == Policy::Recompute { e.make(l) } else { 0 };
-                let ready: u64 = (0..e.ready).map(|_| l.take(e.packed)).sum();
-                let middles: u64 = (0..e.second).map(|_| l.take(e.map)).sum();
-                if wanted.weights {
-                    let parts: u64 = (0..groups).map(|_| l.take(e.weights)).sum();
-                    l.give_bytes(parts);
-                }
-                l.give_bytes(middles + again + ready);
+        let parts = |l: &mut Ledger, weights: u64| {
+            if wanted.weights {
+                let parts: u64 = (0..groups).map(|_| l.take(weights)).sum::<u64>() + l.take(weights);
+                l.give_bytes(parts);
             }
-            l.give_bytes(gradients / NODES as u64);
+        };
+        for source in (0..STATES - 1).rev() {
+            let edges = || self.edges.iter().filter(|e| e.source == source);
+            let together: u64 = edges().map(|e| e.weights).sum();
+            let mut held = 0;
+            if policy == Policy::Recompute {
+                for e in edges() {
+                    let again = e.make(l);
+                    let ready: u64 = (0..e.ready / 2).map(|_| l.take(e.packed)).sum();
+                    held += (0..e.second).map(|_| l.take(e.map)).sum::<u64>();
+                    parts(l, e.weights);
+                    // What the first norms of separable convolutions read stays for the next step.
+                    let first = e.second * ledger::bytes(e.map);
+                    held += first;
+                    l.give_bytes(again - first + ready);
+                }
+            } else {
+                let ready: u64 = edges().map(|e| (0..e.ready / 2).map(|_| l.take(e.packed)).sum::<u64>()).sum();
+                held += edges().map(|e| (0..e.second).map(|_| l.take(e.map)).sum::<u64>()).sum::<u64>();
+                parts(l, together);
+                l.give_bytes(ready);
+            }
+            let ready: u64 = edges().map(|e| (0..2 * e.second).map(|_| l.take(e.packed)).sum::<u64>()).sum();
+            parts(l, together);
+            l.give_bytes(held + ready);
         }
-        let mut found = [0; INPUTS];
+        l.give_bytes(maps);
         for i in 0..INPUTS {
-            if inputs_wanted[i] {
-                found[i] = l.take(self.inputs[i]);
+            if inputs_wanted[i] && !pending[i] {
+                l.take(self.inputs[i]);
             }
             if wanted.weights {
                 let parts: u64 = (0..groups).map(|_| l.take(self.projection_weights[i])).sum();
                 l.give_bytes(parts);
             }
         }
-        l.give_bytes(nodes + inputs + kept);
-        for i in 0..INPUTS {
-            if inputs_wanted[i] {
-                l.accumulate(self.inputs[i], pending[i]);
-                l.give_bytes(found[i]);
-            }
-        }
-        l.accumulate(self.joined(), false);
-        l.give_bytes(parameters);
+        l.give_bytes(inputs);
     }
 }
 
@@ -290,39 +291,42 @@ impl Network {
         if !wanted.weights {
             l.give_bytes(stem_map);
         }
+        // The parameters of all blocks, where their gradient makes candle join them.
+        let joined = if wanted.weights { l.take(self.parameters()) } else { 0 };
         let mut kept = Vec::with_capacity(self.cells.len());
         for (i, c) in self.cells.iter().enumerate() {
-            let joined = l.take(c.joined());
             kept.push(c.forward(&mut l, policy.of_cell(i), backward));
-            if !backward {
-                l.give_bytes(joined);
+            if !backward && i > 0 {
                 // Nobody but the next two cells reads an output.
-                let read = if i < INPUTS { self.stem } else { self.cells[i - INPUTS].output() };
-                if i != 0 {
-                    l.give(1, read);
-                }
+                let read = if i == 1 { self.stem } else { self.cells[i - INPUTS].output() };
+                l.give(1, read);
             }
         }
         if !backward {
             return l.peak();
         }
+        let gradient = if wanted.weights { l.take(self.parameters()) } else { 0 };
         if let Some(last) = self.cells.last() {
-            let dx = l.take(last.output());
-            l.accumulate(last.output(), false);
-            l.give_bytes(dx);
+            l.take(last.output());
         }
         for (i, c) in self.cells.iter().enumerate().rev() {
             // The stem's output needs a gradient only for the stem's own weights.
             let inputs_wanted = [wanted.weights || i > 1, wanted.weights || i > 0];
             // The last output of the cell after this one has been reached by its older input already; the first cell reads
             // the stem's twice.
-            let pending = [i == 0, i + 1 < self.cells.len()];
-            c.backward(&mut l, policy.of_cell(i), kept[i], wanted, inputs_wanted, pending, self.groups);
+            let pending = [false, i == 0 || i + 1 < self.cells.len()];
+            c.backward(&mut l, policy.of_cell(i), wanted, inputs_wanted, pending, self.groups);
+            l.give_bytes(kept[i]);
             l.give(1, c.output());
-            // The join of parameters and mixing weights hands its gradient on.
-            l.accumulate(c.parameters, false);
-            l.give(1, c.joined());
         }
+        if wanted.weights {
+            // The gradient of the whole is parted block by block.
+            l.accumulate(self.parameters(), false);
+            l.give_bytes(gradient);
+            let blocks: u64 = l.take(self.parameters());
+            l.give_bytes(blocks);
+        }
+        l.give_bytes(joined);
         l.peak()
     }
 }
@@ -333,6 +337,8 @@ struct Scratch {
     padded: usize,
     other: usize,
     map: usize,
+    /// Pooled maps that are alive at once.
+    made: usize,
     projection: usize,
     spreads: Vec<([usize; 5], usize)>,
 }
@@ -341,6 +347,10 @@ impl Scratch {
     fn add(&mut self, plan: &CellPlan, sizes: &CellSizes) {
         for e in space::Edge::all() {
             let g = plan.geometry(sizes, e);
+            let from = || space::Edge::all().filter(|o| o.source() == e.source());
+            let pools = |o: Operation| from().any(|e| plan.edges[e.index()].branches.iter().any(|b| b.operation == o));
+            let kinds = [Operation::MaxPool3x3, Operation::AvgPool3x3].into_iter().filter(|o| pools(*o)).count();
+            self.made = self.made.max(kinds * g.output());
             for b in &plan.edges[e.index()].branches {
                 if is_pooling(b.operation) {
                     self.map = self.map.max(g.output());
@@ -363,12 +373,12 @@ impl Scratch {
     }
 
     fn forward_bytes(&self) -> u64 {
-        4 * (self.padded + self.other + 2 * self.map + self.projection) as u64
+        4 * (self.padded + self.other + self.made + self.map + self.projection) as u64
     }
 
     fn bytes(&self) -> u64 {
         let spreads: usize = self.spreads.iter().map(|(_, len)| len).sum();
-        4 * (self.padded + self.other + 4 * self.map + 2 * self.projection + spreads) as u64
+        4 * (self.padded + self.other + self.made + 3 * self.map + 2 * self.projection + spreads) as u64
     }
 }
 

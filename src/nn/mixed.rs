@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::edge::{Edge, Geometry, Gradients};
+use super::edge::{Bundle, Edge, Geometry, Gradients};
 use super::gpu::MixedPass;
 use super::layout::{BlockLayout, Slot, branch};
 use super::norm::{Norm, NormPass};
@@ -106,9 +106,10 @@ impl MixedOperation {
     /// `Σ mixing[o] · o(x)` for `x` `[N, H, W, C]` with `size` = `[N, H, W]`, in training mode.
     pub fn forward(&self, size: [usize; 3], x: &[f32], weights: &[f32], mixing: &[f32; 8]) -> Vec<f32> {
         let g = self.geometry(size);
-        let states = self.edge.branches_forward(&g, x, weights, &mut Self::norms());
+        let bundle = Bundle::of(&self.edge, mixing);
+        let states = bundle.branches_forward(&g, x, weights, &mut Self::norms());
         let mut out = vec![0.0; g.images * g.output()];
-        self.edge.mix_into(&g, x, &states, mixing, &mut out, true);
+        bundle.mix_into(&g, x, &states, &mut [&mut out], true);
         out
     }
 
@@ -122,12 +123,15 @@ impl MixedOperation {
         dy: &[f32],
     ) -> MixedGradients {
         let g = self.geometry(size);
-        let states = self.edge.branches_forward(&g, x, weights, &mut Self::norms());
+        let bundle = Bundle::of(&self.edge, mixing);
+        let states = bundle.branches_forward(&g, x, weights, &mut Self::norms());
         let mut found =
             MixedGradients { input: vec![0.0; x.len()], weights: vec![0.0; weights.len()], mixing: [0.0; 8] };
-        let mut to =
-            Gradients { input: &mut found.input, weights: Some(&mut found.weights), mixing: &mut found.mixing };
-        self.edge.backward(&g, x, weights, mixing, &states, dy, &mut to);
+        let mut to = Gradients { input: &mut found.input, weights: Some(&mut found.weights) };
+        let of_mixing = bundle.backward(&g, x, weights, &states, dy, &mut to);
+        for (b, v) in self.edge.branches.iter().zip(of_mixing) {
+            found.mixing[b.operation.index()] = v;
+        }
         found
     }
 }

@@ -1,14 +1,13 @@
 //! The supernet: layers, cells and the network on candle tensors, with backward passes of our own; names of published
 //! checkpoints; initialisation; the memory model.
 //!
-//! Candle's autograd sees one custom operation per block: the stem, each cell, the classifier. Inside a block everything runs
-//! on plain channels-last maps, so that a block alone decides what is kept and what is computed again.
+//! Candle's autograd sees one custom operation: the network, from pictures to logits. Inside everything runs on plain
+//! channels-last maps, so that it is decided here what is kept and what is computed again.
 
 // Passes over plain maps take their maps one by one.
 #![allow(clippy::too_many_arguments)]
 
 mod cell;
-mod cell_op;
 mod edge;
 mod evaluation;
 mod gpu;
@@ -18,6 +17,7 @@ mod layout;
 mod memory;
 mod mixed;
 mod mixing;
+mod network;
 mod network_op;
 mod norm;
 mod parallel;

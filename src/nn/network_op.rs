@@ -1,19 +1,23 @@
-//! A whole network as one operation of candle's autograd, run on a GPU: what candle sees are the pictures, the parameters
-//! and the logits; everything between stays on the device.
+//! A whole network as one operation of candle's autograd: what candle sees are the pictures, the parameters and the logits.
+//! On a GPU everything between stays on the device.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
 use candle_core::{CpuStorage, CustomOp3, Layout, Result, Shape, Tensor};
 
-use super::gpu::{End, Moments, NetworkPass, NetworkPlan, NetworkState};
-use super::norm::Norm;
-use super::{Pass, Policy, slice, with_slices};
+use super::gpu::{self, Moments};
+use super::network::{self, End, NetworkPlan};
+use super::norm::{Norm, Seen};
+use super::{NnError, Pass, Policy, slice, with_slices};
 use crate::kernels::gpu::{Gpu, GpuError};
 
-/// Inputs: pictures `[N, H, W, C]`, the parameters of all blocks, the mixing weights of both kinds. Output: logits
-/// `[N, classes]`, or the features.
+/// Inputs: pictures `[N, H, W, C]`, the parameters of all blocks (or one number, where they are in `blocks`), the mixing weights
+/// of both kinds. Output: logits `[N, classes]`, or the features.
 pub(crate) struct NetworkOp {
-    pub gpu: Gpu,
+    /// The parameters by block, in a pass on the CPU that their gradients are not asked of: they need not be joined then.
+    pub blocks: Vec<Tensor>,
+    /// Where it runs; on the CPU without.
+    pub gpu: Option<Gpu>,
     pub plan: NetworkPlan,
     pub pass: Pass,
     pub policy: Policy,
@@ -28,10 +32,40 @@ pub(crate) struct NetworkOp {
 /// What a pass leaves beside its output.
 #[derive(Default)]
 pub(crate) struct Side {
-    /// By block.
-    pub seen: Vec<Moments>,
+    pub seen: Watched,
     pub outputs: Vec<Output>,
-    state: Option<NetworkState>,
+    state: Option<State>,
+}
+
+/// Moments of every batch norm, by block.
+pub(crate) enum Watched {
+    Here(Vec<Vec<Seen>>),
+    /// Some of them may still be on the device.
+    ByGpu(Vec<Moments>),
+}
+
+impl Default for Watched {
+    fn default() -> Self {
+        Watched::Here(Vec::new())
+    }
+}
+
+impl Watched {
+    /// # Errors
+    /// A fault of the device.
+    pub fn fetch(self) -> std::result::Result<Vec<Vec<Seen>>, NnError> {
+        match self {
+            Watched::Here(seen) => Ok(seen),
+            Watched::ByGpu(moments) => {
+                Ok(moments.into_iter().map(Moments::fetch).collect::<std::result::Result<_, _>>()?)
+            }
+        }
+    }
+}
+
+enum State {
+    Cpu(network::NetworkState),
+    Gpu(gpu::NetworkState),
 }
 
 /// What a block gave, `[N, H, W, C]`.
@@ -42,9 +76,8 @@ fn fault(e: GpuError) -> candle_core::Error {
 }
 
 impl NetworkOp {
-    fn pass(&self, size: [usize; 3]) -> NetworkPass<'_> {
-        NetworkPass {
-            gpu: &self.gpu,
+    fn on_cpu(&self, size: [usize; 3]) -> network::NetworkPass<'_> {
+        network::NetworkPass {
             plan: &self.plan,
             size,
             norm: self.pass.norm,
@@ -56,6 +89,38 @@ impl NetworkOp {
             mixing_wanted: self.pass.mixing,
             retain: self.pass.retain,
         }
+    }
+
+    fn on_gpu<'a>(&'a self, gpu: &'a Gpu, size: [usize; 3]) -> gpu::NetworkPass<'a> {
+        gpu::NetworkPass {
+            gpu,
+            plan: &self.plan,
+            size,
+            norm: self.pass.norm,
+            policy: self.policy,
+            running: &self.running,
+            probe: self.pass.probe.as_ref(),
+            end: self.end,
+            weights_wanted: self.pass.weights,
+            mixing_wanted: self.pass.mixing,
+            retain: self.pass.retain,
+        }
+    }
+
+    /// Runs `work` on the parameters by block.
+    fn with_blocks<T>(&self, joined: &[f32], work: impl FnOnce(&[&[f32]]) -> T) -> Result<T> {
+        if self.blocks.is_empty() {
+            return Ok(work(&self.plan.parted(joined)));
+        }
+        let held: Vec<_> = self.blocks.iter().map(|t| t.storage_and_layout()).collect();
+        let mut slices = Vec::with_capacity(held.len());
+        for (storage, layout) in &held {
+            match &**storage {
+                candle_core::Storage::Cpu(s) => slices.push(slice(s, layout)?),
+                _ => candle_core::bail!("parameters lie on the CPU"),
+            }
+        }
+        Ok(work(&slices))
     }
 
     /// Whether the running statistics take in this pass.
@@ -80,13 +145,23 @@ impl CustomOp3 for NetworkOp {
     ) -> Result<(CpuStorage, Shape)> {
         let (n, h, w, _) = lx.shape().dims4()?;
         let mut outputs = Vec::new();
-        let mut take = |values, shape| outputs.push((values, shape));
-        let each: Option<&mut dyn FnMut(Vec<f32>, [usize; 4])> = if self.trace { Some(&mut take) } else { None };
-        let pass = self.pass([n, h, w]);
-        let found = pass.forward(slice(sx, lx)?, slice(sw, lw)?, slice(sm, lm)?, each).map_err(fault)?;
-        let mut side = self.side.lock().unwrap_or_else(PoisonError::into_inner);
-        *side = Side { seen: found.seen, outputs, state: found.state };
-        Ok((CpuStorage::F32(found.output), Shape::from(found.shape)))
+        let (x, parameters, mixing) = (slice(sx, lx)?, slice(sw, lw)?, slice(sm, lm)?);
+        let (side, output, shape) = if let Some(gpu) = &self.gpu {
+            let mut take = |values, shape| outputs.push((values, shape));
+            let each: Option<&mut dyn FnMut(Vec<f32>, [usize; 4])> = if self.trace { Some(&mut take) } else { None };
+            let found = self.on_gpu(gpu, [n, h, w]).forward(x, parameters, mixing, each).map_err(fault)?;
+            let side = Side { seen: Watched::ByGpu(found.seen), outputs, state: found.state.map(State::Gpu) };
+            (side, found.output, found.shape)
+        } else {
+            let mut take = |values: &[f32], shape| outputs.push((values.to_vec(), shape));
+            let each: Option<&mut network::Watcher> = if self.trace { Some(&mut take) } else { None };
+            let found =
+                self.with_blocks(parameters, |blocks| self.on_cpu([n, h, w]).forward(x, blocks, mixing, each))?;
+            let side = Side { seen: Watched::Here(found.seen), outputs, state: found.state.map(State::Cpu) };
+            (side, found.output, found.shape)
+        };
+        *self.side.lock().unwrap_or_else(PoisonError::into_inner) = side;
+        Ok((CpuStorage::F32(output), Shape::from(shape)))
     }
 
     fn bwd(
@@ -102,9 +177,16 @@ impl CustomOp3 for NetworkOp {
             candle_core::bail!("a backward pass needs a forward pass that keeps its state, once for each");
         };
         let (n, h, w, _) = images.dims4()?;
-        let pass = self.pass([n, h, w]);
-        let (of_weights, of_mixing) =
-            with_slices([gradient], |[gradient]| pass.backward(&mut state, gradient))?.map_err(fault)?;
+        let all = [images, parameters, mixing, gradient];
+        let (of_weights, of_mixing) = with_slices(all, |[x, w_all, m, dy]| match (&mut state, &self.gpu) {
+            (State::Gpu(state), Some(gpu)) => Ok(self.on_gpu(gpu, [n, h, w]).backward(state, dy)),
+            (State::Cpu(state), _) => {
+                let found = self.with_blocks(w_all, |blocks| self.on_cpu([n, h, w]).backward(state, x, blocks, m, dy));
+                found.map(Ok)
+            }
+            (State::Gpu(_), None) => Ok(Ok((None, Vec::new()))),
+        })??
+        .map_err(fault)?;
         if self.pass.retain {
             side.state = Some(state);
         }

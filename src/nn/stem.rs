@@ -6,7 +6,7 @@ use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape, Tensor};
 
 use super::layout::{BlockLayout, Kind};
 use super::norm::{Norm, NormPass, NormSlot, Seen, Statistics, Sums, collector};
-use super::parallel::{Images, image, map_groups, sum_parts};
+use super::parallel::{Images, image, map_groups, sum_parts, unfilled};
 use super::{Probe, slice, with_slices};
 use crate::kernels::matrix::{Outer, Packed, product};
 use crate::kernels::norm::Collector;
@@ -45,24 +45,6 @@ impl StemPlan {
     }
 }
 
-/// Inputs: pictures `[N, H, W, C]`, and the block's parameters. Output: `[N, H, W, 3C']`.
-pub(crate) struct StemOp {
-    pub plan: Arc<StemPlan>,
-    pub norm: Norm,
-    pub running: Arc<Vec<f32>>,
-    pub probe: Option<Arc<dyn Probe>>,
-    pub keep: bool,
-    pub retain: bool,
-    pub side: Arc<Mutex<Side>>,
-}
-
-#[derive(Default)]
-pub(crate) struct Side {
-    pub seen: Vec<Seen>,
-    /// The map before the norm, and the norm.
-    state: Option<(Vec<f32>, Statistics)>,
-}
-
 /// The 3x3 windows of one picture, `[H·W, 9·C]`, zeros outside.
 fn windows(x: &[f32], height: usize, width: usize, c: usize, to: &mut [f32]) {
     for y in 0..height {
@@ -80,18 +62,31 @@ fn windows(x: &[f32], height: usize, width: usize, c: usize, to: &mut [f32]) {
     }
 }
 
-impl CustomOp2 for StemOp {
-    fn name(&self) -> &'static str {
-        "supernet-stem"
-    }
+/// One pass through a stem.
+pub(crate) struct StemPass<'a> {
+    pub plan: &'a StemPlan,
+    /// Images, height and width.
+    pub size: [usize; 3],
+    pub norm: Norm,
+    pub running: &'a [f32],
+    pub probe: Option<&'a Arc<dyn Probe>>,
+}
 
-    fn cpu_fwd(&self, sx: &CpuStorage, lx: &Layout, sw: &CpuStorage, lw: &Layout) -> Result<(CpuStorage, Shape)> {
-        let (n, h, w, c) = lx.shape().dims4()?;
-        let (x, parameters) = (slice(sx, lx)?, slice(sw, lw)?);
+/// The map before the norm, and the norm.
+pub(crate) struct StemState {
+    z: Vec<f32>,
+    statistics: Statistics,
+}
+
+impl StemPass<'_> {
+    /// Takes pictures `[N, H, W, C]`, gives `[N, H, W, 3C']`, and what the backward pass needs, if it was asked for.
+    pub fn forward(&self, x: &[f32], parameters: &[f32], keep: bool) -> (Vec<f32>, Option<StemState>, Vec<Seen>) {
+        let [n, h, w] = self.size;
+        let (c, outputs) = (self.plan.inputs, self.plan.outputs);
         let (convolution, scale, shift) = self.plan.split(parameters);
-        let outputs = self.plan.outputs;
         let packed = Packed::new(convolution, self.plan.window(), outputs);
-        let mut z = vec![0.0f32; n * h * w * outputs];
+        // SAFETY: every image is written below.
+        let mut z = unsafe { unfilled(n * h * w * outputs) };
         let writer = Images::new(&mut z, n);
         let parts = map_groups(n, |group| {
             let mut columns = vec![0.0f32; h * w * TAPS * c];
@@ -107,29 +102,101 @@ impl CustomOp2 for StemOp {
             }
             moments.map(Collector::finish)
         });
-        let mut norms = NormPass { norm: self.norm, running: &self.running, seen: Vec::new() };
+        let mut norms = NormPass { norm: self.norm, running: self.running, seen: Vec::new() };
         let statistics = norms.settle(self.plan.norm, parts.into_iter().flatten());
-        let mut out = vec![0.0f32; z.len()];
-        if self.norm == Norm::Off {
-            // No norm at all: neither scale nor shift.
-            out.copy_from_slice(&z);
-        } else {
-            let form = statistics.affine(scale, shift);
-            let writer = Images::new(&mut out, n);
-            map_groups(n, |group| {
-                for i in group {
-                    let z = image(&z, i, h * w * outputs);
-                    // SAFETY: groups do not share images.
-                    form.apply(z, z, unsafe { writer.image(i) });
+        // No norm at all: neither scale nor shift.
+        let form = (self.norm != Norm::Off).then(|| statistics.affine(scale, shift));
+        // SAFETY: every image is written below.
+        let mut out = unsafe { unfilled(z.len()) };
+        let writer = Images::new(&mut out, n);
+        map_groups(n, |group| {
+            for i in group {
+                let z = image(&z, i, h * w * outputs);
+                // SAFETY: groups do not share images.
+                let out = unsafe { writer.image(i) };
+                match &form {
+                    Some(form) => form.apply(z, z, out),
+                    None => out.copy_from_slice(z),
                 }
-            });
-        }
-        if let Some(probe) = &self.probe {
+            }
+        });
+        if let Some(probe) = self.probe {
             norms.seen.iter().for_each(|s| probe.norm(&s.moments.variance()));
         }
-        let mut side = self.side.lock().unwrap_or_else(PoisonError::into_inner);
-        *side = Side { seen: norms.seen, state: self.keep.then_some((z, statistics)) };
-        Ok((CpuStorage::F32(out), Shape::from((n, h, w, outputs))))
+        (out, keep.then_some(StemState { z, statistics }), norms.seen)
+    }
+
+    /// Sets the gradient of the parameters; `dy` is that of the output.
+    pub fn backward(&self, x: &[f32], parameters: &[f32], state: &StemState, dy: &[f32], to: &mut [f32]) {
+        let [n, h, w] = self.size;
+        let (c, outputs) = (self.plan.inputs, self.plan.outputs);
+        let (_, scale, _) = self.plan.split(parameters);
+        let StemState { z, statistics } = state;
+        let len = h * w * outputs;
+        let parts = map_groups(n, |group| {
+            let mut sums = Sums::new(outputs);
+            for i in group {
+                let (dy, z) = (image(dy, i, len), image(z, i, len));
+                add_products(dy, z, &statistics.mean, &mut sums.plain, &mut sums.product);
+            }
+            sums
+        });
+        let sums = Sums::total(outputs, &parts);
+        let (back, affine) = if self.norm == Norm::Off {
+            (statistics.backward(1.0, &sums), vec![0.0; 2 * outputs])
+        } else {
+            statistics.affine_backward(scale, &sums)
+        };
+        let outer = Outer { m: h * w, k: TAPS * c, n: outputs, lda: TAPS * c, ldb: outputs, ldc: outputs };
+        let gradients = map_groups(n, |group| {
+            let mut columns = vec![0.0f32; h * w * TAPS * c];
+            let mut dz = vec![0.0f32; len];
+            let mut own = vec![0.0f32; TAPS * c * outputs];
+            for i in group {
+                windows(image(x, i, h * w * c), h, w, c, &mut columns);
+                back.apply(image(dy, i, len), image(z, i, len), &mut dz);
+                outer.add(&columns, &dz, &mut own);
+            }
+            own
+        });
+        let (convolution, rest) = to.split_at_mut(TAPS * c * outputs);
+        convolution.fill(0.0);
+        sum_parts(&gradients, convolution);
+        rest.copy_from_slice(&affine);
+    }
+}
+
+/// The stem as an operation of its own. Inputs: pictures `[N, H, W, C]`, and the block's parameters. Output: `[N, H, W, 3C']`.
+pub(crate) struct StemOp {
+    pub plan: Arc<StemPlan>,
+    pub norm: Norm,
+    pub running: Arc<Vec<f32>>,
+    pub keep: bool,
+    pub side: Arc<Mutex<Side>>,
+}
+
+#[derive(Default)]
+pub(crate) struct Side {
+    pub seen: Vec<Seen>,
+    state: Option<StemState>,
+}
+
+impl StemOp {
+    fn pass(&self, size: [usize; 3]) -> StemPass<'_> {
+        StemPass { plan: &self.plan, size, norm: self.norm, running: &self.running, probe: None }
+    }
+}
+
+impl CustomOp2 for StemOp {
+    fn name(&self) -> &'static str {
+        "stem"
+    }
+
+    fn cpu_fwd(&self, sx: &CpuStorage, lx: &Layout, sw: &CpuStorage, lw: &Layout) -> Result<(CpuStorage, Shape)> {
+        let (n, h, w, _) = lx.shape().dims4()?;
+        let (out, state, seen) = self.pass([n, h, w]).forward(slice(sx, lx)?, slice(sw, lw)?, self.keep);
+        *self.side.lock().unwrap_or_else(PoisonError::into_inner) = Side { seen, state };
+        Ok((CpuStorage::F32(out), Shape::from((n, h, w, self.plan.outputs))))
     }
 
     fn bwd(
@@ -139,50 +206,16 @@ impl CustomOp2 for StemOp {
         _: &Tensor,
         gradient: &Tensor,
     ) -> Result<(Option<Tensor>, Option<Tensor>)> {
-        let mut side = self.side.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some((z, statistics)) = side.state.take() else {
-            candle_core::bail!("the stem's backward pass needs a forward pass that keeps its state, once for each");
+        let side = self.side.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(state) = &side.state else {
+            candle_core::bail!("the stem's backward pass needs a forward pass that keeps its state");
         };
-        let (n, h, w, c) = x.dims4()?;
-        let outputs = self.plan.outputs;
+        let (n, h, w, _) = x.dims4()?;
         let found = with_slices([x, parameters, gradient], |[x, parameters, dy]| {
-            let (_, scale, _) = self.plan.split(parameters);
-            let len = h * w * outputs;
-            let parts = map_groups(n, |group| {
-                let mut sums = Sums::new(outputs);
-                for i in group {
-                    let (dy, z) = (image(dy, i, len), image(&z, i, len));
-                    add_products(dy, z, &statistics.mean, &mut sums.plain, &mut sums.product);
-                }
-                sums
-            });
-            let sums = Sums::total(outputs, &parts);
-            let (back, affine) = if self.norm == Norm::Off {
-                (statistics.backward(1.0, &sums), vec![0.0; 2 * outputs])
-            } else {
-                statistics.affine_backward(scale, &sums)
-            };
-            let outer = Outer { m: h * w, k: TAPS * c, n: outputs, lda: TAPS * c, ldb: outputs, ldc: outputs };
-            let gradients = map_groups(n, |group| {
-                let mut columns = vec![0.0f32; h * w * TAPS * c];
-                let mut dz = vec![0.0f32; len];
-                let mut own = vec![0.0f32; TAPS * c * outputs];
-                for i in group {
-                    windows(image(x, i, h * w * c), h, w, c, &mut columns);
-                    back.apply(image(dy, i, len), image(&z, i, len), &mut dz);
-                    outer.add(&columns, &dz, &mut own);
-                }
-                own
-            });
             let mut all = vec![0.0f32; parameters.len()];
-            let (convolution, rest) = all.split_at_mut(TAPS * c * outputs);
-            sum_parts(&gradients, convolution);
-            rest.copy_from_slice(&affine);
+            self.pass([n, h, w]).backward(x, parameters, state, dy, &mut all);
             all
         })?;
-        if self.retain {
-            side.state = Some((z, statistics));
-        }
         Ok((None, Some(Tensor::from_vec(found, parameters.shape(), parameters.device())?)))
     }
 }

@@ -3,14 +3,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use candle_core::{Tensor, Var};
 
 use super::cell::CellSizes;
-use super::cell_op::{self, CellOp};
-use super::gpu::{End, Moments, NetworkPlan};
-use super::head::{self, HeadOp};
+use super::head;
 use super::layout::{BlockLayout, CellPlan, CellShape};
+use super::network::{End, NetworkPlan};
 use super::network_op::{self, NetworkOp};
-use super::norm::{Norm, Seen};
+use super::norm::Norm;
 use super::parameters::Parameters;
-use super::stem::{self, StemOp, StemPlan};
+use super::stem::StemPlan;
 use super::{Init, Mixing, NnError, Policy, Probe};
 use crate::kernels::gpu::Gpu;
 use crate::space::{CellKind, Mask, NODES};
@@ -191,12 +190,7 @@ impl Supernet {
     /// # Errors
     /// Pictures of another number of channels, or candle's own.
     pub fn forward(&self, images: &Tensor, mixing: &Mixing, pass: &Pass) -> Result<Tensor, NnError> {
-        if let Some(gpu) = &self.gpu {
-            return Ok(self.run_on(gpu, images, mixing, pass, End::Logits, false)?.0);
-        }
-        let features = self.features(images, mixing, pass)?;
-        let head = self.parameters.block(self.cells.len() + 1, pass.weights);
-        Ok(features.apply_op2(&head, HeadOp { classes: self.config.classes })?)
+        Ok(self.run(images, mixing, pass, End::Logits, false)?.0)
     }
 
     /// Output of the last cell, `[N, H', W', C']`, before the global average.
@@ -204,12 +198,7 @@ impl Supernet {
     /// # Errors
     /// As [`Supernet::forward`].
     pub fn features(&self, images: &Tensor, mixing: &Mixing, pass: &Pass) -> Result<Tensor, NnError> {
-        if let Some(gpu) = &self.gpu {
-            return Ok(self.run_on(gpu, images, mixing, pass, End::Features, false)?.0);
-        }
-        let mut last = None;
-        self.trace(images, mixing, pass, |_, t| last = Some(t.clone()))?;
-        last.ok_or_else(|| NnError::Config("a supernet needs at least 1 cell".into()))
+        Ok(self.run(images, mixing, pass, End::Features, false)?.0)
     }
 
     /// Shows the output of the stem (0) and of every cell (1, 2, …), `[N, H, W, C]` each, to `each`.
@@ -223,59 +212,12 @@ impl Supernet {
         pass: &Pass,
         mut each: impl FnMut(usize, &Tensor),
     ) -> Result<(), NnError> {
-        if let Some(gpu) = &self.gpu {
-            let (last, outputs) = self.run_on(gpu, images, mixing, pass, End::Features, true)?;
-            let count = outputs.len().saturating_sub(1);
-            for (i, (values, shape)) in outputs.into_iter().enumerate().take(count) {
-                each(i, &Tensor::from_vec(values, &shape, images.device())?);
-            }
-            each(count, &last);
-            return Ok(());
+        let (last, outputs) = self.run(images, mixing, pass, End::Features, true)?;
+        let count = outputs.len().saturating_sub(1);
+        for (i, (values, shape)) in outputs.into_iter().enumerate().take(count) {
+            each(i, &Tensor::from_vec(values, &shape, images.device())?);
         }
-        self.check(images)?;
-        let running = self.parameters.statistics();
-        let mut seen: Vec<Vec<Seen>> = Vec::with_capacity(self.cells.len() + 1);
-        let stem_side = Arc::new(Mutex::new(stem::Side::default()));
-        let op = StemOp {
-            plan: self.stem.clone(),
-            norm: pass.norm,
-            running: running[0].clone(),
-            probe: pass.probe.clone(),
-            keep: pass.weights,
-            retain: pass.retain,
-            side: stem_side.clone(),
-        };
-        let mut last = images.contiguous()?.apply_op2(&self.parameters.block(0, pass.weights), op)?;
-        seen.push(std::mem::take(&mut stem_side.lock().unwrap_or_else(PoisonError::into_inner).seen));
-        each(0, &last);
-        let mut older = last.clone();
-        for (i, plan) in self.cells.iter().enumerate() {
-            let weights = Tensor::cat(
-                &[&self.parameters.block(i + 1, pass.weights), &mixing.of(plan.shape.kind).flatten_all()?],
-                0,
-            )?;
-            let side = Arc::new(Mutex::new(cell_op::Side::default()));
-            let op = CellOp {
-                plan: plan.clone(),
-                norm: pass.norm,
-                policy: self.config.policy.of_cell(i),
-                running: running[i + 1].clone(),
-                probe: pass.probe.clone(),
-                keep: pass.weights || pass.mixing,
-                retain: pass.retain,
-                // The stem's output needs a gradient only for the stem's own weights.
-                inputs_wanted: [pass.weights || i > 1, pass.weights || i > 0],
-                weights_wanted: pass.weights,
-                side: side.clone(),
-            };
-            let output = older.apply_op3(&last, &weights, op)?;
-            seen.push(std::mem::take(&mut side.lock().unwrap_or_else(PoisonError::into_inner).seen));
-            each(i + 1, &output);
-            (older, last) = (last, output);
-        }
-        if pass.update_running && pass.norm == Norm::Batch {
-            self.parameters.update_running(&seen);
-        }
+        each(count, &last);
         Ok(())
     }
 
@@ -290,10 +232,9 @@ impl Supernet {
         Ok(())
     }
 
-    /// A pass on a GPU: its result and, for a `trace`, the output of every block.
-    fn run_on(
+    /// A pass: its result and, for a `trace`, the output of every block.
+    fn run(
         &self,
-        gpu: &Gpu,
         images: &Tensor,
         mixing: &Mixing,
         pass: &Pass,
@@ -303,8 +244,14 @@ impl Supernet {
         self.check(images)?;
         let plan = NetworkPlan { stem: self.stem.clone(), cells: self.cells.clone(), classes: self.config.classes };
         let side = Arc::new(Mutex::new(network_op::Side::default()));
+        let blocks: Vec<Tensor> = (0..self.cells.len() + 2).map(|i| self.parameters.block(i, pass.weights)).collect();
+        let joined = match &self.gpu {
+            None if !pass.weights => Tensor::zeros(1, candle_core::DType::F32, images.device())?,
+            _ => Tensor::cat(&blocks, 0)?,
+        };
         let op = NetworkOp {
-            gpu: gpu.clone(),
+            blocks: if self.gpu.is_none() && !pass.weights { blocks } else { Vec::new() },
+            gpu: self.gpu.clone(),
             plan,
             pass: pass.clone(),
             policy: self.config.policy,
@@ -313,15 +260,14 @@ impl Supernet {
             trace,
             side: side.clone(),
         };
-        let blocks: Vec<Tensor> = (0..self.cells.len() + 2).map(|i| self.parameters.block(i, pass.weights)).collect();
         let mixing = Tensor::cat(&[&mixing.normal.flatten_all()?, &mixing.reduction.flatten_all()?], 0)?;
-        let output = images.contiguous()?.apply_op3(&Tensor::cat(&blocks, 0)?, &mixing, op)?;
+        let output = images.contiguous()?.apply_op3(&joined, &mixing, op)?;
         let (seen, outputs) = {
             let mut side = side.lock().unwrap_or_else(PoisonError::into_inner);
             (std::mem::take(&mut side.seen), std::mem::take(&mut side.outputs))
         };
         if NetworkOp::updates(pass) {
-            self.parameters.update_running(&seen.into_iter().map(Moments::fetch).collect::<Result<Vec<_>, _>>()?);
+            self.parameters.update_running(&seen.fetch()?);
         }
         Ok((output, outputs))
     }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 
 use super::cell::CellSizes;
-use super::edge::{Geometry, Gradients};
+use super::edge::{Bundle, Geometry, Gradients};
 use super::layout::CellPlan;
 use super::mixed::MixedOperation;
 use super::norm::{Norm, NormPass};
@@ -208,20 +208,16 @@ impl Case {
         let mut node = unsafe { unfilled(g.images * g.output()) };
         let mut norms = NormPass { norm: Norm::Batch, running: &[], seen: Vec::new() };
         let start = Instant::now();
-        let mut states = mixed.edge.branches_forward(g, x, &weights, &mut norms);
+        let bundle = Bundle::of(&mixed.edge, &mixing);
+        let states = bundle.branches_forward(g, x, &weights, &mut norms);
         let again = start.elapsed().as_secs_f64();
-        mixed.edge.mix_into(g, x, &states, &mixing, &mut node, true);
+        bundle.mix_into(g, x, &states, &mut [&mut node], true);
         let forward = start.elapsed().as_secs_f64();
-        mixed.edge.forget_cheap(&mut states);
         let mut backward = |weights_wanted: bool| {
             let mut gradient = vec![0.0; if weights_wanted { weights.len() } else { 0 }];
-            let mut to = Gradients {
-                input: &mut input,
-                weights: weights_wanted.then_some(&mut gradient[..]),
-                mixing: &mut [0.0; OPERATIONS],
-            };
+            let mut to = Gradients { input: &mut input, weights: weights_wanted.then_some(&mut gradient[..]) };
             let start = Instant::now();
-            mixed.edge.backward(g, x, &weights, &mixing, &states, &self.dy, &mut to);
+            bundle.backward(g, x, &weights, &states, &self.dy, &mut to);
             start.elapsed().as_secs_f64()
         };
         Passes { forward, again, backward: backward(false), backward_with_weights: backward(true) }

@@ -1,14 +1,14 @@
 //! Forward pass of a mixed operation.
 
 use super::kernel::{Kernel, Scratch, padding};
-use super::{Branch, BranchState, Edge, Geometry, Normed, is_separable};
+use super::{Branch, BranchState, Bundle, Geometry, Normed, is_separable};
 use crate::kernels::norm::{Collector, Moments, mix};
-use crate::kernels::pool;
 use crate::nn::norm::{Norm, NormPass, collector};
-use crate::nn::parallel::{Images, image, map_groups, unfilled, whole_pixels};
+use crate::nn::parallel::{Images, at_least, image, map_groups, unfilled, whole_pixels};
 use crate::nn::separable::{STRIP, Separable};
+use crate::space::Operation;
 
-impl Edge {
+impl Bundle<'_> {
     /// Everything up to the last batch norm of each branch. `x` is `[N, H, W, C]`.
     pub fn branches_forward(&self, g: &Geometry, x: &[f32], weights: &[f32], norms: &mut NormPass) -> Vec<BranchState> {
         let mut firsts = self.first_stage(g, x, weights, norms.norm);
@@ -40,7 +40,7 @@ impl Edge {
         let mut maps: Vec<Vec<f32>> = kernels
             .iter()
             .map(|k| match k {
-                Kernel::Identity => Vec::new(),
+                Kernel::Identity | Kernel::Max(_) | Kernel::Average(_) => Vec::new(),
                 // SAFETY: every kernel writes all of each image below.
                 _ => unsafe { unfilled(g.images * g.output()) },
             })
@@ -57,23 +57,23 @@ impl Edge {
                     let x = image(x, n, g.input());
                     scratch.pad(g, x, padding);
                     for ((kernel, writer), moments) in kernels.iter().zip(&writers).zip(&mut collectors) {
-                        if matches!(kernel, Kernel::Identity) {
-                            continue;
-                        }
                         // SAFETY: groups do not share images.
                         let z = unsafe { writer.image(n) };
                         match kernel {
                             Kernel::Identity => {}
                             Kernel::Separable(s) => {
                                 s.forward(&scratch.padded, padding, z, moments.as_mut(), &mut scratch.separable);
-                                continue;
                             }
-                            Kernel::Max(s) => pool::max_forward(s, x, z, &mut scratch.pool),
-                            Kernel::Average(s) => pool::average_forward(s, x, z, &mut scratch.pool),
-                            Kernel::Halve(p) => p.forward(x, z, &mut scratch.project),
-                        }
-                        if let Some(m) = moments {
-                            m.add_map(z);
+                            Kernel::Halve(p) => {
+                                p.forward(x, z, &mut scratch.project);
+                                moments.iter_mut().for_each(|m| m.add_map(z));
+                            }
+                            Kernel::Max(_) | Kernel::Average(_) => {
+                                let Some(m) = moments else { continue };
+                                let made = at_least(&mut scratch.made, g.output());
+                                kernel.pool(x, made, &mut scratch.pool);
+                                m.add_map(made);
+                            }
                         }
                     }
                 }
@@ -89,53 +89,67 @@ impl Edge {
         maps.into_iter().zip(by_branch).collect()
     }
 
-    /// Adds the weighted operations to the node's map `[N, H', W', C]`, or sets it where it is `fresh`.
-    pub fn mix_into(
-        &self,
-        g: &Geometry,
-        x: &[f32],
-        states: &[BranchState],
-        mixing: &[f32],
-        node: &mut [f32],
-        fresh: bool,
-    ) {
-        if self.branches.is_empty() {
-            if fresh {
-                node.fill(0.0);
-            }
-            return;
-        }
+    /// Adds the weighted operations to the nodes' maps `[N, H', W', C]`, or sets those that are `fresh`.
+    pub fn mix_into(&self, g: &Geometry, x: &[f32], states: &[BranchState], nodes: &mut [&mut [f32]], fresh: bool) {
         let zeros = vec![0.0; g.channels];
         let scales: Vec<Vec<f32>> = self
-            .branches
+            .mixing
             .iter()
             .zip(states)
-            .map(|(b, s)| {
-                let weight = mixing[b.operation.index()];
-                match &s.last {
-                    Some(l) => l.statistics.scaled(weight),
-                    None => vec![weight; g.channels],
-                }
+            .map(|(weight, s)| match &s.last {
+                Some(l) => l.statistics.scaled(*weight),
+                None => vec![*weight; g.channels],
             })
             .collect();
         let strip = whole_pixels(STRIP, g.channels);
-        let node = Images::new(node, g.images);
+        // A pooling is the same on every edge.
+        let mut pools: Vec<(Operation, Kernel)> = Vec::new();
+        for b in &self.branches {
+            if let (Some(kernel), false) =
+                (Kernel::pooling(g, b.operation), pools.iter().any(|(o, _)| *o == b.operation))
+            {
+                pools.push((b.operation, kernel));
+            }
+        }
+        let nodes: Vec<Images> = nodes.iter_mut().map(|n| Images::new(n, g.images)).collect();
         map_groups(g.images, |group| {
-            for n in group {
-                // SAFETY: groups do not share images.
-                let out = unsafe { node.image(n) };
-                // Strip by strip, so that the sum stays in the first cache.
-                for (s, out) in out.chunks_mut(strip).enumerate() {
-                    let at = s * strip..s * strip + out.len();
-                    for (i, (state, scale)) in states.iter().zip(&scales).enumerate() {
-                        let (z, mean) = match &state.last {
-                            Some(l) => (image(&l.z, n, g.output()), &l.statistics.mean),
-                            None => (image(x, n, g.input()), &zeros),
-                        };
-                        mix(&z[at.clone()], mean, scale, out, fresh && i == 0);
+            Scratch::with(|scratch| {
+                for n in group {
+                    let own = image(x, n, g.input());
+                    let pooled = at_least(&mut scratch.made, pools.len() * g.output());
+                    for ((_, kernel), to) in pools.iter().zip(pooled.chunks_exact_mut(g.output())) {
+                        kernel.pool(own, to, &mut scratch.pool);
+                    }
+                    let maps: Vec<(&[f32], &[f32])> = self
+                        .branches
+                        .iter()
+                        .zip(states)
+                        .map(|(b, s)| match &s.last {
+                            Some(l) => match pools.iter().position(|(o, _)| *o == b.operation) {
+                                Some(p) => (&pooled[p * g.output()..][..g.output()], &l.statistics.mean[..]),
+                                None => (image(&l.z, n, g.output()), &l.statistics.mean[..]),
+                            },
+                            None => (own, &zeros[..]),
+                        })
+                        .collect();
+                    for (target, node) in nodes.iter().enumerate() {
+                        // SAFETY: groups do not share images.
+                        let out = unsafe { node.image(n) };
+                        let added = |i: &usize| self.targets[*i] == target;
+                        if fresh && !(0..maps.len()).any(|i| added(&i)) {
+                            out.fill(0.0);
+                        }
+                        // Strip by strip, so that the sum stays in the first cache.
+                        for (s, out) in out.chunks_mut(strip).enumerate() {
+                            let at = s * strip..s * strip + out.len();
+                            for (nth, i) in (0..maps.len()).filter(added).enumerate() {
+                                let (z, mean) = maps[i];
+                                mix(&z[at.clone()], mean, &scales[i], out, fresh && nth == 0);
+                            }
+                        }
                     }
                 }
-            }
+            });
         });
     }
 }

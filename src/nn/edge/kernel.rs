@@ -23,17 +23,39 @@ impl<'a> Kernel<'a> {
     /// The operation, or the first half of a separable convolution.
     pub fn new(g: &Geometry, b: &Branch, weights: &'a [f32], with_backward: bool) -> Kernel<'a> {
         let own = &weights[b.offset..b.offset + b.len];
+        if let Some(pooling) = Kernel::pooling(g, b.operation) {
+            return pooling;
+        }
         match b.operation {
-            Operation::MaxPool3x3 => Kernel::Max(pool::shape(g.height, g.width, g.channels, g.stride)),
-            Operation::AvgPool3x3 => Kernel::Average(pool::shape(g.height, g.width, g.channels, g.stride)),
             Operation::SkipConnect if g.stride == 2 => Kernel::Halve(Projector::new(g.halving(), own, with_backward)),
-            Operation::SkipConnect | Operation::None => Kernel::Identity,
+            Operation::SkipConnect | Operation::None | Operation::MaxPool3x3 | Operation::AvgPool3x3 => {
+                Kernel::Identity
+            }
             Operation::SepConv3x3 | Operation::SepConv5x5 => {
                 Kernel::Separable(Separable::new(g.shape(b.operation), &own[..b.len / 2]))
             }
             Operation::DilConv3x3 | Operation::DilConv5x5 => {
                 Kernel::Separable(Separable::new(g.shape(b.operation), own))
             }
+        }
+    }
+
+    /// The pooling, if the operation is one.
+    pub fn pooling(g: &Geometry, operation: Operation) -> Option<Kernel<'static>> {
+        let shape = pool::shape(g.height, g.width, g.channels, g.stride);
+        match operation {
+            Operation::MaxPool3x3 => Some(Kernel::Max(shape)),
+            Operation::AvgPool3x3 => Some(Kernel::Average(shape)),
+            _ => None,
+        }
+    }
+
+    /// One image of a pooling; nothing for other operations.
+    pub fn pool(&self, x: &[f32], to: &mut [f32], scratch: &mut pool::Scratch) {
+        match self {
+            Kernel::Max(s) => pool::max_forward(s, x, to, scratch),
+            Kernel::Average(s) => pool::average_forward(s, x, to, scratch),
+            _ => {}
         }
     }
 
@@ -115,12 +137,8 @@ impl Kernel<'_> {
             (_, None) => image(x, n, g.input()),
             (_, Some(last)) if !last.z.is_empty() => image(&last.z, n, g.output()),
             (kernel, Some(_)) => {
-                let (x, made) = (image(x, n, g.input()), at_least(made, g.output()));
-                match kernel {
-                    Kernel::Max(s) => pool::max_forward(s, x, made, pool),
-                    Kernel::Average(s) => pool::average_forward(s, x, made, pool),
-                    _ => unreachable!("only the maps of poolings are not kept"),
-                }
+                let made = at_least(made, g.output());
+                kernel.pool(image(x, n, g.input()), made, pool);
                 made
             }
         }

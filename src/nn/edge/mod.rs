@@ -1,5 +1,5 @@
-//! A mixed operation: the kept operations of an edge on one input, added with their mixing weights. Forward and backward
-//! over a batch, three barriers each (a batch norm has to see the whole batch).
+//! Mixed operations: the kept operations of an edge on one input, added with their mixing weights. Forward and backward over
+//! a batch, three barriers each (a batch norm has to see the whole batch); edges that read one map share them.
 
 mod backward;
 mod forward;
@@ -83,7 +83,7 @@ pub(crate) struct Edge {
 
 /// A map before its batch norm, and that norm's statistics.
 pub(crate) struct Normed {
-    /// Empty where the operation makes it again faster than memory would hand it over: see [`Edge::forget_cheap`].
+    /// Empty for a pooling, which is made again wherever it is read: that takes less time than fetching it from memory.
     pub z: Vec<f32>,
     pub statistics: Statistics,
 }
@@ -96,14 +96,50 @@ pub(crate) struct BranchState {
     pub last: Option<Normed>,
 }
 
+/// Branches that read one map: those of an edge, or of several edges from one source.
+#[derive(Default)]
+pub(crate) struct Bundle<'a> {
+    pub branches: Vec<&'a Branch>,
+    /// Which node each branch is added to, as a number among those of the bundle, and its mixing weight.
+    pub targets: Vec<usize>,
+    pub mixing: Vec<f32>,
+}
+
+impl<'a> Bundle<'a> {
+    /// One edge into one node; `mixing` is by column of the alpha tables.
+    pub fn of(edge: &'a Edge, mixing: &[f32]) -> Bundle<'a> {
+        let mut bundle = Bundle::default();
+        bundle.add(edge, 0, mixing);
+        bundle
+    }
+
+    /// One more edge, into this node.
+    pub fn add(&mut self, edge: &'a Edge, target: usize, mixing: &[f32]) {
+        for b in &edge.branches {
+            self.branches.push(b);
+            self.targets.push(target);
+            self.mixing.push(mixing[b.operation.index()]);
+        }
+    }
+
+    /// Where each branch's weights lie among those of the bundle, one after the other, and how many there are.
+    fn places(&self) -> (Vec<usize>, usize) {
+        let mut places = Vec::with_capacity(self.branches.len());
+        let mut total = 0;
+        for b in &self.branches {
+            places.push(total);
+            total += b.len;
+        }
+        (places, total)
+    }
+}
+
 /// Gradients that a backward pass fills.
 pub(crate) struct Gradients<'a> {
-    /// Of the edge's input, added to.
+    /// Of the edges' input, added to.
     pub input: &'a mut [f32],
     /// Of the block's flat parameters, added to; `None` in an architecture step.
     pub weights: Option<&'a mut [f32]>,
-    /// Of the mixing weights.
-    pub mixing: &'a mut [f32],
 }
 
 pub(crate) fn is_separable(operation: Operation) -> bool {
@@ -121,23 +157,6 @@ impl Edge {
             .iter()
             .filter(|b| b.operation.is_convolution() || (b.operation == Operation::SkipConnect && stride == 2))
             .count()
-    }
-
-    /// Drops the maps of poolings, which the backward pass makes again: a quarter of all maps for a few percent of the work.
-    pub fn forget_cheap(&self, states: &mut [BranchState]) {
-        for (b, state) in self.branches.iter().zip(states) {
-            if let (true, Some(last)) = (is_pooling(b.operation), &mut state.last) {
-                last.z = Vec::new();
-            }
-        }
-    }
-
-    /// Where the edge's weights are in the block's parameters: one run.
-    fn weight_range(&self) -> std::ops::Range<usize> {
-        match (self.branches.first(), self.branches.last()) {
-            (Some(a), Some(b)) => a.offset..b.offset + b.len,
-            _ => 0..0,
-        }
     }
 }
 

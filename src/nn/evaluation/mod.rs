@@ -198,9 +198,7 @@ impl Walk<'_> {
             plan: self.net.plan.stem.clone(),
             norm: self.norm,
             running: self.running[0].clone(),
-            probe: None,
             keep: self.tracked,
-            retain: false,
             side: side.clone(),
         };
         let out = images.contiguous()?.apply_op2(&self.block(0), op)?;

@@ -13,7 +13,7 @@ mod stem;
 mod units;
 
 pub(crate) use mixed::MixedPass;
-pub(crate) use network::{End, MIXING, Moments, NetworkPass, NetworkPlan, NetworkState};
+pub(crate) use network::{Moments, NetworkPass, NetworkState};
 
 use super::layout::BlockLayout;
 use super::norm::{Norm, NormSlot, Seen};

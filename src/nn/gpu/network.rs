@@ -8,52 +8,10 @@ use super::head::{Logits, head_backward, head_forward};
 use super::stem::{StemPass, StemState};
 use crate::kernels::gpu::{Buffer, Gpu, GpuError};
 use crate::nn::cell::CellSizes;
-use crate::nn::edge::COLUMNS;
-use crate::nn::layout::CellPlan;
+use crate::nn::network::{End, MIXING, NetworkPlan, read_by};
 use crate::nn::norm::{Norm, Seen};
-use crate::nn::stem::StemPlan;
 use crate::nn::{Policy, Probe};
-use crate::space::{CellKind, EDGES, NODES};
-
-/// Numbers of one kind's mixing weights.
-pub(crate) const MIXING: usize = EDGES * COLUMNS;
-
-/// The blocks of a network, and where each has its parameters in one flat vector of all.
-#[derive(Clone)]
-pub(crate) struct NetworkPlan {
-    pub stem: Arc<StemPlan>,
-    pub cells: Vec<Arc<CellPlan>>,
-    pub classes: usize,
-}
-
-impl NetworkPlan {
-    /// First parameter of each block (the stem, each cell, the classifier).
-    fn starts(&self) -> Vec<usize> {
-        let mut at = 0;
-        let lengths = std::iter::once(self.stem.layout.len).chain(self.cells.iter().map(|c| c.layout.len));
-        let mut starts: Vec<usize> = lengths
-            .map(|len| {
-                let start = at;
-                at += len;
-                start
-            })
-            .collect();
-        starts.push(at);
-        starts
-    }
-
-    fn sizes(&self, pictures: [usize; 3]) -> Vec<CellSizes> {
-        CellSizes::along(self.cells.iter().map(Arc::as_ref), pictures)
-    }
-}
-
-/// Where a pass ends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum End {
-    /// The last cell's output, `[N, H, W, C]`.
-    Features,
-    Logits,
-}
+use crate::space::{CellKind, NODES};
 
 /// One pass through a network.
 pub(crate) struct NetworkPass<'a> {
@@ -113,11 +71,6 @@ impl Moments {
 
 fn address(buffer: Option<&Buffer>) -> u64 {
     buffer.map_or(0, Buffer::address)
-}
-
-/// The outputs that cell `i` reads, counted from the stem's.
-fn read_by(i: usize) -> [usize; 2] {
-    [i.saturating_sub(1), i]
 }
 
 impl NetworkPass<'_> {

@@ -12,7 +12,7 @@ pub(super) struct Ledger {
 }
 
 /// Bytes that a block of float32 numbers takes: whole pages where it is large.
-fn bytes(numbers: u64) -> u64 {
+pub fn bytes(numbers: u64) -> u64 {
     let bytes = 4 * numbers;
     if bytes >= LARGE_BYTES as u64 { bytes.next_multiple_of(PAGE) } else { bytes }
 }
