@@ -75,7 +75,7 @@ fn the_kernels_fit_the_launches() {
             let target = compiler.target(capability).unwrap();
             let made = compiler.compile(&gpu::cuda::source(columns), target).unwrap();
             let mut kernel = "";
-            let mut found = Vec::new();
+            let (mut found, mut spilled) = (Vec::new(), 0);
             let number = |line: &str, unit: &str| -> Option<u32> {
                 line.split(", ").find_map(|p| p.trim().strip_suffix(unit)?.rsplit(' ').find_map(|w| w.parse().ok()))
             };
@@ -83,17 +83,22 @@ fn the_kernels_fit_the_launches() {
                 if let Some((_, rest)) = line.split_once("Compiling entry function '") {
                     kernel = rest.split('\'').next().unwrap();
                 }
+                if let Some(bytes) = number(line, " bytes spill stores") {
+                    spilled = bytes;
+                }
                 if let Some(registers) = number(line, " registers") {
                     let shared = number(line, " bytes smem").unwrap_or(0);
-                    found.push((kernel, registers, shared));
+                    found.push((kernel, registers, shared, std::mem::take(&mut spilled)));
                 }
             }
-            println!("{} {columns:?}: {found:?}", target.name());
+            println!("{} {columns:?} (registers, shared, spilled bytes): {found:?}", target.name());
             for k in gpu::Kernel::ALL {
-                let (_, registers, shared) =
+                let (_, registers, shared, spilled) =
                     found.iter().find(|f| f.0 == k.name()).unwrap_or_else(|| panic!("no {}", k.name()));
                 // 64 Ki registers of a multiprocessor for a block's threads.
                 assert!(registers * gpu::THREADS <= 64 << 10, "{}: {registers} registers", k.name());
+                // Registers that do not fit go to memory and back.
+                assert_eq!(*spilled, 0, "{}: bytes spilled", k.name());
                 assert_eq!(*shared, 0, "{}: shared memory beside what a launch asks for", k.name());
             }
         }

@@ -95,10 +95,24 @@ pub enum NnError {
     Weights(String),
     #[error("{path}: {source}")]
     File { path: std::path::PathBuf, source: std::io::Error },
-    #[error("tensor operation failed: {0}")]
-    Tensor(#[from] candle_core::Error),
+    /// Without the backtrace that candle takes where `RUST_BACKTRACE` asks for one: this is a sentence.
+    #[error("tensor operation failed: {}", plain(.0))]
+    Tensor(candle_core::Error),
     #[error(transparent)]
     Gpu(#[from] crate::kernels::gpu::GpuError),
+}
+
+impl From<candle_core::Error> for NnError {
+    fn from(e: candle_core::Error) -> Self {
+        NnError::Tensor(e)
+    }
+}
+
+fn plain(e: &candle_core::Error) -> String {
+    match e {
+        candle_core::Error::WithBacktrace { inner, .. } => plain(inner),
+        e => e.to_string(),
+    }
 }
 
 /// The numbers of a contiguous float32 CPU tensor's storage.
@@ -126,4 +140,19 @@ fn with_slices<const N: usize, T>(
         };
     }
     Ok(work(slices))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::NnError;
+
+    #[test]
+    fn a_failed_tensor_operation_is_one_sentence() {
+        let e = candle_core::Error::Msg("shapes differ".into());
+        let traced = candle_core::Error::WithBacktrace {
+            inner: Box::new(e),
+            backtrace: Box::new(std::backtrace::Backtrace::force_capture()),
+        };
+        assert_eq!(NnError::from(traced).to_string(), "tensor operation failed: shapes differ");
+    }
 }
