@@ -130,8 +130,14 @@ fn a_step_agrees_with_the_cpu_and_both_policies_with_each_other() {
         // difference by a small number: what the CPU's own codes differ by tells how much that may be.
         let limits = [1e-2, 1e-2, 1e-3];
         let near = |(o, (s, l)): (f64, (f64, f64))| o <= f64::max(l, 4.0 * s);
-        assert!((loss - cpu_loss).abs() < f64::max(1e-4 * cpu_loss, 4.0 * (portable_loss - cpu_loss).abs()), "{loss} {cpu_loss}");
-        assert!(ours.into_iter().zip(spread.into_iter().zip(limits)).all(near), "{ours:.1e?} is more than rounding, {spread:.1e?}");
+        assert!(
+            (loss - cpu_loss).abs() < f64::max(1e-4 * cpu_loss, 4.0 * (portable_loss - cpu_loss).abs()),
+            "{loss} {cpu_loss}"
+        );
+        assert!(
+            ours.into_iter().zip(spread.into_iter().zip(limits)).all(near),
+            "{ours:.1e?} is more than rounding, {spread:.1e?}"
+        );
     }
 }
 

@@ -170,17 +170,25 @@ impl CellPass<'_> {
         dnodes: &[&[f32]],
         to: &mut edge::Gradients,
     ) -> Vec<f32> {
-        let (mut of_mixing, mut firsts, mut middles) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut of_others, mut firsts, mut middles) = (Vec::new(), Vec::new(), Vec::new());
+        let mut norms = NormPass { norm: self.norm, running: self.running, seen: Vec::new() };
         for (e, dnode) in edges.iter().zip(dnodes) {
-            let bundle = self.bundle(&[*e], mixing);
-            let mut norms = NormPass { norm: self.norm, running: self.running, seen: Vec::new() };
+            let (bundle, _) = self.bundle(&[*e], mixing).part(false);
             let states = bundle.branches_forward(g, x, weights, &mut norms);
-            let (own, open) = bundle.backward_outer(g, x, weights, &states, &[dnode], to);
-            of_mixing.extend(own);
+            let all: Vec<&BranchState> = states.iter().collect();
+            let (own, open) = bundle.backward_outer(g, x, weights, &all, &[dnode], to);
+            of_others.extend(own);
             middles.extend(open);
             firsts.extend(states.into_iter().map(|s| BranchState { last: None, ..s }));
         }
-        all.backward_inner(g, x, weights, &firsts, &middles, to);
+        let ((others, at), (pools, pools_at)) = (all.part(false), all.part(true));
+        let states = pools.branches_forward(g, x, weights, &mut norms);
+        let of_pools = pools.backward_pools(g, x, &states.iter().collect::<Vec<_>>(), dnodes, to.input);
+        others.backward_inner(g, x, weights, &firsts.iter().collect::<Vec<_>>(), &middles, to);
+        let mut of_mixing = vec![0.0; all.branches.len()];
+        for (i, v) in at.into_iter().zip(of_others).chain(pools_at.into_iter().zip(of_pools)) {
+            of_mixing[i] = v;
+        }
         of_mixing
     }
 
@@ -238,16 +246,11 @@ impl CellPass<'_> {
             let dnodes: Vec<&[f32]> = after.iter().map(Vec::as_slice).collect();
             let all = self.bundle(&edges, mixing);
             let of_mixing = match state_of.edges.get(source) {
-                Some(states) => {
-                    let (of_mixing, middles) = all.backward_outer(&g, x, weights, states, &dnodes, &mut grads);
-                    all.backward_inner(&g, x, weights, states, &middles, &mut grads);
-                    of_mixing
-                }
+                Some(states) => all.backward(&g, x, weights, states, &dnodes, &mut grads),
                 None => self.again(&all, &edges, &g, x, weights, mixing, &dnodes, &mut grads),
             };
-            let branches = edges.iter().flat_map(|e| plan.edges[e.index()].branches.iter().map(move |b| (e, b)));
-            for ((e, b), v) in branches.zip(of_mixing) {
-                to.mixing[e.index() * COLUMNS + b.operation.index()] += v;
+            for ((b, target), v) in all.branches.iter().zip(&all.targets).zip(of_mixing) {
+                to.mixing[edges[*target].index() * COLUMNS + b.operation.index()] += v;
             }
         }
         drop((nodes, node_gradients));

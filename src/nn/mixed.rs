@@ -128,7 +128,7 @@ impl MixedOperation {
         let mut found =
             MixedGradients { input: vec![0.0; x.len()], weights: vec![0.0; weights.len()], mixing: [0.0; 8] };
         let mut to = Gradients { input: &mut found.input, weights: Some(&mut found.weights) };
-        let of_mixing = bundle.backward(&g, x, weights, &states, dy, &mut to);
+        let of_mixing = bundle.backward(&g, x, weights, &states, &[dy], &mut to);
         for (b, v) in self.edge.branches.iter().zip(of_mixing) {
             found.mixing[b.operation.index()] = v;
         }

@@ -217,7 +217,7 @@ impl Case {
             let mut gradient = vec![0.0; if weights_wanted { weights.len() } else { 0 }];
             let mut to = Gradients { input: &mut input, weights: weights_wanted.then_some(&mut gradient[..]) };
             let start = Instant::now();
-            bundle.backward(g, x, &weights, &states, &self.dy, &mut to);
+            bundle.backward(g, x, &weights, &states, &[&self.dy], &mut to);
             start.elapsed().as_secs_f64()
         };
         Passes { forward, again, backward: backward(false), backward_with_weights: backward(true) }

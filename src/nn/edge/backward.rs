@@ -1,9 +1,11 @@
 //! Backward pass of a mixed operation.
 
+use std::ops::Range;
+
 use super::kernel::{Kernel, Scratch};
-use super::{BranchState, Bundle, Geometry, Gradients, Normed, is_separable};
+use super::{Branch, BranchState, Bundle, Geometry, Gradients, Normed, is_separable};
 use crate::kernels::norm::{Backward, add_products};
-use crate::kernels::{pool, relu};
+use crate::kernels::relu;
 use crate::nn::norm::Sums;
 use crate::nn::parallel::{Images, at_least, image, map_groups, sum_parts, unfilled};
 use crate::nn::separable::{Separable, SeparableBackward};
@@ -12,15 +14,38 @@ use crate::nn::separable::{Separable, SeparableBackward};
 pub(crate) type Middle = Option<(Vec<f32>, Sums)>;
 
 impl Bundle<'_> {
-    /// Backward pass from the nodes to the branches' input, or to the first batch norm of a separable convolution. `states` are
-    /// those of the forward pass (or made again), `dnodes` the gradients of the nodes. Gives the gradient of each branch's
-    /// mixing weight, and what [`Bundle::backward_inner`] needs to go on.
-    pub fn backward_outer(
+    /// The whole backward pass. `states` are those of the forward pass (or made again), `dnodes` the gradients of the nodes.
+    /// Gives the gradient of each branch's mixing weight.
+    pub fn backward(
         &self,
         g: &Geometry,
         x: &[f32],
         weights: &[f32],
         states: &[BranchState],
+        dnodes: &[&[f32]],
+        to: &mut Gradients,
+    ) -> Vec<f32> {
+        let ((others, at), (pools, pools_at)) = (self.part(false), self.part(true));
+        let of = |numbers: &[usize]| numbers.iter().map(|i| &states[*i]).collect::<Vec<_>>();
+        let (of_others, middles) = others.backward_outer(g, x, weights, &of(&at), dnodes, to);
+        let of_pools = pools.backward_pools(g, x, &of(&pools_at), dnodes, to.input);
+        others.backward_inner(g, x, weights, &of(&at), &middles, to);
+        let mut mixing = vec![0.0; self.branches.len()];
+        for (i, v) in at.into_iter().zip(of_others).chain(pools_at.into_iter().zip(of_pools)) {
+            mixing[i] = v;
+        }
+        mixing
+    }
+
+    /// Backward pass of branches without a pooling from the nodes to the branches' input, or to the first batch norm of a
+    /// separable convolution. Gives the gradient of each branch's mixing weight, and what [`Bundle::backward_inner`] needs to go
+    /// on.
+    pub fn backward_outer(
+        &self,
+        g: &Geometry,
+        x: &[f32],
+        weights: &[f32],
+        states: &[&BranchState],
         dnodes: &[&[f32]],
         to: &mut Gradients,
     ) -> (Vec<f32>, Vec<Middle>) {
@@ -34,8 +59,8 @@ impl Bundle<'_> {
                 if is_separable(b.operation) { Kernel::second(g, b, weights) } else { Kernel::new(g, b, weights, true) }
             })
             .collect();
-        let sums = self.output_sums(g, x, &kernels, states, dnodes);
-        let inner = |(s, sums): (&BranchState, &Sums)| match &s.last {
+        let sums = self.output_sums(g, x, states, dnodes);
+        let inner = |(s, sums): (&&BranchState, &Sums)| match &s.last {
             Some(l) => l.statistics.inner(sums) as f32,
             None => sums.product.iter().sum::<f64>() as f32,
         };
@@ -50,44 +75,22 @@ impl Bundle<'_> {
         (mixing, self.backward_last(g, x, &kernels, states, &backs, dnodes, to))
     }
 
-    /// The whole backward pass of an edge; gives the gradient of each branch's mixing weight.
-    pub fn backward(
-        &self,
-        g: &Geometry,
-        x: &[f32],
-        weights: &[f32],
-        states: &[BranchState],
-        dnode: &[f32],
-        to: &mut Gradients,
-    ) -> Vec<f32> {
-        let (mixing, middles) = self.backward_outer(g, x, weights, states, &[dnode], to);
-        self.backward_inner(g, x, weights, states, &middles, to);
-        mixing
-    }
-
     /// Σ dnode and Σ dnode·(z − mean) of each branch's last map.
-    fn output_sums(
-        &self,
-        g: &Geometry,
-        x: &[f32],
-        kernels: &[Kernel],
-        states: &[BranchState],
-        dnodes: &[&[f32]],
-    ) -> Vec<Sums> {
+    fn output_sums(&self, g: &Geometry, x: &[f32], states: &[&BranchState], dnodes: &[&[f32]]) -> Vec<Sums> {
         let zeros = vec![0.0; g.channels];
         let parts = map_groups(g.images, |group| {
-            Scratch::with(|scratch| {
-                let mut sums: Vec<Sums> = states.iter().map(|_| Sums::new(g.channels)).collect();
-                for n in group {
-                    for (i, ((kernel, state), sums)) in kernels.iter().zip(states).zip(&mut sums).enumerate() {
-                        let dy = image(dnodes[self.targets[i]], n, g.output());
-                        let mean = state.last.as_ref().map_or(&zeros, |l| &l.statistics.mean);
-                        let z = kernel.last_map(g, state, x, n, &mut scratch.made, &mut scratch.pool);
-                        add_products(dy, z, mean, &mut sums.plain, &mut sums.product);
-                    }
+            let mut sums: Vec<Sums> = states.iter().map(|_| Sums::new(g.channels)).collect();
+            for n in group {
+                for (i, (state, sums)) in states.iter().zip(&mut sums).enumerate() {
+                    let dy = image(dnodes[self.targets[i]], n, g.output());
+                    let (z, mean) = match &state.last {
+                        Some(l) => (image(&l.z, n, g.output()), &l.statistics.mean),
+                        None => (image(x, n, g.input()), &zeros),
+                    };
+                    add_products(dy, z, mean, &mut sums.plain, &mut sums.product);
                 }
-                sums
-            })
+            }
+            sums
         });
         (0..states.len()).map(|i| Sums::total(g.channels, parts.iter().map(|p| &p[i]))).collect()
     }
@@ -98,7 +101,7 @@ impl Bundle<'_> {
         g: &Geometry,
         x: &[f32],
         kernels: &[Kernel],
-        states: &[BranchState],
+        states: &[&BranchState],
         backs: &[Option<Backward>],
         dnodes: &[&[f32]],
         to: &mut Gradients,
@@ -121,23 +124,27 @@ impl Bundle<'_> {
                 false => Vec::new(),
             })
             .collect();
-        let (places, total) = self.places();
+        // Of a separable convolution only the second half is passed here.
+        let part = |b: &Branch| if is_separable(b.operation) { b.len / 2..b.len } else { 0..b.len };
+        let places = Places::of(&self.branches, part);
         let wanted = to.weights.is_some();
         let middle_writers: Vec<Images> = middles.iter_mut().map(|m| Images::new(m, g.images)).collect();
         let dx_writer = Images::new(to.input, g.images);
         let parts = map_groups(g.images, |group| {
             Scratch::with(|scratch| {
-                let mut gradient = vec![0.0f32; if wanted { total } else { 0 }];
+                let mut gradient = vec![0.0f32; if wanted { places.total } else { 0 }];
                 let mut sums: Vec<Sums> = self.branches.iter().map(|_| Sums::new(g.channels)).collect();
                 for n in group {
-                    let whole = x;
                     let x = image(x, n, g.input());
                     // SAFETY: groups do not share images.
                     let dx = unsafe { dx_writer.image(n) };
-                    scratch.pad(g, x, padding);
-                    for (i, b) in self.branches.iter().enumerate() {
+                    // What goes in is needed for the weights' gradient only.
+                    if wanted {
+                        scratch.pad(g, x, padding);
+                    }
+                    for i in 0..self.branches.len() {
                         let dy = image(dnodes[self.targets[i]], n, g.output());
-                        let own = wanted.then(|| &mut gradient[places[i]..][..b.len]);
+                        let own = wanted.then(|| &mut gradient[places.own(i)]);
                         let (Some(back), Some(last)) = (&backs[i], &states[i].last) else {
                             relu::add_scaled(dy, self.mixing[i], dx);
                             continue;
@@ -147,10 +154,11 @@ impl Bundle<'_> {
                                 let z = image(&last.z, n, g.output());
                                 let z1 = image(&first.z, n, g.output());
                                 let (p, mean) = (s.shape.reach(), &first.statistics.mean);
-                                scratch.pad_as(&s.shape, z1, p, first.statistics.load_relu());
+                                if wanted {
+                                    scratch.pad_as(&s.shape, z1, p, first.statistics.load_relu());
+                                }
                                 // SAFETY: as above.
                                 let dh = unsafe { middle_writers[i].image(n) };
-                                let own = own.map(|o| o.split_at_mut(b.len / 2).1);
                                 let sums = &mut sums[i];
                                 s.backward(
                                     ready,
@@ -178,17 +186,13 @@ impl Bundle<'_> {
                                     &mut scratch.separable,
                                 );
                             }
-                            (kernel, ..) => {
-                                let z = kernel.last_map(g, &states[i], whole, n, &mut scratch.made, &mut scratch.pool);
+                            (Kernel::Halve(p), ..) => {
                                 let dz = at_least(&mut scratch.gradient, g.output());
-                                back.apply(dy, z, dz);
-                                match kernel {
-                                    Kernel::Max(s) => pool::max_backward(s, x, dz, dx, &mut scratch.pool),
-                                    Kernel::Average(s) => pool::average_backward(s, dz, dx, &mut scratch.pool),
-                                    Kernel::Halve(p) => p.backward(x, dz, own, Some(dx), &mut scratch.project),
-                                    Kernel::Identity | Kernel::Separable(_) => {}
-                                }
+                                back.apply(dy, image(&last.z, n, g.output()), dz);
+                                p.backward(x, dz, own, Some(dx), &mut scratch.project);
                             }
+                            // The identity has no norm, and poolings go back by themselves.
+                            _ => {}
                         }
                     }
                 }
@@ -196,7 +200,7 @@ impl Bundle<'_> {
             })
         });
         let (gradients, sums): (Vec<Vec<f32>>, Vec<Vec<Sums>>) = parts.into_iter().unzip();
-        self.take_gradients(&gradients, to);
+        places.take(&self.branches, &gradients, to);
         self.branches
             .iter()
             .zip(middles)
@@ -207,17 +211,6 @@ impl Bundle<'_> {
             .collect()
     }
 
-    /// Adds up the groups' gradients of the branches' weights, which lie one after the other.
-    fn take_gradients(&self, gradients: &[Vec<f32>], to: &mut Gradients) {
-        let Some(to) = &mut to.weights else { return };
-        let (places, total) = self.places();
-        let mut sums = vec![0.0f32; total];
-        sum_parts(gradients, &mut sums);
-        for (b, place) in self.branches.iter().zip(places) {
-            to[b.offset..b.offset + b.len].iter_mut().zip(&sums[place..]).for_each(|(t, v)| *t += v);
-        }
-    }
-
     /// Backward pass through the first halves of the separable convolutions; `middles` are what [`Bundle::backward_outer`]
     /// gave. Of `states` only the first norms are looked at.
     pub fn backward_inner(
@@ -225,32 +218,32 @@ impl Bundle<'_> {
         g: &Geometry,
         x: &[f32],
         weights: &[f32],
-        states: &[BranchState],
+        states: &[&BranchState],
         middles: &[Middle],
         to: &mut Gradients,
     ) {
         struct Half<'a> {
-            place: usize,
-            len: usize,
+            number: usize,
             kernel: Separable<'a>,
             ready: SeparableBackward,
             first: &'a Normed,
             back: Backward,
             dh: &'a [f32],
         }
-        let (places, total) = self.places();
+        let part = |b: &Branch| 0..if is_separable(b.operation) { b.len / 2 } else { 0 };
+        let places = Places::of(&self.branches, part);
         let halves: Vec<Half> = self
             .branches
             .iter()
-            .zip(&places)
+            .enumerate()
             .zip(states)
             .zip(middles)
-            .filter_map(|(((branch, place), state), middle)| {
+            .filter_map(|(((number, branch), state), middle)| {
                 let (first, (dh, sums)) = (state.first.as_ref()?, middle.as_ref()?);
                 let len = branch.len / 2;
                 let kernel = Separable::new(g.shape(branch.operation), &weights[branch.offset..][..len]);
                 let back = first.statistics.backward(1.0, sums);
-                Some(Half { place: *place, len, ready: kernel.for_backward(), kernel, first, back, dh })
+                Some(Half { number, ready: kernel.for_backward(), kernel, first, back, dh })
             })
             .collect();
         if halves.is_empty() {
@@ -261,15 +254,17 @@ impl Bundle<'_> {
         let dx_writer = Images::new(to.input, g.images);
         let gradients = map_groups(g.images, |group| {
             Scratch::with(|scratch| {
-                let mut gradient = vec![0.0f32; if wanted { total } else { 0 }];
+                let mut gradient = vec![0.0f32; if wanted { places.total } else { 0 }];
                 for n in group {
                     let x = image(x, n, g.input());
                     // SAFETY: groups do not share images.
                     let dx = unsafe { dx_writer.image(n) };
-                    scratch.pad(g, x, padding);
+                    if wanted {
+                        scratch.pad(g, x, padding);
+                    }
                     for h in &halves {
                         let (dh, z) = (image(h.dh, n, g.output()), image(&h.first.z, n, g.output()));
-                        let own = wanted.then(|| &mut gradient[h.place..][..h.len]);
+                        let own = wanted.then(|| &mut gradient[places.own(h.number)]);
                         h.kernel.backward(
                             &h.ready,
                             &scratch.padded,
@@ -284,6 +279,43 @@ impl Bundle<'_> {
                 gradient
             })
         });
-        self.take_gradients(&gradients, to);
+        places.take(&self.branches, &gradients, to);
+    }
+}
+
+/// Parts of the branches' weights, one after the other.
+struct Places {
+    /// By branch: which of its weights, and where they begin among all.
+    parts: Vec<(Range<usize>, usize)>,
+    total: usize,
+}
+
+impl Places {
+    fn of(branches: &[&Branch], part: impl Fn(&Branch) -> Range<usize>) -> Places {
+        let mut total = 0;
+        let place = |b: &&Branch| {
+            let part = part(b);
+            let start = total;
+            total += part.len();
+            (part, start)
+        };
+        let parts = branches.iter().map(place).collect();
+        Places { parts, total }
+    }
+
+    fn own(&self, i: usize) -> Range<usize> {
+        let (part, start) = &self.parts[i];
+        *start..start + part.len()
+    }
+
+    /// Adds up the groups' gradients.
+    fn take(&self, branches: &[&Branch], gradients: &[Vec<f32>], to: &mut Gradients) {
+        let Some(to) = &mut to.weights else { return };
+        let mut sums = vec![0.0f32; self.total];
+        sum_parts(gradients, &mut sums);
+        for (b, (part, start)) in branches.iter().zip(&self.parts) {
+            let to = &mut to[b.offset + part.start..b.offset + part.end];
+            to.iter_mut().zip(&sums[*start..]).for_each(|(t, v)| *t += v);
+        }
     }
 }

@@ -1,12 +1,12 @@
 //! Forward pass of a mixed operation.
 
 use super::kernel::{Kernel, Scratch, padding};
+use super::pools::Pools;
 use super::{Branch, BranchState, Bundle, Geometry, Normed, is_separable};
 use crate::kernels::norm::{Collector, Moments, mix};
 use crate::nn::norm::{Norm, NormPass, collector};
-use crate::nn::parallel::{Images, at_least, image, map_groups, unfilled, whole_pixels};
+use crate::nn::parallel::{Images, image, map_groups, unfilled, whole_pixels};
 use crate::nn::separable::{STRIP, Separable};
-use crate::space::Operation;
 
 impl Bundle<'_> {
     /// Everything up to the last batch norm of each branch. `x` is `[N, H, W, C]`.
@@ -34,9 +34,16 @@ impl Bundle<'_> {
         states
     }
 
-    /// Maps before the first batch norm of each branch (empty for the identity), with the moments of each group.
+    /// Maps before the first batch norm of each branch (empty for the identity and for poolings), with the moments of each
+    /// group.
     fn first_stage(&self, g: &Geometry, x: &[f32], weights: &[f32], norm: Norm) -> Vec<(Vec<f32>, Vec<Moments>)> {
         let kernels: Vec<Kernel> = self.branches.iter().map(|b| Kernel::new(g, b, weights, false)).collect();
+        let pools = Pools::of(self, g);
+        let number = |i: usize| pools.number(self.branches[i].operation);
+        // Of branches that are the same pooling the first one's moments are those of all.
+        let alike: Vec<usize> = (0..kernels.len())
+            .map(|i| number(i).map_or(i, |kind| (0..i).find(|j| number(*j) == Some(kind)).unwrap_or(i)))
+            .collect();
         let mut maps: Vec<Vec<f32>> = kernels
             .iter()
             .map(|k| match k {
@@ -51,29 +58,35 @@ impl Bundle<'_> {
             Scratch::with(|scratch| {
                 let mut collectors: Vec<Option<Collector>> = kernels
                     .iter()
-                    .map(|k| if matches!(k, Kernel::Identity) { None } else { collector(norm, g.channels) })
+                    .enumerate()
+                    .map(|(i, k)| match k {
+                        Kernel::Identity => None,
+                        _ if alike[i] != i => None,
+                        _ => collector(norm, g.channels),
+                    })
                     .collect();
                 for n in group {
                     let x = image(x, n, g.input());
                     scratch.pad(g, x, padding);
-                    for ((kernel, writer), moments) in kernels.iter().zip(&writers).zip(&mut collectors) {
+                    if norm == Norm::Batch {
+                        pools.make(g, x, &mut scratch.made, &mut scratch.pool);
+                    }
+                    for (i, (kernel, moments)) in kernels.iter().zip(&mut collectors).enumerate() {
                         // SAFETY: groups do not share images.
-                        let z = unsafe { writer.image(n) };
-                        match kernel {
-                            Kernel::Identity => {}
-                            Kernel::Separable(s) => {
+                        let z = unsafe { writers[i].image(n) };
+                        match (kernel, number(i)) {
+                            (Kernel::Separable(s), _) => {
                                 s.forward(&scratch.padded, padding, z, moments.as_mut(), &mut scratch.separable);
                             }
-                            Kernel::Halve(p) => {
+                            (Kernel::Halve(p), _) => {
                                 p.forward(x, z, &mut scratch.project);
                                 moments.iter_mut().for_each(|m| m.add_map(z));
                             }
-                            Kernel::Max(_) | Kernel::Average(_) => {
-                                let Some(m) = moments else { continue };
-                                let made = at_least(&mut scratch.made, g.output());
-                                kernel.pool(x, made, &mut scratch.pool);
-                                m.add_map(made);
+                            (_, Some(kind)) => {
+                                let made = &scratch.made;
+                                moments.iter_mut().for_each(|m| m.add_map(image(made, kind, g.output())));
                             }
+                            _ => {}
                         }
                     }
                 }
@@ -82,8 +95,8 @@ impl Bundle<'_> {
         });
         let mut by_branch: Vec<Vec<Moments>> = kernels.iter().map(|_| Vec::with_capacity(parts.len())).collect();
         for part in parts {
-            for (list, m) in by_branch.iter_mut().zip(part) {
-                list.extend(m);
+            for (i, list) in by_branch.iter_mut().enumerate() {
+                list.extend(part[alike[i]].clone());
             }
         }
         maps.into_iter().zip(by_branch).collect()
@@ -102,31 +115,20 @@ impl Bundle<'_> {
             })
             .collect();
         let strip = whole_pixels(STRIP, g.channels);
-        // A pooling is the same on every edge.
-        let mut pools: Vec<(Operation, Kernel)> = Vec::new();
-        for b in &self.branches {
-            if let (Some(kernel), false) =
-                (Kernel::pooling(g, b.operation), pools.iter().any(|(o, _)| *o == b.operation))
-            {
-                pools.push((b.operation, kernel));
-            }
-        }
+        let pools = Pools::of(self, g);
         let nodes: Vec<Images> = nodes.iter_mut().map(|n| Images::new(n, g.images)).collect();
         map_groups(g.images, |group| {
             Scratch::with(|scratch| {
                 for n in group {
                     let own = image(x, n, g.input());
-                    let pooled = at_least(&mut scratch.made, pools.len() * g.output());
-                    for ((_, kernel), to) in pools.iter().zip(pooled.chunks_exact_mut(g.output())) {
-                        kernel.pool(own, to, &mut scratch.pool);
-                    }
+                    let pooled = pools.make(g, own, &mut scratch.made, &mut scratch.pool);
                     let maps: Vec<(&[f32], &[f32])> = self
                         .branches
                         .iter()
                         .zip(states)
                         .map(|(b, s)| match &s.last {
-                            Some(l) => match pools.iter().position(|(o, _)| *o == b.operation) {
-                                Some(p) => (&pooled[p * g.output()..][..g.output()], &l.statistics.mean[..]),
+                            Some(l) => match pools.number(b.operation) {
+                                Some(kind) => (image(pooled, kind, g.output()), &l.statistics.mean[..]),
                                 None => (image(&l.z, n, g.output()), &l.statistics.mean[..]),
                             },
                             None => (own, &zeros[..]),

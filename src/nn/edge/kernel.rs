@@ -2,10 +2,10 @@
 
 use std::cell::RefCell;
 
-use super::{Branch, BranchState, Geometry};
+use super::{Branch, Geometry};
 use crate::kernels::depthwise::{self, Load, Shape};
 use crate::kernels::pool;
-use crate::nn::parallel::{at_least, image};
+use crate::nn::parallel::at_least;
 use crate::nn::project::{self, Projector};
 use crate::nn::separable::{self, Separable, SeparableBackward};
 use crate::space::Operation;
@@ -119,28 +119,5 @@ impl Scratch {
     pub fn pad_as(&mut self, s: &Shape, x: &[f32], padding: usize, load: Load) {
         let to = at_least(&mut self.other, s.padded_len(padding));
         depthwise::pad(x, s.height, s.width, s.channels, padding, load, 0.0, to);
-    }
-}
-
-impl Kernel<'_> {
-    /// Image `n` of what goes into the branch's last norm: kept, made again, or the edge's input itself.
-    pub fn last_map<'s>(
-        &self,
-        g: &Geometry,
-        state: &'s BranchState,
-        x: &'s [f32],
-        n: usize,
-        made: &'s mut Vec<f32>,
-        pool: &mut pool::Scratch,
-    ) -> &'s [f32] {
-        match (self, &state.last) {
-            (_, None) => image(x, n, g.input()),
-            (_, Some(last)) if !last.z.is_empty() => image(&last.z, n, g.output()),
-            (kernel, Some(_)) => {
-                let made = at_least(made, g.output());
-                kernel.pool(image(x, n, g.input()), made, pool);
-                made
-            }
-        }
     }
 }

@@ -4,6 +4,7 @@
 mod backward;
 mod forward;
 mod kernel;
+mod pools;
 
 use super::norm::{NormSlot, Statistics};
 use super::project::Projection;
@@ -122,15 +123,16 @@ impl<'a> Bundle<'a> {
         }
     }
 
-    /// Where each branch's weights lie among those of the bundle, one after the other, and how many there are.
-    fn places(&self) -> (Vec<usize>, usize) {
-        let mut places = Vec::with_capacity(self.branches.len());
-        let mut total = 0;
-        for b in &self.branches {
-            places.push(total);
-            total += b.len;
+    /// The poolings among the branches, or the others, and their numbers.
+    pub fn part(&self, poolings: bool) -> (Bundle<'a>, Vec<usize>) {
+        let (mut part, mut numbers) = (Bundle::default(), Vec::new());
+        for (i, b) in self.branches.iter().enumerate().filter(|(_, b)| is_pooling(b.operation) == poolings) {
+            part.branches.push(b);
+            part.targets.push(self.targets[i]);
+            part.mixing.push(self.mixing[i]);
+            numbers.push(i);
         }
-        (places, total)
+        (part, numbers)
     }
 }
 

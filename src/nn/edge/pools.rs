@@ -1,0 +1,121 @@
+//! Poolings of one map. They have no weights, so that they are the same on every edge that reads the map: each kind is made
+//! once for all edges.
+
+use super::kernel::{Kernel, Scratch};
+use super::{BranchState, Bundle, Geometry};
+use crate::kernels::norm::{Backward, add_products, mix};
+use crate::kernels::pool;
+use crate::nn::norm::Sums;
+use crate::nn::parallel::{Images, at_least, image, map_groups};
+use crate::space::Operation;
+
+/// The kinds of pooling among some branches.
+pub(super) struct Pools(Vec<(Operation, Kernel<'static>)>);
+
+impl Pools {
+    pub fn of(bundle: &Bundle, g: &Geometry) -> Pools {
+        let mut pools: Vec<(Operation, Kernel)> = Vec::new();
+        for b in &bundle.branches {
+            if let (Some(kernel), false) =
+                (Kernel::pooling(g, b.operation), pools.iter().any(|(o, _)| *o == b.operation))
+            {
+                pools.push((b.operation, kernel));
+            }
+        }
+        Pools(pools)
+    }
+
+    /// The number of an operation's kind, if it is a pooling.
+    pub fn number(&self, operation: Operation) -> Option<usize> {
+        self.0.iter().position(|(o, _)| *o == operation)
+    }
+
+    /// One image of every kind, one after the other in `to`.
+    pub fn make<'m>(&self, g: &Geometry, x: &[f32], to: &'m mut Vec<f32>, scratch: &mut pool::Scratch) -> &'m [f32] {
+        let made = at_least(to, self.0.len() * g.output());
+        for ((_, kernel), to) in self.0.iter().zip(made.chunks_exact_mut(g.output())) {
+            kernel.pool(x, to, scratch);
+        }
+        made
+    }
+}
+
+impl Bundle<'_> {
+    /// Backward pass of branches that are all poolings: adds to the gradient of their input, gives those of the mixing
+    /// weights. The gradients of one kind's outputs are added up first, so that each kind goes back once.
+    pub fn backward_pools(
+        &self,
+        g: &Geometry,
+        x: &[f32],
+        states: &[&BranchState],
+        dnodes: &[&[f32]],
+        input: &mut [f32],
+    ) -> Vec<f32> {
+        let pools = Pools::of(self, g);
+        let last: Vec<_> = states.iter().filter_map(|s| s.last.as_ref()).collect();
+        if last.is_empty() {
+            return Vec::new();
+        }
+        let number = |i: usize| pools.number(self.branches[i].operation).unwrap_or(0);
+        let parts = map_groups(g.images, |group| {
+            Scratch::with(|scratch| {
+                let mut sums: Vec<Sums> = last.iter().map(|_| Sums::new(g.channels)).collect();
+                for n in group {
+                    let made = pools.make(g, image(x, n, g.input()), &mut scratch.made, &mut scratch.pool);
+                    for (i, (l, sums)) in last.iter().zip(&mut sums).enumerate() {
+                        let (dy, z) =
+                            (image(dnodes[self.targets[i]], n, g.output()), image(made, number(i), g.output()));
+                        add_products(dy, z, &l.statistics.mean, &mut sums.plain, &mut sums.product);
+                    }
+                }
+                sums
+            })
+        });
+        let sums: Vec<Sums> = (0..last.len()).map(|i| Sums::total(g.channels, parts.iter().map(|p| &p[i]))).collect();
+        // By kind: the form of its first edge with what depends on the map from all of them, and the scales of the others.
+        struct Kind {
+            form: Backward,
+            target: usize,
+            others: Vec<(usize, Vec<f32>)>,
+        }
+        let mut kinds: Vec<Option<Kind>> = pools.0.iter().map(|_| None).collect();
+        for (i, (l, sums)) in last.iter().zip(&sums).enumerate() {
+            let form = l.statistics.backward(self.mixing[i], sums);
+            match &mut kinds[number(i)] {
+                Some(kind) => {
+                    for (to, from) in [(&mut kind.form.slope, &form.slope), (&mut kind.form.offset, &form.offset)] {
+                        to.iter_mut().zip(from).for_each(|(t, f)| *t += f);
+                    }
+                    kind.others.push((self.targets[i], form.scale));
+                }
+                none => *none = Some(Kind { form, target: self.targets[i], others: Vec::new() }),
+            }
+        }
+        let zeros = vec![0.0; g.channels];
+        let dx_writer = Images::new(input, g.images);
+        map_groups(g.images, |group| {
+            Scratch::with(|scratch| {
+                for n in group {
+                    let x = image(x, n, g.input());
+                    // SAFETY: groups do not share images.
+                    let dx = unsafe { dx_writer.image(n) };
+                    let made = pools.make(g, x, &mut scratch.made, &mut scratch.pool);
+                    for (k, ((_, kernel), kind)) in pools.0.iter().zip(&kinds).enumerate() {
+                        let Some(kind) = kind else { continue };
+                        let dz = at_least(&mut scratch.gradient, g.output());
+                        kind.form.apply(image(dnodes[kind.target], n, g.output()), image(made, k, g.output()), dz);
+                        for (target, scale) in &kind.others {
+                            mix(image(dnodes[*target], n, g.output()), &zeros, scale, dz, false);
+                        }
+                        match kernel {
+                            Kernel::Max(s) => pool::max_backward(s, x, dz, dx, &mut scratch.pool),
+                            Kernel::Average(s) => pool::average_backward(s, dz, dx, &mut scratch.pool),
+                            _ => {}
+                        }
+                    }
+                }
+            });
+        });
+        last.iter().zip(&sums).map(|(l, sums)| l.statistics.inner(sums) as f32).collect()
+    }
+}
