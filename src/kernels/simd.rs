@@ -369,9 +369,15 @@ pub(crate) fn pixels_per_vector<S: Simd>(c: usize) -> usize {
 /// The channel values under lanes `b..b + width` of a run of pixels, zeros above.
 #[inline(always)]
 pub(crate) unsafe fn repeat<S: Simd>(by_channel: &[f32], b: usize, width: usize) -> S::V {
+    // The usual case, and strips are short: no division for each lane.
+    if b + width <= by_channel.len() {
+        return unsafe { load::<S>(by_channel.as_ptr().add(b), width) };
+    }
     let mut repeated = [0.0f32; 16];
-    for (i, r) in repeated.iter_mut().enumerate().take(width) {
-        *r = by_channel[(b + i) % by_channel.len()];
+    let mut channel = b % by_channel.len();
+    for r in repeated.iter_mut().take(width) {
+        *r = by_channel[channel];
+        channel = if channel + 1 == by_channel.len() { 0 } else { channel + 1 };
     }
     unsafe { S::load(repeated.as_ptr()) }
 }
