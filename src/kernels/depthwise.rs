@@ -68,18 +68,46 @@ pub fn pad(
     border: f32,
     to: &mut [f32],
 ) {
-    let row = width * channels;
-    let side = padding * channels;
+    let (row, side) = (width * channels, padding * channels);
     let out_row = row + 2 * side;
-    assert!(x.len() == height * row && to.len() >= (height + 2 * padding) * out_row, "a map to pad is short");
-    let (top, rest) = to.split_at_mut(padding * out_row);
-    top.fill(border);
-    for (from, to) in x.chunks_exact(row).zip(rest.chunks_exact_mut(out_row)) {
+    assert!(to.len() >= (height + 2 * padding) * out_row, "a map to pad is short");
+    to[..padding * out_row].fill(border);
+    for to in to[padding * out_row..].chunks_exact_mut(out_row).take(height) {
         to[..side].fill(border);
         to[side + row..].fill(border);
-        load_values(from, channels, load, &mut to[side..side + row]);
     }
-    rest[height * out_row..(height + padding) * out_row].fill(border);
+    to[(height + padding) * out_row..(height + 2 * padding) * out_row].fill(border);
+    fill_padded(x, height, width, channels, padding, load, to);
+}
+
+/// The middle of [`pad`]'s map alone, where the border is there already.
+pub fn fill_padded(
+    x: &[f32],
+    height: usize,
+    width: usize,
+    channels: usize,
+    padding: usize,
+    load: Load,
+    to: &mut [f32],
+) {
+    let (row, side) = (width * channels, padding * channels);
+    let out_row = row + 2 * side;
+    assert!(x.len() == height * row && to.len() >= (height + 2 * padding) * out_row, "a map to pad is short");
+    let inner = &mut to[padding * out_row + side..];
+    match load {
+        Load::Copy => {
+            for (from, to) in x.chunks_exact(row).zip(inner.chunks_mut(out_row)) {
+                to[..row].copy_from_slice(from);
+            }
+        }
+        // SAFETY: the map has `height` rows of `row` numbers, and so many lie `out_row` apart in the padded one.
+        Load::Relu => unsafe { relu_rows(x.as_ptr(), inner.as_mut_ptr(), height, row, out_row) },
+        Load::NormRelu { mean, scale } => {
+            assert!(mean.len() == channels && scale.len() == channels);
+            // SAFETY: as above, and the statistics are by channel.
+            unsafe { norm_relu_rows(x.as_ptr(), inner.as_mut_ptr(), height, row, out_row, mean, scale) }
+        }
+    }
 }
 
 /// `to[i] = load(x[i])` for maps without padding.
@@ -97,8 +125,32 @@ pub fn load_values(x: &[f32], channels: usize, load: Load, to: &mut [f32]) {
     }
 }
 
+dispatch!(unsafe fn relu_rows(x: *const f32, to: *mut f32, rows: usize, row: usize, to_row: usize) = relu_rows_body);
+dispatch!(unsafe fn norm_relu_rows(x: *const f32, to: *mut f32, rows: usize, row: usize, to_row: usize, mean: &[f32], scale: &[f32]) = norm_relu_rows_body);
 dispatch!(unsafe fn load_relu(x: *const f32, to: *mut f32, len: usize) = load_relu_body);
 dispatch!(unsafe fn load_norm_relu(x: *const f32, to: *mut f32, len: usize, mean: &[f32], scale: &[f32]) = load_norm_relu_body);
+
+#[inline(always)]
+unsafe fn relu_rows_body<S: Simd>(x: *const f32, to: *mut f32, rows: usize, row: usize, to_row: usize) {
+    for r in 0..rows {
+        unsafe { load_relu_body::<S>(x.add(r * row), to.add(r * to_row), row) }
+    }
+}
+
+#[inline(always)]
+unsafe fn norm_relu_rows_body<S: Simd>(
+    x: *const f32,
+    to: *mut f32,
+    rows: usize,
+    row: usize,
+    to_row: usize,
+    mean: &[f32],
+    scale: &[f32],
+) {
+    for r in 0..rows {
+        unsafe { load_norm_relu_body::<S>(x.add(r * row), to.add(r * to_row), row, mean, scale) }
+    }
+}
 
 #[inline(always)]
 unsafe fn load_relu_body<S: Simd>(x: *const f32, to: *mut f32, len: usize) {

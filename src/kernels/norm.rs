@@ -224,21 +224,38 @@ unsafe fn sums<S: Simd, P: Sums>(
     }
 }
 
-/// By channel: `out = out + (z − mean) · scale`, or without the first `out` where `fresh`.
-pub fn mix(z: &[f32], mean: &[f32], scale: &[f32], out: &mut [f32], fresh: bool) {
-    assert!(z.len() == out.len() && mean.len() == scale.len() && !mean.is_empty(), "maps of one size");
-    // SAFETY: sizes were checked.
-    unsafe {
-        if fresh {
-            mix_fresh(z, mean, scale, out);
-        } else {
-            mix_onto(z, mean, scale, out);
+/// Most maps that [`mix_all`] adds in one pass.
+const TOGETHER: usize = 8;
+
+/// A map, and the mean and scale by channel that it is mixed with.
+pub type Mixed<'a> = (&'a [f32], &'a [f32], &'a [f32]);
+
+/// By channel: `out = out + Σ (z − mean) · scale`, or without the first `out` where `fresh`.
+pub fn mix_all(maps: &[Mixed], out: &mut [f32], fresh: bool) {
+    let fits = |(z, mean, scale): &Mixed| z.len() == out.len() && mean.len() == scale.len() && !mean.is_empty();
+    assert!(maps.iter().all(fits) && maps.windows(2).all(|m| m[0].1.len() == m[1].1.len()), "maps of one size");
+    if fresh && maps.is_empty() {
+        out.fill(0.0);
+    }
+    for (i, maps) in maps.chunks(TOGETHER).enumerate() {
+        // SAFETY: sizes were checked.
+        unsafe {
+            if fresh && i == 0 {
+                mix_fresh(maps, out);
+            } else {
+                mix_onto(maps, out);
+            }
         }
     }
 }
 
-dispatch!(unsafe fn mix_fresh(z: &[f32], mean: &[f32], scale: &[f32], out: &mut [f32]) = mix_fresh_body);
-dispatch!(unsafe fn mix_onto(z: &[f32], mean: &[f32], scale: &[f32], out: &mut [f32]) = mix_onto_body);
+/// [`mix_all`] of one map.
+pub fn mix(z: &[f32], mean: &[f32], scale: &[f32], out: &mut [f32], fresh: bool) {
+    mix_all(&[(z, mean, scale)], out, fresh);
+}
+
+dispatch!(unsafe fn mix_fresh(maps: &[Mixed], out: &mut [f32]) = mix_fresh_body);
+dispatch!(unsafe fn mix_onto(maps: &[Mixed], out: &mut [f32]) = mix_onto_body);
 dispatch!(unsafe fn backward(dy: &[f32], z: &[f32], b: &Backward, dz: &mut [f32]) = backward_body);
 
 /// The linear form that a batch norm's backward pass is: `dz = dy · scale + (z − mean) · slope + offset`, by channel. With a
@@ -299,34 +316,38 @@ unsafe fn normalise_body<S: Simd>(z: &mut [f32], mean: &[f32], scale: &[f32]) {
 }
 
 #[inline(always)]
-unsafe fn mix_fresh_body<S: Simd>(z: &[f32], mean: &[f32], scale: &[f32], out: &mut [f32]) {
-    unsafe { mix_body::<S, true>(z, mean, scale, out) }
+unsafe fn mix_fresh_body<S: Simd>(maps: &[Mixed], out: &mut [f32]) {
+    unsafe { mix_body::<S, true>(maps, out) }
 }
 
 #[inline(always)]
-unsafe fn mix_onto_body<S: Simd>(z: &[f32], mean: &[f32], scale: &[f32], out: &mut [f32]) {
-    unsafe { mix_body::<S, false>(z, mean, scale, out) }
+unsafe fn mix_onto_body<S: Simd>(maps: &[Mixed], out: &mut [f32]) {
+    unsafe { mix_body::<S, false>(maps, out) }
 }
 
 #[inline(always)]
-unsafe fn mix_body<S: Simd, const FRESH: bool>(z: &[f32], mean: &[f32], scale: &[f32], out: &mut [f32]) {
-    let c = mean.len();
-    let group = pixels_per_vector::<S>(c);
-    let (run, pixels) = (group * c, z.len() / c);
+unsafe fn mix_body<S: Simd, const FRESH: bool>(maps: &[Mixed], out: &mut [f32]) {
+    let c = maps[0].1.len();
+    let run = pixels_per_vector::<S>(c) * c;
     let mut b = 0;
     while b < run {
         let width = (run - b).min(S::LANES);
-        let (m, k) = unsafe { (repeat::<S>(mean, b, width), repeat::<S>(scale, b, width)) };
-        let mut p = 0;
-        while p < pixels {
-            let n = width.min((pixels - p) * c - b);
-            let at = p * c + b;
-            unsafe {
-                let old = if FRESH { S::splat(0.0) } else { load::<S>(out.as_ptr().add(at), n) };
-                let v = S::fma(S::sub(load::<S>(z.as_ptr().add(at), n), m), k, old);
-                store::<S>(out.as_mut_ptr().add(at), v, n);
+        unsafe {
+            let mut by_channel = [(S::splat(0.0), S::splat(0.0)); TOGETHER];
+            for (v, (_, mean, scale)) in by_channel.iter_mut().zip(maps) {
+                *v = (repeat::<S>(mean, b, width), repeat::<S>(scale, b, width));
             }
-            p += group;
+            let mut at = b;
+            while at < out.len() {
+                let n = width.min(out.len() - at);
+                let to = out.as_mut_ptr().add(at);
+                let mut sum = if FRESH { S::splat(0.0) } else { load::<S>(to, n) };
+                for ((z, ..), (mean, scale)) in maps.iter().zip(&by_channel) {
+                    sum = S::fma(S::sub(load::<S>(z.as_ptr().add(at), n), *mean), *scale, sum);
+                }
+                store::<S>(to, sum, n);
+                at += run;
+            }
         }
         b += width;
     }

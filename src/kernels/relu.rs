@@ -9,11 +9,14 @@ pub fn add_where_positive(x: &[f32], gradient: &[f32], out: &mut [f32]) {
     unsafe { add_gated(x, gradient, out) }
 }
 
-/// `out = (z − mean)·scale > 0 ? gradient : 0` with `mean` and any positive `scale` by channel.
-pub fn gate(z: &[f32], mean: &[f32], gradient: &[f32], out: &mut [f32]) {
-    assert!(z.len() == gradient.len() && z.len() == out.len() && !mean.is_empty(), "maps of one size");
+/// `out = (z − mean)·scale > 0 ? gradient : 0` with `mean` and any positive `scale` by channel; and by channel `Σ out` and
+/// `Σ out · (z − mean)`, added to what is in `plain` and `product`.
+pub fn gate(z: &[f32], mean: &[f32], gradient: &[f32], out: &mut [f32], plain: &mut [f64], product: &mut [f64]) {
+    let c = mean.len();
+    assert!(z.len() == gradient.len() && z.len() == out.len() && c > 0, "maps of one size");
+    assert!(z.len().is_multiple_of(c) && plain.len() == c && product.len() == c, "sums by channel");
     // SAFETY: sizes were checked.
-    unsafe { gate_run(z, mean, gradient, out) }
+    unsafe { gate_run(z, mean, gradient, out, plain, product) }
 }
 
 /// `out += x · factor`: the identity's gradient.
@@ -23,7 +26,7 @@ pub fn add_scaled(x: &[f32], factor: f32, out: &mut [f32]) {
     unsafe { add_scaled_run(x, factor, out) }
 }
 
-dispatch!(unsafe fn gate_run(z: &[f32], mean: &[f32], gradient: &[f32], out: &mut [f32]) = gate_body);
+dispatch!(unsafe fn gate_run(z: &[f32], mean: &[f32], gradient: &[f32], out: &mut [f32], plain: &mut [f64], product: &mut [f64]) = gate_body);
 dispatch!(unsafe fn add_scaled_run(x: &[f32], factor: f32, out: &mut [f32]) = add_scaled_body);
 dispatch!(unsafe fn add_gated(x: &[f32], gradient: &[f32], out: &mut [f32]) = add_gated_body);
 
@@ -46,21 +49,49 @@ unsafe fn add_gated_body<S: Simd>(x: &[f32], gradient: &[f32], out: &mut [f32]) 
     }
 }
 
+/// Vectors that are summed in float32 before the sums go to float64.
+const CHUNK: usize = 256;
+
 #[inline(always)]
-unsafe fn gate_body<S: Simd>(z: &[f32], mean: &[f32], gradient: &[f32], out: &mut [f32]) {
-    let run = pixels_per_vector::<S>(mean.len()) * mean.len();
+unsafe fn gate_body<S: Simd>(
+    z: &[f32],
+    mean: &[f32],
+    gradient: &[f32],
+    out: &mut [f32],
+    plain: &mut [f64],
+    product: &mut [f64],
+) {
+    let c = mean.len();
+    let run = pixels_per_vector::<S>(c) * c;
     let mut b = 0;
     while b < run {
         let width = (run - b).min(S::LANES);
-        unsafe {
-            let (m, zero) = (repeat::<S>(mean, b, width), S::splat(0.0));
-            let mut at = b;
-            while at < z.len() {
+        let (m, zero) = unsafe { (repeat::<S>(mean, b, width), S::splat(0.0)) };
+        let mut at = b;
+        while at < z.len() {
+            let end = (at + CHUNK * run).min(z.len());
+            let (mut first, mut second) = (zero, zero);
+            while at < end {
                 let n = width.min(z.len() - at);
-                let centred = S::sub(load::<S>(z.as_ptr().add(at), n), m);
-                let g = load::<S>(gradient.as_ptr().add(at), n);
-                store::<S>(out.as_mut_ptr().add(at), S::if_gt(centred, zero, g, zero), n);
+                unsafe {
+                    let centred = S::sub(load::<S>(z.as_ptr().add(at), n), m);
+                    let g = S::if_gt(centred, zero, load::<S>(gradient.as_ptr().add(at), n), zero);
+                    store::<S>(out.as_mut_ptr().add(at), g, n);
+                    first = S::add(first, g);
+                    second = S::fma(g, centred, second);
+                }
                 at += run;
+            }
+            let (mut firsts, mut seconds) = ([0.0f32; 16], [0.0f32; 16]);
+            unsafe {
+                S::store(firsts.as_mut_ptr(), first);
+                S::store(seconds.as_mut_ptr(), second);
+            }
+            let mut channel = b % c;
+            for i in 0..width {
+                plain[channel] += f64::from(firsts[i]);
+                product[channel] += f64::from(seconds[i]);
+                channel = if channel + 1 == c { 0 } else { channel + 1 };
             }
         }
         b += width;

@@ -86,11 +86,6 @@ impl<'a> Images<'a> {
     }
 }
 
-/// About `numbers` numbers in whole pixels, one at least.
-pub(crate) fn whole_pixels(numbers: usize, channels: usize) -> usize {
-    (numbers / channels).max(1) * channels
-}
-
 /// Image `n` of maps of `len` numbers each.
 pub(crate) fn image(maps: &[f32], n: usize, len: usize) -> &[f32] {
     &maps[n * len..(n + 1) * len]

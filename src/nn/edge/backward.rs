@@ -155,21 +155,20 @@ impl Bundle<'_> {
                                 let z1 = image(&first.z, n, g.output());
                                 let (p, mean) = (s.shape.reach(), &first.statistics.mean);
                                 if wanted {
-                                    scratch.pad_as(&s.shape, z1, p, first.statistics.load_relu());
+                                    scratch.pad_as(&s.shape, z1, first.statistics.load_relu());
                                 }
                                 // SAFETY: as above.
                                 let dh = unsafe { middle_writers[i].image(n) };
                                 let sums = &mut sums[i];
                                 s.backward(
                                     ready,
-                                    &scratch.other,
+                                    &scratch.others[usize::from(p > 1)].numbers,
                                     p,
                                     |at, dz| back.apply(&dy[at.clone()], &z[at], dz),
                                     own,
                                     |at, raw| {
                                         let (z1, dh) = (&z1[at.clone()], &mut dh[at]);
-                                        relu::gate(z1, mean, raw, dh);
-                                        add_products(dh, z1, mean, &mut sums.plain, &mut sums.product);
+                                        relu::gate(z1, mean, raw, dh, &mut sums.plain, &mut sums.product);
                                     },
                                     &mut scratch.separable,
                                 );
@@ -178,7 +177,7 @@ impl Bundle<'_> {
                                 let z = image(&last.z, n, g.output());
                                 s.backward(
                                     ready,
-                                    &scratch.padded,
+                                    &scratch.padded.numbers,
                                     padding,
                                     |at, dz| back.apply(&dy[at.clone()], &z[at], dz),
                                     own,
@@ -267,7 +266,7 @@ impl Bundle<'_> {
                         let own = wanted.then(|| &mut gradient[places.own(h.number)]);
                         h.kernel.backward(
                             &h.ready,
-                            &scratch.padded,
+                            &scratch.padded.numbers,
                             padding,
                             |at, dz| h.back.apply(&dh[at.clone()], &z[at], dz),
                             own,

@@ -3,10 +3,10 @@
 use super::kernel::{Kernel, Scratch, padding};
 use super::pools::Pools;
 use super::{Branch, BranchState, Bundle, Geometry, Normed, is_separable};
-use crate::kernels::norm::{Collector, Moments, mix};
+use crate::kernels::norm::{Collector, Mixed, Moments, mix_all};
 use crate::nn::norm::{Norm, NormPass, collector};
-use crate::nn::parallel::{Images, image, map_groups, unfilled, whole_pixels};
-use crate::nn::separable::{STRIP, Separable};
+use crate::nn::parallel::{Images, image, map_groups, unfilled};
+use crate::nn::separable::Separable;
 
 impl Bundle<'_> {
     /// Everything up to the last batch norm of each branch. `x` is `[N, H, W, C]`.
@@ -76,7 +76,13 @@ impl Bundle<'_> {
                         let z = unsafe { writers[i].image(n) };
                         match (kernel, number(i)) {
                             (Kernel::Separable(s), _) => {
-                                s.forward(&scratch.padded, padding, z, moments.as_mut(), &mut scratch.separable);
+                                s.forward(
+                                    &scratch.padded.numbers,
+                                    padding,
+                                    z,
+                                    moments.as_mut(),
+                                    &mut scratch.separable,
+                                );
                             }
                             (Kernel::Halve(p), _) => {
                                 p.forward(x, z, &mut scratch.project);
@@ -114,7 +120,6 @@ impl Bundle<'_> {
                 None => vec![*weight; g.channels],
             })
             .collect();
-        let strip = whole_pixels(STRIP, g.channels);
         let pools = Pools::of(self, g);
         let nodes: Vec<Images> = nodes.iter_mut().map(|n| Images::new(n, g.images)).collect();
         map_groups(g.images, |group| {
@@ -122,33 +127,22 @@ impl Bundle<'_> {
                 for n in group {
                     let own = image(x, n, g.input());
                     let pooled = pools.make(g, own, &mut scratch.made, &mut scratch.pool);
-                    let maps: Vec<(&[f32], &[f32])> = self
-                        .branches
-                        .iter()
-                        .zip(states)
-                        .map(|(b, s)| match &s.last {
-                            Some(l) => match pools.number(b.operation) {
-                                Some(kind) => (image(pooled, kind, g.output()), &l.statistics.mean[..]),
-                                None => (image(&l.z, n, g.output()), &l.statistics.mean[..]),
-                            },
-                            None => (own, &zeros[..]),
-                        })
-                        .collect();
+                    let maps = self.branches.iter().zip(states).zip(&scales).map(|((b, s), scale)| match &s.last {
+                        Some(l) => {
+                            let z = match pools.number(b.operation) {
+                                Some(kind) => image(pooled, kind, g.output()),
+                                None => image(&l.z, n, g.output()),
+                            };
+                            (z, &l.statistics.mean[..], &scale[..])
+                        }
+                        None => (own, &zeros[..], &scale[..]),
+                    });
+                    let maps: Vec<Mixed> = maps.collect();
                     for (target, node) in nodes.iter().enumerate() {
+                        let own: Vec<Mixed> =
+                            maps.iter().zip(&self.targets).filter(|(_, t)| **t == target).map(|(m, _)| *m).collect();
                         // SAFETY: groups do not share images.
-                        let out = unsafe { node.image(n) };
-                        let added = |i: &usize| self.targets[*i] == target;
-                        if fresh && !(0..maps.len()).any(|i| added(&i)) {
-                            out.fill(0.0);
-                        }
-                        // Strip by strip, so that the sum stays in the first cache.
-                        for (s, out) in out.chunks_mut(strip).enumerate() {
-                            let at = s * strip..s * strip + out.len();
-                            for (nth, i) in (0..maps.len()).filter(added).enumerate() {
-                                let (z, mean) = maps[i];
-                                mix(&z[at.clone()], mean, &scales[i], out, fresh && nth == 0);
-                            }
-                        }
+                        mix_all(&own, unsafe { node.image(n) }, fresh);
                     }
                 }
             });
@@ -169,8 +163,9 @@ fn second_stage(g: &Geometry, b: &Branch, first: &Normed, weights: &[f32], norm:
             for n in group {
                 // SAFETY: groups do not share images.
                 let z = unsafe { writer.image(n) };
-                scratch.pad_as(&kernel.shape, image(&first.z, n, g.output()), padding, first.statistics.load_relu());
-                kernel.forward(&scratch.other, padding, z, moments.as_mut(), &mut scratch.separable);
+                scratch.pad_as(&kernel.shape, image(&first.z, n, g.output()), first.statistics.load_relu());
+                let padded = &scratch.others[usize::from(padding > 1)].numbers;
+                kernel.forward(padded, padding, z, moments.as_mut(), &mut scratch.separable);
             }
             moments.map(Collector::finish)
         })

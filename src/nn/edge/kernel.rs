@@ -82,11 +82,34 @@ pub(super) fn padding(kernels: &[Kernel]) -> usize {
     kernels.iter().map(Kernel::reach).max().unwrap_or(0)
 }
 
+/// A padded map that keeps its border from image to image.
+#[derive(Default)]
+pub(super) struct Padded {
+    pub numbers: Vec<f32>,
+    /// Height, width, channels and padding that the border is for.
+    of: [usize; 4],
+}
+
+impl Padded {
+    fn fill(&mut self, x: &[f32], [height, width, channels, padding]: [usize; 4], load: Load) {
+        let len = (height + 2 * padding) * (width + 2 * padding) * channels;
+        let of = [height, width, channels, padding];
+        let to = at_least(&mut self.numbers, len);
+        if self.of == of {
+            depthwise::fill_padded(x, height, width, channels, padding, load, to);
+        } else {
+            depthwise::pad(x, height, width, channels, padding, load, 0.0, to);
+            self.of = of;
+        }
+    }
+}
+
 /// Buffers that the tasks of one thread reuse, so that they are neither taken nor cleared for each image.
 #[derive(Default)]
 pub(super) struct Scratch {
-    pub padded: Vec<f32>,
-    pub other: Vec<f32>,
+    pub padded: Padded,
+    /// By reach, so that the two separable convolutions of an edge do not take turns in one.
+    pub others: [Padded; 2],
     pub made: Vec<f32>,
     pub gradient: Vec<f32>,
     pub separable: separable::Scratch,
@@ -110,14 +133,12 @@ impl Scratch {
     /// The edge's input after the ReLU, padded.
     pub fn pad(&mut self, g: &Geometry, x: &[f32], padding: usize) {
         if padding > 0 {
-            let len = (g.height + 2 * padding) * (g.width + 2 * padding) * g.channels;
-            let to = at_least(&mut self.padded, len);
-            depthwise::pad(x, g.height, g.width, g.channels, padding, Load::Relu, 0.0, to);
+            self.padded.fill(x, [g.height, g.width, g.channels, padding], Load::Relu);
         }
     }
 
-    pub fn pad_as(&mut self, s: &Shape, x: &[f32], padding: usize, load: Load) {
-        let to = at_least(&mut self.other, s.padded_len(padding));
-        depthwise::pad(x, s.height, s.width, s.channels, padding, load, 0.0, to);
+    /// The input of a convolution's second half, padded by its reach.
+    pub fn pad_as(&mut self, s: &Shape, x: &[f32], load: Load) {
+        self.others[usize::from(s.reach() > 1)].fill(x, [s.height, s.width, s.channels, s.reach()], load);
     }
 }
