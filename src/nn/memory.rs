@@ -6,7 +6,7 @@ mod ledger;
 
 use self::ledger::Ledger;
 use super::cell::CellSizes;
-use super::edge::{Geometry, is_pooling, is_separable};
+use super::edge::{Branch, Geometry, is_pooling, is_separable};
 use super::layout::CellPlan;
 use super::parallel::GROUPS;
 use super::{Policy, SupernetConfig};
@@ -57,7 +57,9 @@ struct EdgeNumbers {
     map: u64,
     first: u64,
     second: u64,
-    weights: u64,
+    /// Weights of what is passed first on the way back, and of the first halves of separable convolutions.
+    outer: u64,
+    inner: u64,
     /// Pointwise weights made ready for the backward pass: blocks of so many numbers.
     ready: u64,
     packed: u64,
@@ -83,6 +85,7 @@ impl CellNumbers {
         let edges = space::Edge::all().map(|e| {
             let g: Geometry = plan.geometry(sizes, e);
             let edge = &plan.edges[e.index()];
+            let halved = |b: &Branch| if is_separable(b.operation) { b.len / 2 } else { 0 };
             let count =
                 |of: &dyn Fn(Operation) -> bool| edge.branches.iter().filter(|b| of(b.operation)).count() as u64;
             EdgeNumbers {
@@ -92,7 +95,8 @@ impl CellNumbers {
                     !(o == Operation::None || is_pooling(o) || o == Operation::SkipConnect && g.stride == 1)
                 }),
                 second: count(&is_separable),
-                weights: edge.branches.iter().map(|b| b.len as u64).sum(),
+                outer: edge.branches.iter().map(|b| (b.len - halved(b)) as u64).sum(),
+                inner: edge.branches.iter().map(|b| halved(b) as u64).sum(),
                 ready: 2 * edge.branches.iter().map(|b| g.convolutions(b.operation).len() as u64).sum::<u64>(),
                 packed: (c * Packed::width(c)) as u64,
             }
@@ -158,14 +162,13 @@ impl CellNumbers {
         };
         for source in (0..STATES - 1).rev() {
             let edges = || self.edges.iter().filter(|e| e.source == source);
-            let together: u64 = edges().map(|e| e.weights).sum();
             let mut held = 0;
             if policy == Policy::Recompute {
                 for e in edges() {
                     let again = e.make(l);
                     let ready: u64 = (0..e.ready / 2).map(|_| l.take(e.packed)).sum();
                     held += (0..e.second).map(|_| l.take(e.map)).sum::<u64>();
-                    parts(l, e.weights);
+                    parts(l, e.outer);
                     // What the first norms of separable convolutions read stays for the next step.
                     let first = e.second * ledger::bytes(e.map);
                     held += first;
@@ -174,11 +177,11 @@ impl CellNumbers {
             } else {
                 let ready: u64 = edges().map(|e| (0..e.ready / 2).map(|_| l.take(e.packed)).sum::<u64>()).sum();
                 held += edges().map(|e| (0..e.second).map(|_| l.take(e.map)).sum::<u64>()).sum::<u64>();
-                parts(l, together);
+                parts(l, edges().map(|e| e.outer).sum());
                 l.give_bytes(ready);
             }
             let ready: u64 = edges().map(|e| (0..2 * e.second).map(|_| l.take(e.packed)).sum::<u64>()).sum();
-            parts(l, together);
+            parts(l, edges().map(|e| e.inner).sum());
             l.give_bytes(held + ready);
         }
         l.give_bytes(maps);
@@ -335,7 +338,8 @@ impl Network {
 #[derive(Default)]
 struct Scratch {
     padded: usize,
-    other: usize,
+    /// By reach.
+    others: [usize; 2],
     map: usize,
     /// Pooled maps that are alive at once.
     made: usize,
@@ -355,9 +359,12 @@ impl Scratch {
                 if is_pooling(b.operation) {
                     self.map = self.map.max(g.output());
                 }
-                for shape in g.convolutions(b.operation) {
+                for (half, shape) in g.convolutions(b.operation).into_iter().enumerate() {
                     let (reach, len) = (shape.reach(), shape.padded_len(shape.reach()));
-                    let padded = if shape.stride == g.stride { &mut self.padded } else { &mut self.other };
+                    let padded = match half {
+                        0 => &mut self.padded,
+                        _ => &mut self.others[usize::from(reach > 1)],
+                    };
                     *padded = (*padded).max(len);
                     let key = [shape.height, shape.width, shape.channels, shape.stride, reach];
                     if !self.spreads.iter().any(|(k, _)| *k == key) {
@@ -373,12 +380,13 @@ impl Scratch {
     }
 
     fn forward_bytes(&self) -> u64 {
-        4 * (self.padded + self.other + self.made + self.map + self.projection) as u64
+        4 * (self.padded + self.others[0] + self.others[1] + self.made + self.map + self.projection) as u64
     }
 
     fn bytes(&self) -> u64 {
         let spreads: usize = self.spreads.iter().map(|(_, len)| len).sum();
-        4 * (self.padded + self.other + self.made + 3 * self.map + 2 * self.projection + spreads) as u64
+        4 * (self.padded + self.others[0] + self.others[1] + self.made + 3 * self.map + 2 * self.projection + spreads)
+            as u64
     }
 }
 
