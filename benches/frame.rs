@@ -109,6 +109,7 @@ impl Journal {
             batch: 64,
             space: Mask::NO_NONE,
             budget_bytes: None,
+            trains: false,
         };
         let search = SearchStarted {
             epochs: 1000,

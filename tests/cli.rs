@@ -438,6 +438,7 @@ fn words_from_files_cannot_drive_the_terminal() {
         batch: 1,
         space: zonas::space::Mask::FULL,
         budget_bytes: None,
+        trains: false,
     };
     journal.emit(Body::RunStarted(started)).unwrap();
     journal.emit(Body::Log { level: Level::Warning, text: hostile.into() }).unwrap();

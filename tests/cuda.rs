@@ -121,10 +121,13 @@ fn a_step_agrees_with_the_cpu_and_both_policies_with_each_other() {
                 difference(&from.adam_first, &cpu.adam_first, &zeros),
             ]
         };
+        let told = |v: &[f64]| v.iter().map(|v| format!("{v:.1e}")).collect::<Vec<_>>().join(", ");
         let (ours, spread) = (apart(&kept), apart(&portable));
         println!(
             "{channels} channels, {cells} cells, order {order}: loss {loss:.6}, {cpu_loss:.6} on the CPU; apart from it (weights' \
-             change, running statistics, alphas' gradient) {ours:.1e?}; the CPU's portable code {portable_loss:.6}, {spread:.1e?}"
+             change, running statistics, alphas' gradient) {}; the CPU's portable code {portable_loss:.6}, {}",
+            told(&ours),
+            told(&spread)
         );
         // Rounding puts an input on the other side of a ReLU's kink now and then, and the second order divides a small
         // difference by a small number: what the CPU's own codes differ by tells how much that may be.
@@ -136,7 +139,9 @@ fn a_step_agrees_with_the_cpu_and_both_policies_with_each_other() {
         );
         assert!(
             ours.into_iter().zip(spread.into_iter().zip(limits)).all(near),
-            "{ours:.1e?} is more than rounding, {spread:.1e?}"
+            "{} is more than rounding, {}",
+            told(&ours),
+            told(&spread)
         );
     }
 }

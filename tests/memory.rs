@@ -3,8 +3,8 @@
 
 use candle_core::{DType, Device, Tensor};
 use zonas::device::{pages, reset_peak};
-use zonas::nn::{Init, Policy, Supernet, SupernetConfig, Workload};
-use zonas::oneshot::{Batch, Searcher, Settings};
+use zonas::nn::{Evaluation, EvaluationConfig, Init, Policy, Supernet, SupernetConfig, Workload};
+use zonas::oneshot::{Batch, Searcher, Settings, SgdSettings, Trainer, TrainerSettings};
 use zonas::space::{CellKind, Mask, Operation};
 
 #[global_allocator]
@@ -72,6 +72,39 @@ fn predictions_meet_the_bytes() {
     }
 }
 
+/// A training step of an evaluation network: a plain sum of what is kept, so it is near, not exact.
+fn a_training_is_near_its_prediction() {
+    let published = zonas::space::published::find("DARTS_V2").unwrap().genotype;
+    for (channels, cells, auxiliary) in [(8, 5, false), (12, 8, false), (6, 6, true)] {
+        let (images, side) = (16, 32);
+        let network = EvaluationConfig {
+            genotype: published.clone(),
+            channels,
+            cells,
+            input_channels: 3,
+            classes: 10,
+            auxiliary,
+        };
+        let images_of = Tensor::randn(0f32, 1.0, (images, side, side, 3), &Device::Cpu).unwrap();
+        let batch = Batch { images: images_of, labels: Tensor::zeros(images, DType::U32, &Device::Cpu).unwrap() };
+        reset_peak();
+        let before = pages().live_bytes;
+        let sgd = SgdSettings { momentum: 0.9, weight_decay: 3e-4, clip: 5.0 };
+        let mut net = Evaluation::new(&network).unwrap();
+        net.initialise(Init::Default, 1).unwrap();
+        let mut trainer = Trainer::new(net, TrainerSettings { sgd, auxiliary: 0.4 });
+        for _ in 0..2 {
+            trainer.step(&batch, 0.025, None).unwrap();
+        }
+        let measured = (pages().peak_bytes - before) as f64;
+        let ratio = network.footprint(images, side, side) as f64 / measured;
+        println!(
+            "training, {channels} channels, {cells} cells, auxiliary {auxiliary}: predicted {ratio:.3} of {measured}"
+        );
+        assert!((0.96..1.06).contains(&ratio), "{ratio}");
+    }
+}
+
 fn steps_leave_nothing_behind() {
     let batch = batch(8);
     let mut searcher = searcher(&config(4, Mask::FULL, Policy::Keep), 1);
@@ -109,6 +142,7 @@ fn memory_is_as_promised() {
         return;
     }
     predictions_meet_the_bytes();
+    a_training_is_near_its_prediction();
     steps_leave_nothing_behind();
     evaluation_needs_no_more_than_the_largest_cell();
 }

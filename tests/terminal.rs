@@ -49,6 +49,7 @@ fn finished(runs: &Path, name: &str) {
         batch: 4,
         space: Mask::NO_NONE,
         budget_bytes: None,
+        trains: false,
     };
     let bodies = [
         Body::RunStarted(started),

@@ -30,6 +30,8 @@ impl Engines for Processes {
     }
 
     fn queue(&mut self, like: &RunFolder, name: &str, config: &Config) -> Result<RunFolder, String> {
+        // Its turn may come in hours: what can be known to be wrong is said now.
+        engine::check(config).map_err(|e| e.to_string())?;
         let folder = (1..100)
             .map(|n| if n == 1 { name.to_string() } else { format!("{name}-{n}") })
             .map(|name| RunFolder::create(&self.runs, Some(&name), "", config))

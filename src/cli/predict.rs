@@ -6,6 +6,7 @@ use super::settings::SettingArguments;
 use super::{Exit, Output, Place};
 use crate::engine::plan::{Plan, Planner};
 use crate::explorer::text;
+use crate::run::config::Config;
 use crate::space::Mask;
 use crate::space::cut::{Cutter, Source};
 
@@ -52,6 +53,22 @@ fn row(planner: &Planner, what: &str, xi: Option<f64>, mask: Mask) -> Row {
     }
 }
 
+/// What a run that trains a genotype needs.
+fn training(config: &Config, json: bool) -> eyre::Result<Exit> {
+    let (bytes, budget) = crate::engine::plan::training_bytes(config)?;
+    let mut out = Output::stdout();
+    if json {
+        out.json(&serde_json::json!({"budget_bytes": budget, "training_bytes": bytes}))?;
+    } else {
+        let budget = budget.map_or_else(|| "not known".into(), text::bytes);
+        out.line(&format!(
+            "a training step of this genotype needs about {}; it may take {budget}",
+            text::bytes(bytes)
+        ))?;
+    }
+    Ok(Exit::Done)
+}
+
 pub fn run(place: &Place, a: &PredictArguments) -> eyre::Result<Exit> {
     let (config, order, confirmed) = match &a.run {
         Some(name) => {
@@ -61,6 +78,9 @@ pub fn run(place: &Place, a: &PredictArguments) -> eyre::Result<Exit> {
         }
         None => (a.settings.config()?, Vec::new(), None),
     };
+    if config.trained()?.is_some() {
+        return training(&config, a.json);
+    }
     let planner = crate::engine::plan::of_settings(&config)?;
     let threads = crate::device::threads(config.device.threads);
     let planner = rayon::ThreadPoolBuilder::new().num_threads(threads).build()?.install(|| planner.timed())?;

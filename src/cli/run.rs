@@ -142,7 +142,8 @@ impl Begin {
         }
         match exit {
             Exit::Done => {
-                out.line(&format!("look at it: `zonas open {name}`; take it home: `zonas export {name} --as python`"))?;
+                let form = if folder.file(crate::run::WEIGHTS).exists() { "safetensors" } else { "python" };
+                out.line(&format!("look at it: `zonas open {name}`; take it home: `zonas export {name} --as {form}`"))?;
             }
             Exit::Stopped => {
                 out.line(&format!("go on with `zonas run --resume {name} --yes`, or open it with `zonas open {name}`"))?

@@ -28,7 +28,7 @@ pub fn run(place: &Place, a: &RunsArguments) -> eyre::Result<Exit> {
         ))?;
         return Ok(Exit::Done);
     }
-    out.line(&format!("{:<24} {:<22} {:>8} {:>7} {:>9}  {}", "run", "state", "kept", "epoch", "valid acc", "data"))?;
+    out.line(&format!("{:<24} {:<22} {:>8} {:>7} {:>9}  {}", "run", "state", "kept", "epoch", "best acc", "data"))?;
     for folder in &found {
         let r = Report::read(folder).report;
         // What it is at is short; why it ended may be long.

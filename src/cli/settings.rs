@@ -1,4 +1,4 @@
-//! Settings from the command line: what `zonas run`, `zonas predict` and `zonas bench` have in common.
+//! Settings from the command line: what `zonas run`, `zonas train`, `zonas predict` and `zonas bench` have in common.
 
 use std::path::PathBuf;
 
@@ -49,11 +49,24 @@ impl SettingArguments {
 
     /// The settings: a preset or the defaults, a file over them, single keys over both.
     pub fn config(&self) -> eyre::Result<Config> {
-        let base = match &self.preset {
-            Some(name) => config::named(name)?,
-            None => Config::default(),
-        };
-        self.over(base)
+        self.over(self.base()?)
+    }
+
+    /// The preset, or the defaults.
+    pub fn base(&self) -> eyre::Result<Config> {
+        match &self.preset {
+            Some(name) => Ok(config::named(name)?),
+            None => Ok(Config::default()),
+        }
+    }
+
+    /// Refuses what only a search has a use for.
+    pub fn without_search(&self) -> Result<(), Usage> {
+        let given = [(self.xi.is_some(), "--xi"), (self.memory.is_some(), "--memory")];
+        match given.into_iter().find(|(given, _)| *given) {
+            Some((_, flag)) => Err(Usage(format!("{flag} is for a search; a training has no use for it"))),
+            None => Ok(()),
+        }
     }
 
     /// Those of the settings given here that a run may be taken up with, over its own: its result does not depend on them.

@@ -52,23 +52,35 @@ pub fn run(place: &Place, a: &ShowArguments) -> eyre::Result<Exit> {
         let hand = r.by_hand.filter(|n| *n > 0).map_or(String::new(), |n| format!(", {n} by hand"));
         line("cut", format!("ξ {xi} by {source}: {kept} of 224 kept{hand}{memory}"))?;
     }
+    let trains = r.trains == Some(true);
     if let (Some(epoch), Some(epochs)) = (r.epoch, r.epochs) {
         let took = r.search_seconds.map_or(String::new(), |s| format!(" in {}", text::duration(s)));
         let peak = r.search_peak_bytes.map_or(String::new(), |b| format!(", peak {}", text::bytes(b)));
-        line("search", format!("{epoch} of {epochs} epochs{took}{peak}"))?;
+        let predicted =
+            r.predicted_bytes.filter(|_| trains).map_or(String::new(), |b| format!(" (predicted {})", text::bytes(b)));
+        line(if trains { "trained" } else { "search" }, format!("{epoch} of {epochs} epochs{took}{peak}{predicted}"))?;
     }
     if let (Some(loss), Some(accuracy)) = (r.train_loss, r.train_accuracy) {
         line("training", format!("loss {:.4}, accuracy {:.2} %", loss.0, 100.0 * accuracy))?;
     }
     if let (Some(loss), Some(accuracy)) = (r.valid_loss, r.valid_accuracy) {
-        line("validation", format!("loss {:.4}, accuracy {:.2} %", loss.0, 100.0 * accuracy))?;
+        line(
+            if trains { "test" } else { "validation" },
+            format!("loss {:.4}, accuracy {:.2} %", loss.0, 100.0 * accuracy),
+        )?;
     }
     if let Some(g) = &r.genotype {
         line("genotype", g.to_string())?;
     }
-    if let (Some(p), Some(m)) = (r.parameters, r.macs) {
+    if let Some(size) = &r.trained_size {
         line(
             "network",
+            format!("{} channels, {} cells: {} parameters", size.channels, size.cells, text::count(size.parameters)),
+        )?;
+    }
+    if let (Some(p), Some(m)) = (r.parameters, r.macs) {
+        line(
+            "as published",
             format!("{} parameters, {} multiply-accumulates (36 channels, 20 cells)", text::count(p), text::count(m)),
         )?;
     }

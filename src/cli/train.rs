@@ -6,14 +6,15 @@ use color_eyre::eyre;
 use super::engine::{Confirming, How};
 use super::run::{Begin, Form, stem};
 use super::settings::SettingArguments;
-use super::{Exit, Place, genotype};
+use super::{Exit, Place, Usage, genotype};
 use crate::engine;
 use crate::run::RunFolder;
 use crate::run::report::Report;
 
 #[derive(Args, Debug)]
 pub struct TrainArguments {
-    /// A run that has found a genotype; or a genotype as text, a file that holds one, or a published cell (`DARTS_V2`).
+    /// A run, whose genotype is trained on its data; or a genotype as text, a file that holds one, or a published cell
+    /// (`DARTS_V2`).
     genotype: String,
     #[command(flatten)]
     settings: SettingArguments,
@@ -36,12 +37,21 @@ pub struct TrainArguments {
 
 pub fn run(place: &Place, a: &TrainArguments) -> eyre::Result<Exit> {
     let runs = place.folder()?;
-    let mut config = a.settings.config()?;
+    a.settings.without_search()?;
     // A run's name is tried first: it is what stands in the list.
-    let of_run = RunFolder::open(&runs, &a.genotype).ok().and_then(|folder| Report::read(&folder).report.genotype);
-    let genotype = match of_run {
-        Some(genotype) => genotype,
-        None => genotype::find(&a.genotype)?.1,
+    let (mut config, genotype) = match RunFolder::open(&runs, &a.genotype) {
+        Ok(folder) => {
+            let Some(genotype) = Report::read(&folder).report.genotype else {
+                let name = folder.name();
+                return Err(Usage(format!("{name} has no genotype yet; its search has not ended an epoch")).into());
+            };
+            // Its data and its seed, on the CPU; the size is that of the preset.
+            let mut own = folder.config()?;
+            own.train = a.settings.base()?.train;
+            own.device.kind = "auto".into();
+            (a.settings.over(own)?, genotype)
+        }
+        Err(_) => (a.settings.config()?, genotype::find(&a.genotype)?.1),
     };
     config.train.genotype = genotype.to_string();
     engine::check(&config)?;

@@ -288,6 +288,7 @@ impl Control {
                     self.cut.push(c.clone());
                     Ok(())
                 }
+                Some(Stage::Train) => self.refuse(c, "this run trains a genotype from scratch: it has no cut"),
                 None | Some(Stage::Score) => self.refuse(c, "there is no cut yet: scoring comes first"),
                 _ => self.refuse(c, "the cut is confirmed and can't be changed any more"),
             },

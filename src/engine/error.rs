@@ -28,8 +28,10 @@ pub enum EngineError {
     Journal(#[from] WriteError),
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),
-    #[error("the run is done; its genotype is in {}", .0.display())]
+    #[error("the run is done; what it gave is in {}", .0.display())]
     Finished(PathBuf),
+    #[error("the genotype can't be trained at this size: {0}")]
+    Training(String),
     #[error("{0}")]
     TooLittle(String),
     #[error(
@@ -82,6 +84,7 @@ impl EngineError {
             | EngineError::Data(_)
             | EngineError::Finished(_)
             | EngineError::Cut(_)
+            | EngineError::Training(_)
             | EngineError::NoGpuTraining(_)
             | EngineError::Changed(_)
             | EngineError::Network(NnError::Config(_))

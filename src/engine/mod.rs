@@ -92,7 +92,9 @@ pub fn check_resume(folder: &RunFolder, config: &Config, force: bool) -> Result<
     origin::compare(past.origin.as_ref(), &origin::of(&setup), force).map(drop)
 }
 
-/// Runs the stages of a run: score, cut, search, cell; or, where the settings name a genotype to train, cell and train. A run that an earlier engine left off is taken up where its journal
+/// Runs the stages of a run: score, cut, search, cell; or, where the settings name a genotype to train, cell and train.
+///
+/// A run that an earlier engine left off is taken up where its journal
 /// and its checkpoint end: after the last score, at the cut, at the saved step; the result is the same as without the
 /// interruption.
 ///

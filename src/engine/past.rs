@@ -43,7 +43,7 @@ impl Past {
     /// # Errors
     /// There is nothing to go on with.
     pub fn unfinished(&self, folder: &RunFolder) -> Result<(), EngineError> {
-        if self.done { Err(EngineError::Finished(folder.file(crate::run::GENOTYPE_JSON))) } else { Ok(()) }
+        if self.done { Err(EngineError::Finished(folder.path().to_path_buf())) } else { Ok(()) }
     }
 
     fn fold(&mut self, event: Event) {

@@ -93,6 +93,19 @@ pub fn of_settings(config: &Config) -> Result<Planner, EngineError> {
     Ok(Planner::new(config, shape, budget(config, &device), device::threads(config.device.threads)).on(&device))
 }
 
+/// Bytes that a step needs of a run that trains a genotype from scratch, and those that it may take; 0 of another run.
+///
+/// # Errors
+/// Settings or data that make no sense.
+pub fn training_bytes(config: &Config) -> Result<(u64, Option<u64>), EngineError> {
+    let dataset = open(config)?;
+    let about = dataset.summary();
+    let pictures = data::limited(&*dataset, config.seed, config.data.limit).len();
+    let network = config.trained()?.map(|g| super::train::network(&config.train, about, &g)).transpose()?;
+    let bytes = network.map_or(0, |n| n.footprint(config.train.batch.min(pictures), about.height, about.width));
+    Ok((bytes, budget(config, &Device::Cpu)))
+}
+
 /// The removal order and the confirmed cut in the journal of a run, as far as they are there.
 pub fn recorded(folder: &RunFolder) -> (Vec<Place>, Option<Mask>) {
     let past = Past::read(folder);

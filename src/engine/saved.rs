@@ -1,4 +1,4 @@
-//! The state of a search as a checkpoint, and back.
+//! The state of a search or of a training as a checkpoint, and back.
 
 use std::time::{Duration, Instant};
 

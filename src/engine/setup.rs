@@ -86,7 +86,7 @@ impl<'a> Setup<'a> {
         let (about, batch) = (self.dataset.summary(), self.config.train.batch);
         data::check_batch("training", self.pictures.len(), batch.min(self.pictures.len()).max(1))?;
         data::check_batch("test", about.test, 1)?;
-        let network = super::train::network(self, genotype)?;
+        let network = super::train::network(&self.config.train, about, genotype)?;
         let needed = |network: &EvaluationConfig, batch: usize| {
             network.footprint(batch.min(self.pictures.len()), about.height, about.width)
         };
@@ -161,6 +161,7 @@ impl<'a> Setup<'a> {
             batch,
             space: self.space,
             budget_bytes: self.budget,
+            trains: self.trained.is_some(),
         }
     }
 }

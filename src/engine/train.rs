@@ -1,4 +1,4 @@
-//! A run that trains a genotype from scratch: epochs of steps on all training pictures, each followed by a look at the test
+//! A run that trains a genotype from scratch: epochs of steps on the run's training pictures, each followed by a look at the test
 //! pictures.
 
 use std::time::Instant;
@@ -11,6 +11,7 @@ use super::setup::{Setup, tensors};
 use crate::data::{self, Augment, DataError, Loader, Split};
 use crate::nn::{DropPath, Evaluation, EvaluationConfig, Init, NnError};
 use crate::oneshot::{SgdSettings, StepReport, Trainer, TrainerSettings, cosine};
+use crate::run::config::Train;
 use crate::run::event::{Body, EpochEnded, Level, Stage, Step, TrainingStarted};
 use crate::run::number::Number;
 use crate::run::{RunFolder, WEIGHTS};
@@ -60,8 +61,11 @@ pub(super) fn run(
 }
 
 /// The network of these settings; the auxiliary head only where it fits the maps.
-pub(super) fn network(setup: &Setup, genotype: &Genotype) -> Result<EvaluationConfig, EngineError> {
-    let (config, about) = (&setup.config.train, setup.dataset.summary());
+pub(super) fn network(
+    config: &Train,
+    about: &data::Summary,
+    genotype: &Genotype,
+) -> Result<EvaluationConfig, EngineError> {
     let mut network = EvaluationConfig {
         genotype: genotype.clone(),
         channels: config.channels,
@@ -72,7 +76,7 @@ pub(super) fn network(setup: &Setup, genotype: &Genotype) -> Result<EvaluationCo
     };
     match network.count(about.height, about.width) {
         Err(CountError::Auxiliary(..)) => network.auxiliary = false,
-        counted => drop(counted.map_err(|e| EngineError::Cut(e.to_string()))?),
+        counted => drop(counted.map_err(|e| EngineError::Training(e.to_string()))?),
     }
     Ok(network)
 }
@@ -85,14 +89,14 @@ fn attempt(
     force: bool,
 ) -> Result<Trained, EngineError> {
     let (config, about) = (&setup.config.train, setup.dataset.summary());
-    let network = network(setup, genotype)?;
+    let network = network(config, about, genotype)?;
     if config.auxiliary > 0.0 && !network.auxiliary {
         let text = "no auxiliary head: it needs maps of 8 to 10 pixels a side after two thirds of the cells";
         control.log(Level::Info, text)?;
     }
     let size = EvaluationConfig { auxiliary: false, ..network.clone() }
         .count(about.height, about.width)
-        .map_err(|e| EngineError::Cut(e.to_string()))?;
+        .map_err(|e| EngineError::Training(e.to_string()))?;
     let mut net = Evaluation::new(&network)?;
     net.initialise(Init::Default, setup.config.seed)?;
     let parameters = net.parameters().count() as u64;
@@ -154,7 +158,11 @@ fn attempt(
     }
     if training.accuracy.is_nan() {
         // Taken up after the last epoch.
-        training.accuracy = training.test()?.map_or(f64::NAN, |(_, accuracy)| accuracy);
+        match training.test()? {
+            Some((_, accuracy)) => training.accuracy = accuracy,
+            None if training.control.aborts() => return Ok(Trained::Aborted),
+            None => return Ok(Trained::Stopped),
+        }
     }
     let tensors = training.trainer.net.parameters().tensors()?;
     let bytes = safetensors::serialize(tensors.iter().collect::<std::collections::BTreeMap<_, _>>(), None)

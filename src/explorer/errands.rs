@@ -8,6 +8,7 @@ use std::time::Instant;
 use super::state::State;
 use super::{Engines, clipboard, export};
 use crate::run::command::Body;
+use crate::run::lock::Liveness;
 use crate::run::{self, RunFolder, journal};
 use crate::space::Genotype;
 
@@ -128,7 +129,13 @@ fn carry_out(errand: Errand, engines: &mut dyn Engines) -> Done {
             Err(e) => Done::Listed(e.to_string()),
         },
         Errand::Train { folder, genotype, preset } => {
-            train(&folder, &genotype, preset, engines).map_or_else(Done::Said, Done::Begun)
+            let waits = matches!(Liveness::of(&folder), Liveness::Alive(_));
+            match train(&folder, &genotype, preset, engines) {
+                // It is looked at when its turn has come.
+                Ok(run) if waits => Done::Listed(format!("queued: {} begins when this run has ended", run.name())),
+                Ok(run) => Done::Begun(run),
+                Err(e) => Done::Said(e),
+            }
         }
         Errand::Queue { folder, sources, xi } => {
             Done::Listed(queue(&folder, &sources, xi, engines).unwrap_or_else(|e| e))
@@ -145,8 +152,13 @@ fn train(
     let mut config = folder.config().map_err(|e| e.to_string())?;
     config.train = run::preset(preset).ok_or_else(|| format!("there is no preset {preset}"))?.train;
     config.train.genotype = genotype.to_string();
-    let stem: String = folder.name().chars().take(44).collect();
-    engines.queue(folder, &format!("{stem}-train"), &config)
+    config.device.kind = "cpu".into();
+    engines.queue(folder, &format!("{}-train", stem(folder)), &config)
+}
+
+/// Of the names of runs that follow one: room for a word and a number in the longest name.
+fn stem(folder: &RunFolder) -> String {
+    folder.name().chars().take(44).collect()
 }
 
 /// Queues a run for each source; what is to be said of it.
@@ -156,9 +168,7 @@ fn queue(folder: &RunFolder, sources: &[&str], xi: f64, engines: &mut dyn Engine
     for source in sources {
         let mut config = own.clone();
         (config.cut.source, config.cut.xi) = ((*source).into(), xi);
-        // Room for the source and a number in the longest name.
-        let stem: String = folder.name().chars().take(44).collect();
-        names.push(engines.queue(folder, &format!("{stem}-{}", source.replace('_', "-")), &config)?.name());
+        names.push(engines.queue(folder, &format!("{}-{}", stem(folder), source.replace('_', "-")), &config)?.name());
     }
     Ok(format!("queued, one after the other: {}", names.join(", ")))
 }

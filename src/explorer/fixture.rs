@@ -27,7 +27,12 @@ pub const ALL: [Until; 7] =
 
 /// The journal of one run up to a point.
 pub fn journal(until: Until, seed: u64) -> Vec<Event> {
-    let mut w = Writer { events: Vec::new(), time: 1.7e9, rng: ChaCha8Rng::seed_from_u64(seed) };
+    let mut w = Writer {
+        events: Vec::new(),
+        time: 1.7e9,
+        rng: ChaCha8Rng::seed_from_u64(seed),
+        trains: until == Until::Training,
+    };
     if until == Until::Nothing {
         return w.events;
     }
@@ -55,6 +60,7 @@ struct Writer {
     events: Vec<Event>,
     time: f64,
     rng: ChaCha8Rng,
+    trains: bool,
 }
 
 /// How much better convolutions score than the rest, by operation; made up so that the map has a structure.
@@ -95,6 +101,7 @@ impl Writer {
                 batch: 64,
                 space: Mask::NO_NONE,
                 budget_bytes: None,
+                trains: self.trains,
             }),
         );
         self.memory(30);

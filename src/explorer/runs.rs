@@ -20,7 +20,7 @@ pub struct Row {
     pub data: String,
     /// Operations that its cut keeps.
     pub kept: Option<usize>,
-    /// Best validation accuracy of the supernet.
+    /// Best accuracy of an epoch: of the supernet on the validation pictures, of a training on the test pictures.
     pub accuracy: Option<f64>,
     /// Time of the latest event, seconds since 1970.
     pub last: f64,

@@ -1,8 +1,9 @@
 //! The supernet: layers, cells and the network on candle tensors, with backward passes of our own; names of published
 //! checkpoints; initialisation; the memory model.
 //!
-//! Candle's autograd sees one custom operation: the network, from pictures to logits. Inside everything runs on plain
-//! channels-last maps, so that it is decided here what is kept and what is computed again.
+//! Candle's autograd sees a supernet as one custom operation, from pictures to logits. Inside everything runs on plain
+//! channels-last maps, so that it is decided here what is kept and what is computed again. The evaluation network, which is
+//! trained once and has no policies, is one operation for each layer.
 
 // Passes over plain maps take their maps one by one.
 #![allow(clippy::too_many_arguments)]

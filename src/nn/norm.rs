@@ -1,4 +1,4 @@
-//! What batch norms do in a pass over the supernet, and what is kept of them.
+//! What batch norms do in a pass over a network, and what is kept of them.
 
 use crate::kernels::depthwise::Load;
 use crate::kernels::norm::{Backward, Collector, EPSILON, Moments};

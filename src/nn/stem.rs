@@ -1,4 +1,4 @@
-//! The stem: a 3x3 convolution from the picture's channels, and the only batch norm with scale and shift.
+//! The stem: a 3x3 convolution from the picture's channels, and the only batch norm of a supernet with scale and shift.
 
 use std::sync::{Arc, Mutex, PoisonError};
 

@@ -1,5 +1,5 @@
 //! One-shot search on a (masked) supernet: the bi-level steps of DARTS (arXiv 1806.09055), first and second order, and the
-//! genotype that the alphas stand for.
+//! genotype that the alphas stand for; and the training of such a genotype from scratch.
 
 mod derive;
 mod optimiser;

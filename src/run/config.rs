@@ -28,9 +28,9 @@ pub struct Config {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Run {
-    /// A checkpoint every so many steps of the search; 0: not by steps.
+    /// A checkpoint every so many steps; 0: not by steps.
     pub checkpoint_steps: usize,
-    /// A checkpoint every so many seconds of the search, or rarer, so that saving takes less than a hundredth of the time.
+    /// A checkpoint every so many seconds, or rarer, so that saving takes less than a hundredth of the time.
     pub checkpoint_seconds: u64,
     /// After SIGTERM or SIGUSR1 the engine ends within so many seconds, even if a step takes longer.
     pub grace_seconds: u64,
@@ -65,7 +65,7 @@ pub struct Device {
     pub threads: usize,
     /// `keep` (fastest), `recompute` (leanest) or `auto` (the fastest that fits): the results are the same.
     pub memory: String,
-    /// Bytes that the search may take (`2GiB`, `800MB`, plain bytes), or `auto`: what is free, less a tenth.
+    /// Bytes that the search or training may take (`2GiB`, `800MB`, plain bytes), or `auto`: what is free, less a tenth.
     pub memory_budget: String,
 }
 

@@ -35,9 +35,7 @@ pub enum Stage {
 }
 
 impl Stage {
-    /// Those of a search, in order.
-    pub const ALL: [Stage; 4] = [Stage::Score, Stage::Cut, Stage::Search, Stage::Cell];
-    /// All stages of any run.
+    /// Stages that there are.
     pub const COUNT: usize = 5;
 
     pub const fn name(self) -> &'static str {
@@ -196,7 +194,7 @@ pub struct RunStarted {
     pub total_bytes: Option<u64>,
     pub data: DataSummary,
     pub classes: usize,
-    /// Width and layout of the supernet that will be searched.
+    /// Width and layout of the network that will be searched or trained.
     pub channels: usize,
     pub cells: Vec<CellKind>,
     pub batch: usize,
@@ -205,6 +203,9 @@ pub struct RunStarted {
     /// Bytes that the search may take.
     #[serde(default)]
     pub budget_bytes: Option<u64>,
+    /// The run trains a genotype from scratch, and neither scores nor searches.
+    #[serde(default)]
+    pub trains: bool,
 }
 
 /// What must not change between the parts of a run, if its result is to be that of one part.

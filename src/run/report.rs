@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::RunFolder;
-use super::event::{Body, Cut, Event, Level, Stage};
+use super::event::{Body, Cut, Event, Level, Stage, TrainingStarted};
 use super::journal::Tail;
 use super::lock::Liveness;
 use super::number::Number;
@@ -41,6 +41,8 @@ pub struct Report {
     /// test pictures, and the seconds and bytes of the search are those of the training.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub trains: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub trained_size: Option<TrainedSize>,
     /// Epochs that have ended, and those that are planned.
     pub epoch: Option<usize>,
     pub epochs: Option<usize>,
@@ -57,6 +59,14 @@ pub struct Report {
     pub warnings: usize,
     /// Lines of the journal that could not be read.
     pub skipped_lines: u64,
+}
+
+/// The network of a training: the auxiliary head's parameters among them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct TrainedSize {
+    pub channels: usize,
+    pub cells: usize,
+    pub parameters: u64,
 }
 
 /// What `zonas show` tells of a run, and how it stands.
@@ -108,6 +118,8 @@ impl Report {
             }
             Body::TrainingStarted(t) => {
                 (self.trains, self.epochs) = (Some(true), Some(t.epochs));
+                let TrainingStarted { channels, cells, parameters, .. } = *t;
+                self.trained_size = Some(TrainedSize { channels, cells, parameters });
                 self.epoch.get_or_insert(0);
                 self.predicted_bytes = Some(t.predicted_bytes);
             }

@@ -93,6 +93,8 @@ impl Standing {
 pub struct Progress {
     pub started: bool,
     pub stage: Option<Stage>,
+    /// The run trains a genotype from scratch.
+    pub trains: bool,
     pub round: usize,
     pub rounds: usize,
     /// Epochs that have ended, and those that are planned.
@@ -109,7 +111,8 @@ impl Progress {
     pub fn apply(&mut self, event: &Event) {
         self.last = event.time;
         match &event.body {
-            Body::RunStarted(_) => {
+            Body::RunStarted(s) => {
+                self.trains = s.trains;
                 (self.started, self.paused, self.ended) = (true, false, None);
                 (self.stage, self.open_cut) = (None, false);
             }
@@ -145,6 +148,7 @@ impl Progress {
             Some(Stage::Search | Stage::Train) => {
                 format!("epoch {} of {}", (self.epoch + 1).min(self.epochs.max(1)), self.epochs)
             }
+            Some(Stage::Cell) if self.trains => "starting".into(),
             Some(Stage::Cell) => "deriving the cell".into(),
         }
     }

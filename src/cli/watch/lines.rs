@@ -77,20 +77,12 @@ pub fn lines(event: &Event) -> Vec<String> {
             t.train,
             t.test
         )],
-        Body::EpochEnded(e) if e.alphas_normal.is_empty() => vec![format!(
-            "epoch {:>3}  train loss {:.4} accuracy {:5.2} %  test loss {:.4} accuracy {:5.2} %  {}",
-            e.epoch + 1,
-            e.train_loss.0,
-            100.0 * e.train_accuracy,
-            e.valid_loss.0,
-            100.0 * e.valid_accuracy,
-            text::duration(e.seconds)
-        )],
         Body::EpochEnded(e) => vec![format!(
-            "epoch {:>3}  train loss {:.4} accuracy {:5.2} %  validation loss {:.4} accuracy {:5.2} %  {}",
+            "epoch {:>3}  train loss {:.4} accuracy {:5.2} %  {} loss {:.4} accuracy {:5.2} %  {}",
             e.epoch + 1,
             e.train_loss.0,
             100.0 * e.train_accuracy,
+            if e.alphas_normal.is_empty() { "test" } else { "validation" },
             e.valid_loss.0,
             100.0 * e.valid_accuracy,
             text::duration(e.seconds)

@@ -53,7 +53,9 @@ pub fn draw(genotype: &Genotype, state: &State) -> Option<String> {
         p.text(last + 50.0, bottom + 4.0, 10.0, INK, Anchor::Start, "c(k)");
         p.line((20.0, bottom + 20.0), (WIDTH - 20.0, bottom + 20.0), LINE, "none");
     }
-    let mut words = vec!["label: operation and its mixing weight (softmax over the edge)".to_string()];
+    let weighed = state.search.weights().is_some();
+    let mut words: Vec<String> =
+        weighed.then(|| "label: operation and its mixing weight (softmax over the edge)".into()).into_iter().collect();
     if let Some(f) = &state.found {
         words.push(format!(
             "{} parameters, {} multiply-accumulates at 36 channels and 20 cells",

@@ -14,7 +14,7 @@ pub fn draw(state: &State) -> Option<String> {
         .map(|e| (e.epoch as f64 + 1.0, e.valid_accuracy * 100.0))
         .collect();
     let train: Vec<(f64, f64)> = means(&search.train_accuracy).into_iter().map(|(x, y)| (x, y * 100.0)).collect();
-    let other = if search.training.is_some() { "test" } else { "validation" };
+    let other = if state.trains() { "test" } else { "validation" };
     let losses = [means(&search.train_loss), means(&search.valid_loss)];
     if losses.iter().all(Vec::is_empty) {
         return None;

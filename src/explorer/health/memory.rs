@@ -2,7 +2,7 @@ use super::{Reading, Rule};
 use crate::explorer::state::State;
 use crate::explorer::text;
 
-/// Memory of the search against what was predicted for it.
+/// Memory of the run against what was predicted for it.
 pub struct Memory;
 
 /// Measured peaks lie up to so many times above the plan on small networks, where the program itself weighs most.
@@ -14,8 +14,8 @@ impl Rule for Memory {
     }
 
     fn help(&self) -> &'static str {
-        "The process's peak divided by the prediction that the cut was chosen by. Far above it, a larger search of the \
-         same kind may not fit where it is predicted to."
+        "The process's peak divided by the prediction. Far above it, a larger run of the same kind may not fit where it is \
+         predicted to."
     }
 
     fn of_training(&self) -> bool {

@@ -54,7 +54,7 @@ pub const RULES: [&dyn Rule; 6] = [
 
 /// The rules that hold of this run.
 pub fn rules(state: &State) -> impl Iterator<Item = &'static dyn Rule> {
-    let training = state.search.training.is_some();
+    let training = state.trains();
     RULES.into_iter().filter(move |r| !training || r.of_training())
 }
 

@@ -18,10 +18,6 @@ impl Rule for Overfit {
          near. The architecture then overfits the weights' half; the best epoch may lie behind."
     }
 
-    fn of_training(&self) -> bool {
-        true
-    }
-
     fn source(&self) -> &'static str {
         "RobustDARTS (Zela et al. 2020), arXiv 1909.09656, section 4; the threshold is ours"
     }

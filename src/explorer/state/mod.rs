@@ -203,9 +203,14 @@ impl State {
         self.stages[stage as usize].seconds.is_some()
     }
 
+    /// Whether the run trains a genotype from scratch, and neither scores nor searches.
+    pub fn trains(&self) -> bool {
+        self.search.training.is_some() || self.run.as_ref().is_some_and(|r| r.trains)
+    }
+
     /// The stage that the search screen is of: a run that trains has no search.
     pub fn epochs_stage(&self) -> Stage {
-        if self.search.training.is_some() { Stage::Train } else { Stage::Search }
+        if self.trains() { Stage::Train } else { Stage::Search }
     }
 
     /// What the run is doing, in two or three words.
@@ -233,8 +238,10 @@ impl State {
             Some(Stage::Cut) => "cut".into(),
             Some(Stage::Search | Stage::Train) => match &self.search.setup {
                 Some(setup) => format!("epoch {}/{}", (self.search.epoch + 1).min(setup.epochs), setup.epochs),
+                None if self.trains() => "training".into(),
                 None => "searching".into(),
             },
+            Some(Stage::Cell) if self.trains() => "starting".into(),
             Some(Stage::Cell) => "deriving".into(),
         }
     }

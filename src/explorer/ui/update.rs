@@ -84,6 +84,10 @@ impl Ui {
                 None
             }
             Action::LogScale => self.also(|ui| ui.log_scale = !ui.log_scale),
+            Action::EdgeLines if state.trains() => {
+                self.say("a training has no mixing weights to show");
+                None
+            }
             Action::EdgeLines => self.also(|ui| ui.edge_lines = !ui.edge_lines),
             Action::ZoomIn => self.also(|ui| ui.zoom = (ui.zoom + 1).min(ZOOM)),
             Action::ZoomOut => self.also(|ui| ui.zoom = ui.zoom.saturating_sub(1)),

@@ -25,7 +25,7 @@ pub fn draw(pad: &mut Pad, scene: &Scene) {
     };
     let weights = state.search.weights();
     let of = match (&state.found, state.search.epochs.last()) {
-        _ if state.search.training.is_some() => "that is trained".into(),
+        _ if state.trains() => "that is trained".into(),
         (Some(_), _) => "found".into(),
         (None, Some(e)) => format!("epoch {}", e.epoch + 1),
         (None, None) => String::new(),
@@ -79,7 +79,7 @@ pub fn draw(pad: &mut Pad, scene: &Scene) {
             let words = format!("{}, {distance} of 16 inputs differ{error}", near.name);
             rows.push(("nearest published", words));
         }
-        let training = state.search.training.is_some();
+        let training = state.trains();
         if let Some(e) = state.search.epochs.last() {
             let (label, pictures) = if training { ("trained", "test") } else { ("supernet", "validation") };
             let (percent, epoch) = (e.valid_accuracy * 100.0, e.epoch + 1);

@@ -130,7 +130,7 @@ fn rows(scene: &Scene) -> Vec<Row> {
     row("time of scoring", &|s| Some(text::duration(s.state.stages[Stage::Score as usize].seconds?)));
     row("time of the epochs", &|s| Some(text::duration(s.state.stages[s.state.epochs_stage() as usize].seconds?)));
     row("best accuracy", &|s| {
-        let pictures = if s.state.search.training.is_some() { "test" } else { "validation" };
+        let pictures = if s.state.trains() { "test" } else { "validation" };
         Some(format!("{:.1} % of {pictures}", s.state.search.best_accuracy()? * 100.0))
     });
     row("parameters found", &|s| Some(text::count(s.state.found.as_ref()?.parameters)));

@@ -82,7 +82,7 @@ fn value_at(series: &Series, at: f64) -> Option<f64> {
 
 /// The pictures that are not trained on.
 fn other(scene: &Scene) -> &'static str {
-    if scene.state.search.training.is_some() { "test" } else { "valid" }
+    if scene.state.trains() { "test" } else { "valid" }
 }
 
 pub(super) fn loss(pad: &mut Pad, scene: &Scene) {

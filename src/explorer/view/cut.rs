@@ -17,7 +17,7 @@ pub fn draw(pad: &mut Pad, scene: &Scene) {
     let (w, h) = (pad.width(), pad.height());
     let Some(cut) = &scene.state.cut.cut else {
         let mut inner = pad.panel("cut", "", false);
-        if scene.state.search.training.is_some() {
+        if scene.state.trains() {
             inner.prose("This run trains a genotype from scratch: nothing is cut. The Train screen shows how it goes.");
             return;
         }

@@ -247,8 +247,8 @@ fn question(scene: &Scene, menu: Menu) -> (String, Vec<String>) {
             ("controls".into(), vec![words])
         }
         Menu::Train => {
-            let words = "The genotype as a network of its own, with fresh weights, on all training pictures and looked at by the \
-                         test pictures after each epoch: a run that begins when the runs before it have ended. It runs on the \
+            let words = "The genotype as a network of its own, with fresh weights, on the run's training pictures and looked at by \
+                         the test pictures after each epoch: a run that begins when the runs before it have ended. It runs on the \
                          CPU. `zonas train` takes any other size.";
             ("train this cell from scratch?".into(), vec![words.into()])
         }

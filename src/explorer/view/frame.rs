@@ -82,7 +82,7 @@ fn strip(scene: &Scene, width: u16) -> Vec<(String, Style)> {
     let mut parts = Vec::new();
     for (i, tab) in Tab::ALL.into_iter().enumerate() {
         let here = tab == scene.ui.tab;
-        let training = state.search.training.is_some() && tab == Tab::Search;
+        let training = state.trains() && tab == Tab::Search;
         let title = if training { "Train" } else { tab.title() };
         let (mark, mut style) = match tab.stage().map(|s| if training { state.epochs_stage() } else { s }) {
             Some(stage) if state.passed(stage) => ('✓', plain),

@@ -19,7 +19,7 @@ pub fn draw(pad: &mut Pad, scene: &Scene) {
     let (w, h) = (pad.width(), pad.height());
     if scene.state.score.setup.is_none() {
         let mut inner = pad.panel("scores", "", false);
-        if scene.state.search.training.is_some() {
+        if scene.state.trains() {
             inner.prose(
                 "This run trains a genotype from scratch: nothing is scored. The Train screen shows how it goes.",
             );

@@ -19,6 +19,13 @@ use crate::space::{CellKind, Choice, INPUTS, Operation, Place};
 /// ```
 pub fn draw(pad: &mut Pad, scene: &Scene) {
     let (w, h) = (pad.width(), pad.height());
+    if scene.state.search.setup.is_none() && scene.state.trains() {
+        let mut inner = pad.panel("train", "", false);
+        inner.prose(
+            "Losses, accuracies and memory of the training will be shown here as soon as its first step is done.",
+        );
+        return;
+    }
     if scene.state.search.setup.is_none() {
         let mut inner = pad.panel("search", "", false);
         inner.prose(
@@ -45,7 +52,7 @@ pub fn draw(pad: &mut Pad, scene: &Scene) {
     accuracy(&mut pad.sub(0, h - memory_rows - accuracy_rows, left, accuracy_rows), scene);
     memory(&mut pad.sub(0, h - memory_rows, left, memory_rows), scene);
     let (x, right) = (left + 2, w - left - 2);
-    if scene.state.search.training.is_some() {
+    if scene.state.trains() {
         let rows = 12.min(h);
         progress(&mut pad.sub(x, 0, right, rows), scene);
         genotype(&mut pad.sub(x, rows, right, h - rows), scene);
@@ -179,7 +186,7 @@ fn progress(pad: &mut Pad, scene: &Scene) {
         rows.extend(works.map(|works| ("GPU", works)));
         rows.push(("memory", memory));
     }
-    let other = if search.training.is_some() { ("test", "the test pictures") } else { ("validation", "validation") };
+    let other = if scene.state.trains() { ("test", "the test pictures") } else { ("validation", "validation") };
     let best = search
         .best_accuracy()
         .map_or_else(|| "after the first epoch".into(), |a| format!("{:.1} % of {}", a * 100.0, other.1));
@@ -281,9 +288,9 @@ fn changes(pad: &mut Pad, scene: &Scene) {
 fn genotype(pad: &mut Pad, scene: &Scene) {
     let search = &scene.state.search;
     let epoch = search.epochs.last().map_or_else(String::new, |e| format!("epoch {}", e.epoch + 1));
-    let note = if search.training.is_some() { "that is trained" } else { epoch.as_str() };
+    let note = if scene.state.trains() { "that is trained" } else { epoch.as_str() };
     let mut inner = pad.panel("genotype", note, false);
-    let Some(genotype) = scene.state.genotype().filter(|_| search.training.is_some()).or(search.genotype()) else {
+    let Some(genotype) = scene.state.genotype().filter(|_| scene.state.trains()).or(search.genotype()) else {
         inner.prose("Derived after every epoch: the two strongest inputs of every node.");
         return;
     };

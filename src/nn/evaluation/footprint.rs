@@ -1,7 +1,8 @@
 //! Memory of a training step, by counting the maps that are alive at its peak.
 
 use super::EvaluationConfig;
-use super::plan::{Layer, Plan};
+use super::plan::Plan;
+use crate::nn::parallel::GROUPS;
 use crate::space::CellKind;
 
 impl EvaluationConfig {
@@ -25,17 +26,17 @@ impl EvaluationConfig {
             let one = map(h, w, c);
             // Projections are made at the inputs' size, and all else at the outputs'.
             kept += inputs * cell.projections.iter().map(Vec::len).sum::<usize>() as u64;
-            for edge in &cell.edges {
-                let strided = edge.layers.iter().filter(|l| matches!(l, Layer::Pool { .. })).count();
-                kept += one * edge.layers.len().max(strided) as u64;
-            }
+            kept += one * cell.edges.iter().map(|e| e.layers.len() as u64).sum::<u64>();
             // Nodes, and their concatenation.
             kept += one * (cell.edges.len() / 2 + cell.concat.len()) as u64;
             // The output's gradient and those of the states, summed and being added.
             beside = beside.max(one * (2 * cell.concat.len() + 6) as u64 + 2 * inputs);
         }
         let parameters = plan.units.iter().map(|u| 4 * u.len as u64).sum::<u64>();
-        // Weights, momentum, gradients; copies of weights and gradients while they move; the threads' own parts.
-        kept + beside + 5 * parameters
+        // While a layer goes back, every group of images has a gradient of its weights.
+        let groups = images.div_ceil(images.div_ceil(GROUPS).max(1)) as u64;
+        let parts = groups * plan.units.iter().map(|u| 4 * u.len as u64).max().unwrap_or(0);
+        // Weights, momentum, gradients; copies of weights and gradients while they move.
+        kept + beside.max(parts) + 5 * parameters
     }
 }

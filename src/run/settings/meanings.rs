@@ -26,7 +26,7 @@ pub(super) const MEANINGS: [(&str, &[(&str, &str)]); 8] = [
             ),
             (
                 "memory_budget",
-                "bytes that the search may take (`2GiB`, `800MB`), or `auto`: what is free, less a tenth",
+                "bytes that a search or training may take (`2GiB`, `800MB`), or `auto`: what is free, less a tenth",
             ),
         ],
     ),
@@ -93,8 +93,8 @@ pub(super) const MEANINGS: [(&str, &[(&str, &str)]); 8] = [
     (
         "run",
         &[
-            ("checkpoint_steps", "a checkpoint every so many steps of the search; 0: not by steps"),
-            ("checkpoint_seconds", "a checkpoint every so many seconds of the search, or rarer where saving is slow"),
+            ("checkpoint_steps", "a checkpoint every so many steps; 0: not by steps"),
+            ("checkpoint_seconds", "a checkpoint every so many seconds, or rarer where saving is slow"),
             ("grace_seconds", "after SIGTERM or SIGUSR1 the engine ends within so many seconds, whatever a step takes"),
         ],
     ),
