@@ -24,6 +24,7 @@ mod norm;
 mod parallel;
 mod parameters;
 mod project;
+mod projected;
 mod separable;
 mod stem;
 mod supernet;

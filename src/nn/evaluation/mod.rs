@@ -5,6 +5,7 @@
 //! Weights have the names of published checkpoints (`NetworkCIFAR`).
 
 mod footprint;
+mod maps;
 mod ops;
 mod plan;
 
@@ -12,7 +13,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use candle_core::Tensor;
 
-use self::ops::{AuxiliaryPoolOp, ConvolutionOp, NormOp, PoolOp, ProjectOp, ReluOp, SumOp};
+use self::maps::{AuxiliaryPoolOp, NormOp, PoolOp, ReluOp, SumOp};
+use self::ops::{ConvolutionOp, ProjectOp};
 use self::plan::{CellPlan, EdgePlan, Layer, Plan};
 use super::head::HeadOp;
 use super::norm::{Norm, Seen};
@@ -250,7 +252,7 @@ impl Walk<'_> {
 
     fn normed(&mut self, unit: usize, z: &Tensor) -> Result<Tensor, NnError> {
         let Some(name) = self.net.plan.units[unit].norms.first() else { return Ok(z.clone()) };
-        let side = Arc::new(Mutex::new(ops::Side::default()));
+        let side = Arc::new(Mutex::new(maps::Side::default()));
         let op = NormOp { norm: self.norm, slot: name.slot, running: self.running[unit].clone(), side: side.clone() };
         let out = z.apply_op2(&self.block(unit), op)?;
         self.seen[unit] = std::mem::take(&mut side.lock().unwrap_or_else(PoisonError::into_inner).seen);
