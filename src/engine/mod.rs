@@ -4,6 +4,7 @@
 mod cell;
 mod control;
 mod cut;
+mod epochs;
 mod error;
 mod inherit;
 mod origin;

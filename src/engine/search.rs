@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use super::EngineError;
 use super::control::Control;
+use super::epochs::{self, Steps, next, not_finite};
 use super::plan::Plan;
 use super::saved::{Keeper, Position, Saved};
 use super::setup::{Setup, tensors};
@@ -11,12 +12,11 @@ use crate::data::{self, DataError, Loader, Split};
 use crate::nn::{Init, Supernet};
 use crate::oneshot::{Searcher, StepReport, alphas_by_row, cosine};
 use crate::run::RunFolder;
-use crate::run::event::{Body, EpochEnded, Level, SearchStarted, Stage, Step};
+use crate::run::event::{Body, EpochEnded, Level, SearchStarted, Stage};
 use crate::run::number::Number;
 use crate::space::{CellKind, Edge, Genotype, Mask, Operation};
 
-/// Journal lines that a whole search may take, of steps and of alphas.
-pub(super) const STEP_LINES: usize = 4000;
+/// Journal lines that the alphas of a whole search may take.
 const ALPHA_LINES: usize = 500;
 
 /// What came of the stage.
@@ -34,14 +34,9 @@ struct Search<'a> {
     folder: &'a RunFolder,
     searcher: Searcher,
     at: Position,
-    /// Steps per epoch.
-    steps: usize,
-    /// One in so many goes to the journal.
-    every: usize,
+    steps: Steps,
     alphas_every: usize,
     keeper: Keeper,
-    /// Pictures and seconds since the last step in the journal.
-    pace: (usize, f64),
 }
 
 /// Searches under `mask`, from the checkpoint if there is one.
@@ -95,15 +90,14 @@ fn attempt(
     let resumed = at.is_some();
     let at = at.transpose()?.unwrap_or_default();
     let steps = (setup.halves.weights.len() / config.batch).max(1);
-    let total = steps * config.epochs;
-    let every = if config.journal_every > 0 { config.journal_every } else { total.div_ceil(STEP_LINES).max(1) };
+    let steps = Steps::new(steps, config.epochs, config.journal_every);
     for kind in CellKind::ALL.into_iter().filter(|k| !searcher.net.config().layout.contains(k)) {
         let text = format!("with {} cells there is no {kind} cell: its alphas stay as they began", config.cells);
         control.log(Level::Warning, text)?;
     }
     control.emit(Body::SearchStarted(SearchStarted {
         epochs: config.epochs,
-        steps_per_epoch: steps,
+        steps_per_epoch: steps.per_epoch,
         batch: config.batch,
         order: config.order,
         train: setup.halves.weights.len(),
@@ -111,7 +105,7 @@ fn attempt(
         parameters: searcher.net.parameters().count() as u64,
         predicted_bytes: plan.bytes,
         policy: plan.policy.to_string(),
-        journal_every: every,
+        journal_every: steps.every,
     }))?;
     if resumed {
         control.log(Level::Info, format!("taken up at epoch {}, step {}", at.epoch, at.step))?;
@@ -123,10 +117,8 @@ fn attempt(
         searcher,
         keeper: Keeper::new(&at),
         at,
+        alphas_every: (steps.per_epoch * config.epochs).div_ceil(ALPHA_LINES).max(steps.every),
         steps,
-        every,
-        alphas_every: total.div_ceil(ALPHA_LINES).max(every),
-        pace: (0, 0.0),
     };
     if !resumed {
         search.save(&fingerprint)?;
@@ -155,7 +147,7 @@ impl Search<'_> {
         let mut train = self.loader(halves.weights.clone(), "train")?;
         let mut valid =
             (epoch >= config.alpha_warmup_epochs).then(|| self.loader(halves.alphas.clone(), "valid")).transpose()?;
-        while self.at.step < self.steps {
+        while self.at.step < self.steps.per_epoch {
             self.control.poll()?;
             if self.control.aborts() || self.control.leaves() {
                 return Ok(false);
@@ -169,15 +161,9 @@ impl Search<'_> {
             let against = valid.as_mut().map(next).transpose()?.map(tensors).transpose()?;
             let report = self.searcher.step(&batch, against.as_ref(), rate)?;
             self.check(&report)?;
-            let pictures = batch.images.dim(0)?;
-            self.at.loss += report.train_loss * pictures as f64;
-            self.at.right += report.train_right as u64;
-            self.at.pictures += pictures as u64;
-            self.pace.0 += pictures;
-            let seconds = began.elapsed().as_secs_f64();
-            self.pace.1 += seconds;
-            self.at.seconds += seconds;
-            self.journal(&report, rate, pictures)?;
+            let seen = (batch.images.dim(0)?, began.elapsed().as_secs_f64());
+            self.steps.take(self.control, &mut self.at, &report, rate, seen)?;
+            self.tell_alphas()?;
             self.at.step += 1;
         }
         drop((train, valid));
@@ -207,7 +193,7 @@ impl Search<'_> {
         let augment = self.setup.augment();
         let plan = data::Plan {
             start_batch: self.at.step,
-            batches: Some(self.steps),
+            batches: Some(self.steps.per_epoch),
             prefetch: config.data.prefetch,
             ..data::Plan::training(indices, config.search.batch, augment, config.seed, stream, epoch)
         };
@@ -222,46 +208,20 @@ impl Search<'_> {
         self.at.not_finite(what, "search", self.keeper.at, self.folder)
     }
 
-    fn journal(&mut self, report: &StepReport, rate: f64, pictures: usize) -> Result<(), EngineError> {
-        let Position { epoch, step, .. } = self.at;
-        let number = epoch * self.steps + step;
-        let last = step + 1 == self.steps;
-        if number.is_multiple_of(self.every) || last {
-            let (seen, seconds) = std::mem::take(&mut self.pace);
-            self.control.emit(Body::Step(Step {
-                epoch,
-                step,
-                train_loss: Number(report.train_loss),
-                train_accuracy: report.train_right as f64 / pictures as f64,
-                valid_loss: Number(report.valid_loss.unwrap_or(f64::NAN)),
-                gradient_norm: Number(report.gradient_norm),
-                learning_rate: rate,
-                images_per_second: seen as f64 / seconds.max(1e-9),
-            }))?;
+    fn tell_alphas(&mut self) -> Result<(), EngineError> {
+        if !self.steps.is_told(&self.at, self.alphas_every) {
+            return Ok(());
         }
-        if number.is_multiple_of(self.alphas_every) || last {
-            let [normal, reduction] = self.searcher.mixing_values()?.map(|t| alphas_by_row(&t));
-            self.control.emit(Body::Alphas { epoch, step, normal, reduction })?;
-        }
-        Ok(())
+        let [normal, reduction] = self.searcher.mixing_values()?.map(|t| alphas_by_row(&t));
+        self.control.emit(Body::Alphas { epoch: self.at.epoch, step: self.at.step, normal, reduction })
     }
 
     /// Mean loss and accuracy on the alphas' half, in evaluation mode. `None` if asked to stop at once.
     fn evaluate(&mut self) -> Result<Option<(f64, f64)>, EngineError> {
         let indices = self.setup.halves.alphas.clone();
-        let count = indices.len() as f64;
         let plan = data::Plan::evaluation(Split::Train, indices, self.setup.config.search.batch);
-        let (mut loss, mut right) = (0.0, 0);
-        for batch in Loader::new(self.setup.dataset.clone(), plan)? {
-            self.control.poll()?;
-            if self.control.aborts() || self.control.leaves() {
-                return Ok(None);
-            }
-            let (l, r) = self.searcher.evaluate(&tensors(batch?)?)?;
-            loss += l;
-            right += r;
-        }
-        Ok(Some((loss / count, right as f64 / count)))
+        let searcher = &self.searcher;
+        epochs::evaluate(self.control, &self.setup.dataset, plan, |batch| searcher.evaluate(batch))
     }
 
     /// Raw alphas by kind and edge, NaN where cut.
@@ -288,21 +248,4 @@ impl Search<'_> {
         }
         self.keeper.save(self.control, self.folder, &saved, &self.at)
     }
-}
-
-/// What of a step is not finite.
-pub(super) fn not_finite(report: &StepReport) -> Option<&'static str> {
-    if report.valid_loss.is_some_and(|l| !l.is_finite()) {
-        Some("the validation loss")
-    } else if !report.train_loss.is_finite() {
-        Some("the training loss")
-    } else if !report.gradient_norm.is_finite() {
-        Some("the gradient of the weights")
-    } else {
-        None
-    }
-}
-
-pub(super) fn next(loader: &mut Loader) -> Result<crate::data::Batch, DataError> {
-    loader.next().unwrap_or_else(|| Err(DataError::Worker { reason: "ended before the epoch did".into() }))
 }

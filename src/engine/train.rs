@@ -5,14 +5,14 @@ use std::time::Instant;
 
 use super::EngineError;
 use super::control::Control;
+use super::epochs::{self, Steps, next, not_finite};
 use super::saved::{Keeper, Position, Saved};
-use super::search::{STEP_LINES, next, not_finite};
 use super::setup::{Setup, tensors};
 use crate::data::{self, Augment, DataError, Loader, Split};
 use crate::nn::{DropPath, Evaluation, EvaluationConfig, Init, NnError};
-use crate::oneshot::{SgdSettings, StepReport, Trainer, TrainerSettings, cosine};
+use crate::oneshot::{SgdSettings, Trainer, TrainerSettings, cosine};
 use crate::run::config::Train;
-use crate::run::event::{Body, EpochEnded, Level, Stage, Step, TrainingStarted};
+use crate::run::event::{Body, EpochEnded, Level, Stage, TrainingStarted};
 use crate::run::number::Number;
 use crate::run::{RunFolder, WEIGHTS};
 use crate::space::count::CountError;
@@ -33,13 +33,8 @@ struct Training<'a> {
     genotype: &'a Genotype,
     trainer: Trainer,
     at: Position,
-    /// Steps per epoch.
-    steps: usize,
-    /// One in so many goes to the journal.
-    every: usize,
+    steps: Steps,
     keeper: Keeper,
-    /// Pictures and seconds since the last step in the journal.
-    pace: (usize, f64),
     /// On the test pictures, of the last epoch that has ended.
     accuracy: f64,
 }
@@ -108,13 +103,13 @@ fn attempt(
     let resumed = at.is_some();
     let at = at.transpose()?.unwrap_or_default();
     let steps = setup.pictures.len().div_ceil(config.batch).max(1);
-    let every = (steps * config.epochs).div_ceil(STEP_LINES).max(1);
+    let steps = Steps::new(steps, config.epochs, 0);
     control.emit(Body::TrainingStarted(TrainingStarted {
         genotype: genotype.clone(),
         channels: config.channels,
         cells: config.cells,
         epochs: config.epochs,
-        steps_per_epoch: steps,
+        steps_per_epoch: steps.per_epoch,
         batch: config.batch,
         train: setup.pictures.len(),
         test: about.test,
@@ -122,25 +117,13 @@ fn attempt(
         macs: size.macs,
         auxiliary: network.auxiliary,
         predicted_bytes: network.footprint(config.batch.min(setup.pictures.len()), about.height, about.width),
-        journal_every: every,
+        journal_every: steps.every,
     }))?;
     if resumed {
         control.log(Level::Info, format!("taken up at epoch {}, step {}", at.epoch, at.step))?;
     }
     let keeper = Keeper::new(&at);
-    let mut training = Training {
-        control,
-        setup,
-        folder,
-        genotype,
-        trainer,
-        at,
-        steps,
-        every,
-        keeper,
-        pace: (0, 0.0),
-        accuracy: f64::NAN,
-    };
+    let mut training = Training { control, setup, folder, genotype, trainer, at, steps, keeper, accuracy: f64::NAN };
     if !resumed {
         training.save(&fingerprint)?;
     }
@@ -178,7 +161,7 @@ impl Training<'_> {
         let rate = cosine(config.learning_rate, config.learning_rate_min, epoch, config.epochs);
         let dropped = config.drop_path * epoch as f64 / config.epochs as f64;
         let mut loader = self.loader()?;
-        while self.at.step < self.steps {
+        while self.at.step < self.steps.per_epoch {
             self.control.poll()?;
             if self.control.aborts() || self.control.leaves() {
                 return Ok(false);
@@ -195,14 +178,8 @@ impl Training<'_> {
             if let Some(what) = not_finite(&report) {
                 return Err(self.not_finite(what));
             }
-            let pictures = batch.images.dim(0)?;
-            self.at.loss += report.train_loss * pictures as f64;
-            self.at.right += report.train_right as u64;
-            self.at.pictures += pictures as u64;
-            let seconds = began.elapsed().as_secs_f64();
-            (self.pace.0, self.pace.1) = (self.pace.0 + pictures, self.pace.1 + seconds);
-            self.at.seconds += seconds;
-            self.journal(&report, rate, pictures)?;
+            let seen = (batch.images.dim(0)?, began.elapsed().as_secs_f64());
+            self.steps.take(self.control, &mut self.at, &report, rate, seen)?;
             self.at.step += 1;
         }
         drop(loader);
@@ -243,40 +220,13 @@ impl Training<'_> {
         self.at.not_finite(what, "train", self.keeper.at, self.folder)
     }
 
-    fn journal(&mut self, report: &StepReport, rate: f64, pictures: usize) -> Result<(), EngineError> {
-        let Position { epoch, step, .. } = self.at;
-        if !(epoch * self.steps + step).is_multiple_of(self.every) && step + 1 != self.steps {
-            return Ok(());
-        }
-        let (seen, seconds) = std::mem::take(&mut self.pace);
-        self.control.emit(Body::Step(Step {
-            epoch,
-            step,
-            train_loss: Number(report.train_loss),
-            train_accuracy: report.train_right as f64 / pictures as f64,
-            valid_loss: Number(f64::NAN),
-            gradient_norm: Number(report.gradient_norm),
-            learning_rate: rate,
-            images_per_second: seen as f64 / seconds.max(1e-9),
-        }))
-    }
-
     /// Mean loss and accuracy on the test pictures. `None` if asked to stop at once.
     fn test(&mut self) -> Result<Option<(f64, f64)>, EngineError> {
         let count = self.setup.dataset.len(Split::Test);
         let plan =
             data::Plan::evaluation(Split::Test, (0..count as u32).collect(), self.setup.config.train.batch.min(count));
-        let (mut loss, mut right) = (0.0, 0);
-        for batch in Loader::new(self.setup.dataset.clone(), plan)? {
-            self.control.poll()?;
-            if self.control.aborts() || self.control.leaves() {
-                return Ok(None);
-            }
-            let (l, r) = self.trainer.evaluate(&tensors(batch?)?)?;
-            loss += l;
-            right += r;
-        }
-        Ok(Some((loss / count as f64, right as f64 / count as f64)))
+        let trainer = &self.trainer;
+        epochs::evaluate(self.control, &self.setup.dataset, plan, |batch| trainer.evaluate(batch))
     }
 
     /// Saves a checkpoint, unless a number in it is not finite: the last good one is not to be pushed out by it.

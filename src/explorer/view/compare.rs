@@ -125,7 +125,10 @@ fn rows(scene: &Scene) -> Vec<Row> {
     };
     row("state", &|s| Some(s.state.status()));
     row("operations kept, of 224", &|s| Some(s.state.cut.cut.as_ref()?.mask.count().to_string()));
-    row("memory predicted", &|s| Some(text::bytes(s.state.cut.cut.as_ref()?.memory_bytes)));
+    row("memory predicted", &|s| {
+        let of_training = || s.state.search.setup.as_ref().map(|s| s.predicted_bytes);
+        Some(text::bytes(s.state.cut.cut.as_ref().map(|c| c.memory_bytes).or_else(of_training)?))
+    });
     row("memory, peak of the process", &|s| Some(text::bytes(s.state.memory_peak?)));
     row("time of scoring", &|s| Some(text::duration(s.state.stages[Stage::Score as usize].seconds?)));
     row("time of the epochs", &|s| Some(text::duration(s.state.stages[s.state.epochs_stage() as usize].seconds?)));

@@ -1,0 +1,107 @@
+//! What a search and a training have in common: steps that are summed up and told of, and a look at other pictures.
+
+use std::sync::Arc;
+
+use super::EngineError;
+use super::control::Control;
+use super::saved::Position;
+use super::setup::tensors;
+use crate::data::{self, DataError, Dataset, Loader};
+use crate::nn::NnError;
+use crate::oneshot::{Batch, StepReport};
+use crate::run::event::{Body, Step};
+use crate::run::number::Number;
+
+/// Journal lines that the steps of a whole run may take.
+const STEP_LINES: usize = 4000;
+
+/// The steps of a run, and what of them goes to the journal.
+pub(super) struct Steps {
+    pub per_epoch: usize,
+    /// One in so many goes to the journal.
+    pub every: usize,
+    /// Pictures and seconds since the last step in the journal.
+    pace: (usize, f64),
+}
+
+impl Steps {
+    /// `every`: 0 chooses so that the journal stays small.
+    pub fn new(per_epoch: usize, epochs: usize, every: usize) -> Steps {
+        let chosen = (per_epoch * epochs).div_ceil(STEP_LINES).max(1);
+        Steps { per_epoch, every: if every > 0 { every } else { chosen }, pace: (0, 0.0) }
+    }
+
+    /// Whether the step at this place is told of, of which one in `every` is: the last of an epoch always.
+    pub fn is_told(&self, at: &Position, every: usize) -> bool {
+        (at.epoch * self.per_epoch + at.step).is_multiple_of(every) || at.step + 1 == self.per_epoch
+    }
+
+    /// Takes a step into the sums of its epoch, and tells of it if its turn has come.
+    pub fn take(
+        &mut self,
+        control: &mut Control,
+        at: &mut Position,
+        report: &StepReport,
+        rate: f64,
+        (pictures, seconds): (usize, f64),
+    ) -> Result<(), EngineError> {
+        at.loss += report.train_loss * pictures as f64;
+        at.right += report.train_right as u64;
+        at.pictures += pictures as u64;
+        at.seconds += seconds;
+        self.pace = (self.pace.0 + pictures, self.pace.1 + seconds);
+        if !self.is_told(at, self.every) {
+            return Ok(());
+        }
+        let (seen, seconds) = std::mem::take(&mut self.pace);
+        control.emit(Body::Step(Step {
+            epoch: at.epoch,
+            step: at.step,
+            train_loss: Number(report.train_loss),
+            train_accuracy: report.train_right as f64 / pictures as f64,
+            valid_loss: Number(report.valid_loss.unwrap_or(f64::NAN)),
+            gradient_norm: Number(report.gradient_norm),
+            learning_rate: rate,
+            images_per_second: seen as f64 / seconds.max(1e-9),
+        }))
+    }
+}
+
+/// Mean loss and accuracy over the pictures of a plan; `look` gives the sum of a batch's losses and its right answers. `None`
+/// if asked to stop at once.
+pub(super) fn evaluate(
+    control: &mut Control,
+    dataset: &Arc<dyn Dataset>,
+    plan: data::Plan,
+    look: impl Fn(&Batch) -> Result<(f64, usize), NnError>,
+) -> Result<Option<(f64, f64)>, EngineError> {
+    let count = plan.indices.len() as f64;
+    let (mut loss, mut right) = (0.0, 0);
+    for batch in Loader::new(dataset.clone(), plan)? {
+        control.poll()?;
+        if control.aborts() || control.leaves() {
+            return Ok(None);
+        }
+        let (l, r) = look(&tensors(batch?)?)?;
+        loss += l;
+        right += r;
+    }
+    Ok(Some((loss / count, right as f64 / count)))
+}
+
+pub(super) fn next(loader: &mut Loader) -> Result<data::Batch, DataError> {
+    loader.next().unwrap_or_else(|| Err(DataError::Worker { reason: "ended before the epoch did".into() }))
+}
+
+/// What of a step is not finite.
+pub(super) fn not_finite(report: &StepReport) -> Option<&'static str> {
+    if report.valid_loss.is_some_and(|l| !l.is_finite()) {
+        Some("the validation loss")
+    } else if !report.train_loss.is_finite() {
+        Some("the training loss")
+    } else if !report.gradient_norm.is_finite() {
+        Some("the gradient of the weights")
+    } else {
+        None
+    }
+}
