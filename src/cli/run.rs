@@ -24,6 +24,20 @@ pub struct RunArguments {
     /// At the cut, wait until a watcher or `zonas confirm` confirms it, instead of stopping there.
     #[arg(long, conflicts_with = "yes")]
     wait: bool,
+    /// With --resume: go on though settings, data or program have changed.
+    #[arg(long, requires = "resume")]
+    force: bool,
+    /// Go on with a run that was stopped, or that waits for its cut; on another device, with other threads or memory, if
+    /// those are given.
+    #[arg(long, value_name = "RUN", conflicts_with_all = ["preset", "config", "set", "data", "xi", "seed", "name"])]
+    resume: Option<String>,
+    #[command(flatten)]
+    beginning: Beginning,
+}
+
+/// How a run begins and is watched.
+#[derive(Args, Debug, Default)]
+pub(super) struct Beginning {
     /// Run in this process, not in one of its own that outlives it; for job schedulers.
     #[arg(long)]
     foreground: bool,
@@ -32,14 +46,7 @@ pub struct RunArguments {
     detach: bool,
     /// Wait until no other run in the folder of runs is at work that came before: runs follow one another.
     #[arg(long)]
-    queue: bool,
-    /// With --resume: go on though settings, data or program have changed.
-    #[arg(long, requires = "resume")]
-    force: bool,
-    /// Go on with a run that was stopped, or that waits for its cut; on another device, with other threads or memory, if
-    /// those are given.
-    #[arg(long, value_name = "RUN", conflicts_with_all = ["preset", "config", "set", "data", "xi", "seed", "name"])]
-    resume: Option<String>,
+    pub queue: bool,
     /// What goes to standard output: lines for people, or the journal's JSON lines.
     #[arg(long, value_enum, default_value = "text")]
     output: Form,
@@ -101,22 +108,14 @@ pub fn run(place: &Place, a: &RunArguments) -> eyre::Result<Exit> {
         (_, true) => Confirming::Wait,
         _ => Confirming::Stop,
     };
-    let how = How { confirming, force: a.force, queue: a.queue };
-    Begin { folder, how, foreground: a.foreground, detach: a.detach, output: a.output }.run(place)
+    let how = How { confirming, force: a.force, queue: a.beginning.queue };
+    a.beginning.run(place, folder, how)
 }
 
-/// A run about to begin, and how it is watched.
-pub(super) struct Begin {
-    pub folder: RunFolder,
-    pub how: How,
-    pub foreground: bool,
-    pub detach: bool,
-    pub output: Form,
-}
-
-impl Begin {
-    pub fn run(self, place: &Place) -> eyre::Result<Exit> {
-        let Begin { folder, how, foreground, detach, output } = self;
+impl Beginning {
+    /// Begins a run and watches it as it was asked for.
+    pub fn run(&self, place: &Place, folder: RunFolder, how: How) -> eyre::Result<Exit> {
+        let Beginning { foreground, detach, output, .. } = *self;
         let name = place.word(&folder);
         let mut out = Output::stdout();
         let watching = Watching::from_now(&folder, output);

@@ -4,7 +4,7 @@ use clap::Args;
 use color_eyre::eyre;
 
 use super::engine::{Confirming, How};
-use super::run::{Begin, Form, stem};
+use super::run::{Beginning, stem};
 use super::settings::SettingArguments;
 use super::{Exit, Place, Usage, genotype};
 use crate::engine;
@@ -21,18 +21,8 @@ pub struct TrainArguments {
     /// Name of the run; else one is made up.
     #[arg(long)]
     name: Option<String>,
-    /// Run in this process, not in one of its own that outlives it; for job schedulers.
-    #[arg(long)]
-    foreground: bool,
-    /// Start the run and leave; `zonas attach RUN` and `zonas tail RUN` watch it.
-    #[arg(long, conflicts_with = "foreground")]
-    detach: bool,
-    /// Wait until no other run in the folder of runs is at work that came before: runs follow one another.
-    #[arg(long)]
-    queue: bool,
-    /// What goes to standard output: lines for people, or the journal's JSON lines.
-    #[arg(long, value_enum, default_value = "text")]
-    output: Form,
+    #[command(flatten)]
+    beginning: Beginning,
 }
 
 pub fn run(place: &Place, a: &TrainArguments) -> eyre::Result<Exit> {
@@ -57,6 +47,6 @@ pub fn run(place: &Place, a: &TrainArguments) -> eyre::Result<Exit> {
     engine::check(&config)?;
     let stem = format!("{}-train", stem(&config));
     let folder = RunFolder::create(&runs, a.name.as_deref(), &stem, &config)?;
-    let how = How { confirming: Confirming::Automatic, force: false, queue: a.queue };
-    Begin { folder, how, foreground: a.foreground, detach: a.detach, output: a.output }.run(place)
+    let how = How { confirming: Confirming::Automatic, force: false, queue: a.beginning.queue };
+    a.beginning.run(place, folder, how)
 }

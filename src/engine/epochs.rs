@@ -9,7 +9,7 @@ use super::setup::tensors;
 use crate::data::{self, DataError, Dataset, Loader};
 use crate::nn::NnError;
 use crate::oneshot::{Batch, StepReport};
-use crate::run::event::{Body, Step};
+use crate::run::event::{Body, Level, Step};
 use crate::run::number::Number;
 
 /// Journal lines that the steps of a whole run may take.
@@ -65,6 +65,43 @@ impl Steps {
             images_per_second: seen as f64 / seconds.max(1e-9),
         }))
     }
+}
+
+/// A run that goes from epoch to epoch.
+pub(super) trait Epochs {
+    fn control(&mut self) -> &mut Control;
+
+    fn at(&self) -> Position;
+
+    /// The rest of an epoch. False if asked to stop at once, or to leave after this step.
+    fn epoch(&mut self) -> Result<bool, EngineError>;
+
+    /// Saves a checkpoint, unless a number in it is not finite: the last good one is not to be pushed out by it.
+    fn save(&mut self) -> Result<(), EngineError>;
+}
+
+/// All epochs from where the run is; `resumed` if it was taken up from a checkpoint. False if asked to end before: the
+/// checkpoint then holds the state, an older one if it was to be at once.
+pub(super) fn run(run: &mut impl Epochs, epochs: usize, resumed: bool) -> Result<bool, EngineError> {
+    let at = run.at();
+    if resumed {
+        run.control().log(Level::Info, format!("taken up at epoch {}, step {}", at.epoch, at.step))?;
+    } else {
+        run.save()?;
+    }
+    while run.at().epoch < epochs {
+        if !run.epoch()? {
+            if !run.control().aborts() {
+                run.save()?;
+            }
+            return Ok(false);
+        }
+        let asked = run.control().stops() || run.control().leaves();
+        if asked && run.at().epoch < epochs {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 /// Mean loss and accuracy over the pictures of a plan; `look` gives the sum of a batch's losses and its right answers. `None`

@@ -194,12 +194,10 @@ fn stages(
     if let Some(genotype) = &setup.trained {
         cell::run(control, setup, folder, genotype)?;
         return match train::run(control, setup, folder, genotype, options.force)? {
-            train::Trained::Done(accuracy) => {
+            Some(accuracy) => {
                 Ok((Outcome::Done, format!("{:.2} % of the test pictures are classified rightly", accuracy * 100.0)))
             }
-            train::Trained::Stopped | train::Trained::Aborted => {
-                early(control, "while training; the checkpoint holds the state")
-            }
+            None => early(control, "while training; the checkpoint holds the state"),
         };
     }
     let Some(order) = scoring::run(control, setup, past)? else {
@@ -210,11 +208,8 @@ fn stages(
         cut::Decision::Unconfirmed => return early(control, "the cut waits to be confirmed"),
         cut::Decision::Stopped => return early(control, "before the cut was confirmed"),
     };
-    let genotype = match search::run(control, setup, folder, mask, options.force)? {
-        search::Found::Genotype(g) => g,
-        search::Found::Stopped | search::Found::Aborted => {
-            return early(control, "while searching; the checkpoint holds the state");
-        }
+    let Some(genotype) = search::run(control, setup, folder, mask, options.force)? else {
+        return early(control, "while searching; the checkpoint holds the state");
     };
     cell::run(control, setup, folder, &genotype)?;
     Ok((Outcome::Done, format!("the genotype is in {}", folder.file(crate::run::GENOTYPE_JSON).display())))

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use super::EngineError;
 use super::control::Control;
-use super::epochs::{self, Steps, next, not_finite};
+use super::epochs::{self, Epochs, Steps, next, not_finite};
 use super::plan::Plan;
 use super::saved::{Keeper, Position, Saved};
 use super::setup::{Setup, tensors};
@@ -19,34 +19,27 @@ use crate::space::{CellKind, Edge, Genotype, Mask, Operation};
 /// Journal lines that the alphas of a whole search may take.
 const ALPHA_LINES: usize = 500;
 
-/// What came of the stage.
-pub(super) enum Found {
-    Genotype(Genotype),
-    /// Asked to stop or to leave; the checkpoint holds the state.
-    Stopped,
-    /// Asked to stop at once; the checkpoint is older.
-    Aborted,
-}
-
 struct Search<'a> {
     control: &'a mut Control,
     setup: &'a Setup<'a>,
     folder: &'a RunFolder,
     searcher: Searcher,
+    /// Of the data.
+    fingerprint: String,
     at: Position,
     steps: Steps,
     alphas_every: usize,
     keeper: Keeper,
 }
 
-/// Searches under `mask`, from the checkpoint if there is one.
+/// Searches under `mask`, from the checkpoint if there is one. `None` if asked to end before.
 pub(super) fn run(
     control: &mut Control,
     setup: &Setup,
     folder: &RunFolder,
     mask: Mask,
     force: bool,
-) -> Result<Found, EngineError> {
+) -> Result<Option<Genotype>, EngineError> {
     let clock = control.begin(Stage::Search)?;
     let planner = setup.planner();
     let mut plan = planner.within(mask).map_err(EngineError::TooLittle)?;
@@ -64,7 +57,7 @@ pub(super) fn run(
             other => break other?,
         }
     };
-    if matches!(found, Found::Genotype(_)) {
+    if found.is_some() {
         control.end(&clock)?;
     }
     Ok(found)
@@ -78,7 +71,7 @@ fn attempt(
     mask: Mask,
     plan: Plan,
     force: bool,
-) -> Result<Found, EngineError> {
+) -> Result<Option<Genotype>, EngineError> {
     let config = &setup.config.search;
     let planner = setup.planner();
     let mut net = Supernet::new(&planner.network(mask, plan.policy))?.on(setup.gpu.clone());
@@ -107,87 +100,22 @@ fn attempt(
         policy: plan.policy.to_string(),
         journal_every: steps.every,
     }))?;
-    if resumed {
-        control.log(Level::Info, format!("taken up at epoch {}, step {}", at.epoch, at.step))?;
-    }
     let mut search = Search {
         control,
         setup,
         folder,
         searcher,
+        fingerprint,
         keeper: Keeper::new(&at),
         at,
         alphas_every: (steps.per_epoch * config.epochs).div_ceil(ALPHA_LINES).max(steps.every),
         steps,
     };
-    if !resumed {
-        search.save(&fingerprint)?;
-    }
-    while search.at.epoch < config.epochs {
-        if !search.epoch(&fingerprint)? {
-            if search.control.aborts() {
-                return Ok(Found::Aborted);
-            }
-            search.save(&fingerprint)?;
-            return Ok(Found::Stopped);
-        }
-        if (search.control.stops() || search.control.leaves()) && search.at.epoch < config.epochs {
-            return Ok(Found::Stopped);
-        }
-    }
-    Ok(Found::Genotype(search.searcher.genotype()?))
+    let whole = epochs::run(&mut search, config.epochs, resumed)?;
+    Ok(whole.then(|| search.searcher.genotype()).transpose()?)
 }
 
 impl Search<'_> {
-    /// The rest of an epoch. False if asked to stop at once, or to leave after this step.
-    fn epoch(&mut self, fingerprint: &str) -> Result<bool, EngineError> {
-        let (config, epoch) = (&self.setup.config.search, self.at.epoch);
-        let rate = cosine(config.learning_rate, config.learning_rate_min, epoch, config.epochs);
-        let halves = &self.setup.halves;
-        let mut train = self.loader(halves.weights.clone(), "train")?;
-        let mut valid =
-            (epoch >= config.alpha_warmup_epochs).then(|| self.loader(halves.alphas.clone(), "valid")).transpose()?;
-        while self.at.step < self.steps.per_epoch {
-            self.control.poll()?;
-            if self.control.aborts() || self.control.leaves() {
-                return Ok(false);
-            }
-            if self.control.takes_checkpoint() || self.keeper.is_due(&self.setup.config.run, &self.at) {
-                self.save(fingerprint)?;
-                continue;
-            }
-            let began = Instant::now();
-            let batch = tensors(next(&mut train)?)?;
-            let against = valid.as_mut().map(next).transpose()?.map(tensors).transpose()?;
-            let report = self.searcher.step(&batch, against.as_ref(), rate)?;
-            self.check(&report)?;
-            let seen = (batch.images.dim(0)?, began.elapsed().as_secs_f64());
-            self.steps.take(self.control, &mut self.at, &report, rate, seen)?;
-            self.tell_alphas()?;
-            self.at.step += 1;
-        }
-        drop((train, valid));
-        let began = Instant::now();
-        let Some((valid_loss, valid_accuracy)) = self.evaluate()? else { return Ok(false) };
-        let genotype = self.searcher.genotype()?;
-        let [alphas_normal, alphas_reduction] = self.raw_alphas()?;
-        let seen = self.at.pictures.max(1) as f64;
-        self.control.emit(Body::EpochEnded(EpochEnded {
-            epoch,
-            train_loss: Number(self.at.loss / seen),
-            train_accuracy: self.at.right as f64 / seen,
-            valid_loss: Number(valid_loss),
-            valid_accuracy,
-            seconds: self.at.seconds + began.elapsed().as_secs_f64(),
-            genotype,
-            alphas_normal,
-            alphas_reduction,
-        }))?;
-        self.at = Position { epoch: epoch + 1, ..Position::default() };
-        self.save(fingerprint)?;
-        Ok(true)
-    }
-
     fn loader(&self, indices: Vec<u32>, stream: &str) -> Result<Loader, DataError> {
         let (config, epoch) = (self.setup.config, self.at.epoch as u64);
         let augment = self.setup.augment();
@@ -239,10 +167,67 @@ impl Search<'_> {
         };
         Ok([table(CellKind::Normal, &normal), table(CellKind::Reduction, &reduction)])
     }
+}
 
-    /// Saves a checkpoint, unless a number in it is not finite: the last good one is not to be pushed out by it.
-    fn save(&mut self, fingerprint: &str) -> Result<(), EngineError> {
-        let saved = Saved::of(&self.searcher.state()?, self.searcher.mask(), &self.at, fingerprint)?;
+impl Epochs for Search<'_> {
+    fn control(&mut self) -> &mut Control {
+        self.control
+    }
+
+    fn at(&self) -> Position {
+        self.at
+    }
+
+    fn epoch(&mut self) -> Result<bool, EngineError> {
+        let (config, epoch) = (&self.setup.config.search, self.at.epoch);
+        let rate = cosine(config.learning_rate, config.learning_rate_min, epoch, config.epochs);
+        let halves = &self.setup.halves;
+        let mut train = self.loader(halves.weights.clone(), "train")?;
+        let mut valid =
+            (epoch >= config.alpha_warmup_epochs).then(|| self.loader(halves.alphas.clone(), "valid")).transpose()?;
+        while self.at.step < self.steps.per_epoch {
+            self.control.poll()?;
+            if self.control.aborts() || self.control.leaves() {
+                return Ok(false);
+            }
+            if self.control.takes_checkpoint() || self.keeper.is_due(&self.setup.config.run, &self.at) {
+                self.save()?;
+                continue;
+            }
+            let began = Instant::now();
+            let batch = tensors(next(&mut train)?)?;
+            let against = valid.as_mut().map(next).transpose()?.map(tensors).transpose()?;
+            let report = self.searcher.step(&batch, against.as_ref(), rate)?;
+            self.check(&report)?;
+            let seen = (batch.images.dim(0)?, began.elapsed().as_secs_f64());
+            self.steps.take(self.control, &mut self.at, &report, rate, seen)?;
+            self.tell_alphas()?;
+            self.at.step += 1;
+        }
+        drop((train, valid));
+        let began = Instant::now();
+        let Some((valid_loss, valid_accuracy)) = self.evaluate()? else { return Ok(false) };
+        let genotype = self.searcher.genotype()?;
+        let [alphas_normal, alphas_reduction] = self.raw_alphas()?;
+        let seen = self.at.pictures.max(1) as f64;
+        self.control.emit(Body::EpochEnded(EpochEnded {
+            epoch,
+            train_loss: Number(self.at.loss / seen),
+            train_accuracy: self.at.right as f64 / seen,
+            valid_loss: Number(valid_loss),
+            valid_accuracy,
+            seconds: self.at.seconds + began.elapsed().as_secs_f64(),
+            genotype,
+            alphas_normal,
+            alphas_reduction,
+        }))?;
+        self.at = Position { epoch: epoch + 1, ..Position::default() };
+        self.save()?;
+        Ok(true)
+    }
+
+    fn save(&mut self) -> Result<(), EngineError> {
+        let saved = Saved::of(&self.searcher.state()?, self.searcher.mask(), &self.at, &self.fingerprint)?;
         if !saved.is_finite() {
             return Err(self.not_finite("a weight"));
         }

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use super::EngineError;
 use super::control::Control;
-use super::epochs::{self, Steps, next, not_finite};
+use super::epochs::{self, Epochs, Steps, next, not_finite};
 use super::saved::{Keeper, Position, Saved};
 use super::setup::{Setup, tensors};
 use crate::data::{self, Augment, DataError, Loader, Split};
@@ -18,20 +18,14 @@ use crate::run::{RunFolder, WEIGHTS};
 use crate::space::count::CountError;
 use crate::space::{Genotype, Mask};
 
-/// What came of the stage.
-pub(super) enum Trained {
-    /// Share of the test pictures that are classified rightly after the last epoch.
-    Done(f64),
-    Stopped,
-    Aborted,
-}
-
 struct Training<'a> {
     control: &'a mut Control,
     setup: &'a Setup<'a>,
     folder: &'a RunFolder,
     genotype: &'a Genotype,
     trainer: Trainer,
+    /// Of the data.
+    fingerprint: String,
     at: Position,
     steps: Steps,
     keeper: Keeper,
@@ -39,17 +33,18 @@ struct Training<'a> {
     accuracy: f64,
 }
 
-/// Trains, from the checkpoint if there is one.
+/// Trains, from the checkpoint if there is one. The share of the test pictures that are classified rightly after the last epoch;
+/// `None` if asked to end before.
 pub(super) fn run(
     control: &mut Control,
     setup: &Setup,
     folder: &RunFolder,
     genotype: &Genotype,
     force: bool,
-) -> Result<Trained, EngineError> {
+) -> Result<Option<f64>, EngineError> {
     let clock = control.begin(Stage::Train)?;
     let found = attempt(control, setup, folder, genotype, force)?;
-    if matches!(found, Trained::Done(_)) {
+    if found.is_some() {
         control.end(&clock)?;
     }
     Ok(found)
@@ -82,7 +77,7 @@ fn attempt(
     folder: &RunFolder,
     genotype: &Genotype,
     force: bool,
-) -> Result<Trained, EngineError> {
+) -> Result<Option<f64>, EngineError> {
     let (config, about) = (&setup.config.train, setup.dataset.summary());
     let network = network(config, about, genotype)?;
     if config.auxiliary > 0.0 && !network.auxiliary {
@@ -119,44 +114,64 @@ fn attempt(
         predicted_bytes: network.footprint(config.batch.min(setup.pictures.len()), about.height, about.width),
         journal_every: steps.every,
     }))?;
-    if resumed {
-        control.log(Level::Info, format!("taken up at epoch {}, step {}", at.epoch, at.step))?;
-    }
     let keeper = Keeper::new(&at);
-    let mut training = Training { control, setup, folder, genotype, trainer, at, steps, keeper, accuracy: f64::NAN };
-    if !resumed {
-        training.save(&fingerprint)?;
-    }
-    while training.at.epoch < config.epochs {
-        if !training.epoch(&fingerprint)? {
-            if training.control.aborts() {
-                return Ok(Trained::Aborted);
-            }
-            training.save(&fingerprint)?;
-            return Ok(Trained::Stopped);
-        }
-        if (training.control.stops() || training.control.leaves()) && training.at.epoch < config.epochs {
-            return Ok(Trained::Stopped);
-        }
+    let mut training =
+        Training { control, setup, folder, genotype, trainer, fingerprint, at, steps, keeper, accuracy: f64::NAN };
+    if !epochs::run(&mut training, config.epochs, resumed)? {
+        return Ok(None);
     }
     if training.accuracy.is_nan() {
         // Taken up after the last epoch.
         match training.test()? {
             Some((_, accuracy)) => training.accuracy = accuracy,
-            None if training.control.aborts() => return Ok(Trained::Aborted),
-            None => return Ok(Trained::Stopped),
+            None => return Ok(None),
         }
     }
     let tensors = training.trainer.net.parameters().tensors()?;
     let bytes = safetensors::serialize(tensors.iter().collect::<std::collections::BTreeMap<_, _>>(), None)
         .map_err(|e| EngineError::Network(NnError::Weights(e.to_string())))?;
     training.control.persist(|_| Ok(folder.write_atomic(WEIGHTS, &bytes)?))?;
-    Ok(Trained::Done(training.accuracy))
+    Ok(Some(training.accuracy))
 }
 
 impl Training<'_> {
-    /// The rest of an epoch. False if asked to stop at once, or to leave after this step.
-    fn epoch(&mut self, fingerprint: &str) -> Result<bool, EngineError> {
+    fn loader(&self) -> Result<Loader, DataError> {
+        let (config, epoch) = (self.setup.config, self.at.epoch as u64);
+        let augment = Augment { cutout: config.train.cutout, ..self.setup.augment() };
+        let pictures = self.setup.pictures.clone();
+        let plan = data::Plan {
+            start_batch: self.at.step,
+            drop_last: false,
+            prefetch: config.data.prefetch,
+            ..data::Plan::training(pictures, config.train.batch, augment, config.seed, "train", epoch)
+        };
+        Loader::new(self.setup.dataset.clone(), plan)
+    }
+
+    fn not_finite(&self, what: &'static str) -> EngineError {
+        self.at.not_finite(what, "train", self.keeper.at, self.folder)
+    }
+
+    /// Mean loss and accuracy on the test pictures. `None` if asked to stop at once.
+    fn test(&mut self) -> Result<Option<(f64, f64)>, EngineError> {
+        let count = self.setup.dataset.len(Split::Test);
+        let plan =
+            data::Plan::evaluation(Split::Test, (0..count as u32).collect(), self.setup.config.train.batch.min(count));
+        let trainer = &self.trainer;
+        epochs::evaluate(self.control, &self.setup.dataset, plan, |batch| trainer.evaluate(batch))
+    }
+}
+
+impl Epochs for Training<'_> {
+    fn control(&mut self) -> &mut Control {
+        self.control
+    }
+
+    fn at(&self) -> Position {
+        self.at
+    }
+
+    fn epoch(&mut self) -> Result<bool, EngineError> {
         let (config, epoch) = (&self.setup.config.train, self.at.epoch);
         let rate = cosine(config.learning_rate, config.learning_rate_min, epoch, config.epochs);
         let dropped = config.drop_path * epoch as f64 / config.epochs as f64;
@@ -167,7 +182,7 @@ impl Training<'_> {
                 return Ok(false);
             }
             if self.control.takes_checkpoint() || self.keeper.is_due(&self.setup.config.run, &self.at) {
-                self.save(fingerprint)?;
+                self.save()?;
                 continue;
             }
             let began = Instant::now();
@@ -199,39 +214,12 @@ impl Training<'_> {
             alphas_reduction: Vec::new(),
         }))?;
         self.at = Position { epoch: epoch + 1, ..Position::default() };
-        self.save(fingerprint)?;
+        self.save()?;
         Ok(true)
     }
 
-    fn loader(&self) -> Result<Loader, DataError> {
-        let (config, epoch) = (self.setup.config, self.at.epoch as u64);
-        let augment = Augment { cutout: config.train.cutout, ..self.setup.augment() };
-        let pictures = self.setup.pictures.clone();
-        let plan = data::Plan {
-            start_batch: self.at.step,
-            drop_last: false,
-            prefetch: config.data.prefetch,
-            ..data::Plan::training(pictures, config.train.batch, augment, config.seed, "train", epoch)
-        };
-        Loader::new(self.setup.dataset.clone(), plan)
-    }
-
-    fn not_finite(&self, what: &'static str) -> EngineError {
-        self.at.not_finite(what, "train", self.keeper.at, self.folder)
-    }
-
-    /// Mean loss and accuracy on the test pictures. `None` if asked to stop at once.
-    fn test(&mut self) -> Result<Option<(f64, f64)>, EngineError> {
-        let count = self.setup.dataset.len(Split::Test);
-        let plan =
-            data::Plan::evaluation(Split::Test, (0..count as u32).collect(), self.setup.config.train.batch.min(count));
-        let trainer = &self.trainer;
-        epochs::evaluate(self.control, &self.setup.dataset, plan, |batch| trainer.evaluate(batch))
-    }
-
-    /// Saves a checkpoint, unless a number in it is not finite: the last good one is not to be pushed out by it.
-    fn save(&mut self, fingerprint: &str) -> Result<(), EngineError> {
-        let saved = Saved::of(&self.trainer.state()?, Mask::FULL, &self.at, fingerprint)?;
+    fn save(&mut self) -> Result<(), EngineError> {
+        let saved = Saved::of(&self.trainer.state()?, Mask::FULL, &self.at, &self.fingerprint)?;
         if !saved.is_finite() {
             return Err(self.not_finite("a weight"));
         }

@@ -185,11 +185,7 @@ impl CellPass<'_> {
         let states = pools.branches_forward(g, x, weights, &mut norms);
         let of_pools = pools.backward_pools(g, x, &states.iter().collect::<Vec<_>>(), dnodes, to.input);
         others.backward_inner(g, x, weights, &firsts.iter().collect::<Vec<_>>(), &middles, to);
-        let mut of_mixing = vec![0.0; all.branches.len()];
-        for (i, v) in at.into_iter().zip(of_others).chain(pools_at.into_iter().zip(of_pools)) {
-            of_mixing[i] = v;
-        }
-        of_mixing
+        edge::in_order(all.branches.len(), [(at, of_others), (pools_at, of_pools)])
     }
 
     /// Edges from one source, with their mixing weights.

@@ -330,7 +330,7 @@ impl Network {
         }
         if wanted.weights {
             // The gradient of the whole is parted block by block.
-            l.accumulate(self.parameters(), false);
+            l.accumulate(self.parameters());
             l.give_bytes(gradient);
             let blocks: u64 = l.take(self.parameters());
             l.give_bytes(blocks);

@@ -117,6 +117,17 @@ fn plain(e: &candle_core::Error) -> String {
     }
 }
 
+/// Refuses what are not pictures `[N, H, W, channels]`.
+fn check_pictures(images: &candle_core::Tensor, channels: usize) -> Result<(), NnError> {
+    let (n, h, w, c) = images.dims4()?;
+    if c != channels || n == 0 || h == 0 || w == 0 {
+        return Err(NnError::Input(format!(
+            "the network takes pictures [N, H, W, {channels}], not [{n}, {h}, {w}, {c}]"
+        )));
+    }
+    Ok(())
+}
+
 /// The numbers of a contiguous float32 CPU tensor's storage.
 fn slice<'a>(storage: &'a candle_core::CpuStorage, layout: &candle_core::Layout) -> candle_core::Result<&'a [f32]> {
     let all = storage.as_slice::<f32>()?;

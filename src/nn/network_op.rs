@@ -76,7 +76,7 @@ fn fault(e: GpuError) -> candle_core::Error {
 }
 
 impl NetworkOp {
-    fn on_cpu(&self, size: [usize; 3]) -> network::NetworkPass<'_> {
+    fn pass(&self, size: [usize; 3]) -> network::NetworkPass<'_> {
         network::NetworkPass {
             plan: &self.plan,
             size,
@@ -92,19 +92,7 @@ impl NetworkOp {
     }
 
     fn on_gpu<'a>(&'a self, gpu: &'a Gpu, size: [usize; 3]) -> gpu::NetworkPass<'a> {
-        gpu::NetworkPass {
-            gpu,
-            plan: &self.plan,
-            size,
-            norm: self.pass.norm,
-            policy: self.policy,
-            running: &self.running,
-            probe: self.pass.probe.as_ref(),
-            end: self.end,
-            weights_wanted: self.pass.weights,
-            mixing_wanted: self.pass.mixing,
-            retain: self.pass.retain,
-        }
+        gpu::NetworkPass { gpu, of: self.pass(size) }
     }
 
     /// Runs `work` on the parameters by block.
@@ -155,8 +143,7 @@ impl CustomOp3 for NetworkOp {
         } else {
             let mut take = |values: &[f32], shape| outputs.push((values.to_vec(), shape));
             let each: Option<&mut network::Watcher> = if self.trace { Some(&mut take) } else { None };
-            let found =
-                self.with_blocks(parameters, |blocks| self.on_cpu([n, h, w]).forward(x, blocks, mixing, each))?;
+            let found = self.with_blocks(parameters, |blocks| self.pass([n, h, w]).forward(x, blocks, mixing, each))?;
             let side = Side { seen: Watched::Here(found.seen), outputs, state: found.state.map(State::Cpu) };
             (side, found.output, found.shape)
         };
@@ -181,7 +168,7 @@ impl CustomOp3 for NetworkOp {
         let (of_weights, of_mixing) = with_slices(all, |[x, w_all, m, dy]| match (&mut state, &self.gpu) {
             (State::Gpu(state), Some(gpu)) => Ok(self.on_gpu(gpu, [n, h, w]).backward(state, dy)),
             (State::Cpu(state), _) => {
-                let found = self.with_blocks(w_all, |blocks| self.on_cpu([n, h, w]).backward(state, x, blocks, m, dy));
+                let found = self.with_blocks(w_all, |blocks| self.pass([n, h, w]).backward(state, x, blocks, m, dy));
                 found.map(Ok)
             }
             (State::Gpu(_), None) => Ok(Ok((None, Vec::new()))),

@@ -129,6 +129,11 @@ impl Parameters {
         Ok(self.vars.iter().map(|b| b.to_vec1::<f32>()).collect::<Result<_, _>>()?)
     }
 
+    /// Whether there are as many numbers in each block.
+    pub fn fit(&self, blocks: &[Vec<f32>]) -> bool {
+        blocks.iter().map(Vec::len).eq(self.layouts.iter().map(|l| l.len))
+    }
+
     /// # Errors
     /// Blocks of other lengths.
     pub fn set_values(&self, values: Vec<Vec<f32>>) -> Result<(), NnError> {

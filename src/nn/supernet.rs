@@ -10,7 +10,7 @@ use super::network_op::{self, NetworkOp};
 use super::norm::Norm;
 use super::parameters::Parameters;
 use super::stem::StemPlan;
-use super::{Init, Mixing, NnError, Policy, Probe};
+use super::{Init, Mixing, NnError, Policy, Probe, check_pictures};
 use crate::kernels::gpu::Gpu;
 use crate::space::{CellKind, Mask, NODES};
 
@@ -221,17 +221,6 @@ impl Supernet {
         Ok(())
     }
 
-    fn check(&self, images: &Tensor) -> Result<(), NnError> {
-        let (n, h, w, c) = images.dims4()?;
-        if c != self.config.input_channels || n == 0 || h == 0 || w == 0 {
-            return Err(NnError::Input(format!(
-                "the network takes pictures [N, H, W, {}], not [{n}, {h}, {w}, {c}]",
-                self.config.input_channels
-            )));
-        }
-        Ok(())
-    }
-
     /// A pass: its result and, for a `trace`, the output of every block.
     fn run(
         &self,
@@ -241,7 +230,7 @@ impl Supernet {
         end: End,
         trace: bool,
     ) -> Result<(Tensor, Vec<network_op::Output>), NnError> {
-        self.check(images)?;
+        check_pictures(images, self.config.input_channels)?;
         let plan = NetworkPlan { stem: self.stem.clone(), cells: self.cells.clone(), classes: self.config.classes };
         let side = Arc::new(Mutex::new(network_op::Side::default()));
         let blocks: Vec<Tensor> = (0..self.cells.len() + 2).map(|i| self.parameters.block(i, pass.weights)).collect();

@@ -313,15 +313,12 @@ impl Searcher {
     /// # Errors
     /// A state of another network; nothing is changed then.
     pub fn restore(&mut self, state: SearcherState) -> Result<(), NnError> {
-        let blocks: Vec<usize> = self.net.blocks().iter().map(|b| b.elem_count()).collect();
-        let fits = |v: &[Vec<f32>], optional: bool| {
-            (optional && v.is_empty()) || v.iter().map(Vec::len).eq(blocks.iter().copied())
-        };
+        let own = self.net.parameters();
         let tables = |v: &[Vec<f32>], optional: bool| {
             (optional && v.is_empty()) || (v.len() == 2 && v.iter().all(|t| t.len() == EDGES * OPERATIONS))
         };
-        let sound = fits(&state.weights, false)
-            && fits(&state.momentum, true)
+        let sound = own.fit(&state.weights)
+            && (state.momentum.is_empty() || own.fit(&state.momentum))
             && tables(&state.alphas, false)
             && tables(&state.adam_first, true)
             && tables(&state.adam_second, true);

@@ -77,9 +77,8 @@ impl Trainer {
     /// # Errors
     /// A state of another network; nothing is changed then.
     pub fn restore(&mut self, state: SearcherState) -> Result<(), NnError> {
-        let lengths: Vec<usize> = self.net.parameters().layouts().iter().map(|l| l.len).collect();
-        let fits = |v: &[Vec<f32>]| v.iter().map(Vec::len).eq(lengths.iter().copied());
-        if !fits(&state.weights) || !(state.momentum.is_empty() || fits(&state.momentum)) {
+        let own = self.net.parameters();
+        if !own.fit(&state.weights) || !(state.momentum.is_empty() || own.fit(&state.momentum)) {
             return Err(NnError::Weights("the saved state belongs to another network".into()));
         }
         self.net.parameters().restore_running(state.running, state.batches)?;

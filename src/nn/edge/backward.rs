@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::kernel::{Kernel, Scratch};
-use super::{Branch, BranchState, Bundle, Geometry, Gradients, Normed, is_separable};
+use super::{Branch, BranchState, Bundle, Geometry, Gradients, Normed, in_order, is_separable};
 use crate::kernels::norm::{Backward, add_products};
 use crate::kernels::relu;
 use crate::nn::norm::Sums;
@@ -30,11 +30,7 @@ impl Bundle<'_> {
         let (of_others, middles) = others.backward_outer(g, x, weights, &of(&at), dnodes, to);
         let of_pools = pools.backward_pools(g, x, &of(&pools_at), dnodes, to.input);
         others.backward_inner(g, x, weights, &of(&at), &middles, to);
-        let mut mixing = vec![0.0; self.branches.len()];
-        for (i, v) in at.into_iter().zip(of_others).chain(pools_at.into_iter().zip(of_pools)) {
-            mixing[i] = v;
-        }
-        mixing
+        in_order(self.branches.len(), [(at, of_others), (pools_at, of_pools)])
     }
 
     /// Backward pass of branches without a pooling from the nodes to the branches' input, or to the first batch norm of a

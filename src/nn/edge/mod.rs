@@ -136,6 +136,15 @@ impl<'a> Bundle<'a> {
     }
 }
 
+/// The numbers of parts of a bundle, put at the places that [`Bundle::part`] gave.
+pub(crate) fn in_order<const N: usize>(count: usize, parts: [(Vec<usize>, Vec<f32>); N]) -> Vec<f32> {
+    let mut all = vec![0.0; count];
+    for (i, v) in parts.into_iter().flat_map(|(at, values)| at.into_iter().zip(values)) {
+        all[i] = v;
+    }
+    all
+}
+
 /// Gradients that a backward pass fills.
 pub(crate) struct Gradients<'a> {
     /// Of the edges' input, added to.

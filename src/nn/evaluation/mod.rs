@@ -19,7 +19,7 @@ use self::plan::{CellPlan, EdgePlan, Layer, Plan};
 use super::head::HeadOp;
 use super::norm::{Norm, Seen};
 use super::parameters::Parameters;
-use super::{Init, NnError, stem};
+use super::{Init, NnError, check_pictures, stem};
 use crate::random;
 use crate::space::count::{self, Count, CountError, Network};
 use crate::space::{CellKind, Genotype};
@@ -134,13 +134,7 @@ impl Evaluation {
     /// # Errors
     /// Pictures of another number of channels, or too small for the auxiliary head.
     pub fn forward(&self, images: &Tensor, pass: EvaluationPass) -> Result<Logits, NnError> {
-        let (n, h, w, c) = images.dims4()?;
-        if c != self.config.input_channels || n == 0 || h == 0 || w == 0 {
-            return Err(NnError::Input(format!(
-                "the network takes pictures [N, H, W, {}], not [{n}, {h}, {w}, {c}]",
-                self.config.input_channels
-            )));
-        }
+        check_pictures(images, self.config.input_channels)?;
         let (norm, drop) = match pass {
             EvaluationPass::Train(drop) => (Norm::Batch, drop),
             EvaluationPass::Test => (Norm::Running, None),

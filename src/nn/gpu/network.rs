@@ -1,35 +1,19 @@
 //! A whole network on a GPU: from pictures to logits and back without leaving it.
 
-use std::sync::Arc;
-
 use super::DeviceSeen;
 use super::cell::{CellGradients, CellPass, CellState};
 use super::head::{Logits, head_backward, head_forward};
 use super::stem::{StemPass, StemState};
 use crate::kernels::gpu::{Buffer, Gpu, GpuError};
 use crate::nn::cell::CellSizes;
-use crate::nn::network::{End, MIXING, NetworkPlan, read_by};
-use crate::nn::norm::{Norm, Seen};
-use crate::nn::{Policy, Probe};
+use crate::nn::network::{self, End, MIXING, read_by};
+use crate::nn::norm::Seen;
 use crate::space::{CellKind, NODES};
 
-/// One pass through a network.
+/// One pass through a network on a GPU.
 pub(crate) struct NetworkPass<'a> {
     pub gpu: &'a Gpu,
-    pub plan: &'a NetworkPlan,
-    /// Images, height and width.
-    pub size: [usize; 3],
-    pub norm: Norm,
-    pub policy: Policy,
-    /// Running statistics by block.
-    pub running: &'a [Arc<Vec<f32>>],
-    pub probe: Option<&'a Arc<dyn Probe>>,
-    pub end: End,
-    /// Gradients that a backward pass will be asked for.
-    pub weights_wanted: bool,
-    pub mixing_wanted: bool,
-    /// More than one backward pass may follow.
-    pub retain: bool,
+    pub of: network::NetworkPass<'a>,
 }
 
 /// What a network keeps from its forward to its backward pass.
@@ -75,36 +59,36 @@ fn address(buffer: Option<&Buffer>) -> u64 {
 
 impl NetworkPass<'_> {
     fn stem(&self) -> StemPass<'_> {
-        let (plan, running) = (&self.plan.stem, &self.running[0]);
-        StemPass { gpu: self.gpu, plan, size: self.size, norm: self.norm, running }
+        let (plan, running) = (&self.of.plan.stem, &self.of.running[0]);
+        StemPass { gpu: self.gpu, plan, size: self.of.size, norm: self.of.norm, running }
     }
 
     fn cell(&self, i: usize, sizes: CellSizes) -> CellPass<'_> {
         CellPass {
             gpu: self.gpu,
-            plan: &self.plan.cells[i],
+            plan: &self.of.plan.cells[i],
             sizes,
-            norm: self.norm,
-            policy: self.policy.of_cell(i),
-            running: &self.running[i + 1],
-            probe: self.probe,
+            norm: self.of.norm,
+            policy: self.of.policy.of_cell(i),
+            running: &self.of.running[i + 1],
+            probe: self.of.probe,
         }
     }
 
     fn logits(&self, sizes: &[CellSizes]) -> Logits {
         let last = sizes.len() - 1;
-        let (h, w) = self.plan.cells[last].output_size(&sizes[last]);
-        let channels = NODES * self.plan.cells[last].shape.channels;
-        Logits { images: self.size[0], pixels: h * w, channels, classes: self.plan.classes }
+        let (h, w) = self.of.plan.cells[last].output_size(&sizes[last]);
+        let channels = NODES * self.of.plan.cells[last].shape.channels;
+        Logits { images: self.of.size[0], pixels: h * w, channels, classes: self.of.plan.classes }
     }
 
     fn mixing_of(&self, i: usize, mixing: &Buffer) -> u64 {
-        let kind = usize::from(self.plan.cells[i].shape.kind == CellKind::Reduction);
+        let kind = usize::from(self.of.plan.cells[i].shape.kind == CellKind::Reduction);
         mixing.at(kind * MIXING)
     }
 
     fn watched(&self, seen: DeviceSeen) -> Result<Moments, GpuError> {
-        let Some(probe) = self.probe else { return Ok(Moments::OnDevice(seen)) };
+        let Some(probe) = self.of.probe else { return Ok(Moments::OnDevice(seen)) };
         let seen = seen.fetch()?;
         seen.iter().for_each(|s| probe.norm(&s.moments.variance()));
         Ok(Moments::Here(seen))
@@ -122,9 +106,9 @@ impl NetworkPass<'_> {
         mut each: Option<&mut dyn FnMut(Vec<f32>, [usize; 4])>,
     ) -> Result<NetworkOutput, GpuError> {
         let gpu = self.gpu;
-        let keep = self.weights_wanted || self.mixing_wanted;
-        let starts = self.plan.starts();
-        let sizes = self.plan.sizes(self.size);
+        let keep = self.of.weights_wanted || self.of.mixing_wanted;
+        let starts = self.of.plan.starts();
+        let sizes = self.of.plan.sizes(self.of.size);
         let images = Buffer::from_slice(gpu, images)?;
         let parameters = Buffer::from_slice(gpu, parameters)?;
         let mixing = Buffer::from_slice(gpu, mixing)?;
@@ -135,9 +119,9 @@ impl NetworkPass<'_> {
             Ok(())
         };
         let (stem_out, seen, stem) = self.stem().forward(images.address(), parameters.at(starts[0]))?;
-        let stem = self.weights_wanted.then_some(stem);
-        let [n, h, w] = self.size;
-        show(&stem_out, [n, h, w, self.plan.stem.outputs])?;
+        let stem = self.of.weights_wanted.then_some(stem);
+        let [n, h, w] = self.of.size;
+        show(&stem_out, [n, h, w, self.of.plan.stem.outputs])?;
         let mut moments = vec![self.watched(seen)?];
         let mut outputs = vec![Some(stem_out)];
         let mut cells = Vec::with_capacity(sizes.len());
@@ -145,8 +129,8 @@ impl NetworkPass<'_> {
             let inputs = read_by(i).map(|k| address(outputs[k].as_ref()));
             let at = parameters.at(starts[i + 1]);
             let found = self.cell(i, own).forward(inputs, at, self.mixing_of(i, &mixing), keep)?;
-            let (h, w) = self.plan.cells[i].output_size(&own);
-            show(&found.output, [n, h, w, NODES * self.plan.cells[i].shape.channels])?;
+            let (h, w) = self.of.plan.cells[i].output_size(&own);
+            show(&found.output, [n, h, w, NODES * self.of.plan.cells[i].shape.channels])?;
             moments.push(self.watched(found.seen)?);
             cells.extend(found.state);
             outputs.push(Some(found.output));
@@ -154,22 +138,22 @@ impl NetworkPass<'_> {
             // for the stem's own weights.
             let [older, _] = read_by(i + 1);
             for (k, output) in outputs.iter_mut().enumerate().take(older) {
-                if !keep || (k == 0 && !self.weights_wanted) {
+                if !keep || (k == 0 && !self.of.weights_wanted) {
                     *output = None;
                 }
             }
         }
         let logits = self.logits(&sizes);
         let last = address(outputs[sizes.len()].as_ref());
-        let (h, w) = self.plan.cells[sizes.len() - 1].output_size(&sizes[sizes.len() - 1]);
-        let (output, shape) = match self.end {
+        let (h, w) = self.of.plan.cells[sizes.len() - 1].output_size(&sizes[sizes.len() - 1]);
+        let (output, shape) = match self.of.end {
             End::Features => {
                 let shape = vec![n, h, w, logits.channels];
                 (crate::kernels::gpu::buffer::download(gpu, last, shape.iter().product())?, shape)
             }
             End::Logits => {
                 let found = head_forward(gpu, logits, last, parameters.at(starts[sizes.len() + 1]))?;
-                (found.to_vec(n * self.plan.classes)?, vec![n, self.plan.classes])
+                (found.to_vec(n * self.of.plan.classes)?, vec![n, self.of.plan.classes])
             }
         };
         let state = keep.then_some(NetworkState { images, parameters, mixing, outputs, stem, cells });
@@ -187,12 +171,12 @@ impl NetworkPass<'_> {
         gradient: &[f32],
     ) -> Result<(Option<Vec<f32>>, Vec<f32>), GpuError> {
         let gpu = self.gpu;
-        let starts = self.plan.starts();
-        let sizes = self.plan.sizes(self.size);
+        let starts = self.of.plan.starts();
+        let sizes = self.of.plan.sizes(self.of.size);
         let logits = self.logits(&sizes);
         let count = sizes.len();
         let len = starts[count + 1] + (logits.channels + 1) * logits.classes;
-        let to = match self.weights_wanted {
+        let to = match self.of.weights_wanted {
             true => Some(Buffer::zeros(gpu, len)?),
             false => None,
         };
@@ -200,7 +184,7 @@ impl NetworkPass<'_> {
         let to_mixing = Buffer::zeros(gpu, 2 * MIXING)?;
         let mut gradients: Vec<Option<Buffer>> = (0..=count).map(|_| None).collect();
         let dy = Buffer::from_slice(gpu, gradient)?;
-        gradients[count] = Some(match self.end {
+        gradients[count] = Some(match self.of.end {
             End::Features => dy,
             End::Logits => {
                 let (x, weights) = (address(state.outputs[count].as_ref()), state.parameters.at(starts[count + 1]));
@@ -211,7 +195,7 @@ impl NetworkPass<'_> {
             let mut inputs = [None, None];
             for (k, place) in read_by(i).into_iter().zip(&mut inputs) {
                 // The stem's output needs a gradient only for the stem's own weights.
-                if !self.weights_wanted && k == 0 {
+                if !self.of.weights_wanted && k == 0 {
                     continue;
                 }
                 let there = gradients[k].is_some();
@@ -228,7 +212,7 @@ impl NetworkPass<'_> {
             let dy = address(gradients[i + 1].as_ref());
             self.cell(i, sizes[i]).backward(read, weights, mixing, own, output, dy, &found)?;
             gradients[i + 1] = None;
-            if !self.retain {
+            if !self.of.retain {
                 state.outputs[i + 1] = None;
                 state.cells.truncate(i);
             }

@@ -38,11 +38,9 @@ impl Ledger {
         bytes
     }
 
-    /// Candle adds a gradient to what there is: to zeros if there is none yet, into a new block in any case.
-    pub fn accumulate(&mut self, numbers: u64, pending: bool) {
-        if !pending {
-            self.take(numbers);
-        }
+    /// Candle adds a first gradient to zeros, into a new block.
+    pub fn accumulate(&mut self, numbers: u64) {
+        self.take(numbers);
         self.take(numbers);
         self.give(1, numbers);
     }
