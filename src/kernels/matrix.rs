@@ -1,6 +1,6 @@
 //! Small matrix products: what pointwise convolutions are in a channels-last layout.
 
-use super::simd::{Simd, dispatch};
+use super::simd::{Simd, dispatch, load, store};
 
 /// Columns are padded to a multiple of this in packed matrices: the widest vector of any level.
 const PACK: usize = 16;
@@ -62,6 +62,13 @@ dispatch!(unsafe fn product_dispatch(a: *const f32, lda: usize, m: usize, b: &Pa
 
 #[inline(always)]
 unsafe fn product_body<S: Simd>(a: *const f32, lda: usize, m: usize, b: &Packed, c: *mut f32, ldc: usize) {
+    if [lda, b.rows, ldc].iter().all(|n| *n == b.columns) && b.columns < S::LANES {
+        match b.columns {
+            2 => return unsafe { rows_narrow::<S, 2>(a, m, b, c) },
+            4 => return unsafe { rows_narrow::<S, 4>(a, m, b, c) },
+            _ => {}
+        }
+    }
     let mut j = 0;
     while j < b.columns {
         let left = b.columns - j;
@@ -83,6 +90,31 @@ unsafe fn product_body<S: Simd>(a: *const f32, lda: usize, m: usize, b: &Packed,
                 j += S::LANES;
             }
         }
+    }
+}
+
+/// Rows of two or four numbers without gaps by a square matrix: a vector holds several rows.
+#[inline(always)]
+unsafe fn rows_narrow<S: Simd, const G: usize>(a: *const f32, m: usize, b: &Packed, c: *mut f32) {
+    let mut repeated = [unsafe { S::splat(0.0) }; G];
+    for (row, v) in repeated.iter_mut().enumerate() {
+        let numbers: [f32; 16] = std::array::from_fn(|i| b.data[row * b.stride + i % G]);
+        *v = unsafe { S::load(numbers.as_ptr()) };
+    }
+    let (mut i, len) = (0, m * G);
+    while i < len {
+        let n = (len - i).min(S::LANES);
+        unsafe {
+            let v = load::<S>(a.add(i), n);
+            let mut sum = S::fma(S::of_group::<G, 0>(v), repeated[0], S::splat(0.0));
+            sum = S::fma(S::of_group::<G, 1>(v), repeated[1], sum);
+            if G == 4 {
+                sum = S::fma(S::of_group::<G, 2>(v), repeated[2], sum);
+                sum = S::fma(S::of_group::<G, 3>(v), repeated[3], sum);
+            }
+            store::<S>(c.add(i), sum, n);
+        }
+        i += n;
     }
 }
 
@@ -258,9 +290,21 @@ mod tests {
     fn products_match_f64_loops_at_every_level() {
         for level in Level::available() {
             set_level(level);
-            for (m, k, n) in [(1, 1, 1), (7, 3, 5), (13, 16, 16), (9, 17, 33), (49, 67, 40), (8, 32, 64), (3, 48, 17)] {
+            let sizes = [
+                (1, 1, 1),
+                (7, 3, 5),
+                (13, 16, 16),
+                (9, 17, 33),
+                (49, 67, 40),
+                (8, 32, 64),
+                (3, 48, 17),
+                (33, 2, 2),
+                (33, 4, 4),
+                (5, 8, 8),
+            ];
+            for ((m, k, n), gap) in sizes.into_iter().flat_map(|s| [(s, 3), (s, 0)]) {
                 let (a, b) = (numbers(m * k, 1), numbers(k * n, 2));
-                let (lda, ldc) = (k, n + 3);
+                let (lda, ldc) = (k, n + gap);
                 let mut c = vec![7.0f32; m * ldc];
                 product(&a, lda, m, &Packed::new(&b, k, n), &mut c, ldc);
                 let mut t = vec![0.0f32; k * n];

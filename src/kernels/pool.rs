@@ -215,17 +215,22 @@ unsafe fn spread_body<S: Simd>(p: &Plan, x: *const f32, to: *mut f32, to_row: us
     let inside = |at: usize, size: usize| (at * p.stride + 2).min(size) - (at * p.stride).saturating_sub(1);
     for y in 0..p.rows {
         let shares = &SHARE[inside(y, p.height)];
-        for pixel in 0..p.pixels {
-            let mut i = 0;
-            while i < p.channels {
-                let n = (p.channels - i).min(S::LANES);
+        let mut pixel = 0;
+        while pixel < p.pixels {
+            // Neighbours that lie together and have equal shares are one run.
+            let count = inside(pixel, p.width);
+            let together = |at: &usize| to_pixel == p.channels && inside(*at, p.width) == count;
+            let end = (pixel + 1..p.pixels).find(|at| !together(at)).unwrap_or(p.pixels);
+            let (mut i, length) = (0, (end - pixel) * p.channels);
+            while i < length {
+                let n = (length - i).min(S::LANES);
                 unsafe {
                     let v = load::<S>(x.add((y * p.pixels + pixel) * p.channels + i), n);
-                    let share = S::splat(shares[inside(pixel, p.width)]);
-                    store::<S>(to.add(y * to_row + pixel * to_pixel + i), S::mul(v, share), n);
+                    store::<S>(to.add(y * to_row + pixel * to_pixel + i), S::mul(v, S::splat(shares[count])), n);
                 }
                 i += n;
             }
+            pixel = end;
         }
     }
 }

@@ -90,6 +90,8 @@ pub(crate) trait Simd: Copy {
     unsafe fn if_gt(a: Self::V, b: Self::V, x: Self::V, y: Self::V) -> Self::V;
     /// `a == b ? x : 0`, lane by lane; a NaN compares false.
     unsafe fn if_eq(a: Self::V, b: Self::V, x: Self::V) -> Self::V;
+    /// Lane `K` of each group of `G` (2 or 4) in all lanes of the group.
+    unsafe fn of_group<const G: usize, const K: usize>(v: Self::V) -> Self::V;
     /// `a > b ? a : b`, lane by lane; a NaN compares false.
     #[inline(always)]
     unsafe fn max(a: Self::V, b: Self::V) -> Self::V {
@@ -155,6 +157,10 @@ impl Simd for Portable {
     unsafe fn if_eq(a: Self::V, b: Self::V, x: Self::V) -> Self::V {
         lanes(|i| if a[i] == b[i] { x[i] } else { 0.0 })
     }
+    #[inline(always)]
+    unsafe fn of_group<const G: usize, const K: usize>(v: Self::V) -> Self::V {
+        lanes(|i| v[i / G * G + K])
+    }
 }
 
 #[cfg(target_arch = "x86_64")]
@@ -199,7 +205,24 @@ mod x86 {
         }
         #[inline(always)]
         unsafe fn store_partial(p: *mut f32, v: __m256, n: usize) {
-            unsafe { _mm256_maskstore_ps(p, mask(n), v) }
+            // Stores by mask take tens of cycles on some processors.
+            unsafe {
+                if n == 8 {
+                    return _mm256_storeu_ps(p, v);
+                }
+                let (mut done, mut rest) = (0, _mm256_castps256_ps128(v));
+                if n & 4 != 0 {
+                    _mm_storeu_ps(p, rest);
+                    (done, rest) = (4, _mm256_extractf128_ps::<1>(v));
+                }
+                if n & 2 != 0 {
+                    _mm_storel_epi64(p.add(done).cast(), _mm_castps_si128(rest));
+                    (done, rest) = (done + 2, _mm_movehl_ps(rest, rest));
+                }
+                if n & 1 != 0 {
+                    _mm_store_ss(p.add(done), rest);
+                }
+            }
         }
         #[inline(always)]
         unsafe fn add(a: __m256, b: __m256) -> __m256 {
@@ -224,6 +247,20 @@ mod x86 {
         #[inline(always)]
         unsafe fn if_eq(a: __m256, b: __m256, x: __m256) -> __m256 {
             unsafe { _mm256_and_ps(x, _mm256_cmp_ps::<_CMP_EQ_OQ>(a, b)) }
+        }
+        #[inline(always)]
+        unsafe fn of_group<const G: usize, const K: usize>(v: __m256) -> __m256 {
+            // Two bits a lane: which of its 128 bits' four lanes it gets.
+            unsafe {
+                match (G, K) {
+                    (2, 0) => _mm256_permute_ps::<0b10_10_00_00>(v),
+                    (2, _) => _mm256_permute_ps::<0b11_11_01_01>(v),
+                    (_, 0) => _mm256_permute_ps::<0b00_00_00_00>(v),
+                    (_, 1) => _mm256_permute_ps::<0b01_01_01_01>(v),
+                    (_, 2) => _mm256_permute_ps::<0b10_10_10_10>(v),
+                    _ => _mm256_permute_ps::<0b11_11_11_11>(v),
+                }
+            }
         }
         #[inline(always)]
         unsafe fn max(a: __m256, b: __m256) -> __m256 {
@@ -282,6 +319,19 @@ mod x86 {
         #[inline(always)]
         unsafe fn if_eq(a: __m512, b: __m512, x: __m512) -> __m512 {
             unsafe { _mm512_maskz_mov_ps(_mm512_cmp_ps_mask::<_CMP_EQ_OQ>(a, b), x) }
+        }
+        #[inline(always)]
+        unsafe fn of_group<const G: usize, const K: usize>(v: __m512) -> __m512 {
+            unsafe {
+                match (G, K) {
+                    (2, 0) => _mm512_permute_ps::<0b10_10_00_00>(v),
+                    (2, _) => _mm512_permute_ps::<0b11_11_01_01>(v),
+                    (_, 0) => _mm512_permute_ps::<0b00_00_00_00>(v),
+                    (_, 1) => _mm512_permute_ps::<0b01_01_01_01>(v),
+                    (_, 2) => _mm512_permute_ps::<0b10_10_10_10>(v),
+                    _ => _mm512_permute_ps::<0b11_11_11_11>(v),
+                }
+            }
         }
         #[inline(always)]
         unsafe fn max(a: __m512, b: __m512) -> __m512 {
@@ -356,6 +406,19 @@ mod arm {
         #[inline(always)]
         unsafe fn if_eq(a: float32x4_t, b: float32x4_t, x: float32x4_t) -> float32x4_t {
             unsafe { vbslq_f32(vceqq_f32(a, b), x, vdupq_n_f32(0.0)) }
+        }
+        #[inline(always)]
+        unsafe fn of_group<const G: usize, const K: usize>(v: float32x4_t) -> float32x4_t {
+            unsafe {
+                match (G, K) {
+                    (2, 0) => vtrn1q_f32(v, v),
+                    (2, _) => vtrn2q_f32(v, v),
+                    (_, 0) => vdupq_laneq_f32::<0>(v),
+                    (_, 1) => vdupq_laneq_f32::<1>(v),
+                    (_, 2) => vdupq_laneq_f32::<2>(v),
+                    _ => vdupq_laneq_f32::<3>(v),
+                }
+            }
         }
     }
 }

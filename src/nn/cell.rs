@@ -105,23 +105,8 @@ impl CellPass<'_> {
     ) -> (Vec<f32>, Vec<Seen>, Option<CellState>) {
         let plan = self.plan;
         let n = self.sizes.images;
-        let mut norms = NormPass { norm: self.norm, running: self.running, seen: Vec::new() };
-        let mut projected = Vec::with_capacity(INPUTS);
-        for (i, x) in inputs.into_iter().enumerate() {
-            if let Some(probe) = self.probe {
-                probe.relu(x, None, n, 1);
-            }
-            let (h, w) = self.sizes.inputs[i];
-            let own = &weights[plan.projections[i].clone()];
-            projected.push(project_forward(
-                plan.shape.projection(i, h, w),
-                n,
-                x,
-                own,
-                plan.projection_norms[i],
-                &mut norms,
-            ));
-        }
+        let mut norms = self.norms();
+        let projected = self.project(inputs, weights, &mut norms);
         let (oh, ow) = plan.output_size(&self.sizes);
         let node_len = n * oh * ow * plan.shape.channels;
         // SAFETY: the first source's edges write all of every node.
@@ -148,13 +133,37 @@ impl CellPass<'_> {
                 }
             }
         }
-        let output = join(&nodes, n, plan.shape.channels);
+        let output = join(&nodes.iter().map(Vec::as_slice).collect::<Vec<_>>(), n, plan.shape.channels);
         drop(nodes);
         let state = keep.then_some(CellState { projected, edges: kept });
         if let Some(probe) = self.probe {
             norms.seen.iter().for_each(|s| probe.norm(&s.moments.variance()));
         }
         (output, norms.seen, state)
+    }
+
+    /// The statistics of a pass, none yet.
+    pub fn norms(&self) -> NormPass<'_> {
+        NormPass { norm: self.norm, running: self.running, seen: Vec::new() }
+    }
+
+    /// The two inputs projected and normalised.
+    pub fn project(
+        &self,
+        inputs: [&[f32]; INPUTS],
+        weights: &[f32],
+        norms: &mut NormPass,
+    ) -> Vec<(Vec<f32>, Statistics)> {
+        let (plan, n) = (self.plan, self.sizes.images);
+        let each = inputs.into_iter().enumerate().map(|(i, x)| {
+            if let Some(probe) = self.probe {
+                probe.relu(x, None, n, 1);
+            }
+            let (h, w) = self.sizes.inputs[i];
+            let own = &weights[plan.projections[i].clone()];
+            project_forward(plan.shape.projection(i, h, w), n, x, own, plan.projection_norms[i], norms)
+        });
+        each.collect()
     }
 
     /// Backward pass of edges from one source, whose maps are made again, edge by edge; the numbers are those of maps that were
@@ -171,7 +180,7 @@ impl CellPass<'_> {
         to: &mut edge::Gradients,
     ) -> Vec<f32> {
         let (mut of_others, mut firsts, mut middles) = (Vec::new(), Vec::new(), Vec::new());
-        let mut norms = NormPass { norm: self.norm, running: self.running, seen: Vec::new() };
+        let mut norms = self.norms();
         for (e, dnode) in edges.iter().zip(dnodes) {
             let (bundle, _) = self.bundle(&[*e], mixing).part(false);
             let states = bundle.branches_forward(g, x, weights, &mut norms);
@@ -189,7 +198,7 @@ impl CellPass<'_> {
     }
 
     /// Edges from one source, with their mixing weights.
-    fn bundle(&self, edges: &[Edge], mixing: &[f32]) -> Bundle<'_> {
+    pub fn bundle(&self, edges: &[Edge], mixing: &[f32]) -> Bundle<'_> {
         let mut bundle = Bundle::default();
         for (target, e) in edges.iter().enumerate() {
             bundle.add(&self.plan.edges[e.index()], target, row(mixing, *e));
@@ -198,7 +207,7 @@ impl CellPass<'_> {
     }
 
     /// Shows the inputs of the edges' ReLUs to whoever watches.
-    fn watch(&self, edges: &[Edge], g: &Geometry, x: &[f32], states: &[BranchState]) {
+    pub fn watch(&self, edges: &[Edge], g: &Geometry, x: &[f32], states: &[BranchState]) {
         let Some(probe) = self.probe else { return };
         let relus: usize = edges.iter().map(|e| self.plan.edges[e.index()].relus(g.stride)).sum();
         if relus > 0 {
@@ -264,14 +273,14 @@ impl CellPass<'_> {
 }
 
 /// States that edges start from: all but the last node.
-const SOURCES: usize = STATES - 1;
+pub(crate) const SOURCES: usize = STATES - 1;
 
 /// The edges from a state, by target.
 pub(crate) fn from(source: usize) -> impl Iterator<Item = Edge> {
     Edge::all().filter(move |e| e.source() == source)
 }
 
-fn row(mixing: &[f32], e: Edge) -> &[f32] {
+pub(crate) fn row(mixing: &[f32], e: Edge) -> &[f32] {
     &mixing[e.index() * COLUMNS..(e.index() + 1) * COLUMNS]
 }
 
@@ -284,8 +293,8 @@ fn state<'a>(projected: &'a [(Vec<f32>, Statistics)], nodes: &'a [Vec<f32>], sou
 }
 
 /// Concatenation of maps `[N, H, W, C]` along the channels.
-fn join(maps: &[Vec<f32>], images: usize, c: usize) -> Vec<f32> {
-    let len = maps.iter().map(Vec::len).sum::<usize>();
+pub(crate) fn join(maps: &[&[f32]], images: usize, c: usize) -> Vec<f32> {
+    let len = maps.iter().map(|m| m.len()).sum::<usize>();
     // SAFETY: every pixel of every image is written below.
     let mut out = unsafe { unfilled(len) };
     let writer = Images::new(&mut out, images);

@@ -231,6 +231,13 @@ impl CellPlan {
             .collect();
         CellPlan { shape, projections, projection_norms, edges, layout }
     }
+
+    /// The same cell without one operation; parameters stay where they are.
+    pub fn without(&self, edge: space::Edge, operation: Operation) -> CellPlan {
+        let mut cut = self.clone();
+        cut.edges[edge.index()].branches.retain(|b| b.operation != operation);
+        cut
+    }
 }
 
 fn halving(layout: &mut BlockLayout, name: &str, inputs: usize, outputs: usize) -> NormSlot {

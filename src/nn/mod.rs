@@ -25,6 +25,7 @@ mod parallel;
 mod parameters;
 mod project;
 mod projected;
+mod remembered;
 mod separable;
 mod stem;
 mod supernet;
@@ -39,6 +40,7 @@ pub use mixed::{MixedGradients, MixedOperation};
 pub use mixing::Mixing;
 pub use norm::Norm;
 pub use parameters::Parameters;
+pub use remembered::{Recalled, Remembered, Shown};
 pub use supernet::{Pass, Supernet, SupernetConfig};
 pub use timing::{EdgeTimes, Passes, timed_images};
 

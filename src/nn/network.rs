@@ -9,7 +9,7 @@ use super::layout::CellPlan;
 use super::norm::{Norm, Seen};
 use super::stem::{StemPass, StemPlan, StemState};
 use super::{Policy, Probe};
-use crate::space::{CellKind, EDGES, NODES};
+use crate::space::{CellKind, EDGES, NODES, Place};
 
 /// Numbers of one kind's mixing weights.
 pub(crate) const MIXING: usize = EDGES * COLUMNS;
@@ -49,8 +49,17 @@ impl NetworkPlan {
         CellSizes::along(self.cells.iter().map(Arc::as_ref), pictures)
     }
 
+    /// The same blocks at the same places, without one operation.
+    pub fn without(&self, place: Place) -> NetworkPlan {
+        let cut = |cell: &Arc<CellPlan>| match cell.shape.kind == place.cell {
+            true => Arc::new(cell.without(place.edge, place.operation)),
+            false => cell.clone(),
+        };
+        NetworkPlan { cells: self.cells.iter().map(cut).collect(), ..self.clone() }
+    }
+
     /// Where cell `i`'s mixing weights are among those of both kinds.
-    fn mixing(&self, i: usize) -> std::ops::Range<usize> {
+    pub fn mixing(&self, i: usize) -> std::ops::Range<usize> {
         match self.cells[i].shape.kind {
             CellKind::Normal => 0..MIXING,
             CellKind::Reduction => MIXING..2 * MIXING,
@@ -73,7 +82,7 @@ pub(crate) struct NetworkPass<'a> {
     pub size: [usize; 3],
     pub norm: Norm,
     pub policy: Policy,
-    /// Running statistics by block.
+    /// Running statistics by block; none where a pass has no use for them.
     pub running: &'a [Arc<Vec<f32>>],
     pub probe: Option<&'a Arc<dyn Probe>>,
     pub end: End,
@@ -114,24 +123,28 @@ pub(crate) fn read_by(i: usize) -> [usize; 2] {
 }
 
 impl NetworkPass<'_> {
-    fn stem(&self) -> StemPass<'_> {
-        let (plan, running) = (&self.plan.stem, &self.running[0]);
+    fn running(&self, block: usize) -> &[f32] {
+        self.running.get(block).map_or(&[], |r| r.as_slice())
+    }
+
+    pub fn stem(&self) -> StemPass<'_> {
+        let (plan, running) = (&self.plan.stem, self.running(0));
         StemPass { plan, size: self.size, norm: self.norm, running, probe: self.probe }
     }
 
-    fn cell(&self, i: usize, sizes: CellSizes) -> CellPass<'_> {
+    pub fn cell(&self, i: usize, sizes: CellSizes) -> CellPass<'_> {
         CellPass {
             plan: &self.plan.cells[i],
             sizes,
             norm: self.norm,
             policy: self.policy.of_cell(i),
-            running: &self.running[i + 1],
+            running: self.running(i + 1),
             probe: self.probe,
         }
     }
 
     /// Shape of the last cell's output.
-    fn features(&self, sizes: &[CellSizes]) -> [usize; 4] {
+    pub fn features(&self, sizes: &[CellSizes]) -> [usize; 4] {
         let [n, height, width] = self.size;
         match (self.plan.cells.last(), sizes.last()) {
             (Some(plan), Some(sizes)) => {

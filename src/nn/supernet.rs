@@ -10,7 +10,7 @@ use super::network_op::{self, NetworkOp};
 use super::norm::Norm;
 use super::parameters::Parameters;
 use super::stem::StemPlan;
-use super::{Init, Mixing, NnError, Policy, Probe, check_pictures};
+use super::{Init, Mixing, NnError, Policy, Probe, Remembered, check_pictures, with_slices};
 use crate::kernels::gpu::Gpu;
 use crate::space::{CellKind, Mask, NODES};
 
@@ -201,6 +201,26 @@ impl Supernet {
         Ok(self.run(images, mixing, pass, End::Features, false)?.0)
     }
 
+    /// A pass with statistics of the batch whose parts passes of networks that lack one operation share. `probe` makes those who
+    /// watch its ReLUs. `None` on a GPU, where each network has a pass of its own.
+    ///
+    /// # Errors
+    /// As [`Supernet::forward`].
+    pub fn remember<P: Probe + 'static>(
+        &self,
+        images: &Tensor,
+        mixing: &Mixing,
+        probe: impl Fn() -> P + Send + Sync + 'static,
+    ) -> Result<Option<Remembered<P>>, NnError> {
+        check_pictures(images, self.config.input_channels)?;
+        if self.gpu.is_some() {
+            return Ok(None);
+        }
+        let (n, h, w, _) = images.dims4()?;
+        let parameters = self.parameters.values()?;
+        with_slices([images], |[x]| Remembered::new(self.plan(), [n, h, w], x, parameters, mixing, probe))?.map(Some)
+    }
+
     /// Shows the output of the stem (0) and of every cell (1, 2, …), `[N, H, W, C]` each, to `each`.
     ///
     /// # Errors
@@ -221,6 +241,10 @@ impl Supernet {
         Ok(())
     }
 
+    fn plan(&self) -> NetworkPlan {
+        NetworkPlan { stem: self.stem.clone(), cells: self.cells.clone(), classes: self.config.classes }
+    }
+
     /// A pass: its result and, for a `trace`, the output of every block.
     fn run(
         &self,
@@ -231,7 +255,6 @@ impl Supernet {
         trace: bool,
     ) -> Result<(Tensor, Vec<network_op::Output>), NnError> {
         check_pictures(images, self.config.input_channels)?;
-        let plan = NetworkPlan { stem: self.stem.clone(), cells: self.cells.clone(), classes: self.config.classes };
         let side = Arc::new(Mutex::new(network_op::Side::default()));
         let blocks: Vec<Tensor> = (0..self.cells.len() + 2).map(|i| self.parameters.block(i, pass.weights)).collect();
         let joined = match &self.gpu {
@@ -241,7 +264,7 @@ impl Supernet {
         let op = NetworkOp {
             blocks: if self.gpu.is_none() && !pass.weights { blocks } else { Vec::new() },
             gpu: self.gpu.clone(),
-            plan,
+            plan: self.plan(),
             pass: pass.clone(),
             policy: self.config.policy,
             running: self.parameters.statistics(),

@@ -14,12 +14,25 @@ pub(crate) struct Agreement {
     pub units: u64,
 }
 
+impl Agreement {
+    pub fn none(images: usize) -> Agreement {
+        Agreement { images, counts: vec![0; images * images], units: 0 }
+    }
+}
+
 /// Collects agreements while a network runs.
 pub(crate) struct Patterns(Mutex<Agreement>);
 
 impl Patterns {
     pub fn new(images: usize) -> Patterns {
-        Patterns(Mutex::new(Agreement { images, counts: vec![0; images * images], units: 0 }))
+        Patterns(Mutex::new(Agreement::none(images)))
+    }
+
+    /// Adds what was collected, so many times.
+    pub fn add_to(&self, total: &mut Agreement, times: usize) {
+        let own = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        total.units += own.units * times as u64;
+        total.counts.iter_mut().zip(&own.counts).for_each(|(t, c)| *t += c * times as u64);
     }
 
     pub fn take(&self) -> Agreement {

@@ -1,12 +1,13 @@
 use std::cell::OnceCell;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use candle_core::{Device, Tensor};
 use candle_nn::loss::cross_entropy;
 
 use super::agreement::{Agreement, Patterns};
-use crate::nn::{Mixing, NnError, Pass, Probe, Supernet};
+use crate::nn::{Mixing, NnError, Pass, Probe, Recalled, Remembered, Supernet};
 use crate::random;
+use crate::space::Place;
 
 /// What one draw gives to all networks that are compared with it: a batch, and what single functions need beside it.
 #[derive(Clone, Debug)]
@@ -53,12 +54,26 @@ impl Draw {
     }
 }
 
+/// The pass of a network that others are compared with, once some ranking function has asked for it.
+#[derive(Default)]
+pub struct Common(OnceLock<Option<Remembered<Patterns>>>);
+
+/// Where a network's forward pass can take from, or what can take from it.
+enum Share<'a> {
+    Nothing,
+    /// This network's pass is remembered.
+    Whole(&'a Common),
+    /// The network is the common one without this operation.
+    Without(&'a Common, Place),
+}
+
 /// A network and a draw, and what several ranking functions share: each pass is run once, when first asked for.
 pub struct Context<'a> {
     pub net: &'a Supernet,
     pub draw: &'a Draw,
     /// Equal weights for all kept operations.
     pub mixing: Mixing,
+    share: Share<'a>,
     observed: OnceCell<Observed>,
     gradients: OnceCell<Vec<Weight>>,
 }
@@ -81,14 +96,51 @@ impl<'a> Context<'a> {
     /// None but candle's own.
     pub fn new(net: &'a Supernet, draw: &'a Draw) -> Result<Context<'a>, NnError> {
         let mixing = Mixing::uniform(&net.config().mask)?;
-        Ok(Context { net, draw, mixing, observed: OnceCell::new(), gradients: OnceCell::new() })
+        Ok(Context { net, draw, mixing, share: Share::Nothing, observed: OnceCell::new(), gradients: OnceCell::new() })
+    }
+
+    /// Leaves the forward pass to `common`, for the networks of [`Context::without`].
+    #[must_use]
+    pub fn remembered_in(self, common: &'a Common) -> Context<'a> {
+        Context { share: Share::Whole(common), ..self }
+    }
+
+    /// The network is the one whose pass `common` has, without the operation at `place`.
+    #[must_use]
+    pub fn without(self, place: Place, common: &'a Common) -> Context<'a> {
+        Context { share: Share::Without(common, place), ..self }
+    }
+
+    /// What a pass that shares with others sees; `None` where there is nothing to share.
+    fn recalled(&self) -> Result<Option<Recalled<Patterns>>, NnError> {
+        match self.share {
+            Share::Nothing => Ok(None),
+            Share::Whole(common) => {
+                let images = self.draw.images.dim(0)?;
+                let found = self.net.remember(&self.draw.images, &self.mixing, move || Patterns::new(images))?;
+                Ok(common.0.get_or_init(|| found).as_ref().map(Remembered::whole))
+            }
+            Share::Without(common, place) => {
+                let common = common.0.get().and_then(Option::as_ref);
+                common.map(|c| c.without(place, &self.mixing)).transpose()
+            }
+        }
     }
 
     pub(super) fn observed(&self) -> Result<&Observed, NnError> {
         if let Some(o) = self.observed.get() {
             return Ok(o);
         }
-        let patterns = Arc::new(Patterns::new(self.draw.images.dim(0)?));
+        let images = self.draw.images.dim(0)?;
+        if let Some(found) = self.recalled()? {
+            let mut agreement = Agreement::none(images);
+            found.shown.iter().for_each(|(patterns, times)| patterns.add_to(&mut agreement, *times));
+            let classes = found.logits.len() / images;
+            let row = |r: &[f32]| r.iter().copied().map(f64::from).collect();
+            let logits = found.logits.chunks_exact(classes).map(row).collect();
+            return Ok(self.observed.get_or_init(|| Observed { logits, agreement }));
+        }
+        let patterns = Arc::new(Patterns::new(images));
         let pass = Pass { probe: Some(patterns.clone()), ..Pass::observe() };
         let logits = self.net.forward(&self.draw.images, &self.mixing, &pass)?;
         let logits = logits.to_vec2::<f32>()?.into_iter().map(|r| r.into_iter().map(f64::from).collect()).collect();

@@ -15,7 +15,7 @@ mod snip;
 mod synflow;
 mod zen;
 
-pub use context::{Context, Draw};
+pub use context::{Common, Context, Draw};
 
 use crate::nn::NnError;
 

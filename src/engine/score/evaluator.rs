@@ -4,7 +4,7 @@ use rayon::prelude::*;
 use super::Evaluator;
 use crate::kernels::gpu::Gpu;
 use crate::nn::{Init, NnError, Policy, Supernet, SupernetConfig};
-use crate::proxies::{Context, Direction, Draw, RankingFunction};
+use crate::proxies::{Common, Context, Direction, Draw, RankingFunction};
 use crate::random;
 use crate::space::{CellKind, Mask, Place};
 
@@ -17,6 +17,13 @@ pub struct Proxy {
     pub input_channels: usize,
 }
 
+/// The network that those of a round are cut from.
+struct Baseline {
+    net: Supernet,
+    draw: Draw,
+    common: Common,
+}
+
 /// Evaluates ranking functions on networks that are cut from one set of weights per draw.
 pub struct NetworkEvaluator<B> {
     proxy: Proxy,
@@ -26,7 +33,7 @@ pub struct NetworkEvaluator<B> {
     batch: B,
     threads: usize,
     gpu: Option<Gpu>,
-    current: Option<(Supernet, Draw)>,
+    current: Option<Baseline>,
 }
 
 impl<B> NetworkEvaluator<B> {
@@ -47,12 +54,11 @@ impl<B> NetworkEvaluator<B> {
     }
 
     /// Values of all functions, higher is better.
-    fn values(&self, net: &Supernet, draw: &Draw) -> Result<Vec<f64>, NnError> {
-        let context = Context::new(net, draw)?;
+    fn values(&self, context: &Context) -> Result<Vec<f64>, NnError> {
         self.functions
             .iter()
             .map(|f| {
-                let value = f.evaluate(&context)?;
+                let value = f.evaluate(context)?;
                 Ok(match f.direction() {
                     Direction::HigherIsBetter => value,
                     Direction::LowerIsBetter => -value,
@@ -92,20 +98,21 @@ where
         let seed = random::stream_at(self.seed, "proxy/weights", [draw, 0]).next_u64();
         net.initialise(Init::KaimingNormalFanOut, seed)?;
         let batch = (self.batch)(draw)?;
-        let values = self.values(&net, &batch)?;
-        self.current = Some((net, batch));
+        let common = Common::default();
+        let values = self.values(&Context::new(&net, &batch)?.remembered_in(&common))?;
+        self.current = Some(Baseline { net, draw: batch, common });
         Ok(values)
     }
 
     fn without(&self, mask: &Mask, places: &[Place]) -> Result<Vec<Vec<f64>>, E> {
-        let Some((net, draw)) = &self.current else {
+        let Some(Baseline { net, draw, common }) = &self.current else {
             return Err(NnError::Config("an evaluation needs its baseline first".into()).into());
         };
         places
             .par_iter()
             .map(|p| {
                 let cut = net.masked(&mask.without(*p))?;
-                Ok(self.values(&cut, draw)?)
+                Ok(self.values(&Context::new(&cut, draw)?.without(*p, common))?)
             })
             .collect()
     }

@@ -6,7 +6,7 @@ use super::{BranchState, Bundle, Geometry};
 use crate::kernels::norm::{Backward, add_products, mix};
 use crate::kernels::pool;
 use crate::nn::norm::Sums;
-use crate::nn::parallel::{Images, at_least, image, map_groups};
+use crate::nn::parallel::{Images, at_least, image, map_groups, unfilled};
 use crate::space::Operation;
 
 /// The kinds of pooling among some branches.
@@ -41,6 +41,25 @@ impl Pools {
 }
 
 impl Bundle<'_> {
+    /// The poolings among the branches, each once: whole maps.
+    pub fn pooled(&self, g: &Geometry, x: &[f32]) -> Vec<(Operation, Vec<f32>)> {
+        let each = Pools::of(self, g).0.into_iter().map(|(operation, kernel)| {
+            // SAFETY: each image is written below.
+            let mut map = unsafe { unfilled(g.images * g.output()) };
+            let writer = Images::new(&mut map, g.images);
+            map_groups(g.images, |group| {
+                Scratch::with(|scratch| {
+                    for n in group {
+                        // SAFETY: groups do not share images.
+                        kernel.pool(image(x, n, g.input()), unsafe { writer.image(n) }, &mut scratch.pool);
+                    }
+                });
+            });
+            (operation, map)
+        });
+        each.collect()
+    }
+
     /// Backward pass of branches that are all poolings: adds to the gradient of their input, gives those of the mixing
     /// weights. The gradients of one kind's outputs are added up first, so that each kind goes back once.
     pub fn backward_pools(

@@ -1,0 +1,236 @@
+//! What the first cell of a kind remembers, and its pass without one operation.
+
+use std::sync::Arc;
+
+use super::Shown;
+use crate::kernels::norm::{Mixed, mix_all};
+use crate::nn::Probe;
+use crate::nn::cell::{CellPass, CellSizes, SOURCES, from, join, row};
+use crate::nn::edge::Geometry;
+use crate::nn::layout::CellPlan;
+use crate::nn::norm::Statistics;
+use crate::nn::parallel::{Images, image, map_groups, unfilled};
+use crate::space::{Edge, INPUTS, NODES, Operation, Place};
+
+/// One branch's map before its last norm.
+struct Made<P> {
+    /// Empty where the map is one of the source's.
+    map: Vec<f32>,
+    /// Absent for the identity.
+    statistics: Option<Statistics>,
+    /// Was shown the ReLU within a separable convolution.
+    inner: Option<Arc<P>>,
+}
+
+/// What the branches that read one map have in common.
+struct Source<P> {
+    /// Was shown the map, before the branches' ReLUs.
+    relu: Arc<P>,
+    pooled: Vec<(Operation, Vec<f32>)>,
+}
+
+/// A node's map `[N, H, W, C]`, and what it was before each of its sources but the first.
+struct Node {
+    map: Vec<f32>,
+    before: Vec<Vec<f32>>,
+}
+
+impl Node {
+    /// The map as it was before `source`, if it is not the first.
+    fn before(&self, source: usize) -> Option<Vec<f32>> {
+        source.checked_sub(1).map(|i| self.before[i].clone())
+    }
+}
+
+pub(super) struct CellMemory<P> {
+    /// The projected and normalised inputs.
+    projected: Vec<Vec<f32>>,
+    /// Was shown the inputs.
+    inputs: Arc<P>,
+    sources: Vec<Source<P>>,
+    /// By edge, by branch.
+    edges: Vec<Vec<Made<P>>>,
+    nodes: Vec<Node>,
+}
+
+impl<P: Probe + 'static> CellMemory<P> {
+    /// The map that edges from `source` read.
+    fn state(&self, source: usize) -> &[f32] {
+        match source.checked_sub(INPUTS) {
+            Some(node) => &self.nodes[node].map,
+            None => &self.projected[source],
+        }
+    }
+
+    /// All that a pass through `plan`'s cell shows.
+    pub fn shown(&self, plan: &CellPlan, sizes: &CellSizes) -> Shown<P> {
+        self.shown_before(plan, plan, sizes, SOURCES)
+    }
+
+    /// What a pass through `plan`'s cell shows of the inputs and of the first so many sources; `plan` may lack operations of
+    /// `whole`.
+    fn shown_before(&self, whole: &CellPlan, plan: &CellPlan, sizes: &CellSizes, sources: usize) -> Shown<P> {
+        let mut shown = vec![(self.inputs.clone(), 1)];
+        for (s, source) in self.sources.iter().enumerate().take(sources) {
+            let relus: usize = from(s).map(|e| plan.edges[e.index()].relus(plan.geometry(sizes, e).stride)).sum();
+            if relus > 0 {
+                shown.push((source.relu.clone(), relus));
+            }
+            for (_, made) in from(s).flat_map(|e| self.branches(whole, plan, e)) {
+                shown.extend(made.inner.iter().map(|p| (p.clone(), 1)));
+            }
+        }
+        shown
+    }
+
+    /// The branches of an edge of `plan`, which may lack some of `whole`'s.
+    fn branches<'a>(
+        &'a self,
+        whole: &'a CellPlan,
+        plan: &'a CellPlan,
+        edge: Edge,
+    ) -> impl Iterator<Item = (Operation, &'a Made<P>)> {
+        let [all, kept] = [whole, plan].map(|p| &p.edges[edge.index()].branches);
+        let made = all.iter().zip(&self.edges[edge.index()]).map(|(b, made)| (b.operation, made));
+        made.filter(|(operation, _)| kept.iter().any(|b| b.operation == *operation))
+    }
+
+    /// Adds an edge's weighted operations to a node's map, or sets it, where there is none yet.
+    fn mix<'a>(
+        &'a self,
+        g: &Geometry,
+        source: usize,
+        branches: impl Iterator<Item = (Operation, &'a Made<P>)>,
+        weights: &[f32],
+        node: Option<Vec<f32>>,
+    ) -> Vec<f32> {
+        let zeros = vec![0.0; g.channels];
+        let own: Vec<(&[f32], &[f32], Vec<f32>)> = branches
+            .map(|(operation, made)| {
+                let weight = weights[operation.index()];
+                let pooled = || self.sources[source].pooled.iter().find(|(o, _)| *o == operation);
+                match &made.statistics {
+                    Some(s) if made.map.is_empty() => {
+                        (pooled().map_or(&[][..], |(_, map)| map), &s.mean[..], s.scaled(weight))
+                    }
+                    Some(s) => (&made.map[..], &s.mean[..], s.scaled(weight)),
+                    None => (self.state(source), &zeros[..], vec![weight; g.channels]),
+                }
+            })
+            .collect();
+        let fresh = node.is_none();
+        // SAFETY: each image of a fresh map is written below.
+        let mut node = node.unwrap_or_else(|| unsafe { unfilled(g.images * g.output()) });
+        let writer = Images::new(&mut node, g.images);
+        map_groups(g.images, |group| {
+            for n in group {
+                let maps: Vec<Mixed> =
+                    own.iter().map(|(map, mean, scale)| (image(map, n, g.output()), *mean, &scale[..])).collect();
+                // SAFETY: groups do not share images.
+                mix_all(&maps, unsafe { writer.image(n) }, fresh);
+            }
+        });
+        node
+    }
+}
+
+impl CellPass<'_> {
+    /// As [`CellPass::forward`], shown to watchers that `probe` makes.
+    pub(super) fn remember<P: Probe + 'static>(
+        &self,
+        inputs: [&[f32]; INPUTS],
+        weights: &[f32],
+        mixing: &[f32],
+        probe: &dyn Fn() -> P,
+    ) -> (Vec<f32>, CellMemory<P>) {
+        let (plan, n) = (self.plan, self.sizes.images);
+        let shown = |values: &[f32], mean: Option<&[f32]>| {
+            let watcher = probe();
+            watcher.relu(values, mean, n, 1);
+            Arc::new(watcher)
+        };
+        let mut norms = self.norms();
+        let watcher = Arc::new(probe());
+        inputs.iter().for_each(|x| watcher.relu(x, None, n, 1));
+        let projected = self.project(inputs, weights, &mut norms).into_iter().map(|(map, _)| map).collect();
+        let mut memory = CellMemory {
+            projected,
+            inputs: watcher,
+            sources: Vec::with_capacity(SOURCES),
+            edges: plan.edges.iter().map(|_| Vec::new()).collect(),
+            nodes: (0..NODES).map(|_| Node { map: Vec::new(), before: Vec::new() }).collect(),
+        };
+        for source in 0..SOURCES {
+            let Some(first) = from(source).next() else { continue };
+            let (g, x) = (plan.geometry(&self.sizes, first), memory.state(source));
+            let of_source = Source {
+                relu: shown(x, None),
+                pooled: self.bundle(&from(source).collect::<Vec<_>>(), mixing).pooled(&g, x),
+            };
+            for e in from(source) {
+                let states = self.bundle(&[e], mixing).branches_forward(&g, memory.state(source), weights, &mut norms);
+                let made = states.into_iter().map(|s| {
+                    let inner = s.first.map(|first| shown(&first.z, Some(&first.statistics.mean)));
+                    let (map, statistics) = s.last.map_or((Vec::new(), None), |l| (l.z, Some(l.statistics)));
+                    Made { map, statistics, inner }
+                });
+                memory.edges[e.index()] = made.collect();
+            }
+            memory.sources.push(of_source);
+            for e in from(source) {
+                let node = std::mem::take(&mut memory.nodes[e.node()].map);
+                let before = (source > 0).then(|| node.clone());
+                let mixed = memory.mix(
+                    &g,
+                    source,
+                    memory.branches(plan, plan, e),
+                    row(mixing, e),
+                    (source > 0).then_some(node),
+                );
+                memory.nodes[e.node()].map = mixed;
+                memory.nodes[e.node()].before.extend(before);
+            }
+        }
+        let output = join(&memory.nodes.iter().map(|n| &n.map[..]).collect::<Vec<_>>(), n, plan.shape.channels);
+        (output, memory)
+    }
+
+    /// The output `[N, H', W', 4C]` of a cell that lacks the operation at `place` of `whole`, which `memory` is of, and what
+    /// was shown before; the rest is shown to this pass's watcher.
+    pub(super) fn recall<P: Probe + 'static>(
+        &self,
+        memory: &CellMemory<P>,
+        whole: &CellPlan,
+        place: Place,
+        weights: &[f32],
+        mixing: &[f32],
+    ) -> (Vec<f32>, Shown<P>) {
+        let (plan, at) = (self.plan, place.edge.node());
+        let mut norms = self.norms();
+        // Sources after this one are nodes that change.
+        let same = INPUTS + at;
+        let shown = memory.shown_before(whole, plan, &self.sizes, same);
+        let mut changed: Vec<Vec<f32>> = Vec::with_capacity(NODES - at);
+        let mut node = memory.nodes[at].before(place.edge.source());
+        for e in Edge::all().filter(|e| e.node() == at && e.source() >= place.edge.source()) {
+            let g = plan.geometry(&self.sizes, e);
+            let branches = memory.branches(whole, plan, e);
+            node = Some(memory.mix(&g, e.source(), branches, row(mixing, e), node));
+        }
+        changed.extend(node);
+        changed.extend(memory.nodes[at + 1..].iter().filter_map(|n| n.before(same)));
+        for source in same..SOURCES {
+            let (done, open) = changed.split_at_mut(source + 1 - same);
+            let Some(x) = done.last() else { continue };
+            for (e, node) in from(source).zip(open) {
+                let g = plan.geometry(&self.sizes, e);
+                let bundle = self.bundle(&[e], mixing);
+                let states = bundle.branches_forward(&g, x, weights, &mut norms);
+                self.watch(&[e], &g, x, &states);
+                bundle.mix_into(&g, x, &states, &mut [node], false);
+            }
+        }
+        let nodes = memory.nodes[..at].iter().map(|n| &n.map[..]).chain(changed.iter().map(Vec::as_slice));
+        (join(&nodes.collect::<Vec<_>>(), self.sizes.images, plan.shape.channels), shown)
+    }
+}

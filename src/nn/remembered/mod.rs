@@ -1,0 +1,159 @@
+//! Leave-one-out: a pass of a network that lacks one operation takes from the pass of the whole network whatever that operation
+//! has no part in. Numbers are those of a pass of its own, bit for bit.
+//!
+//! All cells of a kind lose the operation. So everything before the first cell of that kind is the same; and in that cell the
+//! branches that read what lies before the edge's node, and what earlier sources have given to the nodes.
+
+mod cell;
+
+use std::sync::Arc;
+
+use self::cell::CellMemory;
+use super::network::{End, MIXING, NetworkPass, NetworkPlan, read_by};
+use super::norm::Norm;
+use super::{Mixing, NnError, Policy, Probe, head};
+use crate::space::{CellKind, Place};
+
+/// What watchers were shown in a pass, and how often the published network has each of the ReLUs that it was.
+pub type Shown<P> = Vec<(Arc<P>, usize)>;
+
+/// What a pass gave.
+pub struct Recalled<P> {
+    /// `[N, classes]`.
+    pub logits: Vec<f32>,
+    /// ReLUs alone; batch norms are not shown.
+    pub shown: Shown<P>,
+}
+
+/// A pass with statistics of the batch, and what passes of smaller networks can take from it.
+pub struct Remembered<P> {
+    plan: NetworkPlan,
+    /// Images, height and width.
+    size: [usize; 3],
+    /// By block.
+    parameters: Vec<Vec<f32>>,
+    logits: Vec<f32>,
+    /// Of the stem, and of the cells before the last of `firsts`.
+    outputs: Vec<Vec<f32>>,
+    /// By cell.
+    shown: Vec<Shown<P>>,
+    /// By kind, the first cell.
+    firsts: [Option<(usize, CellMemory<P>)>; 2],
+    probe: Box<dyn Fn() -> P + Send + Sync>,
+}
+
+/// Numbers of both kinds' mixing weights, one after the other.
+fn flat(mixing: &Mixing) -> Result<Vec<f32>, NnError> {
+    let mut all = mixing.normal.flatten_all()?.to_vec1::<f32>()?;
+    all.extend(mixing.reduction.flatten_all()?.to_vec1::<f32>()?);
+    if all.len() != 2 * MIXING {
+        return Err(NnError::Input(format!("mixing weights are two tables of 14 x 8, not {} numbers", all.len())));
+    }
+    Ok(all)
+}
+
+/// A pass through `plan` that is shown to `probe`.
+fn pass<'a>(plan: &'a NetworkPlan, size: [usize; 3], probe: Option<&'a Arc<dyn Probe>>) -> NetworkPass<'a> {
+    NetworkPass {
+        plan,
+        size,
+        norm: Norm::Batch,
+        policy: Policy::Recompute,
+        // Statistics are the batch's.
+        running: &[],
+        probe,
+        end: End::Logits,
+        weights_wanted: false,
+        mixing_wanted: false,
+        retain: false,
+    }
+}
+
+impl<P: Probe + 'static> Remembered<P> {
+    /// `images` are `[N, H, W, C]`, `parameters` by block; each part of the pass is shown to another one that `probe` makes.
+    pub(super) fn new(
+        plan: NetworkPlan,
+        size: [usize; 3],
+        images: &[f32],
+        parameters: Vec<Vec<f32>>,
+        mixing: &Mixing,
+        probe: impl Fn() -> P + Send + Sync + 'static,
+    ) -> Result<Remembered<P>, NnError> {
+        let mixing = flat(mixing)?;
+        let first = |kind| plan.cells.iter().position(|c| c.shape.kind == kind);
+        let needed = CellKind::ALL.into_iter().filter_map(first).max().unwrap_or(0);
+        let (mut shown, mut firsts) = (Vec::new(), [None, None]);
+        let mut outputs = vec![pass(&plan, size, None).stem().forward(images, &parameters[0], false).0];
+        for (i, sizes) in plan.sizes(size).into_iter().enumerate() {
+            let inputs = read_by(i).map(|o| &outputs[o][..]);
+            let (weights, mixing) = (&parameters[i + 1], &mixing[plan.mixing(i)]);
+            let kind = plan.cells[i].shape.kind;
+            let output = if first(kind) == Some(i) {
+                let pass = pass(&plan, size, None);
+                let (output, memory) = pass.cell(i, sizes).remember(inputs, weights, mixing, &probe);
+                shown.push(memory.shown(&plan.cells[i], &sizes));
+                firsts[kind.index()] = Some((i, memory));
+                output
+            } else {
+                let own = Arc::new(probe());
+                let watcher: Arc<dyn Probe> = own.clone();
+                shown.push(vec![(own, 1)]);
+                pass(&plan, size, Some(&watcher)).cell(i, sizes).forward(inputs, weights, mixing, false).0
+            };
+            outputs.push(output);
+            // The last two are read by the next cell; what no smaller network takes can go before.
+            if let Some(old) = i.checked_sub(1).filter(|old| *old > needed) {
+                outputs[old] = Vec::new();
+            }
+        }
+        let logits = logits(&plan, size, &parameters, outputs.last().map_or(&[][..], Vec::as_slice));
+        outputs.truncate(needed + 1);
+        Ok(Remembered { plan, size, parameters, logits, outputs, shown, firsts, probe: Box::new(probe) })
+    }
+
+    /// The pass itself.
+    pub fn whole(&self) -> Recalled<P> {
+        Recalled { logits: self.logits.clone(), shown: self.shown.concat() }
+    }
+
+    /// The pass of the network that lacks the operation at `place`, under `mixing`, which differs from the whole network's on
+    /// that edge alone.
+    ///
+    /// # Errors
+    /// Mixing weights of another shape, or candle's own.
+    pub fn without(&self, place: Place, mixing: &Mixing) -> Result<Recalled<P>, NnError> {
+        let Some((first, memory)) = &self.firsts[place.cell.index()] else { return Ok(self.whole()) };
+        let (first, mixing) = (*first, flat(mixing)?);
+        let plan = self.plan.without(place);
+        let sizes = plan.sizes(self.size);
+        let own = Arc::new((self.probe)());
+        let watcher: Arc<dyn Probe> = own.clone();
+        let pass = pass(&plan, self.size, Some(&watcher));
+        let mut shown = self.shown[..first].concat();
+        let (output, parts) = pass.cell(first, sizes[first]).recall(
+            memory,
+            &self.plan.cells[first],
+            place,
+            &self.parameters[first + 1],
+            &mixing[plan.mixing(first)],
+        );
+        shown.extend(parts);
+        let (mut older, mut last) = (None, output);
+        for (i, sizes) in sizes.into_iter().enumerate().skip(first + 1) {
+            let before = older.as_ref().unwrap_or(&self.outputs[first]);
+            let (weights, mixing) = (&self.parameters[i + 1], &mixing[plan.mixing(i)]);
+            let output = pass.cell(i, sizes).forward([before, &last], weights, mixing, false).0;
+            older = Some(std::mem::replace(&mut last, output));
+        }
+        shown.push((own, 1));
+        Ok(Recalled { logits: logits(&plan, self.size, &self.parameters, &last), shown })
+    }
+}
+
+fn logits(plan: &NetworkPlan, size: [usize; 3], parameters: &[Vec<f32>], features: &[f32]) -> Vec<f32> {
+    let shape = pass(plan, size, None).features(&plan.sizes(size));
+    head::forward(features, shape, &parameters[plan.cells.len() + 1], plan.classes)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,101 @@
+use std::sync::{Arc, Mutex};
+
+use candle_core::{Device, Tensor};
+
+use super::Shown;
+use crate::nn::{Init, Mixing, Pass, Policy, Probe, Supernet, SupernetConfig};
+use crate::random;
+use crate::space::{CellKind, Edge, Mask, Operation, Place};
+
+const IMAGES: usize = 5;
+
+/// How many values of each picture are above their thresholds, weighted by where they are; as often as the ReLU is there.
+#[derive(Default)]
+struct Ledger(Mutex<Vec<u64>>);
+
+impl Probe for Ledger {
+    fn relu(&self, values: &[f32], mean: Option<&[f32]>, images: usize, multiplicity: usize) {
+        let mut all = self.0.lock().unwrap();
+        all.resize(images, 0);
+        for (sum, image) in all.iter_mut().zip(values.chunks_exact(values.len() / images)) {
+            let above = |(i, v): (usize, &f32)| *v > mean.map_or(0.0, |m| m[i % m.len()]);
+            let own: u64 = image.iter().enumerate().filter(|iv| above(*iv)).map(|(i, _)| i as u64 + 1).sum();
+            *sum += multiplicity as u64 * own;
+        }
+    }
+
+    fn norm(&self, _: &[f64]) {}
+}
+
+fn total(shown: &Shown<Ledger>) -> Vec<u64> {
+    let mut total = vec![0; IMAGES];
+    for (ledger, times) in shown {
+        total.iter_mut().zip(ledger.0.lock().unwrap().iter()).for_each(|(t, v)| *t += *times as u64 * v);
+    }
+    total
+}
+
+/// Logits and what a pass of its own shows.
+fn alone(net: &Supernet, images: &Tensor) -> (Vec<f32>, Vec<u64>) {
+    let ledger = Arc::new(Ledger::default());
+    let pass = Pass { probe: Some(ledger.clone()), ..Pass::observe() };
+    let logits = net.forward(images, &Mixing::uniform(&net.config().mask).unwrap(), &pass).unwrap();
+    (logits.flatten_all().unwrap().to_vec1().unwrap(), total(&vec![(ledger, 1)]))
+}
+
+/// A mask that keeps some operations of each edge, `none` alone on one edge.
+fn ragged(seed: u64) -> Mask {
+    let mut rng = random::stream(seed, "mask");
+    let mut mask = Mask::FULL;
+    for p in Place::all() {
+        if mask.count_on(p.cell, p.edge) > 2 && random::below(&mut rng, 2) == 0 {
+            mask.set(p, false);
+        }
+    }
+    let edge = Edge::all().nth(random::below(&mut rng, 14) as usize).unwrap();
+    for o in Operation::ALL {
+        mask.set(Place::new(CellKind::Normal, edge, o), o == Operation::None);
+    }
+    mask
+}
+
+#[test]
+fn a_pass_without_an_operation_is_that_of_the_network_without_it() {
+    let (normal, reduction) = (CellKind::Normal, CellKind::Reduction);
+    let layouts: [&[CellKind]; 5] = [
+        &[normal, reduction],
+        &[reduction, normal],
+        &[normal, normal, reduction, normal],
+        &[normal],
+        &[reduction, reduction, normal, normal],
+    ];
+    let len = IMAGES * 9 * 10 * 3;
+    let numbers: Vec<f32> = (0..len).map(|i| (i * 7919 % 1009) as f32 / 504.5 - 1.0).collect();
+    let images = Tensor::from_vec(numbers, (IMAGES, 9, 10, 3), &Device::Cpu).unwrap();
+    for (i, layout) in layouts.into_iter().enumerate() {
+        let full = (i == 0).then_some(Mask::FULL);
+        for mask in full.into_iter().chain([ragged(i as u64)]) {
+            let config = SupernetConfig {
+                channels: 1 + 2 * i,
+                classes: 10,
+                input_channels: 3,
+                layout: layout.to_vec(),
+                stem_multiplier: 3,
+                mask,
+                policy: Policy::Keep,
+            };
+            let mut net = Supernet::new(&config).unwrap();
+            net.initialise(Init::KaimingNormalFanOut, 1 + i as u64).unwrap();
+            let mixing = Mixing::uniform(&mask).unwrap();
+            let remembered = net.remember(&images, &mixing, Ledger::default).unwrap().unwrap();
+            let whole = remembered.whole();
+            assert_eq!((whole.logits, total(&whole.shown)), alone(&net, &images), "{layout:?}");
+            for place in mask.places().filter(|p| mask.count_on(p.cell, p.edge) > 1) {
+                let cut = mask.without(place);
+                let found = remembered.without(place, &Mixing::uniform(&cut).unwrap()).unwrap();
+                let expected = alone(&net.masked(&cut).unwrap(), &images);
+                assert_eq!((found.logits, total(&found.shown)), expected, "{layout:?} {place:?}");
+            }
+        }
+    }
+}
