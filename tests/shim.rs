@@ -228,7 +228,7 @@ fn bounds_that_are_off_by_one_and_wrong_strides_are_found() {
         ("s < u.splits", "s <= u.splits"),
         ("g < ROWS; g++) sum +=", "g < ROWS - 1; g++) sum +="),
         ("u.z[p * u.stride + c]", "u.z[p * a.channels + c]"),
-        ("a.out + p * a.stride + c", "a.out + p * a.channels + c"),
+        ("into.out + p * into.stride + c", "into.out + p * a.channels + c"),
         ("u.dy[(Long)p * u.dy_stride + c]", "u.dy[(Long)p * a.channels + c]"),
         ("at * to.gate_stride + c", "at * to.channels + c"),
         ("at * b.dy_stride + col0", "at * u.outputs + col0"),

@@ -84,6 +84,7 @@ struct Source {
     const float *coefficients, *weight;
     int kind, kernel, stride, dilation, shift;
     int out_height, out_width, dd_stride, x_stride;
+    int ends; // the last of an edge's: edges are added up one by one
 };
 
 // Output pixels whose windows reach the tile of input pixels at i0.

@@ -71,7 +71,7 @@ struct Back {
     int dy_stride, len;
 };
 struct UnitBackward {
-    Back units[MOST_UNITS];
+    Back units[MOST_BACKS];
     int images, wanted;
 };
 
@@ -172,7 +172,7 @@ struct Target {
 };
 struct InputGradient {
     Source sources[MOST_UNITS];
-    Target targets[MOST_UNITS];
+    Target targets[MOST_TARGETS];
     int chunks, reserved;
 };
 
@@ -184,7 +184,16 @@ KERNEL(input_gradient, InputGradient) {
     const int y0 = blockIdx.x / across * TILE, x0 = blockIdx.x % across * TILE;
     if (blockIdx.x >= tiles || c - lane >= to.channels) DONE;
     float *tile = shared;
-    float gated[EACH] = {}, plain[EACH] = {};
+    float gate[EACH], total[EACH], gated[EACH] = {}, plain[EACH] = {};
+    UNROLL
+    for (int k = 0; k < EACH; k++) {
+        const int p = row + ROWS * k, y = y0 + p / TILE, x = x0 + p % TILE;
+        gate[k] = total[k] = 0.0f;
+        if (y >= to.height || x >= to.width || c >= to.channels) continue;
+        const Long at = ((Long)n * to.height + y) * to.width + x;
+        gate[k] = to.gate[at * to.gate_stride + c] - (to.gate_mean ? to.gate_mean[c] : 0.0f);
+        if (to.add) total[k] = to.dx[at * to.dx_stride + c];
+    }
     for (int i = to.first; i < to.first + to.count; i++) {
         const Source &s = a.sources[i];
         const Long image = (Long)n * s.out_height * s.out_width;
@@ -198,58 +207,62 @@ KERNEL(input_gradient, InputGradient) {
                 if (s.kind == PICK) gated[k] += v;
                 else plain[k] += v * *s.weight;
             }
-            continue;
-        }
-        const int r = pooling ? 1 : reach(s.kernel, s.dilation);
-        const int oy = first_out(y0, r, s.stride), ox = first_out(x0, r, s.stride);
-        const int high = outs(y0, r, s.stride), side = outs(x0, r, s.stride);
-        float *places = tile + high * side * CHUNK;
-        for (int p = row; p < high * side; p += ROWS) {
-            const int y = oy + p / side, x = ox + p % side;
-            float v = 0.0f;
-            int place = -1;
-            if (y >= 0 && x >= 0 && y < s.out_height && x < s.out_width && c < to.channels) {
-                v = s.dd[(image + y * s.out_width + x) * s.dd_stride + c];
-                if (pooling) {
-                    const float *map = s.x + (Long)n * to.height * to.width * s.x_stride;
-                    const float z = pool(map, to.height, to.width, s.x_stride, y * s.stride, x * s.stride, c,
-                                         s.kind == MAXIMUM, place);
-                    v = back(s.coefficients, to.channels, c, v, z);
-                    if (s.kind == AVERAGE) v *= 1.0f / (inside(y, s.stride, to.height) * inside(x, s.stride, to.width));
+        } else {
+            const int r = pooling ? 1 : reach(s.kernel, s.dilation);
+            const int oy = first_out(y0, r, s.stride), ox = first_out(x0, r, s.stride);
+            const int high = outs(y0, r, s.stride), side = outs(x0, r, s.stride);
+            float *places = tile + high * side * CHUNK;
+            for (int p = row; p < high * side; p += ROWS) {
+                const int y = oy + p / side, x = ox + p % side;
+                float v = 0.0f;
+                int place = -1;
+                if (y >= 0 && x >= 0 && y < s.out_height && x < s.out_width && c < to.channels) {
+                    v = s.dd[(image + y * s.out_width + x) * s.dd_stride + c];
+                    if (pooling) {
+                        const float *map = s.x + (Long)n * to.height * to.width * s.x_stride;
+                        const float z = pool(map, to.height, to.width, s.x_stride, y * s.stride, x * s.stride, c,
+                                             s.kind == MAXIMUM, place);
+                        v = back(s.coefficients, to.channels, c, v, z);
+                        if (s.kind == AVERAGE)
+                            v *= 1.0f / (inside(y, s.stride, to.height) * inside(x, s.stride, to.width));
+                    }
+                }
+                tile[p * CHUNK + lane] = v;
+                if (s.kind == MAXIMUM) places[p * CHUNK + lane] = (float)place;
+            }
+            BARRIER;
+            for (int k = 0; k < EACH; k++) {
+                const int p = row + ROWS * k, y = y0 + p / TILE, x = x0 + p % TILE;
+                if (y >= to.height || x >= to.width || c >= to.channels) continue;
+                if (s.kind == DEPTHWISE) {
+                    gated[k] += s.kernel == 3 ? scatter<3>(s, tile, oy, ox, side, y, x, to.channels, c)
+                                              : scatter<5>(s, tile, oy, ox, side, y, x, to.channels, c);
+                } else {
+                    for (int t = 0; t < 9; t++) {
+                        const int ty = y + 1 - t / 3, tx = x + 1 - t % 3;
+                        if (ty % s.stride || tx % s.stride) continue;
+                        const int at = ((ty / s.stride - oy) * side + tx / s.stride - ox) * CHUNK + lane;
+                        if (s.kind == AVERAGE || places[at] == (float)t) plain[k] += tile[at];
+                    }
                 }
             }
-            tile[p * CHUNK + lane] = v;
-            if (s.kind == MAXIMUM) places[p * CHUNK + lane] = (float)place;
+            BARRIER;
         }
-        BARRIER;
-        for (int k = 0; k < EACH; k++) {
-            const int p = row + ROWS * k, y = y0 + p / TILE, x = x0 + p % TILE;
-            if (y >= to.height || x >= to.width || c >= to.channels) continue;
-            if (s.kind == DEPTHWISE) {
-                gated[k] += s.kernel == 3 ? scatter<3>(s, tile, oy, ox, side, y, x, to.channels, c)
-                                          : scatter<5>(s, tile, oy, ox, side, y, x, to.channels, c);
-            } else {
-                for (int t = 0; t < 9; t++) {
-                    const int ty = y + 1 - t / 3, tx = x + 1 - t % 3;
-                    if (ty % s.stride || tx % s.stride) continue;
-                    const int at = ((ty / s.stride - oy) * side + tx / s.stride - ox) * CHUNK + lane;
-                    if (s.kind == AVERAGE || places[at] == (float)t) plain[k] += tile[at];
-                }
+        if (s.ends)
+            UNROLL
+            for (int k = 0; k < EACH; k++) {
+                total[k] += plain[k] + (gate[k] > 0.0f ? gated[k] : 0.0f);
+                plain[k] = gated[k] = 0.0f;
             }
-        }
-        BARRIER;
     }
     float sum = 0.0f, product = 0.0f;
+    UNROLL
     for (int k = 0; k < EACH; k++) {
         const int p = row + ROWS * k, y = y0 + p / TILE, x = x0 + p % TILE;
         if (y >= to.height || x >= to.width || c >= to.channels) continue;
-        const Long at = ((Long)n * to.height + y) * to.width + x;
-        const float gate = to.gate[at * to.gate_stride + c] - (to.gate_mean ? to.gate_mean[c] : 0.0f);
-        const float v = plain[k] + (gate > 0.0f ? gated[k] : 0.0f);
-        float *dx = to.dx + at * to.dx_stride + c;
-        *dx = to.add ? *dx + v : v;
-        sum += v;
-        product += v * gate;
+        to.dx[(((Long)n * to.height + y) * to.width + x) * to.dx_stride + c] = total[k];
+        sum += total[k];
+        product += total[k] * gate[k];
     }
     if (to.partial) {
         shared[threadIdx.x] = sum;

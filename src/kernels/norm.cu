@@ -94,22 +94,28 @@ struct Mixed {
     const float *gain, *bias;      // by channel, or null
     int stride, reserved;
 };
+struct MixTarget {
+    float *out;
+    int first, count; // units
+    int stride, fresh;
+};
 struct Mix {
     Mixed units[MOST_UNITS];
-    float *out;
+    MixTarget targets[MOST_NODES];
     Long pixels;
-    int count, channels, stride, fresh;
+    int channels, reserved;
 };
 
-// out = (out +) sum of weight * norm(z): the node's map, a projection's, the stem's.
+// out = (out +) sum of weight * norm(z): the maps of nodes, a projection's, the stem's.
 KERNEL(mix, Mix) {
+    const MixTarget &into = a.targets[blockIdx.y];
     const Long i = (Long)blockIdx.x * THREADS + threadIdx.x;
     if (i < a.pixels * a.channels) {
         const Long p = i / a.channels;
         const int c = (int)(i - p * a.channels);
-        float *to = a.out + p * a.stride + c;
-        float sum = a.fresh ? 0.0f : *to;
-        for (int b = 0; b < a.count; b++) {
+        float *to = into.out + p * into.stride + c;
+        float sum = into.fresh ? 0.0f : *to;
+        for (int b = into.first; b < into.first + into.count; b++) {
             const Mixed &u = a.units[b];
             float v = u.z[p * u.stride + c];
             const float w = u.weight ? *u.weight : 1.0f;

@@ -5,6 +5,7 @@ use std::fs::File;
 use std::io::{Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::process::CommandExt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -36,6 +37,18 @@ struct Shared {
 
 fn window((width, height): (u16, u16)) -> Winsize {
     Winsize { ws_col: width, ws_row: height, ws_xpixel: 0, ws_ypixel: 0 }
+}
+
+/// The emulator gives up on some texts that were meant for another size than it has by now, which real terminals draw
+/// somehow: then it starts anew, and the next picture fills it.
+fn show(parser: &mut vt100::Parser, bytes: &[u8]) {
+    if catch_unwind(AssertUnwindSafe(|| parser.process(bytes))).is_err() {
+        let screen = parser.screen();
+        let ((rows, columns), taken, hidden) = (screen.size(), screen.alternate_screen(), screen.hide_cursor());
+        *parser = vt100::Parser::new(rows, columns, 0);
+        parser.process(if taken { b"\x1b[?1049h" } else { b"" });
+        parser.process(if hidden { b"\x1b[?25l" } else { b"" });
+    }
 }
 
 impl Terminal {
@@ -76,7 +89,7 @@ impl Terminal {
                 }
                 match from.read(&mut bytes) {
                     Ok(n @ 1..) => {
-                        reads.parser.lock().unwrap().process(&bytes[..n]);
+                        show(&mut reads.parser.lock().unwrap(), &bytes[..n]);
                         reads.raw.lock().unwrap().extend_from_slice(&bytes[..n]);
                     }
                     _ => return,

@@ -1,7 +1,15 @@
 //! What kernels take, laid out as their twins in the `.cu` sources. Addresses are the device's; 0 where a part is absent.
 
-/// Most branches of one launch: the eight parts of a full edge.
-pub const MOST_UNITS: usize = 8;
+use crate::space::NODES;
+
+/// Most parts of one launch: those of all edges from one source.
+pub const MOST_UNITS: usize = 32;
+/// Most units of one launch of a backward pass, whose arguments are larger.
+pub const MOST_BACKS: usize = 24;
+/// Most maps that gradients are gathered in by one launch.
+pub const MOST_TARGETS: usize = 16;
+/// Most nodes that one launch adds to.
+pub const MOST_NODES: usize = NODES;
 
 /// What a [`Unit`] or a [`Source`] is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -70,7 +78,7 @@ pub struct Back {
 #[derive(Clone, Copy, Debug, Default)]
 #[repr(C)]
 pub struct UnitBackward {
-    pub units: [Back; MOST_UNITS],
+    pub units: [Back; MOST_BACKS],
     pub images: i32,
     pub wanted: i32,
 }
@@ -93,7 +101,8 @@ pub struct Source {
     pub out_width: i32,
     pub dd_stride: i32,
     pub x_stride: i32,
-    pub reserved: i32,
+    /// Whether it is the last of its edge: edges are added up one by one.
+    pub ends: i32,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -117,7 +126,7 @@ pub struct Target {
 #[repr(C)]
 pub struct InputGradient {
     pub sources: [Source; MOST_UNITS],
-    pub targets: [Target; MOST_UNITS],
+    pub targets: [Target; MOST_TARGETS],
     pub chunks: i32,
     pub reserved: i32,
 }
@@ -156,14 +165,23 @@ pub struct Mixed {
 
 #[derive(Clone, Copy, Debug, Default)]
 #[repr(C)]
-pub struct Mix {
-    pub units: [Mixed; MOST_UNITS],
+pub struct MixTarget {
     pub out: u64,
-    pub pixels: i64,
+    /// Units.
+    pub first: i32,
     pub count: i32,
-    pub channels: i32,
     pub stride: i32,
     pub fresh: i32,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+#[repr(C)]
+pub struct Mix {
+    pub units: [Mixed; MOST_UNITS],
+    pub targets: [MixTarget; MOST_NODES],
+    pub pixels: i64,
+    pub channels: i32,
+    pub reserved: i32,
 }
 
 #[derive(Clone, Copy, Debug, Default)]

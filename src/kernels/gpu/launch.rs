@@ -1,11 +1,11 @@
 //! One function per kernel: grid, shared memory, and what is read and written.
 
 use super::arguments::{
-    Back, Head, InputGradient, Mix, Mixed, MixingGradient, Moments, NormProducts, Products, Reduce, ReduceWeights,
-    SettleMoments, SettleProducts, Settled, Source, Target, Unit, UnitBackward, UnitForward,
+    Back, Head, InputGradient, Mix, MixTarget, Mixed, MixingGradient, Moments, NormProducts, Products, Reduce,
+    ReduceWeights, SettleMoments, SettleProducts, Settled, Source, Target, Unit, UnitBackward, UnitForward,
 };
 use super::work::Describe;
-use super::{Arguments, CHUNK, Call, Columns, Gpu, GpuError, Kernel, MOST_UNITS, THREADS, TILE, Work};
+use super::{Arguments, CHUNK, Call, Columns, Gpu, GpuError, Kernel, THREADS, TILE, Work};
 
 const PIXELS: usize = TILE * TILE;
 
@@ -14,8 +14,8 @@ fn split(count: usize, each: usize) -> u32 {
     count.div_ceil(each) as u32
 }
 
-fn padded<T: Copy + Default>(units: &[T]) -> [T; MOST_UNITS] {
-    let mut all = [T::default(); MOST_UNITS];
+fn padded<T: Copy + Default, const MOST: usize>(units: &[T]) -> [T; MOST] {
+    let mut all = [T::default(); MOST];
     all[..units.len()].copy_from_slice(units);
     all
 }
@@ -99,7 +99,7 @@ pub fn unit_backward(gpu: &Gpu, units: &[Back], images: usize, wanted: bool) -> 
     launch(gpu, Kernel::UnitBackward, columns, grid, numbers, &arguments, &work)
 }
 
-/// [`Kernel::InputGradient`]: gathers `sources` in `targets`.
+/// [`Kernel::InputGradient`]: gathers `sources` in `targets`; the last of a target's ends an edge.
 ///
 /// # Errors
 /// As all launches.
@@ -108,8 +108,11 @@ pub fn input_gradient(gpu: &Gpu, sources: &[Source], targets: &[Target], images:
     let chunks = channels.div_ceil(CHUNK);
     let across = targets.iter().map(|t| tiles(t.height as usize, t.width as usize)).max().unwrap_or(0);
     let numbers = sources.iter().map(Source::tile_numbers).max().unwrap_or(0).max(2 * THREADS as usize);
-    let arguments =
+    let mut arguments =
         InputGradient { sources: padded(sources), targets: padded(targets), chunks: chunks as i32, reserved: 0 };
+    for t in targets.iter().filter(|t| t.count > 0) {
+        arguments.sources[(t.first + t.count - 1) as usize].ends = 1;
+    }
     let grid = [across as u32, images as u32, (targets.len() * chunks) as u32];
     let work = || {
         Work::of(targets, |t, w| {
@@ -149,30 +152,20 @@ pub fn settle_moments(gpu: &Gpu, units: &[Moments]) -> Result<(), GpuError> {
     launch(gpu, Kernel::SettleMoments, Columns::C16, grid, 2 * THREADS as usize, &arguments, &work)
 }
 
-/// [`Kernel::Mix`]: `out = (out +) Σ units` over `pixels` pixels.
+/// [`Kernel::Mix`]: `out = (out +) Σ units` over `pixels` pixels, for each target.
 ///
 /// # Errors
 /// As all launches.
-pub fn mix(
-    gpu: &Gpu,
-    units: &[Mixed],
-    out: u64,
-    stride: usize,
-    pixels: usize,
-    channels: usize,
-    fresh: bool,
-) -> Result<(), GpuError> {
+pub fn mix(gpu: &Gpu, units: &[Mixed], targets: &[MixTarget], pixels: usize, channels: usize) -> Result<(), GpuError> {
     let arguments = Mix {
         units: padded(units),
-        out,
+        targets: padded(targets),
         pixels: pixels as i64,
-        count: units.len() as i32,
         channels: channels as i32,
-        stride: stride as i32,
-        fresh: i32::from(fresh),
+        reserved: 0,
     };
-    let grid = [split(pixels * channels, THREADS as usize), 1, 1];
-    let work = || arguments.work();
+    let grid = [split(pixels * channels, THREADS as usize), targets.len() as u32, 1];
+    let work = || arguments.work(targets.len());
     launch(gpu, Kernel::Mix, Columns::C16, grid, 0, &arguments, &work)
 }
 

@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use crate::device::Device;
 
-pub use arguments::{Arguments, Kind, MOST_UNITS};
+pub use arguments::{Arguments, Kind};
 pub use buffer::Buffer;
 pub use record::{Record, Recorder};
 

@@ -195,21 +195,23 @@ impl Products {
 }
 
 impl Mix {
-    pub(super) fn work(&self) -> Work {
-        let (pixels, channels, stride) = (self.pixels as usize, self.channels as usize, self.stride as usize);
+    pub(super) fn work(&self, targets: usize) -> Work {
+        let (pixels, channels) = (self.pixels as usize, self.channels as usize);
         let mut work = Work::default();
-        for u in &self.units[..self.count as usize] {
-            work.map(u.z, pixels, channels, u.stride as usize, false);
-            for address in [u.mean, u.scale, u.gain, u.bias] {
-                work.numbers(address, channels, false);
+        for to in &self.targets[..targets] {
+            for u in &self.units[to.first as usize..(to.first + to.count) as usize] {
+                work.map(u.z, pixels, channels, u.stride as usize, false);
+                for address in [u.mean, u.scale, u.gain, u.bias] {
+                    work.numbers(address, channels, false);
+                }
+                work.numbers(u.weight, 1, false);
+                work.operations += 4 * (pixels * channels) as u64;
             }
-            work.numbers(u.weight, 1, false);
-            work.operations += 4 * (pixels * channels) as u64;
+            if to.fresh == 0 {
+                work.map(to.out, pixels, channels, to.stride as usize, false);
+            }
+            work.map(to.out, pixels, channels, to.stride as usize, true);
         }
-        if self.fresh == 0 {
-            work.map(self.out, pixels, channels, stride, false);
-        }
-        work.map(self.out, pixels, channels, stride, true);
         work
     }
 }

@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use super::edge::{self, Maps};
-use super::edge_backward::{EdgeBackward, Gradients};
+use super::edge::{self, Bundle, Maps};
+use super::edge_backward::{BundleBackward, Gradients};
 use super::project::Project;
 use super::{DeviceSeen, Norms, View};
 use crate::kernels::gpu::buffer::download;
 use crate::kernels::gpu::{Buffer, Gpu, GpuError, launch};
-use crate::nn::cell::CellSizes;
+use crate::nn::cell::{CellSizes, SOURCES, from};
 use crate::nn::edge::{COLUMNS, Geometry};
 use crate::nn::layout::CellPlan;
 use crate::nn::norm::Norm;
@@ -19,7 +19,7 @@ use crate::space::{EDGES, Edge, INPUTS, NODES};
 pub(crate) struct CellState {
     norms: Norms,
     projected: Vec<Buffer>,
-    /// By edge; empty under [`Policy::Recompute`].
+    /// By source, edge by edge; empty under [`Policy::Recompute`].
     edges: Vec<Vec<Maps>>,
 }
 
@@ -85,8 +85,13 @@ impl CellPass<'_> {
         }
     }
 
-    fn row(&self, mixing: u64, e: Edge) -> u64 {
-        mixing + 4 * (e.index() * COLUMNS) as u64
+    /// Edges from one source.
+    fn bundle(&self, edges: &[Edge]) -> Bundle<'_> {
+        let mut bundle = Bundle::default();
+        for (target, e) in edges.iter().enumerate() {
+            bundle.add(&self.plan.edges[e.index()], target, e.index() * COLUMNS);
+        }
+        bundle
     }
 
     /// `weights` are the block's parameters, `mixing` the mixing weights (14 x 8); `keep`: for a backward pass.
@@ -105,17 +110,20 @@ impl CellPass<'_> {
         }
         let output = Buffer::new(self.gpu, NODES * self.node_numbers())?;
         let mut kept = Vec::new();
-        for node in 0..NODES {
-            for e in Edge::into_node(node) {
-                let g = plan.geometry(&self.sizes, e);
-                let x = self.source(&projected, output.address(), e.source());
-                let edge = &plan.edges[e.index()];
-                let mut maps = edge::branches(self.gpu, &g, edge, x, weights, &mut norms, false)?;
-                self.watch_edge(edge, &g, x, &maps, &norms)?;
-                let (row, to) = (self.row(mixing, e), self.node(output.address(), node));
-                edge::mix_into(self.gpu, &g, edge, x, &maps, &norms, row, to, e.source() == 0)?;
-                if keep && self.policy == Policy::Keep {
-                    for (b, own) in edge.branches.iter().zip(&mut maps) {
+        let keeps = keep && self.policy == Policy::Keep;
+        for source in 0..SOURCES {
+            let edges: Vec<Edge> = from(source).collect();
+            // Edges that read one map take their steps together; where little is to be alive they take turns.
+            for edges in edges.chunks(if keeps { NODES } else { 1 }) {
+                let g = plan.geometry(&self.sizes, edges[0]);
+                let x = self.source(&projected, output.address(), source);
+                let bundle = self.bundle(edges);
+                let mut maps = edge::branches(self.gpu, &g, &bundle, x, weights, &mut norms, false)?;
+                self.watch_edges(edges, &g, x, &bundle, &maps, &norms)?;
+                let nodes: Vec<View> = edges.iter().map(|e| self.node(output.address(), e.node())).collect();
+                edge::mix_into(self.gpu, &g, &bundle, x, &maps, &norms, mixing, &nodes, source == 0)?;
+                if keeps {
+                    for (b, own) in bundle.branches.iter().zip(&mut maps) {
                         if crate::nn::edge::is_pooling(b.operation) {
                             own.last = None;
                         }
@@ -146,21 +154,22 @@ impl CellPass<'_> {
         Ok(())
     }
 
-    /// Shows the inputs of an edge's ReLUs to whoever watches.
-    fn watch_edge(
+    /// Shows the inputs of the edges' ReLUs to whoever watches.
+    fn watch_edges(
         &self,
-        edge: &crate::nn::edge::Edge,
+        edges: &[Edge],
         g: &Geometry,
         x: View,
+        bundle: &Bundle,
         maps: &[Maps],
         norms: &Norms,
     ) -> Result<(), GpuError> {
         let c = g.channels;
-        let relus = edge.relus(g.stride);
+        let relus = edges.iter().map(|e| self.plan.edges[e.index()].relus(g.stride)).sum();
         if relus > 0 {
             self.watch(x, (g.height * g.width, c), None, relus)?;
         }
-        for (b, own) in edge.branches.iter().zip(maps) {
+        for (b, own) in bundle.branches.iter().zip(maps) {
             if let (Some(first), Some(slot)) = (&own.first, b.norms.first()) {
                 let map = View { address: first.address(), stride: c };
                 self.watch(map, (g.output() / c, c), Some(norms.mean(*slot)), 1)?;
@@ -189,34 +198,37 @@ impl CellPass<'_> {
         for map in &state.projected {
             projected.push(Buffer::zeros(gpu, map.bytes() / 4)?);
         }
-        for node in (0..NODES).rev() {
-            for e in Edge::into_node(node) {
-                let g = plan.geometry(&self.sizes, e);
-                let x = self.source(&state.projected, output, e.source());
-                let edge = &plan.edges[e.index()];
+        for source in (0..SOURCES).rev() {
+            let edges: Vec<Edge> = from(source).collect();
+            let kept = state.edges.get(source);
+            for edges in edges.chunks(if kept.is_some() { NODES } else { 1 }) {
+                let g = plan.geometry(&self.sizes, edges[0]);
+                let x = self.source(&state.projected, output, source);
+                let bundle = self.bundle(edges);
                 let again;
-                let maps = match state.edges.get(e.index()) {
+                let maps = match kept {
                     Some(kept) => kept,
                     None => {
-                        again = edge::branches(gpu, &g, edge, x, weights, &mut state.norms, true)?;
+                        again = edge::branches(gpu, &g, &bundle, x, weights, &mut state.norms, true)?;
                         &again
                     }
                 };
-                let backward = EdgeBackward {
+                let dnodes: Vec<View> = edges.iter().map(|e| self.node(gradient, e.node())).collect();
+                let backward = BundleBackward {
                     gpu,
                     g: &g,
-                    edge,
+                    bundle: &bundle,
                     norms: &state.norms,
                     x,
                     weights,
-                    mixing: self.row(mixing, e),
+                    mixing,
                     maps,
-                    dnode: self.node(gradient, node),
+                    dnodes: &dnodes,
                 };
                 backward.run(&Gradients {
-                    input: self.source(&projected, gradient, e.source()),
+                    input: self.source(&projected, gradient, source),
                     weights: to.weights,
-                    inner: inner.address() + 8 * (e.index() * COLUMNS * c) as u64,
+                    inner: inner.address(),
                 })?;
             }
         }

@@ -1,8 +1,8 @@
-//! Forward pass of a mixed operation.
+//! Forward pass of mixed operations.
 
 use super::units::{Stage, pooling, projection, separable};
 use super::{Norms, View};
-use crate::kernels::gpu::arguments::Mixed;
+use crate::kernels::gpu::arguments::{MixTarget, Mixed};
 use crate::kernels::gpu::{Buffer, Gpu, GpuError, Kind, launch};
 use crate::kernels::pool;
 use crate::nn::edge::{Branch, Edge, Geometry, is_pooling, is_separable};
@@ -14,6 +14,41 @@ pub(crate) struct Maps {
     pub first: Option<Buffer>,
     /// Absent for the identity, and for poolings, which are made again faster than memory would hand them over.
     pub last: Option<Buffer>,
+}
+
+/// Branches that read one map: those of an edge, or of several edges from one source.
+#[derive(Default)]
+pub(super) struct Bundle<'a> {
+    pub branches: Vec<&'a Branch>,
+    /// Which node each branch is added to, as a number among those of the bundle.
+    pub targets: Vec<usize>,
+    /// Where each branch is among the mixing weights that the bundle is given.
+    pub places: Vec<usize>,
+}
+
+impl<'a> Bundle<'a> {
+    /// One edge into one node; mixing weights are its own eight.
+    pub fn of(edge: &'a Edge) -> Bundle<'a> {
+        let mut bundle = Bundle::default();
+        bundle.add(edge, 0, 0);
+        bundle
+    }
+
+    /// One more edge into a node; `row`: its first mixing weight.
+    pub fn add(&mut self, edge: &'a Edge, target: usize, row: usize) {
+        for b in &edge.branches {
+            self.branches.push(b);
+            self.targets.push(target);
+            self.places.push(row + b.operation.index());
+        }
+    }
+
+    /// The first branch whose map is that of branch `i`: poolings are the same on every edge.
+    fn alike(&self, i: usize) -> usize {
+        let own = self.branches[i].operation;
+        let same = |b: &&Branch| is_pooling(own) && b.operation == own;
+        self.branches.iter().position(same).unwrap_or(i)
+    }
 }
 
 pub(super) fn is_identity(g: &Geometry, b: &Branch) -> bool {
@@ -35,18 +70,25 @@ pub(super) fn kind_of(g: &Geometry, b: &Branch) -> Kind {
 pub(super) fn branches(
     gpu: &Gpu,
     g: &Geometry,
-    edge: &Edge,
+    bundle: &Bundle,
     x: View,
     weights: u64,
     norms: &mut Norms,
     again: bool,
 ) -> Result<Vec<Maps>, GpuError> {
-    let mut maps: Vec<Maps> = Vec::with_capacity(edge.branches.len());
+    let mut maps: Vec<Maps> = Vec::with_capacity(bundle.branches.len());
     let mut stage = Stage::default();
-    for b in &edge.branches {
+    let mut numbers = vec![0; bundle.branches.len()];
+    for (i, b) in bundle.branches.iter().enumerate() {
         let mut own = Maps::default();
         let slot = b.norms.first().copied();
         if let (Some(slot), false) = (slot, again && is_pooling(b.operation)) {
+            let alike = bundle.alike(i);
+            if alike < i {
+                stage.also(numbers[alike], slot);
+                maps.push(own);
+                continue;
+            }
             let z = Buffer::new(gpu, g.images * g.output())?;
             let from = weights + 4 * b.offset as u64;
             let units = match kind_of(g, b) {
@@ -61,7 +103,7 @@ pub(super) fn branches(
                     u
                 })
                 .collect();
-            stage.add(&units, slot, g.images);
+            numbers[i] = stage.add(&units, slot, g.images);
             if is_separable(b.operation) {
                 own.first = Some(z);
             } else {
@@ -72,7 +114,7 @@ pub(super) fn branches(
     }
     stage.run(gpu, norms, g.images, !again)?;
     let mut stage = Stage::default();
-    for (b, own) in edge.branches.iter().zip(&mut maps) {
+    for (b, own) in bundle.branches.iter().zip(&mut maps) {
         let (Some(first), [before, slot]) = (&own.first, &b.norms[..]) else { continue };
         let z = Buffer::new(gpu, g.images * g.output())?;
         let from = weights + 4 * (b.offset + b.len / 2) as u64;
@@ -85,28 +127,24 @@ pub(super) fn branches(
     Ok(maps)
 }
 
-/// Adds the weighted operations to the node's map, or sets it where it is `fresh`. `mixing` is the edge's row.
+/// Adds the weighted operations to the nodes' maps, or sets those that are `fresh`.
 pub(super) fn mix_into(
     gpu: &Gpu,
     g: &Geometry,
-    edge: &Edge,
+    bundle: &Bundle,
     x: View,
     maps: &[Maps],
     norms: &Norms,
     mixing: u64,
-    node: View,
+    nodes: &[View],
     fresh: bool,
 ) -> Result<(), GpuError> {
-    if edge.branches.is_empty() && !fresh {
-        return Ok(());
-    }
-    let units: Vec<Mixed> = edge
-        .branches
-        .iter()
-        .zip(maps)
-        .map(|(b, own)| {
-            let weight = mixing + 4 * b.operation.index() as u64;
-            match (&own.last, b.norms.last()) {
+    let (mut units, mut targets) = (Vec::with_capacity(bundle.branches.len()), Vec::with_capacity(nodes.len()));
+    for (target, node) in nodes.iter().enumerate() {
+        let first = units.len();
+        for (i, b) in bundle.branches.iter().enumerate().filter(|(i, _)| bundle.targets[*i] == target) {
+            let weight = mixing + 4 * bundle.places[i] as u64;
+            units.push(match (&maps[bundle.alike(i)].last, b.norms.last()) {
                 (Some(z), Some(slot)) => Mixed {
                     z: z.address(),
                     mean: norms.mean(*slot),
@@ -116,9 +154,17 @@ pub(super) fn mix_into(
                     ..Mixed::default()
                 },
                 _ => Mixed { z: x.address, weight, stride: x.stride as i32, ..Mixed::default() },
-            }
-        })
-        .collect();
-    let pixels = g.images * g.output() / g.channels;
-    launch::mix(gpu, &units, node.address, node.stride, pixels, g.channels, fresh)
+            });
+        }
+        if fresh || units.len() > first {
+            targets.push(MixTarget {
+                out: node.address,
+                first: first as i32,
+                count: (units.len() - first) as i32,
+                stride: node.stride as i32,
+                fresh: i32::from(fresh),
+            });
+        }
+    }
+    launch::mix(gpu, &units, &targets, g.images * g.output() / g.channels, g.channels)
 }

@@ -1,39 +1,39 @@
-//! Backward pass of a mixed operation.
+//! Backward pass of mixed operations.
 
-use super::edge::{Maps, is_identity, kind_of};
+use super::edge::{Bundle, Maps, is_identity, kind_of};
 use super::units::{self, Backs, projection, separable};
 use super::{Norms, View};
 use crate::kernels::gpu::arguments::{Back, Products, Settled, Source, Target, Unit};
 use crate::kernels::gpu::{Buffer, Gpu, GpuError, Kind, launch};
-use crate::nn::edge::{Branch, Edge, Geometry, is_pooling, is_separable};
+use crate::nn::edge::{Branch, Geometry, is_pooling, is_separable};
 use crate::nn::norm::NormSlot;
 
-/// One edge in a backward pass.
-pub(super) struct EdgeBackward<'a> {
+/// A bundle in a backward pass.
+pub(super) struct BundleBackward<'a> {
     pub gpu: &'a Gpu,
     pub g: &'a Geometry,
-    pub edge: &'a Edge,
+    pub bundle: &'a Bundle<'a>,
     pub norms: &'a Norms,
     pub x: View,
-    /// Of the block's parameters, and the edge's row of mixing weights.
+    /// Of the block's parameters, and the bundle's mixing weights.
     pub weights: u64,
     pub mixing: u64,
     pub maps: &'a [Maps],
-    /// Gradient of the node.
-    pub dnode: View,
+    /// Gradients of the nodes, by target.
+    pub dnodes: &'a [View],
 }
 
 /// Where a backward pass leaves gradients.
 pub(super) struct Gradients {
-    /// Of the edge's input, added to.
+    /// Of the edges' input, added to edge by edge.
     pub input: View,
     /// Of the block's parameters, added to.
     pub weights: Option<u64>,
-    /// Inner products `[8, C]` in float64, whose sums over the channels are the mixing weights' gradients.
+    /// Inner products `[places, C]` in float64, whose sums over the channels are the mixing weights' gradients.
     pub inner: u64,
 }
 
-/// Maps that live until the edge is done.
+/// Maps that live until the bundle is done.
 struct Made {
     kind: Kind,
     branch: usize,
@@ -41,9 +41,9 @@ struct Made {
     unit: Unit,
 }
 
-impl EdgeBackward<'_> {
+impl BundleBackward<'_> {
     pub fn run(&self, to: &Gradients) -> Result<(), GpuError> {
-        if self.edge.branches.is_empty() {
+        if self.bundle.branches.is_empty() {
             return Ok(());
         }
         let coefficients = self.output_coefficients(to.inner)?;
@@ -53,14 +53,23 @@ impl EdgeBackward<'_> {
     }
 
     fn branches(&self) -> impl Iterator<Item = (usize, &Branch, &Maps)> {
-        self.edge.branches.iter().zip(self.maps).enumerate().map(|(i, (b, m))| (i, b, m))
+        self.bundle.branches.iter().zip(self.maps).enumerate().map(|(i, (b, m))| (i, *b, m))
+    }
+
+    fn dnode(&self, branch: usize) -> View {
+        self.dnodes[self.bundle.targets[branch]]
+    }
+
+    /// Where a branch's mixing weight is.
+    fn weight(&self, branch: usize) -> u64 {
+        self.mixing + 4 * self.bundle.places[branch] as u64
     }
 
     fn pixels(&self) -> usize {
         self.g.images * self.g.output() / self.g.channels
     }
 
-    /// The shape of the edge's output.
+    /// The shape of the edges' outputs.
     fn out(&self) -> (i32, i32) {
         let (h, w) = (self.g.height.div_ceil(self.g.stride), self.g.width.div_ceil(self.g.stride));
         (h as i32, w as i32)
@@ -70,18 +79,18 @@ impl EdgeBackward<'_> {
     fn output_coefficients(&self, inner: u64) -> Result<Buffer, GpuError> {
         let (g, c) = (self.g, self.g.channels);
         let parts = launch::product_parts(self.pixels());
-        let partial = Buffer::new(self.gpu, self.edge.branches.len() * 2 * c * parts)?;
-        let coefficients = Buffer::new(self.gpu, self.edge.branches.len() * 4 * c)?;
+        let partial = Buffer::new(self.gpu, self.bundle.branches.len() * 2 * c * parts)?;
+        let coefficients = Buffer::new(self.gpu, self.bundle.branches.len() * 4 * c)?;
         let (out_height, out_width) = self.out();
         let (mut products, mut settled) = (Vec::new(), Vec::new());
         for (i, b, own) in self.branches() {
-            let slot = b.norms.last().copied();
+            let (slot, dnode) = (b.norms.last().copied(), self.dnode(i));
             // Poolings are made again from the input, whether their maps were kept or not.
             let kept = own.last.as_ref().filter(|_| !is_pooling(b.operation));
             let z = kept.map_or(self.x, |z| View { address: z.address(), stride: c });
             let (mean, scale) = slot.map_or((0, 0), |s| (self.norms.mean(s), self.norms.scale(s)));
             products.push(Products {
-                dy: self.dnode.address,
+                dy: dnode.address,
                 z: z.address,
                 mean,
                 partial: partial.at(i * 2 * c * parts),
@@ -91,16 +100,16 @@ impl EdgeBackward<'_> {
                 width: g.width as i32,
                 out_height,
                 out_width,
-                dy_stride: self.dnode.stride as i32,
+                dy_stride: dnode.stride as i32,
                 z_stride: z.stride as i32,
             });
             settled.push(Settled {
                 partial: partial.at(i * 2 * c * parts),
                 mean,
                 scale,
-                weight: self.mixing + 4 * b.operation.index() as u64,
+                weight: self.weight(i),
                 coefficients: if slot.is_some() { coefficients.at(i * 4 * c) } else { 0 },
-                inner: inner + 8 * (b.operation.index() * c) as u64,
+                inner: inner + 8 * (self.bundle.places[i] * c) as u64,
                 count: self.norms.count(self.pixels()),
                 parts: parts as i32,
                 channels: c as i32,
@@ -129,16 +138,17 @@ impl EdgeBackward<'_> {
                 _ if kind_of(g, b) == Kind::Pick => projection(&g.halving(), self.x, at, z.address()),
                 _ => vec![separable(&g.shape(b.operation), self.x, at)],
             };
+            let dnode = self.dnode(i);
             for mut unit in units {
                 unit.z = if unit.z == 0 { z.address() } else { unit.z };
                 let dd = Buffer::new(self.gpu, g.images * g.output())?;
                 let first = unit.first as usize;
                 let back = Back {
                     unit,
-                    dy: self.dnode.address + 4 * first as u64,
+                    dy: dnode.address + 4 * first as u64,
                     coefficients: coefficients.at(i * 4 * c + first),
                     dd: dd.address(),
-                    dy_stride: self.dnode.stride as i32,
+                    dy_stride: dnode.stride as i32,
                     ..Back::default()
                 };
                 let start = if unit.depthwise == 0 { unit.pointwise } else { unit.depthwise };
@@ -163,7 +173,7 @@ impl EdgeBackward<'_> {
         let coefficients = Buffer::new(self.gpu, seconds.len() * 4 * c)?;
         let (mut sources, mut targets, mut settled, mut middles) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         for (i, second) in seconds.iter().enumerate() {
-            let branch = &self.edge.branches[second.branch];
+            let branch = self.bundle.branches[second.branch];
             let (Some(first), Some(slot)) = (&self.maps[second.branch].first, branch.norms.first()) else { continue };
             let dh = Buffer::new(self.gpu, g.images * g.output())?;
             sources.push(source(second));
@@ -191,7 +201,7 @@ impl EdgeBackward<'_> {
         drop(seconds);
         let (mut backs, mut made): (Backs, _) = (Vec::new(), Vec::new());
         for (i, (branch, dh)) in branches.into_iter().zip(&middles).enumerate() {
-            let (b, own) = (&self.edge.branches[branch], &self.maps[branch]);
+            let (b, own) = (self.bundle.branches[branch], &self.maps[branch]);
             let Some(first) = &own.first else { continue };
             let mut unit = separable(&g.shape(b.operation), self.x, self.weights + 4 * b.offset as u64);
             unit.z = first.address();
@@ -224,26 +234,17 @@ impl EdgeBackward<'_> {
         }
     }
 
-    /// Adds what all branches give to the gradient of the edge's input, in one launch.
+    /// Adds what all branches give to the gradient of the edges' input, in one launch, edge by edge.
     fn gather(&self, made: &[Made], coefficients: &Buffer, to: &Gradients) -> Result<(), GpuError> {
         let (g, c) = (self.g, self.g.channels);
-        let (out_height, out_width) = self.out();
-        let mut sources: Vec<Source> = made.iter().map(source).collect();
-        for (i, b, _) in self.branches() {
-            let open = Source {
-                dd: self.dnode.address,
-                dd_stride: self.dnode.stride as i32,
-                kind: kind_of(g, b),
-                stride: g.stride as i32,
-                out_height,
-                out_width,
-                ..Source::default()
-            };
-            if is_identity(g, b) {
-                sources.push(Source { weight: self.mixing + 4 * b.operation.index() as u64, ..open });
-            } else if is_pooling(b.operation) {
-                let (x, x_stride) = (self.x.address, self.x.stride as i32);
-                sources.push(Source { x, x_stride, coefficients: coefficients.at(i * 4 * c), ..open });
+        let mut sources: Vec<Source> = Vec::new();
+        for target in 0..self.dnodes.len() {
+            let own = |branch: usize| self.bundle.targets[branch] == target;
+            sources.extend(made.iter().filter(|m| own(m.branch)).map(source));
+            let open = self.branches().filter(|(i, ..)| own(*i));
+            sources.extend(open.filter_map(|(i, b, _)| self.open(i, b, coefficients)));
+            if let Some(last) = sources.last_mut() {
+                last.ends = 1;
             }
         }
         let target = Target {
@@ -260,6 +261,27 @@ impl EdgeBackward<'_> {
             ..Target::default()
         };
         launch::input_gradient(self.gpu, &sources, &[target], g.images)
+    }
+
+    /// What the identity or a pooling gives back; nothing of other branches.
+    fn open(&self, i: usize, b: &Branch, coefficients: &Buffer) -> Option<Source> {
+        let (g, dnode) = (self.g, self.dnode(i));
+        let (out_height, out_width) = self.out();
+        let open = Source {
+            dd: dnode.address,
+            dd_stride: dnode.stride as i32,
+            kind: kind_of(g, b),
+            stride: g.stride as i32,
+            out_height,
+            out_width,
+            ..Source::default()
+        };
+        if is_identity(g, b) {
+            return Some(Source { weight: self.weight(i), ..open });
+        }
+        let (x, x_stride) = (self.x.address, self.x.stride as i32);
+        let coefficients = coefficients.at(i * 4 * g.channels);
+        is_pooling(b.operation).then_some(Source { x, x_stride, coefficients, ..open })
     }
 }
 

@@ -1,7 +1,7 @@
 //! One mixed operation on its own.
 
-use super::edge::{branches, mix_into};
-use super::edge_backward::{EdgeBackward, Gradients};
+use super::edge::{Bundle, branches, mix_into};
+use super::edge_backward::{BundleBackward, Gradients};
 use super::{Norms, View};
 use crate::kernels::gpu::{Buffer, Gpu, GpuError, launch};
 use crate::nn::MixedGradients;
@@ -26,10 +26,11 @@ impl MixedPass<'_> {
         let mixing = Buffer::from_slice(gpu, mixing)?;
         let mut norms = Norms::new(gpu, Norm::Batch, self.layout, &[])?;
         let from = View { address: x.address(), stride: g.channels };
-        let maps = branches(gpu, g, self.edge, from, weights.address(), &mut norms, false)?;
+        let bundle = Bundle::of(self.edge);
+        let maps = branches(gpu, g, &bundle, from, weights.address(), &mut norms, false)?;
         let out = Buffer::new(gpu, g.images * g.output())?;
         let to = View { address: out.address(), stride: g.channels };
-        mix_into(gpu, g, self.edge, from, &maps, &norms, mixing.address(), to, true)?;
+        mix_into(gpu, g, &bundle, from, &maps, &norms, mixing.address(), &[to], true)?;
         out.to_vec(g.images * g.output())
     }
 
@@ -51,21 +52,22 @@ impl MixedPass<'_> {
         let (x, weights, dy, mixing) = (x?, weights?, dy?, Buffer::from_slice(gpu, mixing)?);
         let mut norms = Norms::new(gpu, Norm::Batch, self.layout, &[])?;
         let view = |b: &Buffer| View { address: b.address(), stride: c };
-        let maps = branches(gpu, g, self.edge, view(&x), weights.address(), &mut norms, false)?;
+        let bundle = Bundle::of(self.edge);
+        let maps = branches(gpu, g, &bundle, view(&x), weights.address(), &mut norms, false)?;
         let dx = Buffer::zeros(gpu, x_len)?;
         let dw = Buffer::zeros(gpu, w_len)?;
         let inner = Buffer::zeros(gpu, 2 * COLUMNS * c)?;
         let to_mixing = Buffer::zeros(gpu, COLUMNS)?;
-        let backward = EdgeBackward {
+        let backward = BundleBackward {
             gpu,
             g,
-            edge: self.edge,
+            bundle: &bundle,
             norms: &norms,
             x: view(&x),
             weights: weights.address(),
             mixing: mixing.address(),
             maps: &maps,
-            dnode: view(&dy),
+            dnodes: &[view(&dy)],
         };
         backward.run(&Gradients {
             input: view(&dx),

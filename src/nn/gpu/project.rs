@@ -5,7 +5,7 @@ use std::ops::Range;
 use super::edge_backward::gather_units;
 use super::units::{self, Stage, projection};
 use super::{Norms, View};
-use crate::kernels::gpu::arguments::{Back, Mixed, Products, Settled};
+use crate::kernels::gpu::arguments::{Back, MixTarget, Mixed, Products, Settled};
 use crate::kernels::gpu::{Buffer, Gpu, GpuError, Kind, launch};
 use crate::nn::norm::{Norm, NormSlot};
 use crate::nn::project::Projection;
@@ -46,7 +46,8 @@ impl Project<'_> {
                 stride: c as i32,
                 ..Mixed::default()
             };
-            launch::mix(self.gpu, &[own], map.address(), c, self.pixels(), c, true)?;
+            let to = MixTarget { out: map.address(), count: 1, stride: c as i32, fresh: 1, ..MixTarget::default() };
+            launch::mix(self.gpu, &[own], &[to], self.pixels(), c)?;
         }
         Ok(map)
     }

@@ -2,7 +2,7 @@
 
 use super::units::{self, Stage};
 use super::{DeviceSeen, Norms};
-use crate::kernels::gpu::arguments::{Back, Mixed, Products, Settled, Unit};
+use crate::kernels::gpu::arguments::{Back, MixTarget, Mixed, Products, Settled, Unit};
 use crate::kernels::gpu::{Buffer, Gpu, GpuError, Kind, launch};
 use crate::nn::norm::Norm;
 use crate::nn::stem::StemPlan;
@@ -72,7 +72,8 @@ impl StemPass<'_> {
             (own.mean, own.scale) = (norms.mean(plan.norm), norms.scale(plan.norm));
             (own.gain, own.bias) = (gain, bias);
         }
-        launch::mix(self.gpu, &[own], out.address(), c, self.pixels(), c, true)?;
+        let to = MixTarget { out: out.address(), count: 1, stride: c as i32, fresh: 1, ..MixTarget::default() };
+        launch::mix(self.gpu, &[own], &[to], self.pixels(), c)?;
         let slots = std::mem::take(&mut norms.seen);
         let seen = DeviceSeen { moments: norms.moments.take(), slots };
         Ok((out, seen, StemState { z, norms }))

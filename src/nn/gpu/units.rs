@@ -1,5 +1,7 @@
 //! Batches of units that are launched together.
 
+use std::ops::Range;
+
 use super::{Norms, View};
 use crate::kernels::depthwise::Shape;
 use crate::kernels::gpu::arguments::{Back, Moments, Reduce, Unit};
@@ -80,18 +82,33 @@ pub(super) fn projection(p: &Projection, x: View, weights: u64, z: u64) -> Vec<U
 #[derive(Default)]
 pub(super) struct Stage {
     units: Vec<Unit>,
-    /// The norm, its first unit, and where its partial moments lie.
-    settled: Vec<(NormSlot, usize, usize)>,
+    maps: Vec<StageMap>,
+    /// The norms, and the numbers of their maps.
+    settled: Vec<(NormSlot, usize)>,
+    partial: usize,
+}
+
+/// A map that one or two units make: the first and the last of them, and where its partial moments lie.
+struct StageMap {
+    units: Range<usize>,
     partial: usize,
 }
 
 impl Stage {
-    /// Units that make up one map, and the norm of that map.
-    pub fn add(&mut self, units: &[Unit], slot: NormSlot, images: usize) {
-        let Some(first) = units.first() else { return };
-        self.settled.push((slot, self.units.len(), self.partial));
-        self.partial += 2 * slot.channels * images * first.tiles();
+    /// Units that make up one map, and the norm of that map. Returns the map's number.
+    pub fn add(&mut self, units: &[Unit], slot: NormSlot, images: usize) -> usize {
+        let (number, start) = (self.maps.len(), self.units.len());
+        let Some(first) = units.first() else { return number };
         self.units.extend(units);
+        self.maps.push(StageMap { units: start..self.units.len(), partial: self.partial });
+        self.partial += 2 * slot.channels * images * first.tiles();
+        self.also(number, slot);
+        number
+    }
+
+    /// One more norm of a map.
+    pub fn also(&mut self, map: usize, slot: NormSlot) {
+        self.settled.push((slot, map));
     }
 
     /// Runs the units; `settle` takes their moments into the norms (unless those are constants).
@@ -100,27 +117,32 @@ impl Stage {
             return launch::unit_forward(gpu, &self.units, images);
         };
         let partial = Buffer::new(gpu, self.partial)?;
-        let ends = self.settled.iter().skip(1).map(|s| s.1).chain([self.units.len()]);
-        for ((_, first, at), end) in self.settled.iter().zip(ends) {
-            self.units[*first..end].iter_mut().for_each(|u| u.partial = partial.at(*at));
+        for map in &self.maps {
+            self.units[map.units.clone()].iter_mut().for_each(|u| u.partial = partial.at(map.partial));
         }
         launch::unit_forward(gpu, &self.units, images)?;
-        let of_norm = |(slot, first, at): &(NormSlot, usize, usize)| Moments {
-            partial: partial.at(*at),
-            mean: norms.mean(*slot),
-            scale: norms.scale(*slot),
-            moments: moments.address() + 8 * slot.offset as u64,
-            channels: slot.channels as i32,
-            out_height: self.units[*first].out_height,
-            out_width: self.units[*first].out_width,
-            images: images as i32,
+        let size = |map: &StageMap| {
+            let u = &self.units[map.units.start];
+            (u.out_height, u.out_width)
         };
-        let settled: Vec<Moments> = self.settled.iter().map(of_norm).collect();
+        let (mut settled, mut seen) = (Vec::with_capacity(self.settled.len()), Vec::new());
+        for (slot, map) in &self.settled {
+            let map = &self.maps[*map];
+            let (out_height, out_width) = size(map);
+            settled.push(Moments {
+                partial: partial.at(map.partial),
+                mean: norms.mean(*slot),
+                scale: norms.scale(*slot),
+                moments: moments.address() + 8 * slot.offset as u64,
+                channels: slot.channels as i32,
+                out_height,
+                out_width,
+                images: images as i32,
+            });
+            seen.push((*slot, images as f64 * f64::from(out_height * out_width)));
+        }
         launch::settle_moments(gpu, &settled)?;
-        norms.seen.extend(self.settled.iter().map(|(slot, first, _)| {
-            let u = &self.units[*first];
-            (*slot, images as f64 * f64::from(u.out_height * u.out_width))
-        }));
+        norms.seen.extend(seen);
         Ok(())
     }
 }

@@ -3,7 +3,7 @@
 
 use super::{Wanted, Workload};
 use crate::kernels::gpu::launch::{product_parts, splits, tiles};
-use crate::nn::cell::CellSizes;
+use crate::nn::cell::{CellSizes, SOURCES, from};
 use crate::nn::edge::{Branch, Geometry, is_pooling, is_separable};
 use crate::nn::layout::CellPlan;
 use crate::nn::network::MIXING;
@@ -38,9 +38,8 @@ impl Count {
     }
 }
 
-/// One edge, in numbers.
-struct EdgeNumbers {
-    node: usize,
+/// The edges from one source, or one of them, in numbers.
+struct BundleNumbers {
     channels: usize,
     branches: usize,
     /// Numbers of an output map.
@@ -48,7 +47,7 @@ struct EdgeNumbers {
     pixels: usize,
     /// Tiles of all images' outputs.
     tiles: usize,
-    /// Branches with a norm that are no poolings, poolings, separable ones among the first.
+    /// Branches with a norm that are no poolings, kinds of pooling, separable ones among the first.
     made: usize,
     pooled: usize,
     separable: usize,
@@ -57,21 +56,21 @@ struct EdgeNumbers {
     first: Vec<usize>,
 }
 
-impl EdgeNumbers {
-    fn new(plan: &CellPlan, sizes: &CellSizes, e: Edge) -> EdgeNumbers {
-        let g: Geometry = plan.geometry(sizes, e);
+impl BundleNumbers {
+    fn new(plan: &CellPlan, sizes: &CellSizes, edges: &[Edge]) -> BundleNumbers {
+        let g: Geometry = plan.geometry(sizes, edges[0]);
         let (h, w, c) = (g.height.div_ceil(g.stride), g.width.div_ceil(g.stride), g.channels);
-        let branches = &plan.edges[e.index()].branches;
+        let branches: Vec<&Branch> = edges.iter().flat_map(|e| &plan.edges[e.index()].branches).collect();
         let count = |of: &dyn Fn(&Branch) -> bool| branches.iter().filter(|b| of(b)).count();
-        let mut numbers = EdgeNumbers {
-            node: e.node(),
+        let kinds = [Operation::MaxPool3x3, Operation::AvgPool3x3];
+        let mut numbers = BundleNumbers {
             channels: c,
             branches: branches.len(),
             map: g.images * g.output(),
             pixels: g.images * h * w,
             tiles: g.images * tiles(h, w),
             made: count(&|b| !b.norms.is_empty() && !is_pooling(b.operation)),
-            pooled: count(&|b| is_pooling(b.operation)),
+            pooled: kinds.iter().filter(|k| branches.iter().any(|b| b.operation == **k)).count(),
             separable: count(&|b| is_separable(b.operation)),
             last: Vec::new(),
             first: Vec::new(),
@@ -144,20 +143,24 @@ struct CellNumbers {
     output: usize,
     inputs: [Projection; 2],
     images: usize,
-    edges: Vec<EdgeNumbers>,
+    /// By source: its edges together, and one by one.
+    together: Vec<BundleNumbers>,
+    in_turn: Vec<BundleNumbers>,
 }
 
 impl CellNumbers {
     fn new(plan: &CellPlan, sizes: &CellSizes) -> CellNumbers {
         let (h, w) = plan.output_size(sizes);
         let channels = plan.shape.channels;
+        let sources = || (0..SOURCES).map(|s| from(s).collect::<Vec<_>>());
         CellNumbers {
             running: plan.layout.running,
             channels,
             output: sizes.images * h * w * NODES * channels,
             inputs: [0, 1].map(|i| plan.shape.projection(i, sizes.inputs[i].0, sizes.inputs[i].1)),
             images: sizes.images,
-            edges: Edge::all().map(|e| EdgeNumbers::new(plan, sizes, e)).collect(),
+            together: sources().map(|edges| BundleNumbers::new(plan, sizes, &edges)).collect(),
+            in_turn: sources().flatten().map(|e| BundleNumbers::new(plan, sizes, &[e])).collect(),
         }
     }
 
@@ -169,6 +172,10 @@ impl CellNumbers {
         self.images * tiles(self.inputs[i].out_height(), self.inputs[i].out_width())
     }
 
+    fn bundles(&self, policy: Policy) -> &[BundleNumbers] {
+        if policy == Policy::Keep { &self.together } else { &self.in_turn }
+    }
+
     /// Returns the bytes of the output, of the moments and of what is kept.
     fn forward(&self, l: &mut Count, policy: Policy) -> [usize; 3] {
         let mut kept = l.take(self.running);
@@ -178,16 +185,14 @@ impl CellNumbers {
             l.in_passing(2 * self.channels * self.tiles(i));
         }
         let output = l.take(self.output);
-        for node in 0..NODES {
-            for e in self.edges.iter().filter(|e| e.node == node) {
-                let maps = e.make(l, false);
-                if policy == Policy::Keep {
-                    let pooled = e.pooled * 4 * e.map;
-                    l.give(pooled);
-                    kept += maps - pooled;
-                } else {
-                    l.give(maps);
-                }
+        for bundle in self.bundles(policy).iter() {
+            let maps = bundle.make(l, false);
+            if policy == Policy::Keep {
+                let pooled = bundle.pooled * 4 * bundle.map;
+                l.give(pooled);
+                kept += maps - pooled;
+            } else {
+                l.give(maps);
             }
         }
         [output, moments, kept]
@@ -196,12 +201,10 @@ impl CellNumbers {
     fn backward(&self, l: &mut Count, policy: Policy, weights: bool, inputs: [bool; 2]) {
         let inner = l.take(2 * MIXING * self.channels);
         let projected: usize = (0..INPUTS).map(|i| l.take(self.projected(i))).sum();
-        for node in (0..NODES).rev() {
-            for e in self.edges.iter().filter(|e| e.node == node) {
-                let again = if policy == Policy::Keep { 0 } else { e.make(l, true) };
-                e.backward(l, weights);
-                l.give(again);
-            }
+        for bundle in self.bundles(policy).iter().rev() {
+            let again = if policy == Policy::Keep { 0 } else { bundle.make(l, true) };
+            bundle.backward(l, weights);
+            l.give(again);
         }
         l.give(inner);
         for i in (0..INPUTS).filter(|i| weights || inputs[*i]) {
