@@ -3,7 +3,7 @@
 use ratatui::style::{Modifier, Style};
 
 use super::Scene;
-use crate::explorer::action::{self, ACTIONS, Action};
+use crate::explorer::action::{self, ACTIONS, Action, Context};
 use crate::explorer::draw::Pad;
 use crate::explorer::text;
 use crate::explorer::ui::{Asked, Overlay, Tab, Target};
@@ -161,7 +161,11 @@ pub fn footer(pad: &mut Pad, scene: &Scene) {
     }
     for row in action::footer(context) {
         let (key, spec) = (scene.keymap.first(row), &ACTIONS[row]);
-        if key.is_empty() {
+        // A training has no mixing weights to look at.
+        let idle = context == Context::Search
+            && scene.state.trains()
+            && matches!(spec.action, Action::EdgeLines | Action::OtherCell);
+        if key.is_empty() || idle {
             continue;
         }
         let title = match (spec.title, scene.state.paused) {
