@@ -10,7 +10,7 @@ use super::network_op::{self, NetworkOp};
 use super::norm::Norm;
 use super::parameters::Parameters;
 use super::stem::StemPlan;
-use super::{Init, Mixing, NnError, Policy, Probe, Remembered, check_pictures, with_slices};
+use super::{Init, Mixing, NnError, Policy, Probe, Remembered, check_pictures, remembered, with_slices};
 use crate::kernels::gpu::Gpu;
 use crate::space::{CellKind, Mask, NODES};
 
@@ -202,7 +202,7 @@ impl Supernet {
     }
 
     /// A pass with statistics of the batch whose parts passes of networks that lack one operation share. `probe` makes those who
-    /// watch its ReLUs. `None` on a GPU, where each network has a pass of its own.
+    /// watch its ReLUs. `None` where each network has a pass of its own: on a GPU, and where the maps would take too much memory.
     ///
     /// # Errors
     /// As [`Supernet::forward`].
@@ -213,10 +213,10 @@ impl Supernet {
         probe: impl Fn() -> P + Send + Sync + 'static,
     ) -> Result<Option<Remembered<P>>, NnError> {
         check_pictures(images, self.config.input_channels)?;
-        if self.gpu.is_some() {
+        let (n, h, w, _) = images.dims4()?;
+        if self.gpu.is_some() || remembered::bytes(&self.plan(), [n, h, w]) > remembered::MOST_BYTES {
             return Ok(None);
         }
-        let (n, h, w, _) = images.dims4()?;
         let parameters = self.parameters.values()?;
         with_slices([images], |[x]| Remembered::new(self.plan(), [n, h, w], x, parameters, mixing, probe))?.map(Some)
     }

@@ -53,6 +53,18 @@ pub(super) struct CellMemory<P> {
     nodes: Vec<Node>,
 }
 
+/// Bytes of the maps that a cell remembers.
+pub(super) fn bytes(plan: &CellPlan, sizes: &CellSizes) -> usize {
+    let with_map = |o: Operation| o.is_convolution() || o == Operation::SkipConnect;
+    let of_edge = |e: Edge| {
+        let g = plan.geometry(sizes, e);
+        let own = plan.edges[e.index()].branches.iter().filter(|b| with_map(b.operation)).count();
+        // Beside the branches' maps the node's, as it was before.
+        4 * g.images * g.output() * (own + 1)
+    };
+    Edge::all().map(of_edge).sum()
+}
+
 impl<P: Probe + 'static> CellMemory<P> {
     /// The map that edges from `source` read.
     fn state(&self, source: usize) -> &[f32] {

@@ -69,6 +69,16 @@ fn pass<'a>(plan: &'a NetworkPlan, size: [usize; 3], probe: Option<&'a Arc<dyn P
     }
 }
 
+/// Most bytes that are spent on it: a wider proxy network than this is for has each pass on its own.
+pub(super) const MOST_BYTES: usize = 512 << 20;
+
+/// Bytes that the first cells' maps would take.
+pub(super) fn bytes(plan: &NetworkPlan, size: [usize; 3]) -> usize {
+    let first = |kind| plan.cells.iter().position(|c| c.shape.kind == kind);
+    let sizes = plan.sizes(size);
+    CellKind::ALL.into_iter().filter_map(first).map(|i| cell::bytes(&plan.cells[i], &sizes[i])).sum()
+}
+
 impl<P: Probe + 'static> Remembered<P> {
     /// `images` are `[N, H, W, C]`, `parameters` by block; each part of the pass is shown to another one that `probe` makes.
     pub(super) fn new(

@@ -99,3 +99,23 @@ fn a_pass_without_an_operation_is_that_of_the_network_without_it() {
         }
     }
 }
+
+#[test]
+fn too_much_is_not_remembered() {
+    let config = SupernetConfig {
+        channels: 64,
+        classes: 10,
+        input_channels: 3,
+        layout: vec![CellKind::Normal],
+        stem_multiplier: 3,
+        mask: Mask::FULL,
+        policy: Policy::Keep,
+    };
+    let net = Supernet::new(&config).unwrap();
+    let mixing = Mixing::uniform(&Mask::FULL).unwrap();
+    // 84 maps of so many images, 256 KiB each.
+    for (images, fits) in [(1, true), (25, false)] {
+        let pictures = Tensor::zeros((images, 32, 32, 3), candle_core::DType::F32, &Device::Cpu).unwrap();
+        assert_eq!(net.remember(&pictures, &mixing, Ledger::default).unwrap().is_some(), fits, "{images}");
+    }
+}
