@@ -227,10 +227,6 @@ fn question(scene: &Scene, menu: Menu) -> (String, Vec<String>) {
                     let rest = if more > 0 { format!(" and {more} more") } else { String::new() };
                     lines.push(format!("By hand: {}{rest}.", some.join(", ")));
                 }
-                let ties = state.score.removals.iter().filter(|(_, r)| r.tie && !cut.mask.contains(r.place)).count();
-                if ties > 0 {
-                    lines.push(format!("{ties} of these decisions were within noise."));
-                }
                 lines.extend(
                     cut.warnings.iter().map(|w| format!("Warning: {}.", text::sanitize(w).trim_end_matches('.'))),
                 );

@@ -31,7 +31,7 @@ pub fn draw(pad: &mut Pad, scene: &Scene) {
     pad.spans(
         x,
         y,
-        &[(&format!("{demo:<5}"), accent), ("  the demo: embedded Fashion-MNIST, about three minutes", plain)],
+        &[(&format!("{demo:<5}"), accent), ("  the demo: embedded Fashion-MNIST, about two minutes", plain)],
     );
     let count = match scene.runs.len() {
         0 => "no runs yet".to_string(),
