@@ -369,6 +369,18 @@ fn a_terminal_that_vanishes() {
     kill(&folder);
 }
 
+/// As when a machine goes down: a signal to all, and the terminal's own end.
+#[test]
+fn a_terminal_that_vanishes_with_a_signal() {
+    let runs = tempfile::tempdir().unwrap();
+    for signal in [Signal::TERM, Signal::WINCH, Signal::HUP, Signal::TERM, Signal::WINCH] {
+        let mut terminal = opened(runs.path(), &[]);
+        terminal.signal(signal);
+        terminal.vanish();
+        assert!(!terminal.wait().success());
+    }
+}
+
 #[test]
 fn an_engine_that_is_killed() {
     let runs = tempfile::tempdir().unwrap();

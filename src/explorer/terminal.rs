@@ -23,6 +23,9 @@ const MOUSE_OFF: &str = "\x1b[?1006l\x1b[?1000l";
 /// What other threads said when they panicked, to be read when the terminal is back.
 static REPORTS: Mutex<Vec<String>> = Mutex::new(Vec::new());
 static HOOK: Once = Once::new();
+static WATCH: Once = Once::new();
+/// How long the explorer may take to notice by itself that its terminal is gone.
+const NOTICE: std::time::Duration = std::time::Duration::from_secs(2);
 
 /// The terminal, from [`Guard::enter`] until it is dropped.
 pub struct Guard {
@@ -39,6 +42,7 @@ impl Guard {
         HOOK.call_once(chain_hook);
         *OWNER.lock().unwrap_or_else(PoisonError::into_inner) = Some(std::thread::current().id());
         enter()?;
+        WATCH.call_once(watch);
         Ok(Guard { _private: () })
     }
 
@@ -70,7 +74,31 @@ impl Guard {
     }
 }
 
-/// The next input, if one comes in time.
+fn is_gone(flags: rustix::event::PollFlags) -> bool {
+    use rustix::event::PollFlags;
+    flags.intersects(PollFlags::HUP | PollFlags::ERR | PollFlags::NVAL)
+}
+
+/// Ends the process, as a hang-up does, when the terminal is gone and nobody has noticed: the terminal library reads a closed
+/// terminal forever, and it may close between the question whether it has and the reading.
+fn watch() {
+    let wait = || {
+        let stdin = io::stdin();
+        let mut fds = [rustix::event::PollFd::new(&stdin, rustix::event::PollFlags::empty())];
+        while !is_gone(fds[0].revents()) {
+            match rustix::event::poll(&mut fds, None) {
+                Ok(_) | Err(rustix::io::Errno::INTR) => {}
+                Err(_) => return,
+            }
+        }
+        std::thread::sleep(NOTICE);
+        std::process::exit(128 + signal_hook::consts::SIGHUP);
+    };
+    // Without the thread the explorer is as good as it was.
+    let _ = std::thread::Builder::new().name("hang-up".into()).spawn(wait);
+}
+
+/// The next input, if one comes in time, or a signal.
 ///
 /// # Errors
 /// The terminal is gone. It is asked before the terminal library is: that reads a closed terminal forever.
@@ -79,10 +107,11 @@ pub fn input(wait: std::time::Duration) -> io::Result<Option<crossterm::event::E
     let stdin = io::stdin();
     let mut fds = [PollFd::new(&stdin, PollFlags::IN)];
     let now = Timespec { tv_sec: 0, tv_nsec: 0 };
-    let gone = |flags: PollFlags| flags.intersects(PollFlags::HUP | PollFlags::ERR | PollFlags::NVAL);
+    // Whether it was not interrupted.
     let ask = |fds: &mut [PollFd; 1], wait: &Timespec| match rustix::event::poll(fds, Some(wait)) {
-        Ok(_) | Err(rustix::io::Errno::INTR) if !gone(fds[0].revents()) => Ok(()),
-        Ok(_) | Err(rustix::io::Errno::INTR) => Err(io::Error::from(io::ErrorKind::BrokenPipe)),
+        Ok(_) if is_gone(fds[0].revents()) => Err(io::Error::from(io::ErrorKind::BrokenPipe)),
+        Ok(_) => Ok(true),
+        Err(rustix::io::Errno::INTR) => Ok(false),
         Err(e) => Err(e.into()),
     };
     ask(&mut fds, &now)?;
@@ -90,8 +119,7 @@ pub fn input(wait: std::time::Duration) -> io::Result<Option<crossterm::event::E
     if !crossterm::event::poll(std::time::Duration::ZERO)? {
         let wait =
             Timespec { tv_sec: wait.as_secs().try_into().unwrap_or(i64::MAX), tv_nsec: wait.subsec_nanos().into() };
-        ask(&mut fds, &wait)?;
-        if !crossterm::event::poll(std::time::Duration::ZERO)? {
+        if !ask(&mut fds, &wait)? || !crossterm::event::poll(std::time::Duration::ZERO)? {
             return Ok(None);
         }
     }
