@@ -45,6 +45,11 @@ impl NetworkPlan {
         starts
     }
 
+    /// The first cell of a kind.
+    pub fn first(&self, kind: CellKind) -> Option<usize> {
+        self.cells.iter().position(|c| c.shape.kind == kind)
+    }
+
     pub fn sizes(&self, pictures: [usize; 3]) -> Vec<CellSizes> {
         CellSizes::along(self.cells.iter().map(Arc::as_ref), pictures)
     }

@@ -74,9 +74,8 @@ pub(super) const MOST_BYTES: usize = 512 << 20;
 
 /// Bytes that the first cells' maps would take.
 pub(super) fn bytes(plan: &NetworkPlan, size: [usize; 3]) -> usize {
-    let first = |kind| plan.cells.iter().position(|c| c.shape.kind == kind);
     let sizes = plan.sizes(size);
-    CellKind::ALL.into_iter().filter_map(first).map(|i| cell::bytes(&plan.cells[i], &sizes[i])).sum()
+    CellKind::ALL.into_iter().filter_map(|kind| plan.first(kind)).map(|i| cell::bytes(&plan.cells[i], &sizes[i])).sum()
 }
 
 impl<P: Probe + 'static> Remembered<P> {
@@ -90,15 +89,14 @@ impl<P: Probe + 'static> Remembered<P> {
         probe: impl Fn() -> P + Send + Sync + 'static,
     ) -> Result<Remembered<P>, NnError> {
         let mixing = flat(mixing)?;
-        let first = |kind| plan.cells.iter().position(|c| c.shape.kind == kind);
-        let needed = CellKind::ALL.into_iter().filter_map(first).max().unwrap_or(0);
+        let needed = CellKind::ALL.into_iter().filter_map(|kind| plan.first(kind)).max().unwrap_or(0);
         let (mut shown, mut firsts) = (Vec::new(), [None, None]);
         let mut outputs = vec![pass(&plan, size, None).stem().forward(images, &parameters[0], false).0];
         for (i, sizes) in plan.sizes(size).into_iter().enumerate() {
             let inputs = read_by(i).map(|o| &outputs[o][..]);
             let (weights, mixing) = (&parameters[i + 1], &mixing[plan.mixing(i)]);
             let kind = plan.cells[i].shape.kind;
-            let output = if first(kind) == Some(i) {
+            let output = if plan.first(kind) == Some(i) {
                 let pass = pass(&plan, size, None);
                 let (output, memory) = pass.cell(i, sizes).remember(inputs, weights, mixing, &probe);
                 shown.push(memory.shown(&plan.cells[i], &sizes));
