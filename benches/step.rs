@@ -80,7 +80,7 @@ fn round(
     let (mut seconds, mut cpu) = (Vec::new(), Vec::new());
     for _ in 0..=rounds {
         let (start, before) = (Instant::now(), cpu_seconds());
-        evaluator.without(&mask, &places)?;
+        evaluator.without(&places)?;
         seconds.push(start.elapsed().as_secs_f64());
         cpu.push(cpu_seconds() - before);
     }

@@ -63,13 +63,14 @@ enum Share<'a> {
     Nothing,
     /// This network's pass is remembered.
     Whole(&'a Common),
-    /// The network is the common one without this operation.
-    Without(&'a Common, Place),
+    /// The network is the common one without this operation. It is made once somebody wants more of it than that pass.
+    Without(&'a Common, Place, OnceCell<Supernet>),
 }
 
 /// A network and a draw, and what several ranking functions share: each pass is run once, when first asked for.
 pub struct Context<'a> {
-    pub net: &'a Supernet,
+    /// The network, or the one that it is cut from.
+    source: &'a Supernet,
     pub draw: &'a Draw,
     /// Equal weights for all kept operations.
     pub mixing: Mixing,
@@ -96,7 +97,11 @@ impl<'a> Context<'a> {
     /// None but candle's own.
     pub fn new(net: &'a Supernet, draw: &'a Draw) -> Result<Context<'a>, NnError> {
         let mixing = Mixing::uniform(&net.config().mask)?;
-        Ok(Context { net, draw, mixing, share: Share::Nothing, observed: OnceCell::new(), gradients: OnceCell::new() })
+        Ok(Context::of(net, draw, mixing, Share::Nothing))
+    }
+
+    fn of(source: &'a Supernet, draw: &'a Draw, mixing: Mixing, share: Share<'a>) -> Context<'a> {
+        Context { source, draw, mixing, share, observed: OnceCell::new(), gradients: OnceCell::new() }
     }
 
     /// Leaves the forward pass to `common`, for the networks of [`Context::without`].
@@ -105,24 +110,45 @@ impl<'a> Context<'a> {
         Context { share: Share::Whole(common), ..self }
     }
 
-    /// The network is the one whose pass `common` has, without the operation at `place`.
-    #[must_use]
-    pub fn without(self, place: Place, common: &'a Common) -> Context<'a> {
-        Context { share: Share::Without(common, place), ..self }
+    /// `net`, whose pass `common` has, without the operation at `place`.
+    ///
+    /// # Errors
+    /// An operation that `net` has not, or that is the last of its edge.
+    pub fn without(net: &'a Supernet, place: Place, draw: &'a Draw, common: &'a Common) -> Result<Context<'a>, NnError> {
+        let mask = net.config().mask;
+        let cut = mask.without(place);
+        if cut == mask || cut.check().is_err() {
+            return Err(NnError::Config(format!("{place} can't be left out of this network")));
+        }
+        let mixing = Mixing::uniform(&cut)?;
+        Ok(Context::of(net, draw, mixing, Share::Without(common, place, OnceCell::new())))
+    }
+
+    /// The network that is looked at.
+    ///
+    /// # Errors
+    /// None but candle's own.
+    pub fn net(&self) -> Result<&Supernet, NnError> {
+        let Share::Without(_, place, made) = &self.share else { return Ok(self.source) };
+        if let Some(net) = made.get() {
+            return Ok(net);
+        }
+        let cut = self.source.masked(&self.source.config().mask.without(*place))?;
+        Ok(made.get_or_init(|| cut))
     }
 
     /// What a pass that shares with others sees; `None` where there is nothing to share.
     fn recalled(&self) -> Result<Option<Recalled<Patterns>>, NnError> {
-        match self.share {
+        match &self.share {
             Share::Nothing => Ok(None),
             Share::Whole(common) => {
                 let images = self.draw.images.dim(0)?;
-                let found = self.net.remember(&self.draw.images, &self.mixing, move || Patterns::new(images))?;
+                let found = self.source.remember(&self.draw.images, &self.mixing, move || Patterns::new(images))?;
                 Ok(common.0.get_or_init(|| found).as_ref().map(Remembered::whole))
             }
-            Share::Without(common, place) => {
+            Share::Without(common, place, _) => {
                 let common = common.0.get().and_then(Option::as_ref);
-                common.map(|c| c.without(place, &self.mixing)).transpose()
+                common.map(|c| c.without(*place, &self.mixing)).transpose()
             }
         }
     }
@@ -142,7 +168,7 @@ impl<'a> Context<'a> {
         }
         let patterns = Arc::new(Patterns::new(images));
         let pass = Pass { probe: Some(patterns.clone()), ..Pass::observe() };
-        let logits = self.net.forward(&self.draw.images, &self.mixing, &pass)?;
+        let logits = self.net()?.forward(&self.draw.images, &self.mixing, &pass)?;
         let logits = logits.to_vec2::<f32>()?.into_iter().map(|r| r.into_iter().map(f64::from).collect()).collect();
         Ok(self.observed.get_or_init(|| Observed { logits, agreement: patterns.take() }))
     }
@@ -153,9 +179,9 @@ impl<'a> Context<'a> {
             return Ok(g);
         }
         let pass = Pass { update_running: false, ..Pass::weight_step() };
-        let logits = self.net.forward(&self.draw.images, &self.mixing, &pass)?;
+        let logits = self.net()?.forward(&self.draw.images, &self.mixing, &pass)?;
         let loss = cross_entropy(&logits, &self.draw.labels)?;
-        let found = weights_with_gradients(self.net, &loss)?;
+        let found = weights_with_gradients(self.net()?, &loss)?;
         Ok(self.gradients.get_or_init(|| found))
     }
 }

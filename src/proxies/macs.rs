@@ -19,6 +19,6 @@ impl RankingFunction for Macs {
     }
     fn evaluate(&self, context: &Context) -> Result<f64, NnError> {
         let (_, h, w, _) = context.draw.images.dims4()?;
-        Ok(context.net.macs(h, w) as f64)
+        Ok(context.net()?.macs(h, w) as f64)
     }
 }

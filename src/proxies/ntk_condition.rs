@@ -28,11 +28,11 @@ impl RankingFunction for NtkCondition {
     }
     fn evaluate(&self, context: &Context) -> Result<f64, NnError> {
         let pass = Pass { retain: true, update_running: false, ..Pass::weight_step() };
-        let logits = context.net.forward(&context.draw.images, &context.mixing, &pass)?;
+        let logits = context.net()?.forward(&context.draw.images, &context.mixing, &pass)?;
         let n = logits.dim(0)?;
         let mut rows: Vec<Vec<f32>> = Vec::with_capacity(n);
         for i in 0..n {
-            let weights = weights_with_gradients(context.net, &logits.narrow(0, i, 1)?.sum_all()?)?;
+            let weights = weights_with_gradients(context.net()?, &logits.narrow(0, i, 1)?.sum_all()?)?;
             rows.push(weights.into_iter().flat_map(|w| w.gradient).collect());
         }
         let product = |i: usize, j: usize| -> f64 {

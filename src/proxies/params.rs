@@ -18,6 +18,6 @@ impl RankingFunction for Params {
         "number of parameters"
     }
     fn evaluate(&self, context: &Context) -> Result<f64, NnError> {
-        Ok(context.net.parameters().count() as f64)
+        Ok(context.net()?.parameters().count() as f64)
     }
 }

@@ -25,7 +25,7 @@ impl RankingFunction for ReluRegions {
         let n = crops.dim(0)?;
         let patterns = Arc::new(Patterns::new(n));
         let pass = Pass { probe: Some(patterns.clone()), ..Pass::observe() };
-        context.net.forward(crops, &context.mixing, &pass)?;
+        context.net()?.forward(crops, &context.mixing, &pass)?;
         let a = patterns.take();
         // A pattern is counted at its first sample.
         let first = |i: &usize| !(0..*i).any(|j| a.counts[i * n + j] == a.units);

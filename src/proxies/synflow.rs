@@ -21,7 +21,7 @@ impl RankingFunction for SynFlow {
         "how much flows through all paths of the network"
     }
     fn evaluate(&self, context: &Context) -> Result<f64, NnError> {
-        let net = context.net.masked(&context.net.config().mask)?;
+        let net = context.net()?.masked(&context.net()?.config().mask)?;
         for block in net.blocks() {
             block.set(&block.as_detached_tensor().abs()?)?;
         }

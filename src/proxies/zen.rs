@@ -27,8 +27,8 @@ impl RankingFunction for Zen {
         let [x, epsilon] = &context.draw.noise;
         let variances = Arc::new(Variances::default());
         let pass = Pass { probe: Some(variances.clone()), ..Pass::observe() };
-        let a = context.net.features(x, &context.mixing, &pass)?;
-        let b = context.net.features(&(x + (epsilon * GAMMA)?)?, &context.mixing, &Pass::observe())?;
+        let a = context.net()?.features(x, &context.mixing, &pass)?;
+        let b = context.net()?.features(&(x + (epsilon * GAMMA)?)?, &context.mixing, &Pass::observe())?;
         let (a, b) = (a.flatten_all()?.to_vec1::<f32>()?, b.flatten_all()?.to_vec1::<f32>()?);
         let difference: f64 = a.iter().zip(&b).map(|(a, b)| f64::from((a - b).abs())).sum();
         let scale: f64 = variances.take().iter().map(|v| 0.5 * v.ln()).sum();

@@ -104,16 +104,13 @@ where
         Ok(values)
     }
 
-    fn without(&self, mask: &Mask, places: &[Place]) -> Result<Vec<Vec<f64>>, E> {
+    fn without(&self, places: &[Place]) -> Result<Vec<Vec<f64>>, E> {
         let Some(Baseline { net, draw, common }) = &self.current else {
             return Err(NnError::Config("an evaluation needs its baseline first".into()).into());
         };
         places
             .par_iter()
-            .map(|p| {
-                let cut = net.masked(&mask.without(*p))?;
-                Ok(self.values(&Context::new(&cut, draw)?.without(*p, common))?)
-            })
+            .map(|p| Ok(self.values(&Context::without(net, *p, draw, common)?)?))
             .collect()
     }
 }

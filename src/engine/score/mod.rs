@@ -53,8 +53,8 @@ pub trait Evaluator {
     fn parallel(&self) -> usize;
     /// The values of the network under `mask`; the following calls of [`Evaluator::without`] refer to it.
     fn baseline(&mut self, mask: &Mask, draw: u64) -> Result<Vec<f64>, Self::Error>;
-    /// For each place the values of the network without it, in their order.
-    fn without(&self, mask: &Mask, places: &[Place]) -> Result<Vec<Vec<f64>>, Self::Error>;
+    /// For each place the values of the last baseline's network without it, in their order.
+    fn without(&self, places: &[Place]) -> Result<Vec<Vec<f64>>, Self::Error>;
 }
 
 /// Where events go, and where a request to stop comes from.
@@ -185,7 +185,7 @@ pub fn run<E, V: Evaluator<Error = E>, W: Watcher<E>>(
                     for place in &at {
                         watcher.emit(Body::Scoring { round, draw, place: *place })?;
                     }
-                    for (i, values) in chunk.iter().zip(evaluator.without(&mask, &at)?) {
+                    for (i, values) in chunk.iter().zip(evaluator.without(&at)?) {
                         let differences: Vec<f64> = base.iter().zip(&values).map(|(b, v)| relative(*b, *v)).collect();
                         watcher.emit(Body::Score {
                             round,

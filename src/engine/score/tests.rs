@@ -6,6 +6,7 @@ use crate::space::Operation;
 /// A made-up ranking: every operation is worth its column, plus noise by draw; some are undefined.
 struct Made {
     draw: u64,
+    mask: Mask,
     noise: f64,
     undefined: Option<Place>,
     constant: bool,
@@ -24,12 +25,12 @@ impl Evaluator for Made {
         5
     }
     fn baseline(&mut self, mask: &Mask, draw: u64) -> Result<Vec<f64>, Infallible> {
-        self.draw = draw;
+        (self.draw, self.mask) = (draw, *mask);
         let sum: f64 = if self.constant { 50.0 } else { mask.places().map(worth).sum() };
         Ok(vec![-sum, sum])
     }
-    fn without(&self, mask: &Mask, places: &[Place]) -> Result<Vec<Vec<f64>>, Infallible> {
-        let sum: f64 = mask.places().map(worth).sum();
+    fn without(&self, places: &[Place]) -> Result<Vec<Vec<f64>>, Infallible> {
+        let sum: f64 = self.mask.places().map(worth).sum();
         Ok(places
             .iter()
             .map(|p| {
@@ -73,7 +74,7 @@ fn settings() -> Settings {
 }
 
 fn made() -> Made {
-    Made { draw: 0, noise: 0.0, undefined: None, constant: false }
+    Made { draw: 0, mask: Mask::FULL, noise: 0.0, undefined: None, constant: false }
 }
 
 #[test]
