@@ -152,7 +152,7 @@ impl Map {
 #[test]
 fn depthwise_convolutions_match_plain_loops() {
     at_every_level(|| {
-        for channels in [1, 2, 3, 4, 5, 7, 8, 12, 16, 17, 31, 32, 48, 67] {
+        for channels in [1, 2, 3, 4, 5, 7, 8, 12, 16, 17, 31, 32, 48, 64, 67] {
             for (height, width) in [(7, 7), (8, 8), (5, 9), (1, 1), (3, 16)] {
                 for (kernel, dilation) in [(3, 1), (5, 1), (3, 2), (5, 2)] {
                     for stride in [1, 2] {
@@ -181,13 +181,11 @@ fn depthwise_convolutions_match_plain_loops() {
                                 }
                             }
                             let mut dx = vec![f32::NAN; x.len()];
-                            depthwise::input_gradient(
-                                &s,
-                                &spread,
-                                &depthwise::flip(&weights, channels),
-                                0..height,
-                                &mut dx,
-                            );
+                            let flipped = depthwise::flip(&weights, channels);
+                            depthwise::input_gradient(&s, &spread, &flipped, 0..height, &mut dx, false);
+                            // Onto one that is there already.
+                            let mut twice = dx.clone();
+                            depthwise::input_gradient(&s, &spread, &flipped, 0..height, &mut twice, true);
                             let mut dw = vec![0.0; weights.len()];
                             depthwise::add_weight_gradient(&s, &padded, padding, &spread, &mut dw);
                             let (mut ex, mut ew) = (vec![0.0; x.len()], vec![0.0; weights.len()]);
@@ -210,6 +208,8 @@ fn depthwise_convolutions_match_plain_loops() {
                             }
                             close(&dx, &ex, &what);
                             close(&dw, &ew, &what);
+                            ex.iter_mut().for_each(|v| *v *= 2.0);
+                            close(&twice, &ex, &what);
                         }
                     }
                 }

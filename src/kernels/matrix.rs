@@ -225,19 +225,32 @@ dispatch!(unsafe fn outer_dispatch(o: &Outer, a: *const f32, b: *const f32, c: *
 unsafe fn outer_body<S: Simd>(o: &Outer, a: *const f32, b: *const f32, c: *mut f32) {
     let mut j = 0;
     while j < o.n {
-        let width = (o.n - j).min(S::LANES);
+        let left = o.n - j;
         unsafe {
             let (b, c) = (b.add(j), c.add(j));
-            let i = outer_rows::<S, 8>(o, a, b, c, 0, width);
-            let i = outer_rows::<S, 4>(o, a, b, c, i, width);
-            outer_rows::<S, 1>(o, a, b, c, i, width);
+            if left >= 2 * S::LANES {
+                let i = outer_rows::<S, 6, 2, false>(o, a, b, c, 0, S::LANES);
+                let i = outer_rows::<S, 4, 2, false>(o, a, b, c, i, S::LANES);
+                outer_rows::<S, 1, 2, false>(o, a, b, c, i, S::LANES);
+                j += 2 * S::LANES;
+            } else if left >= S::LANES {
+                let i = outer_rows::<S, 8, 1, false>(o, a, b, c, 0, S::LANES);
+                let i = outer_rows::<S, 4, 1, false>(o, a, b, c, i, S::LANES);
+                outer_rows::<S, 1, 1, false>(o, a, b, c, i, S::LANES);
+                j += S::LANES;
+            } else {
+                let i = outer_rows::<S, 8, 1, true>(o, a, b, c, 0, left);
+                let i = outer_rows::<S, 4, 1, true>(o, a, b, c, i, left);
+                outer_rows::<S, 1, 1, true>(o, a, b, c, i, left);
+                j += left;
+            }
         }
-        j += width;
     }
 }
 
+/// `R` rows of the result by `V` vectors at a time from row `i`, `width` lanes of each; returns the first row that is left.
 #[inline(always)]
-unsafe fn outer_rows<S: Simd, const R: usize>(
+unsafe fn outer_rows<S: Simd, const R: usize, const V: usize, const PARTIAL: bool>(
     o: &Outer,
     a: *const f32,
     b: *const f32,
@@ -247,21 +260,26 @@ unsafe fn outer_rows<S: Simd, const R: usize>(
 ) -> usize {
     unsafe {
         while i + R <= o.k {
-            let mut acc = [S::splat(0.0); R];
+            let mut acc = [[S::splat(0.0); V]; R];
             let ai = a.add(i);
             for row in 0..o.m {
-                let bv = if width == S::LANES {
-                    S::load(b.add(row * o.ldb))
-                } else {
-                    S::load_partial(b.add(row * o.ldb), width)
-                };
-                for (r, x) in acc.iter_mut().enumerate() {
-                    *x = S::fma(S::splat(*ai.add(row * o.lda + r)), bv, *x);
+                let mut bv = [S::splat(0.0); V];
+                for (v, b_vector) in bv.iter_mut().enumerate() {
+                    let at = b.add(row * o.ldb + v * S::LANES);
+                    *b_vector = if PARTIAL { S::load_partial(at, width) } else { S::load(at) };
+                }
+                for (r, acc) in acc.iter_mut().enumerate() {
+                    let av = S::splat(*ai.add(row * o.lda + r));
+                    for v in 0..V {
+                        acc[v] = S::fma(av, bv[v], acc[v]);
+                    }
                 }
             }
-            for (r, x) in acc.iter().enumerate() {
-                let p = c.add((i + r) * o.ldc);
-                S::store_partial(p, S::add(S::load_partial(p, width), *x), width);
+            for (r, acc) in acc.iter().enumerate() {
+                for (v, x) in acc.iter().enumerate() {
+                    let p = c.add((i + r) * o.ldc + v * S::LANES);
+                    S::store_partial(p, S::add(S::load_partial(p, width), *x), width);
+                }
             }
             i += R;
         }

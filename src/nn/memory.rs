@@ -321,14 +321,17 @@ impl Network {
         for (i, c) in self.cells.iter().enumerate().rev() {
             // The stem's output needs a gradient only for the stem's own weights.
             let inputs_wanted = [wanted.weights || i > 1, wanted.weights || i > 0];
-            // The last output of the cell after this one has been reached by its older input already; the first cell reads
-            // the stem's twice.
-            let pending = [false, i == 0 || i + 1 < self.cells.len()];
+            // The cell after this one has reached this one's last input as its older already; the first cell reads the stem's
+            // output twice.
+            let followed = i + 1 < self.cells.len();
+            let pending = [i == 0 && followed, i == 0 || followed];
             c.backward(&mut l, policy.of_cell(i), wanted, inputs_wanted, pending, self.groups);
             l.give_bytes(kept[i]);
             l.give(1, c.output());
         }
         if wanted.weights {
+            // The pass is over: nothing of it is left but the gradient.
+            l.give(if self.cells.is_empty() { 2 } else { 3 }, self.stem);
             // The gradient of the whole is parted block by block.
             l.accumulate(self.parameters());
             l.give_bytes(gradient);
@@ -350,6 +353,8 @@ struct Scratch {
     /// Pooled maps that are alive at once.
     made: usize,
     projection: usize,
+    /// Gradient of an input, gathered.
+    gathered: usize,
     spreads: Vec<([usize; 5], usize)>,
 }
 
@@ -364,6 +369,9 @@ impl Scratch {
             for b in &plan.edges[e.index()].branches {
                 if is_pooling(b.operation) {
                     self.map = self.map.max(g.output());
+                }
+                if b.operation.is_convolution() {
+                    self.gathered = self.gathered.max(g.input());
                 }
                 for (half, shape) in g.convolutions(b.operation).into_iter().enumerate() {
                     let (reach, len) = (shape.reach(), shape.padded_len(shape.reach()));
@@ -391,7 +399,7 @@ impl Scratch {
 
     fn bytes(&self) -> u64 {
         let spreads: usize = self.spreads.iter().map(|(_, len)| len).sum();
-        4 * (self.padded + self.others[0] + self.others[1] + self.made + 3 * self.map + 2 * self.projection + spreads)
+        4 * (self.padded + self.others[0] + self.others[1] + self.made + 3 * self.map + 2 * self.projection + self.gathered + spreads)
             as u64
     }
 }

@@ -98,6 +98,45 @@ impl<'a> Separable<'a> {
         scratch: &mut Scratch,
     ) {
         let s = &self.shape;
+        let at = self.backward_to_spread(ready, padded, padding, dz, gradient, scratch);
+        let row = s.width * s.channels;
+        for rows in strips(s.height, row) {
+            let numbers = rows.start * row..rows.end * row;
+            let strip = at_least(&mut scratch.strip, numbers.len());
+            depthwise::input_gradient(s, &scratch.spread[at].1, &ready.flipped, rows, strip, false);
+            dx(numbers, strip);
+        }
+    }
+
+    /// As [`Separable::backward`]; the gradient of the values after the ReLU is written to `dx`, or added to what is there
+    /// where `onto`.
+    pub fn backward_onto(
+        &self,
+        ready: &SeparableBackward,
+        padded: &[f32],
+        padding: usize,
+        dz: impl Fn(Range<usize>, &mut [f32]),
+        gradient: Option<&mut [f32]>,
+        dx: &mut [f32],
+        onto: bool,
+        scratch: &mut Scratch,
+    ) {
+        let at = self.backward_to_spread(ready, padded, padding, dz, gradient, scratch);
+        let rows = 0..self.shape.height;
+        depthwise::input_gradient(&self.shape, &scratch.spread[at].1, &ready.flipped, rows, dx, onto);
+    }
+
+    /// Up to the depthwise convolution's output, whose gradient then lies in the spread map of the number that is returned.
+    fn backward_to_spread(
+        &self,
+        ready: &SeparableBackward,
+        padded: &[f32],
+        padding: usize,
+        dz: impl Fn(Range<usize>, &mut [f32]),
+        gradient: Option<&mut [f32]>,
+        scratch: &mut Scratch,
+    ) -> usize {
+        let s = &self.shape;
         let c = s.channels;
         let mut gradient = gradient.map(|g| g.split_at_mut(s.kernel * s.kernel * c));
         let key = [s.height, s.width, c, s.stride, s.reach()];
@@ -124,12 +163,6 @@ impl<'a> Separable<'a> {
         if let Some((weights, _)) = &mut gradient {
             depthwise::add_weight_gradient(s, padded, padding, spread, weights);
         }
-        let row = s.width * c;
-        for rows in strips(s.height, row) {
-            let at = rows.start * row..rows.end * row;
-            let strip = at_least(&mut scratch.strip, at.len());
-            depthwise::input_gradient(s, spread, &ready.flipped, rows, strip);
-            dx(at, strip);
-        }
+        at
     }
 }

@@ -75,6 +75,8 @@ pub fn set_level(level: Level) -> bool {
 pub(crate) trait Simd: Copy {
     type V: Copy;
     const LANES: usize;
+    /// Worth code of its own for usual sizes.
+    const FAST: bool;
     unsafe fn splat(x: f32) -> Self::V;
     unsafe fn load(p: *const f32) -> Self::V;
     unsafe fn store(p: *mut f32, v: Self::V);
@@ -111,6 +113,7 @@ fn lanes(f: impl Fn(usize) -> f32) -> [f32; 8] {
 impl Simd for Portable {
     type V = [f32; 8];
     const LANES: usize = 8;
+    const FAST: bool = false;
     #[inline(always)]
     unsafe fn splat(x: f32) -> Self::V {
         [x; 8]

@@ -138,7 +138,13 @@ impl Bundle<'_> {
                     if wanted {
                         scratch.pad(g, x, padding);
                     }
+                    // What an edge's dilated convolutions give is gathered before it passes the ReLU.
+                    let mut gathered = false;
                     for i in 0..self.branches.len() {
+                        if gathered && i > 0 && self.targets[i] != self.targets[i - 1] {
+                            relu::add_where_positive(x, &scratch.gathered[..g.input()], dx);
+                            gathered = false;
+                        }
                         let dy = image(dnodes[self.targets[i]], n, g.output());
                         let own = wanted.then(|| &mut gradient[places.own(i)]);
                         let (Some(back), Some(last)) = (&backs[i], &states[i].last) else {
@@ -171,15 +177,17 @@ impl Bundle<'_> {
                             }
                             (Kernel::Separable(s), Some(ready), None) => {
                                 let z = image(&last.z, n, g.output());
-                                s.backward(
+                                s.backward_onto(
                                     ready,
                                     &scratch.padded.numbers,
                                     padding,
                                     |at, dz| back.apply(&dy[at.clone()], &z[at], dz),
                                     own,
-                                    |at, raw| relu::add_where_positive(&x[at.clone()], raw, &mut dx[at]),
+                                    at_least(&mut scratch.gathered, g.input()),
+                                    gathered,
                                     &mut scratch.separable,
                                 );
+                                gathered = true;
                             }
                             (Kernel::Halve(p), ..) => {
                                 let dz = at_least(&mut scratch.gradient, g.output());
@@ -189,6 +197,9 @@ impl Bundle<'_> {
                             // The identity has no norm, and poolings go back by themselves.
                             _ => {}
                         }
+                    }
+                    if gathered {
+                        relu::add_where_positive(x, &scratch.gathered[..g.input()], dx);
                     }
                 }
                 (gradient, sums)
@@ -257,19 +268,21 @@ impl Bundle<'_> {
                     if wanted {
                         scratch.pad(g, x, padding);
                     }
-                    for h in &halves {
+                    for (i, h) in halves.iter().enumerate() {
                         let (dh, z) = (image(h.dh, n, g.output()), image(&h.first.z, n, g.output()));
                         let own = wanted.then(|| &mut gradient[places.own(h.number)]);
-                        h.kernel.backward(
+                        h.kernel.backward_onto(
                             &h.ready,
                             &scratch.padded.numbers,
                             padding,
                             |at, dz| h.back.apply(&dh[at.clone()], &z[at], dz),
                             own,
-                            |at, raw| relu::add_where_positive(&x[at.clone()], raw, &mut dx[at]),
+                            at_least(&mut scratch.gathered, g.input()),
+                            i > 0,
                             &mut scratch.separable,
                         );
                     }
+                    relu::add_where_positive(x, &scratch.gathered[..g.input()], dx);
                 }
                 gradient
             })

@@ -112,6 +112,8 @@ pub(super) struct Scratch {
     pub others: [Padded; 2],
     pub made: Vec<f32>,
     pub gradient: Vec<f32>,
+    /// Gradient of the input after the ReLU, from several branches.
+    pub gathered: Vec<f32>,
     pub separable: separable::Scratch,
     pub project: project::Scratch,
     pub pool: pool::Scratch,
