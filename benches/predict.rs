@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use candle_core::{DType, Device, Tensor};
 use rand::seq::IndexedRandom;
-use zonas::device::Meter;
+use zonas::device::{Meter, pages};
 use zonas::nn::{Init, NnError, Policy, Supernet, SupernetConfig, Workload};
 use zonas::oneshot::{Batch, Searcher, Settings, StepTimes};
 use zonas::random::stream;
@@ -75,21 +75,22 @@ fn searcher(config: &SupernetConfig, work: &Workload, seed: u64) -> Result<Searc
     Searcher::new(net, settings, seed)
 }
 
-/// One case: prints the measured peak over the idle process, which has run a tiny network before.
+/// One case: prints the measured peak over the idle process, which has run a tiny network before, and that of large blocks.
 fn measure(config: &SupernetConfig, work: &Workload, seed: u64) -> Result<(), Failure> {
     rayon::ThreadPoolBuilder::new().num_threads(work.threads).build_global()?;
-    let run = |config: &SupernetConfig, images: usize, size: usize| -> Result<Option<u64>, Failure> {
+    let run = |config: &SupernetConfig, images: usize, size: usize| -> Result<(Option<u64>, usize), Failure> {
         let batch = batch(images, size)?;
         let meter = Meter::begin();
+        let before = pages().live_bytes;
         let mut searcher = searcher(config, work, seed)?;
         for _ in 0..2 {
             searcher.step(&batch, Some(&batch), 0.025)?;
         }
-        Ok(meter.peak_over_start())
+        Ok((meter.peak_over_start(), pages().peak_bytes - before))
     };
     run(&SupernetConfig { channels: 2, mask: Mask::FULL, ..config.clone() }, 4, 8)?;
-    let measured = run(config, work.images, work.height)?.ok_or("this system does not tell the peak of memory")?;
-    println!("{measured}");
+    let (measured, large) = run(config, work.images, work.height)?;
+    println!("{} {large}", measured.ok_or("this system does not tell the peak of memory")?);
     Ok(())
 }
 
@@ -134,14 +135,16 @@ fn main() -> Result<(), Failure> {
                 longest = longest.max(calibration);
                 (measured, predicted)
             }
-            [measured] => (measured, config.search_footprint(&work).bytes() as f64),
+            [measured, _] => (measured, config.search_footprint(&work).bytes() as f64),
             _ => return Err(String::from_utf8_lossy(&again.stderr).into()),
         };
         let error = predicted / measured - 1.0;
         let order = if second_order { 2 } else { 1 };
         let of = format!("mask {seed} C {channels} batch {images} {policy:?} order {order}");
         if json {
-            let line = serde_json::json!({"case": of, "measured": measured, "predicted": predicted, "error": error});
+            let parts = (!time).then(|| config.search_footprint(&work));
+            let line = serde_json::json!({"case": of, "measured": measured, "predicted": predicted, "error": error,
+                "large_blocks": found.get(1), "parts": parts.map(|p| [p.weights, p.pass, p.overhead])});
             println!("{line}");
         }
         errors.push((error, of));

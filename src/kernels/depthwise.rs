@@ -3,7 +3,7 @@
 
 use std::ops::Range;
 
-use super::simd::{Simd, dispatch, load, pixels_per_vector, repeat, store};
+use super::simd::{Simd, by_vectors, dispatch, load, pixels_per_vector, repeat, repeat_all, store, vectors};
 
 mod window;
 
@@ -175,19 +175,46 @@ unsafe fn load_norm_relu_body<S: Simd>(x: *const f32, to: *mut f32, len: usize, 
     let run = pixels_per_vector::<S>(mean.len()) * mean.len();
     let mut b = 0;
     while b < run {
-        let width = (run - b).min(S::LANES);
-        unsafe {
-            let (m, k, zero) = (repeat::<S>(mean, b, width), repeat::<S>(scale, b, width), S::splat(0.0));
-            let mut at = b;
-            while at < len {
-                let n = width.min(len - at);
+        let mut at = unsafe { by_vectors!(run - b, load_norm_relu_of::<S>(x, to, len, mean, scale, b), b) };
+        // What does not fill a vector: channels, or the last pixels.
+        let width = (run - b).min(vectors::<S>(run - b).max(1) * S::LANES);
+        while at < len {
+            let n = width.min(len - at);
+            unsafe {
+                let (m, k, zero) = (repeat::<S>(mean, b, n), repeat::<S>(scale, b, n), S::splat(0.0));
                 let y = S::mul(S::sub(load::<S>(x.add(at), n), m), k);
                 store::<S>(to.add(at), S::if_gt(y, zero, y, zero), n);
-                at += run;
             }
+            at += run;
         }
         b += width;
     }
+}
+
+/// `V` vectors of channels, from number `b` on; returns where whole vectors end.
+#[inline(always)]
+unsafe fn load_norm_relu_of<S: Simd, const V: usize>(
+    x: *const f32,
+    to: *mut f32,
+    len: usize,
+    mean: &[f32],
+    scale: &[f32],
+    b: usize,
+) -> usize {
+    let run = pixels_per_vector::<S>(mean.len()) * mean.len();
+    let mut at = b;
+    unsafe {
+        let (m, k, zero) = (repeat_all::<S, V>(mean, b), repeat_all::<S, V>(scale, b), S::splat(0.0));
+        while at + V * S::LANES <= len {
+            for v in 0..V {
+                let p = at + v * S::LANES;
+                let y = S::mul(S::sub(S::load(x.add(p)), m[v]), k[v]);
+                S::store(to.add(p), S::if_gt(y, zero, y, zero));
+            }
+            at += run;
+        }
+    }
+    at
 }
 
 /// `out[y, x, c] = Σ_t padded[y·s + t_y·d, x·s + t_x·d, c] · weights[t, c]`; `padding` (at least the reach) is what `padded`

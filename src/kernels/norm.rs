@@ -1,6 +1,6 @@
 //! Batch norm as two numbers per channel: statistics of a map, and the linear passes that normalise on the fly.
 
-use super::simd::{Simd, dispatch, load, pixels_per_vector, repeat, store};
+use super::simd::{Simd, by_vectors, dispatch, load, pixels_per_vector, repeat, repeat_all, store, vectors};
 
 /// Added to the variance, as in the published networks.
 pub const EPSILON: f64 = 1e-5;
@@ -174,54 +174,97 @@ unsafe fn sums<S: Simd, P: Sums>(
     second: &mut [f64],
 ) {
     let c = by_channel.len();
-    let group = pixels_per_vector::<S>(c);
-    let run = group * c;
+    let (run, len) = (pixels_per_vector::<S>(c) * c, pixels * c);
     let mut b = 0;
     while b < run {
-        let width = (run - b).min(S::LANES);
-        let k = unsafe { repeat::<S>(by_channel, b, width) };
-        let mut p = 0;
-        while p < pixels {
-            let end = (p + CHUNK * group).min(pixels);
-            // Four sums, so that they do not wait for one another.
-            let (mut ss4, mut qq4) = unsafe { ([S::splat(0.0); 4], [S::splat(0.0); 4]) };
-            if width == S::LANES {
-                while p + 4 * group <= end {
-                    for (u, (s, q)) in ss4.iter_mut().zip(&mut qq4).enumerate() {
-                        let at = (p + u * group) * c + b;
-                        unsafe { P::step::<S>(S::load(x.add(at)), S::load(y.add(at)), k, s, q) }
-                    }
-                    p += 4 * group;
-                }
-            }
-            let (mut s, mut q) = unsafe {
-                let add4 = |v: &[S::V; 4]| S::add(S::add(v[0], v[1]), S::add(v[2], v[3]));
-                (add4(&ss4), add4(&qq4))
-            };
-            while p < end {
-                // Short only in the last, incomplete group of pixels.
-                let n = width.min((pixels - p) * c - b);
-                let at = p * c + b;
-                unsafe {
-                    let k = if n == width { k } else { repeat::<S>(by_channel, b, n) };
-                    P::step::<S>(load::<S>(x.add(at), n), load::<S>(y.add(at), n), k, &mut s, &mut q);
-                }
-                p += group;
-            }
-            let (mut ss, mut qq) = ([0.0f32; 16], [0.0f32; 16]);
+        let mut at = b;
+        at = unsafe { by_vectors!(run - b, sums_of::<S, P>(x, y, at, len, by_channel, first, second), at) };
+        // What does not fill a vector: channels, or the last pixels.
+        let width = (run - b).min(vectors::<S>(run - b).max(1) * S::LANES);
+        while at < len {
+            let end = (at + CHUNK * run).min(len);
             unsafe {
-                S::store(ss.as_mut_ptr(), s);
-                S::store(qq.as_mut_ptr(), q);
-            }
-            let mut channel = if group > 1 { 0 } else { b };
-            for i in 0..width {
-                first[channel] += f64::from(ss[i]);
-                second[channel] += f64::from(qq[i]);
-                channel = if channel + 1 == c { 0 } else { channel + 1 };
+                let (mut s, mut q) = (S::splat(0.0), S::splat(0.0));
+                while at < end {
+                    let n = width.min(len - at);
+                    let k = repeat::<S>(by_channel, b, n);
+                    P::step::<S>(load::<S>(x.add(at), n), load::<S>(y.add(at), n), k, &mut s, &mut q);
+                    at += run;
+                }
+                add_to::<S>(s, q, b, width, first, second);
             }
         }
         b += width;
     }
+}
+
+/// Sums of one vector, whose first lane is number `b` of a run, added to those by channel.
+#[inline(always)]
+pub(super) unsafe fn add_to<S: Simd>(
+    s: S::V,
+    q: S::V,
+    b: usize,
+    lanes: usize,
+    first: &mut [f64],
+    second: &mut [f64],
+) {
+    let (mut ss, mut qq) = ([0.0f32; 16], [0.0f32; 16]);
+    unsafe {
+        S::store(ss.as_mut_ptr(), s);
+        S::store(qq.as_mut_ptr(), q);
+    }
+    let mut channel = b % first.len();
+    for i in 0..lanes {
+        first[channel] += f64::from(ss[i]);
+        second[channel] += f64::from(qq[i]);
+        channel = if channel + 1 == first.len() { 0 } else { channel + 1 };
+    }
+}
+
+/// `V` vectors of channels, from number `at` of the map on; returns where whole vectors end.
+#[inline(always)]
+unsafe fn sums_of<S: Simd, const V: usize, P: Sums>(
+    x: *const f32,
+    y: *const f32,
+    mut at: usize,
+    len: usize,
+    by_channel: &[f32],
+    first: &mut [f64],
+    second: &mut [f64],
+) -> usize {
+    let c = by_channel.len();
+    let (run, b) = (pixels_per_vector::<S>(c) * c, at);
+    unsafe {
+        let k = repeat_all::<S, V>(by_channel, b);
+        while at + V * S::LANES <= len {
+            let end = (at + CHUNK * run).min(len);
+            // Four sums at once, so that they do not wait for one another.
+            let sets = 4 / V;
+            let (mut s, mut q) = ([[S::splat(0.0); V]; 4], [[S::splat(0.0); V]; 4]);
+            while at + (sets - 1) * run + V * S::LANES <= end {
+                for u in 0..sets {
+                    for v in 0..V {
+                        let p = at + u * run + v * S::LANES;
+                        P::step::<S>(S::load(x.add(p)), S::load(y.add(p)), k[v], &mut s[u][v], &mut q[u][v]);
+                    }
+                }
+                at += sets * run;
+            }
+            while at + V * S::LANES <= end {
+                for v in 0..V {
+                    let p = at + v * S::LANES;
+                    P::step::<S>(S::load(x.add(p)), S::load(y.add(p)), k[v], &mut s[0][v], &mut q[0][v]);
+                }
+                at += run;
+            }
+            for v in 0..V {
+                let s = S::add(S::add(s[0][v], s[1][v]), S::add(s[2][v], s[3][v]));
+                let q = S::add(S::add(q[0][v], q[1][v]), S::add(q[2][v], q[3][v]));
+                add_to::<S>(s, q, b + v * S::LANES, S::LANES, first, second);
+            }
+        }
+    }
+    at
 }
 
 /// Most maps that [`mix_all`] adds in one pass.
@@ -331,50 +374,107 @@ unsafe fn mix_body<S: Simd, const FRESH: bool>(maps: &[Mixed], out: &mut [f32]) 
     let run = pixels_per_vector::<S>(c) * c;
     let mut b = 0;
     while b < run {
-        let width = (run - b).min(S::LANES);
-        unsafe {
-            let mut by_channel = [(S::splat(0.0), S::splat(0.0)); TOGETHER];
-            for (v, (_, mean, scale)) in by_channel.iter_mut().zip(maps) {
-                *v = (repeat::<S>(mean, b, width), repeat::<S>(scale, b, width));
-            }
-            let mut at = b;
-            while at < out.len() {
-                let n = width.min(out.len() - at);
+        let mut at = unsafe { by_vectors!(run - b, mix_of::<S, FRESH>(maps, out, b), b) };
+        // What does not fill a vector: channels, or the last pixels.
+        let width = (run - b).min(vectors::<S>(run - b).max(1) * S::LANES);
+        while at < out.len() {
+            let n = width.min(out.len() - at);
+            unsafe {
                 let to = out.as_mut_ptr().add(at);
                 let mut sum = if FRESH { S::splat(0.0) } else { load::<S>(to, n) };
-                for ((z, ..), (mean, scale)) in maps.iter().zip(&by_channel) {
-                    sum = S::fma(S::sub(load::<S>(z.as_ptr().add(at), n), *mean), *scale, sum);
+                for (z, mean, scale) in maps {
+                    let (m, k) = (repeat::<S>(mean, b, n), repeat::<S>(scale, b, n));
+                    sum = S::fma(S::sub(load::<S>(z.as_ptr().add(at), n), m), k, sum);
                 }
                 store::<S>(to, sum, n);
-                at += run;
             }
+            at += run;
         }
         b += width;
     }
 }
 
+/// `V` vectors of channels, from number `b` on; returns where whole vectors end.
+#[inline(always)]
+unsafe fn mix_of<S: Simd, const V: usize, const FRESH: bool>(maps: &[Mixed], out: &mut [f32], b: usize) -> usize {
+    let c = maps[0].1.len();
+    let (run, len, to) = (pixels_per_vector::<S>(c) * c, out.len(), out.as_mut_ptr());
+    let mut at = b;
+    unsafe {
+        let mut by_channel = [([S::splat(0.0); V], [S::splat(0.0); V]); TOGETHER];
+        for (v, (_, mean, scale)) in by_channel.iter_mut().zip(maps) {
+            *v = (repeat_all::<S, V>(mean, b), repeat_all::<S, V>(scale, b));
+        }
+        while at + V * S::LANES <= len {
+            let mut sum = [S::splat(0.0); V];
+            if !FRESH {
+                for (v, s) in sum.iter_mut().enumerate() {
+                    *s = S::load(to.add(at + v * S::LANES));
+                }
+            }
+            for ((z, ..), (mean, scale)) in maps.iter().zip(&by_channel) {
+                for (v, s) in sum.iter_mut().enumerate() {
+                    *s = S::fma(S::sub(S::load(z.as_ptr().add(at + v * S::LANES)), mean[v]), scale[v], *s);
+                }
+            }
+            for (v, s) in sum.iter().enumerate() {
+                S::store(to.add(at + v * S::LANES), *s);
+            }
+            at += run;
+        }
+    }
+    at
+}
+
 #[inline(always)]
 unsafe fn backward_body<S: Simd>(dy: &[f32], z: &[f32], f: &Backward, dz: &mut [f32]) {
-    let c = f.mean.len();
-    let group = pixels_per_vector::<S>(c);
-    let (run, pixels) = (group * c, z.len() / c);
+    let (c, len) = (f.mean.len(), dz.len());
+    let run = pixels_per_vector::<S>(c) * c;
     let mut b = 0;
     while b < run {
-        let width = (run - b).min(S::LANES);
-        unsafe {
-            let m = repeat::<S>(&f.mean, b, width);
-            let (scale, slope, offset) =
-                (repeat::<S>(&f.scale, b, width), repeat::<S>(&f.slope, b, width), repeat::<S>(&f.offset, b, width));
-            let mut p = 0;
-            while p < pixels {
-                let n = width.min((pixels - p) * c - b);
-                let at = p * c + b;
+        let mut at = unsafe { by_vectors!(run - b, backward_of::<S>(dy, z, f, dz, b), b) };
+        // What does not fill a vector: channels, or the last pixels.
+        let width = (run - b).min(vectors::<S>(run - b).max(1) * S::LANES);
+        while at < len {
+            let n = width.min(len - at);
+            unsafe {
+                let m = repeat::<S>(&f.mean, b, n);
+                let (scale, slope, offset) =
+                    (repeat::<S>(&f.scale, b, n), repeat::<S>(&f.slope, b, n), repeat::<S>(&f.offset, b, n));
                 let centred = S::sub(load::<S>(z.as_ptr().add(at), n), m);
                 let v = S::fma(load::<S>(dy.as_ptr().add(at), n), scale, S::fma(centred, slope, offset));
                 store::<S>(dz.as_mut_ptr().add(at), v, n);
-                p += group;
             }
+            at += run;
         }
         b += width;
     }
+}
+
+/// `V` vectors of channels, from number `b` on; returns where whole vectors end.
+#[inline(always)]
+unsafe fn backward_of<S: Simd, const V: usize>(
+    dy: &[f32],
+    z: &[f32],
+    f: &Backward,
+    dz: &mut [f32],
+    b: usize,
+) -> usize {
+    let c = f.mean.len();
+    let (run, len) = (pixels_per_vector::<S>(c) * c, dz.len());
+    let mut at = b;
+    unsafe {
+        let (mean, scale) = (repeat_all::<S, V>(&f.mean, b), repeat_all::<S, V>(&f.scale, b));
+        let (slope, offset) = (repeat_all::<S, V>(&f.slope, b), repeat_all::<S, V>(&f.offset, b));
+        while at + V * S::LANES <= len {
+            for v in 0..V {
+                let p = at + v * S::LANES;
+                let centred = S::sub(S::load(z.as_ptr().add(p)), mean[v]);
+                let sum = S::fma(S::load(dy.as_ptr().add(p)), scale[v], S::fma(centred, slope[v], offset[v]));
+                S::store(dz.as_mut_ptr().add(p), sum);
+            }
+            at += run;
+        }
+    }
+    at
 }

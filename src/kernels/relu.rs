@@ -1,6 +1,7 @@
 //! Backward passes of rectified linear units; the derivative at 0 is 0.
 
-use super::simd::{Simd, dispatch, load, pixels_per_vector, repeat, store};
+use super::norm::add_to;
+use super::simd::{Simd, by_vectors, dispatch, load, pixels_per_vector, repeat, repeat_all, store, vectors};
 
 /// `out += x > 0 ? gradient : 0`.
 pub fn add_where_positive(x: &[f32], gradient: &[f32], out: &mut [f32]) {
@@ -65,37 +66,66 @@ unsafe fn gate_body<S: Simd>(
     let run = pixels_per_vector::<S>(c) * c;
     let mut b = 0;
     while b < run {
-        let width = (run - b).min(S::LANES);
-        let (m, zero) = unsafe { (repeat::<S>(mean, b, width), S::splat(0.0)) };
-        let mut at = b;
+        let mut at = unsafe { by_vectors!(run - b, gate_of::<S>(z, mean, gradient, out, plain, product, b), b) };
+        // What does not fill a vector: channels, or the last pixels.
+        let width = (run - b).min(vectors::<S>(run - b).max(1) * S::LANES);
         while at < z.len() {
             let end = (at + CHUNK * run).min(z.len());
-            let (mut first, mut second) = (zero, zero);
-            while at < end {
-                let n = width.min(z.len() - at);
-                unsafe {
-                    let centred = S::sub(load::<S>(z.as_ptr().add(at), n), m);
+            unsafe {
+                let zero = S::splat(0.0);
+                let (mut first, mut second) = (zero, zero);
+                while at < end {
+                    let n = width.min(z.len() - at);
+                    let centred = S::sub(load::<S>(z.as_ptr().add(at), n), repeat::<S>(mean, b, n));
                     let g = S::if_gt(centred, zero, load::<S>(gradient.as_ptr().add(at), n), zero);
                     store::<S>(out.as_mut_ptr().add(at), g, n);
                     first = S::add(first, g);
                     second = S::fma(g, centred, second);
+                    at += run;
                 }
-                at += run;
-            }
-            let (mut firsts, mut seconds) = ([0.0f32; 16], [0.0f32; 16]);
-            unsafe {
-                S::store(firsts.as_mut_ptr(), first);
-                S::store(seconds.as_mut_ptr(), second);
-            }
-            let mut channel = b % c;
-            for i in 0..width {
-                plain[channel] += f64::from(firsts[i]);
-                product[channel] += f64::from(seconds[i]);
-                channel = if channel + 1 == c { 0 } else { channel + 1 };
+                add_to::<S>(first, second, b, width, plain, product);
             }
         }
         b += width;
     }
+}
+
+/// `V` vectors of channels, from number `b` on; returns where whole vectors end.
+#[inline(always)]
+unsafe fn gate_of<S: Simd, const V: usize>(
+    z: &[f32],
+    mean: &[f32],
+    gradient: &[f32],
+    out: &mut [f32],
+    plain: &mut [f64],
+    product: &mut [f64],
+    b: usize,
+) -> usize {
+    let c = mean.len();
+    let run = pixels_per_vector::<S>(c) * c;
+    let mut at = b;
+    unsafe {
+        let (m, zero) = (repeat_all::<S, V>(mean, b), S::splat(0.0));
+        while at + V * S::LANES <= z.len() {
+            let end = (at + CHUNK * run).min(z.len());
+            let (mut first, mut second) = ([zero; V], [zero; V]);
+            while at + V * S::LANES <= end {
+                for v in 0..V {
+                    let p = at + v * S::LANES;
+                    let centred = S::sub(S::load(z.as_ptr().add(p)), m[v]);
+                    let g = S::if_gt(centred, zero, S::load(gradient.as_ptr().add(p)), zero);
+                    S::store(out.as_mut_ptr().add(p), g);
+                    first[v] = S::add(first[v], g);
+                    second[v] = S::fma(g, centred, second[v]);
+                }
+                at += run;
+            }
+            for v in 0..V {
+                add_to::<S>(first[v], second[v], b + v * S::LANES, S::LANES, plain, product);
+            }
+        }
+    }
+    at
 }
 
 #[inline(always)]

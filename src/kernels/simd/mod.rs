@@ -200,6 +200,40 @@ pub(crate) unsafe fn repeat<S: Simd>(by_channel: &[f32], b: usize, width: usize)
     unsafe { S::load(repeated.as_ptr()) }
 }
 
+/// How many of `left` numbers by channel a loop over pixels takes at a time, in whole vectors; 0 if they do not fill one.
+#[inline(always)]
+pub(crate) fn vectors<S: Simd>(left: usize) -> usize {
+    match left / S::LANES {
+        0 => 0,
+        1 => 1,
+        2 | 3 => 2,
+        _ => 4,
+    }
+}
+
+/// `V` vectors of values by channel from number `b` on.
+#[inline(always)]
+pub(crate) unsafe fn repeat_all<S: Simd, const V: usize>(by_channel: &[f32], b: usize) -> [S::V; V] {
+    let mut all = [unsafe { S::splat(0.0) }; V];
+    for (v, to) in all.iter_mut().enumerate() {
+        *to = unsafe { repeat::<S>(by_channel, b + v * S::LANES, S::LANES) };
+    }
+    all
+}
+
+/// Calls `$f::<S, V, …>` for [`vectors`] of `$left`; `$none` if there are none.
+macro_rules! by_vectors {
+    ($left:expr, $f:ident::<$s:ident $(, $more:tt)*>($($arg:expr),*), $none:expr) => {
+        match $crate::kernels::simd::vectors::<$s>($left) {
+            4 => $f::<$s, 4 $(, $more)*>($($arg),*),
+            2 => $f::<$s, 2 $(, $more)*>($($arg),*),
+            1 => $f::<$s, 1 $(, $more)*>($($arg),*),
+            _ => $none,
+        }
+    };
+}
+pub(crate) use by_vectors;
+
 #[inline(always)]
 pub(crate) unsafe fn load<S: Simd>(p: *const f32, n: usize) -> S::V {
     unsafe { if n == S::LANES { S::load(p) } else { S::load_partial(p, n) } }
