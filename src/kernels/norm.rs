@@ -200,14 +200,7 @@ unsafe fn sums<S: Simd, P: Sums>(
 
 /// Sums of one vector, whose first lane is number `b` of a run, added to those by channel.
 #[inline(always)]
-pub(super) unsafe fn add_to<S: Simd>(
-    s: S::V,
-    q: S::V,
-    b: usize,
-    lanes: usize,
-    first: &mut [f64],
-    second: &mut [f64],
-) {
+pub(super) unsafe fn add_to<S: Simd>(s: S::V, q: S::V, b: usize, lanes: usize, first: &mut [f64], second: &mut [f64]) {
     let (mut ss, mut qq) = ([0.0f32; 16], [0.0f32; 16]);
     unsafe {
         S::store(ss.as_mut_ptr(), s);
@@ -453,13 +446,7 @@ unsafe fn backward_body<S: Simd>(dy: &[f32], z: &[f32], f: &Backward, dz: &mut [
 
 /// `V` vectors of channels, from number `b` on; returns where whole vectors end.
 #[inline(always)]
-unsafe fn backward_of<S: Simd, const V: usize>(
-    dy: &[f32],
-    z: &[f32],
-    f: &Backward,
-    dz: &mut [f32],
-    b: usize,
-) -> usize {
+unsafe fn backward_of<S: Simd, const V: usize>(dy: &[f32], z: &[f32], f: &Backward, dz: &mut [f32], b: usize) -> usize {
     let c = f.mean.len();
     let (run, len) = (pixels_per_vector::<S>(c) * c, dz.len());
     let mut at = b;

@@ -405,8 +405,14 @@ impl Scratch {
 
     fn bytes(&self) -> u64 {
         let spreads: usize = self.spreads.iter().map(|(_, len)| len).sum();
-        4 * (self.padded + self.others[0] + self.others[1] + self.made + 3 * self.map + 2 * self.projection + self.gathered + spreads)
-            as u64
+        4 * (self.padded
+            + self.others[0]
+            + self.others[1]
+            + self.made
+            + 3 * self.map
+            + 2 * self.projection
+            + self.gathered
+            + spreads) as u64
     }
 }
 

@@ -63,14 +63,16 @@ enum Share<'a> {
     Nothing,
     /// This network's pass is remembered.
     Whole(&'a Common),
-    /// The network is the common one without this operation. It is made once somebody wants more of it than that pass.
-    Without(&'a Common, Place, OnceCell<Supernet>),
+    /// The network is the common one without this operation.
+    Without(&'a Common, Place),
 }
 
 /// A network and a draw, and what several ranking functions share: each pass is run once, when first asked for.
 pub struct Context<'a> {
     /// The network, or the one that it is cut from.
     source: &'a Supernet,
+    /// The network that is cut, made once somebody wants more of it than the shared pass.
+    cut: OnceCell<Supernet>,
     pub draw: &'a Draw,
     /// Equal weights for all kept operations.
     pub mixing: Mixing,
@@ -101,7 +103,8 @@ impl<'a> Context<'a> {
     }
 
     fn of(source: &'a Supernet, draw: &'a Draw, mixing: Mixing, share: Share<'a>) -> Context<'a> {
-        Context { source, draw, mixing, share, observed: OnceCell::new(), gradients: OnceCell::new() }
+        let cut = OnceCell::new();
+        Context { source, cut, draw, mixing, share, observed: OnceCell::new(), gradients: OnceCell::new() }
     }
 
     /// Leaves the forward pass to `common`, for the networks of [`Context::without`].
@@ -114,14 +117,19 @@ impl<'a> Context<'a> {
     ///
     /// # Errors
     /// An operation that `net` has not, or that is the last of its edge.
-    pub fn without(net: &'a Supernet, place: Place, draw: &'a Draw, common: &'a Common) -> Result<Context<'a>, NnError> {
+    pub fn without(
+        net: &'a Supernet,
+        place: Place,
+        draw: &'a Draw,
+        common: &'a Common,
+    ) -> Result<Context<'a>, NnError> {
         let mask = net.config().mask;
         let cut = mask.without(place);
         if cut == mask || cut.check().is_err() {
             return Err(NnError::Config(format!("{place} can't be left out of this network")));
         }
         let mixing = Mixing::uniform(&cut)?;
-        Ok(Context::of(net, draw, mixing, Share::Without(common, place, OnceCell::new())))
+        Ok(Context::of(net, draw, mixing, Share::Without(common, place)))
     }
 
     /// The network that is looked at.
@@ -129,12 +137,12 @@ impl<'a> Context<'a> {
     /// # Errors
     /// None but candle's own.
     pub fn net(&self) -> Result<&Supernet, NnError> {
-        let Share::Without(_, place, made) = &self.share else { return Ok(self.source) };
-        if let Some(net) = made.get() {
+        let Share::Without(_, place) = &self.share else { return Ok(self.source) };
+        if let Some(net) = self.cut.get() {
             return Ok(net);
         }
         let cut = self.source.masked(&self.source.config().mask.without(*place))?;
-        Ok(made.get_or_init(|| cut))
+        Ok(self.cut.get_or_init(|| cut))
     }
 
     /// What a pass that shares with others sees; `None` where there is nothing to share.
@@ -146,7 +154,7 @@ impl<'a> Context<'a> {
                 let found = self.source.remember(&self.draw.images, &self.mixing, move || Patterns::new(images))?;
                 Ok(common.0.get_or_init(|| found).as_ref().map(Remembered::whole))
             }
-            Share::Without(common, place, _) => {
+            Share::Without(common, place) => {
                 let common = common.0.get().and_then(Option::as_ref);
                 common.map(|c| c.without(*place, &self.mixing)).transpose()
             }

@@ -108,9 +108,6 @@ where
         let Some(Baseline { net, draw, common }) = &self.current else {
             return Err(NnError::Config("an evaluation needs its baseline first".into()).into());
         };
-        places
-            .par_iter()
-            .map(|p| Ok(self.values(&Context::without(net, *p, draw, common)?)?))
-            .collect()
+        places.par_iter().map(|p| Ok(self.values(&Context::without(net, *p, draw, common)?)?)).collect()
     }
 }

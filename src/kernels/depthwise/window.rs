@@ -237,8 +237,7 @@ unsafe fn vectors<
                 }
             } else {
                 for kx in 0..K {
-                    let (row, w) =
-                        (row.add(kx * p.dilation * p.channels), S::load(w.add((ky * K + kx) * between)));
+                    let (row, w) = (row.add(kx * p.dilation * p.channels), S::load(w.add((ky * K + kx) * between)));
                     for (u, a) in acc.iter_mut().enumerate() {
                         *a = S::fma(get::<S, PARTIAL>(row.add(u * l.in_step), l.n), w, *a);
                     }
