@@ -80,7 +80,9 @@ unsafe fn product_body<S: Simd>(a: *const f32, lda: usize, m: usize, b: &Packed,
                 rows_by::<S, 1, 1>(&tile, i, m);
                 j += S::LANES;
             } else if left > S::LANES {
-                let i = rows_by::<S, 6, 2>(&tile, 0, m);
+                let i = rows_by::<S, 6, 2>(&tile, 0, sixes(m));
+                let i = rows_by::<S, 4, 2>(&tile, i, m);
+                let i = rows_by::<S, 2, 2>(&tile, i, m);
                 rows_by::<S, 1, 2>(&tile, i, m);
                 j += 2 * S::LANES;
             } else {
@@ -91,6 +93,12 @@ unsafe fn product_body<S: Simd>(a: *const f32, lda: usize, m: usize, b: &Packed,
             }
         }
     }
+}
+
+/// How many of `m` rows are best taken by six, with those after them by four: two rows have too few sums to fill the time that
+/// each takes.
+fn sixes(m: usize) -> usize {
+    if m % 6 == 2 && m >= 8 { m - 8 } else { m }
 }
 
 /// Rows of two or four numbers without gaps by a square matrix: a vector holds several rows.
@@ -229,26 +237,26 @@ unsafe fn outer_body<S: Simd>(o: &Outer, a: *const f32, b: *const f32, c: *mut f
         unsafe {
             let (b, c) = (b.add(j), c.add(j));
             if left >= 2 * S::LANES {
-                let i = outer_rows::<S, 6, 2, false>(o, a, b, c, 0, S::LANES);
-                let i = outer_rows::<S, 4, 2, false>(o, a, b, c, i, S::LANES);
-                outer_rows::<S, 1, 2, false>(o, a, b, c, i, S::LANES);
+                let i = outer_rows::<S, 6, 2, false>(o, a, b, c, 0, sixes(o.k), S::LANES);
+                let i = outer_rows::<S, 4, 2, false>(o, a, b, c, i, o.k, S::LANES);
+                outer_rows::<S, 1, 2, false>(o, a, b, c, i, o.k, S::LANES);
                 j += 2 * S::LANES;
             } else if left >= S::LANES {
-                let i = outer_rows::<S, 8, 1, false>(o, a, b, c, 0, S::LANES);
-                let i = outer_rows::<S, 4, 1, false>(o, a, b, c, i, S::LANES);
-                outer_rows::<S, 1, 1, false>(o, a, b, c, i, S::LANES);
+                let i = outer_rows::<S, 8, 1, false>(o, a, b, c, 0, o.k, S::LANES);
+                let i = outer_rows::<S, 4, 1, false>(o, a, b, c, i, o.k, S::LANES);
+                outer_rows::<S, 1, 1, false>(o, a, b, c, i, o.k, S::LANES);
                 j += S::LANES;
             } else {
-                let i = outer_rows::<S, 8, 1, true>(o, a, b, c, 0, left);
-                let i = outer_rows::<S, 4, 1, true>(o, a, b, c, i, left);
-                outer_rows::<S, 1, 1, true>(o, a, b, c, i, left);
+                let i = outer_rows::<S, 8, 1, true>(o, a, b, c, 0, o.k, left);
+                let i = outer_rows::<S, 4, 1, true>(o, a, b, c, i, o.k, left);
+                outer_rows::<S, 1, 1, true>(o, a, b, c, i, o.k, left);
                 j += left;
             }
         }
     }
 }
 
-/// `R` rows of the result by `V` vectors at a time from row `i`, `width` lanes of each; returns the first row that is left.
+/// `R` rows of the result by `V` vectors at a time from row `i` to `end`, `width` lanes of each; returns the first row that is left.
 #[inline(always)]
 unsafe fn outer_rows<S: Simd, const R: usize, const V: usize, const PARTIAL: bool>(
     o: &Outer,
@@ -256,10 +264,11 @@ unsafe fn outer_rows<S: Simd, const R: usize, const V: usize, const PARTIAL: boo
     b: *const f32,
     c: *mut f32,
     mut i: usize,
+    end: usize,
     width: usize,
 ) -> usize {
     unsafe {
-        while i + R <= o.k {
+        while i + R <= end {
             let mut acc = [[S::splat(0.0); V]; R];
             let ai = a.add(i);
             for row in 0..o.m {
