@@ -144,7 +144,7 @@ fn main() -> Result<(), Failure> {
         if json {
             let parts = (!time).then(|| config.search_footprint(&work));
             let line = serde_json::json!({"case": of, "measured": measured, "predicted": predicted, "error": error,
-                "large_blocks": found.get(1), "parts": parts.map(|p| [p.weights, p.pass, p.overhead])});
+                "kept": config.mask.count(), "large_blocks": found.get(1), "parts": parts.map(|p| [p.weights, p.pass, p.overhead])});
             println!("{line}");
         }
         errors.push((error, of));

@@ -215,6 +215,8 @@ struct Network {
     stem_parameters: u64,
     head_parameters: u64,
     groups: u64,
+    /// That are kept, on all edges of both cells.
+    operations: u64,
     /// Buffers of one thread, and those of them that a forward pass uses.
     scratch: u64,
     forward_scratch: u64,
@@ -232,6 +234,7 @@ impl SupernetConfig {
             stem_parameters: stem.layout.len as u64,
             head_parameters: self.head_layout(&plans).len as u64,
             groups: images.div_ceil(images.div_ceil(GROUPS).max(1)) as u64,
+            operations: self.mask.count() as u64,
             scratch: scratch.bytes(),
             forward_scratch: scratch.forward_bytes(),
         }
@@ -286,15 +289,15 @@ impl Network {
         self.stem_parameters + self.head_parameters + self.cells.iter().map(|c| c.parameters).sum::<u64>()
     }
 
-    /// Blocks below a page or two, of which each group of images has some: statistics, sums, the graph. Measured, and rather
-    /// too much than too little: one case's peak, measured twice, differs by up to 200 KiB.
+    /// Blocks below a page or two: statistics and sums, which each operation has for each group of images, and the graph.
+    /// Measured, and rather too much than too little: one case's peak, measured twice, differs by up to 200 KiB.
     fn small(&self) -> u64 {
-        (168 << 10) + (11 << 10) * self.groups
+        (64 << 10) + self.operations * (512 + 64 * self.groups)
     }
 
     /// The threads' buffers; they grow by steps, so that some of each is spare.
     fn scratch(&self, of_one: u64, work: &Workload) -> u64 {
-        of_one * work.threads as u64 * 9 / 8
+        of_one * work.threads as u64 * 6 / 5
     }
 
     /// Peak of a forward pass and, where something is wanted of it, its backward pass, in bytes.
