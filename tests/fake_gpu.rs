@@ -363,6 +363,29 @@ fn a_search_on_a_gpu_tells_of_it_and_takes_what_was_predicted() {
 }
 
 #[test]
+fn a_search_with_rounded_maps_takes_less_and_stays_on_gpus() {
+    let home = tempfile::tempdir().unwrap();
+    let arguments = |name| [&SMALL[..], &["--memory", "keep", "--name", name]].concat();
+    let Some((out, err, code)) = search("", home.path(), &arguments("wide")) else { return };
+    assert_eq!(code, 0, "{out}{err}");
+    let narrow = [&arguments("narrow")[..], &["--precision", "bf16"]].concat();
+    let (out, err, code) = search("lost=9000", home.path(), &narrow).unwrap();
+    assert_eq!(code, 1, "{out}{err}");
+    let (out, err, code) = search("", home.path(), &["--resume", "narrow", "--device", "cpu"]).unwrap();
+    assert!(code == 2 && err.contains("device.precision = \"bf16\" is for a GPU"), "{out}{err}");
+    let (out, err, code) = search("", home.path(), &["--resume", "narrow"]).unwrap();
+    assert_eq!(code, 0, "{out}{err}");
+    let peak = |run: &str| {
+        let ended = events(home.path(), run, "stage_ended");
+        ended.iter().find(|e| e["stage"] == "search").unwrap()["peak_bytes"].as_f64().unwrap()
+    };
+    let predicted =
+        events(home.path(), "narrow", "search_started").last().unwrap()["predicted_bytes"].as_f64().unwrap();
+    assert!((peak("narrow") / predicted - 1.0).abs() < 0.01, "{} {predicted}", peak("narrow"));
+    assert!(peak("narrow") < 0.7 * peak("wide"), "{} {}", peak("narrow"), peak("wide"));
+}
+
+#[test]
 fn a_search_that_runs_out_of_memory_goes_on_with_a_leaner_policy() {
     let home = tempfile::tempdir().unwrap();
     let arguments = [&SMALL[..], &["--name", "a", "--memory", "auto", "--memory-budget", "2GiB"]].concat();

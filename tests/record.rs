@@ -4,14 +4,14 @@
 use std::sync::Arc;
 
 use candle_core::{DType, Device, Tensor};
-use zonas::kernels::gpu::{Kernel, Recorder};
-use zonas::nn::{Init, Policy, Supernet, SupernetConfig, Workload};
+use zonas::kernels::gpu::{Kernel, Record, Recorder};
+use zonas::nn::{Init, Policy, Precision, Supernet, SupernetConfig, Workload};
 use zonas::oneshot::{Batch, Searcher, Settings};
 use zonas::space::{CellKind, Mask, Operation};
 
-fn config(channels: usize, cells: usize, mask: Mask, policy: Policy) -> SupernetConfig {
+fn config(channels: usize, cells: usize, mask: Mask, policy: Policy, precision: Precision) -> SupernetConfig {
     let layout = CellKind::published_layout(cells);
-    SupernetConfig { channels, classes: 10, input_channels: 3, layout, stem_multiplier: 3, mask, policy }
+    SupernetConfig { channels, classes: 10, input_channels: 3, layout, stem_multiplier: 3, mask, policy, precision }
 }
 
 /// A search step on pictures of `side` x `side`; panics where a launch is refused.
@@ -34,15 +34,15 @@ fn predictions_are_the_bytes_that_passes_ask_for() {
     let cases = [(Policy::Keep, 1), (Policy::Recompute, 1), (Policy::RecomputeFirst(2), 1), (Policy::Recompute, 2)];
     for (channels, cells, images, side) in [(1, 5, 3, 9), (16, 8, 64, 32), (67, 3, 2, 16)] {
         for mask in masks {
-            for (policy, order) in cases {
+            for ((policy, order), precision) in cases.into_iter().flat_map(|c| Precision::ALL.map(|p| (c, p))) {
                 let recorder = Recorder::new();
-                let config = config(channels, cells, mask, policy);
+                let config = config(channels, cells, mask, policy, precision);
                 step(&recorder, &config, images, side, order);
                 let (left, peak) = recorder.bytes();
                 let work = Workload { images, height: side, width: side, second_order: order == 2, threads: 1 };
                 let predicted = config.gpu_footprints(&work)(policy);
-                let what =
-                    format!("{channels} channels, {policy}, order {order}, {} operations", mask.places().count());
+                let kept = mask.places().count();
+                let what = format!("{channels} channels, {policy}, {precision}, order {order}, {kept} operations");
                 assert_eq!(left, 0, "{what}: memory is not given back");
                 assert_eq!(peak, predicted, "{what}");
                 println!("{what}: {:.1} MiB", peak as f64 / f64::from(1 << 20));
@@ -54,12 +54,21 @@ fn predictions_are_the_bytes_that_passes_ask_for() {
 /// Few launches to an edge: the host must not be what a search waits for.
 #[test]
 fn launches_are_few() {
-    let recorder = Recorder::new();
-    step(&recorder, &config(16, 8, Mask::FULL, Policy::Keep), 64, 32, 1);
-    let records = recorder.take();
+    let launches = |precision| {
+        let recorder = Recorder::new();
+        step(&recorder, &config(16, 8, Mask::FULL, Policy::Keep, precision), 64, 32, 1);
+        recorder.take()
+    };
+    let records = launches(Precision::Float32);
     let edges = 8 * 14 * 2;
     println!("{} launches, {:.1} to an edge and step", records.len(), records.len() as f64 / edges as f64);
     assert!(records.len() < 8 * edges, "{}", records.len());
     assert!(records.iter().all(|r| r.bytes > 0));
     assert!(Kernel::ALL.iter().all(|k| records.iter().any(|r| r.kernel == *k)), "a kernel is never used");
+    // The same launches, which move less.
+    let narrow = launches(Precision::Bf16);
+    assert_eq!(narrow.len(), records.len());
+    let moved = |records: &[Record]| records.iter().map(|r| r.bytes).sum::<u64>();
+    println!("{} MB, with bf16 {} MB", moved(&records) / 1_000_000, moved(&narrow) / 1_000_000);
+    assert!(4 * moved(&narrow) < 3 * moved(&records));
 }

@@ -9,7 +9,9 @@ use gpu::{Build, Shim};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use zonas::kernels::gpu::{Gpu, GpuError, SOURCE};
-use zonas::nn::{Init, MixedGradients, MixedOperation, Mixing, NnError, Norm, Pass, Policy, Supernet, SupernetConfig};
+use zonas::nn::{
+    Init, MixedGradients, MixedOperation, Mixing, NnError, Norm, Pass, Policy, Precision, Supernet, SupernetConfig,
+};
 use zonas::proxies::{self, Context, Draw};
 use zonas::space::{CellKind, Mask, Operation};
 
@@ -111,6 +113,7 @@ fn network(policy: Policy, channels: usize, gpu: Option<Gpu>) -> Supernet {
         stem_multiplier: 3,
         mask: Mask::FULL,
         policy,
+        precision: Precision::Float32,
     };
     let mut net = Supernet::new(&config).unwrap();
     net.initialise(Init::Default, 1).unwrap();
@@ -227,14 +230,14 @@ fn bounds_that_are_off_by_one_and_wrong_strides_are_found() {
         ("c0 < u.channels; c0 += CHUNK", "c0 <= u.channels; c0 += CHUNK + 1"),
         ("s < u.splits", "s <= u.splits"),
         ("g < ROWS; g++) sum +=", "g < ROWS - 1; g++) sum +="),
-        ("u.z[p * u.stride + c]", "u.z[p * a.channels + c]"),
+        ("p * u.stride + c)", "p * a.channels + c)"),
         ("into.out + p * into.stride + c", "into.out + p * a.channels + c"),
         ("u.dy[(Long)p * u.dy_stride + c]", "u.dy[(Long)p * a.channels + c]"),
         ("at * to.gate_stride + c", "at * to.channels + c"),
         ("at * b.dy_stride + col0", "at * u.outputs + col0"),
         ("* u.x_stride + c]", "* u.inputs + c]"),
         ("(y * width + x) * stride + c", "(y * height + x) * stride + c"),
-        ("rows[p * Z_ROW + j] = acc", "rows[p * COLUMNS + j] = acc"),
+        ("rows[p * Z_ROW + j] = kept(acc", "rows[p * COLUMNS + j] = kept(acc"),
         ("(ky * side + kx) * u.dilation", "(ky * side + kx * u.dilation)"),
     ];
     for (from, to) in mutations {

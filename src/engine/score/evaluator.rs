@@ -3,7 +3,7 @@ use rayon::prelude::*;
 
 use super::Evaluator;
 use crate::kernels::gpu::Gpu;
-use crate::nn::{Init, NnError, Policy, Supernet, SupernetConfig};
+use crate::nn::{Init, NnError, Policy, Precision, Supernet, SupernetConfig};
 use crate::proxies::{Common, Context, Direction, Draw, RankingFunction};
 use crate::random;
 use crate::space::{CellKind, Mask, Place};
@@ -92,6 +92,7 @@ where
             stem_multiplier: 3,
             mask: *mask,
             policy: Policy::Keep,
+            precision: Precision::Float32,
         })?
         .on(self.gpu.clone());
         // Weights of a draw depend on the draw and on their own names only: both sides of a difference share them.

@@ -1,10 +1,11 @@
-use super::{Gpu, GpuError};
+use super::{Gpu, GpuError, Precision};
 
 /// Numbers in a device's memory, given back when dropped.
 pub struct Buffer {
     gpu: Gpu,
     address: u64,
     bytes: usize,
+    precision: Precision,
 }
 
 impl Buffer {
@@ -13,8 +14,16 @@ impl Buffer {
     /// # Errors
     /// [`GpuError::Memory`].
     pub fn new(gpu: &Gpu, len: usize) -> Result<Buffer, GpuError> {
-        let bytes = 4 * len.max(1);
-        Ok(Buffer { gpu: gpu.clone(), address: gpu.allocate(bytes)?, bytes })
+        Buffer::map(gpu, len, Precision::Float32)
+    }
+
+    /// The same, of numbers as maps have them.
+    ///
+    /// # Errors
+    /// As [`Buffer::new`].
+    pub fn map(gpu: &Gpu, len: usize, precision: Precision) -> Result<Buffer, GpuError> {
+        let bytes = precision.bytes() * len.max(1);
+        Ok(Buffer { gpu: gpu.clone(), address: gpu.allocate(bytes)?, bytes, precision })
     }
 
     /// # Errors
@@ -43,20 +52,27 @@ impl Buffer {
 
     /// Of number `i`.
     pub fn at(&self, i: usize) -> u64 {
-        debug_assert!(4 * i <= self.bytes, "a place outside a buffer");
-        self.address + 4 * i as u64
+        let bytes = self.precision.bytes() * i;
+        debug_assert!(bytes <= self.bytes, "a place outside a buffer");
+        self.address + bytes as u64
     }
 
     pub fn bytes(&self) -> usize {
         self.bytes
     }
 
-    /// The first `len` float32 numbers.
+    /// The first `len` numbers.
     ///
     /// # Errors
     /// [`GpuError::Copy`].
     pub fn to_vec(&self, len: usize) -> Result<Vec<f32>, GpuError> {
-        download(&self.gpu, self.address, len)
+        if self.precision == Precision::Float32 {
+            return download(&self.gpu, self.address, len);
+        }
+        let mut bytes = vec![0; 2 * len];
+        self.gpu.download(self.address, &mut bytes)?;
+        let widened = |b: &[u8; 2]| f32::from_bits(u32::from(u16::from_ne_bytes(*b)) << 16);
+        Ok(bytes.as_chunks::<2>().0.iter().map(widened).collect())
     }
 
     /// All of it as float64 numbers.

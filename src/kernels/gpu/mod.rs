@@ -7,6 +7,7 @@ pub mod buffer;
 #[cfg(feature = "cuda")]
 pub mod cuda;
 pub mod launch;
+mod precision;
 mod record;
 mod work;
 
@@ -16,6 +17,7 @@ use crate::device::Device;
 
 pub use arguments::{Arguments, Kind};
 pub use buffer::Buffer;
+pub use precision::Precision;
 pub use record::{Record, Recorder};
 
 /// Threads of a block, in every kernel.

@@ -4,7 +4,7 @@ use super::edge::{Bundle, Maps, is_identity, kind_of};
 use super::units::{self, Backs, projection, separable};
 use super::{Norms, View};
 use crate::kernels::gpu::arguments::{Back, Products, Settled, Source, Target, Unit};
-use crate::kernels::gpu::{Buffer, Gpu, GpuError, Kind, launch};
+use crate::kernels::gpu::{Buffer, Gpu, GpuError, Kind, Precision, launch};
 use crate::nn::edge::{Branch, Geometry, is_pooling, is_separable};
 use crate::nn::norm::NormSlot;
 
@@ -116,7 +116,7 @@ impl BundleBackward<'_> {
                 ..Settled::default()
             });
         }
-        launch::norm_products(self.gpu, &products, g.images, c)?;
+        launch::norm_products(self.gpu, &products, g.images, c, self.bundle.precision)?;
         launch::settle_products(self.gpu, &settled)?;
         Ok(coefficients)
     }
@@ -135,13 +135,13 @@ impl BundleBackward<'_> {
                     (unit.mean, unit.scale) = (self.norms.mean(*before), self.norms.scale(*before));
                     vec![unit]
                 }
-                _ if kind_of(g, b) == Kind::Pick => projection(&g.halving(), self.x, at, z.address()),
+                _ if kind_of(g, b) == Kind::Pick => projection(&g.halving(), self.x, at, z),
                 _ => vec![separable(&g.shape(b.operation), self.x, at)],
             };
             let dnode = self.dnode(i);
             for mut unit in units {
                 unit.z = if unit.z == 0 { z.address() } else { unit.z };
-                let dd = Buffer::new(self.gpu, g.images * g.output())?;
+                let dd = self.bundle.map(self.gpu, g)?;
                 let first = unit.first as usize;
                 let back = Back {
                     unit,
@@ -157,7 +157,8 @@ impl BundleBackward<'_> {
                 list.push(Made { kind: unit.kind, branch: i, dd: Some(dd), unit });
             }
         }
-        units::backward(self.gpu, backs, g.images, to.weights)?;
+        let maps = [self.bundle.precision, Precision::Float32];
+        units::backward(self.gpu, backs, g.images, to.weights, maps)?;
         Ok((made, seconds))
     }
 
@@ -175,7 +176,7 @@ impl BundleBackward<'_> {
         for (i, second) in seconds.iter().enumerate() {
             let branch = self.bundle.branches[second.branch];
             let (Some(first), Some(slot)) = (&self.maps[second.branch].first, branch.norms.first()) else { continue };
-            let dh = Buffer::new(self.gpu, g.images * g.output())?;
+            let dh = self.bundle.map(self.gpu, g)?;
             sources.push(source(second));
             targets.push(Target {
                 dx: dh.address(),
@@ -194,7 +195,7 @@ impl BundleBackward<'_> {
             settled.push(self.middle_settled(*slot, partial.at(i * 2 * c * parts), coefficients.at(i * 4 * c), parts));
             middles.push(dh);
         }
-        launch::input_gradient(self.gpu, &sources, &targets, g.images)?;
+        launch::input_gradient(self.gpu, &sources, &targets, g.images, self.bundle.precision)?;
         launch::settle_products(self.gpu, &settled)?;
         // The gradients of the second halves' windows have been gathered.
         let branches: Vec<usize> = seconds.iter().map(|s| s.branch).collect();
@@ -205,7 +206,7 @@ impl BundleBackward<'_> {
             let Some(first) = &own.first else { continue };
             let mut unit = separable(&g.shape(b.operation), self.x, self.weights + 4 * b.offset as u64);
             unit.z = first.address();
-            let dd = Buffer::new(self.gpu, g.images * g.output())?;
+            let dd = self.bundle.map(self.gpu, g)?;
             let back = Back {
                 unit,
                 dy: dh.address(),
@@ -217,7 +218,7 @@ impl BundleBackward<'_> {
             backs.push((back, b.offset));
             made.push(Made { kind: unit.kind, branch, dd: Some(dd), unit });
         }
-        units::backward(self.gpu, backs, g.images, to.weights)?;
+        units::backward(self.gpu, backs, g.images, to.weights, [self.bundle.precision; 2])?;
         Ok(made)
     }
 
@@ -260,7 +261,7 @@ impl BundleBackward<'_> {
             gate_stride: self.x.stride as i32,
             ..Target::default()
         };
-        launch::input_gradient(self.gpu, &sources, &[target], g.images)
+        launch::input_gradient(self.gpu, &sources, &[target], g.images, self.bundle.precision)
     }
 
     /// What the identity or a pooling gives back; nothing of other branches.
@@ -329,5 +330,5 @@ pub(super) fn gather_units(
         gate_stride: x.stride as i32,
         ..Target::default()
     };
-    launch::input_gradient(gpu, &sources, &[target], images)
+    launch::input_gradient(gpu, &sources, &[target], images, Precision::Float32)
 }
