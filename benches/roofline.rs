@@ -71,7 +71,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         let peak = recorder.bytes().1 as f64 / f64::from(1 << 20);
         println!(
             "{policy}, {precision}: 16 channels, 8 cells, batch 64, all operations; a whole search step, {peak:.0} MiB at its \
-             peak"
+             peak, memory asked for {} times",
+            recorder.counts().0
         );
         println!(
             "{:<22} {:>8} {:>9} {:>9} {:>16} {:>16}",

@@ -246,9 +246,11 @@ fn inside_kernels() {
     assert!(gpu.warnings().is_empty());
     let f = module.function("some", 100 << 10).unwrap();
     let size = Launch { grid: [1; 3], block: [512, 1, 1], shared_bytes: 0 };
-    unsafe { f.launch(size, &[0; 8]).unwrap() };
+    unsafe { f.launch(&gpu, size, &[0; 8]).unwrap() };
+    let beside = gpu.beside().unwrap();
+    unsafe { f.launch(&beside, size, &[0; 8]).unwrap() };
     // 512 threads are all that the imitation allows, and 163 KiB.
-    let e = unsafe { f.launch(Launch { block: [513, 1, 1], ..size }, &[0; 8]).unwrap_err() }.to_string();
+    let e = unsafe { f.launch(&gpu, Launch { block: [513, 1, 1], ..size }, &[0; 8]).unwrap_err() }.to_string();
     assert!(e.contains("kernel some needs 513 threads per block") && e.contains("96 registers"), "{e}");
     let e = module.function("some", 200 << 10).err().unwrap().to_string();
     assert!(e.contains("204800 bytes of shared memory"), "{e}");

@@ -4,9 +4,11 @@
 use std::sync::Arc;
 
 use candle_core::{DType, Device, Tensor};
-use zonas::kernels::gpu::{Kernel, Record, Recorder};
+use zonas::engine::score::{Evaluator, NetworkEvaluator, Proxy};
+use zonas::kernels::gpu::{Buffer, Gpu, Kernel, Launcher, Record, Recorder};
 use zonas::nn::{Init, Policy, Precision, Supernet, SupernetConfig, Workload};
 use zonas::oneshot::{Batch, Searcher, Settings};
+use zonas::proxies::{self, Draw};
 use zonas::space::{CellKind, Mask, Operation};
 
 fn config(channels: usize, cells: usize, mask: Mask, policy: Policy, precision: Precision) -> SupernetConfig {
@@ -49,6 +51,31 @@ fn predictions_are_the_bytes_that_passes_ask_for() {
             }
         }
     }
+}
+
+/// Evaluations beside each other, each on a stream of its own: none touches memory of another.
+#[test]
+fn streams_share_no_memory() {
+    let recorder = Recorder::new();
+    let functions = ["naswot", "snip", "synflow", "relu_regions"].map(|n| proxies::by_name(n).unwrap()).into();
+    let proxy =
+        Proxy { channels: 2, layout: vec![CellKind::Normal, CellKind::Reduction], classes: 10, input_channels: 3 };
+    let pictures = Tensor::zeros((4, 8, 8, 3), DType::F32, &Device::Cpu).unwrap();
+    let labels = Tensor::zeros(4, DType::U32, &Device::Cpu).unwrap();
+    let draw = |n| Draw::new(pictures.clone(), labels.clone(), 2, n);
+    let mut evaluator = NetworkEvaluator::new(proxy, functions, 2, 3, draw).on(Some(recorder.clone()));
+    let places: Vec<_> = Mask::NO_NONE.places().step_by(11).collect();
+    evaluator.baseline(&Mask::NO_NONE, 0).unwrap();
+    assert_eq!(recorder.counts().1, 3);
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(3).build().unwrap();
+    pool.install(|| evaluator.without(&places)).unwrap();
+    drop(evaluator);
+    assert_eq!(recorder.bytes().0, 0, "memory is not given back");
+    // The check is one: a buffer of the first stream is none of the second's.
+    let other = recorder.beside().unwrap().unwrap();
+    let own: Gpu = recorder.clone();
+    let buffer = Buffer::zeros(&own, 4).unwrap();
+    assert!(other.clear(buffer.address(), 16).is_err());
 }
 
 /// Few launches to an edge: the host must not be what a search waits for.

@@ -8,6 +8,7 @@ use candle_nn::loss::cross_entropy;
 use gpu::{Build, Shim};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
+use zonas::engine::score::{Evaluator, NetworkEvaluator, Proxy};
 use zonas::kernels::gpu::{Gpu, GpuError, SOURCE};
 use zonas::nn::{
     Init, MixedGradients, MixedOperation, Mixing, NnError, Norm, Pass, Policy, Precision, Supernet, SupernetConfig,
@@ -177,6 +178,29 @@ fn ranking_functions_agree_with_the_cpu() {
         println!("{}: {a} {b}", f.name());
         assert!((a - b).abs() <= 2e-3 * a.abs(), "{}: {a} on the CPU, {b} there", f.name());
     }
+}
+
+#[test]
+fn scores_on_several_streams_are_those_of_one() {
+    if !gpu::available() {
+        return;
+    }
+    let values = |threads| {
+        let functions = ["naswot", "snip"].map(|n| proxies::by_name(n).unwrap()).into();
+        let layout = vec![CellKind::Normal, CellKind::Reduction];
+        let proxy = Proxy { channels: 2, layout, classes: 5, input_channels: 3 };
+        let labels = Tensor::from_vec(vec![0u32, 3, 1, 2], 4, &Device::Cpu).unwrap();
+        let draw = |n| Draw::new(pictures(4, 8, 8), labels.clone(), 1, n);
+        let gpu: Gpu = Shim::new(Build::Fast, 1);
+        let mut evaluator = NetworkEvaluator::new(proxy, functions, 1, threads, draw).on(Some(gpu));
+        let places: Vec<_> = Mask::NO_NONE.places().step_by(29).collect();
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        pool.install(|| {
+            let whole = evaluator.baseline(&Mask::NO_NONE, 0).unwrap();
+            (whole, evaluator.without(&places).unwrap())
+        })
+    };
+    assert_eq!(values(1), values(3));
 }
 
 /// Whether some check sees that the kernels of `source` are wrong.

@@ -5,6 +5,7 @@ use candle_core::{Device, Tensor};
 use candle_nn::loss::cross_entropy;
 
 use super::agreement::{Agreement, Patterns};
+use crate::kernels::gpu::Gpu;
 use crate::nn::{Mixing, NnError, Pass, Probe, Recalled, Remembered, Supernet};
 use crate::random;
 use crate::space::Place;
@@ -75,6 +76,8 @@ pub struct Context<'a> {
     /// Equal weights for all kept operations.
     pub mixing: Mixing,
     share: Share<'a>,
+    /// Where a network is made to run that is cut from another; with the other, without.
+    gpu: Option<Gpu>,
     observed: OnceCell<Observed>,
     gradients: OnceCell<Vec<Weight>>,
 }
@@ -101,7 +104,13 @@ impl<'a> Context<'a> {
     }
 
     fn of(source: &'a Supernet, draw: &'a Draw, mixing: Mixing, share: Share<'a>) -> Context<'a> {
-        Context { source, draw, mixing, share, observed: OnceCell::new(), gradients: OnceCell::new() }
+        Context { source, draw, mixing, share, gpu: None, observed: OnceCell::new(), gradients: OnceCell::new() }
+    }
+
+    /// Runs there, beside the network that it is cut from.
+    #[must_use]
+    pub fn on(self, gpu: Option<Gpu>) -> Context<'a> {
+        Context { gpu, ..self }
     }
 
     /// Leaves the forward pass to `common`, for the networks of [`Context::without`].
@@ -114,7 +123,12 @@ impl<'a> Context<'a> {
     ///
     /// # Errors
     /// An operation that `net` has not, or that is the last of its edge.
-    pub fn without(net: &'a Supernet, place: Place, draw: &'a Draw, common: &'a Common) -> Result<Context<'a>, NnError> {
+    pub fn without(
+        net: &'a Supernet,
+        place: Place,
+        draw: &'a Draw,
+        common: &'a Common,
+    ) -> Result<Context<'a>, NnError> {
         let mask = net.config().mask;
         let cut = mask.without(place);
         if cut == mask || cut.check().is_err() {
@@ -134,6 +148,10 @@ impl<'a> Context<'a> {
             return Ok(net);
         }
         let cut = self.source.masked(&self.source.config().mask.without(*place))?;
+        let cut = match &self.gpu {
+            Some(gpu) => cut.on(Some(gpu.clone())),
+            None => cut,
+        };
         Ok(made.get_or_init(|| cut))
     }
 

@@ -17,6 +17,9 @@ pub struct Proxy {
     pub input_channels: usize,
 }
 
+/// Queues that a GPU takes work from at once.
+const MOST_STREAMS: usize = 32;
+
 /// The network that those of a round are cut from.
 struct Baseline {
     net: Supernet,
@@ -33,6 +36,8 @@ pub struct NetworkEvaluator<B> {
     batch: B,
     threads: usize,
     gpu: Option<Gpu>,
+    /// The same GPU's streams, for networks that are evaluated side by side.
+    streams: Vec<Gpu>,
     current: Option<Baseline>,
 }
 
@@ -44,13 +49,32 @@ impl<B> NetworkEvaluator<B> {
         threads: usize,
         batch: B,
     ) -> NetworkEvaluator<B> {
-        NetworkEvaluator { proxy, functions, seed, batch, threads, gpu: None, current: None }
+        NetworkEvaluator { proxy, functions, seed, batch, threads, gpu: None, streams: Vec::new(), current: None }
     }
 
     /// Evaluates there; without, on the CPU.
     #[must_use]
     pub fn on(self, gpu: Option<Gpu>) -> NetworkEvaluator<B> {
         NetworkEvaluator { gpu, ..self }
+    }
+
+    /// Small networks leave most of a GPU idle: each thread has a stream. They share nothing there, since every pass brings
+    /// its weights and pictures along.
+    fn open_streams(&mut self) -> Result<(), NnError> {
+        let Some(gpu) = &self.gpu else { return Ok(()) };
+        while self.streams.len() < self.threads.min(MOST_STREAMS) {
+            match gpu.beside()? {
+                Some(stream) => self.streams.push(stream),
+                None => break,
+            }
+        }
+        Ok(())
+    }
+
+    /// The stream of the thread that asks.
+    fn stream(&self) -> Option<Gpu> {
+        let thread = rayon::current_thread_index().unwrap_or(0);
+        self.streams.get(thread % self.streams.len().max(1)).cloned()
     }
 
     /// Values of all functions, higher is better.
@@ -84,6 +108,7 @@ where
     }
 
     fn baseline(&mut self, mask: &Mask, draw: u64) -> Result<Vec<f64>, E> {
+        self.open_streams()?;
         let mut net = Supernet::new(&SupernetConfig {
             channels: self.proxy.channels,
             classes: self.proxy.classes,
@@ -111,7 +136,7 @@ where
         };
         places
             .par_iter()
-            .map(|p| Ok(self.values(&Context::without(net, *p, draw, common)?)?))
+            .map(|p| Ok(self.values(&Context::without(net, *p, draw, common)?.on(self.stream()))?))
             .collect()
     }
 }

@@ -188,6 +188,14 @@ pub trait Launcher: Send + Sync {
     /// # Errors
     /// [`GpuError::Launch`].
     fn launch(&self, call: &Call) -> Result<(), GpuError>;
+    /// The same device for calls that go on beside this one's, in no order with them: neither may use the other's memory.
+    /// `None` where all calls take turns.
+    ///
+    /// # Errors
+    /// A fault of the device.
+    fn beside(&self) -> Result<Option<Gpu>, GpuError> {
+        Ok(None)
+    }
 }
 
 /// Shared by all that use a device.
