@@ -47,7 +47,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             policy,
             precision,
         };
-        let recorder = Recorder::new();
+        let recorder = Recorder::joining();
         let mut net = Supernet::new(&config)?.on(Some(recorder.clone()));
         net.initialise(Init::Default, 1)?;
         let mut searcher = Searcher::new(net, Settings::published(1), 1)?;

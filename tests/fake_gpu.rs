@@ -371,7 +371,7 @@ fn a_search_with_rounded_maps_takes_less_and_stays_on_gpus() {
     let Some((out, err, code)) = search("", home.path(), &arguments("wide")) else { return };
     assert_eq!(code, 0, "{out}{err}");
     let narrow = [&arguments("narrow")[..], &["--precision", "bf16"]].concat();
-    let (out, err, code) = search("lost=9000", home.path(), &narrow).unwrap();
+    let (out, err, code) = search("lost=3000", home.path(), &narrow).unwrap();
     assert_eq!(code, 1, "{out}{err}");
     let (out, err, code) = search("", home.path(), &["--resume", "narrow", "--device", "cpu"]).unwrap();
     assert!(code == 2 && err.contains("device.precision = \"bf16\" is for a GPU"), "{out}{err}");

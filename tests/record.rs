@@ -37,10 +37,13 @@ fn predictions_are_the_bytes_that_passes_ask_for() {
     for (channels, cells, images, side) in [(1, 5, 3, 9), (16, 8, 64, 32), (67, 3, 2, 16)] {
         for mask in masks {
             for ((policy, order), precision) in cases.into_iter().flat_map(|c| Precision::ALL.map(|p| (c, p))) {
-                let recorder = Recorder::new();
                 let config = config(channels, cells, mask, policy, precision);
-                step(&recorder, &config, images, side, order);
-                let (left, peak) = recorder.bytes();
+                // Each map by itself, and as a real device is asked for them.
+                let [(left, peak), joined] = [Recorder::new(), Recorder::joining()].map(|recorder| {
+                    step(&recorder, &config, images, side, order);
+                    recorder.bytes()
+                });
+                assert_eq!((left, peak), joined);
                 let work = Workload { images, height: side, width: side, second_order: order == 2, threads: 1 };
                 let predicted = config.gpu_footprints(&work)(policy);
                 let kept = mask.places().count();
@@ -92,6 +95,13 @@ fn launches_are_few() {
     assert!(records.len() < 8 * edges, "{}", records.len());
     assert!(records.iter().all(|r| r.bytes > 0));
     assert!(Kernel::ALL.iter().all(|k| records.iter().any(|r| r.kernel == *k)), "a kernel is never used");
+    // What a device's driver takes its time for, too.
+    let asked = [Recorder::new(), Recorder::joining()].map(|recorder| {
+        step(&recorder, &config(16, 8, Mask::FULL, Policy::Keep, Precision::Float32), 64, 32, 1);
+        recorder.counts().0
+    });
+    println!("memory is asked for {} times, map by map {}", asked[1], asked[0]);
+    assert!(asked[1] < 2 * records.len());
     // The same launches, which move less.
     let narrow = launches(Precision::Bf16);
     assert_eq!(narrow.len(), records.len());

@@ -94,6 +94,10 @@ impl Launcher for Cuda {
         Ok(unsafe { function.launch(&self.gpu, size, call.arguments.bytes()) }?)
     }
 
+    fn joins(&self) -> bool {
+        true
+    }
+
     fn beside(&self) -> Result<Option<super::Gpu>, GpuError> {
         Ok(Some(Arc::new(Cuda { gpu: self.gpu.beside()?, functions: self.functions.clone() })))
     }

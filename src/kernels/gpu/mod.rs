@@ -188,6 +188,11 @@ pub trait Launcher: Send + Sync {
     /// # Errors
     /// [`GpuError::Launch`].
     fn launch(&self, call: &Call) -> Result<(), GpuError>;
+    /// Whether memory of maps that come and go together is asked for at once: a driver takes its time for each. Who checks
+    /// has each by itself, so that a step outside shows.
+    fn joins(&self) -> bool {
+        false
+    }
     /// The same device for calls that go on beside this one's, in no order with them: neither may use the other's memory.
     /// `None` where all calls take turns.
     ///

@@ -36,6 +36,7 @@ struct State {
 pub struct Recorder {
     state: Arc<Mutex<State>>,
     stream: usize,
+    joins: bool,
 }
 
 /// Addresses start here, so that 0 is none.
@@ -46,6 +47,11 @@ const ALIGNMENT: u64 = 256;
 impl Recorder {
     pub fn new() -> Arc<Recorder> {
         Arc::new(Recorder::default())
+    }
+
+    /// One that is asked for memory as a real device is.
+    pub fn joining() -> Arc<Recorder> {
+        Arc::new(Recorder { joins: true, ..Recorder::default() })
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -155,9 +161,13 @@ impl Launcher for Recorder {
         Ok(())
     }
 
+    fn joins(&self) -> bool {
+        self.joins
+    }
+
     fn beside(&self) -> Result<Option<Gpu>, GpuError> {
         let mut state = self.state();
         state.streams += 1;
-        Ok(Some(Arc::new(Recorder { state: self.state.clone(), stream: state.streams })))
+        Ok(Some(Arc::new(Recorder { state: self.state.clone(), stream: state.streams, joins: self.joins })))
     }
 }

@@ -16,6 +16,20 @@ pub(crate) struct Maps {
     pub last: Option<Buffer>,
 }
 
+/// Room for maps that come and go together.
+pub(super) struct Room<'a> {
+    gpu: &'a Gpu,
+    len: usize,
+    precision: Precision,
+    ready: std::vec::IntoIter<Buffer>,
+}
+
+impl Room<'_> {
+    pub fn take(&mut self) -> Result<Buffer, GpuError> {
+        self.ready.next().map_or_else(|| Buffer::map(self.gpu, self.len, self.precision), Ok)
+    }
+}
+
 /// Branches that read one map: those of an edge, or of several edges from one source.
 #[derive(Default)]
 pub(super) struct Bundle<'a> {
@@ -49,9 +63,10 @@ impl<'a> Bundle<'a> {
         }
     }
 
-    /// Room for a map of one of its branches.
-    pub fn map(&self, gpu: &Gpu, g: &Geometry) -> Result<Buffer, GpuError> {
-        Buffer::map(gpu, g.images * g.output(), self.precision)
+    /// Room for so many maps of branches that are given back together.
+    pub fn room<'g>(&self, gpu: &'g Gpu, g: &Geometry, count: usize) -> Result<Room<'g>, GpuError> {
+        let (len, precision) = (g.images * g.output(), self.precision);
+        Ok(Room { gpu, len, precision, ready: Buffer::maps(gpu, len, precision, count)?.into_iter() })
     }
 
     /// The first branch whose map is that of branch `i`: poolings are the same on every edge.
@@ -90,6 +105,13 @@ pub(super) fn branches(
     let mut maps: Vec<Maps> = Vec::with_capacity(bundle.branches.len());
     let mut stage = Stage::new(bundle.precision);
     let mut numbers = vec![0; bundle.branches.len()];
+    let own = |i: usize| bundle.alike(i) == i && !bundle.branches[i].norms.is_empty();
+    let count = |pooling: bool| {
+        let all = bundle.branches.iter().enumerate();
+        all.filter(|(i, b)| own(*i) && is_pooling(b.operation) == pooling).count()
+    };
+    // Poolings are given back before the others.
+    let mut room = [bundle.room(gpu, g, count(false))?, bundle.room(gpu, g, if again { 0 } else { count(true) })?];
     for (i, b) in bundle.branches.iter().enumerate() {
         let mut own = Maps::default();
         let slot = b.norms.first().copied();
@@ -100,7 +122,7 @@ pub(super) fn branches(
                 maps.push(own);
                 continue;
             }
-            let z = bundle.map(gpu, g)?;
+            let z = room[usize::from(is_pooling(b.operation))].take()?;
             let from = weights + 4 * b.offset as u64;
             let units = match kind_of(g, b) {
                 Kind::Pick => projection(&g.halving(), x, from, &z),
@@ -125,9 +147,10 @@ pub(super) fn branches(
     }
     stage.run(gpu, norms, g.images, !again)?;
     let mut stage = Stage::new(bundle.precision);
+    let mut room = bundle.room(gpu, g, maps.iter().filter(|own| own.first.is_some()).count())?;
     for (b, own) in bundle.branches.iter().zip(&mut maps) {
         let (Some(first), [before, slot]) = (&own.first, &b.norms[..]) else { continue };
-        let z = bundle.map(gpu, g)?;
+        let z = room.take()?;
         let from = weights + 4 * (b.offset + b.len / 2) as u64;
         let mut unit = separable(&g.second(b.operation), View { address: first.address(), stride: g.channels }, from);
         (unit.mean, unit.scale, unit.z) = (norms.mean(*before), norms.scale(*before), z.address());
