@@ -8,7 +8,7 @@ use std::time::Duration;
 use candle_core::{DType, Device, Tensor};
 use criterion::{Criterion, Throughput};
 use zonas::engine::score::{Evaluator, NetworkEvaluator, Proxy};
-use zonas::nn::{Init, MixedOperation, NnError, Policy, Supernet, SupernetConfig};
+use zonas::nn::{Init, MixedOperation, NnError, Policy, Precision, Supernet, SupernetConfig};
 use zonas::oneshot::{Batch, Searcher, Settings};
 use zonas::proxies::Draw;
 use zonas::space::{CellKind, Mask, Operation};
@@ -36,6 +36,7 @@ fn searcher(layout: Vec<CellKind>, policy: Policy, order: u8) -> Result<Searcher
         stem_multiplier: 3,
         mask: Mask::FULL,
         policy,
+        precision: Precision::Float32,
     };
     let mut net = Supernet::new(&config)?;
     net.initialise(Init::Default, 2)?;

@@ -8,7 +8,7 @@ use std::time::Instant;
 use candle_core::{DType, Device, Tensor};
 use rand::seq::IndexedRandom;
 use zonas::device::{Meter, pages};
-use zonas::nn::{Init, NnError, Policy, Supernet, SupernetConfig, Workload};
+use zonas::nn::{Init, NnError, Policy, Precision, Supernet, SupernetConfig, Workload};
 use zonas::oneshot::{Batch, Searcher, Settings, StepTimes};
 use zonas::random::stream;
 use zonas::space::{CellKind, Mask};
@@ -115,6 +115,7 @@ fn main() -> Result<(), Failure> {
             stem_multiplier: 3,
             mask: random_mask(seed),
             policy,
+            precision: Precision::Float32,
         };
         let work = Workload { images, height: size, width: size, second_order, threads };
         if case == index {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use candle_core::{DType, Device, Tensor};
 use zonas::kernels::gpu::{Kernel, Recorder};
-use zonas::nn::{Init, Policy, Supernet, SupernetConfig};
+use zonas::nn::{Init, Policy, Precision, Supernet, SupernetConfig};
 use zonas::oneshot::{Batch, Searcher, Settings};
 use zonas::space::{CellKind, Mask};
 
@@ -35,7 +35,8 @@ struct Row {
 }
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    for policy in [Policy::Keep, Policy::Recompute] {
+    let ways = Precision::ALL.into_iter().flat_map(|p| [Policy::Keep, Policy::Recompute].map(|policy| (policy, p)));
+    for (policy, precision) in ways {
         let config = SupernetConfig {
             channels: 16,
             classes: 10,
@@ -44,8 +45,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             stem_multiplier: 3,
             mask: Mask::FULL,
             policy,
+            precision,
         };
-        let recorder = Recorder::new();
+        let recorder = Recorder::joining();
         let mut net = Supernet::new(&config)?.on(Some(recorder.clone()));
         net.initialise(Init::Default, 1)?;
         let mut searcher = Searcher::new(net, Settings::published(1), 1)?;
@@ -68,7 +70,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         }
         let peak = recorder.bytes().1 as f64 / f64::from(1 << 20);
         println!(
-            "{policy}: 16 channels, 8 cells, batch 64, all operations; a whole search step, {peak:.0} MiB at its peak"
+            "{policy}, {precision}: 16 channels, 8 cells, batch 64, all operations; a whole search step, {peak:.0} MiB at its \
+             peak, memory asked for {} times",
+            recorder.counts().0
         );
         println!(
             "{:<22} {:>8} {:>9} {:>9} {:>16} {:>16}",

@@ -1,6 +1,6 @@
 //! One configuration of the supernet, measured, as one JSON line:
 //! `cargo bench --bench step -- [--channels 16] [--cells 8] [--batch 16] [--size 32] [--threads 2] [--steps 3] [--order 1|2]
-//! [--device cpu|cuda[:N]] [--policy keep|recompute|N] [--keep sep_conv_3x3,skip_connect,…] [--what search|forward|round [--proxy nr] [--places 49]]`.
+//! [--device cpu|cuda[:N]] [--precision float32|bf16] [--policy keep|recompute|N] [--keep sep_conv_3x3,skip_connect,…] [--what search|forward|round [--proxy nr] [--places 49]]`.
 //!
 //! `search` is a complete search step as the engine takes it (architecture step with Adam, weight step with clipping and
 //! SGD), `forward` a pass in evaluation mode, `round` the default ranking functions on networks without one operation each. One process is one configuration, so that the peak of memory is its own.
@@ -11,7 +11,7 @@ use candle_core::{Device, Tensor};
 use zonas::device::{Choice, Device as Place, Meter, used_bytes};
 use zonas::engine::score::{Evaluator, NetworkEvaluator, Proxy};
 use zonas::kernels::gpu::{self, Gpu};
-use zonas::nn::{Init, Policy, Supernet, SupernetConfig, Workload};
+use zonas::nn::{Init, Policy, Precision, Supernet, SupernetConfig, Workload};
 use zonas::oneshot::{Batch, Searcher, Settings};
 use zonas::proxies::Draw;
 use zonas::space::{CellKind, Mask, Operation};
@@ -112,6 +112,7 @@ fn measure() -> Result<(), Box<dyn std::error::Error>> {
         Some(n) if n != "keep" => Policy::RecomputeFirst(n.parse()?),
         _ => Policy::Keep,
     };
+    let precision: Precision = argument("--precision").as_deref().unwrap_or("float32").parse()?;
     let mask = match argument("--keep") {
         Some(list) => Mask::uniform(&list.split(',').map(str::parse).collect::<Result<Vec<Operation>, _>>()?),
         None => Mask::FULL,
@@ -121,7 +122,16 @@ fn measure() -> Result<(), Box<dyn std::error::Error>> {
     }
     let forward = argument("--what").as_deref() == Some("forward");
     let layout = CellKind::published_layout(cells);
-    let config = SupernetConfig { channels, classes: 10, input_channels: 3, layout, stem_multiplier: 3, mask, policy };
+    let config = SupernetConfig {
+        channels,
+        classes: 10,
+        input_channels: 3,
+        layout,
+        stem_multiplier: 3,
+        mask,
+        policy,
+        precision,
+    };
     let batch_of = |n: usize, size: usize| -> Result<Batch, candle_core::Error> {
         let images = Tensor::randn(0f32, 1.0, (n, size, size, 3), &Device::Cpu)?;
         Ok(Batch {
@@ -173,7 +183,7 @@ fn measure() -> Result<(), Box<dyn std::error::Error>> {
         "{}",
         serde_json::json!({
             "what": if forward { "forward" } else { "search" }, "channels": channels, "cells": cells, "batch": batch,
-            "size": size, "order": order, "threads": threads, "policy": format!("{policy:?}"), "kept": mask.count(),
+            "size": size, "order": order, "threads": threads, "policy": format!("{policy:?}"), "precision": precision.name(), "kept": mask.count(),
             "device": place.label(), "meters": meters, "simd": zonas::kernels::level().name(), "loss": losses.first(), "median_s": seconds.get(seconds.len() / 2),
             "min_s": seconds.first(), "cpu_s": cpu.get(cpu.len() / 2), "cpu_min_s": cpu.first(),
             "peak_over_idle_mib": mib(meter.peak_over_start()), "idle_mib": mib(idle),

@@ -39,6 +39,29 @@ fn too_little_memory_is_said_before_anything_runs() {
 }
 
 #[test]
+fn rounded_maps_are_refused_on_the_cpu_in_one_sentence() {
+    let dir = tempfile::tempdir().unwrap();
+    let runs = dir.path().to_str().unwrap();
+    let cpu = ["--precision", "bf16", "--device", "cpu"];
+    let set = ["--set", "device.precision=bf16", "--device", "cpu"];
+    let run = ["run", "--preset", "demo", "--yes", "--runs", runs];
+    for args in [[&run[..], &cpu].concat(), [&run[..], &set].concat(), [&["predict"][..], &cpu].concat()] {
+        let out = Command::cargo_bin("zonas").unwrap().args(&args).output().unwrap();
+        let err = String::from_utf8(out.stderr).unwrap();
+        assert_eq!(out.status.code(), Some(2), "{args:?}: {err}");
+        assert_eq!(
+            err,
+            "error: device.precision = \"bf16\" is for a GPU, and this search would run on the CPU; set it to `float32`, \
+             or device.kind to a GPU\n"
+        );
+    }
+    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0, "a run was left behind");
+    let out = Command::cargo_bin("zonas").unwrap().args([&["bench"][..], &cpu].concat()).output().unwrap();
+    let err = String::from_utf8(out.stderr).unwrap();
+    assert!(out.status.code() == Some(2) && err.contains("give it with --device cuda"), "{err}");
+}
+
+#[test]
 fn this_machine_is_measured() {
     let said = json(&["bench", "--json", "--channels", "4", "--cells", "3", "--batch", "4", "--steps", "1"]);
     assert!(said["limit_flop_per_second"].as_f64().unwrap() > 1e6);

@@ -13,7 +13,7 @@ use zonas::device::{Choice, Device, Meter};
 use zonas::engine::score::{Evaluator, NetworkEvaluator, Proxy};
 use zonas::kernels::gpu::{self, Gpu};
 use zonas::kernels::{self, Level};
-use zonas::nn::{Init, Policy, Supernet, SupernetConfig, Workload};
+use zonas::nn::{Init, Policy, Precision, Supernet, SupernetConfig, Workload};
 use zonas::oneshot::{Batch, Searcher, SearcherState, Settings};
 use zonas::proxies::{self, Draw};
 use zonas::space::{CellKind, Mask, Operation};
@@ -41,6 +41,10 @@ fn place() -> Option<(Arc<Driven>, Gpu, MutexGuard<'static, ()>)> {
 }
 
 fn config(channels: usize, cells: usize, policy: Policy) -> SupernetConfig {
+    kept_as(Precision::Float32, channels, cells, policy)
+}
+
+fn kept_as(precision: Precision, channels: usize, cells: usize, policy: Policy) -> SupernetConfig {
     SupernetConfig {
         channels,
         classes: 10,
@@ -49,6 +53,7 @@ fn config(channels: usize, cells: usize, policy: Policy) -> SupernetConfig {
         stem_multiplier: 3,
         mask: Mask::FULL,
         policy,
+        precision,
     }
 }
 
@@ -149,14 +154,34 @@ fn a_step_agrees_with_the_cpu_and_both_policies_with_each_other() {
 #[test]
 fn two_searches_are_equal_bit_for_bit() {
     let Some((_, gpu, _alone)) = place() else { return };
-    let run = || {
-        let mut s = searcher(&config(16, 5, Policy::RecomputeFirst(2)), Some(&gpu), 1);
-        let losses = steps(&mut s, 16, 32, 0, 4);
-        (losses.iter().map(|l| l.to_bits()).collect::<Vec<_>>(), bits(&s.state().unwrap()))
+    for precision in Precision::ALL {
+        let run = |policy| {
+            let mut s = searcher(&kept_as(precision, 16, 5, policy), Some(&gpu), 1);
+            let losses = steps(&mut s, 16, 32, 0, 4);
+            (losses.iter().map(|l| l.to_bits()).collect::<Vec<_>>(), bits(&s.state().unwrap()))
+        };
+        let (first, second) = (run(Policy::RecomputeFirst(2)), run(Policy::RecomputeFirst(2)));
+        assert!(first.0 == second.0, "{precision}: losses differ");
+        assert!(first.1 == second.1, "{precision}: states differ");
+        assert!(first == run(Policy::Keep), "{precision}: the policies differ");
+    }
+}
+
+#[test]
+fn a_search_that_rounds_its_maps_stays_beside_that_of_float32() {
+    let Some((_, gpu, _alone)) = place() else { return };
+    let run = |precision| {
+        let mut s = searcher(&kept_as(precision, 16, 5, Policy::Keep), Some(&gpu), 1);
+        (steps(&mut s, 16, 32, 0, 8), s.state().unwrap())
     };
-    let (first, second) = (run(), run());
-    assert!(first.0 == second.0, "losses differ");
-    assert!(first.1 == second.1, "states differ");
+    let start = searcher(&config(16, 5, Policy::Keep), None, 1).state().unwrap();
+    let ((losses, wide), (close, narrow)) = (run(Precision::Float32), run(Precision::Bf16));
+    println!("losses {losses:.4?}, with bf16 {close:.4?}");
+    let apart = difference(&narrow.weights, &wide.weights, &start.weights);
+    println!("after 8 steps the weights' change is {apart:.1e} off");
+    assert!(losses != close, "nothing is rounded");
+    assert!(losses.iter().zip(&close).all(|(a, b)| (a - b).abs() < 0.1));
+    assert!(apart < 0.5);
 }
 
 #[test]
@@ -224,14 +249,15 @@ fn scores_agree_with_the_cpu() {
 fn memory_is_what_was_predicted_and_its_end_is_an_error() {
     let Some((driven, gpu, _alone)) = place() else { return };
     let (images, side) = (64, 32);
-    for policy in [Policy::Keep, Policy::Recompute] {
-        let config = config(16, 8, policy);
+    let ways = Precision::ALL.into_iter().flat_map(|p| [Policy::Keep, Policy::Recompute].map(|policy| (policy, p)));
+    for (policy, precision) in ways {
+        let config = kept_as(precision, 16, 8, policy);
         let meter = Meter::on(&Device::Cuda(driven.clone()));
         let mut s = searcher(&config, Some(&gpu), 1);
         steps(&mut s, images, side, 0, 1);
         let work = Workload { images, height: side, width: side, second_order: false, threads: 1 };
         let (peak, predicted) = (meter.peak_over_start().unwrap(), config.gpu_footprints(&work)(policy));
-        println!("{policy}: {} MiB used, {} MiB predicted", peak >> 20, predicted >> 20);
+        println!("{policy}, {precision}: {} MiB used, {} MiB predicted", peak >> 20, predicted >> 20);
         assert!(peak.abs_diff(predicted) as f64 <= 0.03 * predicted as f64, "{peak} {predicted}");
     }
     // Take what is free, in pieces, as another program would.

@@ -4,7 +4,7 @@ use candle_core::{Device, Tensor, Var};
 use candle_nn::loss::cross_entropy;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use zonas::nn::{Init, Mixing, Pass, Policy, Supernet, SupernetConfig};
+use zonas::nn::{Init, Mixing, Pass, Policy, Precision, Supernet, SupernetConfig};
 use zonas::space::{CellKind, Edge, Mask, Operation, Place};
 
 fn numbers(n: usize, seed: u64) -> Vec<f32> {
@@ -24,6 +24,7 @@ fn step(threads: usize, policy: Policy, mask: Mask, images: usize) -> Vec<u32> {
             stem_multiplier: 3,
             mask,
             policy,
+            precision: Precision::Float32,
         })
         .unwrap();
         net.initialise(Init::Default, 11).unwrap();
@@ -75,6 +76,7 @@ fn a_cut_network_shares_the_full_ones_weights() {
         stem_multiplier: 3,
         mask: Mask::NO_NONE,
         policy: Policy::Keep,
+        precision: Precision::Float32,
     };
     let mut full = Supernet::new(&config).unwrap();
     full.initialise(Init::KaimingNormalFanOut, 7).unwrap();

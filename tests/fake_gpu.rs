@@ -246,9 +246,11 @@ fn inside_kernels() {
     assert!(gpu.warnings().is_empty());
     let f = module.function("some", 100 << 10).unwrap();
     let size = Launch { grid: [1; 3], block: [512, 1, 1], shared_bytes: 0 };
-    unsafe { f.launch(size, &[0; 8]).unwrap() };
+    unsafe { f.launch(&gpu, size, &[0; 8]).unwrap() };
+    let beside = gpu.beside().unwrap();
+    unsafe { f.launch(&beside, size, &[0; 8]).unwrap() };
     // 512 threads are all that the imitation allows, and 163 KiB.
-    let e = unsafe { f.launch(Launch { block: [513, 1, 1], ..size }, &[0; 8]).unwrap_err() }.to_string();
+    let e = unsafe { f.launch(&gpu, Launch { block: [513, 1, 1], ..size }, &[0; 8]).unwrap_err() }.to_string();
     assert!(e.contains("kernel some needs 513 threads per block") && e.contains("96 registers"), "{e}");
     let e = module.function("some", 200 << 10).err().unwrap().to_string();
     assert!(e.contains("204800 bytes of shared memory"), "{e}");
@@ -360,6 +362,29 @@ fn a_search_on_a_gpu_tells_of_it_and_takes_what_was_predicted() {
     let ended = events(home.path(), "a", "stage_ended");
     let peak = ended.iter().find(|e| e["stage"] == "search").unwrap()["peak_bytes"].as_f64().unwrap();
     assert!((peak / predicted - 1.0).abs() < 0.01, "{peak} {predicted}");
+}
+
+#[test]
+fn a_search_with_rounded_maps_takes_less_and_stays_on_gpus() {
+    let home = tempfile::tempdir().unwrap();
+    let arguments = |name| [&SMALL[..], &["--memory", "keep", "--name", name]].concat();
+    let Some((out, err, code)) = search("", home.path(), &arguments("wide")) else { return };
+    assert_eq!(code, 0, "{out}{err}");
+    let narrow = [&arguments("narrow")[..], &["--precision", "bf16"]].concat();
+    let (out, err, code) = search("lost=3000", home.path(), &narrow).unwrap();
+    assert_eq!(code, 1, "{out}{err}");
+    let (out, err, code) = search("", home.path(), &["--resume", "narrow", "--device", "cpu"]).unwrap();
+    assert!(code == 2 && err.contains("device.precision = \"bf16\" is for a GPU"), "{out}{err}");
+    let (out, err, code) = search("", home.path(), &["--resume", "narrow"]).unwrap();
+    assert_eq!(code, 0, "{out}{err}");
+    let peak = |run: &str| {
+        let ended = events(home.path(), run, "stage_ended");
+        ended.iter().find(|e| e["stage"] == "search").unwrap()["peak_bytes"].as_f64().unwrap()
+    };
+    let predicted =
+        events(home.path(), "narrow", "search_started").last().unwrap()["predicted_bytes"].as_f64().unwrap();
+    assert!((peak("narrow") / predicted - 1.0).abs() < 0.01, "{} {predicted}", peak("narrow"));
+    assert!(peak("narrow") < 0.7 * peak("wide"), "{} {}", peak("narrow"), peak("wide"));
 }
 
 #[test]

@@ -4,9 +4,9 @@
 #     tests/gpu.sh [--device cuda:N] [--data CIFAR-10] [--no-torch] [--out FOLDER]
 #
 # 1. builds the program with CUDA and has it say what it finds;
-# 2. runs the tests on the GPU: numbers against the CPU's and against the reference tensors, both memory policies, two runs
-#    bit for bit, memory that runs out, a run that is taken up on the other device;
-# 3. has the demo searched on the CPU and twice on the GPU, and compares the genotypes;
+# 2. runs the tests on the GPU: numbers against the CPU's and against the reference tensors, in float32 and with maps kept
+#    as bf16, both memory policies, two runs bit for bit, memory that runs out, a run that is taken up on the other device;
+# 3. has the demo searched on the CPU, twice on the GPU and once with bf16, and compares the genotypes;
 # 4. with --data, runs the published search on CIFAR-10 for one epoch;
 # 5. measures a search step against PyTorch with cuDNN, in turn (makes its environment the first time, about 6 GB).
 #
@@ -92,6 +92,12 @@ if cmp -s "$runs/cpu/genotype.json" "$runs/gpu/genotype.json"; then
 else
     echo "CPU and GPU found different genotypes: rounding grows over a search; the tests above compare single steps"
 fi
+
+step "the demo with maps kept as bf16"
+kept demo-bf16 "$zonas" --runs "$runs" run --preset demo --device "$device" --precision bf16 --yes --foreground --name bf16
+for name in gpu bf16; do
+    echo "$name: $(numbers $name | tail -1)"
+done
 
 if [ -n "$data" ]; then
     step "the published search on CIFAR-10, one epoch"

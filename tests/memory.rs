@@ -3,7 +3,7 @@
 
 use candle_core::{DType, Device, Tensor};
 use zonas::device::{pages, reset_peak};
-use zonas::nn::{Evaluation, EvaluationConfig, Init, Policy, Supernet, SupernetConfig, Workload};
+use zonas::nn::{Evaluation, EvaluationConfig, Init, Policy, Precision, Supernet, SupernetConfig, Workload};
 use zonas::oneshot::{Batch, Searcher, Settings, SgdSettings, Trainer, TrainerSettings};
 use zonas::space::{CellKind, Mask, Operation};
 
@@ -15,7 +15,16 @@ const THREADS: usize = 1;
 
 fn config(channels: usize, mask: Mask, policy: Policy) -> SupernetConfig {
     let layout = CellKind::published_layout(5);
-    SupernetConfig { channels, classes: 10, input_channels: 3, layout, stem_multiplier: 3, mask, policy }
+    SupernetConfig {
+        channels,
+        classes: 10,
+        input_channels: 3,
+        layout,
+        stem_multiplier: 3,
+        mask,
+        policy,
+        precision: Precision::Float32,
+    }
 }
 
 fn batch(images: usize) -> Batch {

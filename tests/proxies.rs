@@ -7,7 +7,7 @@ use std::sync::{Mutex, PoisonError};
 
 use candle_core::{DType, Device, Tensor};
 use zonas::kernels::{Level, set_level};
-use zonas::nn::{Policy, Supernet, SupernetConfig};
+use zonas::nn::{Policy, Precision, Supernet, SupernetConfig};
 use zonas::proxies::{Context, Draw, TABLE};
 use zonas::space::count::{self, Network};
 use zonas::space::{CellKind, Edge, Mask, Operation, Place};
@@ -66,6 +66,7 @@ fn check_here(weights: &Path, proxies: &Path) {
         stem_multiplier: 3,
         mask: Mask::FULL,
         policy: Policy::Keep,
+        precision: Precision::Float32,
     })
     .unwrap();
     net.parameters().set_tensors(&weights).unwrap();

@@ -4,14 +4,16 @@
 use std::sync::Arc;
 
 use candle_core::{DType, Device, Tensor};
-use zonas::kernels::gpu::{Kernel, Recorder};
-use zonas::nn::{Init, Policy, Supernet, SupernetConfig, Workload};
+use zonas::engine::score::{Evaluator, NetworkEvaluator, Proxy};
+use zonas::kernels::gpu::{Buffer, Gpu, Kernel, Launcher, Record, Recorder};
+use zonas::nn::{Init, Policy, Precision, Supernet, SupernetConfig, Workload};
 use zonas::oneshot::{Batch, Searcher, Settings};
+use zonas::proxies::{self, Draw};
 use zonas::space::{CellKind, Mask, Operation};
 
-fn config(channels: usize, cells: usize, mask: Mask, policy: Policy) -> SupernetConfig {
+fn config(channels: usize, cells: usize, mask: Mask, policy: Policy, precision: Precision) -> SupernetConfig {
     let layout = CellKind::published_layout(cells);
-    SupernetConfig { channels, classes: 10, input_channels: 3, layout, stem_multiplier: 3, mask, policy }
+    SupernetConfig { channels, classes: 10, input_channels: 3, layout, stem_multiplier: 3, mask, policy, precision }
 }
 
 /// A search step on pictures of `side` x `side`; panics where a launch is refused.
@@ -34,15 +36,18 @@ fn predictions_are_the_bytes_that_passes_ask_for() {
     let cases = [(Policy::Keep, 1), (Policy::Recompute, 1), (Policy::RecomputeFirst(2), 1), (Policy::Recompute, 2)];
     for (channels, cells, images, side) in [(1, 5, 3, 9), (16, 8, 64, 32), (67, 3, 2, 16)] {
         for mask in masks {
-            for (policy, order) in cases {
-                let recorder = Recorder::new();
-                let config = config(channels, cells, mask, policy);
-                step(&recorder, &config, images, side, order);
-                let (left, peak) = recorder.bytes();
+            for ((policy, order), precision) in cases.into_iter().flat_map(|c| Precision::ALL.map(|p| (c, p))) {
+                let config = config(channels, cells, mask, policy, precision);
+                // Each map by itself, and as a real device is asked for them.
+                let [(left, peak), joined] = [Recorder::new(), Recorder::joining()].map(|recorder| {
+                    step(&recorder, &config, images, side, order);
+                    recorder.bytes()
+                });
+                assert_eq!((left, peak), joined);
                 let work = Workload { images, height: side, width: side, second_order: order == 2, threads: 1 };
                 let predicted = config.gpu_footprints(&work)(policy);
-                let what =
-                    format!("{channels} channels, {policy}, order {order}, {} operations", mask.places().count());
+                let kept = mask.places().count();
+                let what = format!("{channels} channels, {policy}, {precision}, order {order}, {kept} operations");
                 assert_eq!(left, 0, "{what}: memory is not given back");
                 assert_eq!(peak, predicted, "{what}");
                 println!("{what}: {:.1} MiB", peak as f64 / f64::from(1 << 20));
@@ -51,15 +56,56 @@ fn predictions_are_the_bytes_that_passes_ask_for() {
     }
 }
 
+/// Evaluations beside each other, each on a stream of its own: none touches memory of another.
+#[test]
+fn streams_share_no_memory() {
+    let recorder = Recorder::new();
+    let functions = ["naswot", "snip", "synflow", "relu_regions"].map(|n| proxies::by_name(n).unwrap()).into();
+    let proxy =
+        Proxy { channels: 2, layout: vec![CellKind::Normal, CellKind::Reduction], classes: 10, input_channels: 3 };
+    let pictures = Tensor::zeros((4, 8, 8, 3), DType::F32, &Device::Cpu).unwrap();
+    let labels = Tensor::zeros(4, DType::U32, &Device::Cpu).unwrap();
+    let draw = |n| Draw::new(pictures.clone(), labels.clone(), 2, n);
+    let mut evaluator = NetworkEvaluator::new(proxy, functions, 2, 3, draw).on(Some(recorder.clone()));
+    let places: Vec<_> = Mask::NO_NONE.places().step_by(11).collect();
+    evaluator.baseline(&Mask::NO_NONE, 0).unwrap();
+    assert_eq!(recorder.counts().1, 3);
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(3).build().unwrap();
+    pool.install(|| evaluator.without(&places)).unwrap();
+    drop(evaluator);
+    assert_eq!(recorder.bytes().0, 0, "memory is not given back");
+    // The check is one: a buffer of the first stream is none of the second's.
+    let other = recorder.beside().unwrap().unwrap();
+    let own: Gpu = recorder.clone();
+    let buffer = Buffer::zeros(&own, 4).unwrap();
+    assert!(other.clear(buffer.address(), 16).is_err());
+}
+
 /// Few launches to an edge: the host must not be what a search waits for.
 #[test]
 fn launches_are_few() {
-    let recorder = Recorder::new();
-    step(&recorder, &config(16, 8, Mask::FULL, Policy::Keep), 64, 32, 1);
-    let records = recorder.take();
+    let launches = |precision| {
+        let recorder = Recorder::new();
+        step(&recorder, &config(16, 8, Mask::FULL, Policy::Keep, precision), 64, 32, 1);
+        recorder.take()
+    };
+    let records = launches(Precision::Float32);
     let edges = 8 * 14 * 2;
     println!("{} launches, {:.1} to an edge and step", records.len(), records.len() as f64 / edges as f64);
     assert!(records.len() < 8 * edges, "{}", records.len());
     assert!(records.iter().all(|r| r.bytes > 0));
     assert!(Kernel::ALL.iter().all(|k| records.iter().any(|r| r.kernel == *k)), "a kernel is never used");
+    // What a device's driver takes its time for, too.
+    let asked = [Recorder::new(), Recorder::joining()].map(|recorder| {
+        step(&recorder, &config(16, 8, Mask::FULL, Policy::Keep, Precision::Float32), 64, 32, 1);
+        recorder.counts().0
+    });
+    println!("memory is asked for {} times, map by map {}", asked[1], asked[0]);
+    assert!(asked[1] < 2 * records.len());
+    // The same launches, which move less.
+    let narrow = launches(Precision::Bf16);
+    assert_eq!(narrow.len(), records.len());
+    let moved = |records: &[Record]| records.iter().map(|r| r.bytes).sum::<u64>();
+    println!("{} MB, with bf16 {} MB", moved(&records) / 1_000_000, moved(&narrow) / 1_000_000);
+    assert!(4 * moved(&narrow) < 3 * moved(&records));
 }

@@ -27,8 +27,8 @@ def gpu_cases():
     for batch in (16, 64):
         for name, keep in (("", []), (", 4 of 8 operations", ["--keep", HALF])):
             ours = ["--batch", str(batch), *keep]
-            yield (f"search step, batch {batch}{name}", {"keep": ours, "recompute": [*ours, "--policy", "recompute"]},
-                   ["search", *ours], forms)
+            own = {"keep": ours, "recompute": [*ours, "--policy", "recompute"], "keep, bf16": [*ours, "--precision", "bf16"]}
+            yield (f"search step, batch {batch}{name}", own, ["search", *ours], forms)
     yield ("leave-one-out, C=16, 8 cells", {"": ["--what", "round", "--batch", "16", "--places", "14"]},
            ["round", "--batch", "16", "--places", "14"], {"": []})
 

@@ -4,13 +4,13 @@ use candle_core::Tensor;
 use clap::Args;
 use color_eyre::eyre;
 
-use super::{Exit, Output};
+use super::{Exit, Output, Usage};
 use crate::device::{self, Choice, Device, Meter};
 use crate::engine::score::{Evaluator, NetworkEvaluator, Proxy};
 use crate::explorer::text;
 use crate::kernels::gpu::{self, Gpu};
 use crate::kernels::{self, matrix};
-use crate::nn::{Init, NnError, Policy, Supernet, SupernetConfig, Workload};
+use crate::nn::{Init, NnError, Policy, Precision, Supernet, SupernetConfig, Workload};
 use crate::oneshot::{Batch, Searcher, Settings};
 use crate::proxies::{self, Draw};
 use crate::space::count::Network;
@@ -33,6 +33,9 @@ pub struct BenchArguments {
     /// Where to compute.
     #[arg(long, value_name = "cpu|cuda[:N]", default_value = "cpu")]
     device: Choice,
+    /// How a GPU keeps the maps between operations.
+    #[arg(long, value_name = "float32|bf16", default_value = "float32")]
+    precision: Precision,
     /// Threads; 0 takes one per core.
     #[arg(long, default_value_t = 0)]
     threads: usize,
@@ -131,6 +134,7 @@ pub fn run(a: &BenchArguments) -> eyre::Result<Exit> {
 
 fn measure(a: &BenchArguments, threads: usize) -> eyre::Result<Exit> {
     let (images, steps) = (usize::from(a.batch), usize::from(a.steps));
+    let precision = a.precision;
     let config = |policy| SupernetConfig {
         channels: usize::from(a.channels),
         classes: 10,
@@ -139,10 +143,14 @@ fn measure(a: &BenchArguments, threads: usize) -> eyre::Result<Exit> {
         stem_multiplier: 3,
         mask: Mask::FULL,
         policy,
+        precision,
     };
     let network = Network { channels: usize::from(a.channels), cells: usize::from(a.cells), ..Network::PUBLISHED };
     let limit = arithmetic_limit(threads);
     let (device, _) = Device::choose(a.device)?;
+    if matches!(device, Device::Cpu) && precision != Precision::Float32 {
+        return Err(Usage(format!("--precision {precision} is for a GPU: give it with --device cuda")).into());
+    }
     let place = Place { gpu: gpu::on(&device)?, device };
     let rate = scoring_rate(threads, place.gpu.clone())?;
     let mut rows = Vec::new();
@@ -174,7 +182,7 @@ fn measure(a: &BenchArguments, threads: usize) -> eyre::Result<Exit> {
             .collect();
         out.json(&serde_json::json!({
             "program": concat!("zonas ", env!("CARGO_PKG_VERSION")), "device": place.device.label(), "vectors": kernels::level().name(),
-            "threads": threads, "channels": a.channels, "cells": a.cells, "batch": a.batch,
+            "threads": threads, "channels": a.channels, "cells": a.cells, "batch": a.batch, "precision": precision.name(),
             "limit_flop_per_second": 2.0 * limit, "scores_per_second": rate, "steps": rows,
         }))?;
         return Ok(Exit::Done);
@@ -194,7 +202,7 @@ fn measure(a: &BenchArguments, threads: usize) -> eyre::Result<Exit> {
         let share = share
             .map_or(format!("{:.2} TFLOP/s", 2.0 * rate), |s| format!("{:.0} % of the arithmetic limit", 100.0 * s));
         out.line(&format!(
-            "{:<12} {seconds:.3} s a step ({} channels, {} cells, batch {}); peak {peak}, predicted {}; {share}",
+            "{:<12} {seconds:.3} s a step ({} channels, {} cells, batch {}, {precision}); peak {peak}, predicted {}; {share}",
             policy.to_string(),
             a.channels,
             a.cells,

@@ -7,6 +7,7 @@ use color_eyre::eyre;
 
 use super::{Usage, config};
 use crate::device::Choice;
+use crate::nn::Precision;
 use crate::run::config::Config;
 
 #[derive(Args, Debug, Default)]
@@ -40,6 +41,9 @@ pub struct SettingArguments {
     /// Bytes that the search may take, as in 2GiB; else what is free, less a tenth.
     #[arg(long, value_name = "BYTES")]
     memory_budget: Option<String>,
+    /// How a search on a GPU keeps the maps between operations. Results depend on it.
+    #[arg(long, value_name = "float32|bf16")]
+    precision: Option<Precision>,
 }
 
 impl SettingArguments {
@@ -62,7 +66,11 @@ impl SettingArguments {
 
     /// Refuses what only a search has a use for.
     pub fn without_search(&self) -> Result<(), Usage> {
-        let given = [(self.xi.is_some(), "--xi"), (self.memory.is_some(), "--memory")];
+        let given = [
+            (self.xi.is_some(), "--xi"),
+            (self.memory.is_some(), "--memory"),
+            (self.precision.is_some(), "--precision"),
+        ];
         match given.into_iter().find(|(given, _)| *given) {
             Some((_, flag)) => Err(Usage(format!("{flag} is for a search; a training has no use for it"))),
             None => Ok(()),
@@ -113,6 +121,9 @@ impl SettingArguments {
         }
         if let Some(device) = self.device {
             c.device.kind = device.to_string();
+        }
+        if let Some(precision) = self.precision {
+            c.device.precision = precision.to_string();
         }
         c.seed = self.seed.unwrap_or(c.seed);
         c.device.threads = self.threads.unwrap_or(c.device.threads);

@@ -39,6 +39,7 @@ pub fn run(place: &Place, a: &TrainArguments) -> eyre::Result<Exit> {
             let mut own = folder.config()?;
             own.train = a.settings.base()?.train;
             own.device.kind = "auto".into();
+            own.device.precision = "float32".into();
             (a.settings.over(own)?, genotype)
         }
         Err(_) => (a.settings.config()?, genotype::find(&a.genotype)?.1),

@@ -18,6 +18,12 @@ pub enum EngineError {
     Function(#[from] UnknownFunction),
     #[error("device.kind = \"{asked}\": {reason}")]
     NoGpu { asked: Choice, reason: NoGpu },
+    #[error(
+        "device.precision = \"bf16\" is for a GPU, and this search would run on the CPU{}; set it to `float32`, or \
+         device.kind to a GPU",
+        .0.as_ref().map_or(String::new(), |why| format!(" ({why})"))
+    )]
+    NoPrecision(Option<NoGpu>),
     #[error(transparent)]
     Data(#[from] DataError),
     #[error(transparent)]
@@ -86,6 +92,7 @@ impl EngineError {
             | EngineError::Cut(_)
             | EngineError::Training(_)
             | EngineError::NoGpuTraining(_)
+            | EngineError::NoPrecision(_)
             | EngineError::Changed(_)
             | EngineError::Network(NnError::Config(_))
             | EngineError::NoGpu { reason: NoGpu::NotBuilt | NoGpu::NoSuch { .. }, .. } => true,

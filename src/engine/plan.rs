@@ -6,7 +6,7 @@ use super::{EngineError, Past};
 use crate::data::{self, DataError, Dataset};
 use crate::device::{self, Choice, Device, NoGpu};
 use crate::kernels;
-use crate::nn::{NnError, Policy, SupernetConfig, Workload};
+use crate::nn::{NnError, Policy, Precision, SupernetConfig, Workload};
 use crate::oneshot::StepTimes;
 use crate::run::RunFolder;
 use crate::run::config::{Config, ConfigError};
@@ -64,8 +64,15 @@ pub fn budget(config: &Config, device: &Device) -> Option<u64> {
 /// The device that settings ask for; where that is the CPU for want of a GPU, with the reason.
 ///
 /// # Errors
-/// A GPU is asked for and can't be used.
+/// A GPU is asked for and can't be used, or what only a GPU can do.
 pub fn device_of(config: &Config) -> Result<(Device, Option<NoGpu>), EngineError> {
+    match found(config)? {
+        (Device::Cpu, why) if config.precision() != Precision::Float32 => Err(EngineError::NoPrecision(why)),
+        found => Ok(found),
+    }
+}
+
+fn found(config: &Config) -> Result<(Device, Option<NoGpu>), EngineError> {
     let choice: Choice =
         config.device.kind.parse().map_err(|reason| ConfigError::Value { key: "device.kind".into(), reason })?;
     let refuse = |reason| EngineError::NoGpu { asked: choice, reason };
@@ -158,6 +165,7 @@ impl Planner {
             stem_multiplier: 3,
             mask,
             policy,
+            precision: self.config.precision(),
         }
     }
 

@@ -1,9 +1,9 @@
 // Windows of the input: sampling behind ReLU and norm, depthwise convolution and its two gradients.
 
 // x behind the norm and the ReLU; 0 outside.
-DEVICE float sample(const Unit &u, const float *image, int y, int x, int c) {
+DEVICE float sample(const Unit &u, const Map &image, int y, int x, int c) {
     if (y < 0 || x < 0 || y >= u.height || x >= u.width || c >= u.inputs) return 0.0f;
-    float v = image[(Long)(y * u.width + x) * u.x_stride + c];
+    float v = get(image, (Long)(y * u.width + x) * u.x_stride + c);
     if (u.mean) v = (v - u.mean[c]) * u.scale[c];
     return u.kind == WINDOW ? v : relu(v);
 }
@@ -15,7 +15,7 @@ DEVICE int side_of(const Unit &u) { return (TILE - 1) * u.stride + 1 + 2 * reach
 
 DEVICE int tile_numbers(const Unit &u) { return u.kind == DEPTHWISE ? side_of(u) * side_of(u) * CHUNK : 0; }
 
-DEVICE void load_tile(const Unit &u, const float *image, int y0, int x0, int c0, float *tile) {
+DEVICE void load_tile(const Unit &u, const Map &image, int y0, int x0, int c0, float *tile) {
     const int side = side_of(u), r = reach(u.kernel, u.dilation), c = threadIdx.x % CHUNK;
     for (int p = threadIdx.x / CHUNK; p < side * side; p += ROWS)
         tile[p * CHUNK + c] = sample(u, image, y0 * u.stride - r + p / side, x0 * u.stride - r + p % side, c0 + c);
@@ -44,7 +44,7 @@ DEVICE void convolve(const Unit &u, const float *tile, int c0, float *d) {
 }
 
 // The product's left side: CHUNK channels from c0 on of the tile's pixels.
-DEVICE void gather(const Unit &u, const float *image, const float *tile, int y0, int x0, int c0, float *d) {
+DEVICE void gather(const Unit &u, const Map &image, const float *tile, int y0, int x0, int c0, float *d) {
     if (u.kind == DEPTHWISE) {
         if (u.kernel == 3) convolve<3>(u, tile, c0, d);
         else convolve<5>(u, tile, c0, d);
@@ -78,7 +78,7 @@ DEVICE void add_taps(const Unit &u, const float *tile, const float (&dd)[EACH], 
 
 // What one branch gives back to an edge's input: the gradient `dd` of a convolution's window, or a pooling's.
 struct Source {
-    const float *dd;        // [N, H', W', C]
+    const void *dd;         // [N, H', W', C]
     const float *depthwise; // of a convolution
     const float *x;         // of a pooling
     const float *coefficients, *weight;

@@ -3,7 +3,8 @@
 
 struct UnitForward {
     Unit units[MOST_UNITS];
-    int columns, reserved; // blocks of COLUMNS columns
+    int columns; // blocks of COLUMNS columns
+    int narrow;  // z, and inputs behind a norm
 };
 
 // z and, where asked for, the moments of each tile.
@@ -14,7 +15,7 @@ KERNEL(unit_forward, UnitForward) {
     const int across = tiles_across(u.out_width), tiles = tiles_of(u.out_height, u.out_width);
     if (col0 >= u.outputs || blockIdx.x >= tiles) DONE;
     const int y0 = blockIdx.x / across * TILE, x0 = blockIdx.x % across * TILE, n = blockIdx.y;
-    const float *image = u.x + (Long)n * u.height * u.width * u.x_stride;
+    const Map image = image_of(u, n, a.narrow);
     float *rows = shared, *tile = shared;
     float *d = shared + tile_numbers(u), *w = d + PIXELS * D_ROW;
     if (u.kind == MAXIMUM || u.kind == AVERAGE) {
@@ -22,10 +23,10 @@ KERNEL(unit_forward, UnitForward) {
             const int p = i / COLUMNS, j = i % COLUMNS, y = y0 + p / TILE, x = x0 + p % TILE;
             if (y < u.out_height && x < u.out_width && col0 + j < u.outputs) {
                 int place;
-                const float v = pool(image, u.height, u.width, u.x_stride, y * u.stride, x * u.stride, col0 + j,
-                                     u.kind == MAXIMUM, place);
-                rows[p * Z_ROW + j] = v;
-                u.z[((Long)(n * u.out_height + y) * u.out_width + x) * u.z_stride + col0 + j] = v;
+                const float v = pool((const float *)image.numbers, u.height, u.width, u.x_stride, y * u.stride,
+                                     x * u.stride, col0 + j, u.kind == MAXIMUM, place);
+                rows[p * Z_ROW + j] = kept(v, a.narrow);
+                put(u.z, a.narrow, ((Long)(n * u.out_height + y) * u.out_width + x) * u.z_stride + col0 + j, v);
             } else {
                 rows[p * Z_ROW + j] = 0.0f;
             }
@@ -47,9 +48,10 @@ KERNEL(unit_forward, UnitForward) {
             UNROLL
             for (int l = 0; l < 4; l++) {
                 const int p = row + P_ROWS * k, j = j0 + l, y = y0 + p / TILE, x = x0 + p % TILE;
-                rows[p * Z_ROW + j] = acc[k][l];
+                rows[p * Z_ROW + j] = kept(acc[k][l], a.narrow);
                 if (y < u.out_height && x < u.out_width && col0 + j < u.outputs)
-                    u.z[((Long)(n * u.out_height + y) * u.out_width + x) * u.z_stride + col0 + j] = acc[k][l];
+                    put(u.z, a.narrow, ((Long)(n * u.out_height + y) * u.out_width + x) * u.z_stride + col0 + j,
+                        acc[k][l]);
             }
     }
     if (u.partial) {
@@ -65,14 +67,16 @@ KERNEL(unit_forward, UnitForward) {
 
 struct Back {
     Unit unit;
-    const float *dy, *coefficients; // dz = back(dy, z), z being the unit's
-    float *dd;                      // gradient of the product's left side, [N, H', W', channels], or null
-    float *partial;                 // [splits, len] gradients of the weights, or null
+    const void *dy;            // dz = back(dy, z), z being the unit's
+    const float *coefficients;
+    void *dd;                  // gradient of the product's left side, [N, H', W', channels], or null
+    float *partial;            // [splits, len] gradients of the weights, or null
     int dy_stride, len;
 };
 struct UnitBackward {
     Back units[MOST_BACKS];
     int images, wanted;
+    int narrow, narrow_dy; // z, dd and inputs behind a norm; dy
 };
 
 KERNEL(unit_backward, UnitBackward) {
@@ -88,7 +92,7 @@ KERNEL(unit_backward, UnitBackward) {
     float taps[25] = {}, own[COLUMNS / ROWS] = {};
     for (int t = blockIdx.x; t < tiles * a.images; t += gridDim.x) {
         const int n = t / tiles, y0 = t % tiles / across * TILE, x0 = t % tiles % across * TILE;
-        const float *image = u.x + (Long)n * u.height * u.width * u.x_stride;
+        const Map image = image_of(u, n, a.narrow);
         if (a.wanted) {
             if (u.kind == DEPTHWISE) load_tile(u, image, y0, x0, c0, tile);
             BARRIER;
@@ -101,8 +105,8 @@ KERNEL(unit_backward, UnitBackward) {
                 float v = 0.0f;
                 if (y < u.out_height && x < u.out_width && col0 + j < u.outputs) {
                     const Long at = (Long)(n * u.out_height + y) * u.out_width + x;
-                    v = back(b.coefficients, u.norm_channels, col0 + j, b.dy[at * b.dy_stride + col0 + j],
-                             u.z[at * u.z_stride + col0 + j]);
+                    const float dy = get({b.dy, a.narrow_dy}, at * b.dy_stride + col0 + j);
+                    v = back(b.coefficients, u.norm_channels, col0 + j, dy, get({u.z, a.narrow}, at * u.z_stride + col0 + j));
                 }
                 dz[p * Z_ROW + j] = v;
             }
@@ -126,7 +130,7 @@ KERNEL(unit_backward, UnitBackward) {
                 for (int k = 0; k < EACH; k++) {
                     const int p = row + ROWS * k, y = y0 + p / TILE, x = x0 + p % TILE;
                     if (b.dd && y < u.out_height && x < u.out_width && c0 + c < u.channels)
-                        b.dd[((Long)(n * u.out_height + y) * u.out_width + x) * u.channels + c0 + c] = dd[k];
+                        put(b.dd, a.narrow, ((Long)(n * u.out_height + y) * u.out_width + x) * u.channels + c0 + c, dd[k]);
                 }
                 if (a.wanted && u.kind == DEPTHWISE) {
                     if (u.kernel == 3) add_taps<3>(u, tile, dd, taps);
@@ -164,16 +168,18 @@ KERNEL(unit_backward, UnitBackward) {
 
 // Where gathered gradients go.
 struct Target {
-    float *dx;
-    const float *gate, *gate_mean; // the values behind the ReLU are positive where gate > gate_mean (null: 0)
-    float *partial;                // sums of dx and of dx * (gate - gate_mean), or null
+    void *dx;
+    const void *gate;       // the values behind the ReLU are positive where gate > gate_mean
+    const float *gate_mean; // or null for 0; where it is given, gate and dx are kept maps
+    float *partial;         // sums of dx and of dx * (gate - gate_mean), or null
     int first, count;              // sources
     int add, height, width, channels, dx_stride, gate_stride;
 };
 struct InputGradient {
     Source sources[MOST_UNITS];
     Target targets[MOST_TARGETS];
-    int chunks, reserved;
+    int chunks;
+    int narrow; // kept maps, and dd of convolutions
 };
 
 KERNEL(input_gradient, InputGradient) {
@@ -183,6 +189,7 @@ KERNEL(input_gradient, InputGradient) {
     const int c = blockIdx.z % a.chunks * CHUNK + lane, row = threadIdx.x / CHUNK, n = blockIdx.y;
     const int y0 = blockIdx.x / across * TILE, x0 = blockIdx.x % across * TILE;
     if (blockIdx.x >= tiles || c - lane >= to.channels) DONE;
+    const int narrow = a.narrow && to.gate_mean;
     float *tile = shared;
     float gate[EACH], total[EACH], gated[EACH] = {}, plain[EACH] = {};
     UNROLL
@@ -191,19 +198,20 @@ KERNEL(input_gradient, InputGradient) {
         gate[k] = total[k] = 0.0f;
         if (y >= to.height || x >= to.width || c >= to.channels) continue;
         const Long at = ((Long)n * to.height + y) * to.width + x;
-        gate[k] = to.gate[at * to.gate_stride + c] - (to.gate_mean ? to.gate_mean[c] : 0.0f);
-        if (to.add) total[k] = to.dx[at * to.dx_stride + c];
+        gate[k] = get({to.gate, narrow}, at * to.gate_stride + c) - (to.gate_mean ? to.gate_mean[c] : 0.0f);
+        if (to.add) total[k] = get({to.dx, narrow}, at * to.dx_stride + c);
     }
     for (int i = to.first; i < to.first + to.count; i++) {
         const Source &s = a.sources[i];
         const Long image = (Long)n * s.out_height * s.out_width;
         const bool pooling = s.kind == MAXIMUM || s.kind == AVERAGE;
+        const Map dd = {s.dd, a.narrow && (s.kind == DEPTHWISE || s.kind == PICK)};
         if (s.kind == PICK || s.kind == IDENTITY) {
             for (int k = 0; k < EACH; k++) {
                 const int p = row + ROWS * k, y = y0 + p / TILE - s.shift, x = x0 + p % TILE - s.shift;
                 if (c >= to.channels || y < 0 || x < 0 || y % s.stride || x % s.stride) continue;
                 if (y / s.stride >= s.out_height || x / s.stride >= s.out_width) continue;
-                const float v = s.dd[(image + y / s.stride * s.out_width + x / s.stride) * s.dd_stride + c];
+                const float v = get(dd, (image + y / s.stride * s.out_width + x / s.stride) * s.dd_stride + c);
                 if (s.kind == PICK) gated[k] += v;
                 else plain[k] += v * *s.weight;
             }
@@ -217,12 +225,12 @@ KERNEL(input_gradient, InputGradient) {
                 float v = 0.0f;
                 int place = -1;
                 if (y >= 0 && x >= 0 && y < s.out_height && x < s.out_width && c < to.channels) {
-                    v = s.dd[(image + y * s.out_width + x) * s.dd_stride + c];
+                    v = get(dd, (image + y * s.out_width + x) * s.dd_stride + c);
                     if (pooling) {
                         const float *map = s.x + (Long)n * to.height * to.width * s.x_stride;
                         const float z = pool(map, to.height, to.width, s.x_stride, y * s.stride, x * s.stride, c,
                                              s.kind == MAXIMUM, place);
-                        v = back(s.coefficients, to.channels, c, v, z);
+                        v = back(s.coefficients, to.channels, c, v, kept(z, a.narrow));
                         if (s.kind == AVERAGE)
                             v *= 1.0f / (inside(y, s.stride, to.height) * inside(x, s.stride, to.width));
                     }
@@ -260,9 +268,9 @@ KERNEL(input_gradient, InputGradient) {
     for (int k = 0; k < EACH; k++) {
         const int p = row + ROWS * k, y = y0 + p / TILE, x = x0 + p % TILE;
         if (y >= to.height || x >= to.width || c >= to.channels) continue;
-        to.dx[(((Long)n * to.height + y) * to.width + x) * to.dx_stride + c] = total[k];
-        sum += total[k];
-        product += total[k] * gate[k];
+        put(to.dx, narrow, (((Long)n * to.height + y) * to.width + x) * to.dx_stride + c, total[k]);
+        sum += kept(total[k], narrow);
+        product += kept(total[k], narrow) * gate[k];
     }
     if (to.partial) {
         shared[threadIdx.x] = sum;

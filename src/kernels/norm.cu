@@ -89,7 +89,8 @@ KERNEL(settle_moments, SettleMoments) {
 }
 
 struct Mixed {
-    const float *z, *mean, *scale; // identity: no norm
+    const void *z;
+    const float *mean, *scale; // identity: no norm
     const float *weight;           // one number, or null for 1
     const float *gain, *bias;      // by channel, or null
     int stride, reserved;
@@ -103,7 +104,8 @@ struct Mix {
     Mixed units[MOST_UNITS];
     MixTarget targets[MOST_NODES];
     Long pixels;
-    int channels, reserved;
+    int channels;
+    int narrow; // what is before a norm
 };
 
 // out = (out +) sum of weight * norm(z): the maps of nodes, a projection's, the stem's.
@@ -117,7 +119,7 @@ KERNEL(mix, Mix) {
         float sum = into.fresh ? 0.0f : *to;
         for (int b = into.first; b < into.first + into.count; b++) {
             const Mixed &u = a.units[b];
-            float v = u.z[p * u.stride + c];
+            float v = get({u.z, a.narrow && u.mean}, p * u.stride + c);
             const float w = u.weight ? *u.weight : 1.0f;
             if (u.mean) v = (v - u.mean[c]) * (u.scale[c] * w);
             else v = v * w;
@@ -130,8 +132,9 @@ KERNEL(mix, Mix) {
 }
 
 struct Products {
-    const float *dy, *z; // z: the map before the norm, or what is pooled to it
-    const float *mean;   // or null for 0
+    const float *dy;
+    const void *z;     // the map before the norm, or what is pooled to it
+    const float *mean; // or null for 0
     float *partial;
     int kind, stride, height, width, out_height, out_width;
     int dy_stride, z_stride;
@@ -139,6 +142,7 @@ struct Products {
 struct NormProducts {
     Products units[MOST_UNITS];
     int images, channels;
+    int narrow, reserved; // what is before a norm
 };
 
 // By channel, sums of dy and of dy * (z - mean); a block has CHUNK channels of some pixels.
@@ -156,12 +160,13 @@ KERNEL(norm_products, NormProducts) {
             float z;
             if (u.kind == MAXIMUM || u.kind == AVERAGE) {
                 const int n = p / per_image, q = p % per_image;
-                const float *image = u.z + (Long)n * u.height * u.width * u.z_stride;
+                const float *image = (const float *)u.z + (Long)n * u.height * u.width * u.z_stride;
                 int place;
                 z = pool(image, u.height, u.width, u.z_stride, q / u.out_width * u.stride, q % u.out_width * u.stride, c,
                          u.kind == MAXIMUM, place);
+                z = kept(z, a.narrow);
             } else {
-                z = u.z[(Long)p * u.z_stride + c];
+                z = get({u.z, a.narrow && u.mean}, (Long)p * u.z_stride + c);
             }
             plain += dy;
             product += dy * (z - mean);

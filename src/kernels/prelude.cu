@@ -40,9 +40,11 @@ enum Kind { DEPTHWISE, PICK, WINDOW, MAXIMUM, AVERAGE, IDENTITY };
 // ReLU -> window -> matrix product, the window being a depthwise convolution, one pixel (PICK) or all channels of 3x3
 // pixels (WINDOW, without ReLU); or a pooling without product.
 struct Unit {
-    const float *x, *mean, *scale; // the norm before the ReLU, or null
+    const void *x;
+    const float *mean, *scale; // the norm before the ReLU, or null
     const float *depthwise, *pointwise;
-    float *z, *partial;
+    void *z;
+    float *partial;
     int kind, kernel, stride, dilation, shift;
     int height, width, out_height, out_width;
     int channels; // of the product's left side
@@ -50,6 +52,35 @@ struct Unit {
     int x_stride, outputs, z_stride;
     int first, norm_channels; // where the outputs lie in the norm over all of them
 };
+
+// A map that a backward pass needs again has float32 numbers or, where it is narrow, the nearest bfloat16 to each; all
+// arithmetic is float32. What is made from such a map (moments, sums) is made from its numbers as they are kept.
+struct Map {
+    const void *numbers;
+    int narrow;
+};
+
+// Of two that are equally near the even one; what is no number stays none.
+DEVICE unsigned short narrowed(float v) {
+    const unsigned bits = __float_as_uint(v);
+    return (unsigned short)(v == v ? (bits + 0x7fff + (bits >> 16 & 1)) >> 16 : bits >> 16 | 64);
+}
+DEVICE float widened(unsigned short v) { return __uint_as_float((unsigned)v << 16); }
+DEVICE float kept(float v, int narrow) { return narrow ? widened(narrowed(v)) : v; }
+DEVICE float get(const Map &map, Long i) {
+    return map.narrow ? widened(((const unsigned short *)map.numbers)[i]) : ((const float *)map.numbers)[i];
+}
+DEVICE void put(void *map, int narrow, Long i, float v) {
+    if (narrow) ((unsigned short *)map)[i] = narrowed(v);
+    else ((float *)map)[i] = v;
+}
+
+// Image n of a unit's input: behind a norm it is a kept map.
+DEVICE Map image_of(const Unit &u, int n, int narrow) {
+    const Long at = (Long)n * u.height * u.width * u.x_stride;
+    if (narrow && u.mean) return {(const unsigned short *)u.x + at, 1};
+    return {(const float *)u.x + at, 0};
+}
 
 DEVICE int tiles_across(int width) { return (width + TILE - 1) / TILE; }
 DEVICE int tiles_of(int height, int width) { return tiles_across(height) * tiles_across(width); }

@@ -422,11 +422,21 @@ impl Scratch {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::nn::Precision;
     use crate::space::{CellKind, Mask};
 
     fn config(mask: Mask, policy: Policy) -> SupernetConfig {
         let layout = CellKind::published_layout(8);
-        SupernetConfig { channels: 16, classes: 10, input_channels: 3, layout, stem_multiplier: 3, mask, policy }
+        SupernetConfig {
+            channels: 16,
+            classes: 10,
+            input_channels: 3,
+            layout,
+            stem_multiplier: 3,
+            mask,
+            policy,
+            precision: Precision::Float32,
+        }
     }
 
     fn bytes(mask: Mask, policy: Policy, images: usize) -> u64 {

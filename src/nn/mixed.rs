@@ -6,7 +6,7 @@ use super::edge::{Bundle, Edge, Geometry, Gradients};
 use super::gpu::MixedPass;
 use super::layout::{BlockLayout, Slot, branch};
 use super::norm::{Norm, NormPass};
-use crate::kernels::gpu::{Gpu, GpuError};
+use crate::kernels::gpu::{Gpu, GpuError, Precision};
 use crate::space::{CellKind, Operation, Place};
 
 /// The operations of one edge, with weights in one flat vector.
@@ -15,6 +15,7 @@ pub struct MixedOperation {
     layout: BlockLayout,
     channels: usize,
     stride: usize,
+    precision: Precision,
 }
 
 /// Gradients that [`MixedOperation::backward`] finds.
@@ -39,7 +40,13 @@ impl MixedOperation {
             .filter(|p| p.operation != Operation::None)
             .map(|p| branch(&mut layout, 0, p, channels))
             .collect();
-        MixedOperation { edge: Edge { branches }, layout, channels, stride }
+        MixedOperation { edge: Edge { branches }, layout, channels, stride, precision: Precision::Float32 }
+    }
+
+    /// With maps that a GPU keeps like this.
+    #[must_use]
+    pub fn with(self, precision: Precision) -> MixedOperation {
+        MixedOperation { precision, ..self }
     }
 
     /// As [`MixedOperation::forward`], on a GPU.
@@ -54,8 +61,7 @@ impl MixedOperation {
         weights: &[f32],
         mixing: &[f32; 8],
     ) -> Result<Vec<f32>, GpuError> {
-        let (geometry, edge, layout) = (self.geometry(size), &self.edge, &self.layout);
-        MixedPass { gpu, geometry, edge, layout }.forward(x, weights, mixing)
+        self.pass(gpu, size).forward(x, weights, mixing)
     }
 
     /// As [`MixedOperation::backward`], on a GPU; without `weights_wanted` the weights' gradient is empty.
@@ -72,8 +78,12 @@ impl MixedOperation {
         dy: &[f32],
         weights_wanted: bool,
     ) -> Result<MixedGradients, GpuError> {
+        self.pass(gpu, size).backward(x, weights, mixing, dy, weights_wanted)
+    }
+
+    fn pass<'a>(&'a self, gpu: &'a Gpu, size: [usize; 3]) -> MixedPass<'a> {
         let (geometry, edge, layout) = (self.geometry(size), &self.edge, &self.layout);
-        MixedPass { gpu, geometry, edge, layout }.backward(x, weights, mixing, dy, weights_wanted)
+        MixedPass { gpu, geometry, edge, layout, precision: self.precision }
     }
 
     /// Names and places of the weights.

@@ -32,6 +32,7 @@ mod supernet;
 mod timing;
 mod weights;
 
+pub use crate::kernels::gpu::Precision;
 pub use evaluation::{DropPath, Evaluation, EvaluationConfig, EvaluationPass, Logits};
 pub use init::Init;
 pub use layout::{BlockLayout, CellShape, Kind, Slot};

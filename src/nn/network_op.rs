@@ -9,7 +9,7 @@ use super::gpu::{self, Moments};
 use super::network::{self, End, NetworkPlan};
 use super::norm::{Norm, Seen};
 use super::{NnError, Pass, Policy, slice, with_slices};
-use crate::kernels::gpu::{Gpu, GpuError};
+use crate::kernels::gpu::{Gpu, GpuError, Precision};
 
 /// Inputs: pictures `[N, H, W, C]`, the parameters of all blocks (or one number, where they are in `blocks`), the mixing weights
 /// of both kinds. Output: logits `[N, classes]`, or the features.
@@ -21,6 +21,8 @@ pub(crate) struct NetworkOp {
     pub plan: NetworkPlan,
     pub pass: Pass,
     pub policy: Policy,
+    /// How a GPU keeps maps.
+    pub precision: Precision,
     /// By block.
     pub running: Vec<Arc<Vec<f32>>>,
     pub end: End,
@@ -92,7 +94,7 @@ impl NetworkOp {
     }
 
     fn on_gpu<'a>(&'a self, gpu: &'a Gpu, size: [usize; 3]) -> gpu::NetworkPass<'a> {
-        gpu::NetworkPass { gpu, of: self.pass(size) }
+        gpu::NetworkPass { gpu, of: self.pass(size), precision: self.precision }
     }
 
     /// Runs `work` on the parameters by block.

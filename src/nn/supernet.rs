@@ -11,7 +11,7 @@ use super::norm::Norm;
 use super::parameters::Parameters;
 use super::stem::StemPlan;
 use super::{Init, Mixing, NnError, Policy, Probe, Remembered, check_pictures, remembered, with_slices};
-use crate::kernels::gpu::Gpu;
+use crate::kernels::gpu::{Gpu, Precision};
 use crate::space::{CellKind, Mask, NODES};
 
 /// What a supernet is built from.
@@ -29,6 +29,8 @@ pub struct SupernetConfig {
     /// Operations that exist; the others are neither allocated nor run.
     pub mask: Mask,
     pub policy: Policy,
+    /// How a GPU keeps the maps between operations; the CPU has float32 alone.
+    pub precision: Precision,
 }
 
 impl SupernetConfig {
@@ -267,6 +269,7 @@ impl Supernet {
             plan: self.plan(),
             pass: pass.clone(),
             policy: self.config.policy,
+            precision: self.config.precision,
             running: self.parameters.statistics(),
             end,
             trace,

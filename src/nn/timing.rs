@@ -232,6 +232,7 @@ impl Case {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::nn::Precision;
     use crate::space::CellKind;
 
     fn config(mask: Mask) -> SupernetConfig {
@@ -244,6 +245,7 @@ mod tests {
             stem_multiplier: 3,
             mask,
             policy: Policy::Keep,
+            precision: Precision::Float32,
         }
     }
 

@@ -5,6 +5,7 @@ use candle_core::{Device, Tensor};
 use candle_nn::loss::cross_entropy;
 
 use super::agreement::{Agreement, Patterns};
+use crate::kernels::gpu::Gpu;
 use crate::nn::{Mixing, NnError, Pass, Probe, Recalled, Remembered, Supernet};
 use crate::random;
 use crate::space::Place;
@@ -77,6 +78,8 @@ pub struct Context<'a> {
     /// Equal weights for all kept operations.
     pub mixing: Mixing,
     share: Share<'a>,
+    /// Where a network is made to run that is cut from another; with the other, without.
+    gpu: Option<Gpu>,
     observed: OnceCell<Observed>,
     gradients: OnceCell<Vec<Weight>>,
 }
@@ -103,8 +106,22 @@ impl<'a> Context<'a> {
     }
 
     fn of(source: &'a Supernet, draw: &'a Draw, mixing: Mixing, share: Share<'a>) -> Context<'a> {
-        let cut = OnceCell::new();
-        Context { source, cut, draw, mixing, share, observed: OnceCell::new(), gradients: OnceCell::new() }
+        Context {
+            source,
+            cut: OnceCell::new(),
+            draw,
+            mixing,
+            share,
+            gpu: None,
+            observed: OnceCell::new(),
+            gradients: OnceCell::new(),
+        }
+    }
+
+    /// Runs there, beside the network that it is cut from.
+    #[must_use]
+    pub fn on(self, gpu: Option<Gpu>) -> Context<'a> {
+        Context { gpu, ..self }
     }
 
     /// Leaves the forward pass to `common`, for the networks of [`Context::without`].
@@ -142,6 +159,10 @@ impl<'a> Context<'a> {
             return Ok(net);
         }
         let cut = self.source.masked(&self.source.config().mask.without(*place))?;
+        let cut = match &self.gpu {
+            Some(gpu) => cut.on(Some(gpu.clone())),
+            None => cut,
+        };
         Ok(self.cut.get_or_init(|| cut))
     }
 

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 pub use super::settings::{ConfigError, keys, nearest};
 
+use crate::nn::Precision;
 use crate::space::{CellKind, Genotype, Mask, parse_genotype, published};
 
 /// Version of the configuration format.
@@ -67,6 +68,8 @@ pub struct Device {
     pub memory: String,
     /// Bytes that the search or training may take (`2GiB`, `800MB`, plain bytes), or `auto`: what is free, less a tenth.
     pub memory_budget: String,
+    /// `float32`, or `bf16`: how a search on a GPU keeps the maps between operations; see [`Precision`].
+    pub precision: String,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -177,6 +180,11 @@ impl Config {
         if self.score.none == "compete" { Mask::FULL } else { Mask::NO_NONE }
     }
 
+    /// How a search on a GPU keeps maps.
+    pub fn precision(&self) -> Precision {
+        self.device.precision.parse().unwrap_or_default()
+    }
+
     /// The memory budget in bytes, where one is set.
     pub fn memory_budget(&self) -> Option<u64> {
         super::number::parse_bytes(&self.device.memory_budget)
@@ -213,7 +221,13 @@ impl Default for Data {
 
 impl Default for Device {
     fn default() -> Self {
-        Device { kind: "auto".into(), threads: 0, memory: "auto".into(), memory_budget: "auto".into() }
+        Device {
+            kind: "auto".into(),
+            threads: 0,
+            memory: "auto".into(),
+            memory_budget: "auto".into(),
+            precision: Precision::default().to_string(),
+        }
     }
 }
 

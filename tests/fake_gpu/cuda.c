@@ -33,7 +33,7 @@ static long number(const char *name, long otherwise) {
 }
 static int devices(void) { return word("none") ? 0 : 2; }
 
-/* What is allocated: each block with its size before it. */
+/* What is allocated: each block with its size before it, and the stream that it was asked for on. */
 static _Atomic size_t used; /* several threads score at once */
 static size_t high, reserved_high;
 static _Atomic long calls;
@@ -75,7 +75,8 @@ Code cuDevicePrimaryCtxRetain(void **c, int d) {
 }
 Code cuDevicePrimaryCtxRelease_v2(int d) { (void)d; return 0; }
 Code cuCtxSetCurrent(void *c) { return c ? 0 : 201; }
-Code cuStreamCreate(void **s, unsigned flags) { (void)flags; *s = (void *)2; return 0; }
+static _Atomic long streams = 2;
+Code cuStreamCreate(void **s, unsigned flags) { (void)flags; *s = (void *)streams++; return 0; }
 Code cuStreamSynchronize(void *s) { (void)s; return 0; }
 Code cuStreamDestroy_v2(void *s) { (void)s; return 0; }
 Code cuMemPoolGetAttribute(void *p, int which, void *v) {
@@ -127,11 +128,11 @@ Code cuLaunchKernel(void *f, unsigned gx, unsigned gy, unsigned gz, unsigned bx,
 #ifndef OLD_DRIVER
 Code cuDeviceGetUuid_v2(char *id, int d) { memset(id, 0x10 + d, 16); return 0; }
 Code cuMemAllocAsync(Address *at, size_t n, void *s) {
-    (void)s;
     if (used + n > (size_t)number("oom", 6L << 30)) return 2;
     size_t *block = calloc(1, n + 64);
     if (!block) return 2;
     *block = n;
+    block[1] = (size_t)s;
     used += n;
     if (used > high) high = used;
     if (used > reserved_high) reserved_high = used;
@@ -139,8 +140,11 @@ Code cuMemAllocAsync(Address *at, size_t n, void *s) {
     return 0;
 }
 Code cuMemFreeAsync(Address at, void *s) {
-    (void)s;
     size_t *block = (size_t *)((char *)at - 64);
+    if (block[1] != (size_t)s) { /* nothing puts the two streams in order */
+        fprintf(stderr, "memory of one stream is freed on another\n");
+        abort();
+    }
     used -= *block;
     free(block);
     return 0;

@@ -228,7 +228,7 @@ pub fn million(runs: &Path) -> Told {
 
 /// What a checkpoint of the published search (16 channels, 8 cells) takes: copying the state, writing, syncing.
 pub fn checkpoint_cost(runs: &Path) -> Told {
-    use zonas::nn::{Init, Policy, Supernet, SupernetConfig};
+    use zonas::nn::{Init, Policy, Precision, Supernet, SupernetConfig};
     use zonas::oneshot::{AdamSettings, Searcher, Settings, SgdSettings};
     use zonas::space::{CellKind, Mask, Operation};
     let half =
@@ -243,6 +243,7 @@ pub fn checkpoint_cost(runs: &Path) -> Told {
             stem_multiplier: 3,
             mask,
             policy: Policy::Keep,
+            precision: Precision::Float32,
         })
         .map_err(|e| e.to_string())?;
         net.initialise(Init::Default, 1).map_err(|e| e.to_string())?;

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use zonas::kernels::gpu::{Call, GpuError, Launcher, SOURCE, THREADS};
+use zonas::kernels::gpu::{Call, Gpu, GpuError, Launcher, SOURCE, THREADS};
 
 /// How the sources are compiled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -78,7 +78,7 @@ struct Pipes {
 pub struct Shim {
     pipes: Mutex<Pipes>,
     log: PathBuf,
-    _program: Arc<tempfile::TempDir>,
+    program: Arc<tempfile::TempDir>,
 }
 
 impl Shim {
@@ -104,7 +104,7 @@ impl Shim {
             .unwrap();
         let to = BufWriter::new(child.stdin.take().unwrap());
         let from = BufReader::new(child.stdout.take().unwrap());
-        Arc::new(Shim { pipes: Mutex::new(Pipes { child, to, from }), log, _program: program })
+        Arc::new(Shim { pipes: Mutex::new(Pipes { child, to, from }), log, program })
     }
 
     /// What the process said before it ended, in short.
@@ -200,5 +200,10 @@ impl Launcher for Shim {
             Ok(fault) if fault.is_empty() => Ok(()),
             Ok(detail) | Err(detail) => Err(GpuError::Launch { kernel: name, detail }),
         }
+    }
+
+    /// Another process, so that memory of the one is none of the other's.
+    fn beside(&self) -> Result<Option<Gpu>, GpuError> {
+        Ok(Some(Shim::start(self.program.clone(), 7)))
     }
 }

@@ -3,6 +3,7 @@
 // shared and device memory start as NaN and have exactly the size that was asked for, so that an address sanitizer sees
 // every step outside. Talks to the test over its standard input and output.
 
+#include <bit>
 #include <cmath>
 #include <coroutine>
 #include <cstdint>
@@ -16,6 +17,9 @@
 struct Dim { unsigned x, y, z; };
 static Dim threadIdx, blockIdx, blockDim, gridDim;
 static float *shim_shared;
+
+static inline unsigned __float_as_uint(float v) { return std::bit_cast<unsigned>(v); }
+static inline float __uint_as_float(unsigned v) { return std::bit_cast<float>(v); }
 
 struct Thread {
     struct promise_type {

@@ -16,8 +16,9 @@ pub struct Gpu {
     stream: Handle,
     pool: Handle,
     nvml: Option<Nvml>,
-    warnings: Mutex<Vec<String>>,
-    full: AtomicBool,
+    /// Shared with those beside it.
+    warnings: Arc<Mutex<Vec<String>>>,
+    full: Arc<AtomicBool>,
 }
 
 // SAFETY: the driver's handles may be used by any thread that has made the context its own, which every call here does.
@@ -77,8 +78,8 @@ impl Gpu {
             stream: none,
             pool: none,
             nvml,
-            warnings: Mutex::default(),
-            full: AtomicBool::new(false),
+            warnings: Arc::default(),
+            full: Arc::default(),
         };
         // SAFETY: the context is alive; a stream that does not wait for the one that all programs share; the pool is the
         // device's own, whose pages of this process stay (all bits set) until they are asked back.
@@ -93,6 +94,32 @@ impl Gpu {
                 (&raw mut threshold).cast(),
             ))?;
         }
+        Ok(Arc::new(gpu))
+    }
+
+    /// The same GPU with a stream of its own: work that is asked of it goes on beside work that is asked of this one, in no
+    /// order, so neither may use what the other has allocated. It begins when all that was asked for before is done.
+    ///
+    /// # Errors
+    /// The device is lost, or has no room for another stream.
+    pub fn beside(&self) -> Result<Arc<Gpu>, GpuError> {
+        self.synchronize()?;
+        let driver = self.enter()?;
+        let mut context = std::ptr::null_mut();
+        // SAFETY: counts one more who uses the context, which is given back when this is dropped.
+        self.check("a context", unsafe { (driver.cuDevicePrimaryCtxRetain)(&raw mut context, self.seen.id) })?;
+        let mut gpu = Gpu {
+            driver,
+            seen: self.seen.clone(),
+            context,
+            stream: std::ptr::null_mut(),
+            pool: self.pool,
+            nvml: None,
+            warnings: self.warnings.clone(),
+            full: self.full.clone(),
+        };
+        // SAFETY: the context is this thread's own; as in `take`.
+        self.check("a stream", unsafe { (driver.cuStreamCreate)(&raw mut gpu.stream, 1) })?;
         Ok(Arc::new(gpu))
     }
 

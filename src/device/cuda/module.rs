@@ -163,7 +163,7 @@ impl Function {
         self.name
     }
 
-    /// Has the kernel run after all that was asked for before. It takes one argument, a structure, given as its bytes.
+    /// Has the kernel run on this GPU, the module's or one beside it, after all that was asked of that before. It takes one argument, a structure, given as its bytes.
     ///
     /// # Safety
     /// The bytes are the structure that the kernel declares, and what its addresses point to has all that the kernel reads
@@ -172,8 +172,7 @@ impl Function {
     /// # Errors
     /// A block is too large for the kernel, or the launch is refused. What goes wrong while it runs is told later, by a copy
     /// to the host or [`Gpu::synchronize`].
-    pub unsafe fn launch(&self, size: Launch, argument: &[u8]) -> Result<(), GpuError> {
-        let gpu = &self.module.gpu;
+    pub unsafe fn launch(&self, gpu: &Gpu, size: Launch, argument: &[u8]) -> Result<(), GpuError> {
         let [x, y, z] = size.block;
         let threads = u64::from(x) * u64::from(y) * u64::from(z);
         if threads > u64::from(self.threads) {

@@ -3,7 +3,7 @@ use rayon::prelude::*;
 
 use super::Evaluator;
 use crate::kernels::gpu::Gpu;
-use crate::nn::{Init, NnError, Policy, Supernet, SupernetConfig};
+use crate::nn::{Init, NnError, Policy, Precision, Supernet, SupernetConfig};
 use crate::proxies::{Common, Context, Direction, Draw, RankingFunction};
 use crate::random;
 use crate::space::{CellKind, Mask, Place};
@@ -16,6 +16,9 @@ pub struct Proxy {
     pub classes: usize,
     pub input_channels: usize,
 }
+
+/// Queues that a GPU takes work from at once.
+const MOST_STREAMS: usize = 32;
 
 /// The network that those of a round are cut from.
 struct Baseline {
@@ -33,6 +36,8 @@ pub struct NetworkEvaluator<B> {
     batch: B,
     threads: usize,
     gpu: Option<Gpu>,
+    /// The same GPU's streams, for networks that are evaluated side by side.
+    streams: Vec<Gpu>,
     current: Option<Baseline>,
 }
 
@@ -44,13 +49,32 @@ impl<B> NetworkEvaluator<B> {
         threads: usize,
         batch: B,
     ) -> NetworkEvaluator<B> {
-        NetworkEvaluator { proxy, functions, seed, batch, threads, gpu: None, current: None }
+        NetworkEvaluator { proxy, functions, seed, batch, threads, gpu: None, streams: Vec::new(), current: None }
     }
 
     /// Evaluates there; without, on the CPU.
     #[must_use]
     pub fn on(self, gpu: Option<Gpu>) -> NetworkEvaluator<B> {
         NetworkEvaluator { gpu, ..self }
+    }
+
+    /// Small networks leave most of a GPU idle: each thread has a stream. They share nothing there, since every pass brings
+    /// its weights and pictures along.
+    fn open_streams(&mut self) -> Result<(), NnError> {
+        let Some(gpu) = &self.gpu else { return Ok(()) };
+        while self.streams.len() < self.threads.min(MOST_STREAMS) {
+            match gpu.beside()? {
+                Some(stream) => self.streams.push(stream),
+                None => break,
+            }
+        }
+        Ok(())
+    }
+
+    /// The stream of the thread that asks.
+    fn stream(&self) -> Option<Gpu> {
+        let thread = rayon::current_thread_index().unwrap_or(0);
+        self.streams.get(thread % self.streams.len().max(1)).cloned()
     }
 
     /// Values of all functions, higher is better.
@@ -84,6 +108,7 @@ where
     }
 
     fn baseline(&mut self, mask: &Mask, draw: u64) -> Result<Vec<f64>, E> {
+        self.open_streams()?;
         let mut net = Supernet::new(&SupernetConfig {
             channels: self.proxy.channels,
             classes: self.proxy.classes,
@@ -92,6 +117,7 @@ where
             stem_multiplier: 3,
             mask: *mask,
             policy: Policy::Keep,
+            precision: Precision::Float32,
         })?
         .on(self.gpu.clone());
         // Weights of a draw depend on the draw and on their own names only: both sides of a difference share them.
@@ -108,6 +134,9 @@ where
         let Some(Baseline { net, draw, common }) = &self.current else {
             return Err(NnError::Config("an evaluation needs its baseline first".into()).into());
         };
-        places.par_iter().map(|p| Ok(self.values(&Context::without(net, *p, draw, common)?)?)).collect()
+        places
+            .par_iter()
+            .map(|p| Ok(self.values(&Context::without(net, *p, draw, common)?.on(self.stream()))?))
+            .collect()
     }
 }

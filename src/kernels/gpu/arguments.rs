@@ -60,7 +60,7 @@ pub struct Unit {
 pub struct UnitForward {
     pub units: [Unit; MOST_UNITS],
     pub columns: i32,
-    pub reserved: i32,
+    pub narrow: i32,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -81,6 +81,8 @@ pub struct UnitBackward {
     pub units: [Back; MOST_BACKS],
     pub images: i32,
     pub wanted: i32,
+    pub narrow: i32,
+    pub narrow_dy: i32,
 }
 
 /// What one branch gives to the gradient of an edge's input.
@@ -128,7 +130,7 @@ pub struct InputGradient {
     pub sources: [Source; MOST_UNITS],
     pub targets: [Target; MOST_TARGETS],
     pub chunks: i32,
-    pub reserved: i32,
+    pub narrow: i32,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -181,7 +183,7 @@ pub struct Mix {
     pub targets: [MixTarget; MOST_NODES],
     pub pixels: i64,
     pub channels: i32,
-    pub reserved: i32,
+    pub narrow: i32,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -207,6 +209,8 @@ pub struct NormProducts {
     pub units: [Products; MOST_UNITS],
     pub images: i32,
     pub channels: i32,
+    pub narrow: i32,
+    pub reserved: i32,
 }
 
 #[derive(Clone, Copy, Debug, Default)]

@@ -1,10 +1,32 @@
-use super::{Gpu, GpuError};
+use std::sync::Arc;
 
-/// Numbers in a device's memory, given back when dropped.
-pub struct Buffer {
+use super::{Gpu, GpuError, Precision};
+
+/// What was asked of a device at once.
+struct Memory {
     gpu: Gpu,
     address: u64,
     bytes: usize,
+}
+
+impl Memory {
+    fn new(gpu: &Gpu, bytes: usize) -> Result<Arc<Memory>, GpuError> {
+        Ok(Arc::new(Memory { gpu: gpu.clone(), address: gpu.allocate(bytes)?, bytes }))
+    }
+}
+
+impl Drop for Memory {
+    fn drop(&mut self) {
+        self.gpu.release(self.address, self.bytes);
+    }
+}
+
+/// Numbers in a device's memory, given back when dropped.
+pub struct Buffer {
+    memory: Arc<Memory>,
+    address: u64,
+    bytes: usize,
+    precision: Precision,
 }
 
 impl Buffer {
@@ -13,8 +35,34 @@ impl Buffer {
     /// # Errors
     /// [`GpuError::Memory`].
     pub fn new(gpu: &Gpu, len: usize) -> Result<Buffer, GpuError> {
-        let bytes = 4 * len.max(1);
-        Ok(Buffer { gpu: gpu.clone(), address: gpu.allocate(bytes)?, bytes })
+        Buffer::map(gpu, len, Precision::Float32)
+    }
+
+    /// The same, of numbers as maps have them.
+    ///
+    /// # Errors
+    /// As [`Buffer::new`].
+    pub fn map(gpu: &Gpu, len: usize, precision: Precision) -> Result<Buffer, GpuError> {
+        let bytes = precision.bytes() * len.max(1);
+        let memory = Memory::new(gpu, bytes)?;
+        Ok(Buffer { address: memory.address, memory, bytes, precision })
+    }
+
+    /// `count` of these that are dropped together: where the device joins them, the memory is given back with the last.
+    ///
+    /// # Errors
+    /// As [`Buffer::new`].
+    pub fn maps(gpu: &Gpu, len: usize, precision: Precision, count: usize) -> Result<Vec<Buffer>, GpuError> {
+        if !gpu.joins() || count == 0 {
+            return (0..count).map(|_| Buffer::map(gpu, len, precision)).collect();
+        }
+        let bytes = precision.bytes() * len.max(1);
+        let memory = Memory::new(gpu, count * bytes)?;
+        let part = |i: usize| {
+            let address = memory.address + (i * bytes) as u64;
+            Buffer { memory: memory.clone(), address, bytes, precision }
+        };
+        Ok((0..count).map(part).collect())
     }
 
     /// # Errors
@@ -43,20 +91,27 @@ impl Buffer {
 
     /// Of number `i`.
     pub fn at(&self, i: usize) -> u64 {
-        debug_assert!(4 * i <= self.bytes, "a place outside a buffer");
-        self.address + 4 * i as u64
+        let bytes = self.precision.bytes() * i;
+        debug_assert!(bytes <= self.bytes, "a place outside a buffer");
+        self.address + bytes as u64
     }
 
     pub fn bytes(&self) -> usize {
         self.bytes
     }
 
-    /// The first `len` float32 numbers.
+    /// The first `len` numbers.
     ///
     /// # Errors
     /// [`GpuError::Copy`].
     pub fn to_vec(&self, len: usize) -> Result<Vec<f32>, GpuError> {
-        download(&self.gpu, self.address, len)
+        if self.precision == Precision::Float32 {
+            return download(&self.memory.gpu, self.address, len);
+        }
+        let mut bytes = vec![0; 2 * len];
+        self.memory.gpu.download(self.address, &mut bytes)?;
+        let widened = |b: &[u8; 2]| f32::from_bits(u32::from(u16::from_ne_bytes(*b)) << 16);
+        Ok(bytes.as_chunks::<2>().0.iter().map(widened).collect())
     }
 
     /// All of it as float64 numbers.
@@ -65,24 +120,8 @@ impl Buffer {
     /// [`GpuError::Copy`].
     pub fn to_doubles(&self) -> Result<Vec<f64>, GpuError> {
         let mut bytes = vec![0; self.bytes];
-        self.gpu.download(self.address, &mut bytes)?;
+        self.memory.gpu.download(self.address, &mut bytes)?;
         Ok(bytes.as_chunks::<8>().0.iter().map(|b| f64::from_ne_bytes(*b)).collect())
-    }
-
-    /// Leaves the memory to someone else.
-    pub fn into_address(self) -> u64 {
-        let address = self.address;
-        let mut this = self;
-        this.bytes = 0;
-        address
-    }
-}
-
-impl Drop for Buffer {
-    fn drop(&mut self) {
-        if self.bytes > 0 {
-            self.gpu.release(self.address, self.bytes);
-        }
     }
 }
 

@@ -19,8 +19,10 @@ pub const fn source(columns: Columns) -> Source {
 /// The kernels on a GPU, compiled when they are first needed.
 pub struct Cuda {
     gpu: Arc<Gpu>,
-    functions: Mutex<BTreeMap<Columns, BTreeMap<Kernel, Function>>>,
+    functions: Arc<Mutex<Functions>>,
 }
+
+type Functions = BTreeMap<Columns, BTreeMap<Kernel, Function>>;
 
 impl From<Fault> for GpuError {
     fn from(e: Fault) -> GpuError {
@@ -34,7 +36,7 @@ impl Cuda {
     /// # Errors
     /// There is no compiler, the kernels do not compile, the device refuses them.
     pub fn new(gpu: &Arc<Gpu>) -> Result<Cuda, GpuError> {
-        let cuda = Cuda { gpu: gpu.clone(), functions: Mutex::default() };
+        let cuda = Cuda { gpu: gpu.clone(), functions: Arc::default() };
         cuda.function(Kernel::Mix, Columns::C16)?;
         Ok(cuda)
     }
@@ -89,6 +91,14 @@ impl Launcher for Cuda {
         let function = self.function(call.kernel, call.columns)?;
         let size = Launch { grid: call.grid, block: [THREADS, 1, 1], shared_bytes: call.shared };
         // SAFETY: `launch.rs` pairs kernels with their structures; the recorder checks every address in tests.
-        Ok(unsafe { function.launch(size, call.arguments.bytes()) }?)
+        Ok(unsafe { function.launch(&self.gpu, size, call.arguments.bytes()) }?)
+    }
+
+    fn joins(&self) -> bool {
+        true
+    }
+
+    fn beside(&self) -> Result<Option<super::Gpu>, GpuError> {
+        Ok(Some(Arc::new(Cuda { gpu: self.gpu.beside()?, functions: self.functions.clone() })))
     }
 }

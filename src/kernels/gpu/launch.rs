@@ -5,7 +5,7 @@ use super::arguments::{
     ReduceWeights, SettleMoments, SettleProducts, Settled, Source, Target, Unit, UnitBackward, UnitForward,
 };
 use super::work::Describe;
-use super::{Arguments, CHUNK, Call, Columns, Gpu, GpuError, Kernel, THREADS, TILE, Work};
+use super::{Arguments, CHUNK, Call, Columns, Gpu, GpuError, Kernel, Precision, THREADS, TILE, Work};
 
 const PIXELS: usize = TILE * TILE;
 
@@ -55,11 +55,12 @@ impl Unit {
     }
 }
 
-/// [`Kernel::UnitForward`]: `z` of every unit, and the moments of each tile where `partial` is given.
+/// [`Kernel::UnitForward`]: `z` of every unit, and the moments of each tile where `partial` is given. `maps` are those
+/// that `z` and inputs behind a norm lie in.
 ///
 /// # Errors
 /// As all launches.
-pub fn unit_forward(gpu: &Gpu, units: &[Unit], images: usize) -> Result<(), GpuError> {
+pub fn unit_forward(gpu: &Gpu, units: &[Unit], images: usize, maps: Precision) -> Result<(), GpuError> {
     let Some(outputs) = units.iter().map(|u| u.outputs as usize).max() else { return Ok(()) };
     let columns = Columns::of(outputs);
     let blocks = outputs.div_ceil(columns.count());
@@ -67,9 +68,9 @@ pub fn unit_forward(gpu: &Gpu, units: &[Unit], images: usize) -> Result<(), GpuE
     let product =
         units.iter().map(Unit::tile_numbers).max().unwrap_or(0) + PIXELS * (CHUNK + 1) + CHUNK * columns.count();
     let rows = PIXELS * (columns.count() + 1) + 2 * THREADS as usize;
-    let arguments = UnitForward { units: padded(units), columns: blocks as i32, reserved: 0 };
+    let arguments = UnitForward { units: padded(units), columns: blocks as i32, narrow: maps.narrow() };
     let grid = [across as u32, images as u32, (units.len() * blocks) as u32];
-    let work = || Work::of(units, |u, w| u.describe(images, w));
+    let work = || Work::of(units, |u, w| u.describe(images, maps, w));
     launch(gpu, Kernel::UnitForward, columns, grid, product.max(rows), &arguments, &work)
 }
 
@@ -79,11 +80,18 @@ pub fn splits(tiles: usize, channels: usize) -> usize {
     tiles.min((256 / channels.div_ceil(CHUNK)).max(16))
 }
 
-/// [`Kernel::UnitBackward`]: `dd` of every unit and, where `wanted`, its weights' gradient in [`splits`] parts.
+/// [`Kernel::UnitBackward`]: `dd` of every unit and, where `wanted`, its weights' gradient in [`splits`] parts. `maps` are
+/// those that `z`, `dd` and inputs behind a norm lie in, and then those of `dy`.
 ///
 /// # Errors
 /// As all launches.
-pub fn unit_backward(gpu: &Gpu, units: &[Back], images: usize, wanted: bool) -> Result<(), GpuError> {
+pub fn unit_backward(
+    gpu: &Gpu,
+    units: &[Back],
+    images: usize,
+    wanted: bool,
+    maps: [Precision; 2],
+) -> Result<(), GpuError> {
     let Some(outputs) = units.iter().map(|b| b.unit.outputs as usize).max() else { return Ok(()) };
     let columns = Columns::of(outputs);
     let channels = units.iter().map(|b| b.unit.channels as usize).max().unwrap_or(0);
@@ -93,32 +101,45 @@ pub fn unit_backward(gpu: &Gpu, units: &[Back], images: usize, wanted: bool) -> 
     if wanted {
         numbers += PIXELS * (CHUNK + 1) + units.iter().map(|b| b.unit.tile_numbers()).max().unwrap_or(0);
     }
-    let arguments = UnitBackward { units: padded(units), images: images as i32, wanted: i32::from(wanted) };
+    let [narrow, narrow_dy] = maps.map(Precision::narrow);
+    let arguments =
+        UnitBackward { units: padded(units), images: images as i32, wanted: i32::from(wanted), narrow, narrow_dy };
     let grid = [parts as u32, split(channels, CHUNK), units.len() as u32];
-    let work = || Work::of(units, |b, w| b.describe(images, wanted.then_some(parts), w));
+    let work = || Work::of(units, |b, w| b.describe(images, wanted.then_some(parts), maps, w));
     launch(gpu, Kernel::UnitBackward, columns, grid, numbers, &arguments, &work)
 }
 
-/// [`Kernel::InputGradient`]: gathers `sources` in `targets`; the last of a target's ends an edge.
+/// [`Kernel::InputGradient`]: gathers `sources` in `targets`; the last of a target's ends an edge. `maps` are those that
+/// gradients of convolutions' windows lie in, and targets behind a norm.
 ///
 /// # Errors
 /// As all launches.
-pub fn input_gradient(gpu: &Gpu, sources: &[Source], targets: &[Target], images: usize) -> Result<(), GpuError> {
+pub fn input_gradient(
+    gpu: &Gpu,
+    sources: &[Source],
+    targets: &[Target],
+    images: usize,
+    maps: Precision,
+) -> Result<(), GpuError> {
     let Some(channels) = targets.iter().map(|t| t.channels as usize).max() else { return Ok(()) };
     let chunks = channels.div_ceil(CHUNK);
     let across = targets.iter().map(|t| tiles(t.height as usize, t.width as usize)).max().unwrap_or(0);
     let numbers = sources.iter().map(Source::tile_numbers).max().unwrap_or(0).max(2 * THREADS as usize);
-    let mut arguments =
-        InputGradient { sources: padded(sources), targets: padded(targets), chunks: chunks as i32, reserved: 0 };
+    let mut arguments = InputGradient {
+        sources: padded(sources),
+        targets: padded(targets),
+        chunks: chunks as i32,
+        narrow: maps.narrow(),
+    };
     for t in targets.iter().filter(|t| t.count > 0) {
         arguments.sources[(t.first + t.count - 1) as usize].ends = 1;
     }
     let grid = [across as u32, images as u32, (targets.len() * chunks) as u32];
     let work = || {
         Work::of(targets, |t, w| {
-            t.describe(images, w);
+            t.describe(images, maps, w);
             for s in &sources[t.first as usize..(t.first + t.count) as usize] {
-                s.describe(t, images, w);
+                s.describe(t, images, maps, w);
             }
         })
     };
@@ -152,20 +173,27 @@ pub fn settle_moments(gpu: &Gpu, units: &[Moments]) -> Result<(), GpuError> {
     launch(gpu, Kernel::SettleMoments, Columns::C16, grid, 2 * THREADS as usize, &arguments, &work)
 }
 
-/// [`Kernel::Mix`]: `out = (out +) Σ units` over `pixels` pixels, for each target.
+/// [`Kernel::Mix`]: `out = (out +) Σ units` over `pixels` pixels, for each target. `maps` are those before a norm.
 ///
 /// # Errors
 /// As all launches.
-pub fn mix(gpu: &Gpu, units: &[Mixed], targets: &[MixTarget], pixels: usize, channels: usize) -> Result<(), GpuError> {
+pub fn mix(
+    gpu: &Gpu,
+    units: &[Mixed],
+    targets: &[MixTarget],
+    pixels: usize,
+    channels: usize,
+    maps: Precision,
+) -> Result<(), GpuError> {
     let arguments = Mix {
         units: padded(units),
         targets: padded(targets),
         pixels: pixels as i64,
         channels: channels as i32,
-        reserved: 0,
+        narrow: maps.narrow(),
     };
     let grid = [split(pixels * channels, THREADS as usize), targets.len() as u32, 1];
-    let work = || arguments.work(targets.len());
+    let work = || arguments.work(targets.len(), maps);
     launch(gpu, Kernel::Mix, Columns::C16, grid, 0, &arguments, &work)
 }
 
@@ -174,16 +202,28 @@ pub fn product_parts(pixels: usize) -> usize {
     pixels.div_ceil(PIXELS).clamp(1, 256)
 }
 
-/// [`Kernel::NormProducts`]: sums over `pixels` pixels of all images in [`product_parts`].
+/// [`Kernel::NormProducts`]: sums over `pixels` pixels of all images in [`product_parts`]. `maps` are those before a norm.
 ///
 /// # Errors
 /// As all launches.
-pub fn norm_products(gpu: &Gpu, units: &[Products], images: usize, channels: usize) -> Result<(), GpuError> {
+pub fn norm_products(
+    gpu: &Gpu,
+    units: &[Products],
+    images: usize,
+    channels: usize,
+    maps: Precision,
+) -> Result<(), GpuError> {
     let Some(first) = units.first() else { return Ok(()) };
     let pixels = images * (first.out_height * first.out_width) as usize;
-    let arguments = NormProducts { units: padded(units), images: images as i32, channels: channels as i32 };
+    let arguments = NormProducts {
+        units: padded(units),
+        images: images as i32,
+        channels: channels as i32,
+        narrow: maps.narrow(),
+        reserved: 0,
+    };
     let grid = [product_parts(pixels) as u32, split(channels, CHUNK), units.len() as u32];
-    let work = || Work::of(units, |u, w| u.describe(images, channels, w));
+    let work = || Work::of(units, |u, w| u.describe(images, channels, maps, w));
     launch(gpu, Kernel::NormProducts, Columns::C16, grid, 2 * THREADS as usize, &arguments, &work)
 }
 

@@ -7,6 +7,7 @@ pub mod buffer;
 #[cfg(feature = "cuda")]
 pub mod cuda;
 pub mod launch;
+mod precision;
 mod record;
 mod work;
 
@@ -16,6 +17,7 @@ use crate::device::Device;
 
 pub use arguments::{Arguments, Kind};
 pub use buffer::Buffer;
+pub use precision::Precision;
 pub use record::{Record, Recorder};
 
 /// Threads of a block, in every kernel.
@@ -186,6 +188,19 @@ pub trait Launcher: Send + Sync {
     /// # Errors
     /// [`GpuError::Launch`].
     fn launch(&self, call: &Call) -> Result<(), GpuError>;
+    /// Whether memory of maps that come and go together is asked for at once: a driver takes its time for each. Who checks
+    /// has each by itself, so that a step outside shows.
+    fn joins(&self) -> bool {
+        false
+    }
+    /// The same device for calls that go on beside this one's, in no order with them: neither may use the other's memory.
+    /// `None` where all calls take turns.
+    ///
+    /// # Errors
+    /// A fault of the device.
+    fn beside(&self) -> Result<Option<Gpu>, GpuError> {
+        Ok(None)
+    }
 }
 
 /// Shared by all that use a device.

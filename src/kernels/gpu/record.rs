@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::{Call, Columns, GpuError, Kernel, Launcher, MOST_SHARED};
+use super::{Call, Columns, Gpu, GpuError, Kernel, Launcher, MOST_SHARED};
 
 /// One launch.
 #[derive(Clone, Debug)]
@@ -21,17 +21,23 @@ pub struct Record {
 
 #[derive(Default)]
 struct State {
-    /// By address, what is in use.
-    live: BTreeMap<u64, u64>,
+    /// By address, what is in use: bytes, and the stream that asked for them.
+    live: BTreeMap<u64, (u64, usize)>,
+    streams: usize,
+    allocations: usize,
     next: u64,
     now: u64,
     peak: u64,
     records: Vec<Record>,
 }
 
-/// See the module.
+/// See the module. Those beside each other share a device and have a stream each: memory of another's is refused.
 #[derive(Default)]
-pub struct Recorder(Mutex<State>);
+pub struct Recorder {
+    state: Arc<Mutex<State>>,
+    stream: usize,
+    joins: bool,
+}
 
 /// Addresses start here, so that 0 is none.
 const START: u64 = 1 << 20;
@@ -43,8 +49,13 @@ impl Recorder {
         Arc::new(Recorder::default())
     }
 
+    /// One that is asked for memory as a real device is.
+    pub fn joining() -> Arc<Recorder> {
+        Arc::new(Recorder { joins: true, ..Recorder::default() })
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Bytes in use, and the most since the last [`Recorder::reset_peak`].
@@ -58,6 +69,12 @@ impl Recorder {
         state.peak = state.now;
     }
 
+    /// How often memory has been asked for, and how many streams there are beside the first.
+    pub fn counts(&self) -> (usize, usize) {
+        let state = self.state();
+        (state.allocations, state.streams)
+    }
+
     /// The launches since the last time.
     pub fn take(&self) -> Vec<Record> {
         std::mem::take(&mut self.state().records)
@@ -65,9 +82,10 @@ impl Recorder {
 }
 
 impl State {
-    /// Whether `span` bytes from `address` on lie in one piece of memory that is in use.
-    fn holds(&self, address: u64, span: u64) -> bool {
-        self.live.range(..=address).next_back().is_some_and(|(start, bytes)| address + span <= start + bytes)
+    /// Whether `span` bytes from `address` on lie in one piece of memory that is in use by this stream.
+    fn holds(&self, stream: usize, address: u64, span: u64) -> bool {
+        let found = self.live.range(..=address).next_back();
+        found.is_some_and(|(start, (bytes, owner))| address + span <= start + bytes && *owner == stream)
     }
 }
 
@@ -77,7 +95,8 @@ impl Launcher for Recorder {
         let (address, bytes) = (START + state.next, bytes as u64);
         // A gap between neighbours, so that a step outside never falls into the next piece.
         state.next += bytes.next_multiple_of(ALIGNMENT) + ALIGNMENT;
-        state.live.insert(address, bytes);
+        state.live.insert(address, (bytes, self.stream));
+        state.allocations += 1;
         state.now += bytes;
         state.peak = state.peak.max(state.now);
         Ok(address)
@@ -85,7 +104,7 @@ impl Launcher for Recorder {
 
     fn release(&self, address: u64, bytes: usize) {
         let mut state = self.state();
-        if state.live.remove(&address) == Some(bytes as u64) {
+        if state.live.remove(&address) == Some((bytes as u64, self.stream)) {
             state.now -= bytes as u64;
         }
     }
@@ -96,7 +115,7 @@ impl Launcher for Recorder {
 
     fn copy(&self, from: u64, to: u64, bytes: usize) -> Result<(), GpuError> {
         let state = self.state();
-        match state.holds(from, bytes as u64) && state.holds(to, bytes as u64) {
+        match [from, to].into_iter().all(|at| state.holds(self.stream, at, bytes as u64)) {
             true => Ok(()),
             false => Err(GpuError::Copy(format!("{bytes} bytes from {from:#x} to {to:#x} are not all in use"))),
         }
@@ -126,7 +145,7 @@ impl Launcher for Recorder {
         let work = (call.work)();
         let mut state = self.state();
         for e in &work.extents {
-            if !state.holds(e.address, e.span) {
+            if !state.holds(self.stream, e.address, e.span) {
                 let verb = if e.writes { "writes" } else { "reads" };
                 return refuse(format!("it {verb} {} bytes from {:#x} on, not all in use", e.span, e.address));
             }
@@ -140,5 +159,15 @@ impl Launcher for Recorder {
             operations: work.operations,
         });
         Ok(())
+    }
+
+    fn joins(&self) -> bool {
+        self.joins
+    }
+
+    fn beside(&self) -> Result<Option<Gpu>, GpuError> {
+        let mut state = self.state();
+        state.streams += 1;
+        Ok(Some(Arc::new(Recorder { state: self.state.clone(), stream: state.streams, joins: self.joins })))
     }
 }

@@ -2,7 +2,7 @@
 
 use super::arguments::{Back, Head, Mix, MixingGradient, Moments, Products, Reduce, Settled, Source, Target, Unit};
 use super::launch::{product_parts, tiles};
-use super::{Extent, Kernel, Kind, Work};
+use super::{Extent, Kernel, Kind, Precision, Work};
 
 impl Work {
     pub(super) fn of<T>(units: &[T], describe: impl Fn(&T, &mut Work)) -> Work {
@@ -13,9 +13,23 @@ impl Work {
 
     /// `pixels` pixels of `channels` numbers, one every `stride`.
     fn map(&mut self, address: u64, pixels: usize, channels: usize, stride: usize, writes: bool) {
+        self.kept(Precision::Float32, address, pixels, channels, stride, writes);
+    }
+
+    /// The same of numbers as kept maps have them.
+    fn kept(
+        &mut self,
+        precision: Precision,
+        address: u64,
+        pixels: usize,
+        channels: usize,
+        stride: usize,
+        writes: bool,
+    ) {
         if address != 0 && pixels > 0 && channels > 0 {
-            let span = 4 * ((pixels - 1) * stride + channels) as u64;
-            self.extents.push(Extent { address, span, bytes: 4 * (pixels * channels) as u64, writes });
+            let [span, bytes] =
+                [(pixels - 1) * stride + channels, pixels * channels].map(|n| (precision.bytes() * n) as u64);
+            self.extents.push(Extent { address, span, bytes, writes });
         }
     }
 
@@ -37,6 +51,11 @@ fn area(height: i32, width: i32) -> usize {
     (height * width) as usize
 }
 
+/// What the map before a norm lies in: those without one are float32.
+fn behind(mean: u64, maps: Precision) -> Precision {
+    if mean == 0 { Precision::Float32 } else { maps }
+}
+
 impl Unit {
     fn out_pixels(&self, images: usize) -> usize {
         images * area(self.out_height, self.out_width)
@@ -50,9 +69,9 @@ impl Unit {
         matches!(self.kind, Kind::Maximum | Kind::Average)
     }
 
-    fn read_input(&self, images: usize, work: &mut Work) {
-        let inputs = self.inputs as usize;
-        work.map(self.x, images * area(self.height, self.width), inputs, self.x_stride as usize, false);
+    fn read_input(&self, images: usize, maps: Precision, work: &mut Work) {
+        let (inputs, pixels) = (self.inputs as usize, images * area(self.height, self.width));
+        work.kept(behind(self.mean, maps), self.x, pixels, inputs, self.x_stride as usize, false);
         work.numbers(self.mean, inputs, false);
         work.numbers(self.scale, inputs, false);
     }
@@ -69,10 +88,10 @@ impl Unit {
             .map(|n| n as u64)
     }
 
-    pub(super) fn describe(&self, images: usize, work: &mut Work) {
-        self.read_input(images, work);
+    pub(super) fn describe(&self, images: usize, maps: Precision, work: &mut Work) {
+        self.read_input(images, maps, work);
         let (pixels, outputs) = (self.out_pixels(images), self.outputs as usize);
-        work.map(self.z, pixels, outputs, self.z_stride as usize, true);
+        work.kept(maps, self.z, pixels, outputs, self.z_stride as usize, true);
         let parts = images * self.tiles();
         if self.partial != 0 {
             let first = self.partial + 4 * (self.first as usize * parts) as u64;
@@ -90,18 +109,18 @@ impl Unit {
 
 impl Back {
     /// `parts`: where gradients of the weights are wanted, in how many.
-    pub(super) fn describe(&self, images: usize, parts: Option<usize>, work: &mut Work) {
+    pub(super) fn describe(&self, images: usize, parts: Option<usize>, [maps, of_dy]: [Precision; 2], work: &mut Work) {
         let u = &self.unit;
         let (pixels, outputs) = (u.out_pixels(images), u.outputs as usize);
-        work.map(self.dy, pixels, outputs, self.dy_stride as usize, false);
-        work.map(u.z, pixels, outputs, u.z_stride as usize, false);
+        work.kept(of_dy, self.dy, pixels, outputs, self.dy_stride as usize, false);
+        work.kept(maps, u.z, pixels, outputs, u.z_stride as usize, false);
         work.rows(self.coefficients, 4, outputs, u.norm_channels as usize, false);
-        work.map(self.dd, pixels, u.channels as usize, u.channels as usize, true);
+        work.kept(maps, self.dd, pixels, u.channels as usize, u.channels as usize, true);
         u.read_weights(work);
         let [window, product] = u.operations(images);
         work.operations += product + 4 * (pixels * outputs) as u64;
         if let Some(parts) = parts {
-            u.read_input(images, work);
+            u.read_input(images, maps, work);
             work.numbers(self.partial, parts * self.len as usize, true);
             work.operations += 2 * window + product;
         }
@@ -113,23 +132,27 @@ impl Target {
         images * area(self.height, self.width)
     }
 
-    pub(super) fn describe(&self, images: usize, work: &mut Work) {
+    pub(super) fn describe(&self, images: usize, maps: Precision, work: &mut Work) {
         let (pixels, channels) = (self.pixels(images), self.channels as usize);
-        work.map(self.gate, pixels, channels, self.gate_stride as usize, false);
+        let maps = behind(self.gate_mean, maps);
+        work.kept(maps, self.gate, pixels, channels, self.gate_stride as usize, false);
         work.numbers(self.gate_mean, channels, false);
         if self.add != 0 {
-            work.map(self.dx, pixels, channels, self.dx_stride as usize, false);
+            work.kept(maps, self.dx, pixels, channels, self.dx_stride as usize, false);
         }
-        work.map(self.dx, pixels, channels, self.dx_stride as usize, true);
+        work.kept(maps, self.dx, pixels, channels, self.dx_stride as usize, true);
         let parts = images * tiles(self.height as usize, self.width as usize);
         work.numbers(self.partial, 2 * channels * parts, true);
     }
 }
 
 impl Source {
-    pub(super) fn describe(&self, to: &Target, images: usize, work: &mut Work) {
+    pub(super) fn describe(&self, to: &Target, images: usize, maps: Precision, work: &mut Work) {
         let (pixels, channels) = (images * area(self.out_height, self.out_width), to.channels as usize);
-        work.map(self.dd, pixels, channels, self.dd_stride as usize, false);
+        // Poolings and the identity read the nodes' gradients.
+        let own = matches!(self.kind, Kind::Depthwise | Kind::Pick);
+        let maps = if own { maps } else { Precision::Float32 };
+        work.kept(maps, self.dd, pixels, channels, self.dd_stride as usize, false);
         work.map(self.x, to.pixels(images), channels, self.x_stride as usize, false);
         work.numbers(self.coefficients, 4 * channels, false);
         work.numbers(self.weight, 1, false);
@@ -182,12 +205,13 @@ impl Describe for Reduce {
 }
 
 impl Products {
-    pub(super) fn describe(&self, images: usize, channels: usize, work: &mut Work) {
+    pub(super) fn describe(&self, images: usize, channels: usize, maps: Precision, work: &mut Work) {
         let pixels = images * area(self.out_height, self.out_width);
         work.map(self.dy, pixels, channels, self.dy_stride as usize, false);
         let pooling = matches!(self.kind, Kind::Maximum | Kind::Average);
         let read = if pooling { images * area(self.height, self.width) } else { pixels };
-        work.map(self.z, read, channels, self.z_stride as usize, false);
+        let maps = if pooling { Precision::Float32 } else { behind(self.mean, maps) };
+        work.kept(maps, self.z, read, channels, self.z_stride as usize, false);
         work.numbers(self.mean, channels, false);
         work.numbers(self.partial, 2 * channels * product_parts(pixels), true);
         work.operations += ((if pooling { 13 } else { 4 }) * pixels * channels) as u64;
@@ -195,12 +219,12 @@ impl Products {
 }
 
 impl Mix {
-    pub(super) fn work(&self, targets: usize) -> Work {
+    pub(super) fn work(&self, targets: usize, maps: Precision) -> Work {
         let (pixels, channels) = (self.pixels as usize, self.channels as usize);
         let mut work = Work::default();
         for to in &self.targets[..targets] {
             for u in &self.units[to.first as usize..(to.first + to.count) as usize] {
-                work.map(u.z, pixels, channels, u.stride as usize, false);
+                work.kept(behind(u.mean, maps), u.z, pixels, channels, u.stride as usize, false);
                 for address in [u.mean, u.scale, u.gain, u.bias] {
                     work.numbers(address, channels, false);
                 }

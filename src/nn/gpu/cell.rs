@@ -7,7 +7,7 @@ use super::edge_backward::{BundleBackward, Gradients};
 use super::project::Project;
 use super::{DeviceSeen, Norms, View};
 use crate::kernels::gpu::buffer::download;
-use crate::kernels::gpu::{Buffer, Gpu, GpuError, launch};
+use crate::kernels::gpu::{Buffer, Gpu, GpuError, Precision, launch};
 use crate::nn::cell::{CellSizes, SOURCES, from};
 use crate::nn::edge::{COLUMNS, Geometry};
 use crate::nn::layout::CellPlan;
@@ -30,6 +30,7 @@ pub(crate) struct CellPass<'a> {
     pub sizes: CellSizes,
     pub norm: Norm,
     pub policy: Policy,
+    pub precision: Precision,
     /// Running statistics of the block.
     pub running: &'a [f32],
     pub probe: Option<&'a Arc<dyn Probe>>,
@@ -87,7 +88,7 @@ impl CellPass<'_> {
 
     /// Edges from one source.
     fn bundle(&self, edges: &[Edge]) -> Bundle<'_> {
-        let mut bundle = Bundle::default();
+        let mut bundle = Bundle::new(self.precision);
         for (target, e) in edges.iter().enumerate() {
             bundle.add(&self.plan.edges[e.index()], target, e.index() * COLUMNS);
         }
@@ -105,7 +106,7 @@ impl CellPass<'_> {
         for (i, x) in inputs.into_iter().enumerate() {
             let project = self.project(i, x, weights);
             let (h, w) = self.sizes.inputs[i];
-            self.watch(project.x, (h * w, plan.shape.inputs[i]), None, 1)?;
+            self.watch(project.x, (h * w, plan.shape.inputs[i]), 1)?;
             projected.push(project.forward(&mut norms)?);
         }
         let output = Buffer::new(self.gpu, NODES * self.node_numbers())?;
@@ -138,19 +139,12 @@ impl CellPass<'_> {
     }
 
     /// Shows a map of so many pixels and channels per image to whoever watches.
-    fn watch(
-        &self,
-        map: View,
-        (pixels, channels): (usize, usize),
-        mean: Option<u64>,
-        multiplicity: usize,
-    ) -> Result<(), GpuError> {
+    fn watch(&self, map: View, (pixels, channels): (usize, usize), multiplicity: usize) -> Result<(), GpuError> {
         let Some(probe) = self.probe else { return Ok(()) };
         let all = self.sizes.images * pixels;
         let wide = download(self.gpu, map.address, (all - 1) * map.stride + channels)?;
         let values: Vec<f32> = wide.chunks(map.stride).flat_map(|p| p[..channels].iter().copied()).collect();
-        let mean = mean.map(|m| download(self.gpu, m, channels)).transpose()?;
-        probe.relu(&values, mean.as_deref(), self.sizes.images, multiplicity);
+        probe.relu(&values, None, self.sizes.images, multiplicity);
         Ok(())
     }
 
@@ -167,12 +161,13 @@ impl CellPass<'_> {
         let c = g.channels;
         let relus = edges.iter().map(|e| self.plan.edges[e.index()].relus(g.stride)).sum();
         if relus > 0 {
-            self.watch(x, (g.height * g.width, c), None, relus)?;
+            self.watch(x, (g.height * g.width, c), relus)?;
         }
+        let Some(probe) = self.probe else { return Ok(()) };
         for (b, own) in bundle.branches.iter().zip(maps) {
             if let (Some(first), Some(slot)) = (&own.first, b.norms.first()) {
-                let map = View { address: first.address(), stride: c };
-                self.watch(map, (g.output() / c, c), Some(norms.mean(*slot)), 1)?;
+                let mean = download(self.gpu, norms.mean(*slot), c)?;
+                probe.relu(&first.to_vec(g.images * g.output())?, Some(&mean), g.images, 1);
             }
         }
         Ok(())

@@ -3,7 +3,7 @@
 use super::units::{Stage, pooling, projection, separable};
 use super::{Norms, View};
 use crate::kernels::gpu::arguments::{MixTarget, Mixed};
-use crate::kernels::gpu::{Buffer, Gpu, GpuError, Kind, launch};
+use crate::kernels::gpu::{Buffer, Gpu, GpuError, Kind, Precision, launch};
 use crate::kernels::pool;
 use crate::nn::edge::{Branch, Edge, Geometry, is_pooling, is_separable};
 use crate::space::Operation;
@@ -16,6 +16,20 @@ pub(crate) struct Maps {
     pub last: Option<Buffer>,
 }
 
+/// Room for maps that come and go together.
+pub(super) struct Room<'a> {
+    gpu: &'a Gpu,
+    len: usize,
+    precision: Precision,
+    ready: std::vec::IntoIter<Buffer>,
+}
+
+impl Room<'_> {
+    pub fn take(&mut self) -> Result<Buffer, GpuError> {
+        self.ready.next().map_or_else(|| Buffer::map(self.gpu, self.len, self.precision), Ok)
+    }
+}
+
 /// Branches that read one map: those of an edge, or of several edges from one source.
 #[derive(Default)]
 pub(super) struct Bundle<'a> {
@@ -24,12 +38,18 @@ pub(super) struct Bundle<'a> {
     pub targets: Vec<usize>,
     /// Where each branch is among the mixing weights that the bundle is given.
     pub places: Vec<usize>,
+    /// How their maps are kept.
+    pub precision: Precision,
 }
 
 impl<'a> Bundle<'a> {
+    pub fn new(precision: Precision) -> Bundle<'a> {
+        Bundle { precision, ..Bundle::default() }
+    }
+
     /// One edge into one node; mixing weights are its own eight.
-    pub fn of(edge: &'a Edge) -> Bundle<'a> {
-        let mut bundle = Bundle::default();
+    pub fn of(edge: &'a Edge, precision: Precision) -> Bundle<'a> {
+        let mut bundle = Bundle::new(precision);
         bundle.add(edge, 0, 0);
         bundle
     }
@@ -41,6 +61,12 @@ impl<'a> Bundle<'a> {
             self.targets.push(target);
             self.places.push(row + b.operation.index());
         }
+    }
+
+    /// Room for so many maps of branches that are given back together.
+    pub fn room<'g>(&self, gpu: &'g Gpu, g: &Geometry, count: usize) -> Result<Room<'g>, GpuError> {
+        let (len, precision) = (g.images * g.output(), self.precision);
+        Ok(Room { gpu, len, precision, ready: Buffer::maps(gpu, len, precision, count)?.into_iter() })
     }
 
     /// The first branch whose map is that of branch `i`: poolings are the same on every edge.
@@ -77,8 +103,15 @@ pub(super) fn branches(
     again: bool,
 ) -> Result<Vec<Maps>, GpuError> {
     let mut maps: Vec<Maps> = Vec::with_capacity(bundle.branches.len());
-    let mut stage = Stage::default();
+    let mut stage = Stage::new(bundle.precision);
     let mut numbers = vec![0; bundle.branches.len()];
+    let own = |i: usize| bundle.alike(i) == i && !bundle.branches[i].norms.is_empty();
+    let count = |pooling: bool| {
+        let all = bundle.branches.iter().enumerate();
+        all.filter(|(i, b)| own(*i) && is_pooling(b.operation) == pooling).count()
+    };
+    // Poolings are given back before the others.
+    let mut room = [bundle.room(gpu, g, count(false))?, bundle.room(gpu, g, if again { 0 } else { count(true) })?];
     for (i, b) in bundle.branches.iter().enumerate() {
         let mut own = Maps::default();
         let slot = b.norms.first().copied();
@@ -89,10 +122,10 @@ pub(super) fn branches(
                 maps.push(own);
                 continue;
             }
-            let z = Buffer::new(gpu, g.images * g.output())?;
+            let z = room[usize::from(is_pooling(b.operation))].take()?;
             let from = weights + 4 * b.offset as u64;
             let units = match kind_of(g, b) {
-                Kind::Pick => projection(&g.halving(), x, from, z.address()),
+                Kind::Pick => projection(&g.halving(), x, from, &z),
                 Kind::Depthwise => vec![separable(&g.shape(b.operation), x, from)],
                 kind => vec![pooling(&pool::shape(g.height, g.width, g.channels, g.stride), x, kind)],
             };
@@ -113,10 +146,11 @@ pub(super) fn branches(
         maps.push(own);
     }
     stage.run(gpu, norms, g.images, !again)?;
-    let mut stage = Stage::default();
+    let mut stage = Stage::new(bundle.precision);
+    let mut room = bundle.room(gpu, g, maps.iter().filter(|own| own.first.is_some()).count())?;
     for (b, own) in bundle.branches.iter().zip(&mut maps) {
         let (Some(first), [before, slot]) = (&own.first, &b.norms[..]) else { continue };
-        let z = Buffer::new(gpu, g.images * g.output())?;
+        let z = room.take()?;
         let from = weights + 4 * (b.offset + b.len / 2) as u64;
         let mut unit = separable(&g.second(b.operation), View { address: first.address(), stride: g.channels }, from);
         (unit.mean, unit.scale, unit.z) = (norms.mean(*before), norms.scale(*before), z.address());
@@ -166,5 +200,5 @@ pub(super) fn mix_into(
             });
         }
     }
-    launch::mix(gpu, &units, &targets, g.images * g.output() / g.channels, g.channels)
+    launch::mix(gpu, &units, &targets, g.images * g.output() / g.channels, g.channels, bundle.precision)
 }

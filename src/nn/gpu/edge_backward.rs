@@ -4,7 +4,7 @@ use super::edge::{Bundle, Maps, is_identity, kind_of};
 use super::units::{self, Backs, projection, separable};
 use super::{Norms, View};
 use crate::kernels::gpu::arguments::{Back, Products, Settled, Source, Target, Unit};
-use crate::kernels::gpu::{Buffer, Gpu, GpuError, Kind, launch};
+use crate::kernels::gpu::{Buffer, Gpu, GpuError, Kind, Precision, launch};
 use crate::nn::edge::{Branch, Geometry, is_pooling, is_separable};
 use crate::nn::norm::NormSlot;
 
@@ -116,7 +116,7 @@ impl BundleBackward<'_> {
                 ..Settled::default()
             });
         }
-        launch::norm_products(self.gpu, &products, g.images, c)?;
+        launch::norm_products(self.gpu, &products, g.images, c, self.bundle.precision)?;
         launch::settle_products(self.gpu, &settled)?;
         Ok(coefficients)
     }
@@ -124,7 +124,7 @@ impl BundleBackward<'_> {
     /// Convolutions right before the last norms: those on the edge's input, and second halves of separable ones.
     fn last_stages(&self, coefficients: &Buffer, to: &Gradients) -> Result<(Vec<Made>, Vec<Made>), GpuError> {
         let (g, c) = (self.g, self.g.channels);
-        let (mut backs, mut made, mut seconds): (Backs, _, _) = (Vec::new(), Vec::new(), Vec::new());
+        let mut all = Vec::new();
         for (i, b, own) in self.branches() {
             let (Some(z), false) = (&own.last, is_pooling(b.operation)) else { continue };
             let at = self.weights + 4 * b.offset as u64;
@@ -135,29 +135,33 @@ impl BundleBackward<'_> {
                     (unit.mean, unit.scale) = (self.norms.mean(*before), self.norms.scale(*before));
                     vec![unit]
                 }
-                _ if kind_of(g, b) == Kind::Pick => projection(&g.halving(), self.x, at, z.address()),
+                _ if kind_of(g, b) == Kind::Pick => projection(&g.halving(), self.x, at, z),
                 _ => vec![separable(&g.shape(b.operation), self.x, at)],
             };
-            let dnode = self.dnode(i);
-            for mut unit in units {
-                unit.z = if unit.z == 0 { z.address() } else { unit.z };
-                let dd = Buffer::new(self.gpu, g.images * g.output())?;
-                let first = unit.first as usize;
-                let back = Back {
-                    unit,
-                    dy: dnode.address + 4 * first as u64,
-                    coefficients: coefficients.at(i * 4 * c + first),
-                    dd: dd.address(),
-                    dy_stride: dnode.stride as i32,
-                    ..Back::default()
-                };
-                let start = if unit.depthwise == 0 { unit.pointwise } else { unit.depthwise };
-                backs.push((back, ((start - self.weights) / 4) as usize));
-                let list = if is_separable(b.operation) { &mut seconds } else { &mut made };
-                list.push(Made { kind: unit.kind, branch: i, dd: Some(dd), unit });
-            }
+            all.extend(units.into_iter().map(|u| (i, Unit { z: if u.z == 0 { z.address() } else { u.z }, ..u })));
         }
-        units::backward(self.gpu, backs, g.images, to.weights)?;
+        let separable = |i: usize| is_separable(self.bundle.branches[i].operation);
+        let count = all.iter().filter(|(i, _)| separable(*i)).count();
+        let mut room = [self.bundle.room(self.gpu, g, all.len() - count)?, self.bundle.room(self.gpu, g, count)?];
+        let (mut backs, mut made, mut seconds): (Backs, _, _) = (Vec::new(), Vec::new(), Vec::new());
+        for (i, unit) in all {
+            let dd = room[usize::from(separable(i))].take()?;
+            let (dnode, first) = (self.dnode(i), unit.first as usize);
+            let back = Back {
+                unit,
+                dy: dnode.address + 4 * first as u64,
+                coefficients: coefficients.at(i * 4 * c + first),
+                dd: dd.address(),
+                dy_stride: dnode.stride as i32,
+                ..Back::default()
+            };
+            let start = if unit.depthwise == 0 { unit.pointwise } else { unit.depthwise };
+            backs.push((back, ((start - self.weights) / 4) as usize));
+            let list = if separable(i) { &mut seconds } else { &mut made };
+            list.push(Made { kind: unit.kind, branch: i, dd: Some(dd), unit });
+        }
+        let maps = [self.bundle.precision, Precision::Float32];
+        units::backward(self.gpu, backs, g.images, to.weights, maps)?;
         Ok((made, seconds))
     }
 
@@ -172,10 +176,11 @@ impl BundleBackward<'_> {
         let partial = Buffer::new(self.gpu, seconds.len() * 2 * c * parts)?;
         let coefficients = Buffer::new(self.gpu, seconds.len() * 4 * c)?;
         let (mut sources, mut targets, mut settled, mut middles) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        let mut room = self.bundle.room(self.gpu, g, seconds.len())?;
         for (i, second) in seconds.iter().enumerate() {
             let branch = self.bundle.branches[second.branch];
             let (Some(first), Some(slot)) = (&self.maps[second.branch].first, branch.norms.first()) else { continue };
-            let dh = Buffer::new(self.gpu, g.images * g.output())?;
+            let dh = room.take()?;
             sources.push(source(second));
             targets.push(Target {
                 dx: dh.address(),
@@ -194,18 +199,19 @@ impl BundleBackward<'_> {
             settled.push(self.middle_settled(*slot, partial.at(i * 2 * c * parts), coefficients.at(i * 4 * c), parts));
             middles.push(dh);
         }
-        launch::input_gradient(self.gpu, &sources, &targets, g.images)?;
+        launch::input_gradient(self.gpu, &sources, &targets, g.images, self.bundle.precision)?;
         launch::settle_products(self.gpu, &settled)?;
         // The gradients of the second halves' windows have been gathered.
         let branches: Vec<usize> = seconds.iter().map(|s| s.branch).collect();
         drop(seconds);
         let (mut backs, mut made): (Backs, _) = (Vec::new(), Vec::new());
+        let mut room = self.bundle.room(self.gpu, g, middles.len())?;
         for (i, (branch, dh)) in branches.into_iter().zip(&middles).enumerate() {
             let (b, own) = (self.bundle.branches[branch], &self.maps[branch]);
             let Some(first) = &own.first else { continue };
             let mut unit = separable(&g.shape(b.operation), self.x, self.weights + 4 * b.offset as u64);
             unit.z = first.address();
-            let dd = Buffer::new(self.gpu, g.images * g.output())?;
+            let dd = room.take()?;
             let back = Back {
                 unit,
                 dy: dh.address(),
@@ -217,7 +223,7 @@ impl BundleBackward<'_> {
             backs.push((back, b.offset));
             made.push(Made { kind: unit.kind, branch, dd: Some(dd), unit });
         }
-        units::backward(self.gpu, backs, g.images, to.weights)?;
+        units::backward(self.gpu, backs, g.images, to.weights, [self.bundle.precision; 2])?;
         Ok(made)
     }
 
@@ -260,7 +266,7 @@ impl BundleBackward<'_> {
             gate_stride: self.x.stride as i32,
             ..Target::default()
         };
-        launch::input_gradient(self.gpu, &sources, &[target], g.images)
+        launch::input_gradient(self.gpu, &sources, &[target], g.images, self.bundle.precision)
     }
 
     /// What the identity or a pooling gives back; nothing of other branches.
@@ -329,5 +335,5 @@ pub(super) fn gather_units(
         gate_stride: x.stride as i32,
         ..Target::default()
     };
-    launch::input_gradient(gpu, &sources, &[target], images)
+    launch::input_gradient(gpu, &sources, &[target], images, Precision::Float32)
 }

@@ -3,7 +3,7 @@
 use super::edge::{Bundle, branches, mix_into};
 use super::edge_backward::{BundleBackward, Gradients};
 use super::{Norms, View};
-use crate::kernels::gpu::{Buffer, Gpu, GpuError, launch};
+use crate::kernels::gpu::{Buffer, Gpu, GpuError, Precision, launch};
 use crate::nn::MixedGradients;
 use crate::nn::edge::{COLUMNS, Edge, Geometry};
 use crate::nn::layout::BlockLayout;
@@ -15,6 +15,7 @@ pub(crate) struct MixedPass<'a> {
     pub geometry: Geometry,
     pub edge: &'a Edge,
     pub layout: &'a BlockLayout,
+    pub precision: Precision,
 }
 
 impl MixedPass<'_> {
@@ -26,7 +27,7 @@ impl MixedPass<'_> {
         let mixing = Buffer::from_slice(gpu, mixing)?;
         let mut norms = Norms::new(gpu, Norm::Batch, self.layout, &[])?;
         let from = View { address: x.address(), stride: g.channels };
-        let bundle = Bundle::of(self.edge);
+        let bundle = Bundle::of(self.edge, self.precision);
         let maps = branches(gpu, g, &bundle, from, weights.address(), &mut norms, false)?;
         let out = Buffer::new(gpu, g.images * g.output())?;
         let to = View { address: out.address(), stride: g.channels };
@@ -52,7 +53,7 @@ impl MixedPass<'_> {
         let (x, weights, dy, mixing) = (x?, weights?, dy?, Buffer::from_slice(gpu, mixing)?);
         let mut norms = Norms::new(gpu, Norm::Batch, self.layout, &[])?;
         let view = |b: &Buffer| View { address: b.address(), stride: c };
-        let bundle = Bundle::of(self.edge);
+        let bundle = Bundle::of(self.edge, self.precision);
         let maps = branches(gpu, g, &bundle, view(&x), weights.address(), &mut norms, false)?;
         let dx = Buffer::zeros(gpu, x_len)?;
         let dw = Buffer::zeros(gpu, w_len)?;

@@ -4,7 +4,7 @@ use super::DeviceSeen;
 use super::cell::{CellGradients, CellPass, CellState};
 use super::head::{Logits, head_backward, head_forward};
 use super::stem::{StemPass, StemState};
-use crate::kernels::gpu::{Buffer, Gpu, GpuError};
+use crate::kernels::gpu::{Buffer, Gpu, GpuError, Precision};
 use crate::nn::cell::CellSizes;
 use crate::nn::network::{self, End, MIXING, read_by};
 use crate::nn::norm::Seen;
@@ -14,6 +14,8 @@ use crate::space::{CellKind, NODES};
 pub(crate) struct NetworkPass<'a> {
     pub gpu: &'a Gpu,
     pub of: network::NetworkPass<'a>,
+    /// How maps are kept.
+    pub precision: Precision,
 }
 
 /// What a network keeps from its forward to its backward pass.
@@ -70,6 +72,7 @@ impl NetworkPass<'_> {
             sizes,
             norm: self.of.norm,
             policy: self.of.policy.of_cell(i),
+            precision: self.precision,
             running: &self.of.running[i + 1],
             probe: self.of.probe,
         }

@@ -6,7 +6,7 @@ use super::edge_backward::gather_units;
 use super::units::{self, Stage, projection};
 use super::{Norms, View};
 use crate::kernels::gpu::arguments::{Back, MixTarget, Mixed, Products, Settled};
-use crate::kernels::gpu::{Buffer, Gpu, GpuError, Kind, launch};
+use crate::kernels::gpu::{Buffer, Gpu, GpuError, Kind, Precision, launch};
 use crate::nn::norm::{Norm, NormSlot};
 use crate::nn::project::Projection;
 
@@ -36,7 +36,7 @@ impl Project<'_> {
         let c = self.shape.channels_out;
         let map = Buffer::new(self.gpu, self.pixels() * c)?;
         let mut stage = Stage::default();
-        stage.add(&projection(&self.shape, self.x, self.own_weights(), map.address()), self.slot, self.images);
+        stage.add(&projection(&self.shape, self.x, self.own_weights(), &map), self.slot, self.images);
         stage.run(self.gpu, norms, self.images, true)?;
         if norms.norm != Norm::Off {
             let own = Mixed {
@@ -47,7 +47,7 @@ impl Project<'_> {
                 ..Mixed::default()
             };
             let to = MixTarget { out: map.address(), count: 1, stride: c as i32, fresh: 1, ..MixTarget::default() };
-            launch::mix(self.gpu, &[own], &[to], self.pixels(), c)?;
+            launch::mix(self.gpu, &[own], &[to], self.pixels(), c, Precision::Float32)?;
         }
         Ok(map)
     }
@@ -83,7 +83,7 @@ impl Project<'_> {
             z_stride: c as i32,
             ..Products::default()
         };
-        launch::norm_products(self.gpu, &[products], self.images, c)?;
+        launch::norm_products(self.gpu, &[products], self.images, c, Precision::Float32)?;
         let settled = Settled {
             partial: partial.address(),
             mean: norms.mean(self.slot),
@@ -98,7 +98,7 @@ impl Project<'_> {
         launch::settle_products(self.gpu, &[settled])?;
         let (mut backs, mut made) = (Vec::new(), Vec::new());
         let mut offset = self.range.start;
-        for unit in projection(s, self.x, self.own_weights(), map.address()) {
+        for unit in projection(s, self.x, self.own_weights(), map) {
             let first = unit.first as usize;
             let dd = match input {
                 Some(_) => Some(Buffer::new(self.gpu, self.pixels() * s.channels_in)?),
@@ -116,7 +116,7 @@ impl Project<'_> {
             offset += s.channels_in * unit.outputs as usize;
             made.extend(dd.map(|dd| (unit, dd)));
         }
-        units::backward(self.gpu, backs, self.images, weights)?;
+        units::backward(self.gpu, backs, self.images, weights, [Precision::Float32; 2])?;
         let Some((dx, add)) = input else { return Ok(()) };
         gather_units(self.gpu, &made, self.x, View { address: dx, stride: s.channels_in }, add, self.images)
     }

@@ -3,7 +3,7 @@
 use super::units::{self, Stage};
 use super::{DeviceSeen, Norms};
 use crate::kernels::gpu::arguments::{Back, MixTarget, Mixed, Products, Settled, Unit};
-use crate::kernels::gpu::{Buffer, Gpu, GpuError, Kind, launch};
+use crate::kernels::gpu::{Buffer, Gpu, GpuError, Kind, Precision, launch};
 use crate::nn::norm::Norm;
 use crate::nn::stem::StemPlan;
 
@@ -73,7 +73,7 @@ impl StemPass<'_> {
             (own.gain, own.bias) = (gain, bias);
         }
         let to = MixTarget { out: out.address(), count: 1, stride: c as i32, fresh: 1, ..MixTarget::default() };
-        launch::mix(self.gpu, &[own], &[to], self.pixels(), c)?;
+        launch::mix(self.gpu, &[own], &[to], self.pixels(), c, Precision::Float32)?;
         let slots = std::mem::take(&mut norms.seen);
         let seen = DeviceSeen { moments: norms.moments.take(), slots };
         Ok((out, seen, StemState { z, norms }))
@@ -104,7 +104,7 @@ impl StemPass<'_> {
             dy_stride: c as i32,
             z_stride: c as i32,
         };
-        launch::norm_products(gpu, &[products], self.size[0], c)?;
+        launch::norm_products(gpu, &[products], self.size[0], c, Precision::Float32)?;
         let mut settled = Settled {
             partial: partial.address(),
             mean,
@@ -122,6 +122,6 @@ impl StemPass<'_> {
         }
         launch::settle_products(gpu, &[settled])?;
         let back = Back { unit, dy, coefficients: coefficients.address(), dy_stride: c as i32, ..Back::default() };
-        units::backward(gpu, vec![(back, 0)], self.size[0], Some(to))
+        units::backward(gpu, vec![(back, 0)], self.size[0], Some(to), [Precision::Float32; 2])
     }
 }

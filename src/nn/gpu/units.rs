@@ -5,7 +5,7 @@ use std::ops::Range;
 use super::{Norms, View};
 use crate::kernels::depthwise::Shape;
 use crate::kernels::gpu::arguments::{Back, Moments, Reduce, Unit};
-use crate::kernels::gpu::{Buffer, Gpu, GpuError, Kind, launch};
+use crate::kernels::gpu::{Buffer, Gpu, GpuError, Kind, Precision, launch};
 use crate::nn::norm::NormSlot;
 use crate::nn::project::Projection;
 
@@ -49,13 +49,13 @@ fn plain(s: &Shape, x: View) -> Unit {
 }
 
 /// The one or two 1x1 convolutions of a projection into `z`, with ReLU.
-pub(super) fn projection(p: &Projection, x: View, weights: u64, z: u64) -> Vec<Unit> {
+pub(super) fn projection(p: &Projection, x: View, weights: u64, z: &Buffer) -> Vec<Unit> {
     let mut at = weights;
     let unit = |part: crate::nn::project::Part| {
         let unit = Unit {
             x: x.address,
             pointwise: at,
-            z: z + 4 * part.first as u64,
+            z: z.at(part.first),
             kind: Kind::Pick,
             stride: p.stride() as i32,
             shift: part.shift as i32,
@@ -86,6 +86,8 @@ pub(super) struct Stage {
     /// The norms, and the numbers of their maps.
     settled: Vec<(NormSlot, usize)>,
     partial: usize,
+    /// How the maps are kept.
+    precision: Precision,
 }
 
 /// A map that one or two units make: the first and the last of them, and where its partial moments lie.
@@ -95,6 +97,10 @@ struct StageMap {
 }
 
 impl Stage {
+    pub fn new(precision: Precision) -> Stage {
+        Stage { precision, ..Stage::default() }
+    }
+
     /// Units that make up one map, and the norm of that map. Returns the map's number.
     pub fn add(&mut self, units: &[Unit], slot: NormSlot, images: usize) -> usize {
         let (number, start) = (self.maps.len(), self.units.len());
@@ -114,13 +120,13 @@ impl Stage {
     /// Runs the units; `settle` takes their moments into the norms (unless those are constants).
     pub fn run(mut self, gpu: &Gpu, norms: &mut Norms, images: usize, settle: bool) -> Result<(), GpuError> {
         let Some(moments) = norms.moments.as_ref().filter(|_| settle && !self.units.is_empty()) else {
-            return launch::unit_forward(gpu, &self.units, images);
+            return launch::unit_forward(gpu, &self.units, images, self.precision);
         };
         let partial = Buffer::new(gpu, self.partial)?;
         for map in &self.maps {
             self.units[map.units.clone()].iter_mut().for_each(|u| u.partial = partial.at(map.partial));
         }
-        launch::unit_forward(gpu, &self.units, images)?;
+        launch::unit_forward(gpu, &self.units, images, self.precision)?;
         let size = |map: &StageMap| {
             let u = &self.units[map.units.start];
             (u.out_height, u.out_width)
@@ -150,8 +156,15 @@ impl Stage {
 /// Where the gradients of a unit's weights go: an offset in the block's parameters.
 pub(super) type Backs = Vec<(Back, usize)>;
 
-/// Runs the backward pass of units; `gradient` is where that of the block's parameters is, if it is wanted.
-pub(super) fn backward(gpu: &Gpu, mut backs: Backs, images: usize, gradient: Option<u64>) -> Result<(), GpuError> {
+/// Runs the backward pass of units; `gradient` is where that of the block's parameters is, if it is wanted. `maps`: how those
+/// of the units and their `dy` are kept.
+pub(super) fn backward(
+    gpu: &Gpu,
+    mut backs: Backs,
+    images: usize,
+    gradient: Option<u64>,
+    maps: [Precision; 2],
+) -> Result<(), GpuError> {
     let weights = |u: &Unit| {
         let taps = if u.kind == Kind::Depthwise { u.kernel * u.kernel } else { 0 };
         u.channels * (taps + u.outputs)
@@ -161,7 +174,7 @@ pub(super) fn backward(gpu: &Gpu, mut backs: Backs, images: usize, gradient: Opt
     }
     let Some(gradient) = gradient else {
         let backs: Vec<Back> = backs.into_iter().map(|(b, _)| b).collect();
-        return launch::unit_backward(gpu, &backs, images, false);
+        return launch::unit_backward(gpu, &backs, images, false, maps);
     };
     let (mut tiles, mut channels, mut len) = (0, 0, 0);
     for (b, _) in &backs {
@@ -185,6 +198,6 @@ pub(super) fn backward(gpu: &Gpu, mut backs: Backs, images: usize, gradient: Opt
         });
     }
     let backs: Vec<Back> = backs.into_iter().map(|(b, _)| b).collect();
-    launch::unit_backward(gpu, &backs, images, true)?;
+    launch::unit_backward(gpu, &backs, images, true, maps)?;
     launch::reduce_weights(gpu, &reduced)
 }

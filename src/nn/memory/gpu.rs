@@ -2,6 +2,7 @@
 //! what they ask for. A recording device finds the same number, to the byte.
 
 use super::{Wanted, Workload};
+use crate::kernels::gpu::Precision;
 use crate::kernels::gpu::launch::{product_parts, splits, tiles};
 use crate::nn::cell::{CellSizes, SOURCES, from};
 use crate::nn::edge::{Branch, Geometry, is_pooling, is_separable};
@@ -22,7 +23,11 @@ struct Count {
 impl Count {
     /// So many float32 numbers; returns the bytes.
     fn take(&mut self, numbers: usize) -> usize {
-        let bytes = 4 * numbers.max(1);
+        self.take_map(numbers, Precision::Float32)
+    }
+
+    fn take_map(&mut self, numbers: usize, precision: Precision) -> usize {
+        let bytes = precision.bytes() * numbers.max(1);
         self.live += bytes;
         self.peak = self.peak.max(self.live);
         bytes
@@ -44,6 +49,8 @@ struct BundleNumbers {
     branches: usize,
     /// Numbers of an output map.
     map: usize,
+    /// How the branches' maps are kept.
+    precision: Precision,
     pixels: usize,
     /// Tiles of all images' outputs.
     tiles: usize,
@@ -57,7 +64,7 @@ struct BundleNumbers {
 }
 
 impl BundleNumbers {
-    fn new(plan: &CellPlan, sizes: &CellSizes, edges: &[Edge]) -> BundleNumbers {
+    fn new(plan: &CellPlan, sizes: &CellSizes, edges: &[Edge], precision: Precision) -> BundleNumbers {
         let g: Geometry = plan.geometry(sizes, edges[0]);
         let (h, w, c) = (g.height.div_ceil(g.stride), g.width.div_ceil(g.stride), g.channels);
         let branches: Vec<&Branch> = edges.iter().flat_map(|e| &plan.edges[e.index()].branches).collect();
@@ -67,6 +74,7 @@ impl BundleNumbers {
             channels: c,
             branches: branches.len(),
             map: g.images * g.output(),
+            precision,
             pixels: g.images * h * w,
             tiles: g.images * tiles(h, w),
             made: count(&|b| !b.norms.is_empty() && !is_pooling(b.operation)),
@@ -91,12 +99,16 @@ impl BundleNumbers {
         numbers
     }
 
+    fn maps(&self, l: &mut Count, count: usize) -> usize {
+        (0..count).map(|_| l.take_map(self.map, self.precision)).sum()
+    }
+
     /// The maps of a forward pass, which stay; returns their bytes. `again`: for a backward pass.
     fn make(&self, l: &mut Count, again: bool) -> usize {
         let units = self.made + if again { 0 } else { self.pooled };
         let mut bytes = 0;
         for maps in [units, self.separable] {
-            bytes += (0..maps).map(|_| l.take(self.map)).sum::<usize>();
+            bytes += self.maps(l, maps);
             if !again && maps > 0 {
                 l.in_passing(maps * 2 * self.channels * self.tiles);
             }
@@ -119,16 +131,15 @@ impl BundleNumbers {
         let sums = l.take(self.branches * 2 * c * product_parts(self.pixels));
         let mut held = l.take(self.branches * 4 * c);
         l.give(sums);
-        let map = |l: &mut Count, count: usize| (0..count).map(|_| l.take(self.map)).sum::<usize>();
-        held += map(l, self.last.len() - self.separable);
-        let seconds = map(l, self.separable);
+        held += self.maps(l, self.last.len() - self.separable);
+        let seconds = self.maps(l, self.separable);
         self.parts(l, &self.last, weights_wanted);
         if self.separable > 0 {
             let mut middle = l.take(self.separable * 2 * c * self.tiles);
             middle += l.take(self.separable * 4 * c);
-            middle += map(l, self.separable);
+            middle += self.maps(l, self.separable);
             l.give(seconds);
-            held += map(l, self.separable);
+            held += self.maps(l, self.separable);
             self.parts(l, &self.first, weights_wanted);
             l.give(middle);
         }
@@ -149,18 +160,19 @@ struct CellNumbers {
 }
 
 impl CellNumbers {
-    fn new(plan: &CellPlan, sizes: &CellSizes) -> CellNumbers {
+    fn new(plan: &CellPlan, sizes: &CellSizes, precision: Precision) -> CellNumbers {
         let (h, w) = plan.output_size(sizes);
         let channels = plan.shape.channels;
         let sources = || (0..SOURCES).map(|s| from(s).collect::<Vec<_>>());
+        let bundle = |edges: &[Edge]| BundleNumbers::new(plan, sizes, edges, precision);
         CellNumbers {
             running: plan.layout.running,
             channels,
             output: sizes.images * h * w * NODES * channels,
             inputs: [0, 1].map(|i| plan.shape.projection(i, sizes.inputs[i].0, sizes.inputs[i].1)),
             images: sizes.images,
-            together: sources().map(|edges| BundleNumbers::new(plan, sizes, &edges)).collect(),
-            in_turn: sources().flatten().map(|e| BundleNumbers::new(plan, sizes, &[e])).collect(),
+            together: sources().map(|edges| bundle(&edges)).collect(),
+            in_turn: sources().flatten().map(|e| bundle(&[e])).collect(),
         }
     }
 
@@ -188,7 +200,7 @@ impl CellNumbers {
         for bundle in self.bundles(policy).iter() {
             let maps = bundle.make(l, false);
             if policy == Policy::Keep {
-                let pooled = bundle.pooled * 4 * bundle.map;
+                let pooled = bundle.pooled * bundle.precision.bytes() * bundle.map;
                 l.give(pooled);
                 kept += maps - pooled;
             } else {
@@ -254,7 +266,11 @@ impl SupernetConfig {
             stem,
             stem_pixels: images * height * width,
             stem_tiles: images * tiles(height, width),
-            cells: plans.iter().zip(&sizes).map(|(plan, sizes)| CellNumbers::new(plan, sizes)).collect(),
+            cells: plans
+                .iter()
+                .zip(&sizes)
+                .map(|(plan, sizes)| CellNumbers::new(plan, sizes, self.precision))
+                .collect(),
             features: head.slots.first().map_or(0, |s| s.inputs),
             classes: self.classes,
             parameters,

@@ -3,7 +3,7 @@ use std::sync::{Arc, Mutex};
 use candle_core::{Device, Tensor};
 
 use super::Shown;
-use crate::nn::{Init, Mixing, Pass, Policy, Probe, Supernet, SupernetConfig};
+use crate::nn::{Init, Mixing, Pass, Policy, Precision, Probe, Supernet, SupernetConfig};
 use crate::random;
 use crate::space::{CellKind, Edge, Mask, Operation, Place};
 
@@ -83,6 +83,7 @@ fn a_pass_without_an_operation_is_that_of_the_network_without_it() {
                 stem_multiplier: 3,
                 mask,
                 policy: Policy::Keep,
+                precision: Precision::Float32,
             };
             let mut net = Supernet::new(&config).unwrap();
             net.initialise(Init::KaimingNormalFanOut, 1 + i as u64).unwrap();
@@ -110,6 +111,7 @@ fn too_much_is_not_remembered() {
         stem_multiplier: 3,
         mask: Mask::FULL,
         policy: Policy::Keep,
+        precision: Precision::Float32,
     };
     let net = Supernet::new(&config).unwrap();
     let mixing = Mixing::uniform(&Mask::FULL).unwrap();

@@ -2,6 +2,7 @@
 
 use super::{ConfigError, value_error};
 use crate::device::Choice;
+use crate::nn::Precision;
 use crate::run::config::Config;
 
 impl Config {
@@ -71,6 +72,7 @@ impl Config {
         }
         let one_of = [
             ("device.memory", &self.device.memory, &["auto", "keep", "recompute"][..]),
+            ("device.precision", &self.device.precision, &["float32", "bf16"]),
             ("score.none", &self.score.none, &["off", "compete"]),
             ("score.aggregate", &self.score.aggregate, &["relative", "ranks"]),
             ("cut.source", &self.cut.source, &["scores", "random", "cheapest", "most_parameters"]),
@@ -101,6 +103,11 @@ impl Config {
         }
         if !matches!(self.search.order, 1 | 2) {
             return Err(value_error("search.order", "must be 1 or 2"));
+        }
+        if self.search.order == 2 && self.precision() != Precision::Float32 {
+            let reason = "search.order = 2 takes small differences of gradients, which the rounding of `bf16` drowns; set \
+                          it to `float32`, or search.order = 1";
+            return Err(value_error("device.precision", reason));
         }
         if self.device.memory_budget != "auto" && self.memory_budget().is_none() {
             return Err(value_error(

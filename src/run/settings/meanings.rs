@@ -28,6 +28,10 @@ pub(super) const MEANINGS: [(&str, &[(&str, &str)]); 8] = [
                 "memory_budget",
                 "bytes that a search or training may take (`2GiB`, `800MB`), or `auto`: what is free, less a tenth",
             ),
+            (
+                "precision",
+                "`float32`, or `bf16`: a search on a GPU keeps the maps between operations in half the bytes, rounded",
+            ),
         ],
     ),
     (

@@ -68,6 +68,7 @@ fn values_that_make_no_sense_are_refused() {
         "search.train_share=1.0",
         "score.none=maybe",
         "device.kind=tpu",
+        "device.precision=fp8",
         "search.momentum=1.0",
         "search.learning_rate=nan",
         "score.cells=[]",
@@ -100,6 +101,13 @@ fn values_that_make_no_sense_are_refused() {
 }
 
 #[test]
+fn rounded_maps_are_for_the_first_order() {
+    let c = Config::default().set("device.precision=bf16").unwrap();
+    let e = c.set("search.order=2").unwrap_err().to_string();
+    assert!(e.starts_with("setting `device.precision`: search.order = 2 takes small differences"), "{e}");
+}
+
+#[test]
 fn what_a_result_depends_on_is_compared() {
     let a = Config::default();
     let free = ["device.threads=7", "run.checkpoint_seconds=1", "data.source=/elsewhere", "search.journal_every=3"];
@@ -108,6 +116,8 @@ fn what_a_result_depends_on_is_compared() {
     let b = b.set("search.batch=8").unwrap().set("seed=5").unwrap();
     let told = |key: &str, was: &str, is: &str| (key.to_string(), was.to_string(), is.to_string());
     assert_eq!(a.differences(&b), [told("seed", "2", "5"), told("search.batch", "64", "8")]);
+    let b = a.set("device.precision=bf16").unwrap();
+    assert_eq!(a.differences(&b), [told("device.precision", "\"float32\"", "\"bf16\"")]);
     assert!(keys().all(|k| a.as_table().contains_key(&k) || k.contains('.')));
     assert!(FREE.iter().all(|free| keys().any(|k| k == *free)));
 }
