@@ -92,7 +92,8 @@ struct Mixed {
     const float *z, *mean, *scale; // identity: no norm
     const float *weight;           // one number, or null for 1
     const float *gain, *bias;      // by channel, or null
-    int stride, reserved;
+    const float *factors;          // by image of `per_image` pixels, or null for 1
+    int stride, per_image;
 };
 struct MixTarget {
     float *out;
@@ -106,7 +107,7 @@ struct Mix {
     int channels, reserved;
 };
 
-// out = (out +) sum of weight * norm(z): the maps of nodes, a projection's, the stem's.
+// out = (out +) sum of factor * (weight * norm(z)): the maps of nodes, a projection's, the stem's.
 KERNEL(mix, Mix) {
     const MixTarget &into = a.targets[blockIdx.y];
     const Long i = (Long)blockIdx.x * THREADS + threadIdx.x;
@@ -122,6 +123,7 @@ KERNEL(mix, Mix) {
             if (u.mean) v = (v - u.mean[c]) * (u.scale[c] * w);
             else v = v * w;
             if (u.gain) v = v * u.gain[c] + u.bias[c];
+            if (u.factors) v *= u.factors[p / u.per_image];
             sum += v;
         }
         *to = sum;
