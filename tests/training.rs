@@ -151,23 +151,29 @@ fn a_training_goes_on_on_the_other_device() {
     if !gpu::available() {
         return;
     }
-    let case = case(&turned(), [2, 1], [4, 16, 16], true, 0.2);
+    let case = case(&turned(), [3, 1], [4, 17, 16], true, 0.2);
     let imitated = |seed| Some(Shim::new(Build::Fast, seed) as Gpu);
     let start = trainer(&case, None).state().unwrap();
     let mut cpu = trainer(&case, None);
-    let [half, whole] = [0..2, 2..4].map(|range| steps(&case, &mut cpu, range));
+    let [half, whole] = [0..2, 2..3].map(|range| steps(&case, &mut cpu, range));
     let there = steps(&case, &mut trainer(&case, imitated(1)), 0..2);
     println!("after two steps {:.1e} off", apart(&there, &half, &start));
     assert!(apart(&there, &half, &start) < 1e-3);
     assert!(there == steps(&case, &mut trainer(&case, imitated(2)), 0..2), "two trainings differ");
+    // What rounding grows to: the same on the CPU from weights that are changed in their last places.
+    let mut nudged = half.clone();
+    nudged.weights.iter_mut().flatten().for_each(|w| *w *= 1.0 + 1e-6);
+    let mut goes_on = trainer(&case, None);
+    goes_on.restore(nudged).unwrap();
+    let spread = apart(&steps(&case, &mut goes_on, 2..3), &whole, &start);
     for (first, second) in [(there, None), (half, imitated(3))] {
         let mut goes_on = trainer(&case, second);
         goes_on.restore(first).unwrap();
-        let ended = steps(&case, &mut goes_on, 2..4);
-        println!("after a change of devices {:.1e} off", apart(&ended, &whole, &start));
-        assert!(apart(&ended, &whole, &start) < 1e-3);
-        let (here, batch) = (trainer(&case, None), case.batch(9.0));
-        let mut here = here;
+        let ended = steps(&case, &mut goes_on, 2..3);
+        let off = apart(&ended, &whole, &start);
+        println!("after a change of devices {off:.1e} off, where rounding alone makes {spread:.1e}");
+        assert!(off < f64::max(1e-3, 4.0 * spread), "{off:e} {spread:e}");
+        let (mut here, batch) = (trainer(&case, None), case.batch(9.0));
         here.restore(ended).unwrap();
         let (a, b) = (goes_on.evaluate(&batch).unwrap().0, here.evaluate(&batch).unwrap().0);
         assert!((a - b).abs() < 1e-4 * b.abs(), "test pictures: {a} and {b}");
