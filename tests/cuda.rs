@@ -299,8 +299,11 @@ fn a_training_agrees_with_the_cpu_and_with_itself() {
             ]
         };
         let (found, spread) = (apart(&ours), apart(&portable));
+        let told = |v: &[f64; 2]| v.map(|v| format!("{v:.1e}")).join(", ");
         println!(
-            "{channels} channels, {cells} cells: {found:.1e?} off the CPU, whose portable code is {spread:.1e?} off"
+            "{channels} channels, {cells} cells, apart from the CPU (weights' change, running statistics) {}; its portable code {}",
+            told(&found),
+            told(&spread)
         );
         assert!(found.iter().zip(spread).all(|(o, s)| *o <= f64::max(1e-2, 4.0 * s)), "{found:?} {spread:?}");
         assert!(bits(&ours) == bits(&on(Some(&gpu))), "two trainings differ");
