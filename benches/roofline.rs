@@ -1,13 +1,15 @@
-//! What a search step costs a GPU on paper: bytes moved and arithmetic of every kernel, from the launches of a whole step on
-//! a recording device, and the time below which a device can't do it. `cargo bench --bench roofline`; needs no GPU.
+//! What a step of a search or of a training costs a GPU on paper: bytes moved and arithmetic of every kernel, from the launches
+//! of a whole step on a recording device, and the time below which a device can't do it. `cargo bench --bench roofline`; needs no
+//! GPU.
 
 use std::collections::BTreeMap;
+use std::time::Instant;
 
 use candle_core::{DType, Device, Tensor};
 use zonas::kernels::gpu::{Kernel, Recorder};
-use zonas::nn::{Init, Policy, Precision, Supernet, SupernetConfig};
-use zonas::oneshot::{Batch, Searcher, Settings};
-use zonas::space::{CellKind, Mask};
+use zonas::nn::{DropPath, Evaluation, EvaluationConfig, Init, Policy, Precision, Supernet, SupernetConfig};
+use zonas::oneshot::{Batch, Searcher, Settings, SgdSettings, Trainer, TrainerSettings};
+use zonas::space::{CellKind, Mask, published};
 
 /// Published peaks: bytes and float32 operations per second, outside of tensor cores.
 struct Gpu {
@@ -51,50 +53,72 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         let mut net = Supernet::new(&config)?.on(Some(recorder.clone()));
         net.initialise(Init::Default, 1)?;
         let mut searcher = Searcher::new(net, Settings::published(1), 1)?;
-        let images = Tensor::zeros((64, 32, 32, 3), DType::F32, &Device::Cpu)?;
-        let batch = Batch { images, labels: Tensor::zeros(64, DType::U32, &Device::Cpu)? };
+        let batch = batch(64)?;
         searcher.step(&batch, Some(&batch), 0.025)?;
-        let mut rows: BTreeMap<Kernel, Row> = BTreeMap::new();
-        let mut all = Row::default();
-        for r in recorder.take() {
-            for row in [rows.entry(r.kernel).or_default(), &mut all] {
-                row.launches += 1;
-                row.bytes += r.bytes;
-                row.operations += r.operations;
-                for (i, gpu) in GPUS.iter().enumerate() {
-                    let (moving, counting) = (r.bytes as f64 / gpu.bandwidth, r.operations as f64 / gpu.arithmetic);
-                    row.seconds[i] += moving.max(counting).max(LAUNCH);
-                    row.arithmetic[i] += if counting > moving { counting } else { 0.0 };
-                }
+        tell(
+            &format!("{policy}, {precision}: 16 channels, 8 cells, batch 64, all operations; a whole search step"),
+            &recorder,
+        );
+    }
+    let genotype = published::find("DARTS_V2")?.genotype;
+    let config =
+        EvaluationConfig { genotype, channels: 36, cells: 20, input_channels: 3, classes: 10, auxiliary: true };
+    let recorder = Recorder::new();
+    let mut net = Evaluation::new(&config)?.on(Some(recorder.clone()));
+    net.initialise(Init::Default, 1)?;
+    let sgd = SgdSettings { momentum: 0.9, weight_decay: 3e-4, clip: 5.0 };
+    let mut trainer = Trainer::new(net, TrainerSettings { sgd, auxiliary: 0.4 });
+    let drop = DropPath { probability: 0.1, seed: 1, at: [0, 0] };
+    let batch = batch(96)?;
+    trainer.step(&batch, 0.025, Some(drop))?;
+    recorder.take();
+    let began = Instant::now();
+    trainer.step(&batch, 0.025, Some(drop))?;
+    let host = began.elapsed();
+    tell("training: DARTS_V2, 36 channels, 20 cells, batch 96, drop path, auxiliary head; a whole step", &recorder);
+    println!("on the host such a step takes {:.0} ms here, the recorder's checks among them", 1e3 * host.as_secs_f64());
+    Ok(())
+}
+
+fn batch(images: usize) -> Result<Batch, candle_core::Error> {
+    let pictures = Tensor::zeros((images, 32, 32, 3), DType::F32, &Device::Cpu)?;
+    Ok(Batch { images: pictures, labels: Tensor::zeros(images, DType::U32, &Device::Cpu)? })
+}
+
+/// Prints what a step took, kernel by kernel.
+fn tell(what: &str, recorder: &Recorder) {
+    let mut rows: BTreeMap<Kernel, Row> = BTreeMap::new();
+    let mut all = Row::default();
+    for r in recorder.take() {
+        for row in [rows.entry(r.kernel).or_default(), &mut all] {
+            row.launches += 1;
+            row.bytes += r.bytes;
+            row.operations += r.operations;
+            for (i, gpu) in GPUS.iter().enumerate() {
+                let (moving, counting) = (r.bytes as f64 / gpu.bandwidth, r.operations as f64 / gpu.arithmetic);
+                row.seconds[i] += moving.max(counting).max(LAUNCH);
+                row.arithmetic[i] += if counting > moving { counting } else { 0.0 };
             }
         }
-        let peak = recorder.bytes().1 as f64 / f64::from(1 << 20);
-        println!(
-            "{policy}, {precision}: 16 channels, 8 cells, batch 64, all operations; a whole search step, {peak:.0} MiB at its \
-             peak, memory asked for {} times",
-            recorder.counts().0
-        );
-        println!(
-            "{:<22} {:>8} {:>9} {:>9} {:>16} {:>16}",
-            "kernel", "launches", "MB", "GFLOP", GPUS[0].name, GPUS[1].name
-        );
-        let line = |name: &str, row: &Row| {
-            let limit = |i: usize| {
-                let share = 100.0 * row.arithmetic[i] / row.seconds[i];
-                format!("{:.2} ms, {share:>2.0} % a", 1e3 * row.seconds[i])
-            };
-            println!(
-                "{name:<22} {:>8} {:>9.0} {:>9.1} {:>16} {:>16}",
-                row.launches,
-                row.bytes as f64 * 1e-6,
-                row.operations as f64 * 1e-9,
-                limit(0),
-                limit(1)
-            );
-        };
-        rows.iter().for_each(|(k, row)| line(k.name(), row));
-        line("all", &all);
-        println!("(each launch: the larger of bytes / bandwidth, arithmetic / peak (a) and {} us)\n", 1e6 * LAUNCH);
     }
-    Ok(())
+    let (peak, asked) = (recorder.bytes().1 as f64 / f64::from(1 << 20), recorder.counts().0);
+    println!("{what}, {peak:.0} MiB at its peak, memory asked for {asked} times");
+    println!("{:<26} {:>8} {:>9} {:>9} {:>16} {:>16}", "kernel", "launches", "MB", "GFLOP", GPUS[0].name, GPUS[1].name);
+    let line = |name: &str, row: &Row| {
+        let limit = |i: usize| {
+            let share = 100.0 * row.arithmetic[i] / row.seconds[i];
+            format!("{:.2} ms, {share:>2.0} % a", 1e3 * row.seconds[i])
+        };
+        println!(
+            "{name:<26} {:>8} {:>9.0} {:>9.1} {:>16} {:>16}",
+            row.launches,
+            row.bytes as f64 * 1e-6,
+            row.operations as f64 * 1e-9,
+            limit(0),
+            limit(1)
+        );
+    };
+    rows.iter().for_each(|(k, row)| line(k.name(), row));
+    line("all", &all);
+    println!("(each launch: the larger of bytes / bandwidth, arithmetic / peak (a) and {} us)\n", 1e6 * LAUNCH);
 }

@@ -1,5 +1,5 @@
-//! On a real GPU: numbers against the CPU's, both memory policies, two runs bit for bit, memory that runs out, and a search
-//! that changes devices. `ZONAS_TEST_DEVICE` names the GPU; where there is none, each test says that it skipped.
+//! On a real GPU: numbers of searches and trainings against the CPU's, both memory policies, two runs bit for bit, memory that
+//! runs out, and runs that change devices. `ZONAS_TEST_DEVICE` names the GPU; where there is none, each test says that it skipped.
 //!
 //! `tests/gpu.sh` runs these, the reference tensors on the GPU, and the comparison with PyTorch.
 
@@ -13,10 +13,10 @@ use zonas::device::{Choice, Device, Meter};
 use zonas::engine::score::{Evaluator, NetworkEvaluator, Proxy};
 use zonas::kernels::gpu::{self, Gpu};
 use zonas::kernels::{self, Level};
-use zonas::nn::{Init, Policy, Precision, Supernet, SupernetConfig, Workload};
-use zonas::oneshot::{Batch, Searcher, SearcherState, Settings};
+use zonas::nn::{DropPath, Evaluation, EvaluationConfig, Init, Policy, Precision, Supernet, SupernetConfig, Workload};
+use zonas::oneshot::{Batch, Searcher, SearcherState, Settings, SgdSettings, Trainer, TrainerSettings};
 use zonas::proxies::{self, Draw};
-use zonas::space::{CellKind, Mask, Operation};
+use zonas::space::{CellKind, Mask, Operation, parse_genotype};
 
 /// The GPU to test and its kernels. `None` where there is none; an error where one was named.
 fn place() -> Option<(Arc<Driven>, Gpu, MutexGuard<'static, ()>)> {
@@ -276,4 +276,89 @@ fn memory_is_what_was_predicted_and_its_end_is_an_error() {
     taken.into_iter().for_each(|piece| unsafe { driven.free(piece) });
     // All is well again.
     s.step(&train, Some(&train), 0.025).unwrap();
+}
+
+/// Every operation in both kinds of cell.
+const GENOTYPE: &str = "Genotype(normal=[('sep_conv_3x3', 0), ('max_pool_3x3', 1), ('dil_conv_3x3', 0), ('skip_connect', 2), \
+    ('sep_conv_5x5', 1), ('avg_pool_3x3', 3), ('max_pool_3x3', 1), ('dil_conv_5x5', 4)], normal_concat=range(2, 6), \
+    reduce=[('max_pool_3x3', 0), ('sep_conv_3x3', 1), ('skip_connect', 0), ('dil_conv_5x5', 2), ('avg_pool_3x3', 1), \
+    ('dil_conv_3x3', 0), ('sep_conv_5x5', 0), ('skip_connect', 1)], reduce_concat=range(2, 6))";
+
+fn evaluation(channels: usize, cells: usize, auxiliary: bool) -> EvaluationConfig {
+    let genotype = parse_genotype(GENOTYPE).unwrap();
+    EvaluationConfig { genotype, channels, cells, input_channels: 3, classes: 10, auxiliary }
+}
+
+fn trainer(config: &EvaluationConfig, gpu: Option<&Gpu>) -> Trainer {
+    let mut net = Evaluation::new(config).unwrap().on(gpu.cloned());
+    net.initialise(Init::Default, 3).unwrap();
+    let sgd = SgdSettings { momentum: 0.9, weight_decay: 3e-4, clip: 5.0 };
+    Trainer::new(net, TrainerSettings { sgd, auxiliary: 0.4 })
+}
+
+fn train(t: &mut Trainer, images: usize, side: usize, steps: std::ops::Range<u64>) -> SearcherState {
+    for step in steps {
+        let drop = DropPath { probability: 0.2, seed: 3, at: [0, step] };
+        t.step(&batch(images, side, step), 0.025, Some(drop)).unwrap();
+    }
+    t.state().unwrap()
+}
+
+#[test]
+fn a_training_agrees_with_the_cpu_and_with_itself() {
+    let Some((_, gpu, _alone)) = place() else { return };
+    for (channels, cells, images, side, auxiliary) in [(16, 5, 8, 32, true), (36, 3, 4, 32, true), (5, 4, 6, 31, false)]
+    {
+        let config = evaluation(channels, cells, auxiliary);
+        let start = trainer(&config, None).state().unwrap();
+        let on = |gpu: Option<&Gpu>| train(&mut trainer(&config, gpu), images, side, 0..1);
+        let (cpu, ours) = (on(None), on(Some(&gpu)));
+        // How far rounding alone takes it: the CPU's own results with other vector code.
+        let best = kernels::level();
+        assert!(kernels::set_level(Level::Portable));
+        let portable = on(None);
+        assert!(kernels::set_level(best));
+        let apart = |of: &SearcherState| {
+            [
+                difference(&of.weights, &cpu.weights, &start.weights),
+                difference(&of.running, &cpu.running, &start.running),
+            ]
+        };
+        let (found, spread) = (apart(&ours), apart(&portable));
+        let told = |v: &[f64; 2]| v.map(|v| format!("{v:.1e}")).join(", ");
+        println!(
+            "{channels} channels, {cells} cells, apart from the CPU (weights' change, running statistics) {}; its portable code {}",
+            told(&found),
+            told(&spread)
+        );
+        assert!(found.iter().zip(spread).all(|(o, s)| *o <= f64::max(1e-2, 4.0 * s)), "{found:?} {spread:?}");
+        assert!(bits(&ours) == bits(&on(Some(&gpu))), "two trainings differ");
+    }
+}
+
+#[test]
+fn a_training_goes_on_on_the_other_device() {
+    let Some((_, gpu, _alone)) = place() else { return };
+    let config = evaluation(8, 3, true);
+    let start = trainer(&config, None).state().unwrap();
+    let whole = train(&mut trainer(&config, None), 8, 32, 0..3);
+    for (first, second) in [(Some(&gpu), None), (None, Some(&gpu))] {
+        let mut goes_on = trainer(&config, second);
+        goes_on.restore(train(&mut trainer(&config, first), 8, 32, 0..2)).unwrap();
+        let ended = train(&mut goes_on, 8, 32, 2..3);
+        let apart = difference(&ended.weights, &whole.weights, &start.weights);
+        println!("after a change of devices the weights' change is {apart:.1e} off");
+        assert!(apart < 1e-2);
+    }
+}
+
+#[test]
+fn a_training_takes_the_memory_that_was_predicted() {
+    let Some((driven, gpu, _alone)) = place() else { return };
+    let config = evaluation(36, 8, true);
+    let meter = Meter::on(&Device::Cuda(driven));
+    train(&mut trainer(&config, Some(&gpu)), 32, 32, 0..1);
+    let (peak, predicted) = (meter.peak_over_start().unwrap(), config.gpu_footprint(32, 32, 32, true));
+    println!("{} MiB used, {} MiB predicted", peak >> 20, predicted >> 20);
+    assert!(peak.abs_diff(predicted) as f64 <= 0.03 * predicted as f64, "{peak} {predicted}");
 }

@@ -1,9 +1,13 @@
-//! The evaluation network against PyTorch (`evaluation_reference.py`, in float64), and what must hold of it besides.
+//! The evaluation network against PyTorch (`evaluation_reference.py`, in float64), on the CPU and on an imitation of a GPU, and
+//! what must hold of it besides.
+
+mod gpu;
 
 use std::collections::HashMap;
 
 use candle_core::{Device, Tensor};
 use candle_nn::loss::cross_entropy;
+use gpu::{Build, Shim};
 use serde::Deserialize;
 use zonas::nn::{DropPath, Evaluation, EvaluationConfig, EvaluationPass, Init};
 use zonas::oneshot::{Batch, SgdSettings, Trainer, TrainerSettings};
@@ -94,8 +98,15 @@ fn numbers(t: &Tensor) -> Vec<f64> {
 
 #[test]
 fn logits_loss_and_every_gradient_are_pytorchs() {
+    are_pytorchs(net());
+    if gpu::available() {
+        are_pytorchs(net().on(Some(Shim::new(Build::Fast, 1))));
+    }
+}
+
+fn are_pytorchs(net: Evaluation) {
     let theirs: Reference = serde_json::from_str(include_str!("evaluation_reference.json")).unwrap();
-    let (net, batch) = (net(), batch());
+    let batch = batch();
     let logits = net.forward(&batch.images, EvaluationPass::Train(None)).unwrap();
     close("logits", &numbers(&logits.main), &theirs.logits, 2e-4);
     let auxiliary = logits.auxiliary.unwrap();

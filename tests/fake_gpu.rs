@@ -4,6 +4,9 @@
 //! Each test runs the program, or one of the `inside_…` tests below, as a process of its own that finds the imitations.
 #![cfg(target_os = "linux")]
 
+#[path = "fake_gpu/training.rs"]
+mod training;
+
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::OnceLock;

@@ -4,10 +4,12 @@
 #     tests/gpu.sh [--device cuda:N] [--data CIFAR-10] [--no-torch] [--out FOLDER]
 #
 # 1. builds the program with CUDA and has it say what it finds;
-# 2. runs the tests on the GPU: numbers against the CPU's and against the reference tensors, in float32 and with maps kept
-#    as bf16, both memory policies, two runs bit for bit, memory that runs out, a run that is taken up on the other device;
-# 3. has the demo searched on the CPU, twice on the GPU and once with bf16, and compares the genotypes;
-# 4. with --data, runs the published search on CIFAR-10 for one epoch;
+# 2. runs the tests on the GPU: searches and trainings against the CPU's numbers and against the reference tensors, in float32
+#    and with maps kept as bf16, both memory policies, two runs bit for bit, memory that runs out, a run that is taken up on the
+#    other device;
+# 3. has the demo searched on the CPU, twice on the GPU and once with bf16, and compares the genotypes; has what was found
+#    trained for two epochs on the GPU;
+# 4. with --data, runs the published search on CIFAR-10 for one epoch, and trains the published cell at full size for one;
 # 5. measures a search step against PyTorch with cuDNN, in turn (makes its environment the first time, about 6 GB).
 #
 # Everything printed also goes to files in FOLDER (target/gpu). Ends with 0 only if all that was asked for went well.
@@ -99,11 +101,21 @@ for name in gpu bf16; do
     echo "$name: $(numbers $name | tail -1)"
 done
 
+step "a training on the GPU"
+kept training "$zonas" --runs "$runs" train gpu --preset demo --device "$device" --foreground --name training \
+    --set train.epochs=2
+"$zonas" --runs "$runs" show training | tee -a "$out/training.txt"
+
 if [ -n "$data" ]; then
     step "the published search on CIFAR-10, one epoch"
     kept cifar "$zonas" --runs "$runs" run --preset darts --data "$data" --device "$device" --yes --foreground --name cifar \
         --set search.epochs=1
     "$zonas" --runs "$runs" show cifar | tee -a "$out/cifar.txt"
+
+    step "the published cell on CIFAR-10 at full size, one epoch"
+    kept cifar-training "$zonas" --runs "$runs" train DARTS_V2 --preset darts --data "$data" --device "$device" --foreground \
+        --name cifar-training --set train.epochs=1
+    "$zonas" --runs "$runs" show cifar-training | tee -a "$out/cifar-training.txt"
 fi
 
 if [ $torch = yes ]; then

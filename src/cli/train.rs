@@ -35,10 +35,9 @@ pub fn run(place: &Place, a: &TrainArguments) -> eyre::Result<Exit> {
                 let name = folder.name();
                 return Err(Usage(format!("{name} has no genotype yet; its search has not ended an epoch")).into());
             };
-            // Its data and its seed, on the CPU; the size is that of the preset.
+            // Its data, its seed and its device; the size is that of the preset.
             let mut own = folder.config()?;
             own.train = a.settings.base()?.train;
-            own.device.kind = "auto".into();
             own.device.precision = "float32".into();
             (a.settings.over(own)?, genotype)
         }

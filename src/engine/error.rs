@@ -40,11 +40,6 @@ pub enum EngineError {
     Training(String),
     #[error("{0}")]
     TooLittle(String),
-    #[error(
-        "training from scratch runs on the CPU, and device.kind = \"{0}\" asks for a GPU; set it to `cpu`, or export the \
-         genotype and train it with other code"
-    )]
-    NoGpuTraining(Choice),
     #[error("the cut can't be searched: {0}")]
     Cut(String),
     /// The last good checkpoint is left as it was.
@@ -91,7 +86,6 @@ impl EngineError {
             | EngineError::Finished(_)
             | EngineError::Cut(_)
             | EngineError::Training(_)
-            | EngineError::NoGpuTraining(_)
             | EngineError::NoPrecision(_)
             | EngineError::Changed(_)
             | EngineError::Network(NnError::Config(_))

@@ -6,10 +6,10 @@ use super::{EngineError, Past};
 use crate::data::{self, DataError, Dataset};
 use crate::device::{self, Choice, Device, NoGpu};
 use crate::kernels;
-use crate::nn::{NnError, Policy, Precision, SupernetConfig, Workload};
+use crate::nn::{EvaluationConfig, NnError, Policy, Precision, SupernetConfig, Workload};
 use crate::oneshot::StepTimes;
 use crate::run::RunFolder;
-use crate::run::config::{Config, ConfigError};
+use crate::run::config::{Config, ConfigError, Train};
 use crate::space::cut::{Cutter, Source, level_of};
 use crate::space::{CellKind, Mask, OPERATIONS, Place};
 
@@ -109,8 +109,24 @@ pub fn training_bytes(config: &Config) -> Result<(u64, Option<u64>), EngineError
     let about = dataset.summary();
     let pictures = data::limited(&*dataset, config.seed, config.data.limit).len();
     let network = config.trained()?.map(|g| super::train::network(&config.train, about, &g)).transpose()?;
-    let bytes = network.map_or(0, |n| n.footprint(config.train.batch.min(pictures), about.height, about.width));
-    Ok((bytes, budget(config, &Device::Cpu)))
+    let (device, _) = device_of(config)?;
+    let images = config.train.batch.min(pictures);
+    let bytes = network.map_or(0, |n| training_step(&config.train, &n, images, about, &device));
+    Ok((bytes, budget(config, &device)))
+}
+
+/// Bytes that a step of a training needs of a device.
+pub(super) fn training_step(
+    config: &Train,
+    network: &EvaluationConfig,
+    images: usize,
+    about: &data::Summary,
+    device: &Device,
+) -> u64 {
+    match device {
+        Device::Cpu => network.footprint(images, about.height, about.width),
+        Device::Cuda(_) => network.gpu_footprint(images, about.height, about.width, config.drop_path > 0.0),
+    }
 }
 
 /// The removal order and the confirmed cut in the journal of a run, as far as they are there.

@@ -5,12 +5,12 @@ use candle_core::Tensor;
 use super::EngineError;
 use super::plan::{self, DataShape, Planner};
 use crate::data::{self, Augment, Dataset, Halves};
-use crate::device::{Choice, Device, NoGpu};
+use crate::device::{Device, NoGpu};
 use crate::kernels::gpu::{self, Gpu};
 use crate::nn::{EvaluationConfig, NnError};
 use crate::oneshot::{AdamSettings, Batch, Settings, SgdSettings};
 use crate::proxies::{self, RankingFunction};
-use crate::run::config::{Config, ConfigError};
+use crate::run::config::Config;
 use crate::run::event::{DataSummary, RunStarted};
 use crate::space::cut::{Cutter, Source};
 use crate::space::{CellKind, Genotype, Mask};
@@ -46,7 +46,7 @@ impl<'a> Setup<'a> {
         let functions: Vec<_> = config.score.functions.iter().map(|n| proxies::by_name(n)).collect::<Result<_, _>>()?;
         let dataset = plan::open(config)?;
         let pictures = data::limited(&*dataset, config.seed, config.data.limit);
-        let (device, no_gpu) = if trained.is_some() { training_device(config)? } else { plan::device_of(config)? };
+        let (device, no_gpu) = plan::device_of(config)?;
         let halves = match &trained {
             Some(_) => Halves { weights: Vec::new(), alphas: Vec::new() },
             None => data::halves(&*dataset, config.seed, config.data.limit, config.search.train_share)?,
@@ -87,9 +87,7 @@ impl<'a> Setup<'a> {
         data::check_batch("training", self.pictures.len(), batch.min(self.pictures.len()).max(1))?;
         data::check_batch("test", about.test, 1)?;
         let network = super::train::network(&self.config.train, about, genotype)?;
-        let needed = |network: &EvaluationConfig, batch: usize| {
-            network.footprint(batch.min(self.pictures.len()), about.height, about.width)
-        };
+        let needed = |network: &EvaluationConfig, batch: usize| self.training_bytes(network, batch);
         let Some(budget) = self.budget.filter(|budget| needed(&network, batch) > *budget) else { return Ok(()) };
         let halved = |n: usize| std::iter::successors(Some(n / 2), |n| Some(n / 2)).take_while(|n| *n > 0);
         let mut ways = Vec::new();
@@ -108,6 +106,12 @@ impl<'a> Setup<'a> {
             mib(budget),
             ways.join(", or ")
         )))
+    }
+
+    /// Bytes that a step of such a training needs of the device.
+    pub fn training_bytes(&self, network: &EvaluationConfig, batch: usize) -> u64 {
+        let images = batch.min(self.pictures.len());
+        plan::training_step(&self.config.train, network, images, self.dataset.summary(), &self.device)
     }
 
     pub fn augment(&self) -> Augment {
@@ -163,16 +167,6 @@ impl<'a> Setup<'a> {
             budget_bytes: self.budget,
             trains: self.trained.is_some(),
         }
-    }
-}
-
-/// Training from scratch runs on the CPU; a GPU that was only not ruled out is left alone.
-fn training_device(config: &Config) -> Result<(Device, Option<NoGpu>), EngineError> {
-    let choice: Choice =
-        config.device.kind.parse().map_err(|reason| ConfigError::Value { key: "device.kind".into(), reason })?;
-    match choice {
-        Choice::Auto | Choice::Cpu => Ok((Device::Cpu, None)),
-        Choice::Cuda { .. } => Err(EngineError::NoGpuTraining(choice)),
     }
 }
 

@@ -152,7 +152,6 @@ fn train(
     let mut config = folder.config().map_err(|e| e.to_string())?;
     config.train = run::preset(preset).ok_or_else(|| format!("there is no preset {preset}"))?.train;
     config.train.genotype = genotype.to_string();
-    config.device.kind = "cpu".into();
     config.device.precision = "float32".into();
     engines.queue(folder, &format!("{}-train", stem(folder)), &config)
 }

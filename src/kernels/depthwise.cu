@@ -4,7 +4,7 @@
 DEVICE float sample(const Unit &u, const Map &image, int y, int x, int c) {
     if (y < 0 || x < 0 || y >= u.height || x >= u.width || c >= u.inputs) return 0.0f;
     float v = get(image, (Long)(y * u.width + x) * u.x_stride + c);
-    if (u.mean) v = (v - u.mean[c]) * u.scale[c];
+    if (u.mean) v = normed(v, u.mean, u.affine, u.inputs, c);
     return u.kind == WINDOW ? v : relu(v);
 }
 
@@ -81,7 +81,7 @@ struct Source {
     const void *dd;         // [N, H', W', C]
     const float *depthwise; // of a convolution
     const float *x;         // of a pooling
-    const float *coefficients, *weight;
+    const float *coefficients, *weight; // null without a norm, and for 1
     int kind, kernel, stride, dilation, shift;
     int out_height, out_width, dd_stride, x_stride;
     int ends; // the last of an edge's: edges are added up one by one

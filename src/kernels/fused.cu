@@ -169,9 +169,10 @@ KERNEL(unit_backward, UnitBackward) {
 // Where gathered gradients go.
 struct Target {
     void *dx;
-    const void *gate;       // the values behind the ReLU are positive where gate > gate_mean
-    const float *gate_mean; // or null for 0; where it is given, gate and dx are kept maps
-    float *partial;         // sums of dx and of dx * (gate - gate_mean), or null
+    const void *gate;         // the values behind the ReLU are positive where gate > gate_mean
+    const float *gate_mean;   // or null for 0; where it is given, gate and dx are kept maps
+    const float *gate_affine; // where the norm has a scale and shift of its own they decide, as in a unit
+    float *partial;           // sums of dx and of dx * (gate - gate_mean), or null
     int first, count;              // sources
     int add, height, width, channels, dx_stride, gate_stride;
 };
@@ -192,13 +193,17 @@ KERNEL(input_gradient, InputGradient) {
     const int narrow = a.narrow && to.gate_mean;
     float *tile = shared;
     float gate[EACH], total[EACH], gated[EACH] = {}, plain[EACH] = {};
+    bool open[EACH];
     UNROLL
     for (int k = 0; k < EACH; k++) {
         const int p = row + ROWS * k, y = y0 + p / TILE, x = x0 + p % TILE;
         gate[k] = total[k] = 0.0f;
+        open[k] = false;
         if (y >= to.height || x >= to.width || c >= to.channels) continue;
         const Long at = ((Long)n * to.height + y) * to.width + x;
-        gate[k] = get({to.gate, narrow}, at * to.gate_stride + c) - (to.gate_mean ? to.gate_mean[c] : 0.0f);
+        const float v = get({to.gate, narrow}, at * to.gate_stride + c);
+        gate[k] = v - (to.gate_mean ? to.gate_mean[c] : 0.0f);
+        open[k] = (to.gate_affine ? normed(v, to.gate_mean, to.gate_affine, to.channels, c) : gate[k]) > 0.0f;
         if (to.add) total[k] = get({to.dx, narrow}, at * to.dx_stride + c);
     }
     for (int i = to.first; i < to.first + to.count; i++) {
@@ -213,7 +218,7 @@ KERNEL(input_gradient, InputGradient) {
                 if (y / s.stride >= s.out_height || x / s.stride >= s.out_width) continue;
                 const float v = get(dd, (image + y / s.stride * s.out_width + x / s.stride) * s.dd_stride + c);
                 if (s.kind == PICK) gated[k] += v;
-                else plain[k] += v * *s.weight;
+                else plain[k] += s.weight ? v * *s.weight : v;
             }
         } else {
             const int r = pooling ? 1 : reach(s.kernel, s.dilation);
@@ -230,7 +235,7 @@ KERNEL(input_gradient, InputGradient) {
                         const float *map = s.x + (Long)n * to.height * to.width * s.x_stride;
                         const float z = pool(map, to.height, to.width, s.x_stride, y * s.stride, x * s.stride, c,
                                              s.kind == MAXIMUM, place);
-                        v = back(s.coefficients, to.channels, c, v, kept(z, a.narrow));
+                        if (s.coefficients) v = back(s.coefficients, to.channels, c, v, kept(z, a.narrow));
                         if (s.kind == AVERAGE)
                             v *= 1.0f / (inside(y, s.stride, to.height) * inside(x, s.stride, to.width));
                     }
@@ -259,7 +264,7 @@ KERNEL(input_gradient, InputGradient) {
         if (s.ends)
             UNROLL
             for (int k = 0; k < EACH; k++) {
-                total[k] += plain[k] + (gate[k] > 0.0f ? gated[k] : 0.0f);
+                total[k] += plain[k] + (open[k] ? gated[k] : 0.0f);
                 plain[k] = gated[k] = 0.0f;
             }
     }

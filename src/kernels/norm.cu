@@ -93,7 +93,8 @@ struct Mixed {
     const float *mean, *scale; // identity: no norm
     const float *weight;           // one number, or null for 1
     const float *gain, *bias;      // by channel, or null
-    int stride, reserved;
+    const float *factors;          // by image of `per_image` pixels, or null for 1
+    int stride, per_image;
 };
 struct MixTarget {
     float *out;
@@ -108,7 +109,7 @@ struct Mix {
     int narrow; // what is before a norm
 };
 
-// out = (out +) sum of weight * norm(z): the maps of nodes, a projection's, the stem's.
+// out = (out +) sum of factor * (weight * norm(z)): the maps of nodes, a projection's, the stem's.
 KERNEL(mix, Mix) {
     const MixTarget &into = a.targets[blockIdx.y];
     const Long i = (Long)blockIdx.x * THREADS + threadIdx.x;
@@ -124,6 +125,7 @@ KERNEL(mix, Mix) {
             if (u.mean) v = (v - u.mean[c]) * (u.scale[c] * w);
             else v = v * w;
             if (u.gain) v = v * u.gain[c] + u.bias[c];
+            if (u.factors) v *= u.factors[p / u.per_image];
             sum += v;
         }
         *to = sum;

@@ -41,7 +41,8 @@ enum Kind { DEPTHWISE, PICK, WINDOW, MAXIMUM, AVERAGE, IDENTITY };
 // pixels (WINDOW, without ReLU); or a pooling without product.
 struct Unit {
     const void *x;
-    const float *mean, *scale; // the norm before the ReLU, or null
+    const float *mean;   // of the norm before the ReLU, its scale behind it [2, C], or null
+    const float *affine; // that norm's own scale and shift [2, C], or null
     const float *depthwise, *pointwise;
     void *z;
     float *partial;
@@ -84,5 +85,10 @@ DEVICE Map image_of(const Unit &u, int n, int narrow) {
 
 DEVICE int tiles_across(int width) { return (width + TILE - 1) / TILE; }
 DEVICE int tiles_of(int height, int width) { return tiles_across(height) * tiles_across(width); }
+// v behind a norm, `mean` and `affine` being as in a unit.
+DEVICE float normed(float v, const float *mean, const float *affine, int channels, int c) {
+    v = (v - mean[c]) * mean[channels + c];
+    return affine ? v * affine[c] + affine[channels + c] : v;
+}
 DEVICE float relu(float v) { return v > 0.0f ? v : 0.0f; }
 DEVICE int least(int a, int b) { return a < b ? a : b; }

@@ -268,5 +268,5 @@ pub(crate) fn branch(layout: &mut BlockLayout, cell: usize, place: Place, c: usi
         Operation::SkipConnect if place.edge.stride(place.cell) == 2 => norms.push(halving(layout, &name, c, c)),
         Operation::SkipConnect | Operation::None => {}
     }
-    Branch { operation, offset, len: layout.len - offset, norms }
+    Branch { operation, offset, len: layout.len - offset, norms, affine: false }
 }

@@ -2,6 +2,7 @@
 //! and given back, in the order in which the passes do it. Nothing is allocated or run.
 
 mod gpu;
+mod gpu_training;
 mod ledger;
 
 use self::ledger::Ledger;

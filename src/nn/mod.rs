@@ -3,7 +3,7 @@
 //!
 //! Candle's autograd sees a supernet as one custom operation, from pictures to logits. Inside everything runs on plain
 //! channels-last maps, so that it is decided here what is kept and what is computed again. The evaluation network, which is
-//! trained once and has no policies, is one operation for each layer.
+//! trained once and has no policies, is one operation for each layer on the CPU, and one for all on a GPU.
 
 // Passes over plain maps take their maps one by one.
 #![allow(clippy::too_many_arguments)]

@@ -1,5 +1,7 @@
 //! The two optimisers of DARTS with PyTorch's semantics: decay is added to the gradient before anything else.
 
+use rayon::prelude::*;
+
 /// Settings of the weights' optimiser.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct SgdSettings {
@@ -36,14 +38,15 @@ impl Sgd {
         if first {
             self.momentum = gradients.iter().map(|g| vec![0.0; g.len()]).collect();
         }
-        for ((w, g), m) in weights.iter_mut().zip(gradients).zip(&mut self.momentum) {
+        // Each number on its own: threads change nothing.
+        weights.par_iter_mut().zip(gradients).zip(&mut self.momentum).for_each(|((w, g), m)| {
             for ((w, g), m) in w.iter_mut().zip(g).zip(m) {
                 let d = f64::from(*g) * factor + weight_decay * f64::from(*w);
                 let v = if first { d } else { momentum * f64::from(*m) + d };
                 *m = v as f32;
                 *w = (f64::from(*w) - rate * v) as f32;
             }
-        }
+        });
         norm
     }
 }

@@ -8,7 +8,8 @@ pub enum GpuError {
     None(#[from] NoGpu),
     #[error(
         "{device} has no {} MiB left: this process has {} MiB there, and {} MiB of {} MiB are free; what helps: a smaller \
-         search.batch or search.channels, device.memory = \"recompute\", a deeper cut, or another GPU",
+         search.batch or search.channels (train.batch, train.channels), for a search device.memory = \"recompute\" or a deeper \
+         cut, or another GPU",
         mib(*.asked), mib(*.own), mib(*.free), mib(*.total)
     )]
     OutOfMemory { device: String, asked: u64, own: u64, free: u64, total: u64 },

@@ -244,8 +244,8 @@ fn question(scene: &Scene, menu: Menu) -> (String, Vec<String>) {
         }
         Menu::Train => {
             let words = "The genotype as a network of its own, with fresh weights, on the run's training pictures and looked at by \
-                         the test pictures after each epoch: a run that begins when the runs before it have ended. It runs on the \
-                         CPU. `zonas train` takes any other size.";
+                         the test pictures after each epoch: a run that begins when the runs before it have ended, on the \
+                         device of this one. `zonas train` takes any other size.";
             ("train this cell from scratch?".into(), vec![words.into()])
         }
         Menu::Quit => {

@@ -31,8 +31,9 @@ pub enum Kind {
 #[repr(C)]
 pub struct Unit {
     pub x: u64,
+    /// Of the norm before the ReLU, its scale behind it, and where that norm has a scale and shift of its own.
     pub mean: u64,
-    pub scale: u64,
+    pub affine: u64,
     pub depthwise: u64,
     pub pointwise: u64,
     pub z: u64,
@@ -113,6 +114,7 @@ pub struct Target {
     pub dx: u64,
     pub gate: u64,
     pub gate_mean: u64,
+    pub gate_affine: u64,
     pub partial: u64,
     pub first: i32,
     pub count: i32,
@@ -161,8 +163,9 @@ pub struct Mixed {
     pub weight: u64,
     pub gain: u64,
     pub bias: u64,
+    pub factors: u64,
     pub stride: i32,
-    pub reserved: i32,
+    pub per_image: i32,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -276,6 +279,25 @@ pub struct Head {
     pub classes: i32,
 }
 
+/// Averages over windows behind a ReLU, or their gradient.
+#[derive(Clone, Copy, Debug, Default)]
+#[repr(C)]
+pub struct Rectified {
+    pub x: u64,
+    pub dy: u64,
+    pub out: u64,
+    pub images: i32,
+    pub height: i32,
+    pub width: i32,
+    pub channels: i32,
+    pub out_height: i32,
+    pub out_width: i32,
+    pub window: i32,
+    pub stride: i32,
+    pub add: i32,
+    pub reserved: i32,
+}
+
 /// One of the structures above.
 pub trait Arguments {
     /// The bytes that the kernel gets.
@@ -302,5 +324,6 @@ arguments!(
     SettleProducts,
     MixingGradient,
     ReduceWeights,
-    Head
+    Head,
+    Rectified
 );

@@ -1,8 +1,8 @@
 //! One function per kernel: grid, shared memory, and what is read and written.
 
 use super::arguments::{
-    Back, Head, InputGradient, Mix, MixTarget, Mixed, MixingGradient, Moments, NormProducts, Products, Reduce,
-    ReduceWeights, SettleMoments, SettleProducts, Settled, Source, Target, Unit, UnitBackward, UnitForward,
+    Back, Head, InputGradient, Mix, MixTarget, Mixed, MixingGradient, Moments, NormProducts, Products, Rectified,
+    Reduce, ReduceWeights, SettleMoments, SettleProducts, Settled, Source, Target, Unit, UnitBackward, UnitForward,
 };
 use super::work::Describe;
 use super::{Arguments, CHUNK, Call, Columns, Gpu, GpuError, Kernel, Precision, THREADS, TILE, Work};
@@ -273,4 +273,18 @@ pub fn head(gpu: &Gpu, kernel: Kernel, head: &Head) -> Result<(), GpuError> {
         _ => [split(channels, THREADS as usize), images as u32, 1],
     };
     launch(gpu, kernel, Columns::C16, grid, 0, head, &|| head.work(kernel))
+}
+
+/// One of the auxiliary head's kernels.
+///
+/// # Errors
+/// As all launches.
+pub fn rectified(gpu: &Gpu, kernel: Kernel, r: &Rectified) -> Result<(), GpuError> {
+    let (height, width) = match kernel {
+        Kernel::RectifiedAverage => (r.out_height, r.out_width),
+        _ => (r.height, r.width),
+    };
+    let numbers = [r.images, height, width, r.channels].map(|n| n as usize).into_iter().product();
+    let grid = [split(numbers, THREADS as usize), 1, 1];
+    launch(gpu, kernel, Columns::C16, grid, 0, r, &|| r.work(kernel))
 }

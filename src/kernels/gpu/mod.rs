@@ -37,6 +37,7 @@ pub const SOURCE: &str = concat!(
     include_str!("../matrix.cu"),
     include_str!("../norm.cu"),
     include_str!("../fused.cu"),
+    include_str!("../auxiliary.cu"),
 );
 
 /// How many output channels a block makes; the sources are compiled once for each.
@@ -80,10 +81,12 @@ pub enum Kernel {
     HeadLogits,
     HeadInputGradient,
     HeadWeightGradient,
+    RectifiedAverage,
+    RectifiedAverageGradient,
 }
 
 impl Kernel {
-    pub const ALL: [Kernel; 13] = [
+    pub const ALL: [Kernel; 15] = [
         Kernel::UnitForward,
         Kernel::UnitBackward,
         Kernel::InputGradient,
@@ -97,6 +100,8 @@ impl Kernel {
         Kernel::HeadLogits,
         Kernel::HeadInputGradient,
         Kernel::HeadWeightGradient,
+        Kernel::RectifiedAverage,
+        Kernel::RectifiedAverageGradient,
     ];
 
     /// As in the sources.
@@ -115,6 +120,8 @@ impl Kernel {
             Kernel::HeadLogits => "head_logits",
             Kernel::HeadInputGradient => "head_input_gradient",
             Kernel::HeadWeightGradient => "head_weight_gradient",
+            Kernel::RectifiedAverage => "rectified_average",
+            Kernel::RectifiedAverageGradient => "rectified_average_gradient",
         }
     }
 }

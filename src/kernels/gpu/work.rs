@@ -1,6 +1,8 @@
 //! What launches read, write and compute, from their arguments: for the recorder's checks and for the roofline.
 
-use super::arguments::{Back, Head, Mix, MixingGradient, Moments, Products, Reduce, Settled, Source, Target, Unit};
+use super::arguments::{
+    Back, Head, Mix, MixingGradient, Moments, Products, Rectified, Reduce, Settled, Source, Target, Unit,
+};
 use super::launch::{product_parts, tiles};
 use super::{Extent, Kernel, Kind, Precision, Work};
 
@@ -72,8 +74,8 @@ impl Unit {
     fn read_input(&self, images: usize, maps: Precision, work: &mut Work) {
         let (inputs, pixels) = (self.inputs as usize, images * area(self.height, self.width));
         work.kept(behind(self.mean, maps), self.x, pixels, inputs, self.x_stride as usize, false);
-        work.numbers(self.mean, inputs, false);
-        work.numbers(self.scale, inputs, false);
+        work.numbers(self.mean, 2 * inputs, false);
+        work.numbers(self.affine, 2 * inputs, false);
     }
 
     fn read_weights(&self, work: &mut Work) {
@@ -136,7 +138,9 @@ impl Target {
         let (pixels, channels) = (self.pixels(images), self.channels as usize);
         let maps = behind(self.gate_mean, maps);
         work.kept(maps, self.gate, pixels, channels, self.gate_stride as usize, false);
-        work.numbers(self.gate_mean, channels, false);
+        // The scale behind the mean is read where the norm's own scale and shift are.
+        work.numbers(self.gate_mean, if self.gate_affine == 0 { channels } else { 2 * channels }, false);
+        work.numbers(self.gate_affine, 2 * channels, false);
         if self.add != 0 {
             work.kept(maps, self.dx, pixels, channels, self.dx_stride as usize, false);
         }
@@ -229,6 +233,7 @@ impl Mix {
                     work.numbers(address, channels, false);
                 }
                 work.numbers(u.weight, 1, false);
+                work.numbers(u.factors, pixels / u.per_image.max(1) as usize, false);
                 work.operations += 4 * (pixels * channels) as u64;
             }
             if to.fresh == 0 {
@@ -271,6 +276,24 @@ impl Head {
             Kernel::HeadAverage => images * pixels * channels,
             _ => 2 * images * channels * classes,
         } as u64;
+        work
+    }
+}
+
+impl Rectified {
+    pub(super) fn work(&self, kernel: Kernel) -> Work {
+        let channels = self.images as usize * self.channels as usize;
+        let [inputs, outputs] =
+            [area(self.height, self.width), area(self.out_height, self.out_width)].map(|pixels| pixels * channels);
+        let mut work = Work { operations: 2 * (outputs * area(self.window, self.window)) as u64, ..Work::default() };
+        work.numbers(self.x, inputs, false);
+        work.numbers(self.dy, outputs, false);
+        if kernel == Kernel::RectifiedAverage {
+            work.numbers(self.out, outputs, true);
+        } else {
+            work.numbers(self.out, if self.add == 0 { 0 } else { inputs }, false);
+            work.numbers(self.out, inputs, true);
+        }
         work
     }
 }

@@ -74,6 +74,21 @@ pub(crate) struct Branch {
     pub offset: usize,
     pub len: usize,
     pub norms: Vec<NormSlot>,
+    /// Whether each norm has a scale and shift, behind the weights of its convolution: in an evaluation network.
+    pub affine: bool,
+}
+
+impl Branch {
+    /// Whether it hands its input on as it is.
+    pub fn is_identity(&self, stride: usize) -> bool {
+        self.operation == Operation::SkipConnect && stride == 1
+    }
+
+    /// Where scale and shift of norm `k` are, beside `offset`.
+    pub fn affine(&self, k: usize) -> Option<usize> {
+        let slot = self.norms.get(k).filter(|_| self.affine)?;
+        Some(self.offset + (k + 1) * self.len / self.norms.len() - 2 * slot.channels)
+    }
 }
 
 /// The kept operations of an edge, without `none`, which costs nothing.

@@ -227,6 +227,14 @@ impl CustomOp1 for ReluOp {
     }
 }
 
+/// Refuses maps that the auxiliary head can't average to 2x2.
+pub(super) fn check_auxiliary(height: usize, width: usize) -> Result<()> {
+    if !(8..=10).contains(&height) || !(8..=10).contains(&width) {
+        candle_core::bail!("the auxiliary head needs maps of 8 to 10 pixels a side, not {height}x{width}");
+    }
+    Ok(())
+}
+
 /// Average over 5x5 windows, 3 apart, without padding: `[N, H, W, C]` with 8 to 10 pixels a side to `[N, 2, 2, C]`.
 pub(super) struct AuxiliaryPoolOp;
 
@@ -251,9 +259,7 @@ impl CustomOp1 for AuxiliaryPoolOp {
 
     fn cpu_fwd(&self, sx: &CpuStorage, lx: &Layout) -> Output {
         let (n, h, w, c) = lx.shape().dims4()?;
-        if !(8..=10).contains(&h) || !(8..=10).contains(&w) {
-            candle_core::bail!("the auxiliary head needs maps of 8 to 10 pixels a side, not {h}x{w}");
-        }
+        check_auxiliary(h, w)?;
         let x = slice(sx, lx)?;
         let mut out = vec![0.0f32; n * 4 * c];
         let share = 1.0 / (Self::WINDOW * Self::WINDOW) as f32;

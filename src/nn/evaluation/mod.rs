@@ -5,7 +5,9 @@
 //! Weights have the names of published checkpoints (`NetworkCIFAR`).
 
 mod footprint;
+pub(crate) mod joined;
 mod maps;
+mod on_gpu;
 mod ops;
 mod plan;
 
@@ -13,13 +15,17 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use candle_core::Tensor;
 
+use self::joined::Joined;
 use self::maps::{AuxiliaryPoolOp, NormOp, PoolOp, ReluOp, SumOp};
+use self::on_gpu::NetworkOp;
 use self::ops::{ConvolutionOp, ProjectOp};
 use self::plan::{CellPlan, EdgePlan, Layer, Plan};
+use super::gpu::Factors;
 use super::head::HeadOp;
 use super::norm::{Norm, Seen};
 use super::parameters::Parameters;
 use super::{Init, NnError, check_pictures, stem};
+use crate::kernels::gpu::Gpu;
 use crate::random;
 use crate::space::count::{self, Count, CountError, Network};
 use crate::space::{CellKind, Genotype};
@@ -82,11 +88,35 @@ pub struct Logits {
     pub auxiliary: Option<Tensor>,
 }
 
-/// An evaluation network on the CPU, with all weights 0 at first.
+/// An evaluation network, with all weights 0 at first.
 pub struct Evaluation {
     config: EvaluationConfig,
     plan: Plan,
     parameters: Parameters,
+    /// Where the passes run; on the CPU without.
+    gpu: Option<(Gpu, Arc<Joined>)>,
+}
+
+/// The draws of drop path in one pass.
+struct Drops {
+    keep: f64,
+    rng: rand_chacha::ChaCha8Rng,
+}
+
+impl Drops {
+    fn new(drop: Option<DropPath>) -> Option<Drops> {
+        let drop = drop.filter(|d| d.probability > 0.0)?;
+        Some(Drops { keep: 1.0 - drop.probability, rng: random::stream_at(drop.seed, "drop_path", drop.at) })
+    }
+
+    /// What each image of an edge is multiplied with; `None` for the identity, which is never left out. To be asked edge by edge,
+    /// from the first.
+    fn factors(&mut self, edge: &EdgePlan, images: usize) -> Option<Vec<f32>> {
+        use rand::RngExt;
+        let keep = self.keep;
+        let mut draw = || if self.rng.random::<f64>() < keep { (1.0 / keep) as f32 } else { 0.0 };
+        (!edge.layers.is_empty()).then(|| (0..images).map(|_| draw()).collect())
+    }
 }
 
 /// One pass under way.
@@ -96,7 +126,7 @@ struct Walk<'a> {
     tracked: bool,
     running: Vec<Arc<Vec<f32>>>,
     seen: Vec<Vec<Seen>>,
-    drops: Option<(f64, rand_chacha::ChaCha8Rng)>,
+    drops: Option<Drops>,
 }
 
 impl Evaluation {
@@ -109,7 +139,14 @@ impl Evaluation {
         }
         let plan = Plan::new(config);
         let parameters = Parameters::zeros(plan.units.clone())?;
-        Ok(Evaluation { config: config.clone(), plan, parameters })
+        Ok(Evaluation { config: config.clone(), plan, parameters, gpu: None })
+    }
+
+    /// The same network with its passes on a GPU. Weights stay where they are and go to it with every pass.
+    #[must_use]
+    pub fn on(self, gpu: Option<Gpu>) -> Evaluation {
+        let joined = |gpu| (gpu, Arc::new(Joined::new(&self.plan, &self.config)));
+        Evaluation { gpu: gpu.map(joined), ..self }
     }
 
     pub fn config(&self) -> &EvaluationConfig {
@@ -139,9 +176,10 @@ impl Evaluation {
             EvaluationPass::Train(drop) => (Norm::Batch, drop),
             EvaluationPass::Test => (Norm::Running, None),
         };
-        let drops = drop
-            .filter(|d| d.probability > 0.0)
-            .map(|d| (1.0 - d.probability, random::stream_at(d.seed, "drop_path", d.at)));
+        let drops = Drops::new(drop);
+        if let Some((gpu, joined)) = &self.gpu {
+            return self.forward_on(gpu, joined, images, norm, drops);
+        }
         let mut walk = Walk {
             net: self,
             norm,
@@ -156,6 +194,58 @@ impl Evaluation {
             self.parameters.update_running(&seen);
         }
         Ok(logits)
+    }
+}
+
+impl Evaluation {
+    fn forward_on(
+        &self,
+        gpu: &Gpu,
+        plan: &Arc<Joined>,
+        images: &Tensor,
+        norm: Norm,
+        drops: Option<Drops>,
+    ) -> Result<Logits, NnError> {
+        let (n, h, w, _) = images.dims4()?;
+        let trains = norm == Norm::Batch;
+        if let Some(head) = plan.auxiliary.as_ref().filter(|_| trains) {
+            let (h, w) = plan.cells[head.after].output_size(&plan.sizes([n, h, w])[head.after]);
+            maps::check_auxiliary(h, w)?;
+        }
+        let statistics = self.parameters.statistics();
+        let op = NetworkOp {
+            gpu: gpu.clone(),
+            plan: plan.clone(),
+            norm,
+            running: [statistics[0].to_vec(), statistics[1..].iter().flat_map(|r| r.iter().copied()).collect()],
+            factors: self.drawn(drops, n),
+            side: Arc::default(),
+        };
+        let side = op.side.clone();
+        let blocks: Vec<Tensor> = (0..self.plan.units.len()).map(|i| self.parameters.block(i, trains)).collect();
+        let logits = images.contiguous()?.apply_op2(&Tensor::cat(&blocks, 0)?, op)?;
+        if trains {
+            let seen = std::mem::take(&mut side.lock().unwrap_or_else(PoisonError::into_inner).seen);
+            self.parameters.update_running(&seen);
+        }
+        let auxiliary = (logits.dim(0)? > 1).then(|| logits.get(1)).transpose()?;
+        Ok(Logits { main: logits.get(0)?, auxiliary })
+    }
+
+    /// All draws of a pass, in the order in which the CPU makes them.
+    fn drawn(&self, drops: Option<Drops>, images: usize) -> Factors {
+        let mut factors = Factors::default();
+        let Some(mut drops) = drops else { return factors };
+        for cell in &self.plan.cells {
+            let mut places = Vec::with_capacity(cell.edges.len());
+            for edge in &cell.edges {
+                let own = drops.factors(edge, images);
+                places.push(own.is_some().then_some(factors.numbers.len()));
+                factors.numbers.extend(own.into_iter().flatten());
+            }
+            factors.places.push(places);
+        }
+        factors
     }
 }
 
@@ -217,14 +307,8 @@ impl Walk<'_> {
 
     /// What each image of an edge is multiplied with.
     fn factors(&mut self, edge: &EdgePlan, images: usize) -> Vec<f32> {
-        use rand::RngExt;
-        match &mut self.drops {
-            Some((keep, rng)) if !edge.layers.is_empty() => {
-                let draw = |_| if rng.random::<f64>() < *keep { (1.0 / *keep) as f32 } else { 0.0 };
-                (0..images).map(draw).collect()
-            }
-            _ => vec![1.0; images],
-        }
+        let drawn = self.drops.as_mut().and_then(|d| d.factors(edge, images));
+        drawn.unwrap_or_else(|| vec![1.0; images])
     }
 
     fn layers(&mut self, layers: &[Layer], x: &Tensor) -> Result<Tensor, NnError> {

@@ -42,6 +42,7 @@ pub(super) enum Layer {
 #[derive(Clone, Debug)]
 pub(super) struct EdgePlan {
     pub source: usize,
+    pub operation: Operation,
     /// None: the identity.
     pub layers: Vec<Layer>,
 }
@@ -164,7 +165,7 @@ impl Plan {
             let edge = |(j, choice): (usize, &Choice)| {
                 let stride = if kind == CellKind::Reduction && choice.source < INPUTS { 2 } else { 1 };
                 let layers = units.operation(&format!("cells.{i}._ops.{j}"), choice.operation, c, stride);
-                EdgePlan { source: choice.source, layers }
+                EdgePlan { source: choice.source, operation: choice.operation, layers }
             };
             let edges = config.genotype.choices(kind).iter().enumerate().map(edge).collect();
             let concat = config.genotype.concat(kind).to_vec();

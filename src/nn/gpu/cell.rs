@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::edge::{self, Bundle, Maps};
 use super::edge_backward::{BundleBackward, Gradients};
-use super::project::Project;
+use super::project::{Project, Projected};
 use super::{DeviceSeen, Norms, View};
 use crate::kernels::gpu::buffer::download;
 use crate::kernels::gpu::{Buffer, Gpu, GpuError, Precision, launch};
@@ -18,7 +18,7 @@ use crate::space::{EDGES, Edge, INPUTS, NODES};
 /// What a cell keeps from its forward to its backward pass.
 pub(crate) struct CellState {
     norms: Norms,
-    projected: Vec<Buffer>,
+    projected: Vec<Projected>,
     /// By source, edge by edge; empty under [`Policy::Recompute`].
     edges: Vec<Vec<Maps>>,
 }
@@ -65,6 +65,7 @@ impl CellPass<'_> {
             weights,
             range: self.plan.projections[i].clone(),
             slot: self.plan.projection_norms[i],
+            affine: false,
         }
     }
 
@@ -79,10 +80,10 @@ impl CellPass<'_> {
     }
 
     /// The map that edges from `source` read.
-    fn source(&self, projected: &[Buffer], output: u64, source: usize) -> View {
+    fn source(&self, projected: [u64; INPUTS], output: u64, source: usize) -> View {
         match source.checked_sub(INPUTS) {
             Some(node) => self.node(output, node),
-            None => View { address: projected[source].address(), stride: self.plan.shape.channels },
+            None => View { address: projected[source], stride: self.plan.shape.channels },
         }
     }
 
@@ -107,8 +108,9 @@ impl CellPass<'_> {
             let project = self.project(i, x, weights);
             let (h, w) = self.sizes.inputs[i];
             self.watch(project.x, (h * w, plan.shape.inputs[i]), 1)?;
-            projected.push(project.forward(&mut norms)?);
+            projected.push(project.forward(&mut norms, keep)?);
         }
+        let states = [0, 1].map(|i: usize| projected[i].map.address());
         let output = Buffer::new(self.gpu, NODES * self.node_numbers())?;
         let mut kept = Vec::new();
         let keeps = keep && self.policy == Policy::Keep;
@@ -117,7 +119,7 @@ impl CellPass<'_> {
             // Edges that read one map take their steps together; where little is to be alive they take turns.
             for edges in edges.chunks(if keeps { NODES } else { 1 }) {
                 let g = plan.geometry(&self.sizes, edges[0]);
-                let x = self.source(&projected, output.address(), source);
+                let x = self.source(states, output.address(), source);
                 let bundle = self.bundle(edges);
                 let mut maps = edge::branches(self.gpu, &g, &bundle, x, weights, &mut norms, false)?;
                 self.watch_edges(edges, &g, x, &bundle, &maps, &norms)?;
@@ -190,15 +192,17 @@ impl CellPass<'_> {
         let (gpu, plan, c) = (self.gpu, self.plan, self.plan.shape.channels);
         let inner = Buffer::zeros(gpu, 2 * EDGES * COLUMNS * c)?;
         let mut projected = Vec::with_capacity(INPUTS);
-        for map in &state.projected {
-            projected.push(Buffer::zeros(gpu, map.bytes() / 4)?);
+        for p in &state.projected {
+            projected.push(Buffer::zeros(gpu, p.map.bytes() / 4)?);
         }
+        let states = [0, 1].map(|i: usize| state.projected[i].map.address());
+        let gradients = [0, 1].map(|i: usize| projected[i].address());
         for source in (0..SOURCES).rev() {
             let edges: Vec<Edge> = from(source).collect();
             let kept = state.edges.get(source);
             for edges in edges.chunks(if kept.is_some() { NODES } else { 1 }) {
                 let g = plan.geometry(&self.sizes, edges[0]);
-                let x = self.source(&state.projected, output, source);
+                let x = self.source(states, output, source);
                 let bundle = self.bundle(edges);
                 let again;
                 let maps = match kept {
@@ -221,7 +225,7 @@ impl CellPass<'_> {
                     dnodes: &dnodes,
                 };
                 backward.run(&Gradients {
-                    input: self.source(&projected, gradient, source),
+                    input: self.source(gradients, gradient, source),
                     weights: to.weights,
                     inner: inner.address(),
                 })?;

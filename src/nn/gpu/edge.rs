@@ -70,7 +70,7 @@ impl<'a> Bundle<'a> {
     }
 
     /// The first branch whose map is that of branch `i`: poolings are the same on every edge.
-    fn alike(&self, i: usize) -> usize {
+    pub(crate) fn alike(&self, i: usize) -> usize {
         let own = self.branches[i].operation;
         let same = |b: &&Branch| is_pooling(own) && b.operation == own;
         self.branches.iter().position(same).unwrap_or(i)
@@ -78,7 +78,7 @@ impl<'a> Bundle<'a> {
 }
 
 pub(super) fn is_identity(g: &Geometry, b: &Branch) -> bool {
-    b.operation == Operation::SkipConnect && g.stride == 1
+    b.is_identity(g.stride)
 }
 
 pub(super) fn kind_of(g: &Geometry, b: &Branch) -> Kind {
@@ -89,6 +89,11 @@ pub(super) fn kind_of(g: &Geometry, b: &Branch) -> Kind {
         Operation::SkipConnect => Kind::Pick,
         _ => Kind::Depthwise,
     }
+}
+
+/// Where scale and shift of a branch's norm `k` are, the block's parameters being at `weights`; 0 where it has none.
+pub(crate) fn affine(b: &Branch, k: usize, weights: u64) -> u64 {
+    b.affine(k).map_or(0, |at| weights + 4 * at as u64)
 }
 
 /// Everything up to the last batch norm of each branch. `again`: for the backward pass, which has the norms' statistics and
@@ -114,11 +119,11 @@ pub(super) fn branches(
     let mut room = [bundle.room(gpu, g, count(false))?, bundle.room(gpu, g, if again { 0 } else { count(true) })?];
     for (i, b) in bundle.branches.iter().enumerate() {
         let mut own = Maps::default();
-        let slot = b.norms.first().copied();
-        if let (Some(slot), false) = (slot, again && is_pooling(b.operation)) {
+        let (slot, pools) = (b.norms.first().copied(), is_pooling(b.operation));
+        if pools && !again || !pools && slot.is_some() {
             let alike = bundle.alike(i);
             if alike < i {
-                stage.also(numbers[alike], slot);
+                slot.into_iter().for_each(|slot| stage.also(numbers[alike], slot));
                 maps.push(own);
                 continue;
             }
@@ -136,7 +141,10 @@ pub(super) fn branches(
                     u
                 })
                 .collect();
-            numbers[i] = stage.add(&units, slot, g.images);
+            match slot {
+                Some(slot) => numbers[i] = stage.add(&units, slot, g.images),
+                None => stage.plain(&units),
+            }
             if is_separable(b.operation) {
                 own.first = Some(z);
             } else {
@@ -153,7 +161,7 @@ pub(super) fn branches(
         let z = room.take()?;
         let from = weights + 4 * (b.offset + b.len / 2) as u64;
         let mut unit = separable(&g.second(b.operation), View { address: first.address(), stride: g.channels }, from);
-        (unit.mean, unit.scale, unit.z) = (norms.mean(*before), norms.scale(*before), z.address());
+        (unit.mean, unit.affine, unit.z) = (norms.mean(*before), affine(b, 0, weights), z.address());
         stage.add(&[unit], *slot, g.images);
         own.last = Some(z);
     }

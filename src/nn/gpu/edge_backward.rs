@@ -1,6 +1,6 @@
 //! Backward pass of mixed operations.
 
-use super::edge::{Bundle, Maps, is_identity, kind_of};
+use super::edge::{Bundle, Maps, affine, is_identity, kind_of};
 use super::units::{self, Backs, projection, separable};
 use super::{Norms, View};
 use crate::kernels::gpu::arguments::{Back, Products, Settled, Source, Target, Unit};
@@ -15,7 +15,7 @@ pub(super) struct BundleBackward<'a> {
     pub bundle: &'a Bundle<'a>,
     pub norms: &'a Norms,
     pub x: View,
-    /// Of the block's parameters, and the bundle's mixing weights.
+    /// Of the block's parameters, and the bundle's mixing weights (0 where there are none).
     pub weights: u64,
     pub mixing: u64,
     pub maps: &'a [Maps],
@@ -29,7 +29,8 @@ pub(super) struct Gradients {
     pub input: View,
     /// Of the block's parameters, added to.
     pub weights: Option<u64>,
-    /// Inner products `[places, C]` in float64, whose sums over the channels are the mixing weights' gradients.
+    /// Inner products `[places, C]` in float64, whose sums over the channels are the mixing weights' gradients; 0 where there
+    /// are no mixing weights.
     pub inner: u64,
 }
 
@@ -46,7 +47,7 @@ impl BundleBackward<'_> {
         if self.bundle.branches.is_empty() {
             return Ok(());
         }
-        let coefficients = self.output_coefficients(to.inner)?;
+        let coefficients = self.output_coefficients(to)?;
         let (mut made, seconds) = self.last_stages(&coefficients, to)?;
         made.extend(self.first_halves(seconds, to)?);
         self.gather(&made, &coefficients, to)
@@ -62,7 +63,17 @@ impl BundleBackward<'_> {
 
     /// Where a branch's mixing weight is.
     fn weight(&self, branch: usize) -> u64 {
-        self.mixing + 4 * self.bundle.places[branch] as u64
+        if self.mixing == 0 { 0 } else { self.mixing + 4 * self.bundle.places[branch] as u64 }
+    }
+
+    /// Fills in where scale and shift of a branch's norm `k` are, and where their gradients go.
+    fn settle_affine(&self, settled: &mut Settled, b: &Branch, k: usize, to: &Gradients) {
+        let Some(at) = b.affine(k) else { return };
+        settled.gain = affine(b, k, self.weights);
+        if let Some(weights) = to.weights {
+            settled.to_gain = weights + 4 * at as u64;
+            settled.to_bias = settled.to_gain + 4 * settled.channels as u64;
+        }
     }
 
     fn pixels(&self) -> usize {
@@ -76,7 +87,7 @@ impl BundleBackward<'_> {
     }
 
     /// The linear forms of the last norms' backward passes, `[branches, 4, C]`; inner products on the way.
-    fn output_coefficients(&self, inner: u64) -> Result<Buffer, GpuError> {
+    fn output_coefficients(&self, to: &Gradients) -> Result<Buffer, GpuError> {
         let (g, c) = (self.g, self.g.channels);
         let parts = launch::product_parts(self.pixels());
         let partial = Buffer::new(self.gpu, self.bundle.branches.len() * 2 * c * parts)?;
@@ -85,6 +96,9 @@ impl BundleBackward<'_> {
         let (mut products, mut settled) = (Vec::new(), Vec::new());
         for (i, b, own) in self.branches() {
             let (slot, dnode) = (b.norms.last().copied(), self.dnode(i));
+            if slot.is_none() && to.inner == 0 {
+                continue;
+            }
             // Poolings are made again from the input, whether their maps were kept or not.
             let kept = own.last.as_ref().filter(|_| !is_pooling(b.operation));
             let z = kept.map_or(self.x, |z| View { address: z.address(), stride: c });
@@ -103,18 +117,20 @@ impl BundleBackward<'_> {
                 dy_stride: dnode.stride as i32,
                 z_stride: z.stride as i32,
             });
-            settled.push(Settled {
+            let mut own = Settled {
                 partial: partial.at(i * 2 * c * parts),
                 mean,
                 scale,
                 weight: self.weight(i),
                 coefficients: if slot.is_some() { coefficients.at(i * 4 * c) } else { 0 },
-                inner: inner + 8 * (self.bundle.places[i] * c) as u64,
+                inner: if to.inner == 0 { 0 } else { to.inner + 8 * (self.bundle.places[i] * c) as u64 },
                 count: self.norms.count(self.pixels()),
                 parts: parts as i32,
                 channels: c as i32,
                 ..Settled::default()
-            });
+            };
+            self.settle_affine(&mut own, b, b.norms.len().saturating_sub(1), to);
+            settled.push(own);
         }
         launch::norm_products(self.gpu, &products, g.images, c, self.bundle.precision)?;
         launch::settle_products(self.gpu, &settled)?;
@@ -132,7 +148,7 @@ impl BundleBackward<'_> {
                 (Some(first), [before, _]) => {
                     let x = View { address: first.address(), stride: c };
                     let mut unit = separable(&g.second(b.operation), x, at + 2 * b.len as u64);
-                    (unit.mean, unit.scale) = (self.norms.mean(*before), self.norms.scale(*before));
+                    (unit.mean, unit.affine) = (self.norms.mean(*before), affine(b, 0, self.weights));
                     vec![unit]
                 }
                 _ if kind_of(g, b) == Kind::Pick => projection(&g.halving(), self.x, at, z),
@@ -186,6 +202,7 @@ impl BundleBackward<'_> {
                 dx: dh.address(),
                 gate: first.address(),
                 gate_mean: self.norms.mean(*slot),
+                gate_affine: affine(branch, 0, self.weights),
                 partial: partial.at(i * 2 * c * parts),
                 first: i as i32,
                 count: 1,
@@ -196,7 +213,9 @@ impl BundleBackward<'_> {
                 dx_stride: c as i32,
                 gate_stride: c as i32,
             });
-            settled.push(self.middle_settled(*slot, partial.at(i * 2 * c * parts), coefficients.at(i * 4 * c), parts));
+            let mut own = self.middle_settled(*slot, partial.at(i * 2 * c * parts), coefficients.at(i * 4 * c), parts);
+            self.settle_affine(&mut own, branch, 0, to);
+            settled.push(own);
             middles.push(dh);
         }
         launch::input_gradient(self.gpu, &sources, &targets, g.images, self.bundle.precision)?;
@@ -286,7 +305,7 @@ impl BundleBackward<'_> {
             return Some(Source { weight: self.weight(i), ..open });
         }
         let (x, x_stride) = (self.x.address, self.x.stride as i32);
-        let coefficients = coefficients.at(i * 4 * g.channels);
+        let coefficients = if b.norms.is_empty() { 0 } else { coefficients.at(i * 4 * g.channels) };
         is_pooling(b.operation).then_some(Source { x, x_stride, coefficients, ..open })
     }
 }

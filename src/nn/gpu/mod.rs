@@ -5,6 +5,7 @@
 mod cell;
 mod edge;
 mod edge_backward;
+mod evaluation;
 mod head;
 mod mixed;
 mod network;
@@ -12,6 +13,7 @@ mod project;
 mod stem;
 mod units;
 
+pub(crate) use evaluation::{EvaluationPass, EvaluationState, Factors, sheet};
 pub(crate) use mixed::MixedPass;
 pub(crate) use network::{Moments, NetworkPass, NetworkState};
 

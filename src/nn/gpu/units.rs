@@ -112,6 +112,11 @@ impl Stage {
         number
     }
 
+    /// Units whose maps have no norm.
+    pub fn plain(&mut self, units: &[Unit]) {
+        self.units.extend(units);
+    }
+
     /// One more norm of a map.
     pub fn also(&mut self, map: usize, slot: NormSlot) {
         self.settled.push((slot, map));
@@ -119,7 +124,7 @@ impl Stage {
 
     /// Runs the units; `settle` takes their moments into the norms (unless those are constants).
     pub fn run(mut self, gpu: &Gpu, norms: &mut Norms, images: usize, settle: bool) -> Result<(), GpuError> {
-        let Some(moments) = norms.moments.as_ref().filter(|_| settle && !self.units.is_empty()) else {
+        let Some(moments) = norms.moments.as_ref().filter(|_| settle && !self.settled.is_empty()) else {
             return launch::unit_forward(gpu, &self.units, images, self.precision);
         };
         let partial = Buffer::new(gpu, self.partial)?;

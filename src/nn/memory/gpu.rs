@@ -15,14 +15,14 @@ use crate::space::{Edge, INPUTS, NODES, Operation};
 
 /// Bytes in use, and the most there ever were.
 #[derive(Default)]
-struct Count {
+pub(super) struct Count {
     live: usize,
-    peak: usize,
+    pub peak: usize,
 }
 
 impl Count {
     /// So many float32 numbers; returns the bytes.
-    fn take(&mut self, numbers: usize) -> usize {
+    pub fn take(&mut self, numbers: usize) -> usize {
         self.take_map(numbers, Precision::Float32)
     }
 
@@ -33,18 +33,18 @@ impl Count {
         bytes
     }
 
-    fn give(&mut self, bytes: usize) {
+    pub fn give(&mut self, bytes: usize) {
         self.live -= bytes;
     }
 
-    fn in_passing(&mut self, numbers: usize) {
+    pub fn in_passing(&mut self, numbers: usize) {
         let bytes = self.take(numbers);
         self.give(bytes);
     }
 }
 
 /// The edges from one source, or one of them, in numbers.
-struct BundleNumbers {
+pub(super) struct BundleNumbers {
     channels: usize,
     branches: usize,
     /// Numbers of an output map.
@@ -58,18 +58,26 @@ struct BundleNumbers {
     made: usize,
     pooled: usize,
     separable: usize,
+    /// Kinds of pooling without a norm.
+    pub plain: usize,
     /// Weights of each convolution before a last norm, and of the first halves of separable ones.
     last: Vec<usize>,
     first: Vec<usize>,
 }
 
 impl BundleNumbers {
-    fn new(plan: &CellPlan, sizes: &CellSizes, edges: &[Edge], precision: Precision) -> BundleNumbers {
-        let g: Geometry = plan.geometry(sizes, edges[0]);
+    fn of(plan: &CellPlan, sizes: &CellSizes, edges: &[Edge], precision: Precision) -> BundleNumbers {
+        let branches = edges.iter().flat_map(|e| &plan.edges[e.index()].branches).collect();
+        BundleNumbers::new(&plan.geometry(sizes, edges[0]), branches, precision)
+    }
+
+    pub fn new(g: &Geometry, branches: Vec<&Branch>, precision: Precision) -> BundleNumbers {
         let (h, w, c) = (g.height.div_ceil(g.stride), g.width.div_ceil(g.stride), g.channels);
-        let branches: Vec<&Branch> = edges.iter().flat_map(|e| &plan.edges[e.index()].branches).collect();
         let count = |of: &dyn Fn(&Branch) -> bool| branches.iter().filter(|b| of(b)).count();
-        let kinds = [Operation::MaxPool3x3, Operation::AvgPool3x3];
+        let kinds = |of: &dyn Fn(&Branch) -> bool| {
+            let there = |k: &Operation| branches.iter().any(|b| b.operation == *k && of(b));
+            [Operation::MaxPool3x3, Operation::AvgPool3x3].iter().filter(|k| there(k)).count()
+        };
         let mut numbers = BundleNumbers {
             channels: c,
             branches: branches.len(),
@@ -78,18 +86,20 @@ impl BundleNumbers {
             pixels: g.images * h * w,
             tiles: g.images * tiles(h, w),
             made: count(&|b| !b.norms.is_empty() && !is_pooling(b.operation)),
-            pooled: kinds.iter().filter(|k| branches.iter().any(|b| b.operation == **k)).count(),
+            pooled: kinds(&|_| true),
+            plain: kinds(&|b| b.norms.is_empty()),
             separable: count(&|b| is_separable(b.operation)),
             last: Vec::new(),
             first: Vec::new(),
         };
         for b in branches {
+            let affine = if b.affine { 2 * c } else { 0 };
             match b.operation {
                 o if is_separable(o) => {
-                    numbers.last.push(b.len / 2);
-                    numbers.first.push(b.len / 2);
+                    numbers.last.push(b.len / 2 - affine);
+                    numbers.first.push(b.len / 2 - affine);
                 }
-                Operation::DilConv3x3 | Operation::DilConv5x5 => numbers.last.push(b.len),
+                Operation::DilConv3x3 | Operation::DilConv5x5 => numbers.last.push(b.len - affine),
                 Operation::SkipConnect if g.stride == 2 => {
                     numbers.last.extend(g.halving().parts().filter(|p| p.outputs > 0).map(|p| c * p.outputs));
                 }
@@ -104,16 +114,21 @@ impl BundleNumbers {
     }
 
     /// The maps of a forward pass, which stay; returns their bytes. `again`: for a backward pass.
-    fn make(&self, l: &mut Count, again: bool) -> usize {
+    pub fn make(&self, l: &mut Count, again: bool) -> usize {
         let units = self.made + if again { 0 } else { self.pooled };
         let mut bytes = 0;
-        for maps in [units, self.separable] {
+        for (maps, plain) in [(units, self.plain), (self.separable, 0)] {
             bytes += self.maps(l, maps);
-            if !again && maps > 0 {
-                l.in_passing(maps * 2 * self.channels * self.tiles);
+            if !again && maps > plain {
+                l.in_passing((maps - plain) * 2 * self.channels * self.tiles);
             }
         }
         bytes
+    }
+
+    /// Bytes of a map of the edges' outputs.
+    pub fn map_bytes(&self) -> usize {
+        4 * self.map
     }
 
     /// Parts of the weights' gradients.
@@ -123,7 +138,7 @@ impl BundleNumbers {
         }
     }
 
-    fn backward(&self, l: &mut Count, weights_wanted: bool) {
+    pub fn backward(&self, l: &mut Count, weights_wanted: bool) {
         if self.branches == 0 {
             return;
         }
@@ -164,7 +179,7 @@ impl CellNumbers {
         let (h, w) = plan.output_size(sizes);
         let channels = plan.shape.channels;
         let sources = || (0..SOURCES).map(|s| from(s).collect::<Vec<_>>());
-        let bundle = |edges: &[Edge]| BundleNumbers::new(plan, sizes, edges, precision);
+        let bundle = |edges: &[Edge]| BundleNumbers::of(plan, sizes, edges, precision);
         CellNumbers {
             running: plan.layout.running,
             channels,
@@ -220,22 +235,34 @@ impl CellNumbers {
         }
         l.give(inner);
         for i in (0..INPUTS).filter(|i| weights || inputs[*i]) {
-            let p = &self.inputs[i];
-            let parts: Vec<usize> = p.parts().filter(|p| p.outputs > 0).map(|part| part.outputs).collect();
-            let pixels = self.images * p.pixels();
-            let mut held = l.take(2 * self.channels * product_parts(pixels));
-            held += l.take(4 * self.channels);
-            if inputs[i] {
-                held += parts.iter().map(|_| l.take(pixels * p.channels_in)).sum::<usize>();
-            }
-            if weights {
-                let len = p.channels_in * parts.iter().sum::<usize>();
-                l.in_passing(len * splits(self.tiles(i), p.channels_in));
-            }
-            l.give(held);
+            project_backward(l, &self.inputs[i], self.images, inputs[i], weights);
         }
         l.give(projected);
     }
+}
+
+/// The backward pass of a projection; `input`, `weights`: whose gradients are wanted.
+pub(super) fn project_backward(l: &mut Count, p: &Projection, images: usize, input: bool, weights: bool) {
+    let parts: Vec<usize> = p.parts().filter(|p| p.outputs > 0).map(|part| part.outputs).collect();
+    let pixels = images * p.pixels();
+    let mut held = l.take(2 * p.channels_out * product_parts(pixels));
+    held += l.take(4 * p.channels_out);
+    if input {
+        held += parts.iter().map(|_| l.take(pixels * p.channels_in)).sum::<usize>();
+    }
+    if weights {
+        let len = p.channels_in * parts.iter().sum::<usize>();
+        l.in_passing(len * splits(images * tiles(p.out_height(), p.out_width()), p.channels_in));
+    }
+    l.give(held);
+}
+
+/// The backward pass of a stem on so many pixels in so many tiles.
+pub(super) fn stem_backward(l: &mut Count, stem: &StemPlan, pixels: usize, tiles: usize) {
+    let sums = l.take(2 * stem.outputs * product_parts(pixels));
+    let coefficients = l.take(4 * stem.outputs);
+    l.in_passing(stem.window() * stem.outputs * splits(tiles, stem.window()));
+    l.give(sums + coefficients);
 }
 
 /// A network, in numbers.
@@ -337,11 +364,7 @@ impl GpuNetwork {
             l.give(gradients[i + 1] + output + own);
         }
         if weights {
-            let c = self.stem.outputs;
-            let sums = l.take(2 * c * product_parts(self.stem_pixels));
-            let coefficients = l.take(4 * c);
-            l.in_passing(self.stem.window() * c * splits(self.stem_tiles, self.stem.window()));
-            l.give(sums + coefficients);
+            stem_backward(&mut l, &self.stem, self.stem_pixels, self.stem_tiles);
         }
         l.peak
     }

@@ -1,0 +1,46 @@
+//! Trainings by the program, on imitations whose kernels do nothing: what is told of the device, memory that runs out, a device
+//! that is lost.
+
+use std::path::Path;
+use std::process::Command;
+
+use super::{events, search, told, with};
+
+/// `zonas train` at a small size.
+fn train(words: &str, home: &Path, name: &str, more: &[&str]) -> Option<(String, String, i32)> {
+    let mut program = with(Command::new(env!("CARGO_BIN_EXE_zonas")), "new", words, home)?;
+    program.args(["train", "DARTS_V2", "--preset", "demo", "--device", "cuda:0", "--foreground", "--name", name]);
+    for setting in ["train.epochs=2", "train.channels=4", "train.cells=3", "data.limit=256"] {
+        program.args(["--set", setting]);
+    }
+    Some(told(&program.args(more).env_remove("RUST_BACKTRACE").output().unwrap()))
+}
+
+#[test]
+fn a_training_on_a_gpu_tells_of_it_and_takes_what_was_predicted() {
+    let home = tempfile::tempdir().unwrap();
+    let Some((out, err, code)) = train("", home.path(), "a", &[]) else { return };
+    assert_eq!(code, 0, "{out}{err}");
+    assert!(out.contains(" on cuda:0, Imitation A, "), "{out}");
+    assert_eq!(events(home.path(), "a", "device").last().unwrap()["watts"].as_f64(), Some(62.5));
+    let predicted = events(home.path(), "a", "training_started")[0]["predicted_bytes"].as_f64().unwrap();
+    let ended = events(home.path(), "a", "stage_ended");
+    let peak = ended.iter().find(|e| e["stage"] == "train").unwrap()["peak_bytes"].as_f64().unwrap();
+    assert!((peak / predicted - 1.0).abs() < 0.01, "{peak} {predicted}");
+}
+
+#[test]
+fn a_training_whose_gpu_is_full_or_lost_ends_with_a_sentence_and_is_taken_up_on_the_cpu() {
+    let home = tempfile::tempdir().unwrap();
+    let full = format!("oom={}", 4 << 20);
+    let Some((out, err, code)) = train(&full, home.path(), "a", &["--memory-budget", "2GiB"]) else { return };
+    assert!(code == 1 && err.contains("MiB left") && err.contains("train.batch"), "{out}{err}");
+    let (out, err, code) = train("", home.path(), "b", &["--memory-budget", "1MiB"]).unwrap();
+    assert!(code != 0 && err.contains("may take 1 MiB"), "{out}{err}");
+    let (out, err, code) = train("lost=1500", home.path(), "c", &[]).unwrap();
+    assert_eq!(code, 1, "{out}");
+    assert!(err.contains("cuda:0, Imitation A is lost") && err.lines().count() == 1, "{err}");
+    let (out, err, code) = search("", home.path(), &["--resume", "c", "--device", "cpu"]).unwrap();
+    assert_eq!(code, 0, "{out}{err}");
+    assert!(out.contains("taken up on cpu, after cuda:0, Imitation A: from here on the numbers agree"), "{out}");
+}

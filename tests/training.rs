@@ -1,0 +1,240 @@
+//! Trainings on an imitation of a GPU against the CPU: passes over odd sizes, orders of threads, a training that changes devices,
+//! and kernels with faults put into them, which must be found.
+
+mod gpu;
+
+use candle_core::{Device, Tensor};
+use candle_nn::loss::cross_entropy;
+use gpu::{Build, Shim};
+use zonas::kernels::gpu::arguments::Rectified;
+use zonas::kernels::gpu::{Buffer, Gpu, GpuError, Kernel, SOURCE, launch};
+use zonas::nn::{DropPath, Evaluation, EvaluationConfig, EvaluationPass, Init, NnError};
+use zonas::oneshot::{Batch, SearcherState, SgdSettings, Trainer, TrainerSettings};
+use zonas::space::parse_genotype;
+
+const GENOTYPE: &str = "Genotype(normal=[('sep_conv_3x3', 0), ('max_pool_3x3', 1), ('dil_conv_3x3', 0), ('skip_connect', 2), \
+    ('sep_conv_5x5', 1), ('avg_pool_3x3', 3), ('max_pool_3x3', 1), ('dil_conv_5x5', 4)], normal_concat=range(2, 6), \
+    reduce=[('max_pool_3x3', 0), ('sep_conv_3x3', 1), ('skip_connect', 0), ('dil_conv_5x5', 2), ('avg_pool_3x3', 1), \
+    ('dil_conv_3x3', 0), ('sep_conv_5x5', 0), ('skip_connect', 1)], reduce_concat=range(2, 6))";
+
+fn formula(n: usize, key: f64, scale: f64, offset: f64) -> Vec<f64> {
+    (0..n).map(|i| offset + scale * (0.37 * i as f64 + key).sin()).collect()
+}
+
+/// A small network, pictures of this size, and what is left out of it.
+struct Case {
+    config: EvaluationConfig,
+    size: [usize; 3],
+    drop: f64,
+}
+
+fn case(genotype: &str, [channels, cells]: [usize; 2], size: [usize; 3], auxiliary: bool, drop: f64) -> Case {
+    let genotype = parse_genotype(genotype).unwrap();
+    let config = EvaluationConfig { genotype, channels, cells, input_channels: 2, classes: 3, auxiliary };
+    Case { config, size, drop }
+}
+
+/// Every operation in both kinds of cell, nodes that are no part of the output, sizes that no tile divides.
+fn cases() -> Vec<Case> {
+    vec![
+        case(GENOTYPE, [3, 1], [3, 17, 19], true, 0.3),
+        case(GENOTYPE, [5, 3], [2, 11, 9], false, 0.0),
+        case(&turned(), [2, 3], [2, 9, 10], false, 0.5),
+    ]
+}
+
+/// The other way round.
+fn turned() -> String {
+    let turned = GENOTYPE.replace("normal=", "other=").replace("reduce=", "normal=").replace("other=", "reduce=");
+    turned.replace("normal_concat=range(2, 6)", "normal_concat=[5, 3]")
+}
+
+impl Case {
+    fn net(&self, gpu: Option<Gpu>) -> Evaluation {
+        let mut net = Evaluation::new(&self.config).unwrap();
+        net.initialise(Init::Default, 7).unwrap();
+        // Scales and shifts of norms begin as 1 and 0, which hide what is done with them.
+        let values = net.parameters().values().unwrap();
+        let varied = net.parameters().layouts().iter().zip(values).enumerate().map(|(u, (layout, mut values))| {
+            for slot in layout.slots.iter().filter(|s| s.shape().len() == 1) {
+                let own = &mut values[slot.offset..][..slot.len()];
+                own.iter_mut().zip(formula(slot.len(), u as f64, 0.6, 0.0)).for_each(|(v, f)| *v += f as f32);
+            }
+            values
+        });
+        net.parameters().set_values(varied.collect()).unwrap();
+        net.on(gpu)
+    }
+
+    /// Pictures and labels.
+    fn batch(&self, seed: f64) -> Batch {
+        let [n, h, w] = self.size;
+        let values: Vec<f32> = formula(n * h * w * 2, seed, 1.0, 0.1).into_iter().map(|v| v as f32).collect();
+        let labels: Vec<u32> = (0..n as u32).map(|i| i % 3).collect();
+        Batch {
+            images: Tensor::from_vec(values, (n, h, w, 2), &Device::Cpu).unwrap(),
+            labels: Tensor::from_vec(labels, n, &Device::Cpu).unwrap(),
+        }
+    }
+
+    /// Logits of both heads, gradients of all weights, running statistics, logits by those.
+    fn passes(&self, net: &Evaluation) -> Result<Vec<Vec<f32>>, NnError> {
+        let Batch { images, labels } = self.batch(0.3);
+        let drop = DropPath { probability: self.drop, seed: 5, at: [1, 2] };
+        let logits = net.forward(&images, EvaluationPass::Train(Some(drop)))?;
+        let mut loss = cross_entropy(&logits.main, &labels)?;
+        let mut found = vec![logits.main.flatten_all()?.to_vec1::<f32>()?];
+        if let Some(auxiliary) = &logits.auxiliary {
+            loss = (loss + (cross_entropy(auxiliary, &labels)? * 0.4)?)?;
+            found.push(auxiliary.flatten_all()?.to_vec1()?);
+        }
+        found.extend(net.parameters().gradients(&loss.backward()?)?);
+        found.extend(net.parameters().running().0);
+        found.push(net.forward(&images, EvaluationPass::Test)?.main.flatten_all()?.to_vec1()?);
+        Ok(found)
+    }
+
+    /// The worst relative error against what the CPU finds.
+    fn error(&self, gpu: Gpu) -> Result<f64, NnError> {
+        let (found, expected) = (self.passes(&self.net(Some(gpu)))?, self.passes(&self.net(None))?);
+        assert_eq!(found.len(), expected.len());
+        Ok(found.iter().zip(&expected).fold(0.0, |worst, (a, b)| {
+            assert_eq!(a.len(), b.len());
+            let length = |v: &mut dyn Iterator<Item = f64>| v.map(|v| v * v).sum::<f64>().sqrt();
+            let apart = length(&mut a.iter().zip(b).map(|(a, b)| f64::from(*a) - f64::from(*b)));
+            let error = apart / length(&mut b.iter().map(|v| f64::from(*v))).max(1e-3);
+            if error > worst || error.is_nan() { error } else { worst }
+        }))
+    }
+}
+
+#[test]
+fn an_imitated_gpu_agrees_with_the_cpu_bit_for_bit_in_every_order() {
+    if !gpu::available() {
+        return;
+    }
+    for case in cases() {
+        let error = case.error(Shim::new(Build::Checked, 1)).unwrap();
+        println!("{:?}: relative error {error:.1e}", case.size);
+        assert!(error < 2e-5, "{:?}: relative error {error:.1e}", case.size);
+        let [one, other] = [2, 3].map(|seed| case.passes(&case.net(Some(Shim::new(Build::Fast, seed)))).unwrap());
+        assert!(one == other, "{:?}: the order of threads changes a result", case.size);
+    }
+}
+
+/// A training from the same start, step by step.
+fn trainer(case: &Case, gpu: Option<Gpu>) -> Trainer {
+    let sgd = SgdSettings { momentum: 0.9, weight_decay: 3e-4, clip: 5.0 };
+    Trainer::new(case.net(gpu), TrainerSettings { sgd, auxiliary: 0.4 })
+}
+
+fn steps(case: &Case, trainer: &mut Trainer, steps: std::ops::Range<u64>) -> SearcherState {
+    for step in steps {
+        let drop = DropPath { probability: case.drop, seed: 3, at: [0, step] };
+        let report = trainer.step(&case.batch(step as f64), 0.05, Some(drop)).unwrap();
+        assert!(report.train_loss.is_finite() && report.gradient_norm > 0.0);
+    }
+    trainer.state().unwrap()
+}
+
+/// How far two states are apart, beside how far the weights have gone from the start.
+fn apart(a: &SearcherState, b: &SearcherState, start: &SearcherState) -> f64 {
+    let length = |x: &[Vec<f32>], y: &[Vec<f32>]| {
+        let pairs = x.iter().flatten().zip(y.iter().flatten());
+        pairs.map(|(x, y)| f64::from(x - y).powi(2)).sum::<f64>().sqrt()
+    };
+    length(&a.weights, &b.weights) / length(&b.weights, &start.weights)
+}
+
+#[test]
+fn a_training_goes_on_on_the_other_device() {
+    if !gpu::available() {
+        return;
+    }
+    let case = case(&turned(), [3, 1], [4, 17, 16], true, 0.2);
+    let imitated = |seed| Some(Shim::new(Build::Fast, seed) as Gpu);
+    let start = trainer(&case, None).state().unwrap();
+    let mut cpu = trainer(&case, None);
+    let [half, whole] = [0..2, 2..3].map(|range| steps(&case, &mut cpu, range));
+    let there = steps(&case, &mut trainer(&case, imitated(1)), 0..2);
+    println!("after two steps {:.1e} off", apart(&there, &half, &start));
+    assert!(apart(&there, &half, &start) < 1e-3);
+    assert!(there == steps(&case, &mut trainer(&case, imitated(2)), 0..2), "two trainings differ");
+    // What rounding grows to: the same on the CPU from weights that are changed in their last places.
+    let mut nudged = half.clone();
+    nudged.weights.iter_mut().flatten().for_each(|w| *w *= 1.0 + 1e-6);
+    let mut goes_on = trainer(&case, None);
+    goes_on.restore(nudged).unwrap();
+    let spread = apart(&steps(&case, &mut goes_on, 2..3), &whole, &start);
+    for (first, second) in [(there, None), (half, imitated(3))] {
+        let mut goes_on = trainer(&case, second);
+        goes_on.restore(first).unwrap();
+        let ended = steps(&case, &mut goes_on, 2..3);
+        let off = apart(&ended, &whole, &start);
+        println!("after a change of devices {off:.1e} off, where rounding alone makes {spread:.1e}");
+        assert!(off < f64::max(1e-3, 4.0 * spread), "{off:e} {spread:e}");
+        let (mut here, batch) = (trainer(&case, None), case.batch(9.0));
+        here.restore(ended).unwrap();
+        let (a, b) = (goes_on.evaluate(&batch).unwrap().0, here.evaluate(&batch).unwrap().0);
+        assert!((a - b).abs() < 1e-4 * b.abs(), "test pictures: {a} and {b}");
+    }
+}
+
+/// The worst difference of an average behind a ReLU, and of its gradient, from loops in float64.
+fn rectified_error(gpu: &Gpu) -> Result<f64, GpuError> {
+    let ([n, h, w, c], [window, stride]) = ([2, 9, 10, 3], [5, 3]);
+    let numbers = |len, key| formula(len, key, 1.0, 0.1).into_iter().map(|v| v as f32).collect::<Vec<f32>>();
+    let (x, dy, there) = (numbers(n * h * w * c, 1.0), numbers(n * 4 * c, 2.0), numbers(n * h * w * c, 3.0));
+    let (mut y, mut dx) = (vec![0.0f64; dy.len()], there.iter().map(|v| f64::from(*v)).collect::<Vec<_>>());
+    for o in 0..dy.len() {
+        let (i, oy, ox, k) = (o / (4 * c), o / (2 * c) % 2, o / c % 2, o % c);
+        for p in 0..window * window {
+            let at = ((i * h + oy * stride + p / window) * w + ox * stride + p % window) * c + k;
+            if x[at] > 0.0 {
+                y[o] += f64::from(x[at]) / 25.0;
+                dx[at] += f64::from(dy[o]) / 25.0;
+            }
+        }
+    }
+    let (at_x, at_dy) = (Buffer::from_slice(gpu, &x)?, Buffer::from_slice(gpu, &dy)?);
+    let (at_y, at_dx) = (Buffer::new(gpu, y.len())?, Buffer::from_slice(gpu, &there)?);
+    let [images, height, width, channels, window, stride] = [n, h, w, c, window, stride].map(|v| v as i32);
+    let sizes = Rectified { images, height, width, channels, window, stride, ..Rectified::default() };
+    let r = Rectified { x: at_x.address(), out: at_y.address(), out_height: 2, out_width: 2, ..sizes };
+    launch::rectified(gpu, Kernel::RectifiedAverage, &r)?;
+    let r = Rectified { dy: at_dy.address(), out: at_dx.address(), add: 1, ..r };
+    launch::rectified(gpu, Kernel::RectifiedAverageGradient, &r)?;
+    let found = [at_y.to_vec(y.len())?, at_dx.to_vec(dx.len())?].concat();
+    let differences = found.iter().zip(y.iter().chain(&dx)).map(|(a, b)| (f64::from(*a) - b).abs());
+    Ok(differences.fold(0.0, |worst, d| if d > worst || d.is_nan() { d } else { worst }))
+}
+
+/// Whether some check sees that the kernels of `source` are wrong.
+fn is_found(source: &str) -> bool {
+    let gpu: Gpu = Shim::of_source(source, Build::Narrow, 1);
+    let small = case(&turned(), [2, 2], [3, 7, 6], false, 0.5);
+    !rectified_error(&gpu).is_ok_and(|e| e < 1e-5) || !small.error(gpu).is_ok_and(|e| e < 1e-4)
+}
+
+#[test]
+fn faults_in_what_trainings_alone_use_are_found() {
+    if !gpu::available() {
+        return;
+    }
+    assert!(!is_found(SOURCE), "the kernels as they are");
+    let mutations = [
+        ("affine[channels + c] : v", "affine[c] : v"),
+        ("mean[channels + c]", "mean[c]"),
+        ("(to.gate_affine ? normed(v, to.gate_mean, to.gate_affine, to.channels, c) : gate[k])", "gate[k]"),
+        ("u.factors[p / u.per_image]", "u.factors[0]"),
+        ("x < x0 + a.window", "x <= x0 + a.window"),
+        ("tx >= a.window", "tx > a.window"),
+        ("(Long)a.images * a.height * a.width", "(Long)a.images * a.height * a.height"),
+        ("a.add ? a.out[i] + dx : dx", "dx"),
+        ("a.x[i] > 0.0f ?", "a.x[i] != 0.0f ?"),
+    ];
+    for (from, to) in mutations {
+        assert!(SOURCE.contains(from), "`{from}` is not in the kernels");
+        assert!(is_found(&SOURCE.replacen(from, to, 1)), "nobody sees `{to}` for `{from}`");
+    }
+}
