@@ -65,7 +65,7 @@ enum Share<'a> {
     /// This network's pass is remembered.
     Whole(&'a Common),
     /// The network is the common one without this operation. It is made once somebody wants more of it than that pass.
-    Without(&'a Common, Place, OnceCell<Supernet>),
+    Without(&'a Common, Place, Box<OnceCell<Supernet>>),
 }
 
 /// A network and a draw, and what several ranking functions share: each pass is run once, when first asked for.
@@ -135,7 +135,7 @@ impl<'a> Context<'a> {
             return Err(NnError::Config(format!("{place} can't be left out of this network")));
         }
         let mixing = Mixing::uniform(&cut)?;
-        Ok(Context::of(net, draw, mixing, Share::Without(common, place, OnceCell::new())))
+        Ok(Context::of(net, draw, mixing, Share::Without(common, place, Box::default())))
     }
 
     /// The network that is looked at.
