@@ -173,6 +173,7 @@ impl Function {
     /// A block is too large for the kernel, or the launch is refused. What goes wrong while it runs is told later, by a copy
     /// to the host or [`Gpu::synchronize`].
     pub unsafe fn launch(&self, gpu: &Gpu, size: Launch, argument: &[u8]) -> Result<(), GpuError> {
+        debug_assert_eq!(gpu.seen().id, self.module.gpu().seen().id, "a kernel of another GPU");
         let [x, y, z] = size.block;
         let threads = u64::from(x) * u64::from(y) * u64::from(z);
         if threads > u64::from(self.threads) {
