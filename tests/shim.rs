@@ -259,7 +259,7 @@ fn bounds_that_are_off_by_one_and_wrong_strides_are_found() {
         ("u.dy[(Long)p * u.dy_stride + c]", "u.dy[(Long)p * a.channels + c]"),
         ("at * to.gate_stride + c", "at * to.channels + c"),
         ("at * b.dy_stride + col0", "at * u.outputs + col0"),
-        ("* u.x_stride + c]", "* u.inputs + c]"),
+        ("* u.x_stride + c);", "* u.inputs + c);"),
         ("(y * width + x) * stride + c", "(y * height + x) * stride + c"),
         ("rows[p * Z_ROW + j] = kept(acc", "rows[p * COLUMNS + j] = kept(acc"),
         ("(ky * side + kx) * u.dilation", "(ky * side + kx * u.dilation)"),
