@@ -234,6 +234,8 @@ impl State {
                 Some(setup) => format!("scoring {}/{}", self.score.round + 1, setup.rounds.max(1)),
                 None => "scoring".into(),
             },
+            // The proposal is a moment behind the stage's beginning: until then no key would do anything.
+            Some(Stage::Cut) if self.cut.cut.is_none() => "cutting".into(),
             Some(Stage::Cut) if !self.cut.confirmed => "your turn".into(),
             Some(Stage::Cut) => "cut".into(),
             Some(Stage::Search | Stage::Train) => match &self.search.setup {

@@ -62,6 +62,13 @@ fn undefined_draws_are_counted_and_left_out() {
 }
 
 #[test]
+fn it_is_nobodys_turn_before_there_is_a_cut() {
+    let events = fixture::journal(Until::Proposed, 1);
+    let begun = events.iter().position(|e| matches!(e.body, Body::StageStarted { stage: Stage::Cut })).unwrap();
+    assert_eq!(State::from_events(&events[..=begun]).status(), "cutting");
+}
+
+#[test]
 fn a_cut_is_open_until_it_is_confirmed() {
     let open = State::from_events(&fixture::journal(Until::Proposed, 1));
     assert!(open.cut.is_open());
