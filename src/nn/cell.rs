@@ -197,6 +197,25 @@ impl CellPass<'_> {
         edge::in_order(all.branches.len(), [(at, of_others), (pools_at, of_pools)])
     }
 
+    /// The gradients of the mixing weights alone of edges from one source, whose maps are made again, edge by edge.
+    fn mixing_again(
+        &self,
+        edges: &[Edge],
+        g: &Geometry,
+        x: &[f32],
+        weights: &[f32],
+        mixing: &[f32],
+        dnodes: &[&[f32]],
+    ) -> Vec<f32> {
+        let mut norms = self.norms();
+        let each = edges.iter().zip(dnodes).flat_map(|(e, dnode)| {
+            let bundle = self.bundle(&[*e], mixing);
+            let states = bundle.branches_forward(g, x, weights, &mut norms);
+            bundle.mixing_gradients(g, x, &states, &[dnode])
+        });
+        each.collect()
+    }
+
     /// Edges from one source, with their mixing weights.
     pub fn bundle(&self, edges: &[Edge], mixing: &[f32]) -> Bundle<'_> {
         let mut bundle = Bundle::default();
@@ -234,8 +253,13 @@ impl CellPass<'_> {
         let nodes = parts(output, self.sizes.images, c);
         let mut node_gradients = parts(&gradient, self.sizes.images, c);
         drop(gradient);
-        let mut input_gradients: Vec<Vec<f32>> =
-            state_of.projected.iter().map(|(map, _)| zeros(map.len(), self.sizes.images)).collect();
+        // Before inputs without a gradient there is nothing that has one.
+        let wanted = to.places.map(|place| place.is_some() || to.weights.is_some());
+        let mut input_gradients: Vec<Vec<f32>> = wanted
+            .iter()
+            .zip(&state_of.projected)
+            .map(|(wanted, (map, _))| if *wanted { zeros(map.len(), self.sizes.images) } else { Vec::new() })
+            .collect();
         for source in (0..SOURCES).rev() {
             let edges: Vec<Edge> = from(source).collect();
             let Some(first) = edges.first().map(|e| e.node()) else { continue };
@@ -250,16 +274,18 @@ impl CellPass<'_> {
             let mut grads = edge::Gradients { input, weights: to.weights.as_deref_mut() };
             let dnodes: Vec<&[f32]> = after.iter().map(Vec::as_slice).collect();
             let all = self.bundle(&edges, mixing);
-            let of_mixing = match state_of.edges.get(source) {
-                Some(states) => all.backward(&g, x, weights, states, &dnodes, &mut grads),
-                None => self.again(&all, &edges, &g, x, weights, mixing, &dnodes, &mut grads),
+            let of_mixing = match (state_of.edges.get(source), wanted.get(source) != Some(&false)) {
+                (Some(states), true) => all.backward(&g, x, weights, states, &dnodes, &mut grads),
+                (None, true) => self.again(&all, &edges, &g, x, weights, mixing, &dnodes, &mut grads),
+                (Some(states), false) => all.mixing_gradients(&g, x, states, &dnodes),
+                (None, false) => self.mixing_again(&edges, &g, x, weights, mixing, &dnodes),
             };
             for ((b, target), v) in all.branches.iter().zip(&all.targets).zip(of_mixing) {
                 to.mixing[edges[*target].index() * COLUMNS + b.operation.index()] += v;
             }
         }
         drop((nodes, node_gradients));
-        for i in 0..INPUTS {
+        for i in (0..INPUTS).filter(|i| wanted[*i]) {
             let (h, w) = self.sizes.inputs[i];
             let range = plan.projections[i].clone();
             let projector = Projector::new(plan.shape.projection(i, h, w), &weights[range.clone()], true);

@@ -157,7 +157,9 @@ impl CellNumbers {
         let maps: u64 = (0..2 * NODES).map(|_| l.take(self.node)).sum();
         // The nodes' gradients were parts of the output's.
         l.give(1, self.output());
-        let inputs: u64 = self.projected.iter().map(|p| l.take(*p)).sum();
+        // Before inputs without a gradient there is nothing that has one.
+        let reached = inputs_wanted.map(|input| input || wanted.weights);
+        let inputs: u64 = (0..INPUTS).filter(|i| reached[*i]).map(|i| l.take(self.projected[i])).sum();
         let parts = |l: &mut Ledger, weights: u64| {
             if wanted.weights {
                 let parts: u64 = (0..groups).map(|_| l.take(weights)).sum::<u64>() + l.take(weights);
@@ -166,6 +168,15 @@ impl CellNumbers {
         };
         for source in (0..STATES - 1).rev() {
             let edges = || self.edges.iter().filter(|e| e.source == source);
+            if reached.get(source) == Some(&false) {
+                if policy == Policy::Recompute {
+                    for e in edges() {
+                        let again = e.make(l);
+                        l.give_bytes(again);
+                    }
+                }
+                continue;
+            }
             let mut held = 0;
             if policy == Policy::Recompute {
                 for e in edges() {

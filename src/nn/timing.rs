@@ -8,18 +8,20 @@ use super::cell::CellSizes;
 use super::edge::{Bundle, Geometry, Gradients};
 use super::layout::CellPlan;
 use super::mixed::MixedOperation;
+use super::network::read_by;
 use super::norm::{Norm, NormPass};
 use super::parallel::unfilled;
 use super::{NnError, Policy, SupernetConfig, Workload};
 use crate::random;
 use crate::space::{Edge, Mask, OPERATIONS, Operation};
 
-/// Seconds of an edge's passes: forward, the part of it that a backward pass does again, backward without and with the
-/// gradients of the weights.
+/// Seconds of an edge's passes: forward, the part of it that a backward pass does again, backward to the mixing weights alone,
+/// to them and to the input, and to the weights too.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Passes {
     pub forward: f64,
     pub again: f64,
+    pub mixing: f64,
     pub backward: f64,
     pub backward_with_weights: f64,
 }
@@ -29,6 +31,7 @@ impl Passes {
         Passes {
             forward: f(self.forward, other.forward),
             again: f(self.again, other.again),
+            mixing: f(self.mixing, other.mixing),
             backward: f(self.backward, other.backward),
             backward_with_weights: f(self.backward_with_weights, other.backward_with_weights),
         }
@@ -161,12 +164,18 @@ impl EdgeTimes {
                     return Err(NnError::Config("the network has sizes of maps that were not timed".into()));
                 };
                 let kept: Vec<Operation> = plan.edges[e.index()].branches.iter().map(|b| b.operation).collect();
-                let mut edge = timed.edge(&kept);
+                // An architecture step goes no further where an edge reads what is made of the stem's output alone.
+                let ends = read_by(i).get(e.source()) == Some(&0);
+                let of = |operations: &[Operation]| {
+                    let edge = timed.edge(operations);
+                    Passes { backward: if ends { edge.mixing } else { edge.backward }, ..edge }
+                };
+                let mut edge = of(&kept);
                 if policy.of_cell(i) == Policy::Recompute {
                     edge.backward += edge.again;
                     edge.backward_with_weights += edge.again;
                 }
-                total = total.add(edge).add(timed.edge(&[Operation::SkipConnect]).times(-1.0));
+                total = total.add(edge).add(of(&[Operation::SkipConnect]).times(-1.0));
             }
         }
         Ok(total.times(work.images as f64 / self.images as f64))
@@ -224,7 +233,11 @@ impl Case {
             bundle.backward(g, x, &weights, &states, &[&self.dy[..]; TOGETHER], &mut to);
             start.elapsed().as_secs_f64()
         };
-        let passes = Passes { forward, again, backward: backward(false), backward_with_weights: backward(true) };
+        let (without, with) = (backward(false), backward(true));
+        let start = Instant::now();
+        bundle.mixing_gradients(g, x, &states, &[&self.dy[..]; TOGETHER]);
+        let mixing = start.elapsed().as_secs_f64();
+        let passes = Passes { forward, again, mixing, backward: without, backward_with_weights: with };
         passes.times(1.0 / TOGETHER as f64)
     }
 }
@@ -258,10 +271,12 @@ mod tests {
             t.alone = std::array::from_fn(|i| Passes {
                 forward: i as f64,
                 again: i as f64,
+                mixing: i as f64,
                 backward: 2.0 * i as f64,
                 backward_with_weights: 3.0 * i as f64,
             });
-            t.together = Passes { forward: 14.0, again: 14.0, backward: 28.0, backward_with_weights: 42.0 };
+            t.together =
+                Passes { forward: 14.0, again: 14.0, mixing: 14.0, backward: 28.0, backward_with_weights: 42.0 };
         }
         times
     }
@@ -275,6 +290,8 @@ mod tests {
         let all = seconds(Mask::FULL, Policy::Keep);
         assert!((all.forward - 28.0 * (14.0 - skip)).abs() < 1e-9, "{all:?}");
         assert!((all.backward_with_weights - 3.0 * all.forward).abs() < 1e-9);
+        // Of the 28 edges the 8 of the first cell that read its inputs and 4 of the second end an architecture step.
+        assert!((all.backward - (2.0 * 16.0 + 12.0) * (14.0 - skip)).abs() < 1e-9, "{all:?}");
         let identities = seconds(Mask::uniform(&[Operation::SkipConnect]), Policy::Keep);
         assert!(identities.forward.abs() < 1e-9, "{identities:?}");
         let again = seconds(Mask::FULL, Policy::Recompute);
@@ -295,7 +312,11 @@ mod tests {
         for t in &times.timed {
             for p in t.alone.iter().filter(|p| **p != Passes::default()).chain([&t.together]) {
                 assert!(
-                    p.forward > p.again && p.again >= 0.0 && p.backward > 0.0 && p.backward_with_weights > 0.0,
+                    p.forward > p.again
+                        && p.again >= 0.0
+                        && p.mixing > 0.0
+                        && p.backward > 0.0
+                        && p.backward_with_weights > 0.0,
                     "{t:?}"
                 );
             }

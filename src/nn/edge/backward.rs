@@ -33,6 +33,17 @@ impl Bundle<'_> {
         in_order(self.branches.len(), [(at, of_others), (pools_at, of_pools)])
     }
 
+    /// The gradients of the mixing weights alone, for edges before which nothing has a gradient: the same numbers as
+    /// [`Bundle::backward`] gives.
+    pub fn mixing_gradients(&self, g: &Geometry, x: &[f32], states: &[BranchState], dnodes: &[&[f32]]) -> Vec<f32> {
+        let ((others, at), (pools, pools_at)) = (self.part(false), self.part(true));
+        let of = |numbers: &[usize]| numbers.iter().map(|i| &states[*i]).collect::<Vec<_>>();
+        let (of_others, of_pools) = (of(&at), of(&pools_at));
+        let outer = inner_products(&of_others, &others.output_sums(g, x, &of_others, dnodes));
+        let pooled = inner_products(&of_pools, &pools.pool_sums(g, x, &of_pools, dnodes));
+        in_order(self.branches.len(), [(at, outer), (pools_at, pooled)])
+    }
+
     /// Backward pass of branches without a pooling from the nodes to the branches' input, or to the first batch norm of a
     /// separable convolution. Gives the gradient of each branch's mixing weight, and what [`Bundle::backward_inner`] needs to go
     /// on.
@@ -56,11 +67,7 @@ impl Bundle<'_> {
             })
             .collect();
         let sums = self.output_sums(g, x, states, dnodes);
-        let inner = |(s, sums): (&&BranchState, &Sums)| match &s.last {
-            Some(l) => l.statistics.inner(sums) as f32,
-            None => sums.product.iter().sum::<f64>() as f32,
-        };
-        let mixing = states.iter().zip(&sums).map(inner).collect();
+        let mixing = inner_products(states, &sums);
         let backs: Vec<Option<Backward>> = self
             .mixing
             .iter()
@@ -289,6 +296,15 @@ impl Bundle<'_> {
         });
         places.take(&self.branches, &gradients, to);
     }
+}
+
+/// The gradients of the mixing weights: Σ dnode·o(x) of each branch.
+pub(super) fn inner_products(states: &[&BranchState], sums: &[Sums]) -> Vec<f32> {
+    let inner = |(s, sums): (&&BranchState, &Sums)| match &s.last {
+        Some(l) => l.statistics.inner(sums) as f32,
+        None => sums.product.iter().sum::<f64>() as f32,
+    };
+    states.iter().zip(sums).map(inner).collect()
 }
 
 /// Parts of the branches' weights, one after the other.

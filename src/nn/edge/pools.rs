@@ -1,6 +1,7 @@
 //! Poolings of one map. They have no weights, so that they are the same on every edge that reads the map: each kind is made
 //! once for all edges.
 
+use super::backward::inner_products;
 use super::kernel::{Kernel, Scratch};
 use super::{BranchState, Bundle, Geometry};
 use crate::kernels::norm::{Backward, add_products, mix};
@@ -71,26 +72,11 @@ impl Bundle<'_> {
         input: &mut [f32],
     ) -> Vec<f32> {
         let pools = Pools::of(self, g);
-        let last: Vec<_> = states.iter().filter_map(|s| s.last.as_ref()).collect();
-        if last.is_empty() {
+        let sums = self.pool_sums(g, x, states, dnodes);
+        if sums.is_empty() {
             return Vec::new();
         }
         let number = |i: usize| pools.number(self.branches[i].operation).unwrap_or(0);
-        let parts = map_groups(g.images, |group| {
-            Scratch::with(|scratch| {
-                let mut sums: Vec<Sums> = last.iter().map(|_| Sums::new(g.channels)).collect();
-                for n in group {
-                    let made = pools.make(g, image(x, n, g.input()), &mut scratch.made, &mut scratch.pool);
-                    for (i, (l, sums)) in last.iter().zip(&mut sums).enumerate() {
-                        let (dy, z) =
-                            (image(dnodes[self.targets[i]], n, g.output()), image(made, number(i), g.output()));
-                        add_products(dy, z, &l.statistics.mean, &mut sums.plain, &mut sums.product);
-                    }
-                }
-                sums
-            })
-        });
-        let sums: Vec<Sums> = (0..last.len()).map(|i| Sums::total(g.channels, parts.iter().map(|p| &p[i]))).collect();
         // By kind: the form of its first edge with what depends on the map from all of them, and the scales of the others.
         struct Kind {
             form: Backward,
@@ -98,7 +84,8 @@ impl Bundle<'_> {
             others: Vec<(usize, Vec<f32>)>,
         }
         let mut kinds: Vec<Option<Kind>> = pools.0.iter().map(|_| None).collect();
-        for (i, (l, sums)) in last.iter().zip(&sums).enumerate() {
+        let last = states.iter().filter_map(|s| s.last.as_ref());
+        for (i, (l, sums)) in last.zip(&sums).enumerate() {
             let form = l.statistics.backward(self.mixing[i], sums);
             match &mut kinds[number(i)] {
                 Some(kind) => {
@@ -135,6 +122,31 @@ impl Bundle<'_> {
                 }
             });
         });
-        last.iter().zip(&sums).map(|(l, sums)| l.statistics.inner(sums) as f32).collect()
+        inner_products(states, &sums)
+    }
+
+    /// Σ dnode and Σ dnode·(z − mean) of each branch, which are all poolings.
+    pub(super) fn pool_sums(&self, g: &Geometry, x: &[f32], states: &[&BranchState], dnodes: &[&[f32]]) -> Vec<Sums> {
+        let pools = Pools::of(self, g);
+        let number = |i: usize| pools.number(self.branches[i].operation).unwrap_or(0);
+        let last: Vec<_> = states.iter().filter_map(|s| s.last.as_ref()).collect();
+        if last.is_empty() {
+            return Vec::new();
+        }
+        let parts = map_groups(g.images, |group| {
+            Scratch::with(|scratch| {
+                let mut sums: Vec<Sums> = last.iter().map(|_| Sums::new(g.channels)).collect();
+                for n in group {
+                    let made = pools.make(g, image(x, n, g.input()), &mut scratch.made, &mut scratch.pool);
+                    for (i, (l, sums)) in last.iter().zip(&mut sums).enumerate() {
+                        let (dy, z) =
+                            (image(dnodes[self.targets[i]], n, g.output()), image(made, number(i), g.output()));
+                        add_products(dy, z, &l.statistics.mean, &mut sums.plain, &mut sums.product);
+                    }
+                }
+                sums
+            })
+        });
+        (0..last.len()).map(|i| Sums::total(g.channels, parts.iter().map(|p| &p[i]))).collect()
     }
 }

@@ -191,12 +191,15 @@ impl CellPass<'_> {
     ) -> Result<(), GpuError> {
         let (gpu, plan, c) = (self.gpu, self.plan, self.plan.shape.channels);
         let inner = Buffer::zeros(gpu, 2 * EDGES * COLUMNS * c)?;
-        let mut projected = Vec::with_capacity(INPUTS);
-        for p in &state.projected {
-            projected.push(Buffer::zeros(gpu, p.map.bytes() / 4)?);
+        // Before inputs without a gradient there is nothing that has one.
+        let mut projected = [None, None];
+        for ((to_map, p), input) in projected.iter_mut().zip(&state.projected).zip(&to.inputs) {
+            if input.is_some() || to.weights.is_some() {
+                *to_map = Some(Buffer::zeros(gpu, p.map.bytes() / 4)?);
+            }
         }
         let states = [0, 1].map(|i: usize| state.projected[i].map.address());
-        let gradients = [0, 1].map(|i: usize| projected[i].address());
+        let gradients = [0, 1].map(|i: usize| projected[i].as_ref().map_or(0, Buffer::address));
         for source in (0..SOURCES).rev() {
             let edges: Vec<Edge> = from(source).collect();
             let kept = state.edges.get(source);
@@ -224,8 +227,9 @@ impl CellPass<'_> {
                     maps,
                     dnodes: &dnodes,
                 };
+                let reached = projected.get(source).is_none_or(Option::is_some);
                 backward.run(&Gradients {
-                    input: self.source(gradients, gradient, source),
+                    input: reached.then(|| self.source(gradients, gradient, source)),
                     weights: to.weights,
                     inner: inner.address(),
                 })?;
@@ -233,9 +237,10 @@ impl CellPass<'_> {
         }
         launch::mixing_gradient(gpu, inner.address(), to.mixing, EDGES * COLUMNS, c)?;
         drop(inner);
-        for i in 0..INPUTS {
+        for (i, dy) in projected.iter().enumerate() {
+            let Some(dy) = dy else { continue };
             let project = self.project(i, inputs[i], weights);
-            project.backward(&state.norms, &state.projected[i], &projected[i], to.inputs[i], to.weights)?;
+            project.backward(&state.norms, &state.projected[i], dy, to.inputs[i], to.weights)?;
         }
         Ok(())
     }

@@ -25,8 +25,9 @@ pub(super) struct BundleBackward<'a> {
 
 /// Where a backward pass leaves gradients.
 pub(super) struct Gradients {
-    /// Of the edges' input, added to edge by edge.
-    pub input: View,
+    /// Of the edges' input, added to edge by edge; `None` where nothing before the edges has a gradient: then only the inner
+    /// products are made.
+    pub input: Option<View>,
     /// Of the block's parameters, added to.
     pub weights: Option<u64>,
     /// Inner products `[places, C]` in float64, whose sums over the channels are the mixing weights' gradients; 0 where there
@@ -47,10 +48,12 @@ impl BundleBackward<'_> {
         if self.bundle.branches.is_empty() {
             return Ok(());
         }
-        let coefficients = self.output_coefficients(to)?;
+        let Some(input) = to.input else { return self.output_products(0, to) };
+        let coefficients = Buffer::new(self.gpu, self.bundle.branches.len() * 4 * self.g.channels)?;
+        self.output_products(coefficients.address(), to)?;
         let (mut made, seconds) = self.last_stages(&coefficients, to)?;
         made.extend(self.first_halves(seconds, to)?);
-        self.gather(&made, &coefficients, to)
+        self.gather(&made, &coefficients, input)
     }
 
     fn branches(&self) -> impl Iterator<Item = (usize, &Branch, &Maps)> {
@@ -86,12 +89,12 @@ impl BundleBackward<'_> {
         (h as i32, w as i32)
     }
 
-    /// The linear forms of the last norms' backward passes, `[branches, 4, C]`; inner products on the way.
-    fn output_coefficients(&self, to: &Gradients) -> Result<Buffer, GpuError> {
+    /// The inner products of the branches' outputs with the nodes' gradients, and the linear forms of the last norms' backward
+    /// passes, `[branches, 4, C]`, at `coefficients`, unless that is 0.
+    fn output_products(&self, coefficients: u64, to: &Gradients) -> Result<(), GpuError> {
         let (g, c) = (self.g, self.g.channels);
         let parts = launch::product_parts(self.pixels());
         let partial = Buffer::new(self.gpu, self.bundle.branches.len() * 2 * c * parts)?;
-        let coefficients = Buffer::new(self.gpu, self.bundle.branches.len() * 4 * c)?;
         let (out_height, out_width) = self.out();
         let (mut products, mut settled) = (Vec::new(), Vec::new());
         for (i, b, own) in self.branches() {
@@ -122,7 +125,11 @@ impl BundleBackward<'_> {
                 mean,
                 scale,
                 weight: self.weight(i),
-                coefficients: if slot.is_some() { coefficients.at(i * 4 * c) } else { 0 },
+                coefficients: if slot.is_some() && coefficients != 0 {
+                    coefficients + 4 * (i * 4 * c) as u64
+                } else {
+                    0
+                },
                 inner: if to.inner == 0 { 0 } else { to.inner + 8 * (self.bundle.places[i] * c) as u64 },
                 count: self.norms.count(self.pixels()),
                 parts: parts as i32,
@@ -133,8 +140,7 @@ impl BundleBackward<'_> {
             settled.push(own);
         }
         launch::norm_products(self.gpu, &products, g.images, c, self.bundle.precision)?;
-        launch::settle_products(self.gpu, &settled)?;
-        Ok(coefficients)
+        launch::settle_products(self.gpu, &settled)
     }
 
     /// Convolutions right before the last norms: those on the edge's input, and second halves of separable ones.
@@ -260,7 +266,7 @@ impl BundleBackward<'_> {
     }
 
     /// Adds what all branches give to the gradient of the edges' input, in one launch, edge by edge.
-    fn gather(&self, made: &[Made], coefficients: &Buffer, to: &Gradients) -> Result<(), GpuError> {
+    fn gather(&self, made: &[Made], coefficients: &Buffer, input: View) -> Result<(), GpuError> {
         let (g, c) = (self.g, self.g.channels);
         let mut sources: Vec<Source> = Vec::new();
         for target in 0..self.dnodes.len() {
@@ -273,7 +279,7 @@ impl BundleBackward<'_> {
             }
         }
         let target = Target {
-            dx: to.input.address,
+            dx: input.address,
             gate: self.x.address,
             first: 0,
             count: sources.len() as i32,
@@ -281,7 +287,7 @@ impl BundleBackward<'_> {
             height: g.height as i32,
             width: g.width as i32,
             channels: c as i32,
-            dx_stride: to.input.stride as i32,
+            dx_stride: input.stride as i32,
             gate_stride: self.x.stride as i32,
             ..Target::default()
         };

@@ -71,7 +71,7 @@ impl MixedPass<'_> {
             dnodes: &[view(&dy)],
         };
         backward.run(&Gradients {
-            input: view(&dx),
+            input: Some(view(&dx)),
             weights: weights_wanted.then(|| dw.address()),
             inner: inner.address(),
         })?;

@@ -138,14 +138,20 @@ impl BundleNumbers {
         }
     }
 
+    /// Of the outputs, in parts.
+    fn sums(&self, l: &mut Count) {
+        if self.branches > 0 {
+            l.in_passing(self.branches * 2 * self.channels * product_parts(self.pixels));
+        }
+    }
+
     pub fn backward(&self, l: &mut Count, weights_wanted: bool) {
         if self.branches == 0 {
             return;
         }
         let c = self.channels;
-        let sums = l.take(self.branches * 2 * c * product_parts(self.pixels));
         let mut held = l.take(self.branches * 4 * c);
-        l.give(sums);
+        self.sums(l);
         held += self.maps(l, self.last.len() - self.separable);
         let seconds = self.maps(l, self.separable);
         self.parts(l, &self.last, weights_wanted);
@@ -170,8 +176,8 @@ struct CellNumbers {
     inputs: [Projection; 2],
     images: usize,
     /// By source: its edges together, and one by one.
-    together: Vec<BundleNumbers>,
-    in_turn: Vec<BundleNumbers>,
+    together: Vec<Vec<BundleNumbers>>,
+    in_turn: Vec<Vec<BundleNumbers>>,
 }
 
 impl CellNumbers {
@@ -186,8 +192,8 @@ impl CellNumbers {
             output: sizes.images * h * w * NODES * channels,
             inputs: [0, 1].map(|i| plan.shape.projection(i, sizes.inputs[i].0, sizes.inputs[i].1)),
             images: sizes.images,
-            together: sources().map(|edges| bundle(&edges)).collect(),
-            in_turn: sources().flatten().map(|e| bundle(&[e])).collect(),
+            together: sources().map(|edges| vec![bundle(&edges)]).collect(),
+            in_turn: sources().map(|edges| edges.into_iter().map(|e| bundle(&[e])).collect()).collect(),
         }
     }
 
@@ -199,7 +205,7 @@ impl CellNumbers {
         self.images * tiles(self.inputs[i].out_height(), self.inputs[i].out_width())
     }
 
-    fn bundles(&self, policy: Policy) -> &[BundleNumbers] {
+    fn bundles(&self, policy: Policy) -> &[Vec<BundleNumbers>] {
         if policy == Policy::Keep { &self.together } else { &self.in_turn }
     }
 
@@ -212,7 +218,7 @@ impl CellNumbers {
             l.in_passing(2 * self.channels * self.tiles(i));
         }
         let output = l.take(self.output);
-        for bundle in self.bundles(policy).iter() {
+        for bundle in self.bundles(policy).iter().flatten() {
             let maps = bundle.make(l, false);
             if policy == Policy::Keep {
                 let pooled = bundle.pooled * bundle.precision.bytes() * bundle.map;
@@ -227,14 +233,22 @@ impl CellNumbers {
 
     fn backward(&self, l: &mut Count, policy: Policy, weights: bool, inputs: [bool; 2]) {
         let inner = l.take(2 * MIXING * self.channels);
-        let projected: usize = (0..INPUTS).map(|i| l.take(self.projected(i))).sum();
-        for bundle in self.bundles(policy).iter().rev() {
-            let again = if policy == Policy::Keep { 0 } else { bundle.make(l, true) };
-            bundle.backward(l, weights);
-            l.give(again);
+        // Before inputs without a gradient there is nothing that has one.
+        let reached = inputs.map(|input| input || weights);
+        let projected: usize = (0..INPUTS).filter(|i| reached[*i]).map(|i| l.take(self.projected(i))).sum();
+        for (source, bundles) in self.bundles(policy).iter().enumerate().rev() {
+            for bundle in bundles {
+                let again = if policy == Policy::Keep { 0 } else { bundle.make(l, true) };
+                if reached.get(source) == Some(&false) {
+                    bundle.sums(l);
+                } else {
+                    bundle.backward(l, weights);
+                }
+                l.give(again);
+            }
         }
         l.give(inner);
-        for i in (0..INPUTS).filter(|i| weights || inputs[*i]) {
+        for i in (0..INPUTS).filter(|i| reached[*i]) {
             project_backward(l, &self.inputs[i], self.images, inputs[i], weights);
         }
         l.give(projected);

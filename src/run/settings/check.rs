@@ -119,7 +119,11 @@ impl Config {
         if !(xi > 0.0 && xi < 1.0) {
             return Err(value_error("cut.xi", format!("a pruning level lies above 0 and below 1, not at {xi}")));
         }
-        self.trained()?;
+        if self.trained()?.is_some() && self.precision() != Precision::Float32 {
+            let reason =
+                "`bf16` is how a search keeps its maps; a training from scratch keeps float32: set it to `float32`";
+            return Err(value_error("device.precision", reason));
+        }
         let (s, t) = (&self.search, &self.train);
         if !(s.train_share > 0.0 && s.train_share < 1.0) {
             return Err(value_error(

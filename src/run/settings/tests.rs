@@ -105,6 +105,8 @@ fn rounded_maps_are_for_the_first_order() {
     let c = Config::default().set("device.precision=bf16").unwrap();
     let e = c.set("search.order=2").unwrap_err().to_string();
     assert!(e.starts_with("setting `device.precision`: search.order = 2 takes small differences"), "{e}");
+    let e = c.set("train.genotype=DARTS_V2").unwrap_err().to_string();
+    assert!(e.starts_with("setting `device.precision`: `bf16` is how a search keeps its maps"), "{e}");
 }
 
 #[test]

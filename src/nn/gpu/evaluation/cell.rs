@@ -195,7 +195,7 @@ impl CellPass<'_> {
                 maps: &state.maps[source],
                 dnodes: &dnodes,
             };
-            backward.run(&Gradients { input: dstates[source], weights: Some(to.weights), inner: 0 })?;
+            backward.run(&Gradients { input: Some(dstates[source]), weights: Some(to.weights), inner: 0 })?;
         }
         drop(loose);
         for (i, dy) in dprojected.iter().enumerate() {
