@@ -189,6 +189,23 @@ fn inside_too_little_memory() {
 }
 
 #[test]
+fn memory_that_another_stream_gives_back_is_waited_for() {
+    let home = tempfile::tempdir().unwrap();
+    let _ = inside("inside_memory_of_another_stream", &format!("late oom={}", 100 << 20), home.path());
+}
+
+#[test]
+#[ignore = "run by memory_that_another_stream_gives_back_is_waited_for"]
+fn inside_memory_of_another_stream() {
+    let gpu = open();
+    let beside = gpu.beside().unwrap();
+    let theirs = beside.allocate(60 << 20).unwrap();
+    unsafe { beside.free(theirs) };
+    let own = gpu.allocate(70 << 20).unwrap();
+    unsafe { gpu.free(own) };
+}
+
+#[test]
 fn a_device_that_is_lost_is_an_error() {
     let home = tempfile::tempdir().unwrap();
     let _ = inside("inside_a_lost_device", "lost=1", home.path());

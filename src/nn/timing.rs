@@ -129,8 +129,8 @@ impl EdgeTimes {
             }
         }
         let cases: Vec<Case> = sizes.iter().map(|s| Case::new(*s, images)).collect();
-        let start = Instant::now();
         let round = || -> Vec<Timed> { cases.iter().map(Case::time).collect() };
+        let start = Instant::now();
         // The first round finds cold caches and takes its memory fresh.
         round();
         let mut timed = round();

@@ -19,9 +19,11 @@ pub struct Sgd {
     pub momentum: Vec<Vec<f32>>,
 }
 
-/// L2 norm over all blocks, summed in float64.
+/// L2 norm over all blocks, summed in float64: block by block, so that the order does not depend on the threads.
 pub fn gradient_norm(gradients: &[Vec<f32>]) -> f64 {
-    gradients.iter().flatten().map(|g| f64::from(*g).powi(2)).sum::<f64>().sqrt()
+    let squares = |g: &Vec<f32>| g.iter().map(|g| f64::from(*g).powi(2)).sum::<f64>();
+    let blocks: Vec<f64> = gradients.par_iter().map(squares).collect();
+    blocks.iter().sum::<f64>().sqrt()
 }
 
 impl Sgd {

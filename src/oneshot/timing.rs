@@ -24,8 +24,8 @@ pub struct StepTimes {
 }
 
 /// Time for the operations, and for the frame.
-const EDGES: Duration = Duration::from_millis(450);
-const FRAME: Duration = Duration::from_millis(250);
+const EDGES: Duration = Duration::from_millis(350);
+const FRAME: Duration = Duration::from_millis(150);
 
 impl StepTimes {
     /// Times the parts of a network's step on the threads that call it.

@@ -5,6 +5,7 @@
    busy=N      device N (or all: N=9) is taken by another program
    slice       the first device is a slice of a GPU
    oom=N       more than N bytes at once are refused
+   late        what is given back is free when its stream's work has been waited for
    lost=N      from the Nth copy or launch on the device is lost
    strange     an error of a number that nobody knows
    badimage    code is refused
@@ -35,6 +36,11 @@ static int devices(void) { return word("none") ? 0 : 2; }
 
 /* What is allocated: each block with its size before it, and the stream that it was asked for on. */
 static _Atomic size_t used; /* several threads score at once */
+static size_t late[16];     /* given back, by stream */
+static void waited(size_t stream) {
+    used -= late[stream % 16];
+    late[stream % 16] = 0;
+}
 static size_t high, reserved_high;
 static _Atomic long calls;
 static Code next(void) {
@@ -77,7 +83,11 @@ Code cuDevicePrimaryCtxRelease_v2(int d) { (void)d; return 0; }
 Code cuCtxSetCurrent(void *c) { return c ? 0 : 201; }
 static _Atomic long streams = 2;
 Code cuStreamCreate(void **s, unsigned flags) { (void)flags; *s = (void *)streams++; return 0; }
-Code cuStreamSynchronize(void *s) { (void)s; return 0; }
+Code cuStreamSynchronize(void *s) { waited((size_t)s); return 0; }
+Code cuCtxSynchronize(void) {
+    for (size_t s = 0; s < 16; s++) waited(s);
+    return 0;
+}
 Code cuStreamDestroy_v2(void *s) { (void)s; return 0; }
 Code cuMemPoolGetAttribute(void *p, int which, void *v) {
     (void)p;
@@ -145,7 +155,7 @@ Code cuMemFreeAsync(Address at, void *s) {
         fprintf(stderr, "memory of one stream is freed on another\n");
         abort();
     }
-    used -= *block;
+    if (word("late")) late[(size_t)s % 16] += *block; else used -= *block;
     free(block);
     return 0;
 }

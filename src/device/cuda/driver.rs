@@ -57,6 +57,7 @@ functions! {
     cuDevicePrimaryCtxRetain(*mut Handle, DeviceId);
     cuDevicePrimaryCtxRelease_v2(DeviceId);
     cuCtxSetCurrent(Handle);
+    cuCtxSynchronize();
     cuStreamCreate(*mut Handle, c_uint);
     cuStreamSynchronize(Handle);
     cuStreamDestroy_v2(Handle);

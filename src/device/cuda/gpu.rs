@@ -251,8 +251,10 @@ impl Gpu {
         let mut ask = || unsafe { (driver.cuMemAllocAsync)(&raw mut address, bytes.max(1), self.stream) };
         let mut code = ask();
         if code == code::OUT_OF_MEMORY {
-            // Pages that were kept may lie badly for a large piece: they go back to the device, once all work is done.
-            self.synchronize()?;
+            // Pages that were kept may lie badly for a large piece, and what others beside this one have given back is free
+            // when their work is done: the pages go back to the device, once all work is.
+            // SAFETY: the context is this thread's own.
+            self.check("work", unsafe { (driver.cuCtxSynchronize)() })?;
             // SAFETY: the pool is the device's own.
             self.check("its memory back", unsafe { (driver.cuMemPoolTrimTo)(self.pool, 0) })?;
             code = ask();
