@@ -4,8 +4,10 @@
 mod gpu;
 mod gpu_training;
 mod ledger;
+mod scratch;
 
 use self::ledger::Ledger;
+use self::scratch::Scratch;
 use super::cell::CellSizes;
 use super::edge::{Branch, Geometry, is_pooling, is_separable};
 use super::layout::CellPlan;
@@ -361,73 +363,6 @@ impl Network {
         }
         l.give_bytes(joined);
         l.peak()
-    }
-}
-
-/// The largest of each buffer that a thread reuses.
-#[derive(Default)]
-struct Scratch {
-    padded: usize,
-    /// By reach.
-    others: [usize; 2],
-    map: usize,
-    /// Pooled maps that are alive at once.
-    made: usize,
-    projection: usize,
-    /// Gradient of an input, gathered.
-    gathered: usize,
-    spreads: Vec<([usize; 5], usize)>,
-}
-
-impl Scratch {
-    fn add(&mut self, plan: &CellPlan, sizes: &CellSizes) {
-        for e in space::Edge::all() {
-            let g = plan.geometry(sizes, e);
-            let from = || space::Edge::all().filter(|o| o.source() == e.source());
-            let pools = |o: Operation| from().any(|e| plan.edges[e.index()].branches.iter().any(|b| b.operation == o));
-            let kinds = [Operation::MaxPool3x3, Operation::AvgPool3x3].into_iter().filter(|o| pools(*o)).count();
-            self.made = self.made.max(kinds * g.output());
-            for b in &plan.edges[e.index()].branches {
-                if is_pooling(b.operation) {
-                    self.map = self.map.max(g.output());
-                }
-                if b.operation.is_convolution() {
-                    self.gathered = self.gathered.max(g.input());
-                }
-                for (half, shape) in g.convolutions(b.operation).into_iter().enumerate() {
-                    let (reach, len) = (shape.reach(), shape.padded_len(shape.reach()));
-                    let padded = match half {
-                        0 => &mut self.padded,
-                        _ => &mut self.others[usize::from(reach > 1)],
-                    };
-                    *padded = (*padded).max(len);
-                    let key = [shape.height, shape.width, shape.channels, shape.stride, reach];
-                    if !self.spreads.iter().any(|(k, _)| *k == key) {
-                        self.spreads.push((key, len));
-                    }
-                }
-            }
-        }
-        for i in 0..INPUTS {
-            let p = plan.shape.projection(i, sizes.inputs[i].0, sizes.inputs[i].1);
-            self.projection = self.projection.max(p.pixels() * p.channels_in);
-        }
-    }
-
-    fn forward_bytes(&self) -> u64 {
-        4 * (self.padded + self.others[0] + self.others[1] + self.made + self.map + self.projection) as u64
-    }
-
-    fn bytes(&self) -> u64 {
-        let spreads: usize = self.spreads.iter().map(|(_, len)| len).sum();
-        4 * (self.padded
-            + self.others[0]
-            + self.others[1]
-            + self.made
-            + 3 * self.map
-            + 2 * self.projection
-            + self.gathered
-            + spreads) as u64
     }
 }
 
