@@ -217,7 +217,8 @@ fn passes(net: &Supernet, norm: Norm) -> Vec<Vec<f32>> {
     let gradients = cross_entropy(&logits, &labels).unwrap().backward().unwrap();
     let flat = |t: &Tensor| t.flatten_all().unwrap().to_vec1::<f32>().unwrap();
     let mut all = vec![flat(&logits)];
-    all.extend(net.blocks().iter().chain([&normal, &reduction]).map(|v| flat(gradients.get(v).expect("a gradient"))));
+    all.extend(net.parameters().gradients(&gradients).unwrap());
+    all.extend([&normal, &reduction].map(|v| flat(gradients.get(v).expect("a gradient"))));
     all.extend(net.parameters().running().0);
     all
 }

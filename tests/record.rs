@@ -16,14 +16,16 @@ fn config(channels: usize, cells: usize, mask: Mask, policy: Policy, precision: 
     SupernetConfig { channels, classes: 10, input_channels: 3, layout, stem_multiplier: 3, mask, policy, precision }
 }
 
-/// A search step on pictures of `side` x `side`; panics where a launch is refused.
-fn step(recorder: &Arc<Recorder>, config: &SupernetConfig, images: usize, side: usize, order: u8) {
+/// Steps of a search on pictures of `side` x `side`; panics where a launch is refused. Momentum comes with the first.
+fn search(recorder: &Arc<Recorder>, config: &SupernetConfig, images: usize, side: usize, order: u8, steps: usize) {
     let mut net = Supernet::new(config).unwrap().on(Some(recorder.clone()));
     net.initialise(Init::Default, 1).unwrap();
     let mut searcher = Searcher::new(net, Settings::published(order), 1).unwrap();
     let pictures = Tensor::zeros((images, side, side, 3), DType::F32, &Device::Cpu).unwrap();
     let batch = Batch { images: pictures, labels: Tensor::zeros(images, DType::U32, &Device::Cpu).unwrap() };
-    searcher.step(&batch, Some(&batch), 0.025).unwrap();
+    for _ in 0..steps {
+        searcher.step(&batch, Some(&batch), 0.025).unwrap();
+    }
 }
 
 #[test]
@@ -40,7 +42,7 @@ fn predictions_are_the_bytes_that_passes_ask_for() {
                 let config = config(channels, cells, mask, policy, precision);
                 // Each map by itself, and as a real device is asked for them.
                 let [(left, peak), joined] = [Recorder::new(), Recorder::joining()].map(|recorder| {
-                    step(&recorder, &config, images, side, order);
+                    search(&recorder, &config, images, side, order, 2);
                     recorder.bytes()
                 });
                 assert_eq!((left, peak), joined);
@@ -92,7 +94,7 @@ const DARTS: &str = "Genotype(normal=[('sep_conv_3x3', 0), ('sep_conv_3x3', 1), 
     reduce=[('max_pool_3x3', 0), ('max_pool_3x3', 1), ('skip_connect', 2), ('max_pool_3x3', 1), ('max_pool_3x3', 0), \
     ('skip_connect', 2), ('skip_connect', 2), ('max_pool_3x3', 1)], reduce_concat=range(2, 6))";
 
-/// A training step on pictures of `side` x `side`; panics where a launch is refused.
+/// Two steps of a training on pictures of `side` x `side`; panics where a launch is refused.
 fn train(recorder: &Arc<Recorder>, config: &EvaluationConfig, images: usize, side: usize, drop: f64) {
     let mut net = Evaluation::new(config).unwrap().on(Some(recorder.clone()));
     net.initialise(Init::Default, 1).unwrap();
@@ -101,7 +103,9 @@ fn train(recorder: &Arc<Recorder>, config: &EvaluationConfig, images: usize, sid
     let pictures = Tensor::zeros((images, side, side, 3), DType::F32, &Device::Cpu).unwrap();
     let batch = Batch { images: pictures, labels: Tensor::zeros(images, DType::U32, &Device::Cpu).unwrap() };
     let drop = DropPath { probability: drop, seed: 1, at: [0, 0] };
-    trainer.step(&batch, 0.025, Some(drop)).unwrap();
+    for _ in 0..2 {
+        trainer.step(&batch, 0.025, Some(drop)).unwrap();
+    }
     // A look at test pictures takes less.
     trainer.evaluate(&batch).unwrap();
 }
@@ -133,12 +137,36 @@ fn a_training_takes_the_bytes_that_were_predicted() {
     }
 }
 
+/// Once they are there, weights, momentum and gradients stay: what crosses are pictures, alphas, moments, logits and their
+/// gradients.
+#[test]
+fn weights_stay_on_the_device() {
+    let recorder = Recorder::new();
+    let mut net = Supernet::new(&config(16, 8, Mask::FULL, Policy::Keep, Precision::Float32)).unwrap();
+    net.initialise(Init::Default, 1).unwrap();
+    let bytes = 4 * net.parameters().count() as u64;
+    let mut searcher = Searcher::new(net.on(Some(recorder.clone())), Settings::published(1), 1).unwrap();
+    let images = Tensor::zeros((2, 16, 16, 3), DType::F32, &Device::Cpu).unwrap();
+    let batch = Batch { images, labels: Tensor::zeros(2, DType::U32, &Device::Cpu).unwrap() };
+    let mut crossed = || {
+        searcher.step(&batch, Some(&batch), 0.025).unwrap();
+        searcher.evaluate(&batch).unwrap();
+        recorder.crossed()
+    };
+    let (first, later) = (crossed(), crossed());
+    println!("{first:?} {later:?}, the weights {bytes} bytes");
+    assert!(first[0] > bytes && later.iter().all(|crossed| 5 * crossed < bytes));
+    // A checkpoint asks for weights and momentum.
+    searcher.state().unwrap();
+    assert_eq!(recorder.crossed(), [0, 2 * bytes]);
+}
+
 /// Few launches to an edge: the host must not be what a search waits for.
 #[test]
 fn launches_are_few() {
     let launches = |precision| {
         let recorder = Recorder::new();
-        step(&recorder, &config(16, 8, Mask::FULL, Policy::Keep, precision), 64, 32, 1);
+        search(&recorder, &config(16, 8, Mask::FULL, Policy::Keep, precision), 64, 32, 1, 1);
         recorder.take()
     };
     let records = launches(Precision::Float32);
@@ -153,7 +181,7 @@ fn launches_are_few() {
     assert!(Kernel::ALL.iter().all(|k| of_all.iter().any(|r| r.kernel == *k)), "a kernel is never used");
     // What a device's driver takes its time for, too.
     let asked = [Recorder::new(), Recorder::joining()].map(|recorder| {
-        step(&recorder, &config(16, 8, Mask::FULL, Policy::Keep, Precision::Float32), 64, 32, 1);
+        search(&recorder, &config(16, 8, Mask::FULL, Policy::Keep, Precision::Float32), 64, 32, 1, 1);
         recorder.counts().0
     });
     println!("memory is asked for {} times, map by map {}", asked[1], asked[0]);

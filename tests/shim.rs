@@ -135,7 +135,8 @@ fn passes(net: &Supernet, norm: Norm) -> Result<Vec<Vec<f32>>, NnError> {
     let labels = Tensor::from_vec(vec![0u32, 3], 2, &Device::Cpu)?;
     let gradients = cross_entropy(&logits, &labels)?.backward()?;
     let mut all = vec![logits.flatten_all()?.to_vec1::<f32>()?];
-    for var in net.blocks().iter().chain([&normal, &reduction]) {
+    all.extend(net.parameters().gradients(&gradients)?);
+    for var in [&normal, &reduction] {
         all.push(gradients.get(var).expect("a gradient").flatten_all()?.to_vec1()?);
     }
     all.extend(net.parameters().running().0);

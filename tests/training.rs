@@ -6,8 +6,9 @@ mod gpu;
 use candle_core::{Device, Tensor};
 use candle_nn::loss::cross_entropy;
 use gpu::{Build, Shim};
-use zonas::kernels::gpu::arguments::Rectified;
+use zonas::kernels::gpu::arguments::{Descend, Rectified};
 use zonas::kernels::gpu::{Buffer, Gpu, GpuError, Kernel, SOURCE, launch};
+use zonas::kernels::sgd::Descent;
 use zonas::nn::{DropPath, Evaluation, EvaluationConfig, EvaluationPass, Init, NnError};
 use zonas::oneshot::{Batch, SearcherState, SgdSettings, Trainer, TrainerSettings};
 use zonas::space::parse_genotype;
@@ -209,15 +210,69 @@ fn rectified_error(gpu: &Gpu) -> Result<f64, GpuError> {
     Ok(differences.fold(0.0, |worst, d| if d > worst || d.is_nan() { d } else { worst }))
 }
 
+/// The worst difference of steps of SGD from the CPU's, beside the largest number: clipped and not, the first and a later one.
+fn descent_error(gpu: &Gpu) -> Result<f64, GpuError> {
+    // Several parts, the last of them not full.
+    let len = 9001;
+    let numbers = |key| formula(len, key, 1.0, 0.1).into_iter().map(|v| v as f32).collect::<Vec<f32>>();
+    let mut worst = 0.0f64;
+    for (first, clip) in [(true, 1.0), (false, 0.0), (false, 1e3), (false, 5.0)] {
+        let (mut w, g, mut m) = (numbers(1.0), numbers(2.0), numbers(3.0));
+        if first {
+            m.fill(f32::NAN);
+        }
+        let [at_w, at_g, at_m] = [&w, &g, &m].map(|v| Buffer::from_slice(gpu, v));
+        let (at_w, at_g, at_m) = (at_w?, at_g?, at_m?);
+        let (partial, norm) = (Buffer::new(gpu, 2 * launch::square_parts(len))?, Buffer::new(gpu, 2)?);
+        let step = Descent { rate: 0.3, momentum: 0.9, weight_decay: 0.01, clip };
+        let there = Descend {
+            weights: at_w.address(),
+            gradient: at_g.address(),
+            momentum: at_m.address(),
+            partial: partial.address(),
+            norm: norm.address(),
+            len: len as i64,
+            rate: step.rate,
+            keep: step.momentum,
+            decay: step.weight_decay,
+            clip,
+            parts: 0,
+            first: i32::from(first),
+        };
+        launch::descend(gpu, &there)?;
+        let (mut ws, mut ms) = (vec![std::mem::take(&mut w)], vec![std::mem::take(&mut m)]);
+        let expected = step.step(first, &mut ws, &[g], &mut ms);
+        let off = norm.to_doubles()?[0] / expected - 1.0;
+        let found = [at_w.to_vec(len)?, at_m.to_vec(len)?].concat();
+        let differences = found.iter().zip(ws.iter().chain(&ms).flatten()).map(|(a, b)| f64::from(a - b).abs());
+        worst = differences.chain([off.abs()]).fold(worst, |w, d| if d > w || d.is_nan() { d } else { w });
+    }
+    Ok(worst)
+}
+
+#[test]
+fn a_step_of_sgd_is_the_cpus() {
+    if !gpu::available() {
+        return;
+    }
+    for seed in [1, 2] {
+        let error = descent_error(&(Shim::new(Build::Checked, seed) as Gpu)).unwrap();
+        println!("{error:.1e}");
+        assert!(error < 1e-6, "{error:e}");
+    }
+}
+
 /// Whether some check sees that the kernels of `source` are wrong.
 fn is_found(source: &str) -> bool {
     let gpu: Gpu = Shim::of_source(source, Build::Narrow, 1);
     let small = case(&turned(), [2, 2], [3, 7, 6], false, 0.5);
-    !rectified_error(&gpu).is_ok_and(|e| e < 1e-5) || !small.error(gpu).is_ok_and(|e| e < 1e-4)
+    !rectified_error(&gpu).is_ok_and(|e| e < 1e-5)
+        || !descent_error(&gpu).is_ok_and(|e| e < 1e-6)
+        || !small.error(gpu).is_ok_and(|e| e < 1e-4)
 }
 
 #[test]
-fn faults_in_what_trainings_alone_use_are_found() {
+fn faults_in_what_trainings_use_are_found() {
     if !gpu::available() {
         return;
     }
@@ -232,6 +287,11 @@ fn faults_in_what_trainings_alone_use_are_found() {
         ("(Long)a.images * a.height * a.width", "(Long)a.images * a.height * a.height"),
         ("a.add ? a.out[i] + dx : dx", "dx"),
         ("a.x[i] > 0.0f ?", "a.x[i] != 0.0f ?"),
+        ("threadIdx.x < a.parts ?", "threadIdx.x < a.parts - 1 ?"),
+        ("a.partial[blockIdx.x] = sums[0]", "a.partial[0] = sums[0]"),
+        ("share < 1.0 ? share", "1 ? share"),
+        ("a.first ? d :", "0 ? d :"),
+        ("a.keep * a.momentum[i] + d", "a.keep * a.momentum[i] + a.gradient[i]"),
     ];
     for (from, to) in mutations {
         assert!(SOURCE.contains(from), "`{from}` is not in the kernels");

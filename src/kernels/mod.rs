@@ -14,6 +14,7 @@ pub mod matrix;
 pub mod norm;
 pub mod pool;
 pub mod relu;
+pub mod sgd;
 mod simd;
 
 pub use simd::{Level, level, set_level};

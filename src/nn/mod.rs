@@ -26,6 +26,7 @@ mod parameters;
 mod project;
 mod projected;
 mod remembered;
+mod resident;
 mod separable;
 mod stem;
 mod supernet;
@@ -42,6 +43,7 @@ pub use mixing::Mixing;
 pub use norm::Norm;
 pub use parameters::Parameters;
 pub use remembered::{Recalled, Remembered, Shown};
+pub use resident::Momentum;
 pub use supernet::{Pass, Supernet, SupernetConfig};
 pub use timing::{EdgeTimes, Passes, timed_images};
 

@@ -8,16 +8,17 @@ use candle_core::{CpuStorage, CustomOp3, Layout, Result, Shape, Tensor};
 use super::gpu::{self, Moments};
 use super::network::{self, End, NetworkPlan};
 use super::norm::{Norm, Seen};
+use super::resident::Resident;
 use super::{NnError, Pass, Policy, slice, with_slices};
 use crate::kernels::gpu::{Gpu, GpuError, Precision};
 
-/// Inputs: pictures `[N, H, W, C]`, the parameters of all blocks (or one number, where they are in `blocks`), the mixing weights
-/// of both kinds. Output: logits `[N, classes]`, or the features.
+/// Inputs: pictures `[N, H, W, C]`, the parameters of all blocks (or one number, where they are in `blocks` or on a GPU), the
+/// mixing weights of both kinds. Output: logits `[N, classes]`, or the features. A GPU keeps the parameters' gradients.
 pub(crate) struct NetworkOp {
     /// The parameters by block, in a pass on the CPU that their gradients are not asked of: they need not be joined then.
     pub blocks: Vec<Tensor>,
-    /// Where it runs; on the CPU without.
-    pub gpu: Option<Gpu>,
+    /// Where it runs, with the parameters; on the CPU without.
+    pub gpu: Option<Resident>,
     pub plan: NetworkPlan,
     pub pass: Pass,
     pub policy: Policy,
@@ -139,7 +140,8 @@ impl CustomOp3 for NetworkOp {
         let (side, output, shape) = if let Some(gpu) = &self.gpu {
             let mut take = |values, shape| outputs.push((values, shape));
             let each: Option<&mut dyn FnMut(Vec<f32>, [usize; 4])> = if self.trace { Some(&mut take) } else { None };
-            let found = self.on_gpu(gpu, [n, h, w]).forward(x, parameters, mixing, each).map_err(fault)?;
+            let pass = self.on_gpu(&gpu.gpu, [n, h, w]);
+            let found = pass.forward(x, gpu.weights.clone(), mixing, each).map_err(fault)?;
             let side = Side { seen: Watched::ByGpu(found.seen), outputs, state: found.state.map(State::Gpu) };
             (side, found.output, found.shape)
         } else {
@@ -168,7 +170,13 @@ impl CustomOp3 for NetworkOp {
         let (n, h, w, _) = images.dims4()?;
         let all = [images, parameters, mixing, gradient];
         let (of_weights, of_mixing) = with_slices(all, |[x, w_all, m, dy]| match (&mut state, &self.gpu) {
-            (State::Gpu(state), Some(gpu)) => Ok(self.on_gpu(gpu, [n, h, w]).backward(state, dy)),
+            (State::Gpu(state), Some(gpu)) => {
+                let found = self.on_gpu(&gpu.gpu, [n, h, w]).backward(state, dy);
+                Ok(found.map(|(of_weights, of_mixing)| {
+                    gpu.leave(of_weights);
+                    (None, of_mixing)
+                }))
+            }
             (State::Cpu(state), _) => {
                 let found = self.with_blocks(w_all, |blocks| self.pass([n, h, w]).backward(state, x, blocks, m, dy));
                 found.map(Ok)

@@ -7,16 +7,20 @@ use candle_core::{DType, Device, Tensor, Var};
 
 use super::layout::{BlockLayout, Kind, Slot};
 use super::norm::Seen;
+use super::resident::{Found, There};
 use super::{Init, NnError};
 
 /// Share of a batch's statistics that goes into the running ones.
 const MOMENTUM: f64 = 0.1;
 
-/// Flat parameters with names and places, and running statistics.
+/// Flat parameters with names and places, and running statistics. Where passes run on a GPU, it has a copy of the parameters,
+/// which may be ahead of the host's; what is asked for here is always the newest.
 pub struct Parameters {
     layouts: Vec<BlockLayout>,
-    vars: Vec<Var>,
+    pub(super) vars: Vec<Var>,
     running: Mutex<Running>,
+    there: Mutex<There>,
+    pub(super) found: Found,
 }
 
 #[derive(Clone, Default)]
@@ -46,7 +50,7 @@ impl Parameters {
     pub(crate) fn zeros(layouts: Vec<BlockLayout>) -> Result<Parameters, NnError> {
         let vars = layouts.iter().map(|l| Var::zeros(l.len, DType::F32, &Device::Cpu)).collect::<Result<_, _>>()?;
         let running = Mutex::new(Running::fresh(&layouts));
-        Ok(Parameters { layouts, vars, running })
+        Ok(Parameters { layouts, vars, running, there: Mutex::default(), found: Found::default() })
     }
 
     /// Names and places, by block.
@@ -54,20 +58,23 @@ impl Parameters {
         &self.layouts
     }
 
-    /// Flat parameters, by block.
-    pub fn blocks(&self) -> &[Var] {
-        &self.vars
-    }
-
     /// How many there are.
     pub fn count(&self) -> usize {
         self.layouts.iter().map(|l| l.len).sum()
     }
 
-    /// A block for a pass; `tracked` if its gradient is wanted.
-    pub(crate) fn block(&self, i: usize, tracked: bool) -> Tensor {
-        let var = &self.vars[i];
-        if tracked { var.as_tensor().clone() } else { var.as_detached_tensor() }
+    pub(super) fn there(&self) -> MutexGuard<'_, There> {
+        self.there.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The blocks for a pass on the CPU; `tracked` if their gradients are wanted.
+    ///
+    /// # Errors
+    /// A fault of a device that is ahead.
+    pub(crate) fn blocks(&self, tracked: bool) -> Result<Vec<Tensor>, NnError> {
+        self.fetch()?;
+        let block = |var: &Var| if tracked { var.as_tensor().clone() } else { var.as_detached_tensor() };
+        Ok(self.vars.iter().map(block).collect())
     }
 
     /// Draws all weights anew (see [`Init`]), and forgets the running statistics.
@@ -75,6 +82,7 @@ impl Parameters {
     /// # Errors
     /// None but candle's own.
     pub fn initialise(&self, init: Init, seed: u64) -> Result<(), NnError> {
+        self.forget();
         for (layout, var) in self.layouts.iter().zip(&self.vars) {
             let mut values = vec![0.0; layout.len];
             // A bias has the fan of its block's weight.
@@ -96,6 +104,8 @@ impl Parameters {
     /// # Errors
     /// None but candle's own.
     pub(crate) fn take_from(&self, other: &Parameters) -> Result<(), NnError> {
+        other.fetch()?;
+        self.forget();
         let own = other.lock().clone();
         let mut running = self.lock();
         running.batches = own.batches;
@@ -124,8 +134,9 @@ impl Parameters {
     /// The numbers, by block.
     ///
     /// # Errors
-    /// None but candle's own.
+    /// A fault of a device that is ahead, or candle's own.
     pub fn values(&self) -> Result<Vec<Vec<f32>>, NnError> {
+        self.fetch()?;
         Ok(self.vars.iter().map(|b| b.to_vec1::<f32>()).collect::<Result<_, _>>()?)
     }
 
@@ -137,6 +148,11 @@ impl Parameters {
     /// # Errors
     /// Blocks of other lengths.
     pub fn set_values(&self, values: Vec<Vec<f32>>) -> Result<(), NnError> {
+        self.forget();
+        self.set_vars(values)
+    }
+
+    pub(super) fn set_vars(&self, values: Vec<Vec<f32>>) -> Result<(), NnError> {
         for (var, values) in self.vars.iter().zip(values) {
             let len = values.len();
             var.set(&Tensor::from_vec(values, len, &Device::Cpu)?)?;
@@ -144,11 +160,14 @@ impl Parameters {
         Ok(())
     }
 
-    /// Gradients by block; 0 where a block took no part.
+    /// Gradients by block of the backward pass that gave `store`, the last one; 0 where a block took no part.
     ///
     /// # Errors
-    /// None but candle's own.
+    /// A fault of the device, or candle's own.
     pub fn gradients(&self, store: &GradStore) -> Result<Vec<Vec<f32>>, NnError> {
+        if let Some(left) = self.left()? {
+            return Ok(left);
+        }
         let gradient = |b: &Var| match store.get(b) {
             Some(g) => Ok(g.to_vec1::<f32>()?),
             None => Ok(vec![0.0; b.elem_count()]),

@@ -1,6 +1,6 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
-use candle_core::{Tensor, Var};
+use candle_core::Tensor;
 
 use super::cell::CellSizes;
 use super::head;
@@ -9,6 +9,7 @@ use super::network::{End, NetworkPlan};
 use super::network_op::{self, NetworkOp};
 use super::norm::Norm;
 use super::parameters::Parameters;
+use super::resident::Resident;
 use super::stem::StemPlan;
 use super::{Init, Mixing, NnError, Policy, Probe, Remembered, check_pictures, remembered, with_slices};
 use crate::kernels::gpu::{Gpu, Precision};
@@ -125,7 +126,7 @@ impl Supernet {
         Ok(Supernet { config: config.clone(), stem: Arc::new(stem), cells, parameters, gpu: None })
     }
 
-    /// The same network with its passes on a GPU. Weights stay where they are and go to it with every pass.
+    /// The same network with its passes on a GPU. Weights go to it with the first, and stay there.
     #[must_use]
     pub fn on(self, gpu: Option<Gpu>) -> Supernet {
         Supernet { gpu, ..self }
@@ -138,11 +139,6 @@ impl Supernet {
     /// Names, places and numbers, by block: the stem, each cell, the classifier.
     pub fn parameters(&self) -> &Parameters {
         &self.parameters
-    }
-
-    /// Flat parameters, by block.
-    pub fn blocks(&self) -> &[Var] {
-        self.parameters.blocks()
     }
 
     /// Multiply-accumulates of all convolutions and the classifier for one picture of `height` x `width` pixels.
@@ -258,14 +254,19 @@ impl Supernet {
     ) -> Result<(Tensor, Vec<network_op::Output>), NnError> {
         check_pictures(images, self.config.input_channels)?;
         let side = Arc::new(Mutex::new(network_op::Side::default()));
-        let blocks: Vec<Tensor> = (0..self.cells.len() + 2).map(|i| self.parameters.block(i, pass.weights)).collect();
-        let joined = match &self.gpu {
-            None if !pass.weights => Tensor::zeros(1, candle_core::DType::F32, images.device())?,
-            _ => Tensor::cat(&blocks, 0)?,
+        let gpu = self.gpu.as_ref().map(|gpu| self.parameters.on(gpu)).transpose()?;
+        let mut blocks = Vec::new();
+        let parameters = match (&gpu, pass.weights) {
+            (Some(_), tracked) => Resident::anchor(tracked)?,
+            (None, true) => Tensor::cat(&self.parameters.blocks(true)?, 0)?,
+            (None, false) => {
+                blocks = self.parameters.blocks(false)?;
+                Resident::anchor(false)?
+            }
         };
         let op = NetworkOp {
-            blocks: if self.gpu.is_none() && !pass.weights { blocks } else { Vec::new() },
-            gpu: self.gpu.clone(),
+            blocks,
+            gpu,
             plan: self.plan(),
             pass: pass.clone(),
             policy: self.config.policy,
@@ -276,7 +277,7 @@ impl Supernet {
             side: side.clone(),
         };
         let mixing = Tensor::cat(&[&mixing.normal.flatten_all()?, &mixing.reduction.flatten_all()?], 0)?;
-        let output = images.contiguous()?.apply_op3(&joined, &mixing, op)?;
+        let output = images.contiguous()?.apply_op3(&parameters, &mixing, op)?;
         let (seen, outputs) = {
             let mut side = side.lock().unwrap_or_else(PoisonError::into_inner);
             (std::mem::take(&mut side.seen), std::mem::take(&mut side.outputs))

@@ -15,8 +15,7 @@ impl Parameters {
     pub fn tensors(&self) -> Result<HashMap<String, Tensor>, NnError> {
         let mut out = HashMap::new();
         let (running, batches) = self.running();
-        for ((layout, var), running) in self.layouts().iter().zip(self.blocks()).zip(&running) {
-            let values = var.to_vec1::<f32>()?;
+        for ((layout, values), running) in self.layouts().iter().zip(self.values()?).zip(&running) {
             for slot in &layout.slots {
                 let file = slot.to_file(&values[slot.offset..][..slot.len()]);
                 out.insert(slot.name.clone(), Tensor::from_vec(file, slot.shape(), &Device::Cpu)?);
@@ -47,7 +46,7 @@ impl Parameters {
             Ok(Some(t.to_dtype(DType::F32)?.flatten_all()?.to_vec1()?))
         };
         let (mut running, mut batches) = self.running();
-        let mut blocks = Vec::with_capacity(self.blocks().len());
+        let mut blocks = Vec::with_capacity(self.layouts().len());
         for (layout, running) in self.layouts().iter().zip(&mut running) {
             let mut values = vec![0.0; layout.len];
             for slot in &layout.slots {
@@ -74,10 +73,7 @@ impl Parameters {
             }
             blocks.push(values);
         }
-        for (var, values) in self.blocks().iter().zip(blocks) {
-            let len = values.len();
-            var.set(&Tensor::from_vec(values, len, &Device::Cpu)?)?;
-        }
+        self.set_values(blocks)?;
         self.restore_running(running, batches)
     }
 

@@ -8,7 +8,7 @@ mod timing;
 mod trainer;
 
 pub use derive::{alphas_by_row, derive};
-pub use optimiser::{Adam, AdamSettings, Sgd, SgdSettings, cosine, gradient_norm};
+pub use optimiser::{Adam, AdamSettings, Sgd, SgdSettings, cosine};
 pub use searcher::{Batch, Searcher, SearcherState, Settings, StepReport, accuracy};
 pub use timing::StepTimes;
 pub use trainer::{Trainer, TrainerSettings};

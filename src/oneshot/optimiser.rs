@@ -1,6 +1,9 @@
 //! The two optimisers of DARTS with PyTorch's semantics: decay is added to the gradient before anything else.
 
-use rayon::prelude::*;
+use candle_core::backprop::GradStore;
+
+use crate::kernels::sgd::Descent;
+use crate::nn::{Momentum, NnError, Parameters};
 
 /// Settings of the weights' optimiser.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -11,45 +14,24 @@ pub struct SgdSettings {
     pub clip: f64,
 }
 
-/// Stochastic gradient descent with momentum, on flat blocks of parameters.
-#[derive(Clone, Debug)]
+/// Stochastic gradient descent with momentum, where the parameters are.
 pub struct Sgd {
     pub settings: SgdSettings,
-    /// By block; empty before the first step, as PyTorch has it.
-    pub momentum: Vec<Vec<f32>>,
-}
-
-/// L2 norm over all blocks, summed in float64: block by block, so that the order does not depend on the threads.
-pub fn gradient_norm(gradients: &[Vec<f32>]) -> f64 {
-    let squares = |g: &Vec<f32>| g.iter().map(|g| f64::from(*g).powi(2)).sum::<f64>();
-    let blocks: Vec<f64> = gradients.par_iter().map(squares).collect();
-    blocks.iter().sum::<f64>().sqrt()
+    pub momentum: Momentum,
 }
 
 impl Sgd {
     pub fn new(settings: SgdSettings) -> Sgd {
-        Sgd { settings, momentum: Vec::new() }
+        Sgd { settings, momentum: Momentum::default() }
     }
 
-    /// One step at `rate`; returns the gradients' norm before clipping.
-    pub fn step(&mut self, rate: f64, weights: &mut [Vec<f32>], gradients: &[Vec<f32>]) -> f64 {
+    /// One step at `rate` along the gradients of the backward pass that gave `store`; returns their norm before clipping.
+    ///
+    /// # Errors
+    /// A fault of the device, or candle's own.
+    pub fn step(&mut self, rate: f64, parameters: &Parameters, store: GradStore) -> Result<f64, NnError> {
         let SgdSettings { momentum, weight_decay, clip } = self.settings;
-        let norm = gradient_norm(gradients);
-        let factor = if clip > 0.0 { (clip / (norm + 1e-6)).min(1.0) } else { 1.0 };
-        let first = self.momentum.is_empty();
-        if first {
-            self.momentum = gradients.iter().map(|g| vec![0.0; g.len()]).collect();
-        }
-        // Each number on its own: threads change nothing.
-        weights.par_iter_mut().zip(gradients).zip(&mut self.momentum).for_each(|((w, g), m)| {
-            for ((w, g), m) in w.iter_mut().zip(g).zip(m) {
-                let d = f64::from(*g) * factor + weight_decay * f64::from(*w);
-                let v = if first { d } else { momentum * f64::from(*m) + d };
-                *m = v as f32;
-                *w = (f64::from(*w) - rate * v) as f32;
-            }
-        });
-        norm
+        parameters.descend(store, &mut self.momentum, &Descent { rate, momentum, weight_decay, clip })
     }
 }
 
@@ -108,28 +90,6 @@ pub fn cosine(high: f64, low: f64, epoch: usize, epochs: usize) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    // x = torch.tensor([1., -2.], requires_grad=True); opt = torch.optim.SGD([x], 0.1, momentum=0.9, weight_decay=0.01)
-    // for g in ([3., 4.], [3., 4.]): x.grad = torch.tensor(g); clip_grad_norm_([x], 1.0); opt.step()
-    // -> [0.8272, -2.2241] worked by hand below
-    #[test]
-    fn sgd_is_pytorchs() {
-        let mut sgd = Sgd::new(SgdSettings { momentum: 0.9, weight_decay: 0.01, clip: 1.0 });
-        let mut w = vec![vec![1.0f32, -2.0]];
-        let g = vec![vec![3.0f32, 4.0]];
-        assert!((sgd.step(0.1, &mut w, &g) - 5.0).abs() < 1e-9);
-        let k = 1.0 / 5.000001;
-        let d = [3.0 * k + 0.01, 4.0 * k - 0.02];
-        let x = [1.0 - 0.1 * d[0], -2.0 - 0.1 * d[1]];
-        for i in 0..2 {
-            assert!((f64::from(w[0][i]) - x[i]).abs() < 1e-6);
-        }
-        sgd.step(0.1, &mut w, &g);
-        for i in 0..2 {
-            let v = 0.9 * d[i] + g[0][i] as f64 * k + 0.01 * x[i];
-            assert!((f64::from(w[0][i]) - (x[i] - 0.1 * v)).abs() < 1e-6);
-        }
-    }
 
     #[test]
     fn adams_first_step_is_the_learning_rate() {

@@ -1,7 +1,8 @@
 use candle_core::{Device, Tensor, Var};
 use candle_nn::loss::cross_entropy;
 
-use super::optimiser::{Adam, AdamSettings, Sgd, SgdSettings, gradient_norm};
+use super::optimiser::{Adam, AdamSettings, Sgd, SgdSettings};
+use crate::kernels::sgd;
 use crate::nn::{Mixing, NnError, Pass, Supernet};
 use crate::random;
 use crate::space::{CellKind, EDGES, Genotype, Mask, OPERATIONS, Place};
@@ -178,11 +179,10 @@ impl Searcher {
         if !train_loss.is_finite() {
             return Ok(StepReport { train_loss, train_right, valid_loss, gradient_norm: f64::NAN });
         }
-        let gradients = self.weight_gradients(&loss)?;
+        let found = loss.backward()?;
+        // The maps of the step go before the weights are copied.
         drop((loss, logits));
-        let mut weights = self.net.parameters().values()?;
-        let gradient_norm = self.sgd.step(rate, &mut weights, &gradients);
-        self.net.parameters().set_values(weights)?;
+        let gradient_norm = self.sgd.step(rate, self.net.parameters(), found)?;
         Ok(StepReport { train_loss, train_right, valid_loss, gradient_norm })
     }
 
@@ -217,15 +217,16 @@ impl Searcher {
         let start = self.net.parameters().values()?;
         let mixing = self.detached()?;
         let loss = cross_entropy(&self.net.forward(&train.images, &mixing, &weight_pass)?, &train.labels)?;
-        let gradients = self.weight_gradients(&loss)?;
+        let gradients = self.net.parameters().gradients(&loss.backward()?)?;
         drop(loss);
         let SgdSettings { momentum, weight_decay, .. } = self.settings.sgd;
+        let buffers = self.sgd.momentum.values()?;
         let imagined: Vec<Vec<f32>> = start
             .iter()
             .zip(&gradients)
             .enumerate()
             .map(|(b, (w, g))| {
-                let buffer = self.sgd.momentum.get(b);
+                let buffer = buffers.get(b);
                 let moved = w.iter().zip(g).enumerate().map(|(i, (w, g))| {
                     let m = buffer.map_or(0.0, |m| f64::from(m[i]));
                     let d = momentum * m + f64::from(*g) + weight_decay * f64::from(*w);
@@ -234,7 +235,7 @@ impl Searcher {
                 moved.collect()
             })
             .collect();
-        drop(gradients);
+        drop((gradients, buffers));
         self.net.parameters().set_values(imagined)?;
         let both = Pass { mixing: true, ..weight_pass.clone() };
         let logits = self.net.forward(&valid.images, &self.tracked()?, &both)?;
@@ -244,7 +245,7 @@ impl Searcher {
         let mut alphas = self.alphas_of(&found)?;
         let direction = self.net.parameters().gradients(&found)?;
         drop((found, loss, logits));
-        let epsilon = 0.01 / gradient_norm(&direction);
+        let epsilon = 0.01 / sgd::norm(&direction);
         let shifted = |sign: f64| -> Result<Vec<Vec<f32>>, NnError> {
             let moved = start
                 .iter()
@@ -286,10 +287,6 @@ impl Searcher {
         Ok((loss * logits.dim(0)? as f64, accuracy(&logits, &batch.labels)?))
     }
 
-    fn weight_gradients(&self, loss: &Tensor) -> Result<Vec<Vec<f32>>, NnError> {
-        self.net.parameters().gradients(&loss.backward()?)
-    }
-
     /// Everything that a checkpoint needs.
     ///
     /// # Errors
@@ -301,7 +298,7 @@ impl Searcher {
             running,
             batches,
             alphas: self.alphas()?.to_vec(),
-            momentum: self.sgd.momentum.clone(),
+            momentum: self.sgd.momentum.values()?.into_owned(),
             adam_steps: self.adam.steps,
             adam_first: self.adam.first.clone(),
             adam_second: self.adam.second.clone(),
@@ -328,7 +325,7 @@ impl Searcher {
         self.net.parameters().restore_running(state.running, state.batches)?;
         self.net.parameters().set_values(state.weights)?;
         self.set_alphas([&state.alphas[0], &state.alphas[1]])?;
-        self.sgd.momentum = state.momentum;
+        self.sgd.momentum.set(state.momentum);
         (self.adam.steps, self.adam.first, self.adam.second) = (state.adam_steps, state.adam_first, state.adam_second);
         Ok(())
     }

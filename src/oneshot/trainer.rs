@@ -43,12 +43,10 @@ impl Trainer {
         if !scalar(&loss)?.is_finite() {
             return Ok(StepReport { train_loss: f64::NAN, ..told });
         }
-        let gradients = self.net.parameters().gradients(&loss.backward()?)?;
+        let found = loss.backward()?;
         // The maps of the step go before the weights are copied.
         std::mem::drop((loss, logits));
-        let mut weights = self.net.parameters().values()?;
-        let gradient_norm = self.sgd.step(rate, &mut weights, &gradients);
-        self.net.parameters().set_values(weights)?;
+        let gradient_norm = self.sgd.step(rate, self.net.parameters(), found)?;
         Ok(StepReport { gradient_norm, ..told })
     }
 
@@ -68,8 +66,8 @@ impl Trainer {
     /// None but candle's own.
     pub fn state(&self) -> Result<SearcherState, NnError> {
         let (running, batches) = self.net.parameters().running();
-        let weights = self.net.parameters().values()?;
-        Ok(SearcherState { weights, running, batches, momentum: self.sgd.momentum.clone(), ..SearcherState::default() })
+        let (weights, momentum) = (self.net.parameters().values()?, self.sgd.momentum.values()?.into_owned());
+        Ok(SearcherState { weights, running, batches, momentum, ..SearcherState::default() })
     }
 
     /// Puts a state back.
@@ -83,7 +81,7 @@ impl Trainer {
         }
         self.net.parameters().restore_running(state.running, state.batches)?;
         self.net.parameters().set_values(state.weights)?;
-        self.sgd.momentum = state.momentum;
+        self.sgd.momentum.set(state.momentum);
         Ok(())
     }
 }

@@ -218,14 +218,10 @@ impl<'a> Context<'a> {
 /// Every convolution's and the classifier's weight with the gradient of `value`, which must come from a pass that tracks
 /// the weights.
 pub(super) fn weights_with_gradients(net: &Supernet, value: &Tensor) -> Result<Vec<Weight>, NnError> {
-    let gradients = value.backward()?;
+    let parameters = net.parameters();
+    let (gradients, values) = (parameters.gradients(&value.backward()?)?, parameters.values()?);
     let mut found = Vec::new();
-    for (layout, var) in net.parameters().layouts().iter().zip(net.blocks()) {
-        let values = var.to_vec1::<f32>()?;
-        let gradient = match gradients.get(var) {
-            Some(g) => g.to_vec1::<f32>()?,
-            None => vec![0.0; values.len()],
-        };
+    for ((layout, values), gradient) in parameters.layouts().iter().zip(values).zip(gradients) {
         for slot in layout.slots.iter().filter(|s| s.kind.is_weight()) {
             let range = slot.offset..slot.offset + slot.len();
             found.push(Weight { values: values[range.clone()].to_vec(), gradient: gradient[range].to_vec() });

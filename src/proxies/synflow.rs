@@ -22,9 +22,8 @@ impl RankingFunction for SynFlow {
     }
     fn evaluate(&self, context: &Context) -> Result<f64, NnError> {
         let net = context.net()?.masked(&context.net()?.config().mask)?;
-        for block in net.blocks() {
-            block.set(&block.as_detached_tensor().abs()?)?;
-        }
+        let positive = |block: Vec<f32>| block.into_iter().map(f32::abs).collect();
+        net.parameters().set_values(net.parameters().values()?.into_iter().map(positive).collect())?;
         let (_, h, w, c) = context.draw.images.dims4()?;
         let ones = Tensor::ones((1, h, w, c), candle_core::DType::F32, &Device::Cpu)?;
         let pass = Pass { norm: Norm::Off, update_running: false, ..Pass::weight_step() };

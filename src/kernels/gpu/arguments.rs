@@ -298,6 +298,33 @@ pub struct Rectified {
     pub reserved: i32,
 }
 
+#[derive(Clone, Copy, Debug, Default)]
+#[repr(C)]
+pub struct Squares {
+    pub x: u64,
+    pub partial: u64,
+    pub len: i64,
+}
+
+/// A step of SGD.
+#[derive(Clone, Copy, Debug, Default)]
+#[repr(C)]
+pub struct Descend {
+    pub weights: u64,
+    pub gradient: u64,
+    pub momentum: u64,
+    /// Of the gradient's squares, and where their root goes: float64.
+    pub partial: u64,
+    pub norm: u64,
+    pub len: i64,
+    pub rate: f64,
+    pub keep: f64,
+    pub decay: f64,
+    pub clip: f64,
+    pub parts: i32,
+    pub first: i32,
+}
+
 /// One of the structures above.
 pub trait Arguments {
     /// The bytes that the kernel gets.
@@ -325,5 +352,7 @@ arguments!(
     MixingGradient,
     ReduceWeights,
     Head,
-    Rectified
+    Rectified,
+    Squares,
+    Descend
 );

@@ -77,11 +77,29 @@ impl Buffer {
     /// As [`Buffer::new`].
     pub fn from_slice(gpu: &Gpu, numbers: &[f32]) -> Result<Buffer, GpuError> {
         let buffer = Buffer::new(gpu, numbers.len())?;
-        // SAFETY: numbers are bytes.
-        gpu.upload(buffer.address, unsafe {
-            std::slice::from_raw_parts(numbers.as_ptr().cast(), size_of_val(numbers))
-        })?;
+        buffer.write(0, numbers)?;
         Ok(buffer)
+    }
+
+    /// Whose memory it is.
+    pub fn gpu(&self) -> &Gpu {
+        &self.memory.gpu
+    }
+
+    /// Whether it is this GPU's, on this stream.
+    pub fn is_on(&self, gpu: &Gpu) -> bool {
+        std::ptr::addr_eq(Arc::as_ptr(&self.memory.gpu), Arc::as_ptr(gpu))
+    }
+
+    /// Fills in numbers from number `at` on.
+    ///
+    /// # Errors
+    /// [`GpuError::Copy`].
+    pub fn write(&self, at: usize, numbers: &[f32]) -> Result<(), GpuError> {
+        debug_assert!(4 * (at + numbers.len()) <= self.bytes && self.precision == Precision::Float32);
+        // SAFETY: numbers are bytes.
+        let bytes = unsafe { std::slice::from_raw_parts(numbers.as_ptr().cast(), size_of_val(numbers)) };
+        self.memory.gpu.upload(self.at(at), bytes)
     }
 
     /// Of the first number.

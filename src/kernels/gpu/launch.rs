@@ -1,8 +1,9 @@
 //! One function per kernel: grid, shared memory, and what is read and written.
 
 use super::arguments::{
-    Back, Head, InputGradient, Mix, MixTarget, Mixed, MixingGradient, Moments, NormProducts, Products, Rectified,
-    Reduce, ReduceWeights, SettleMoments, SettleProducts, Settled, Source, Target, Unit, UnitBackward, UnitForward,
+    Back, Descend, Head, InputGradient, Mix, MixTarget, Mixed, MixingGradient, Moments, NormProducts, Products,
+    Rectified, Reduce, ReduceWeights, SettleMoments, SettleProducts, Settled, Source, Squares, Target, Unit,
+    UnitBackward, UnitForward,
 };
 use super::work::Describe;
 use super::{Arguments, CHUNK, Call, Columns, Gpu, GpuError, Kernel, Precision, THREADS, TILE, Work};
@@ -287,4 +288,24 @@ pub fn rectified(gpu: &Gpu, kernel: Kernel, r: &Rectified) -> Result<(), GpuErro
     let numbers = [r.images, height, width, r.channels].map(|n| n as usize).into_iter().product();
     let grid = [split(numbers, THREADS as usize), 1, 1];
     launch(gpu, kernel, Columns::C16, grid, 0, r, &|| r.work(kernel))
+}
+
+/// In how many parts [`Kernel::Squares`] sums so many numbers: no more than a block has threads.
+pub fn square_parts(len: usize) -> usize {
+    len.div_ceil(16 * THREADS as usize).clamp(1, THREADS as usize)
+}
+
+/// [`Kernel::Squares`] and [`Kernel::Descend`]: a step of SGD; `parts` is filled in.
+///
+/// # Errors
+/// As all launches.
+pub fn descend(gpu: &Gpu, step: &Descend) -> Result<(), GpuError> {
+    let len = step.len as usize;
+    let parts = square_parts(len);
+    let squares = Squares { x: step.gradient, partial: step.partial, len: step.len };
+    let shared = 2 * THREADS as usize;
+    launch(gpu, Kernel::Squares, Columns::C16, [parts as u32, 1, 1], shared, &squares, &|| squares.work(parts))?;
+    let step = Descend { parts: parts as i32, ..*step };
+    let grid = [split(len, 4 * THREADS as usize), 1, 1];
+    launch(gpu, Kernel::Descend, Columns::C16, grid, shared, &step, &|| step.work())
 }

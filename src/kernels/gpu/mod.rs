@@ -38,6 +38,7 @@ pub const SOURCE: &str = concat!(
     include_str!("../norm.cu"),
     include_str!("../fused.cu"),
     include_str!("../auxiliary.cu"),
+    include_str!("../sgd.cu"),
 );
 
 /// How many output channels a block makes; the sources are compiled once for each.
@@ -83,10 +84,12 @@ pub enum Kernel {
     HeadWeightGradient,
     RectifiedAverage,
     RectifiedAverageGradient,
+    Squares,
+    Descend,
 }
 
 impl Kernel {
-    pub const ALL: [Kernel; 15] = [
+    pub const ALL: [Kernel; 17] = [
         Kernel::UnitForward,
         Kernel::UnitBackward,
         Kernel::InputGradient,
@@ -102,6 +105,8 @@ impl Kernel {
         Kernel::HeadWeightGradient,
         Kernel::RectifiedAverage,
         Kernel::RectifiedAverageGradient,
+        Kernel::Squares,
+        Kernel::Descend,
     ];
 
     /// As in the sources.
@@ -122,6 +127,8 @@ impl Kernel {
             Kernel::HeadWeightGradient => "head_weight_gradient",
             Kernel::RectifiedAverage => "rectified_average",
             Kernel::RectifiedAverageGradient => "rectified_average_gradient",
+            Kernel::Squares => "squares",
+            Kernel::Descend => "descend",
         }
     }
 }

@@ -28,6 +28,8 @@ struct State {
     next: u64,
     now: u64,
     peak: u64,
+    /// Bytes that went to the device, and that came from it.
+    crossed: [u64; 2],
     records: Vec<Record>,
 }
 
@@ -73,6 +75,11 @@ impl Recorder {
     pub fn counts(&self) -> (usize, usize) {
         let state = self.state();
         (state.allocations, state.streams)
+    }
+
+    /// Bytes that went to the device and that came from it, since the last time.
+    pub fn crossed(&self) -> [u64; 2] {
+        std::mem::take(&mut self.state().crossed)
     }
 
     /// The launches since the last time.
@@ -122,11 +129,13 @@ impl Launcher for Recorder {
     }
 
     fn upload(&self, to: u64, bytes: &[u8]) -> Result<(), GpuError> {
+        self.state().crossed[0] += bytes.len() as u64;
         self.copy(to, to, bytes.len())
     }
 
     fn download(&self, from: u64, bytes: &mut [u8]) -> Result<(), GpuError> {
         bytes.fill(0);
+        self.state().crossed[1] += bytes.len() as u64;
         self.copy(from, from, bytes.len())
     }
 

@@ -1,7 +1,8 @@
 //! What launches read, write and compute, from their arguments: for the recorder's checks and for the roofline.
 
 use super::arguments::{
-    Back, Head, Mix, MixingGradient, Moments, Products, Rectified, Reduce, Settled, Source, Target, Unit,
+    Back, Descend, Head, Mix, MixingGradient, Moments, Products, Rectified, Reduce, Settled, Source, Squares, Target,
+    Unit,
 };
 use super::launch::{product_parts, tiles};
 use super::{Extent, Kernel, Kind, Precision, Work};
@@ -293,6 +294,31 @@ impl Rectified {
         } else {
             work.numbers(self.out, if self.add == 0 { 0 } else { inputs }, false);
             work.numbers(self.out, inputs, true);
+        }
+        work
+    }
+}
+
+impl Squares {
+    pub(super) fn work(&self, parts: usize) -> Work {
+        let len = self.len as usize;
+        let mut work = Work { operations: 2 * len as u64, ..Work::default() };
+        work.numbers(self.x, len, false);
+        work.numbers(self.partial, 2 * parts, true);
+        work
+    }
+}
+
+impl Descend {
+    pub(super) fn work(&self) -> Work {
+        let len = self.len as usize;
+        let mut work = Work { operations: 7 * len as u64, ..Work::default() };
+        work.numbers(self.partial, 2 * self.parts as usize, false);
+        for (address, read) in [(self.weights, true), (self.gradient, true), (self.momentum, self.first == 0)] {
+            work.numbers(address, if read { len } else { 0 }, false);
+        }
+        for (address, len) in [(self.weights, len), (self.momentum, len), (self.norm, 2)] {
+            work.numbers(address, len, true);
         }
         work
     }

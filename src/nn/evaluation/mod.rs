@@ -24,6 +24,7 @@ use super::gpu::Factors;
 use super::head::HeadOp;
 use super::norm::{Norm, Seen};
 use super::parameters::Parameters;
+use super::resident::Resident;
 use super::{Init, NnError, check_pictures, stem};
 use crate::kernels::gpu::Gpu;
 use crate::random;
@@ -124,6 +125,7 @@ struct Walk<'a> {
     net: &'a Evaluation,
     norm: Norm,
     tracked: bool,
+    blocks: Vec<Tensor>,
     running: Vec<Arc<Vec<f32>>>,
     seen: Vec<Vec<Seen>>,
     drops: Option<Drops>,
@@ -142,7 +144,7 @@ impl Evaluation {
         Ok(Evaluation { config: config.clone(), plan, parameters, gpu: None })
     }
 
-    /// The same network with its passes on a GPU. Weights stay where they are and go to it with every pass.
+    /// The same network with its passes on a GPU. Weights go to it with the first, and stay there.
     #[must_use]
     pub fn on(self, gpu: Option<Gpu>) -> Evaluation {
         let joined = |gpu| (gpu, Arc::new(Joined::new(&self.plan, &self.config)));
@@ -184,6 +186,7 @@ impl Evaluation {
             net: self,
             norm,
             tracked: norm == Norm::Batch,
+            blocks: self.parameters.blocks(norm == Norm::Batch)?,
             running: self.parameters.statistics(),
             seen: vec![Vec::new(); self.plan.units.len()],
             drops,
@@ -214,7 +217,7 @@ impl Evaluation {
         }
         let statistics = self.parameters.statistics();
         let op = NetworkOp {
-            gpu: gpu.clone(),
+            gpu: self.parameters.on(gpu)?,
             plan: plan.clone(),
             norm,
             running: [statistics[0].to_vec(), statistics[1..].iter().flat_map(|r| r.iter().copied()).collect()],
@@ -222,8 +225,7 @@ impl Evaluation {
             side: Arc::default(),
         };
         let side = op.side.clone();
-        let blocks: Vec<Tensor> = (0..self.plan.units.len()).map(|i| self.parameters.block(i, trains)).collect();
-        let logits = images.contiguous()?.apply_op2(&Tensor::cat(&blocks, 0)?, op)?;
+        let logits = images.contiguous()?.apply_op2(&Resident::anchor(trains)?, op)?;
         if trains {
             let seen = std::mem::take(&mut side.lock().unwrap_or_else(PoisonError::into_inner).seen);
             self.parameters.update_running(&seen);
@@ -251,7 +253,7 @@ impl Evaluation {
 
 impl Walk<'_> {
     fn block(&self, unit: usize) -> Tensor {
-        self.net.parameters.block(unit, self.tracked)
+        self.blocks[unit].clone()
     }
 
     fn logits(&mut self, images: &Tensor) -> Result<Logits, NnError> {

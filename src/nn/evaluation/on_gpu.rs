@@ -6,15 +6,15 @@ use std::sync::{Arc, Mutex, PoisonError};
 use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape, Tensor};
 
 use super::joined::Joined;
-use crate::kernels::gpu::Gpu;
 use crate::nn::gpu::{EvaluationPass, EvaluationState, Factors};
 use crate::nn::norm::{Norm, Seen};
+use crate::nn::resident::Resident;
 use crate::nn::{slice, with_slices};
 
-/// Inputs: pictures `[N, H, W, C]`, the parameters of all units one behind the other. Output: logits `[heads, N, classes]`, the
-/// main head's first.
+/// Inputs: pictures `[N, H, W, C]`, and one number for the parameters, which are on the GPU, as their gradients will be. Output:
+/// logits `[heads, N, classes]`, the main head's first.
 pub(super) struct NetworkOp {
-    pub gpu: Gpu,
+    pub gpu: Resident,
     pub plan: Arc<Joined>,
     pub norm: Norm,
     /// Running statistics of the stem, and of all other units.
@@ -34,7 +34,7 @@ pub(super) struct Side {
 impl NetworkOp {
     fn pass(&self, size: [usize; 3]) -> EvaluationPass<'_> {
         EvaluationPass {
-            gpu: &self.gpu,
+            gpu: &self.gpu.gpu,
             plan: &self.plan,
             size,
             norm: self.norm,
@@ -49,10 +49,10 @@ impl CustomOp2 for NetworkOp {
         "evaluation-network"
     }
 
-    fn cpu_fwd(&self, sx: &CpuStorage, lx: &Layout, sw: &CpuStorage, lw: &Layout) -> Result<(CpuStorage, Shape)> {
+    fn cpu_fwd(&self, sx: &CpuStorage, lx: &Layout, _: &CpuStorage, _: &Layout) -> Result<(CpuStorage, Shape)> {
         let (n, h, w, _) = lx.shape().dims4()?;
         let pass = self.pass([n, h, w]);
-        let found = pass.forward(slice(sx, lx)?, slice(sw, lw)?).map_err(candle_core::Error::wrap)?;
+        let found = pass.forward(slice(sx, lx)?, self.gpu.weights.clone()).map_err(candle_core::Error::wrap)?;
         let classes = self.plan.classes;
         let shape = Shape::from((found.logits.len() / (n * classes), n, classes));
         *self.side.lock().unwrap_or_else(PoisonError::into_inner) = Side { seen: found.seen, state: found.state };
@@ -62,7 +62,7 @@ impl CustomOp2 for NetworkOp {
     fn bwd(
         &self,
         images: &Tensor,
-        parameters: &Tensor,
+        _: &Tensor,
         _: &Tensor,
         gradient: &Tensor,
     ) -> Result<(Option<Tensor>, Option<Tensor>)> {
@@ -72,7 +72,7 @@ impl CustomOp2 for NetworkOp {
         };
         let (n, h, w, _) = images.dims4()?;
         let found = with_slices([gradient], |[dy]| self.pass([n, h, w]).backward(state, dy))?;
-        let found = found.map_err(candle_core::Error::wrap)?;
-        Ok((None, Some(Tensor::from_vec(found, parameters.shape(), parameters.device())?)))
+        self.gpu.leave(Some(found.map_err(candle_core::Error::wrap)?));
+        Ok((None, None))
     }
 }

@@ -1,5 +1,7 @@
 //! A whole network on a GPU: from pictures to logits and back without leaving it.
 
+use std::sync::Arc;
+
 use super::DeviceSeen;
 use super::cell::{CellGradients, CellPass, CellState};
 use super::head::{Logits, head_backward, head_forward};
@@ -21,7 +23,7 @@ pub(crate) struct NetworkPass<'a> {
 /// What a network keeps from its forward to its backward pass.
 pub(crate) struct NetworkState {
     images: Buffer,
-    parameters: Buffer,
+    parameters: Arc<Buffer>,
     mixing: Buffer,
     /// Of the stem and of each cell, as long as they are needed.
     outputs: Vec<Option<Buffer>>,
@@ -97,14 +99,15 @@ impl NetworkPass<'_> {
         Ok(Moments::Here(seen))
     }
 
-    /// `parameters` of all blocks, one behind the other; `mixing` of both kinds. Outputs of the blocks are shown to `each`.
+    /// `parameters` of all blocks, one behind the other, on the device; `mixing` of both kinds. Outputs of the blocks are shown
+    /// to `each`.
     ///
     /// # Errors
     /// Too little memory, a fault of the device.
     pub fn forward(
         &self,
         images: &[f32],
-        parameters: &[f32],
+        parameters: Arc<Buffer>,
         mixing: &[f32],
         mut each: Option<&mut dyn FnMut(Vec<f32>, [usize; 4])>,
     ) -> Result<NetworkOutput, GpuError> {
@@ -113,7 +116,6 @@ impl NetworkPass<'_> {
         let starts = self.of.plan.starts();
         let sizes = self.of.plan.sizes(self.of.size);
         let images = Buffer::from_slice(gpu, images)?;
-        let parameters = Buffer::from_slice(gpu, parameters)?;
         let mixing = Buffer::from_slice(gpu, mixing)?;
         let mut show = |buffer: &Buffer, [n, h, w, c]: [usize; 4]| -> Result<(), GpuError> {
             if let Some(each) = &mut each {
@@ -163,16 +165,12 @@ impl NetworkPass<'_> {
         Ok(NetworkOutput { output, shape, seen: moments, state })
     }
 
-    /// `gradient` is that of the output. Returns the gradients of the parameters, if they are wanted, and of the mixing
-    /// weights.
+    /// `gradient` is that of the output. Returns the gradients of the parameters, if they are wanted, which stay on the device,
+    /// and of the mixing weights.
     ///
     /// # Errors
     /// As [`NetworkPass::forward`].
-    pub fn backward(
-        &self,
-        state: &mut NetworkState,
-        gradient: &[f32],
-    ) -> Result<(Option<Vec<f32>>, Vec<f32>), GpuError> {
+    pub fn backward(&self, state: &mut NetworkState, gradient: &[f32]) -> Result<(Option<Buffer>, Vec<f32>), GpuError> {
         let gpu = self.gpu;
         let starts = self.of.plan.starts();
         let sizes = self.of.plan.sizes(self.of.size);
@@ -223,8 +221,8 @@ impl NetworkPass<'_> {
         if let (Some(to), Some(stem), Some(dy)) = (to_block(0), &state.stem, &gradients[0]) {
             self.stem().backward(state.images.address(), state.parameters.at(0), stem, dy.address(), to)?;
         }
-        let parameters = to.map(|t| t.to_vec(len)).transpose()?;
-        Ok((parameters, to_mixing.to_vec(2 * MIXING)?))
+        let mixing = to_mixing.to_vec(2 * MIXING)?;
+        Ok((to, mixing))
     }
 }
 

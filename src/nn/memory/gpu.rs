@@ -329,7 +329,8 @@ impl SupernetConfig {
 impl GpuNetwork {
     fn pass(&self, policy: Policy, weights: bool) -> usize {
         let mut l = Count::default();
-        [self.pictures, self.parameters, 2 * MIXING].into_iter().for_each(|n| {
+        // Beside the weights there is their momentum.
+        [self.pictures, self.parameters, self.parameters, 2 * MIXING].into_iter().for_each(|n| {
             l.take(n);
         });
         let stem_map = self.stem_pixels * self.stem.outputs;

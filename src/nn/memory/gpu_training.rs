@@ -144,7 +144,8 @@ impl EvaluationConfig {
         let (pixels, stem_tiles) = (images * height * width, images * tiles(height, width));
         let mut l = Count::default();
         l.take(pixels * stem.inputs);
-        l.take(parameters);
+        // The weights and their momentum.
+        l.take(2 * parameters);
         let dropped: usize = cells.iter().flat_map(|c| &c.bundles).map(|(_, dropped)| dropped).sum();
         l.take(if drops { dropped * images } else { 0 });
         l.take(stem.layout.running);

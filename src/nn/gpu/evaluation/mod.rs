@@ -3,6 +3,8 @@
 mod auxiliary;
 mod cell;
 
+use std::sync::Arc;
+
 pub(crate) use auxiliary::sheet;
 
 use self::auxiliary::{HeadPass, HeadState};
@@ -39,7 +41,7 @@ pub(crate) struct EvaluationPass<'a> {
 /// What a network keeps from its forward to its backward pass.
 pub(crate) struct EvaluationState {
     images: Buffer,
-    parameters: Buffer,
+    parameters: Arc<Buffer>,
     factors: Buffer,
     stem: StemState,
     norms: Norms,
@@ -103,15 +105,14 @@ impl EvaluationPass<'_> {
         Logits { images, pixels: h * w, channels, classes: self.plan.classes }
     }
 
-    /// `parameters` of all units, one behind the other.
+    /// `parameters` of all units, one behind the other, on the device.
     ///
     /// # Errors
     /// Too little memory, a fault of the device.
-    pub fn forward(&self, images: &[f32], parameters: &[f32]) -> Result<EvaluationOutput, GpuError> {
+    pub fn forward(&self, images: &[f32], parameters: Arc<Buffer>) -> Result<EvaluationOutput, GpuError> {
         let (gpu, trains) = (self.gpu, self.trains());
         let sizes = self.plan.sizes(self.size);
         let images = Buffer::from_slice(gpu, images)?;
-        let parameters = Buffer::from_slice(gpu, parameters)?;
         let factors = Buffer::from_slice(gpu, &self.factors.numbers)?;
         let by_cell = self.factors(&factors);
         let weights = parameters.address();
@@ -152,11 +153,11 @@ impl EvaluationPass<'_> {
         Ok(EvaluationOutput { logits: found, seen, state })
     }
 
-    /// `gradient` is that of the logits, `[heads, N, classes]`. Returns that of the parameters.
+    /// `gradient` is that of the logits, `[heads, N, classes]`. Returns that of the parameters, which stays on the device.
     ///
     /// # Errors
     /// As [`EvaluationPass::forward`].
-    pub fn backward(&self, state: EvaluationState, gradient: &[f32]) -> Result<Vec<f32>, GpuError> {
+    pub fn backward(&self, state: EvaluationState, gradient: &[f32]) -> Result<Buffer, GpuError> {
         let gpu = self.gpu;
         let EvaluationState { images, parameters, factors, stem, norms, mut outputs, mut cells, mut auxiliary } = state;
         let (sizes, by_cell) = (self.plan.sizes(self.size), self.factors(&factors));
@@ -193,6 +194,6 @@ impl EvaluationPass<'_> {
         if let Some(dy) = &gradients[0] {
             self.stem().backward(images.address(), weights, &stem, dy.address(), to.address())?;
         }
-        to.to_vec(self.plan.layout.len)
+        Ok(to)
     }
 }
