@@ -468,6 +468,19 @@ fn runs_are_deleted_after_a_question_and_taken_up_again() {
     terminal.keys("R");
     until("an engine", || engine(&folder).is_some());
     terminal.shows("your turn");
+    terminal.keys("2");
+    // Until the new engine has proposed the cut again, it refuses what is asked of the old one's.
+    let begun = |t: &Terminal| t.text().contains("epoch 1/");
+    while !begun(&terminal) {
+        terminal.shows("enter confirm");
+        terminal.keys("\r");
+        terminal.shows("start the search");
+        terminal.keys("\r");
+        terminal.until("an answer", |t| {
+            begun(t) || t.text().contains("confirm again") || t.text().contains("send it again")
+        });
+        terminal.keys("2");
+    }
     terminal.keys("q\r");
     assert_eq!(terminal.left().code(), Some(0));
     kill(&folder);

@@ -1,3 +1,4 @@
+use std::io::IsTerminal;
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
@@ -95,6 +96,9 @@ pub fn run(place: &Place, a: &ExportArguments) -> eyre::Result<Exit> {
 
 fn write(a: &ExportArguments, bytes: &[u8]) -> eyre::Result<Exit> {
     match &a.out {
+        None if matches!(a.form, Form::Png | Form::Safetensors) && std::io::stdout().is_terminal() => {
+            return Err(Usage("this is no text for a terminal: name a file with --out, or send it on".into()).into());
+        }
         None => Output::stdout().write(bytes)?,
         Some(path) => std::fs::write(path, bytes)
             .map_err(|e| eyre::eyre!("can't write {}: {e}; choose another file with --out", path.display()))?,

@@ -143,7 +143,7 @@ enum Command {
     Runs(runs::RunsArguments),
     /// Say what a run is and has found.
     Show(show::ShowArguments),
-    /// Write the genotype of a run as Python, JSON or DOT.
+    /// Write what a run found: the genotype as Python, JSON or DOT, figures as SVG or PNG, alphas or weights as safetensors.
     Export(export::ExportArguments),
     /// Train a genotype from scratch as the evaluation network: a found one, a published one, or your own.
     ///

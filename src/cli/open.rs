@@ -137,8 +137,10 @@ impl OpenArguments {
     fn folder(&self, place: &Place) -> eyre::Result<(RunFolder, Options)> {
         let runs = place.folder()?;
         let folder = RunFolder::open(&runs, &self.run)?;
+        // Of a run that was given by its path, those beside it.
+        let beside = std::path::absolute(folder.path()).ok().and_then(|p| p.parent().map(Into::into));
         let tab = self.screen.map(Screen::tab);
-        Ok((folder, Options { tab, ..self.look.options(runs)? }))
+        Ok((folder, Options { tab, ..self.look.options(beside.unwrap_or(runs))? }))
     }
 }
 
@@ -197,7 +199,7 @@ pub fn replay(place: &Place, a: &ReplayArguments) -> eyre::Result<Exit> {
 
 /// Like [`open`]; a run that was left off may be taken up first.
 pub fn attach(place: &Place, a: &OpenArguments) -> eyre::Result<Exit> {
-    let (folder, _) = a.folder(place)?;
+    let (folder, options) = a.folder(place)?;
     let read = Report::read(&folder);
     if read.standing.can_go_on() && has_terminal() && a.svg.is_none() {
         let detail = read.standing.detail().map_or(String::new(), |d| format!(" ({d})"));
@@ -207,7 +209,7 @@ pub fn attach(place: &Place, a: &OpenArguments) -> eyre::Result<Exit> {
         let mut answer = String::new();
         std::io::stdin().read_line(&mut answer)?;
         if matches!(answer.trim(), "y" | "Y" | "yes") {
-            Processes { runs: place.folder()? }.resume(&folder).map_err(Usage)?;
+            Processes { runs: options.runs }.resume(&folder).map_err(Usage)?;
         }
     }
     open(place, a)

@@ -144,9 +144,9 @@ impl Beginning {
                 let form = if folder.file(crate::run::WEIGHTS).exists() { "safetensors" } else { "python" };
                 out.line(&format!("look at it: `zonas open {name}`; take it home: `zonas export {name} --as {form}`"))?;
             }
-            Exit::Stopped => {
-                out.line(&format!("go on with `zonas run --resume {name} --yes`, or open it with `zonas open {name}`"))?
-            }
+            Exit::Stopped => out.line(&format!(
+                "go on with `zonas run --resume {name} --yes`, or change it first with `zonas attach {name}`"
+            ))?,
             _ => {}
         }
         Ok(exit)

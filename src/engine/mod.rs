@@ -133,10 +133,11 @@ pub fn run(folder: &RunFolder, config: &Config, options: &Options) -> Result<Out
         Ok((_, setup)) => origin::compare(past.origin.as_ref(), &origin::of(setup), options.force)?,
         Err(_) => Vec::new(),
     };
+    let open: Vec<_> = old.into_iter().filter(|c| !past.answered.contains(&c.id)).collect();
     if past.started {
-        control.refuse_old(old.iter().filter(|c| !past.answered.contains(&c.id)))?;
+        control.refuse_old(open.iter())?;
     } else {
-        control.take(old);
+        control.take(open);
     }
     let ended = ready.and_then(|(pool, setup)| {
         guarded(|| {

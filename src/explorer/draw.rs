@@ -8,6 +8,9 @@ use unicode_width::UnicodeWidthChar;
 use super::text;
 use super::theme::Theme;
 
+/// A shorter part of a panel's note tells nothing.
+const LEAST_NOTE: u16 = 9;
+
 /// Writes into `area` of the buffer, with coordinates from its upper left corner.
 pub struct Pad<'a> {
     buffer: &'a mut Buffer,
@@ -112,13 +115,14 @@ impl<'a> Pad<'a> {
     }
 
     /// `── title ──────── note ──` on the first line; returns what is below. `active`: this is where keys go.
-    pub fn panel(&mut self, title: &str, note: &str, active: bool) -> Pad<'_> {
+    pub fn panel(&mut self, title: &str, whole: &str, active: bool) -> Pad<'_> {
         self.rule(0);
         let style = if active { self.theme.accent().add_modifier(Modifier::BOLD) } else { self.theme.strong() };
         let room = self.area.width.saturating_sub(4);
         let end = self.text(1, 0, &format!(" {} ", text::fit(title, room)), style);
-        let note_width = text::width(note);
-        if note_width > 0 && end + note_width + 4 <= self.area.width {
+        // What it shows is said as far as there is room.
+        let note = text::fit(whole, self.area.width.saturating_sub(end + 4));
+        if text::width(&note) >= LEAST_NOTE.min(text::width(whole)) && !note.is_empty() {
             let style = self.theme.dim();
             self.right(self.area.width - 1, 0, &format!(" {note} "), style);
         }

@@ -111,6 +111,8 @@ impl Replay<'_> {
     }
 
     fn advance(&mut self, passed: f64) -> Result<(), Gone> {
+        // A run that is still at work gets longer.
+        self.end = self.end.max(self.read);
         if self.paused {
             return Ok(());
         }

@@ -220,11 +220,17 @@ pub fn significant(value: f64, digits: usize) -> String {
 }
 
 /// A power of ten as people write it: `10^18`.
-pub fn power_of_ten(log10: f64) -> String {
+///
+/// Where only `ascii` can be shown, as `10^18`.
+pub fn power_of_ten(log10: f64, ascii: bool) -> String {
     if !log10.is_finite() {
         return "0".to_string();
     }
-    if log10 < 6.0 { format!("{:.0}", 10f64.powf(log10)) } else { format!("10{}", superscript(log10.round() as i64)) }
+    match log10.round() as i64 {
+        _ if log10 < 6.0 => format!("{:.0}", 10f64.powf(log10)),
+        power if ascii => format!("10^{power}"),
+        power => format!("10{}", superscript(power)),
+    }
 }
 
 /// Digits set high.
@@ -316,7 +322,7 @@ mod tests {
         assert_eq!(duration(90_061.0), "1 d 1:01:01");
         assert_eq!(duration(f64::NAN), "—");
         assert_eq!(change(7.66, 1.42), "−81 %");
-        assert_eq!(power_of_ten(18.03), "10¹⁸");
+        assert_eq!((power_of_ten(18.03, false).as_str(), power_of_ten(18.03, true).as_str()), ("10¹⁸", "10^18"));
     }
 
     #[test]

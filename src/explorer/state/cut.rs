@@ -18,7 +18,10 @@ impl Cutting {
                 self.confirmed = false;
                 self.proposals += 1;
             }
-            Body::StageStarted { stage: Stage::Cut } => *self = Cutting::default(),
+            // Of a run that is taken up again proposals are counted on, as the engine does.
+            Body::StageStarted { stage: Stage::Cut } => {
+                *self = Cutting { proposals: self.proposals, ..Cutting::default() };
+            }
             Body::CutConfirmed(cut) => {
                 self.cut = Some(cut.clone());
                 self.confirmed = true;

@@ -121,8 +121,11 @@ impl Default for Scoring {
     }
 }
 
-/// Evaluations that the rate is measured over.
-const WINDOW: usize = 64;
+/// Seconds that the rate is measured over at least, where there are so many: scores come in bursts, whatever several threads
+/// have done.
+const WINDOW: f64 = 20.0;
+/// Marks at least, and at most, whatever time they took.
+const MARKS: (usize, usize) = (64, 4096);
 
 impl Scoring {
     pub(super) fn apply(&mut self, event: &Event) {
@@ -152,7 +155,8 @@ impl Scoring {
                 self.round_done += 1;
                 self.last = event.time;
                 self.marks.push_back((event.time, self.done));
-                if self.marks.len() > WINDOW {
+                while self.marks.len() > MARKS.1 || self.marks.len() > MARKS.0 && self.marks[1].0 < event.time - WINDOW
+                {
                     self.marks.pop_front();
                 }
                 self.current = None;

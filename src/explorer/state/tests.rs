@@ -69,6 +69,15 @@ fn it_is_nobodys_turn_before_there_is_a_cut() {
 }
 
 #[test]
+fn revisions_are_counted_on_when_a_run_is_taken_up() {
+    let mut state = State::from_events(&fixture::journal(Until::Proposed, 1));
+    let (before, cut) = (state.cut.revision(), state.cut.cut.clone().unwrap());
+    let events = [Body::StageStarted { stage: Stage::Cut }, Body::CutProposed(cut)];
+    events.into_iter().for_each(|body| state.apply(&Event { v: 1, seq: 10_000, time: 1e9, body }));
+    assert_eq!(state.cut.revision(), before + 1);
+}
+
+#[test]
 fn a_cut_is_open_until_it_is_confirmed() {
     let open = State::from_events(&fixture::journal(Until::Proposed, 1));
     assert!(open.cut.is_open());

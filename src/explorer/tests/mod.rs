@@ -114,7 +114,7 @@ fn the_smallest_screen_is_one_sentence() {
 fn scores_fill_and_the_one_at_work_is_marked() {
     for size in [(80, 24), (120, 40), (200, 60)] {
         let text = screen(Until::Scoring, Tab::Score, size);
-        has(&text, &["scoring 2/6", "normal cell · importance", "reduction cell · importance", "sep3", "3▸5", "◐"]);
+        has(&text, &["scoring 2/6", "normal cell · importance", "· importance ─", "×10⁻³ sum", "sep3", "3▸5", "◐"]);
         has(&text, &["cost of scoring", "826/2268", "scores/s", "left", "naswot", "nngp_frobenius", "rank", "draws"]);
         assert!(!text.contains("none "), "`none` takes no part and has no column");
     }

@@ -27,17 +27,17 @@ impl Ui {
             (Tab::Runs, _) if self.comparing.is_some() => match action {
                 Action::First => self.comparing = Some(0),
                 Action::Last => self.scroll_comparison(1000),
-                Action::PageUp => self.scroll_comparison(-10),
-                _ => self.scroll_comparison(10),
+                Action::PageUp => self.scroll_comparison(-(self.page as isize)),
+                _ => self.scroll_comparison(self.page as isize),
             },
             (Tab::Runs, Action::First) => self.runs = 0,
             (Tab::Runs, Action::Last) => self.runs = self.runs_total.saturating_sub(1),
-            (Tab::Runs, Action::PageUp) => self.runs = self.runs.saturating_sub(10),
-            (Tab::Runs, _) => self.runs = (self.runs + 10).min(self.runs_total.saturating_sub(1)),
+            (Tab::Runs, Action::PageUp) => self.runs = self.runs.saturating_sub(self.page),
+            (Tab::Runs, _) => self.runs = (self.runs + self.page).min(self.runs_total.saturating_sub(1)),
             (Tab::Log, Action::First) => self.log_scroll = state.log.lines.len().saturating_sub(1),
             (Tab::Log, Action::Last) => self.log_scroll = 0,
-            (Tab::Log, Action::PageUp) => self.scroll_log(10, state),
-            (Tab::Log, _) => self.scroll_log(-10, state),
+            (Tab::Log, Action::PageUp) => self.scroll_log(self.page as isize, state),
+            (Tab::Log, _) => self.scroll_log(-(self.page as isize), state),
             (Tab::Score | Tab::Cut | Tab::Search, _) => {
                 let index = self.edge.index();
                 self.edge = match action {

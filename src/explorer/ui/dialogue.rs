@@ -150,11 +150,12 @@ impl Ui {
 
     pub(super) fn in_dialogue(&mut self, action: Action, state: &State) -> Option<Effect> {
         let overlay = self.overlay.take()?;
+        let page = self.page;
         let scrolled = |scroll: usize| match action {
             Action::Up => scroll.saturating_sub(1),
             Action::Down => (scroll + 1).min(FARTHEST),
-            Action::PageUp => scroll.saturating_sub(10),
-            Action::PageDown => (scroll + 10).min(FARTHEST),
+            Action::PageUp => scroll.saturating_sub(page),
+            Action::PageDown => (scroll + page).min(FARTHEST),
             Action::First => 0,
             Action::Last => FARTHEST,
             _ => scroll,

@@ -57,6 +57,7 @@ impl Ui {
             Action::Undo => Body::Undo,
             Action::Redo => Body::Redo,
             Action::Automatic => Body::Cut(Edit::Automatic),
+            Action::Budget | Action::Confirm if !self.heard(state) => return None,
             Action::Budget => {
                 let typed = self.budget.map_or_else(String::new, text::bytes);
                 return self.open(Overlay::Prompt { asked: Asked::Budget, typed });

@@ -160,6 +160,8 @@ pub struct Ui {
     pub chosen: Vec<String>,
     /// Runs are compared, from so many lines down.
     pub comparing: Option<usize>,
+    /// Lines of a page: those of the window that a list has, less two.
+    pub page: usize,
     /// Lines up from the newest.
     pub log_scroll: usize,
     /// The lowest level that the log shows.
@@ -209,6 +211,7 @@ impl Ui {
             runs_total: 0,
             chosen: Vec::new(),
             comparing: None,
+            page: 10,
             log_scroll: 0,
             log_level: Level::Debug,
             flash: None,

@@ -7,7 +7,7 @@ use crate::explorer::runs::Row;
 use crate::explorer::state::State;
 use crate::explorer::{compare, theme::Markers};
 use crate::run::command::Body;
-use crate::run::event::Level;
+use crate::run::event::{Level, Outcome};
 use crate::space::CellKind;
 
 /// Most that charts zoom in: 1/2^6.
@@ -225,16 +225,25 @@ impl Ui {
 
     /// A command, or the reason why none can be sent.
     pub(super) fn send(&mut self, state: &State, body: Body) -> Option<Effect> {
-        state.run.as_ref()?;
-        if state.ended.is_some() {
-            self.say("this run has ended; nothing can be changed any more");
-            return None;
+        self.heard(state).then_some(Effect::Send(body))
+    }
+
+    /// Whether anybody listens to commands; says why not.
+    pub(super) fn heard(&mut self, state: &State) -> bool {
+        if state.run.is_none() {
+            return false;
         }
-        if !self.engine_alive {
-            self.say("no engine works on this run any more, so nobody would listen");
-            return None;
+        match &state.ended {
+            Some(ended) if ended.outcome == Outcome::Done => {
+                self.say("this run is done; nothing can be changed any more");
+            }
+            Some(_) => self.say(format!("this run is {}; taken up again among the runs, it listens", state.status())),
+            None if !self.engine_alive => {
+                self.say("no engine works on this run; taken up again among the runs, it listens");
+            }
+            None => return true,
         }
-        Some(Effect::Send(body))
+        false
     }
 
     /// A word in the footer, until the next key or for a while.

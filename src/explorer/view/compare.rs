@@ -123,7 +123,9 @@ fn rows(scene: &Scene) -> Vec<Row> {
         let values = sides.iter().map(|s| value(s).unwrap_or_else(|| "—".into())).collect();
         rows.push(Row { label: label.into(), values, heading: false });
     };
-    row("state", &|s| Some(s.state.status()));
+    // As the list has it, which knows of engines too.
+    let listed = |s: &Side| scene.runs.iter().find(|r| r.name == s.name).map(|r| r.status.clone());
+    row("state", &|s| Some(listed(s).unwrap_or_else(|| s.state.status())));
     row("operations kept, of 224", &|s| Some(s.state.cut.cut.as_ref()?.mask.count().to_string()));
     row("memory predicted", &|s| {
         let of_training = || s.state.search.setup.as_ref().map(|s| s.predicted_bytes);

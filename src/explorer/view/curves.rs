@@ -138,7 +138,7 @@ pub(super) fn memory(pad: &mut Pad, scene: &Scene) {
     let used = used.map(|v| text::bytes(v as u64));
     let predicted = state.search.setup.as_ref().map(|s| s.predicted_bytes);
     let _ = pad.panel(title, "", false);
-    let told = legend(pad, title, &[("used", '*', used), ("predicted", '-', predicted.map(text::bytes))]);
+    let told = legend(pad, title, &[("process", '*', used), ("search, predicted", '-', predicted.map(text::bytes))]);
     let (w, h) = (pad.width(), pad.height());
     let mut inner = pad.sub(0, 1, w, h.saturating_sub(1));
     let curves = [Curve { points: series.buckets(), style: inner.theme.series(0), glyph: '*' }];

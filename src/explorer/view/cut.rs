@@ -77,6 +77,7 @@ fn grids(pad: &mut Pad, scene: &Scene, cut: &Cut) {
 }
 
 fn buys(pad: &mut Pad, scene: &Scene, cut: &Cut) {
+    let ascii = pad.theme.ascii;
     let mut inner = pad.panel("what this cut buys", "", false);
     let (dim, plain) = (inner.theme.dim(), inner.theme.plain());
     let good = inner.theme.good();
@@ -118,8 +119,8 @@ fn buys(pad: &mut Pad, scene: &Scene, cut: &Cut) {
         }
         row(
             "genotypes",
-            text::power_of_ten(full.genotypes_log10),
-            text::power_of_ten(now.genotypes_log10),
+            text::power_of_ten(full.genotypes_log10, ascii),
+            text::power_of_ten(now.genotypes_log10, ascii),
             String::new(),
         );
     }
@@ -133,8 +134,7 @@ fn buys(pad: &mut Pad, scene: &Scene, cut: &Cut) {
 }
 
 fn level(pad: &mut Pad, scene: &Scene, cut: &Cut) {
-    let note =
-        if cut.source == "scores" { "by scores".into() } else { format!("control: {}", cut.source.replace('_', " ")) };
+    let note = format!("by {}", cut.source.replace('_', " "));
     let mut inner =
         pad.panel(&format!("pruning level ξ {}", text::significant(cut.xi, 3)), &text::sanitize(&note), false);
     let w = inner.width();

@@ -154,7 +154,7 @@ pub fn palette(pad: &mut Pad, scene: &Scene, typed: &str, cursor: usize) {
 
 /// A question and its answers.
 pub fn menu(pad: &mut Pad, scene: &Scene, menu: Menu, cursor: usize) {
-    let (title, text) = question(scene, menu);
+    let (title, text) = question(scene, menu, pad.theme.ascii);
     let width = 66.min(pad.width());
     let text: Vec<String> = text.iter().flat_map(|t| text::wrap(t, width.saturating_sub(4))).collect();
     let choices = scene.ui.choices(menu, scene.state);
@@ -183,7 +183,7 @@ pub fn menu(pad: &mut Pad, scene: &Scene, menu: Menu, cursor: usize) {
     }
 }
 
-fn question(scene: &Scene, menu: Menu) -> (String, Vec<String>) {
+fn question(scene: &Scene, menu: Menu, ascii: bool) -> (String, Vec<String>) {
     let state = scene.state;
     match menu {
         Menu::Confirm => {
@@ -213,8 +213,8 @@ fn question(scene: &Scene, menu: Menu) -> (String, Vec<String>) {
                 if let Some((full, now)) = &scene.sizes {
                     lines.push(format!(
                         "It leaves {} of {} genotypes.",
-                        text::power_of_ten(now.genotypes_log10),
-                        text::power_of_ten(full.genotypes_log10)
+                        text::power_of_ten(now.genotypes_log10, ascii),
+                        text::power_of_ten(full.genotypes_log10, ascii)
                     ));
                 }
                 if !cut.by_hand.is_empty() {

@@ -2,6 +2,7 @@
 
 use super::Scene;
 use crate::explorer::draw::Pad;
+use crate::explorer::text;
 use crate::explorer::widgets::{Entry, Grid};
 use crate::space::{CellKind, Operation, Place};
 
@@ -30,7 +31,11 @@ pub fn one(
     entry: &dyn Fn(Place) -> Entry,
 ) {
     let here = scene.ui.cell == cell;
-    let mut inner = pad.panel(&format!("{cell} cell · {title}"), note, here);
+    let whole = format!("{cell} cell · {title}");
+    // Rather than the note, a word of the title is left out.
+    let crowded = text::width(&whole) + text::width(note) + 7 > pad.width();
+    let title = if crowded { format!("{cell} · {title}") } else { whole };
+    let mut inner = pad.panel(&title, note, here);
     let w = inner.width();
     let h = inner.height();
     Grid { cell, columns, cursor: scene.ui.place(), entry, hits: scene.hits }.draw(&mut inner.sub(0, 0, w, h));

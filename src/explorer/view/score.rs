@@ -80,11 +80,17 @@ fn grids(pad: &mut Pad, scene: &Scene, ranking: &Ranking) {
     let score = &scene.state.score;
     let function = score.function_name(scene.ui.function);
     let zeros = scale(scene);
-    let unit = if zeros == 0 { String::new() } else { format!("×10{}", text::superscript(i64::from(-zeros))) };
+    let ascii = pad.theme.ascii;
+    // Before the name, which may be cut off.
+    let unit = match zeros {
+        0 => String::new(),
+        _ if ascii => format!("x 10^-{zeros} "),
+        _ => format!("×10{} ", text::superscript(i64::from(-zeros))),
+    };
     let (title, note) = match scene.ui.shown {
-        Shown::Value => ("importance", format!("{function} {unit}")),
-        Shown::Rank => ("rank", format!("{function}, 1 is best of {}", ranking.total)),
-        Shown::Spread => ("spread over draws", format!("{function} {unit}")),
+        Shown::Value => ("importance", format!("{unit}{function}")),
+        Shown::Rank => ("rank", format!("1 is best of {}, {function}", ranking.total)),
+        Shown::Spread => ("spread over draws", format!("{unit}{function}")),
     };
     let factor = 10f64.powi(zeros);
     let heat = spread_scale(scene, ranking);
@@ -107,7 +113,8 @@ fn grids(pad: &mut Pad, scene: &Scene, ranking: &Ranking) {
         } else {
             p.removed
                 .and_then(|r| text::superscript(r as i64 + 1).chars().next())
-                .filter(|_| scene.ui.shown == Shown::Value)
+                // Among ASCII it would be one more digit of the number.
+                .filter(|_| scene.ui.shown == Shown::Value && !ascii)
         };
         let mut style = Style::new();
         if current {

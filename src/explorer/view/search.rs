@@ -84,9 +84,8 @@ fn weights(pad: &mut Pad, scene: &Scene) {
         return;
     }
     let columns = scene.state.columns();
-    let at = snapshot
-        .or(search.alphas.last())
-        .map_or_else(String::new, |s| format!("epoch {}", text::significant(s.at + 1.0, 3)));
+    let at =
+        snapshot.or(search.alphas.last()).map_or_else(String::new, |s| format!("epoch {}", text::significant(s.at, 3)));
     let at = if snapshot.is_some() { format!("┆ {at}") } else { at };
     let entry = |place: Place| weight_entry(&weights, place);
     if pad.width() >= 2 * Grid::least_width(columns.len()) + 2 {
