@@ -36,7 +36,9 @@ fn step(threads: usize, policy: Policy, mask: Mask, images: usize) -> Vec<u32> {
         let logits = net.forward(&x, &mixing, &pass).unwrap();
         let gradients = cross_entropy(&logits, &y).unwrap().backward().unwrap();
         let mut all = logits.flatten_all().unwrap().to_vec1::<f32>().unwrap();
-        all.extend(net.parameters().gradients(&gradients).unwrap().concat());
+        let of_weights = net.parameters().gradients(&gradients).unwrap();
+        assert!(of_weights.iter().all(|block| block.iter().any(|g| *g != 0.0)), "a block without a gradient");
+        all.extend(of_weights.concat());
         for v in &alphas {
             all.extend(gradients.get(v).unwrap().flatten_all().unwrap().to_vec1::<f32>().unwrap());
         }

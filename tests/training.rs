@@ -7,7 +7,7 @@ use candle_core::{Device, Tensor};
 use candle_nn::loss::cross_entropy;
 use gpu::{Build, Shim};
 use rayon::prelude::*;
-use zonas::kernels::gpu::arguments::{Descend, Rectified};
+use zonas::kernels::gpu::arguments::Rectified;
 use zonas::kernels::gpu::{Buffer, Gpu, GpuError, Kernel, SOURCE, launch};
 use zonas::kernels::sgd::Descent;
 use zonas::nn::{DropPath, Evaluation, EvaluationConfig, EvaluationPass, Init, NnError};
@@ -218,34 +218,17 @@ fn descent_error(gpu: &Gpu) -> Result<f64, GpuError> {
     let numbers = |key| formula(len, key, 1.0, 0.1).into_iter().map(|v| v as f32).collect::<Vec<f32>>();
     let mut worst = 0.0f64;
     for (first, clip) in [(true, 1.0), (false, 0.0), (false, 1e3), (false, 5.0)] {
-        let (mut w, g, mut m) = (numbers(1.0), numbers(2.0), numbers(3.0));
+        let (mut w, g, mut m) = ([numbers(1.0)], [numbers(2.0)], [numbers(3.0)]);
         if first {
-            m.fill(f32::NAN);
+            m[0].fill(f32::NAN);
         }
-        let [at_w, at_g, at_m] = [&w, &g, &m].map(|v| Buffer::from_slice(gpu, v));
-        let (at_w, at_g, at_m) = (at_w?, at_g?, at_m?);
-        let (partial, norm) = (Buffer::new(gpu, 2 * launch::square_parts(len))?, Buffer::new(gpu, 2)?);
+        let (at_w, at_g) = (Buffer::from_slice(gpu, &w[0])?, Buffer::from_slice(gpu, &g[0])?);
+        let at_m = Buffer::from_slice(gpu, &m[0])?;
         let step = Descent { rate: 0.3, momentum: 0.9, weight_decay: 0.01, clip };
-        let there = Descend {
-            weights: at_w.address(),
-            gradient: at_g.address(),
-            momentum: at_m.address(),
-            partial: partial.address(),
-            norm: norm.address(),
-            len: len as i64,
-            rate: step.rate,
-            keep: step.momentum,
-            decay: step.weight_decay,
-            clip,
-            parts: 0,
-            first: i32::from(first),
-        };
-        launch::descend(gpu, &there)?;
-        let (mut ws, mut ms) = (vec![std::mem::take(&mut w)], vec![std::mem::take(&mut m)]);
-        let expected = step.step(first, &mut ws, &[g], &mut ms);
-        let off = norm.to_doubles()?[0] / expected - 1.0;
+        let norm = step.step_on(gpu, first, [&at_w, &at_g, &at_m].map(Buffer::address), len)?;
+        let off = norm / step.step(first, &mut w, &g, &mut m) - 1.0;
         let found = [at_w.to_vec(len)?, at_m.to_vec(len)?].concat();
-        let differences = found.iter().zip(ws.iter().chain(&ms).flatten()).map(|(a, b)| f64::from(a - b).abs());
+        let differences = found.iter().zip(w.iter().chain(&m).flatten()).map(|(a, b)| f64::from(a - b).abs());
         worst = differences.chain([off.abs()]).fold(worst, |w, d| if d > w || d.is_nan() { d } else { w });
     }
     Ok(worst)

@@ -3,6 +3,9 @@
 
 use rayon::prelude::*;
 
+use super::gpu::arguments::Descend;
+use super::gpu::{Buffer, Gpu, GpuError, launch};
+
 /// What one step is taken with.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Descent {
@@ -41,6 +44,36 @@ impl Descent {
             }
         });
         norm
+    }
+
+    /// The same on a GPU, of `len` numbers each at the addresses of weights, gradients and momentum.
+    ///
+    /// # Errors
+    /// Too little memory, a fault of the device.
+    pub fn step_on(
+        &self,
+        gpu: &Gpu,
+        first: bool,
+        [weights, gradient, momentum]: [u64; 3],
+        len: usize,
+    ) -> Result<f64, GpuError> {
+        let (partial, norm) = (Buffer::new(gpu, 2 * launch::square_parts(len))?, Buffer::new(gpu, 2)?);
+        let step = Descend {
+            weights,
+            gradient,
+            momentum,
+            partial: partial.address(),
+            norm: norm.address(),
+            len: len as i64,
+            rate: self.rate,
+            keep: self.momentum,
+            decay: self.weight_decay,
+            clip: self.clip,
+            first: i32::from(first),
+            ..Descend::default()
+        };
+        launch::descend(gpu, &step)?;
+        Ok(norm.to_doubles()?.first().copied().unwrap_or(f64::NAN))
     }
 }
 

@@ -17,7 +17,7 @@ const MOMENTUM: f64 = 0.1;
 /// which may be ahead of the host's; what is asked for here is always the newest.
 pub struct Parameters {
     layouts: Vec<BlockLayout>,
-    pub(super) vars: Vec<Var>,
+    vars: Vec<Var>,
     running: Mutex<Running>,
     there: Mutex<There>,
     pub(super) found: Found,

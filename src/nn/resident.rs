@@ -7,9 +7,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use candle_core::backprop::GradStore;
 use candle_core::{DType, Device, Tensor, Var};
 
-use super::{NnError, Parameters, with_slices};
-use crate::kernels::gpu::arguments::Descend;
-use crate::kernels::gpu::{Buffer, Gpu, GpuError, launch};
+use super::{NnError, Parameters};
+use crate::kernels::gpu::{Buffer, Gpu, GpuError};
 use crate::kernels::sgd::Descent;
 
 /// A network's parameters on a GPU, one block behind the other.
@@ -126,22 +125,18 @@ impl Parameters {
     /// # Errors
     /// Too little memory, a fault of the device.
     pub(crate) fn on(&self, gpu: &Gpu) -> Result<Resident, NnError> {
-        let resident = |weights| Resident { gpu: gpu.clone(), weights, found: self.found.clone() };
         let kept = self.there().weights.clone().filter(|w| w.is_on(gpu));
-        if let Some(weights) = kept {
-            let resident = resident(weights);
-            resident.leave(None);
-            return Ok(resident);
-        }
-        self.fetch()?;
-        let weights = Arc::new(Buffer::new(gpu, self.count())?);
-        let mut at = 0;
-        for (var, layout) in self.vars.iter().zip(self.layouts()) {
-            with_slices([var.as_tensor()], |[numbers]| weights.write(at, numbers))??;
-            at += layout.len;
-        }
-        *self.there() = There { weights: Some(weights.clone()), ahead: false };
-        let resident = resident(weights);
+        let weights = match kept {
+            Some(weights) => weights,
+            None => {
+                let values = self.values()?;
+                let weights = Arc::new(Buffer::new(gpu, self.count())?);
+                write(&weights, &values)?;
+                *self.there() = There { weights: Some(weights.clone()), ahead: false };
+                weights
+            }
+        };
+        let resident = Resident { gpu: gpu.clone(), weights, found: self.found.clone() };
         resident.leave(None);
         Ok(resident)
     }
@@ -201,27 +196,9 @@ impl Parameters {
 
     fn descend_there(&self, gradient: &Buffer, momentum: &mut Momentum, step: &Descent) -> Result<f64, NnError> {
         let gpu = gradient.gpu();
-        let len = self.count();
         let weights = self.on(gpu)?.weights;
         let (moving, first) = momentum.bring(gpu, &self.lengths())?;
-        let partial = Buffer::new(gpu, 2 * launch::square_parts(len))?;
-        let norm = Buffer::new(gpu, 2)?;
-        let step = Descend {
-            weights: weights.address(),
-            gradient: gradient.address(),
-            momentum: moving,
-            partial: partial.address(),
-            norm: norm.address(),
-            len: len as i64,
-            rate: step.rate,
-            keep: step.momentum,
-            decay: step.weight_decay,
-            clip: step.clip,
-            parts: 0,
-            first: i32::from(first),
-        };
-        launch::descend(gpu, &step)?;
         self.there().ahead = true;
-        Ok(norm.to_doubles()?.first().copied().unwrap_or(f64::NAN))
+        Ok(step.step_on(gpu, first, [weights.address(), gradient.address(), moving], self.count())?)
     }
 }
