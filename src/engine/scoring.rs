@@ -70,7 +70,7 @@ pub(super) fn run(control: &mut Control, setup: &Setup, past: &mut Past) -> Resu
     let batch = |draw: u64| -> Result<Draw, EngineError> {
         let made =
             data::scoring_batch(&*setup.dataset, &setup.pictures, config.score.batch, augment, config.seed, draw)?;
-        let made = tensors(made)?;
+        let made = tensors(made.batch)?;
         Ok(Draw::new(made.images, made.labels, config.seed, draw)?)
     };
     let mut evaluator =
