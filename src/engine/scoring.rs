@@ -1,5 +1,7 @@
 //! The scoring stage of a run: the proxy network on the run's own pictures.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use super::control::Control;
 use super::score::{self, NetworkEvaluator, Proxy, Scored, Settings, Watcher};
 use super::setup::{Setup, tensors};
@@ -57,7 +59,7 @@ pub(super) fn run(control: &mut Control, setup: &Setup, past: &mut Past) -> Resu
     }
     for kind in CellKind::ALL.into_iter().filter(|k| !config.score.cells.contains(k)) {
         let text =
-            format!("the proxy network has no {kind} cell: operations of {kind} cells all score 0, and go by lot");
+            format!("the proxy network has no {kind} cell: no score tells its operations apart, they go at random");
         control.log(Level::Warning, text)?;
     }
     let proxy = Proxy {
@@ -67,9 +69,11 @@ pub(super) fn run(control: &mut Control, setup: &Setup, past: &mut Past) -> Resu
         input_channels: about.channels,
     };
     let augment = setup.augment();
+    let equal = EqualPictures::default();
     let batch = |draw: u64| -> Result<Draw, EngineError> {
         let made =
             data::scoring_batch(&*setup.dataset, &setup.pictures, config.score.batch, augment, config.seed, draw)?;
+        equal.note(&made);
         let made = tensors(made.batch)?;
         Ok(Draw::new(made.images, made.labels, config.seed, draw)?)
     };
@@ -79,6 +83,9 @@ pub(super) fn run(control: &mut Control, setup: &Setup, past: &mut Past) -> Resu
     let Scored { order, ties, undefined, stopped } = scored;
     if stopped {
         return Ok(None);
+    }
+    if let Some(text) = equal.told(config.score.batch) {
+        control.log(Level::Warning, text)?;
     }
     if undefined > 0 {
         let text = format!("{undefined} values of ranking functions were not finite; the others decided without them");
@@ -90,4 +97,40 @@ pub(super) fn run(control: &mut Control, setup: &Setup, past: &mut Past) -> Resu
     control.end(&clock)?;
     control.sync()?;
     Ok(Some(order))
+}
+
+/// Equal pictures in the batches of all draws.
+struct EqualPictures {
+    passed_over: AtomicUsize,
+    /// The smallest batch that has fewer pictures than were asked for.
+    fewest: AtomicUsize,
+}
+
+impl Default for EqualPictures {
+    fn default() -> EqualPictures {
+        EqualPictures { passed_over: AtomicUsize::new(0), fewest: AtomicUsize::new(usize::MAX) }
+    }
+}
+
+impl EqualPictures {
+    fn note(&self, made: &data::ScoringBatch) {
+        self.passed_over.fetch_max(made.equal, Ordering::Relaxed);
+        if made.short {
+            self.fewest.fetch_min(made.batch.count, Ordering::Relaxed);
+        }
+    }
+
+    fn told(&self, batch: usize) -> Option<String> {
+        let (passed_over, fewest) = (self.passed_over.load(Ordering::Relaxed), self.fewest.load(Ordering::Relaxed));
+        if fewest < batch {
+            return Some(format!(
+                "the training pictures hold too few different ones: scoring batches had {fewest} instead of {batch}"
+            ));
+        }
+        (passed_over > 0).then(|| {
+            format!(
+                "up to {passed_over} pictures of a scoring batch were equal to others; different ones took their place"
+            )
+        })
+    }
 }
