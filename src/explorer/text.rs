@@ -219,6 +219,22 @@ pub fn significant(value: f64, digits: usize) -> String {
     if value < 0.0 { format!("−{text}") } else { text }
 }
 
+/// A round number without zeros at its end, as it stands at an axis: `0.5`, `1`, `20`, `1e7`.
+pub fn tick(value: f64) -> String {
+    if !value.is_finite() {
+        return compact(value);
+    }
+    let a = value.abs();
+    let text = if a > 0.0 && !(1e-3..1e6).contains(&a) {
+        format!("{value:.3e}").replace(".000e", "e").replace("00e", "e")
+    } else {
+        let text = format!("{value:.5}");
+        text.trim_end_matches('0').trim_end_matches('.').to_string()
+    };
+    let text = text.replace('-', "−");
+    if text == "−0" { "0".into() } else { text }
+}
+
 /// A power of ten as people write it: `10^18`.
 ///
 /// Where only `ascii` can be shown, as `10^18`.

@@ -143,6 +143,8 @@ pub struct Ui {
     /// Cuts that were marked on the curve: level and bytes.
     pub marks: Vec<(f64, u64)>,
     pub log_scale: bool,
+    /// Curves of single steps as they are, not smoothed.
+    pub raw: bool,
     /// Weights of one edge over time instead of the map.
     pub edge_lines: bool,
     /// Time of the time cursor, in epochs.
@@ -200,6 +202,7 @@ impl Ui {
             budget: None,
             marks: Vec::new(),
             log_scale: false,
+            raw: false,
             edge_lines: false,
             inspect: None,
             zoom: 0,

@@ -84,6 +84,7 @@ impl Ui {
                 None
             }
             Action::LogScale => self.also(|ui| ui.log_scale = !ui.log_scale),
+            Action::Smooth => self.also(|ui| ui.raw = !ui.raw),
             Action::EdgeLines if state.trains() => {
                 self.say("a training has no mixing weights to show");
                 None

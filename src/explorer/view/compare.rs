@@ -58,6 +58,7 @@ fn losses(pad: &mut Pad, scene: &Scene) {
         gutter: 6,
         include: None,
         log: scene.ui.log_scale,
+        binary: false,
         markers: if inner.theme.ascii { crate::explorer::theme::Markers::Ascii } else { scene.ui.markers },
         y_text: &|v| text::significant(v, 3),
         x_text: &|v| if v == 0.0 { "0".into() } else { format!("epoch {v:.0}") },

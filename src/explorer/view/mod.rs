@@ -10,6 +10,7 @@ mod frame;
 mod glossary;
 mod log;
 mod maps;
+mod memory;
 mod ranked;
 mod runs;
 mod scatter;

@@ -2,8 +2,8 @@
 
 use ratatui::style::{Modifier, Style};
 
-use super::curves::{accuracy, chart, loss, memory};
-use super::{Scene, maps, pairs};
+use super::curves::{accuracy, chart, loss};
+use super::{Scene, maps, memory, pairs};
 use crate::explorer::action::Action;
 use crate::explorer::draw::Pad;
 use crate::explorer::health;
@@ -50,7 +50,7 @@ pub fn draw(pad: &mut Pad, scene: &Scene) {
     let accuracy_rows = (h - memory_rows) / 2;
     loss(&mut pad.sub(0, 0, left, h - memory_rows - accuracy_rows), scene);
     accuracy(&mut pad.sub(0, h - memory_rows - accuracy_rows, left, accuracy_rows), scene);
-    memory(&mut pad.sub(0, h - memory_rows, left, memory_rows), scene);
+    memory::draw(&mut pad.sub(0, h - memory_rows, left, memory_rows), scene);
     let (x, right) = (left + 2, w - left - 2);
     if scene.state.trains() {
         let rows = 12.min(h);
@@ -108,7 +108,7 @@ fn lines(pad: &mut Pad, scene: &Scene, now: &Weights) {
             search
                 .alphas
                 .iter()
-                .map(|s| Bucket { from: s.at, to: s.at, low: value(s), high: value(s), sum: value(s), count: 1 })
+                .map(|s| Bucket::point(s.at, value(s)))
                 .collect()
         })
         .collect();
