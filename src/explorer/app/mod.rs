@@ -180,7 +180,7 @@ impl App<'_> {
 
     fn draw(&mut self, now: f64) -> io::Result<()> {
         self.pictures = self.pictures.saturating_add(1);
-        let size = crossterm::terminal::size()?;
+        let size = terminal::size()?;
         // Beside what is above and below a list, two lines of the page before stay in sight.
         self.ui.page = usize::from(size.1.saturating_sub(6).max(1));
         let sizes = self.measure();

@@ -128,9 +128,7 @@ impl Ui {
         match c {
             Some(c) if !c.is_control() && typed.chars().count() < LONGEST => typed.push(c),
             Some(_) => {}
-            None => {
-                typed.pop();
-            }
+            None => text::pop(typed),
         }
         let now = typed.clone();
         match &mut self.overlay {
