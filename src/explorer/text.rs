@@ -343,7 +343,8 @@ mod tests {
         assert_eq!(fit("\u{1f1e9}\u{1f1ea}ab", 3), "\u{1f1e9}\u{1f1ea}…");
         assert_eq!(fit("\u{2764}\u{fe0f}ab", 3), "\u{2764}\u{fe0f}…");
         assert_eq!(fit("\u{2764}\u{fe0f}ab", 2), "…");
-        for text in ["数据集", "e\u{301}e\u{301}e\u{301}", "\u{1f600}\u{1f600}", "a\u{fe0f}b", "한국어 데이터"] {
+        for text in ["数据集", "e\u{301}e\u{301}e\u{301}", "\u{1f600}\u{1f600}", "a\u{fe0f}b", "한국어 데이터"]
+        {
             for columns in 0..12 {
                 assert!(width(&fit(text, columns)) <= columns, "{text} in {columns}");
                 assert_eq!(width(&pad(&fit(text, columns), columns)), columns);

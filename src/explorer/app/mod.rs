@@ -14,7 +14,7 @@ use super::errands::Errands;
 use super::feed::Feed;
 use super::forecast::Forecast;
 use super::keymap::Keymap;
-use super::runs::{self, Row};
+use super::runs::{self, Found, Row};
 use super::screen::Screen;
 use super::state::{Size, State};
 use super::terminal::{self, Guard, Signals};
@@ -45,7 +45,7 @@ struct App<'a> {
     errands: Errands,
     clipboard: Way,
     runs: Vec<Row>,
-    scan: Option<Receiver<Vec<Row>>>,
+    scan: Option<Receiver<Found>>,
     /// When it was begun, and when the next is due.
     scanned: Instant,
     rescan: Instant,
@@ -66,6 +66,8 @@ struct App<'a> {
     dirty: bool,
     key: bool,
     leave: bool,
+    /// Leave whatever is not done yet.
+    at_once: bool,
     pictures: u32,
     /// Commands that were sent and not answered yet.
     waiting: Vec<String>,
@@ -87,6 +89,8 @@ pub fn run(
     let mouse = options.settings.mouse.unwrap_or(true);
     let mut ui = Ui::new(theme.markers);
     ui.engine_alive = replay.is_none();
+    ui.reading = Some((0, 0));
+    ui.opened = folder.as_ref().map(|f| text::sanitize(&f.name()));
     if let Some(tab) = options.tab {
         ui.tab = tab;
         ui.follow_stage = false;
@@ -120,6 +124,7 @@ pub fn run(
         dirty: true,
         key: true,
         leave: false,
+        at_once: false,
         pictures: 0,
         waiting: Vec::new(),
         last: None,
@@ -160,8 +165,13 @@ impl App<'_> {
                 second = now as u64;
                 self.dirty = true;
             }
-            if self.leave {
+            if self.leave && (self.at_once || !self.errands.holds()) {
                 return Ok(Exit::Left);
+            }
+            let finishing =
+                self.leave.then(|| self.errands.left().join(", ")).filter(|_| self.errands.waits().is_some());
+            if finishing != self.ui.finishing {
+                (self.ui.finishing, self.dirty) = (finishing, true);
             }
             let apart = if self.key { AFTER_KEY } else { AFTER_NEWS };
             if self.dirty && drawn.elapsed() >= apart {
@@ -181,6 +191,7 @@ impl App<'_> {
     fn draw(&mut self, now: f64) -> io::Result<()> {
         self.pictures = self.pictures.saturating_add(1);
         let size = terminal::size()?;
+        self.ui.width = size.0;
         // Beside what is above and below a list, two lines of the page before stay in sight.
         self.ui.page = usize::from(size.1.saturating_sub(6).max(1));
         let sizes = self.measure();
@@ -237,7 +248,15 @@ impl App<'_> {
             let alive = self.ui.engine_alive && self.state.is_live() && self.last.is_none();
             let status = self.ui.standing.map_or_else(|| self.state.status(), str::to_string);
             // Standard output may be gone with the terminal.
-            let _ = writeln!(stdout(), "{}", summary::text(&self.state, folder, &status, alive));
+            let words = if self.ui.missing {
+                summary::missing(folder)
+            } else {
+                summary::text(&self.state, folder, &status, alive)
+            };
+            let _ = writeln!(stdout(), "{words}");
+        }
+        for what in self.errands.left() {
+            let _ = writeln!(stdout(), "not finished: {what}");
         }
         Ok(exit)
     }

@@ -222,6 +222,13 @@ impl State {
         self.found.as_ref().map(|f| &f.genotype).or_else(|| self.search.genotype())
     }
 
+    /// What is to be said of a genotype that the search may still change: `of epoch 3 of 50, not the last`.
+    pub fn passing(&self) -> Option<String> {
+        let last = self.search.epochs.last().filter(|_| self.found.is_none() && !self.trains())?;
+        let of = self.search.setup.as_ref().map_or_else(String::new, |s| format!(" of {}", s.epochs));
+        Some(format!("of epoch {}{of}, not the last", last.epoch + 1))
+    }
+
     /// The operations that tables have columns for: `none` only where it takes part.
     pub fn columns(&self) -> Vec<Operation> {
         let none = CellKind::ALL.into_iter().flat_map(|c| Edge::all().map(move |e| Place::new(c, e, Operation::None)));

@@ -183,8 +183,7 @@ mod tests {
             }
             s.push(f64::from(i), 1.0);
         }
-        let spans: Vec<(f64, f64)> =
-            s.parts().iter().map(|p| (p[0].from, p.last().unwrap().to)).collect();
+        let spans: Vec<(f64, f64)> = s.parts().iter().map(|p| (p[0].from, p.last().unwrap().to)).collect();
         assert_eq!(spans, [(0.0, 499.0), (500.0, 9_000.0), (9_001.0, 9_999.0)]);
         // Gaps at every point are too many to keep, and do no harm.
         let mut s = Series::default();

@@ -39,7 +39,7 @@ pub(super) fn chart(
         binary: false,
         markers: if pad.theme.ascii { crate::explorer::theme::Markers::Ascii } else { scene.ui.markers },
         y_text,
-        x_text: &|v| if v == 0.0 { "0".into() } else { format!("epoch {}", text::significant(v, 3)) },
+        x_text: &|v| if v == 0.0 { "0".into() } else { format!("epoch {}", text::tick((v * 100.0).round() / 100.0)) },
     }
     .draw(pad);
 }
@@ -59,11 +59,19 @@ fn legend(pad: &mut Pad, parts: &[String]) {
 /// A panel with the first title that leaves room for the most of its legend; where there is no room for all of that, the
 /// first parts are worth the most. How many parts are shown.
 pub(super) fn titled(pad: &mut Pad, titles: &[String], parts: &[(&str, char, String)]) -> usize {
+    // Where whole numbers do, all of them may fit.
+    let whole =
+        |v: &String| v.split_once('.').filter(|_| v.ends_with(" %")).map_or(v.clone(), |(v, _)| format!("{v} %"));
     let entry = |(name, glyph, value): &(&str, char, String)| {
         let mark = if pad.theme.ascii { *glyph } else { '●' };
         format!(" {mark} {name} {value} ")
     };
-    let parts: Vec<String> = parts.iter().map(entry).collect();
+    let long: Vec<String> = parts.iter().map(entry).collect();
+    let short: Vec<String> = parts.iter().map(|(n, g, v)| entry(&(*n, *g, whole(v)))).collect();
+    let last = titles.last().map_or(0, |t| text::width(t));
+    let room = pad.width().saturating_sub(last + 4);
+    let sum = |parts: &[String]| parts.iter().map(|p| text::width(p)).sum::<u16>();
+    let parts = if sum(&long) > room && sum(&short) <= room { short } else { long };
     let fitting = |title: &String| {
         let mut room = pad.width().saturating_sub(text::width(title) + 4);
         let fits = |part: &&String| {

@@ -75,7 +75,10 @@ pub(super) fn draw(pad: &mut Pad, scene: &Scene) {
     let title = if state.gpu.is_some() { "memory of the GPU" } else { "memory" };
     let gaps = match layout.pieces.len() {
         0 | 1 => Vec::new(),
-        n => vec![format!("{title}, {} without an engine or news", if n == 2 { "once".into() } else { format!("{} times", n - 1) })],
+        n => vec![format!(
+            "{title}, {} without an engine or news",
+            if n == 2 { "once".into() } else { format!("{} times", n - 1) }
+        )],
     };
     let titles: Vec<String> = gaps.into_iter().chain([title.into()]).collect();
     titled(pad, &titles, &[("process", '*', used), ("predicted", '-', sum)]);
@@ -110,12 +113,16 @@ pub(super) fn draw(pad: &mut Pad, scene: &Scene) {
     if let Some(level) = level.filter(|_| !curves.is_empty() && h > 3) {
         let rows = if h >= 5 { h - 2 } else { h - 1 };
         let row = (f64::from(rows - 1) * (1.0 - level / highest.max(1.0))).round() as u16;
-        let words = match predicted {
-            Some(p) if idle > 0 => format!(" predicted: {} beside {} idle ", text::bytes(p), text::bytes(idle)),
-            _ => " predicted ".into(),
-        };
+        let all = text::bytes(level as u64);
+        let mut words = vec![format!(" predicted: {all} "), format!(" {all} ")];
+        if let Some(p) = predicted.filter(|_| idle > 0) {
+            words.insert(0, format!(" predicted: {} + {} idle ", text::bytes(p), text::bytes(idle)));
+        }
+        let room = w.saturating_sub(GUTTER + 3);
         let style = inner.theme.series(1);
-        inner.fitted(GUTTER + 2, row.min(rows - 1), w.saturating_sub(GUTTER + 3), &words, style);
+        if let Some(words) = words.iter().find(|t| text::width(t) <= room) {
+            inner.text(GUTTER + 2, row.min(rows - 1), words, style);
+        }
     }
 }
 

@@ -85,7 +85,8 @@ impl Chart<'_> {
         for pair in self.band.windows(2) {
             let (from, to) = (to_x(pair[0].0), to_x(pair[1].0));
             for x in (from.max(0)..=to.min(dots_x)).filter(|x| x % 2 == 0) {
-                let t = if to > from { (f64::from(x) - f64::from(from)) / (f64::from(to) - f64::from(from)) } else { 0.0 };
+                let t =
+                    if to > from { (f64::from(x) - f64::from(from)) / (f64::from(to) - f64::from(from)) } else { 0.0 };
                 let at = |a: f64, b: f64| to_y(a + t * (b - a)).clamp(-1, dots_y);
                 for y in (at(pair[0].2, pair[1].2)..=at(pair[0].1, pair[1].1)).filter(|y| (y + x / 2) % 2 == 0) {
                     raster.dot(x, y, dim, ':');
@@ -255,15 +256,18 @@ mod tests {
 
     #[test]
     fn ticks_are_round() {
-        let near = |a: &[f64], b: &[f64]| a.len() == b.len() && a.iter().zip(b).all(|(a, b)| (a / b - 1.0).abs() < 1e-9);
+        let near =
+            |a: &[f64], b: &[f64]| a.len() == b.len() && a.iter().zip(b).all(|(a, b)| (a / b - 1.0).abs() < 1e-9);
         assert!(near(&round_steps(0.761, 2.43, 4, 1000.0), &[1.0, 1.5, 2.0]));
         assert!(near(&round_steps(0.52, 0.58, 2, 1000.0), &[0.52, 0.54, 0.56, 0.58]));
         assert!(round_steps(0.0, 1e-9, 3, 1000.0).len() > 1);
         let mib = f64::from(1 << 20);
-        assert!(near(&round_steps(1.0, 324.0 * mib, 3, 1024.0), &[200.0 * mib]) || {
-            let v = round_steps(1.0, 324.0 * mib, 3, 1024.0);
-            v.iter().all(|v| (v / mib).fract().abs() < 1e-9)
-        });
+        assert!(
+            near(&round_steps(1.0, 324.0 * mib, 3, 1024.0), &[200.0 * mib]) || {
+                let v = round_steps(1.0, 324.0 * mib, 3, 1024.0);
+                v.iter().all(|v| (v / mib).fract().abs() < 1e-9)
+            }
+        );
         assert!(near(&round_powers(0.4, 2.5, 4), &[0.5, 1.0, 2.0]));
         assert!(near(&round_powers(1e-4, 900.0, 2), &[1e-4, 1e-2, 1.0, 100.0]));
         // Whatever comes: some, and few.

@@ -25,7 +25,12 @@ impl Raster {
     /// Of `columns` x `rows` characters.
     pub fn new(columns: u16, rows: u16, markers: Markers) -> Raster {
         let count = usize::from(columns) * usize::from(rows);
-        Raster { columns, rows, markers, cells: vec![Cell { bits: 0, style: Style::new(), glyph: ' ', line: false }; count] }
+        Raster {
+            columns,
+            rows,
+            markers,
+            cells: vec![Cell { bits: 0, style: Style::new(), glyph: ' ', line: false }; count],
+        }
     }
 
     const fn fine(markers: Markers) -> (i32, i32) {
@@ -133,7 +138,8 @@ mod tests {
         let whole = |raster: &mut Raster, from: (i32, i32), to: (i32, i32)| {
             let steps = (to.0 - from.0).abs().max((to.1 - from.1).abs());
             for i in 0..=steps {
-                let at = |a: i32, b: i32| a + (f64::from(b - a) * f64::from(i) / f64::from(steps.max(1))).round() as i32;
+                let at =
+                    |a: i32, b: i32| a + (f64::from(b - a) * f64::from(i) / f64::from(steps.max(1))).round() as i32;
                 raster.dot(at(from.0, to.0), at(from.1, to.1), Style::new(), '*');
             }
         };
