@@ -62,13 +62,17 @@ impl<'a> Pad<'a> {
         }
     }
 
-    /// Text from column `x`; returns the column after it.
+    /// Text from column `x`, cut with `…` where it does not fit; returns the column after it.
     pub fn text(&mut self, x: u16, y: u16, text: &str, style: Style) -> u16 {
         let text = &*self.spelled(text);
         if x >= self.area.width || y >= self.area.height {
             return x;
         }
-        let room = usize::from(self.area.width - x);
+        let room = self.area.width - x;
+        // What is cut off is seen to be.
+        let cut = (text::width(text.trim_end()) > room).then(|| text::fit(text, room));
+        let text = cut.as_deref().unwrap_or(text);
+        let room = usize::from(room);
         // Whatever was written below leaves nothing of its style behind.
         let style = Style::reset().patch(style);
         let (end, _) = self.buffer.set_stringn(self.area.x + x, self.area.y + y, text, room, style);

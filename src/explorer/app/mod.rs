@@ -3,6 +3,7 @@
 mod effect;
 mod input;
 mod news;
+mod notice;
 
 use std::io::{self, Stdout, Write, stdout};
 use std::sync::mpsc::Receiver;
@@ -75,6 +76,9 @@ struct App<'a> {
     last: Option<String>,
     /// Time of the run, in a replay.
     replayed: Option<f64>,
+    /// What the run wants of the person, and whether that has been told or was so from the beginning.
+    wants: Option<String>,
+    caught_up: bool,
 }
 
 pub fn run(
@@ -129,6 +133,8 @@ pub fn run(
         waiting: Vec::new(),
         last: None,
         replayed: None,
+        wants: None,
+        caught_up: false,
     };
     let signals = Signals::new()?;
     let guard = Guard::enter(mouse)?;

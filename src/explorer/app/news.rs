@@ -53,6 +53,9 @@ impl App<'_> {
                     self.dirty = true;
                 }
                 News::CaughtUp { skipped, passed } => {
+                    if !self.caught_up {
+                        (self.wants, self.caught_up) = (self.wanted(), true);
+                    }
                     self.ui.skipped = skipped;
                     // They were left out on purpose.
                     self.state.missing = self.state.missing.saturating_sub(passed);
@@ -83,6 +86,7 @@ impl App<'_> {
         }
         if self.dirty {
             self.ui.follow(&self.state);
+            self.notice();
         }
     }
 
@@ -234,6 +238,7 @@ impl App<'_> {
         (self.sizes, self.forecast, self.counting, self.frozen) = (None, None, None, None);
         self.waiting.clear();
         (self.last, self.replayed) = (None, None);
+        (self.wants, self.caught_up) = (None, false);
         (self.feed, self.folder) = (None, None);
         (self.ui.leaving, self.ui.replay, self.ui.standing) = (false, None, None);
         (self.ui.opened, self.ui.stands, self.ui.missing) = (None, None, false);

@@ -4,8 +4,9 @@
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
-use super::{lines, theme};
+use super::theme;
 use crate::explorer::compare::Side;
+use crate::explorer::draw;
 use crate::explorer::fixture::{self, Until};
 use crate::explorer::forecast::{Forecast, Level};
 use crate::explorer::keymap::Keymap;
@@ -95,7 +96,8 @@ fn picture(until: Until, size: (u16, u16), change: impl FnOnce(&mut Ui)) -> Stri
     };
     let mut buffer = Buffer::empty(Rect::new(0, 0, size.0, size.1));
     view::draw(&mut buffer, &scene, &theme(ColorDepth::True));
-    lines(&buffer).join("\n")
+    let line = |y| draw::characters(&buffer, y).iter().map(|c| c.1.symbol()).collect::<String>();
+    (0..size.1).map(line).collect::<Vec<_>>().join("\n")
 }
 
 /// Times of day are those of whoever looks.

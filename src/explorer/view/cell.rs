@@ -85,11 +85,8 @@ pub fn draw(pad: &mut Pad, scene: &Scene) {
             rows.push(("MACs", format!("{} multiply-accumulates of one picture", text::count(found.macs))));
         }
         if let Some((near, distance)) = published::nearest(genotype) {
-            let error = if near.error.is_empty() {
-                String::new()
-            } else {
-                format!(", reported {} % error on CIFAR-10", near.error)
-            };
+            let error =
+                if near.error.is_empty() { String::new() } else { format!("; CIFAR-10 error {} %", near.error) };
             let words = format!("{}, {distance} of 16 inputs differ{error}", near.name);
             rows.push(("nearest published", words));
         }

@@ -213,6 +213,8 @@ fn idle(scene: &Scene, context: Context, action: Action) -> bool {
         | Action::WholeEdge
         | Action::WholeKind
         | Action::Automatic => state.cut.confirmed || !works,
+        // Of the help; the list of warnings is short.
+        Action::Filter => matches!(ui.overlay, Some(Overlay::Warnings { .. })),
         Action::Resume => match context {
             Context::Runs => false,
             Context::Score | Context::Cut | Context::Search | Context::Cell | Context::Log | Context::Waiting => {

@@ -73,14 +73,7 @@ pub(super) fn draw(pad: &mut Pad, scene: &Scene) {
     );
     // Of a run on a GPU it is this process's part of the memory there.
     let title = if state.gpu.is_some() { "memory of the GPU" } else { "memory" };
-    let gaps = match layout.pieces.len() {
-        0 | 1 => Vec::new(),
-        n => vec![format!(
-            "{title}, {} without an engine or news",
-            if n == 2 { "once".into() } else { format!("{} times", n - 1) }
-        )],
-    };
-    let titles: Vec<String> = gaps.into_iter().chain([title.into()]).collect();
+    let titles = [title.to_string()];
     titled(pad, &titles, &[("process", '*', used), ("predicted", '-', sum)]);
     let (w, h) = (pad.width(), pad.height());
     let mut inner = pad.sub(0, 1, w, h.saturating_sub(1));
@@ -91,7 +84,13 @@ pub(super) fn draw(pad: &mut Pad, scene: &Scene) {
     let from = if scene.ui.zoom == 0 { 0.0 } else { clock(window(scene).0).map_or(0.0, |t| layout.at(t)) };
     let to = layout.end().max(from + 1.0);
     let levels: Vec<_> = level.map(|l| (l, inner.theme.series(1))).into_iter().collect();
-    let total = text::duration(layout.seconds());
+    // Of the wall clock, gaps and all.
+    let gaps = match layout.pieces.len() {
+        0 | 1 => String::new(),
+        2 => " with a gap".into(),
+        n => format!(" with {} gaps", n - 1),
+    };
+    let total = text::duration(layout.seconds()) + &gaps;
     Chart {
         curves: &curves,
         x: (from, to),

@@ -40,7 +40,7 @@ fn accuracy(run: &Row, trains: bool) -> String {
 const COLUMNS: [Column; 12] = [
     column("name", 255, false, (10, 48), |r, _| text::sanitize(&r.name)),
     column("state", 250, false, (11, 40), |r, _| text::sanitize(&r.status)),
-    column("age", 60, false, (3, 11), |r, now| text::age((now - r.last).max(0.0))),
+    column("age", 60, false, (9, 11), |r, now| text::age((now - r.last).max(0.0))),
     column("kept", 80, true, (4, 4), |r, _| r.kept.map_or_else(none, |k| k.to_string())),
     // Of the supernet on validation pictures, and of a training on test pictures: they do not compare.
     column("supernet", 100, true, (8, 8), |r, _| accuracy(r, false)),
@@ -57,6 +57,9 @@ const COLUMNS: [Column; 12] = [
 
 /// Between two columns.
 const GAP: u16 = 2;
+/// Columns in all from which a name and a state have so many each.
+const ROOMY: u16 = 68;
+const GOOD: u16 = 20;
 
 /// The columns that fit, with their widths: the least of each first, then what their longest value asks for, the first
 /// columns before the others.
@@ -68,7 +71,9 @@ fn layout(rows: &[&Row], now: f64, room: u16) -> Vec<(&'static Column, u16)> {
     // Where no run has a value, there is nothing to show.
     let told = |c: &Column| c.worth > 200 || rows.iter().any(|r| !matches!((c.value)(r, now).as_str(), "—" | ""));
     let mut columns: Vec<&Column> = COLUMNS.iter().filter(|c| told(c)).collect();
-    let least = |columns: &[&Column]| columns.iter().map(|c| c.least + GAP).sum::<u16>();
+    // Where there is some room, names and states are whole before more columns are shown.
+    let narrowest = |c: &Column| if c.worth > 200 && room >= ROOMY { wanted(c).min(GOOD) } else { c.least };
+    let least = |columns: &[&Column]| columns.iter().map(|c| narrowest(c) + GAP).sum::<u16>();
     while least(&columns) > room + GAP && columns.len() > 2 {
         let worst = columns.iter().enumerate().min_by_key(|(_, c)| c.worth).map_or(0, |(i, _)| i);
         columns.remove(worst);
@@ -77,7 +82,7 @@ fn layout(rows: &[&Row], now: f64, room: u16) -> Vec<(&'static Column, u16)> {
     // What names a run first, what it is at second; what tells the least is cut off first.
     let mut order: Vec<usize> = (0..columns.len()).collect();
     order.sort_by_key(|i| std::cmp::Reverse(columns[*i].worth));
-    let mut widths: Vec<u16> = columns.iter().map(|c| c.least).collect();
+    let mut widths: Vec<u16> = columns.iter().map(|c| narrowest(c)).collect();
     for i in order {
         let more = wanted(columns[i]).saturating_sub(widths[i]).min(left);
         (widths[i], left) = (widths[i] + more, left - more);
