@@ -23,6 +23,8 @@ pub struct EngineArguments {
     force: bool,
     #[arg(long)]
     queue: bool,
+    #[arg(long)]
+    on_end: Option<String>,
 }
 
 /// What becomes of the automatic cut.
@@ -56,7 +58,11 @@ impl Confirming {
 
 pub fn run(a: &EngineArguments) -> eyre::Result<Exit> {
     let folder = RunFolder::at(&a.folder)?;
-    work(&folder, How { confirming: a.confirm, force: a.force, queue: a.queue })
+    let ended = work(&folder, How { confirming: a.confirm, force: a.force, queue: a.queue });
+    if let Some(command) = &a.on_end {
+        super::on_end::run(command, &folder, &ended);
+    }
+    ended
 }
 
 /// How an engine is to run.

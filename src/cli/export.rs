@@ -90,6 +90,15 @@ pub fn run(place: &Place, a: &ExportArguments) -> eyre::Result<Exit> {
     let Some(genotype) = Report::read(&folder).report.genotype else {
         return Err(Usage(format!("{} has no genotype yet; its search has not ended an epoch", folder.name())).into());
     };
+    // A genotype that is not the last is not handed out as if it were; it stays what a pipe reads.
+    if let Some(of) = explorer::state_of(&folder).passing() {
+        use std::io::Write;
+        let _ = writeln!(
+            std::io::stderr(),
+            "note: the genotype is {of}: the search of {} goes on or was left off",
+            folder.name()
+        );
+    }
     let text = render(&genotype, a.form)?;
     write(a, text.as_bytes())
 }

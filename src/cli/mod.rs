@@ -9,6 +9,7 @@ mod engines;
 mod export;
 mod genotype;
 mod gpus;
+mod on_end;
 mod open;
 mod order;
 mod output;

@@ -204,7 +204,7 @@ pub fn attach(place: &Place, a: &OpenArguments) -> eyre::Result<Exit> {
     if read.standing.can_go_on() && has_terminal() && a.svg.is_none() {
         let detail = read.standing.detail().map_or(String::new(), |d| format!(" ({d})"));
         let mut out = Output::stdout();
-        let question = format!("{} is {}{detail}. Take it up again? [y/N] ", folder.name(), read.standing.word());
+        let question = format!("{} is {}{detail}. Resume it? [y/N] ", folder.name(), read.standing.word());
         out.write(text::sanitize(&question).as_bytes())?;
         let mut answer = String::new();
         std::io::stdin().read_line(&mut answer)?;

@@ -13,6 +13,8 @@ use super::theme::Name;
 pub struct Settings {
     pub theme: Option<Name>,
     pub mouse: Option<bool>,
+    /// Whether the terminal's bell rings when a run ends or waits for the person.
+    pub bell: Option<bool>,
     /// Keys by the id of an action: `undo = ["u", "ctrl-y"]`.
     pub keys: Own,
 }

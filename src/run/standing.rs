@@ -185,7 +185,7 @@ impl Progress {
                     (_, Some(words)) => Standing::Crashed(words),
                     (true, None) => {
                         let who = holder.as_ref().map_or(String::new(), |h| format!(", {},", h.who()));
-                        Standing::Crashed(format!("its engine{who} is gone without a word while {}", self.doing()))
+                        Standing::Crashed(format!("its engine{who} died unexpectedly while {}", self.doing()))
                     }
                 }
             }
@@ -262,10 +262,10 @@ mod tests {
         }
         assert_eq!(is(&progress(vec![ended(Outcome::Done)]), gone()), Standing::Done);
         let crashed = is(&started(), gone());
-        assert!(crashed.detail().is_some_and(|d| d.contains("gone without a word")), "{crashed:?}");
+        assert!(crashed.detail().is_some_and(|d| d.contains("died unexpectedly")), "{crashed:?}");
         std::fs::write(folder.file(LOG), format!("{BEGUN}, 1\nerror: memory allocation failed\n\n")).unwrap();
         assert_eq!(is(&started(), gone()), Standing::Crashed("memory allocation failed".into()));
         std::fs::write(folder.file(LOG), format!("old words\n{BEGUN}, 2\n")).unwrap();
-        assert!(is(&started(), gone()).detail().is_some_and(|d| d.contains("without a word")));
+        assert!(is(&started(), gone()).detail().is_some_and(|d| d.contains("died unexpectedly")));
     }
 }
