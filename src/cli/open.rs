@@ -137,6 +137,7 @@ impl OpenArguments {
     fn folder(&self, place: &Place) -> eyre::Result<(RunFolder, Options)> {
         let runs = place.folder()?;
         let folder = RunFolder::open(&runs, &self.run)?;
+        Report::readable(&folder)?;
         // Of a run that was given by its path, those beside it.
         let beside = std::path::absolute(folder.path()).ok().and_then(|p| p.parent().map(Into::into));
         let tab = self.screen.map(Screen::tab);
