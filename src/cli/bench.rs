@@ -37,8 +37,8 @@ pub struct BenchArguments {
     #[arg(long, value_name = "float32|bf16", default_value = "float32")]
     precision: Precision,
     /// Threads; 0 takes one per core.
-    #[arg(long, default_value_t = 0)]
-    threads: usize,
+    #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u16).range(0..=1024))]
+    threads: u16,
     #[arg(long)]
     json: bool,
 }
@@ -127,7 +127,7 @@ fn scoring_rate(threads: usize, gpu: Option<Gpu>) -> eyre::Result<f64> {
 }
 
 pub fn run(a: &BenchArguments) -> eyre::Result<Exit> {
-    let threads = device::threads(a.threads);
+    let threads = device::threads(usize::from(a.threads));
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build()?;
     pool.install(|| measure(a, threads))
 }

@@ -79,17 +79,21 @@ impl Seal {
             return None;
         }
         if self.fresh || self.known && !meta.run.is_empty() && meta.run != self.run {
-            let text = "it was saved by another run; put the run's own checkpoints there, or put it away and begin a new run";
+            let text =
+                "it was saved by another run; put the run's own checkpoints there, or put it away and begin a new run";
             return Some(text.into());
         }
         if meta.data != self.data {
             return Some("the data have changed since; put the old data back, or use --force".into());
         }
-        if let (Ok(was), Ok(is)) = (Config::parse(&meta.config, "the checkpoint"), Config::parse(&self.config, "the run"))
+        if let (Ok(was), Ok(is)) =
+            (Config::parse(&meta.config, "the checkpoint"), Config::parse(&self.config, "the run"))
             && !meta.config.is_empty()
             && let Some((key, a, b)) = was.differences(&is).into_iter().next()
         {
-            return Some(format!("it was saved with setting {key} = {a}, and that is {b} now; put it back, or use --force"));
+            return Some(format!(
+                "it was saved with setting {key} = {a}, and that is {b} now; put it back, or use --force"
+            ));
         }
         None
     }

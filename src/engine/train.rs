@@ -110,8 +110,7 @@ fn attempt(
         journal_every: steps.every,
     }))?;
     let keeper = Keeper::new(&at);
-    let mut training =
-        Training { control, setup, folder, genotype, trainer, at, steps, keeper, accuracy: f64::NAN };
+    let mut training = Training { control, setup, folder, genotype, trainer, at, steps, keeper, accuracy: f64::NAN };
     if !epochs::run(&mut training, config.epochs, resumed)? {
         return Ok(None);
     }

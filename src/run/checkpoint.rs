@@ -128,10 +128,7 @@ impl Checkpoint {
     ///
     /// # Errors
     /// As [`Checkpoint::load`].
-    pub fn load_within(
-        folder: &RunFolder,
-        most: u64,
-    ) -> Result<Option<(Checkpoint, Vec<String>)>, CheckpointError> {
+    pub fn load_within(folder: &RunFolder, most: u64) -> Result<Option<(Checkpoint, Vec<String>)>, CheckpointError> {
         let mut damaged: Vec<(PathBuf, String)> = Vec::new();
         let path = folder.file(CHECKPOINTS);
         let fail = |source| CheckpointError::Io { action: "read", path: path.clone(), source };

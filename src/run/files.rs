@@ -81,6 +81,18 @@ pub fn rest(file: &File, most: u64) -> io::Result<Vec<u8>> {
     if bytes.len() as u64 > most { Err(long(bytes.len() as u64)) } else { Ok(bytes) }
 }
 
+/// The first bytes of a file, at most so many; the file is at its start again then.
+///
+/// # Errors
+/// It can't be read.
+pub fn beginning(mut file: &File, most: u64) -> io::Result<Vec<u8>> {
+    use std::io::Seek;
+    let mut bytes = Vec::new();
+    file.take(most).read_to_end(&mut bytes)?;
+    file.rewind()?;
+    Ok(bytes)
+}
+
 /// The text of a file that a person has named, of at most so many bytes.
 ///
 /// # Errors
@@ -173,8 +185,10 @@ impl Handle {
                 // Removed between the two.
                 Err(e) if e.kind() == io::ErrorKind::NotFound => {}
                 Ok(file) if file.metadata()?.nlink() > 1 => {
-                    return Err(odd("it has a second name (a hard link), and what is written here would stand there too; \
-                                    take up a copy of the run's folder, made with `cp -r`"));
+                    return Err(odd(
+                        "it has a second name (a hard link), and what is written here would stand there too; \
+                                    take up a copy of the run's folder, made with `cp -r`",
+                    ));
                 }
                 opened => return opened,
             }

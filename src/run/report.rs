@@ -2,8 +2,8 @@
 
 use serde::Serialize;
 
-use super::folder::{EVENTS, FolderError, RunFolder, io_error};
 use super::event::{Body, Cut, Event, Level, Stage, TrainingStarted};
+use super::folder::{EVENTS, FolderError, RunFolder, io_error};
 use super::journal::Tail;
 use super::lock::Liveness;
 use super::number::Number;

@@ -252,7 +252,7 @@ mod tests {
         let queued = Holder { waits: Some("behind a".into()), queued: true, ..Holder::default() };
         let gone = || Liveness::Gone(None);
         let is = |p: &Progress, l: Liveness| p.standing(&l, &folder);
-        let went = |left, mute| {
+        let went = |left: bool, mute: bool| {
             let waits = (!mute).then(|| "no room".to_string());
             Liveness::Gone(Some(Holder { waits, left, mute, ..Holder::default() }))
         };
