@@ -14,6 +14,7 @@ mod queue;
 mod saved;
 pub mod score;
 mod scoring;
+pub mod scoring_memory;
 mod search;
 mod setup;
 mod train;
@@ -80,7 +81,11 @@ pub struct Options {
 /// # Errors
 /// The first thing that is wrong.
 pub fn check(config: &Config) -> Result<(), EngineError> {
-    Setup::new(config, device::threads(config.device.threads)).map(drop)
+    let setup = Setup::new(config, device::threads(config.device.threads))?;
+    if setup.trained.is_none() {
+        scoring_memory::room(&setup)?;
+    }
+    Ok(())
 }
 
 /// Whether a run could be taken up.
