@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use super::control::Control;
 use super::score::{self, NetworkEvaluator, Proxy, Scored, Settings, Watcher};
 use super::setup::{Setup, tensors};
-use super::{EngineError, Past};
+use super::{EngineError, Past, scoring_memory};
 use crate::data;
 use crate::proxies::Draw;
 use crate::proxies::aggregate::Aggregate;
@@ -40,6 +40,7 @@ pub(super) fn run(control: &mut Control, setup: &Setup, past: &mut Past) -> Resu
         aggregate: Aggregate::by_name(&config.score.aggregate).unwrap_or(Aggregate::Noise),
         seed: config.seed,
     };
+    let room = scoring_memory::room(setup)?;
     let clock = control.begin(Stage::Score)?;
     let progress = std::mem::take(&mut past.scoring);
     if progress.rounds == 0 && progress.partial.is_empty() {
@@ -77,8 +78,9 @@ pub(super) fn run(control: &mut Control, setup: &Setup, past: &mut Past) -> Resu
         let made = tensors(made.batch)?;
         Ok(Draw::new(made.images, made.labels, config.seed, draw)?)
     };
-    let mut evaluator =
-        NetworkEvaluator::new(proxy, setup.functions.clone(), config.seed, setup.threads, batch).on(setup.gpu.clone());
+    let mut evaluator = NetworkEvaluator::new(proxy, setup.functions.clone(), config.seed, room.side_by_side, batch)
+        .sharing(room.sharing)
+        .on(setup.gpu.clone());
     let scored = score::run(&setup.space, &settings, progress, &mut evaluator, control)?;
     let Scored { order, ties, undefined, stopped } = scored;
     if stopped {

@@ -6,6 +6,7 @@ use serde::Deserialize;
 
 use super::keymap::{Keymap, Own};
 use super::theme::Name;
+use crate::run::files;
 
 /// What `explorer.toml` says; all of it may be left out.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -46,7 +47,7 @@ impl Settings {
     /// As [`Settings::load`].
     pub fn read(path: &Path) -> Result<Settings, SettingsError> {
         let error = |reason: String| SettingsError { path: path.to_path_buf(), reason: super::text::sanitize(&reason) };
-        let text = match std::fs::read_to_string(path) {
+        let text = match files::text(path, files::SETTINGS) {
             Ok(text) => text,
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Settings::default()),
             Err(e) => return Err(error(format!("can't be read: {e}"))),

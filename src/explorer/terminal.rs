@@ -202,6 +202,24 @@ fn chain_hook() {
     }));
 }
 
+/// Signals that end a program which does not listen to them, without being its fault: the explorer gives the terminal back
+/// first.
+const ENDING: [i32; 10] = {
+    use signal_hook::consts as c;
+    [
+        c::SIGTERM,
+        c::SIGHUP,
+        c::SIGINT,
+        c::SIGQUIT,
+        c::SIGUSR1,
+        c::SIGUSR2,
+        c::SIGALRM,
+        c::SIGVTALRM,
+        c::SIGPROF,
+        c::SIGXCPU,
+    ]
+};
+
 /// Signals that end or stop the explorer, noted as they come.
 pub struct Signals {
     ending: Vec<(i32, Arc<AtomicBool>)>,
@@ -213,9 +231,9 @@ impl Signals {
     /// # Errors
     /// Signals that can't be listened to.
     pub fn new() -> io::Result<Signals> {
-        use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGTSTP};
+        use signal_hook::consts::SIGTSTP;
         let mut signals = Signals { ending: Vec::new(), stop: Arc::default(), ids: Vec::new() };
-        for signal in [SIGTERM, SIGHUP, SIGINT] {
+        for signal in ENDING {
             let flag = Arc::new(AtomicBool::new(false));
             signals.ids.push(signal_hook::flag::register(signal, Arc::clone(&flag))?);
             signals.ending.push((signal, flag));
