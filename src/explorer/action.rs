@@ -331,9 +331,9 @@ fn fuzzy(typed: &str, text: &str) -> Option<i32> {
     Some(value)
 }
 
-/// The table of keys in the README: one line for each screen's actions.
+/// The table of keys in `docs/keys.md`: one line for each screen's actions.
 #[cfg(test)]
-pub fn readme_table() -> String {
+pub fn keys_table() -> String {
     let mut out = String::from("| where | keys | |\n|---|---|---|\n");
     for context in Context::ALL {
         let moving = |s: &Spec| s.contexts == LISTS || s.contexts == GRIDS;
@@ -387,12 +387,12 @@ mod tests {
     }
 
     #[test]
-    fn the_readme_has_this_table() {
-        let readme = include_str!("../../README.md");
+    fn the_page_of_keys_has_this_table() {
+        let page = include_str!("../../docs/keys.md");
         assert!(
-            readme.contains(&readme_table()),
-            "the key table of README.md is not that of the program:\n{}",
-            readme_table()
+            page.contains(&keys_table()),
+            "the key table of docs/keys.md is not that of the program:\n{}",
+            keys_table()
         );
     }
 }
