@@ -42,6 +42,8 @@ pub(super) struct Control {
     cut: Vec<Command>,
     /// Lines of `commands.jsonl` that could not be read, so far.
     unread: u64,
+    /// Why none can be read now.
+    deaf: Option<String>,
     began: Instant,
     looked: Option<Instant>,
     sampled: Option<Instant>,
@@ -59,6 +61,7 @@ impl Control {
         Ok(Control {
             writer: Writer::open(folder)?,
             unread: commands.skipped,
+            deaf: None,
             commands,
             pending: Vec::new(),
             lock,
@@ -245,6 +248,13 @@ impl Control {
             }
             for c in &new {
                 self.answer(c)?;
+            }
+        }
+        if self.commands.fault != self.deaf {
+            self.deaf.clone_from(&self.commands.fault);
+            if let Some(why) = &self.deaf {
+                let text = format!("commands.jsonl can't be read: {why}; until it can, only signals reach this run");
+                self.log(Level::Warning, text)?;
             }
         }
         if self.commands.skipped > self.unread {

@@ -137,7 +137,9 @@ impl Handle {
             Ok(()) => {
                 let made = self.inside(name)?;
                 // The umask may have taken something away.
-                rustix::fs::fchmod(&*made.0, Mode::RWXU)?;
+                if !Mode::from_raw_mode(rustix::fs::fstat(&*made.0)?.st_mode).contains(Mode::RWXU) {
+                    rustix::fs::fchmod(&*made.0, Mode::RWXU)?;
+                }
                 Ok(made)
             }
             Err(Errno::EXIST) => self.inside(name),
@@ -169,8 +171,10 @@ impl Handle {
     fn create(&self, name: &str, flags: OFlags) -> io::Result<File> {
         let flags = flags | OWN | OFlags::CREATE | OFlags::EXCL;
         let file = File::from(retry_on_intr(|| rustix::fs::openat(&*self.0, name, flags, PRIVATE))?);
-        // Its owner may read and write it again later, whatever the umask has taken away.
-        rustix::fs::fchmod(&file, PRIVATE)?;
+        // Its owner may read and write it again later, whatever the umask has taken away. (Not every file system has modes.)
+        if !Mode::from_raw_mode(rustix::fs::fstat(&file)?.st_mode).contains(PRIVATE) {
+            rustix::fs::fchmod(&file, PRIVATE)?;
+        }
         Ok(file)
     }
 
