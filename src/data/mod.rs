@@ -26,7 +26,7 @@ mod statistics;
 use std::fmt;
 
 pub use augment::Augment;
-pub use batch::{Batch, scoring_batch};
+pub use batch::{Batch, ScoringBatch, scoring_batch};
 pub use error::{DataError, Place};
 pub use loader::{Loader, Plan};
 pub use open::{OpenOptions, open};

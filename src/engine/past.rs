@@ -60,7 +60,7 @@ impl Past {
                 let relative = relative.into_iter().map(f64::from).collect();
                 self.scoring.partial.insert((draw, place), relative);
             }
-            Body::RoundEnded { round, seconds, removed, summaries } if round == self.scoring.rounds => {
+            Body::RoundEnded { round, seconds, removed, summaries, .. } if round == self.scoring.rounds => {
                 self.scoring.take(removed, &summaries);
                 self.scoring_seconds += seconds;
             }

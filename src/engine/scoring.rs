@@ -1,11 +1,12 @@
 //! The scoring stage of a run: the proxy network on the run's own pictures.
 
 use super::control::Control;
-use super::score::{self, Aggregate, NetworkEvaluator, Proxy, Scored, Settings, Watcher};
+use super::score::{self, NetworkEvaluator, Proxy, Scored, Settings, Watcher};
 use super::setup::{Setup, tensors};
 use super::{EngineError, Past};
 use crate::data;
 use crate::proxies::Draw;
+use crate::proxies::aggregate::Aggregate;
 use crate::run::event::{Body, Level, Removal, ScoringEnded, ScoringStarted, Stage};
 use crate::space::CellKind;
 
@@ -34,7 +35,7 @@ pub(super) fn run(control: &mut Control, setup: &Setup, past: &mut Past) -> Resu
     let settings = Settings {
         draws: config.score.draws,
         remove_per_round: config.score.remove_per_round,
-        aggregate: Aggregate::by_name(&config.score.aggregate).unwrap_or(Aggregate::Relative),
+        aggregate: Aggregate::by_name(&config.score.aggregate).unwrap_or(Aggregate::Noise),
         seed: config.seed,
     };
     let clock = control.begin(Stage::Score)?;
@@ -69,7 +70,7 @@ pub(super) fn run(control: &mut Control, setup: &Setup, past: &mut Past) -> Resu
     let batch = |draw: u64| -> Result<Draw, EngineError> {
         let made =
             data::scoring_batch(&*setup.dataset, &setup.pictures, config.score.batch, augment, config.seed, draw)?;
-        let made = tensors(made)?;
+        let made = tensors(made.batch)?;
         Ok(Draw::new(made.images, made.labels, config.seed, draw)?)
     };
     let mut evaluator =
@@ -80,7 +81,7 @@ pub(super) fn run(control: &mut Control, setup: &Setup, past: &mut Past) -> Resu
         return Ok(None);
     }
     if undefined > 0 {
-        let text = format!("{undefined} scores were not finite; they were left out of the means");
+        let text = format!("{undefined} values of ranking functions were not finite; the others decided without them");
         control.log(Level::Warning, text)?;
     }
     let seconds = past.scoring_seconds + clock.seconds();

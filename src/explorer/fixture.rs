@@ -166,7 +166,7 @@ impl Writer {
                 mask.set(r.place, false);
             }
             order.extend(removed.iter().cloned());
-            self.emit(0.0, Body::RoundEnded { round, seconds: 6.0, removed, summaries });
+            self.emit(0.0, Body::RoundEnded { round, seconds: 6.0, removed, summaries, votes: Vec::new() });
             self.memory(60 + round as u64);
         }
         let ties = order.iter().filter(|r| r.tie).count();
@@ -206,6 +206,7 @@ impl Writer {
                         mean: Number(*m),
                         deviation: Number(0.0004),
                         by_function: vec![Number(*m), Number(0.0)],
+                        votes: vec![Number(*m), Number(0.0)],
                         next: next.map(|n| n.1),
                         p: next.map(|n| Number(if n.0 - m > 0.0004 { 0.04 } else { 0.31 })),
                         undefined: draws.iter().filter(|v| !v.is_finite()).count(),
@@ -217,6 +218,7 @@ impl Writer {
                         score: Number(row[0].0),
                         tie: row[1].0 - row[0].0 < 0.0004,
                         by_lot: false,
+                        undefined: false,
                     });
                 }
             }

@@ -3,10 +3,11 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use candle_core::{Device, Tensor};
 use candle_nn::loss::cross_entropy;
+use rand::Rng;
 
 use super::agreement::{Agreement, Patterns};
 use crate::kernels::gpu::Gpu;
-use crate::nn::{Mixing, NnError, Pass, Probe, Recalled, Remembered, Supernet};
+use crate::nn::{Init, Mixing, NnError, Pass, Probe, Recalled, Remembered, Supernet};
 use crate::random;
 use crate::space::Place;
 
@@ -20,6 +21,8 @@ pub struct Draw {
     pub crops: Tensor,
     /// Two draws of N(0, 1) for `zen`, `[N, H, W, C]`.
     pub noise: [Tensor; 2],
+    /// Seed of the N(0, 1) weights that `zen` is defined with; without, it takes the network's own.
+    pub normal_weights: Option<u64>,
 }
 
 /// Pictures that `relu_regions` looks at, and their size.
@@ -27,7 +30,8 @@ const CROPS: usize = 96;
 const CROP: usize = 8;
 
 impl Draw {
-    /// From a batch: crops of it and noise of its size, from the streams `proxy/crops` and `proxy/noise` at `draw`.
+    /// From a batch: crops of it, noise of its size and a seed for `zen`'s weights, from the streams `proxy/crops`,
+    /// `proxy/noise` and `proxy/normal` at `draw`.
     ///
     /// # Errors
     /// None but candle's own.
@@ -51,7 +55,9 @@ impl Draw {
             Tensor::from_vec(numbers, (n, h, w, c), &Device::Cpu)
         };
         let noise = [noise()?, noise()?];
-        Ok(Draw { images, labels, crops: Tensor::from_vec(crops, (CROPS, ch, cw, c), &Device::Cpu)?, noise })
+        let crops = Tensor::from_vec(crops, (CROPS, ch, cw, c), &Device::Cpu)?;
+        let normal_weights = Some(random::stream_at(seed, "proxy/normal", [draw, 0]).next_u64());
+        Ok(Draw { images, labels, crops, noise, normal_weights })
     }
 }
 
@@ -82,6 +88,23 @@ pub struct Context<'a> {
     gpu: Option<Gpu>,
     observed: OnceCell<Observed>,
     gradients: OnceCell<Vec<Weight>>,
+}
+
+/// A network by reference, or one made for the purpose.
+pub(super) enum Given<'a> {
+    Own(&'a Supernet),
+    Drawn(Supernet),
+}
+
+impl std::ops::Deref for Given<'_> {
+    type Target = Supernet;
+
+    fn deref(&self) -> &Supernet {
+        match self {
+            Given::Own(net) => net,
+            Given::Drawn(net) => net,
+        }
+    }
 }
 
 /// A forward pass in training mode.
@@ -164,6 +187,18 @@ impl<'a> Context<'a> {
             None => cut,
         };
         Ok(self.cut.get_or_init(|| cut))
+    }
+
+    /// The network with the N(0, 1) weights of the draw; those of both sides of a difference are the same.
+    ///
+    /// # Errors
+    /// None but candle's own.
+    pub(super) fn with_normal_weights(&self) -> Result<Given<'_>, NnError> {
+        let net = self.net()?;
+        let Some(seed) = self.draw.normal_weights else { return Ok(Given::Own(net)) };
+        let mut drawn = net.masked(&net.config().mask)?;
+        drawn.initialise(Init::StandardNormal, seed)?;
+        Ok(Given::Drawn(drawn))
     }
 
     /// What a pass that shares with others sees; `None` where there is nothing to share.

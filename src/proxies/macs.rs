@@ -17,6 +17,9 @@ impl RankingFunction for Macs {
     fn meaning(&self) -> &'static str {
         "multiply-accumulates for one picture"
     }
+    fn exact(&self) -> bool {
+        true
+    }
     fn evaluate(&self, context: &Context) -> Result<f64, NnError> {
         let (_, h, w, _) = context.draw.images.dims4()?;
         Ok(context.net()?.macs(h, w) as f64)

@@ -1,6 +1,7 @@
 //! Ranking functions: numbers that say something of a network before any training. One file each, one trait, one line in
 //! [`TABLE`].
 
+pub mod aggregate;
 mod agreement;
 mod context;
 mod grad_norm;
@@ -45,11 +46,28 @@ pub trait RankingFunction: Sync {
     fn paper(&self) -> &'static str;
     /// One line on what it measures.
     fn meaning(&self) -> &'static str;
+    /// Whether it is the same in every draw of weights and pictures.
+    fn exact(&self) -> bool {
+        false
+    }
     /// The value, NaN or infinite where it is undefined.
     ///
     /// # Errors
     /// What the network's own passes can fail with.
     fn evaluate(&self, context: &Context) -> Result<f64, NnError>;
+    /// The relative difference `(r(N) − r(N \ e)) / |r(N)|` of two values, turned so that a higher one means a more important
+    /// operation; NaN where r(N) is 0.
+    fn difference(&self, base: f64, without: f64) -> f64 {
+        let turned = match self.direction() {
+            Direction::HigherIsBetter => base - without,
+            Direction::LowerIsBetter => without - base,
+        };
+        if base == 0.0 { f64::NAN } else { turned / base.abs() }
+    }
+    /// Why it may be the same whichever operation is left out, in a network of so many classes.
+    fn constant_since(&self, _classes: usize) -> Option<&'static str> {
+        None
+    }
 }
 
 /// All of them.

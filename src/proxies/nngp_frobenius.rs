@@ -31,6 +31,9 @@ impl RankingFunction for NngpFrobenius {
     fn meaning(&self) -> &'static str {
         "Frobenius norm of the correlations between the logits of different pictures"
     }
+    fn constant_since(&self, classes: usize) -> Option<&'static str> {
+        (classes == 2).then_some("with two classes the logits of any two pictures correlate by 1 or -1")
+    }
     fn evaluate(&self, context: &Context) -> Result<f64, NnError> {
         Ok(correlations(&context.observed()?.logits).iter().map(|v| v * v).sum::<f64>().sqrt())
     }

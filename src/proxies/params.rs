@@ -17,6 +17,9 @@ impl RankingFunction for Params {
     fn meaning(&self) -> &'static str {
         "number of parameters"
     }
+    fn exact(&self) -> bool {
+        true
+    }
     fn evaluate(&self, context: &Context) -> Result<f64, NnError> {
         Ok(context.net()?.parameters().count() as f64)
     }

@@ -20,6 +20,9 @@ impl RankingFunction for ReluRegions {
     fn meaning(&self) -> &'static str {
         "number of linear regions that small crops fall into"
     }
+    fn constant_since(&self, _: usize) -> Option<&'static str> {
+        Some("each crop has a pattern of its own, with and without the operation")
+    }
     fn evaluate(&self, context: &Context) -> Result<f64, NnError> {
         let crops = &context.draw.crops;
         let n = crops.dim(0)?;

@@ -89,7 +89,8 @@ pub struct Score {
     pub none: String,
     /// Operations that each edge loses per round.
     pub remove_per_round: usize,
-    /// `relative`: sum of relative differences (the paper); `ranks`: sum of ranks (TE-NAS).
+    /// `noise`: sum of relative differences, each function's divided by its own standard deviation from draw to draw;
+    /// `relative`: plain sum of relative differences (the paper); `ranks`: sum of ranks (TE-NAS).
     pub aggregate: String,
 }
 
@@ -283,7 +284,7 @@ impl Default for Score {
             cells: vec![CellKind::Normal, CellKind::Reduction],
             none: "off".into(),
             remove_per_round: 1,
-            aggregate: "relative".into(),
+            aggregate: "noise".into(),
         }
     }
 }

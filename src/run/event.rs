@@ -71,7 +71,7 @@ pub enum Body {
         mask: Mask,
         evaluations: usize,
     },
-    /// `r(N_t)` of every ranking function (in the order of `ScoringStarted::functions`) for one draw.
+    /// `r(N_t)` of every ranking function (in the order of `ScoringStarted::functions`) for one draw, in its own direction.
     Baseline {
         round: usize,
         draw: usize,
@@ -83,8 +83,9 @@ pub enum Body {
         draw: usize,
         place: Place,
     },
-    /// `r(N_t \ e)` and the relative differences `(r(N_t) - r(N_t \ e)) / |r(N_t)|`, both by function; a higher relative
-    /// difference means a more important operation. `score` is their sum; NaN or infinite where it is undefined.
+    /// `r(N_t \ e)` and the relative differences `(r(N_t) - r(N_t \ e)) / |r(N_t)|`, both by function; the difference of a
+    /// function of which lower is better is turned round, so that a higher one always means a more important operation.
+    /// `score` is the plain sum of those that are defined (`relative`); what decides is known at the round's end only.
     Score {
         round: usize,
         draw: usize,
@@ -98,6 +99,9 @@ pub enum Body {
         seconds: f64,
         removed: Vec<Removal>,
         summaries: Vec<Summary>,
+        /// How each ranking function counted in this round; empty in journals of earlier versions.
+        #[serde(default)]
+        votes: Vec<Vote>,
     },
     ScoringEnded(ScoringEnded),
 
@@ -252,29 +256,53 @@ pub struct ScoringStarted {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Removal {
     pub place: Place,
-    /// Mean over draws of the summed relative differences (or rank sums); what it was removed for.
+    /// [`Summary::mean`] of the round: what it was removed for.
     pub score: Number,
     /// The lowest operation of its edge that stayed was not significantly better (one-sided Mann-Whitney U, p > 0.05).
     pub tie: bool,
-    /// Left over from exactly equal (or undefined) scores by the saved seed.
+    /// Chosen among exactly equal (or undefined) scores at random, by the saved seed.
     pub by_lot: bool,
+    /// No ranking function that votes was defined on this edge: nothing but chance decided.
+    #[serde(default)]
+    pub undefined: bool,
+}
+
+/// How one ranking function counted in a round.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Vote {
+    /// Standard deviation of its relative differences from draw to draw, pooled over the places; NaN with one draw.
+    pub noise: Number,
+    /// Standard deviation of its mean relative differences within an edge, pooled over the edges.
+    pub spread: Number,
+    /// What its relative differences were divided by before they were added: 1 for `relative`, its noise for `noise`; NaN
+    /// where it has no vote, or where ranks were added.
+    pub divisor: Number,
+    /// Why it has no vote, where it has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub silent: Option<String>,
+    /// Edges on which it has no vote since it is undefined there.
+    pub undefined_edges: usize,
 }
 
 /// What a round found out about one operation.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Summary {
     pub place: Place,
-    /// Mean over draws of the summed relative differences (or rank sums, where those aggregate).
+    /// What decided: the sum over the functions that vote of their relative differences, each divided by
+    /// [`Vote::divisor`] (or of their ranks), averaged over draws. NaN where none is defined.
     pub mean: Number,
-    /// Standard deviation over draws.
+    /// Standard deviation of that sum over draws.
     pub deviation: Number,
     /// Mean relative difference by function.
     pub by_function: Vec<Number>,
+    /// What each function added to `mean`; NaN where it had no vote. Empty in journals of earlier versions.
+    #[serde(default)]
+    pub votes: Vec<Number>,
     /// The operation of the same edge that comes next above, and the p-value of "this one is lower" (one-sided
     /// Mann-Whitney U); absent for the best of an edge.
     pub next: Option<Place>,
     pub p: Option<Number>,
-    /// Draws in which the score was NaN or infinite; they are left out of the mean.
+    /// Values of single functions in single draws that were NaN or infinite; they are left out.
     pub undefined: usize,
 }
 

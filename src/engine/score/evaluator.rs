@@ -4,7 +4,7 @@ use rayon::prelude::*;
 use super::Evaluator;
 use crate::kernels::gpu::Gpu;
 use crate::nn::{Init, NnError, Policy, Precision, Supernet, SupernetConfig};
-use crate::proxies::{Common, Context, Direction, Draw, RankingFunction};
+use crate::proxies::{Common, Context, Draw, RankingFunction};
 use crate::random;
 use crate::space::{CellKind, Mask, Place};
 
@@ -77,18 +77,9 @@ impl<B> NetworkEvaluator<B> {
         self.streams.get(thread % self.streams.len().max(1)).cloned()
     }
 
-    /// Values of all functions, higher is better.
+    /// Values of all functions.
     fn values(&self, context: &Context) -> Result<Vec<f64>, NnError> {
-        self.functions
-            .iter()
-            .map(|f| {
-                let value = f.evaluate(context)?;
-                Ok(match f.direction() {
-                    Direction::HigherIsBetter => value,
-                    Direction::LowerIsBetter => -value,
-                })
-            })
-            .collect()
+        self.functions.iter().map(|f| f.evaluate(context)).collect()
     }
 }
 
@@ -101,6 +92,22 @@ where
 
     fn functions(&self) -> usize {
         self.functions.len()
+    }
+
+    fn name(&self, function: usize) -> &str {
+        self.functions.get(function).map_or("", |f| f.name())
+    }
+
+    fn exact(&self, function: usize) -> bool {
+        self.functions.get(function).is_some_and(|f| f.exact())
+    }
+
+    fn constant_since(&self, function: usize) -> Option<&str> {
+        self.functions.get(function).and_then(|f| f.constant_since(self.proxy.classes))
+    }
+
+    fn difference(&self, function: usize, base: f64, without: f64) -> f64 {
+        self.functions.get(function).map_or(f64::NAN, |f| f.difference(base, without))
     }
 
     fn parallel(&self) -> usize {

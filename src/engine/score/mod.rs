@@ -6,32 +6,13 @@ pub mod significance;
 
 pub use evaluator::{NetworkEvaluator, Proxy};
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
+use crate::proxies::aggregate::{self, Aggregate, Combined, Silent, Standing};
 use crate::random;
-use crate::run::event::{Body, Removal, Summary};
+use crate::run::event::{Body, Level, Removal, Summary, Vote};
 use crate::run::number::Number;
 use crate::space::{CellKind, EDGES, Edge, Mask, Place};
-
-/// How the ranking functions are put together.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Aggregate {
-    /// Sum of relative differences (the paper).
-    Relative,
-    /// Sum over functions of the rank of the relative difference among all operations of the round (TE-NAS). Ties share a
-    /// rank.
-    Ranks,
-}
-
-impl Aggregate {
-    pub fn by_name(name: &str) -> Option<Aggregate> {
-        match name {
-            "relative" => Some(Aggregate::Relative),
-            "ranks" => Some(Aggregate::Ranks),
-            _ => None,
-        }
-    }
-}
 
 /// Settings of the stage.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,11 +25,21 @@ pub struct Settings {
     pub seed: u64,
 }
 
-/// What evaluates networks. Values are turned so that higher is better; `draw` counts over all rounds and gives both sides
-/// of a difference the same weights and batch.
+/// What evaluates networks. `draw` counts over all rounds and gives both sides of a difference the same weights and batch.
 pub trait Evaluator {
     type Error;
     fn functions(&self) -> usize;
+    fn name(&self, function: usize) -> &str;
+    /// Whether a function is the same in every draw.
+    fn exact(&self, _function: usize) -> bool {
+        false
+    }
+    /// Why a function may be the same whichever operation is left out.
+    fn constant_since(&self, _function: usize) -> Option<&str> {
+        None
+    }
+    /// The relative difference of two values of a function; the higher, the more important what was left out.
+    fn difference(&self, function: usize, base: f64, without: f64) -> f64;
     /// How many places are worth evaluating at once.
     fn parallel(&self) -> usize;
     /// The values of the network under `mask`; the following calls of [`Evaluator::without`] refer to it.
@@ -129,16 +120,11 @@ fn round_masks(space: &Mask, remove_per_round: usize) -> (usize, usize) {
     (rounds, places)
 }
 
-/// Draws of one place in one round.
+/// Relative differences of one place in one round.
 struct Scores {
     place: Place,
     /// By draw, by function; NaN or infinite where undefined.
     relative: Vec<Vec<f64>>,
-}
-
-/// `(r(N_t) − r(N_t \ e)) / |r(N_t)|`; undefined where the base is 0.
-fn relative(base: f64, without: f64) -> f64 {
-    if base == 0.0 { f64::NAN } else { (base - without) / base.abs() }
 }
 
 /// Runs the stage from `space` down to one operation an edge, going on from `progress`.
@@ -156,6 +142,7 @@ pub fn run<E, V: Evaluator<Error = E>, W: Watcher<E>>(
     for r in &progress.order {
         mask.set(r.place, false);
     }
+    let mut silent = HashSet::new();
     for round in progress.rounds..rounds(space, settings.remove_per_round) {
         if watcher.enough()? {
             return Ok(progress.ended(true));
@@ -186,14 +173,15 @@ pub fn run<E, V: Evaluator<Error = E>, W: Watcher<E>>(
                         watcher.emit(Body::Scoring { round, draw, place: *place })?;
                     }
                     for (i, values) in chunk.iter().zip(evaluator.without(&at)?) {
-                        let differences: Vec<f64> = base.iter().zip(&values).map(|(b, v)| relative(*b, *v)).collect();
+                        let pairs = base.iter().zip(&values).enumerate();
+                        let differences: Vec<f64> = pairs.map(|(f, (b, v))| evaluator.difference(f, *b, *v)).collect();
                         watcher.emit(Body::Score {
                             round,
                             draw,
                             place: places[*i],
                             values: values.into_iter().map(Number).collect(),
                             relative: differences.iter().map(|v| Number(*v)).collect(),
-                            score: Number(differences.iter().sum()),
+                            score: Number(plain_sum(&differences)),
                         })?;
                         found[*i] = Some(differences);
                     }
@@ -203,119 +191,144 @@ pub fn run<E, V: Evaluator<Error = E>, W: Watcher<E>>(
                 s.relative.extend(differences);
             }
         }
-        let (removed, summaries) = settle(&mask, settings, round, &scores);
+        let edges: Vec<usize> = scores.iter().map(|s| slot(s.place.cell, s.place.edge)).collect();
+        let relative: Vec<Vec<Vec<f64>>> = scores.iter_mut().map(|s| std::mem::take(&mut s.relative)).collect();
+        let combined = aggregate::combine(settings.aggregate, &edges, &relative);
+        let exact: Vec<bool> = (0..evaluator.functions()).map(|f| evaluator.exact(f)).collect();
+        let votes: Vec<Vote> = combined.standings.iter().enumerate().map(|(f, s)| vote(s, evaluator, f)).collect();
+        for (f, vote) in votes.iter().enumerate() {
+            // Once: most have a vote in every round or in none.
+            if let (Some(why), true) = (&vote.silent, silent.insert(f)) {
+                let text = format!("{} has no vote: {why}", evaluator.name(f));
+                watcher.emit(Body::Log { level: Level::Warning, text })?;
+            }
+        }
+        let places: Vec<Place> = scores.iter().map(|s| s.place).collect();
+        let (removed, summaries) = settle(&mask, settings, round, &places, &relative, &combined, &exact);
         for r in &removed {
             mask.set(r.place, false);
         }
         progress.take(removed.clone(), &summaries);
-        watcher.emit(Body::RoundEnded { round, seconds: start.elapsed().as_secs_f64(), removed, summaries })?;
+        let seconds = start.elapsed().as_secs_f64();
+        watcher.emit(Body::RoundEnded { round, seconds, removed, summaries, votes })?;
     }
     Ok(progress.ended(false))
 }
 
-/// Scores of one place over the draws in which they are defined.
-fn defined(aggregate: Aggregate, scores: &[Scores]) -> Vec<Vec<f64>> {
-    match aggregate {
-        Aggregate::Relative => scores
-            .iter()
-            .map(|s| s.relative.iter().map(|d| d.iter().sum::<f64>()).filter(|v| v.is_finite()).collect())
-            .collect(),
-        Aggregate::Ranks => {
-            let draws = scores.first().map_or(0, |s| s.relative.len());
-            let mut sums = vec![Vec::new(); scores.len()];
-            for draw in 0..draws {
-                let sound: Vec<usize> =
-                    (0..scores.len()).filter(|i| scores[*i].relative[draw].iter().all(|v| v.is_finite())).collect();
-                let functions = scores.first().map_or(0, |s| s.relative[draw].len());
-                let mut total = vec![0.0; scores.len()];
-                for f in 0..functions {
-                    let value = |i: usize| scores[i].relative[draw][f];
-                    let mut order = sound.clone();
-                    order.sort_by(|a, b| value(*a).total_cmp(&value(*b)));
-                    let mut rank = 0.0;
-                    for (k, i) in order.iter().enumerate() {
-                        // Equal values share a rank; the next distinct one is one more.
-                        if k > 0 && value(*i) != value(order[k - 1]) {
-                            rank += 1.0;
-                        }
-                        total[*i] += rank;
-                    }
-                }
-                for i in sound {
-                    sums[i].push(total[i]);
-                }
-            }
-            sums
+/// The sum of those that are defined; NaN where none is.
+fn plain_sum(differences: &[f64]) -> f64 {
+    let finite = differences.iter().filter(|v| v.is_finite());
+    finite.copied().reduce(|a, b| a + b).unwrap_or(f64::NAN)
+}
+
+/// A number for each edge of both kinds of cell.
+fn slot(cell: CellKind, edge: Edge) -> usize {
+    cell.index() * EDGES + edge.index()
+}
+
+fn vote<V: Evaluator>(standing: &Standing, evaluator: &V, function: usize) -> Vote {
+    let silent = standing.silent.map(|s| match (s, evaluator.constant_since(function)) {
+        (Silent::Undefined, _) => "it is not finite on any edge".to_string(),
+        (Silent::Constant, None) => "it is the same whichever operation of an edge is left out".to_string(),
+        (Silent::Constant, Some(why)) => {
+            format!("it is the same whichever operation of an edge is left out ({why})")
         }
+    });
+    Vote {
+        noise: Number(standing.noise),
+        spread: Number(standing.spread),
+        divisor: Number(standing.divisor),
+        silent,
+        undefined_edges: standing.undefined_edges,
     }
 }
 
 /// What a round decides: the lowest of each edge go.
-fn settle(mask: &Mask, settings: &Settings, round: usize, scores: &[Scores]) -> (Vec<Removal>, Vec<Summary>) {
-    let samples = defined(settings.aggregate, scores);
-    let mean = |v: &[f64]| if v.is_empty() { f64::NAN } else { v.iter().sum::<f64>() / v.len() as f64 };
+fn settle(
+    mask: &Mask,
+    settings: &Settings,
+    round: usize,
+    places: &[Place],
+    relative: &[Vec<Vec<f64>>],
+    combined: &Combined,
+    exact: &[bool],
+) -> (Vec<Removal>, Vec<Summary>) {
+    let samples = &combined.samples;
+    let means: Vec<f64> = samples.iter().map(|s| mean(s)).collect();
     let (mut removed, mut summaries) = (Vec::new(), Vec::new());
     for cell in CellKind::ALL {
         for edge in Edge::all() {
             let mut own: Vec<usize> =
-                (0..scores.len()).filter(|i| scores[*i].place.cell == cell && scores[*i].place.edge == edge).collect();
-            if own.is_empty() {
-                continue;
-            }
-            // A lot for each, so that equal scores go by the saved seed; undefined ones come last: they are not ranked, and
-            // go only when nothing else is left.
+                (0..places.len()).filter(|i| places[*i].cell == cell && places[*i].edge == edge).collect();
+            let Some(first) = own.first().copied() else { continue };
+            // A number for each, so that equal scores go by the saved seed; undefined ones are not ranked at all.
             let mut lots: Vec<usize> = (0..own.len()).collect();
-            let index = (cell.index() * EDGES + edge.index()) as u64;
+            let index = slot(cell, edge) as u64;
             random::shuffle(&mut random::stream_at(settings.seed, "score/lot", [round as u64, index]), &mut lots);
             let lot_of: std::collections::BTreeMap<usize, usize> = own.iter().copied().zip(lots).collect();
             own.sort_by(|a, b| {
-                let (x, y) = (mean(&samples[*a]), mean(&samples[*b]));
-                x.is_nan()
-                    .cmp(&y.is_nan())
-                    .then(x.partial_cmp(&y).unwrap_or(std::cmp::Ordering::Equal))
-                    .then(lot_of[a].cmp(&lot_of[b]))
+                let (x, y) = (means[*a], means[*b]);
+                x.partial_cmp(&y).unwrap_or(std::cmp::Ordering::Equal).then(lot_of[a].cmp(&lot_of[b]))
             });
+            // Counts have no noise: one draw tells them apart, and equal ones are equal.
+            let counted = combined.votes[first].iter().zip(exact).all(|(v, exact)| *exact || v.is_nan());
+            let lower = |a: usize, b: usize| match (samples[a].is_empty() || samples[b].is_empty(), counted) {
+                (true, _) => None,
+                (false, true) => Some(if means[a] < means[b] { 0.0 } else { 1.0 }),
+                (false, false) => significance::lower_p(&samples[a], &samples[b]),
+            };
             let goes = settings.remove_per_round.max(1).min(mask.count_on(cell, edge).saturating_sub(1));
             for (rank, i) in own.iter().enumerate() {
                 let next = own.get(rank + 1);
-                let p = next.and_then(|n| significance::lower_p(&samples[*i], &samples[*n]));
-                let m = mean(&samples[*i]);
-                let s = &samples[*i];
-                let deviation = match s.len() {
-                    0 | 1 => f64::NAN,
-                    n => (s.iter().map(|v| (v - m).powi(2)).sum::<f64>() / (n - 1) as f64).sqrt(),
-                };
-                let functions = scores[*i].relative.first().map_or(0, Vec::len);
-                let by_function = (0..functions)
-                    .map(|f| {
-                        let own: Vec<f64> =
-                            scores[*i].relative.iter().map(|d| d[f]).filter(|v| v.is_finite()).collect();
-                        Number(mean(&own))
-                    })
-                    .collect();
                 if rank < goes {
                     // Against the first that stays, if there is one.
-                    let against = own.get(goes).and_then(|n| significance::lower_p(s, &samples[*n]));
+                    let against = own.get(goes).and_then(|n| lower(*i, *n));
+                    let undefined = samples[*i].is_empty();
                     removed.push(Removal {
-                        place: scores[*i].place,
-                        score: Number(m),
+                        place: places[*i],
+                        score: Number(means[*i]),
                         tie: against.is_none_or(|p| p > significance::ALPHA),
-                        by_lot: m.is_nan() || next.is_some_and(|n| mean(&samples[*n]) == m),
+                        by_lot: undefined || own.get(goes).is_some_and(|n| means[*n] == means[*i]),
+                        undefined,
                     });
                 }
                 summaries.push(Summary {
-                    place: scores[*i].place,
-                    mean: Number(m),
-                    deviation: Number(deviation),
-                    by_function,
-                    next: next.map(|n| scores[*n].place),
-                    p: p.map(Number),
-                    undefined: scores[*i].relative.len() - s.len(),
+                    place: places[*i],
+                    mean: Number(means[*i]),
+                    deviation: Number(deviation(&samples[*i])),
+                    by_function: by_function(&relative[*i]).map(Number).collect(),
+                    votes: combined.votes[*i].iter().copied().map(Number).collect(),
+                    next: next.map(|n| places[*n]),
+                    p: next.and_then(|n| lower(*i, *n)).map(Number),
+                    undefined: relative[*i].iter().flatten().filter(|v| !v.is_finite()).count(),
                 });
             }
         }
     }
     (removed, summaries)
+}
+
+/// NaN without any value.
+fn mean(values: &[f64]) -> f64 {
+    if values.is_empty() { f64::NAN } else { values.iter().sum::<f64>() / values.len() as f64 }
+}
+
+/// Standard deviation of a sample; NaN with fewer than two values.
+fn deviation(values: &[f64]) -> f64 {
+    let m = mean(values);
+    match values.len() {
+        0 | 1 => f64::NAN,
+        n => (values.iter().map(|v| (v - m).powi(2)).sum::<f64>() / (n - 1) as f64).sqrt(),
+    }
+}
+
+/// Means over the draws in which each function is defined, from `[draw][function]`.
+fn by_function(relative: &[Vec<f64>]) -> impl Iterator<Item = f64> {
+    let functions = relative.first().map_or(0, Vec::len);
+    (0..functions).map(move |f| {
+        let own: Vec<f64> = relative.iter().map(|d| d[f]).filter(|v| v.is_finite()).collect();
+        mean(&own)
+    })
 }
 
 #[cfg(test)]

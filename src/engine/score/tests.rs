@@ -8,7 +8,8 @@ struct Made {
     draw: u64,
     mask: Mask,
     noise: f64,
-    undefined: Option<Place>,
+    /// Where the first function is undefined, and where both are.
+    undefined: [Option<Place>; 2],
     constant: bool,
 }
 
@@ -20,6 +21,12 @@ impl Evaluator for Made {
     type Error = Infallible;
     fn functions(&self) -> usize {
         2
+    }
+    fn name(&self, function: usize) -> &str {
+        ["first", "second"][function]
+    }
+    fn difference(&self, _: usize, base: f64, without: f64) -> f64 {
+        (base - without) / base.abs()
     }
     fn parallel(&self) -> usize {
         5
@@ -37,12 +44,13 @@ impl Evaluator for Made {
                 if self.constant {
                     return vec![-50.0, 50.0];
                 }
-                if self.undefined == Some(*p) {
+                if self.undefined[1] == Some(*p) {
                     return vec![f64::NAN, f64::INFINITY];
                 }
                 let wobble = self.noise * ((self.draw * 7 + p.edge.index() as u64 * 3) % 5) as f64;
                 // The first is negative, and just as good a ranking: |r| must divide.
-                vec![-sum - worth(*p) - wobble, sum - worth(*p) - wobble]
+                let first = if self.undefined[0] == Some(*p) { f64::NAN } else { -sum - worth(*p) - wobble };
+                vec![first, sum - worth(*p) - wobble]
             })
             .collect())
     }
@@ -74,12 +82,12 @@ fn settings() -> Settings {
 }
 
 fn made() -> Made {
-    Made { draw: 0, mask: Mask::FULL, noise: 0.0, undefined: None, constant: false }
+    Made { draw: 0, mask: Mask::FULL, noise: 0.0, undefined: [None; 2], constant: false }
 }
 
 #[test]
 fn the_least_goes_first_and_the_order_is_whole() {
-    for aggregate in [Aggregate::Relative, Aggregate::Ranks] {
+    for aggregate in Aggregate::ALL {
         let mut r = Recorder::default();
         let settings = Settings { aggregate, ..settings() };
         let found = run(&Mask::NO_NONE, &settings, Progress::default(), &mut made(), &mut r).unwrap();
@@ -116,19 +124,44 @@ fn equal_scores_are_ties_and_go_by_the_seed() {
 }
 
 #[test]
-fn undefined_scores_are_counted_and_not_ranked() {
+fn an_undefined_function_leaves_the_others_to_decide() {
     let place: Place = "normal:2:max_pool_3x3".parse().unwrap();
-    let mut made = Made { undefined: Some(place), ..made() };
+    let summary = |r: &Recorder| {
+        let found = r.events.iter().find_map(|e| match e {
+            Body::RoundEnded { summaries, .. } => summaries.iter().find(|s| s.place == place).cloned(),
+            _ => None,
+        });
+        found.unwrap()
+    };
     let mut r = Recorder::default();
-    let found = run(&Mask::NO_NONE, &settings(), Progress::default(), &mut made, &mut r).unwrap();
-    assert!(found.undefined >= 4);
-    // It would have been first to go; undefined, it outlasts all others.
-    assert!(found.order.iter().all(|x| x.place != place));
-    let first = r.events.iter().find_map(|e| match e {
-        Body::RoundEnded { summaries, .. } => summaries.iter().find(|s| s.place == place),
-        _ => None,
-    });
-    assert!(first.is_some_and(|s| s.mean.0.is_nan() && s.undefined == 4));
+    let mut one = Made { undefined: [Some(place), None], ..made() };
+    let found = run(&Mask::NO_NONE, &settings(), Progress::default(), &mut one, &mut r).unwrap();
+    // Least of its edge by the function that is left, it goes first, and is counted.
+    assert_eq!(found.undefined, 4);
+    assert!(found.order[..28].iter().any(|x| x.place == place && !x.undefined && !x.by_lot));
+    let s = summary(&r);
+    assert!(s.mean.0.is_finite() && s.undefined == 4 && s.votes[0].0.is_nan() && s.votes[1].0.is_finite());
+
+    let mut r = Recorder::default();
+    let mut both = Made { undefined: [None, Some(place)], ..made() };
+    let found = run(&Mask::NO_NONE, &settings(), Progress::default(), &mut both, &mut r).unwrap();
+    // Nothing can be said of its edge while it is there; all other edges are decided by their scores.
+    let s = summary(&r);
+    assert!(s.mean.0.is_nan() && s.undefined == 8);
+    let first: Vec<_> = found.order[..28].iter().filter(|x| x.undefined).collect();
+    assert!(first.len() == 1 && first[0].place.edge == place.edge && first[0].by_lot && first[0].tie);
+}
+
+#[test]
+fn a_function_without_a_vote_is_named_once() {
+    let mut r = Recorder::default();
+    let mut made = Made { constant: true, ..made() };
+    run(&Mask::NO_NONE, &settings(), Progress::default(), &mut made, &mut r).unwrap();
+    let logs: Vec<_> = r.events.iter().filter(|e| matches!(e, Body::Log { level: Level::Warning, .. })).collect();
+    assert_eq!(logs.len(), 2, "{logs:?}");
+    assert!(format!("{logs:?}").contains("second has no vote: it is the same whichever operation"));
+    let votes = r.events.iter().find_map(|e| if let Body::RoundEnded { votes, .. } = e { Some(votes) } else { None });
+    assert!(votes.unwrap().iter().all(|v| v.silent.is_some() && v.divisor.0.is_nan()));
 }
 
 #[test]

@@ -17,7 +17,9 @@ fn cut_at_every_byte_of_its_last_kilobyte_a_journal_goes_on() {
     let folder = folder(dir.path());
     let mut writer = Writer::open(&folder).unwrap();
     for i in 0..40 {
-        writer.emit(Body::RoundEnded { round: i, seconds: 1.5, removed: vec![], summaries: vec![] }).unwrap();
+        writer
+            .emit(Body::RoundEnded { round: i, seconds: 1.5, removed: vec![], summaries: vec![], votes: vec![] })
+            .unwrap();
     }
     let path = folder.file(EVENTS);
     let whole = std::fs::read(&path).unwrap();

@@ -75,7 +75,7 @@ impl Config {
             ("device.memory", &self.device.memory, &["auto", "keep", "recompute"][..]),
             ("device.precision", &self.device.precision, &["float32", "bf16"]),
             ("score.none", &self.score.none, &["off", "compete"]),
-            ("score.aggregate", &self.score.aggregate, &["relative", "ranks"]),
+            ("score.aggregate", &self.score.aggregate, &["noise", "relative", "ranks"]),
             ("cut.source", &self.cut.source, &["scores", "random", "cheapest", "most_parameters"]),
         ];
         for (key, value, known) in one_of {

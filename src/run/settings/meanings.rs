@@ -37,14 +37,17 @@ pub(super) const MEANINGS: [(&str, &[(&str, &str)]); 8] = [
     (
         "score",
         &[
-            ("functions", "ranking functions whose relative differences are added up"),
+            ("functions", "ranking functions that are put together as `aggregate` says"),
             ("draws", "draws of weights and batch per round; 5 or more tell noise from signal best"),
             ("batch", "pictures per draw"),
             ("channels", "width of the proxy network"),
             ("cells", "cells of the proxy network, in order"),
             ("none", "`off`: the operation `none` goes before scoring; `compete`: it is scored like the others"),
             ("remove_per_round", "operations that each edge loses per round"),
-            ("aggregate", "`relative`: sum of relative differences (the paper); `ranks`: sum of ranks (TE-NAS)"),
+            (
+                "aggregate",
+                "`noise`: relative differences, each over its noise; `relative`: their sum (the paper); `ranks` (TE-NAS)",
+            ),
         ],
     ),
     (
