@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::plan::Planner;
 use crate::nn::Policy;
 use crate::space::cut::{Cutter, Source};
-use crate::space::{CellKind, EDGES, Edge, Mask, NODES, OPERATIONS, Operation, Place};
+use crate::space::{CellKind, EDGES, Edge, Mask, NODES, Operation, Place};
 
 /// What a mask needs.
 pub(super) trait Needs {
@@ -36,8 +36,8 @@ pub(super) struct Choice<'a> {
     pub decided: BTreeMap<Place, bool>,
 }
 
-/// Two for each edge: the cheapest operation, and the cheapest that a genotype can have.
-type Cheapest = [[(Operation, Operation, u64); EDGES]; 2];
+/// For each edge what it keeps if it has nothing else: any operation, one that a genotype can have, and what that costs.
+type Rest = [[(Operation, Operation, u64); EDGES]; 2];
 
 impl Choice<'_> {
     /// The cut that keeps the most within `bytes`.
@@ -49,23 +49,10 @@ impl Choice<'_> {
     /// # Errors
     /// The least that a cut needs, if that is more than `bytes` or than the run may take.
     pub fn most(&self, needs: &impl Needs, bytes: u64) -> Result<Mask, u64> {
-        let fits = |mask: Mask| {
-            let (need, may) = needs.plan(mask);
-            may && need <= bytes
-        };
-        let order: Vec<Place> =
-            self.cutter.by_importance(self.source, self.score).into_iter().filter(|p| self.may_keep(*p)).collect();
-        // Where the best of every edge fit together, nothing cheaper needs to be looked for.
-        let best = self.completed(self.by_hand(), &self.cheapest(&|p| order.iter().position(|o| *o == p).unwrap_or(0) as u64));
-        let cheapest = if fits(best) { None } else { Some(self.cheapest_by(needs, best)) };
-        let complete = |kept: Mask| match &cheapest {
-            Some(cheapest) => self.completed(kept, cheapest),
-            None => union(kept, best),
-        };
-        let least = complete(self.by_hand());
-        if !fits(least) {
-            return Err(needs.plan(least).0);
-        }
+        let order = self.order();
+        let fits = fits(needs, bytes);
+        let rest = self.rest(&order, needs, bytes)?;
+        let complete = |kept: Mask| self.completed(kept, &rest);
         let mut kept = self.by_hand();
         for place in &order {
             if !kept.contains(*place) && fits(complete(kept.with(*place))) {
@@ -86,6 +73,37 @@ impl Choice<'_> {
         }
     }
 
+    /// Whether there is a cut that fits.
+    ///
+    /// # Errors
+    /// The least that a cut needs, if none does.
+    pub fn least(&self, needs: &impl Needs, bytes: u64) -> Result<(), u64> {
+        self.rest(&self.order(), needs, bytes).map(drop)
+    }
+
+    fn order(&self) -> Vec<Place> {
+        let all = self.cutter.by_importance(self.source, self.score);
+        all.into_iter().filter(|p| self.may_keep(*p)).collect()
+    }
+
+    /// What edges keep that have nothing else: the best of each where all these fit together, else the cheapest.
+    fn rest(&self, order: &[Place], needs: &impl Needs, bytes: u64) -> Result<Rest, u64> {
+        let fits = fits(needs, bytes);
+        let best = self.rest_by(&|p| order.iter().position(|o| *o == p).unwrap_or(0) as u64);
+        let around = self.completed(self.by_hand(), &best);
+        if fits(around) {
+            return Ok(best);
+        }
+        let cheapest = self.rest_by(&|place| {
+            // As the only one of its edge in a network that is otherwise the same.
+            let mut mask = around;
+            Operation::ALL.iter().for_each(|o| mask.set(Place { operation: *o, ..place }, false));
+            needs.kept(mask.with(place))
+        });
+        let least = self.completed(self.by_hand(), &cheapest);
+        if fits(least) { Ok(cheapest) } else { Err(needs.plan(least).0) }
+    }
+
     /// What is kept by hand.
     fn by_hand(&self) -> Mask {
         let mut mask = Mask::EMPTY;
@@ -102,10 +120,10 @@ impl Choice<'_> {
     }
 
     /// With what is missing to one operation on every edge, and to two edges into every node that a genotype can choose.
-    fn completed(&self, mut mask: Mask, cheapest: &Cheapest) -> Mask {
+    fn completed(&self, mut mask: Mask, rest: &Rest) -> Mask {
         let usable = |mask: &Mask, cell, edge| mask.kept(cell, edge).any(|o| o != Operation::None);
         for cell in CellKind::ALL {
-            let of = |edge: Edge| cheapest[cell.index()][edge.index()];
+            let of = |edge: Edge| rest[cell.index()][edge.index()];
             for node in 0..NODES {
                 let open = Edge::into_node(node).filter(|e| usable(&mask, cell, *e)).count();
                 let mut closed: Vec<Edge> = Edge::into_node(node).filter(|e| !usable(&mask, cell, *e)).collect();
@@ -121,16 +139,7 @@ impl Choice<'_> {
         mask
     }
 
-    /// The cheapest by their cost to the network whose other edges are those of `around`.
-    fn cheapest_by(&self, needs: &impl Needs, around: Mask) -> Cheapest {
-        self.cheapest(&|place| {
-            let mut mask = around;
-            Operation::ALL.iter().for_each(|o| mask.set(Place { operation: *o, ..place }, false));
-            needs.kept(mask.with(place))
-        })
-    }
-
-    fn cheapest(&self, cost: &dyn Fn(Place) -> u64) -> Cheapest {
+    fn rest_by(&self, cost: &dyn Fn(Place) -> u64) -> Rest {
         let mut found = [[(Operation::SkipConnect, Operation::SkipConnect, 0); EDGES]; 2];
         for cell in CellKind::ALL {
             for edge in Edge::all() {
@@ -151,14 +160,18 @@ impl Choice<'_> {
     }
 }
 
-fn union(a: Mask, b: Mask) -> Mask {
-    b.places().fold(a, Mask::with)
+fn fits(needs: &impl Needs, bytes: u64) -> impl Fn(Mask) -> bool {
+    move |mask| {
+        let (need, may) = needs.plan(mask);
+        may && need <= bytes
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::engine::cut::searchable;
+    use crate::space::OPERATIONS;
 
     /// Every operation costs something of its own.
     struct Costs;
