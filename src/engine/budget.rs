@@ -107,7 +107,10 @@ impl Choice<'_> {
     /// What is kept by hand.
     fn by_hand(&self) -> Mask {
         let mut mask = Mask::EMPTY;
-        self.decided.iter().filter(|(p, kept)| **kept && self.cutter.space.contains(**p)).for_each(|(p, _)| mask.set(*p, true));
+        self.decided
+            .iter()
+            .filter(|(p, kept)| **kept && self.cutter.space.contains(**p))
+            .for_each(|(p, _)| mask.set(*p, true));
         mask
     }
 
@@ -240,9 +243,7 @@ mod tests {
     fn the_least_is_the_cheapest_of_every_edge() {
         let cutter = cutter(Mask::NO_NONE);
         let least = choice(&cutter, Source::Scores, &[]).most(&Costs, 0).unwrap_err();
-        let per_edge = |cell, e: Edge| {
-            Mask::NO_NONE.kept(cell, e).map(|o| cost(Place::new(cell, e, o))).min().unwrap()
-        };
+        let per_edge = |cell, e: Edge| Mask::NO_NONE.kept(cell, e).map(|o| cost(Place::new(cell, e, o))).min().unwrap();
         let expected: u64 = CellKind::ALL.into_iter().flat_map(|c| Edge::all().map(move |e| per_edge(c, e))).sum();
         assert_eq!(least, expected + 5);
         // With `none`, two edges into a node are enough.

@@ -2,12 +2,13 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use super::Confirm;
 use super::budget;
 use super::control::Control;
 use super::plan::{Plan, Planner};
 use super::setup::Setup;
 use super::{EngineError, Options, Past, queue, score::significance};
-use super::Confirm;
+use crate::device::Device;
 use crate::run::RunFolder;
 use crate::run::command::{Body as Order, Command, Edit};
 use crate::run::event::{Body, Cut, CutMove, Level, Removal, Stage};
@@ -76,7 +77,10 @@ pub(super) fn run(
             return Ok(if asked { Decision::Stopped } else { Decision::Unconfirmed });
         }
         Confirm::Wait => {
-            // A person may take hours: others need not wait for that.
+            // A person may take hours: others need not wait for that, nor miss the memory.
+            if let Device::Cuda(gpu) = &setup.device {
+                gpu.release();
+            }
             control.lock().yields(true);
             match cutting.wait(control)? {
                 None => return Ok(Decision::Stopped),
@@ -205,9 +209,9 @@ impl<'a> Cutting<'a> {
         cut.warnings = cut.not_by_scores().into_iter().chain(told).collect();
         if let Some(bytes) = cut.budget_bytes.filter(|bytes| plan.bytes > *bytes) {
             cut.warnings.push(format!(
-                "with the changes by hand the cut needs {} MiB, more than its budget of {} MiB; ask for the budget again \
+                "with the changes by hand the search needs {} KiB more than the budget of {} MiB; ask for the budget again \
                  to fit it",
-                mib(plan.bytes),
+                (plan.bytes - bytes).div_ceil(1 << 10),
                 mib(bytes)
             ));
         }
@@ -353,8 +357,13 @@ pub(super) fn too_little(planner: &Planner, bytes: u64, least: u64, by_hand: boo
     let kept = if by_hand { " and what is kept by hand" } else { "" };
     let least_of_all = format!("one operation on every edge{kept} needs {} MiB", mib(least));
     match planner.budget().filter(|may| least <= bytes && least > *may) {
-        Some(may) => format!("no cut fits: {least_of_all}, and the search may take {} MiB (device.memory_budget)", mib(may)),
-        None => format!("no cut fits into {}: {least_of_all}", if bytes < 1 << 20 { format!("{bytes} bytes") } else { format!("{} MiB", bytes >> 20) }),
+        Some(may) => {
+            format!("no cut fits: {least_of_all}, and the search may take {} MiB (device.memory_budget)", mib(may))
+        }
+        None => format!(
+            "no cut fits into {}: {least_of_all}",
+            if bytes < 1 << 20 { format!("{bytes} bytes") } else { format!("{} MiB", bytes >> 20) }
+        ),
     }
 }
 

@@ -42,7 +42,10 @@ pub(super) fn run(control: &mut Control, setup: &Setup, past: &mut Past) -> Resu
     let progress = std::mem::take(&mut past.scoring);
     if config.cut.source != Source::Scores.name() && progress == Progress::default() {
         if past.cuts.is_empty() {
-            let text = format!("nothing is scored: cut.source = \"{}\" is a control, which needs no scores", config.cut.source);
+            let text = format!(
+                "nothing is scored: cut.source = \"{}\" is a control, which needs no scores",
+                config.cut.source
+            );
             control.log(Level::Info, text)?;
         }
         return Ok(Some(Vec::new()));

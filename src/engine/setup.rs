@@ -4,8 +4,8 @@ use std::sync::Arc;
 use candle_core::Tensor;
 
 use super::budget::Choice;
-use super::{EngineError, cut};
 use super::plan::{self, DataShape, Planner};
+use super::{EngineError, cut};
 use crate::data::{self, Augment, Dataset, Halves};
 use crate::device::{Device, NoGpu};
 use crate::kernels::gpu::{self, Gpu};

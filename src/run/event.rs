@@ -471,7 +471,8 @@ impl Cut {
                 "not by scores: {none} of {all} decisions had no defined score{equal}; those fell at random"
             ));
         }
-        (2 * (none + lots) >= all)
-            .then(|| format!("not by scores: {} of {all} decisions had equal scores, or none, and fell at random", none + lots))
+        (2 * (none + lots) >= all).then(|| {
+            format!("not by scores: {} of {all} decisions had equal scores, or none, and fell at random", none + lots)
+        })
     }
 }

@@ -257,14 +257,16 @@ mod tests {
         for e in Edge::all() {
             let (a, b, n) = (e.source(), e.target(), e.index());
             assert_eq!((e.to_string(), format!("{e:#}")), (format!("{a}▸{b}"), format!("{a}>{b}")));
-            for text in [format!("{a}▸{b}"), format!("{a}>{b}"), format!("{a}->{b}"), format!("{a}-{b}"), n.to_string()] {
+            for text in [format!("{a}▸{b}"), format!("{a}>{b}"), format!("{a}->{b}"), format!("{a}-{b}"), n.to_string()]
+            {
                 assert_eq!(text.parse(), Ok(e), "{text}");
                 assert_eq!(serde_json::from_str::<Edge>(&format!("\"{text}\"")).unwrap(), e);
             }
             assert_eq!(serde_json::to_string(&e).unwrap(), n.to_string());
             assert_eq!(serde_json::from_str::<Edge>(&n.to_string()).unwrap(), e);
         }
-        for bad in ["14", "-1", "2>2", "3>2", "0>6", "0>1", "", ">", "+0>2", "0>2>3", "0▸▸2", "99999999999999999999"] {
+        for bad in ["14", "-1", "2>2", "3>2", "0>6", "0>1", "", ">", "+0>2", "0>2>3", "0▸▸2", "99999999999999999999"]
+        {
             assert!(bad.parse::<Edge>().is_err(), "{bad}");
         }
         for bad in ["14", "255", "-1", "\"0>9\"", "null"] {

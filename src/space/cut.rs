@@ -103,7 +103,10 @@ pub enum Change {
     /// Another level; what was decided by hand stays.
     Level(f64),
     /// What fits into so many bytes, found by the caller; what was decided by hand stays.
-    Budget { bytes: u64, mask: Mask },
+    Budget {
+        bytes: u64,
+        mask: Mask,
+    },
     /// Another source, with as many operations on every edge as now; decisions by hand were those of the cut before.
     Source(Source),
     /// Nothing by hand any more.

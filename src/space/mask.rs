@@ -234,7 +234,9 @@ mod tests {
         assert_eq!((counts.sum(), counts.list()[2], counts.list().len()), (195, 6, 28));
         assert_eq!(Counts::of_list(&counts.list()), Ok(counts));
         assert_eq!(Mask::NO_NONE.counts(), Counts::uniform(7));
-        for bad in [vec![], vec![4; 27], vec![4; 29], [vec![4; 27], vec![0]].concat(), [vec![4; 27], vec![264]].concat()] {
+        for bad in
+            [vec![], vec![4; 27], vec![4; 29], [vec![4; 27], vec![0]].concat(), [vec![4; 27], vec![264]].concat()]
+        {
             assert!(Counts::of_list(&bad).is_err(), "{bad:?}");
         }
     }

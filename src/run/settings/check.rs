@@ -169,14 +169,15 @@ impl Config {
         if cut.kept_per_edge.is_empty() {
             return Ok(());
         }
-        let counts =
-            Counts::of_list(&cut.kept_per_edge).map_err(|reason| value_error("cut.kept_per_edge", reason))?;
+        let counts = Counts::of_list(&cut.kept_per_edge).map_err(|reason| value_error("cut.kept_per_edge", reason))?;
         let space = self.space();
         for cell in CellKind::ALL {
             for edge in Edge::all() {
                 let (asked, there) = (counts.on(cell, edge), space.count_on(cell, edge));
                 if asked > there {
-                    let reason = format!("edge {edge} of the {cell} cell can't keep {asked}: there are {there} (score.none = \"off\")");
+                    let reason = format!(
+                        "edge {edge} of the {cell} cell can't keep {asked}: there are {there} (score.none = \"off\")"
+                    );
                     return Err(value_error("cut.kept_per_edge", reason));
                 }
             }
