@@ -92,8 +92,12 @@ pub fn run(place: &Place, a: &ShowArguments) -> eyre::Result<Exit> {
     }
     if let (Some(p), Some(m)) = (r.parameters, r.macs) {
         line(
-            "as published",
-            format!("{} parameters, {} multiply-accumulates (36 channels, 20 cells)", text::count(p), text::count(m)),
+            "evaluation",
+            format!(
+                "{} parameters, {} multiply-accumulates (network of 36 channels, 20 cells)",
+                text::count(p),
+                text::count(m)
+            ),
         )?;
     }
     if r.skipped_lines > 0 {

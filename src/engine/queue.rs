@@ -124,7 +124,7 @@ mod tests {
             // Answered before the other had its turn: it came first.
             asking.queued(Some("x"));
             assert_eq!(behind(&asks, &asking), None);
-            assert_eq!(behind(&next, &waiting).is_some(), true);
+            assert!(behind(&next, &waiting).is_some());
             // Answered when the other is at work.
             waiting.queued(None);
             assert_eq!(behind(&asks, &asking), Some("next".into()));
