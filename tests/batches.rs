@@ -39,6 +39,7 @@ impl Made {
             mean: vec![0.0; channels],
             std: vec![1.0 / 255.0; channels],
             note: String::new(),
+            found: Default::default(),
         };
         Made { summary, labels, broken: None, reads: AtomicUsize::new(0) }
     }

@@ -543,3 +543,80 @@ fn tmux() {
     println!("{text}");
     assert!(out.status.success(), "{text}{}", String::from_utf8_lossy(&out.stderr));
 }
+
+/// Serial lines and fresh containers say that the terminal has no columns and no lines.
+#[test]
+fn a_terminal_without_a_size() {
+    let runs = tempfile::tempdir().unwrap();
+    finished(runs.path(), "finished");
+    let mut terminal = Terminal::start(zonas(runs.path(), &["open", "finished"]), (0, 0));
+    terminal.shows("q quit");
+    assert_eq!(terminal.text().lines().count(), 24, "{}", terminal.text());
+    terminal.keys("q");
+    assert_eq!(terminal.left().code(), Some(0));
+
+    let mut command = zonas(runs.path(), &["open", "finished"]);
+    command.env("COLUMNS", "60").env("LINES", "20");
+    let mut terminal = Terminal::start(command, (0, 0));
+    terminal.shows("q quit");
+    let text = terminal.text();
+    assert_eq!(text.trim_end().lines().count(), 20, "{text}");
+    assert!(text.lines().all(|l| l.chars().count() <= 60), "{text}");
+    terminal.keys("q");
+    assert_eq!(terminal.left().code(), Some(0));
+}
+
+#[test]
+fn leaving_waits_for_what_is_being_written() {
+    let runs = tempfile::tempdir().unwrap();
+    finished(runs.path(), "finished");
+    let mut terminal = opened(runs.path(), &[]);
+    terminal.keys("4eq");
+    assert_eq!(terminal.left().code(), Some(0));
+    let folder = runs.path().join("finished");
+    let there = |name: &str| folder.join(name).is_file();
+    assert!(["genotype.json", "genotype.py", "genotype.dot", "cell.svg"].into_iter().all(there));
+    // Whatever the last of them is.
+    let font = Command::new("fc-list").output().is_ok_and(|o| !o.stdout.is_empty());
+    assert!(there("cell.png") || !font, "the picture is missing");
+    let halves =
+        std::fs::read_dir(&folder).unwrap().flatten().filter(|e| e.file_name().to_string_lossy().ends_with(".new"));
+    assert_eq!(halves.count(), 0);
+    assert!(!terminal.text().contains("not finished"), "{}", terminal.text());
+}
+
+#[test]
+fn a_run_that_is_deleted_elsewhere() {
+    let runs = tempfile::tempdir().unwrap();
+    finished(runs.path(), "finished");
+    let mut terminal = opened(runs.path(), &[]);
+    std::fs::remove_dir_all(runs.path().join("finished")).unwrap();
+    terminal.shows("deleted or moved");
+    terminal.shows("gone");
+    terminal.keys("q");
+    assert_eq!(terminal.left().code(), Some(0));
+    terminal.shows("its folder is gone");
+    assert!(!terminal.text().contains("come back with"), "{}", terminal.text());
+}
+
+#[test]
+fn a_queued_run_is_watched_and_leaves_the_queue() {
+    let runs = tempfile::tempdir().unwrap();
+    let works = RunFolder::create(runs.path(), Some("works"), "x", &Config::default()).unwrap();
+    let at_work = zonas::run::lock::RunLock::take(&works).unwrap();
+    let late = ["run", "--preset", "demo", "--queue", "--detach", "--name", "late"];
+    assert!(zonas(runs.path(), &late).output().unwrap().status.success());
+    let folder = RunFolder::open(runs.path(), "late").unwrap();
+    let mut terminal = Terminal::start(zonas(runs.path(), &["attach", "late"]), SIZE);
+    terminal.shows("late is queued, behind works");
+    // The key of the first screen's demo begins nothing here.
+    terminal.keys("\r");
+    std::thread::sleep(Duration::from_millis(300));
+    assert_eq!(RunFolder::list(runs.path()).unwrap().len(), 2);
+    terminal.keys("s");
+    until("the engine's end", || engine(&folder).is_none());
+    terminal.shows("R starts it now");
+    terminal.keys("q");
+    assert_eq!(terminal.left().code(), Some(0));
+    drop(at_work);
+}

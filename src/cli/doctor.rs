@@ -44,7 +44,7 @@ pub fn run(place: &Place, a: &DoctorArguments) -> eyre::Result<Exit> {
     line("", format!("the published search (batch 64, 32x32) needs about {} uncut", text::bytes(published)))?;
     let terminal = std::io::stdout().is_terminal() && std::io::stdin().is_terminal();
     let term = std::env::var("TERM").unwrap_or_else(|_| "not set".into());
-    let size = crossterm::terminal::size().ok().filter(|_| terminal);
+    let size = crate::explorer::terminal_size().ok().filter(|_| terminal);
     let size = size.map_or("no terminal: commands print text".to_string(), |(w, h)| format!("{w}x{h}, TERM {term}"));
     line("terminal", size)?;
     let depth = ColorDepth::detect(|name| std::env::var(name).ok());

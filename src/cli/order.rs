@@ -12,6 +12,7 @@ use crate::run::command::{Body as Order, Edit};
 use crate::run::event::{Body, Cut, Event};
 use crate::run::journal::{Tail, send};
 use crate::run::lock::Pulse;
+use crate::run::number::parse_amount;
 use crate::run::report::Report;
 use crate::run::standing::Standing;
 
@@ -84,18 +85,7 @@ fn named(given: &str) -> Result<Named, String> {
 
 /// `2GiB`, `800MiB`, `1.5G`, `4096`.
 fn bytes(given: &str) -> Result<u64, String> {
-    let split = given.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(given.len());
-    let (number, unit) = given.split_at(split);
-    let unit = match unit.trim().to_ascii_lowercase().trim_end_matches("ib").trim_end_matches('b') {
-        "" => 0,
-        "k" => 10,
-        "m" => 20,
-        "g" => 30,
-        "t" => 40,
-        _ => return Err("give it in bytes, KiB, MiB, GiB or TiB, as in 2GiB".into()),
-    };
-    let number: f64 = number.parse().map_err(|_| "give it as a number with a unit, as in 2GiB".to_string())?;
-    Ok((number * f64::from(1u32 << (unit % 32)) * if unit >= 32 { 4_294_967_296.0 } else { 1.0 }) as u64)
+    parse_amount(given).ok_or_else(|| "give it in bytes, KiB, MiB, GiB or TiB, as in 2GiB".into())
 }
 
 /// `zonas pause RUN` and its like.
@@ -152,7 +142,7 @@ struct Asked {
 impl Asked {
     fn open(place: &Place, a: &OrderArguments) -> eyre::Result<Asked> {
         let folder = RunFolder::open(&place.folder()?, &a.run)?;
-        let mut read = Report::read(&folder);
+        let mut read = Report::readable(&folder)?;
         let begun = Instant::now();
         // What is asked may depend on what the engine says first.
         while read.standing == Standing::Starting && begun.elapsed() < Duration::from_secs(a.timeout) {

@@ -6,7 +6,7 @@ use color_eyre::eyre;
 use super::engine::{self as work, Confirming, How};
 use super::settings::SettingArguments;
 use super::watch::{Watched, Watching};
-use super::{Exit, Output, Place};
+use super::{Exit, Output, Place, on_end};
 use crate::engine;
 use crate::run::config::Config;
 use crate::run::report::Report;
@@ -48,6 +48,10 @@ pub(super) struct Beginning {
     /// Wait until no other run in the folder of runs is at work that came before: runs follow one another.
     #[arg(long)]
     pub queue: bool,
+    /// Run this in a shell when the run has ended, or stopped at its cut; ZONAS_RUN, ZONAS_FOLDER, ZONAS_STATE and ZONAS_DETAIL
+    /// tell of it.
+    #[arg(long, value_name = "COMMAND")]
+    on_end: Option<String>,
     /// What goes to standard output: lines for people, or the journal's JSON lines.
     #[arg(long, value_enum, default_value = "text")]
     output: Form,
@@ -85,7 +89,15 @@ fn doubted(folder: &RunFolder) -> bool {
 
 /// Starts an engine in a process of its own.
 pub(super) fn launch(folder: &RunFolder, how: How) -> eyre::Result<process::Engine> {
+    launch_telling(folder, how, None)
+}
+
+/// The same, with a command for its end.
+fn launch_telling(folder: &RunFolder, how: How, on_end: Option<&str>) -> eyre::Result<process::Engine> {
     let mut arguments = vec!["--confirm", how.confirming.word()];
+    if let Some(command) = on_end {
+        arguments.extend(["--on-end", command]);
+    }
     arguments.extend(how.force.then_some("--force"));
     arguments.extend(how.queue.then_some("--queue"));
     Ok(process::start(folder, &arguments)?)
@@ -129,9 +141,13 @@ impl Beginning {
         let exit = if foreground {
             let engine = folder.clone();
             let engine = std::thread::Builder::new().name("engine".into()).spawn(move || work::work(&engine, how))?;
-            watching.thread(&mut out, engine)?
+            let ended = watching.thread(&mut out, engine);
+            if let Some(command) = &self.on_end {
+                on_end::run(command, &folder, &ended);
+            }
+            ended?
         } else {
-            let engine = launch(&folder, how)?;
+            let engine = launch_telling(&folder, how, self.on_end.as_deref())?;
             let watched = if detach {
                 watching.beginning(&mut out, engine, &name)?
             } else {

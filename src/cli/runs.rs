@@ -37,11 +37,9 @@ pub fn run(place: &Place, a: &RunsArguments) -> eyre::Result<Exit> {
         let epoch = r.epoch.map_or("—".into(), |e| format!("{e}/{}", r.epochs.unwrap_or(0)));
         let accuracy = r.best_valid_accuracy.map_or("—".into(), |v| format!("{:.2} %", 100.0 * v));
         let data = text::sanitize(r.data.as_deref().unwrap_or("—"));
-        out.line(&format!(
-            "{:<24} {:<22} {kept:>8} {epoch:>7} {accuracy:>9}  {data}",
-            text::sanitize(&r.run),
-            text::sanitize(state)
-        ))?;
+        // By columns: a name of wide characters takes more of them than it has letters.
+        let (name, state) = (text::pad(&text::sanitize(&r.run), 24), text::pad(&text::sanitize(state), 22));
+        out.line(&format!("{name} {state} {kept:>8} {epoch:>7} {accuracy:>9}  {data}"))?;
     }
     Ok(Exit::Done)
 }

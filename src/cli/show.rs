@@ -16,7 +16,7 @@ pub struct ShowArguments {
 
 pub fn run(place: &Place, a: &ShowArguments) -> eyre::Result<Exit> {
     let folder = RunFolder::open(&place.folder()?, &a.run)?;
-    let r = Report::read(&folder).report;
+    let r = Report::readable(&folder)?.report;
     let mut out = Output::stdout();
     if a.json {
         out.json(&r)?;

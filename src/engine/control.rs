@@ -1,5 +1,6 @@
 use std::time::{Duration, Instant};
 
+use super::saved::Seal;
 use super::{EngineError, Interrupt};
 use crate::device::{self, Device, DeviceMeters};
 use crate::run::RunFolder;
@@ -30,6 +31,8 @@ pub(super) struct Control {
     folder: RunFolder,
     /// What the run computes on, once that is known.
     pub device: Device,
+    /// What the run's checkpoints carry, once that is known.
+    pub seal: Seal,
     stage: Option<Stage>,
     paused: bool,
     stop: bool,
@@ -63,6 +66,7 @@ impl Control {
             interrupt,
             folder: folder.clone(),
             device: Device::Cpu,
+            seal: Seal::default(),
             stage: None,
             paused: false,
             stop: false,

@@ -59,6 +59,16 @@ pub(super) fn run(
             setup.planner()
         }
     };
+    if let Some(busy) = planner.busy() {
+        control.log(Level::Warning, busy)?;
+    }
+    let before = past.cuts.last().and_then(|cut| cut.full_step_seconds);
+    if let (Some(before), Some(now)) = (before, planner.plan(Mask::FULL).step_seconds)
+        && (now / before).max(before / now) > 1.2
+    {
+        let words = format!("a search step was timed anew: {now:.3} s uncut, {before:.3} s by the engine before");
+        control.log(Level::Info, words)?;
+    }
     let clock = control.begin(Stage::Cut)?;
     let mut cutting = Cutting::new(setup, planner, order, past)?;
     let cut = cutting.propose(control, None, None)?;

@@ -15,6 +15,7 @@ mod queue;
 mod saved;
 pub mod score;
 mod scoring;
+pub mod scoring_memory;
 mod search;
 mod setup;
 mod train;
@@ -29,6 +30,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use control::Control;
 use past::Past;
+use saved::Seal;
 use setup::Setup;
 
 use crate::device::{self, NoGpu};
@@ -37,6 +39,7 @@ use crate::run::config::Config;
 use crate::run::event::{Body, Level};
 use crate::run::journal::Tail;
 use crate::run::lock::RunLock;
+use crate::space::cut::Source;
 
 /// What to do with the automatic cut.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -80,7 +83,11 @@ pub struct Options {
 /// # Errors
 /// The first thing that is wrong.
 pub fn check(config: &Config) -> Result<(), EngineError> {
-    Setup::new(config, device::threads(config.device.threads)).map(drop)
+    let setup = Setup::new(config, device::threads(config.device.threads))?;
+    if setup.trained.is_none() && config.cut.source == Source::Scores.name() {
+        scoring_memory::room(&setup)?;
+    }
+    Ok(())
 }
 
 /// Whether a run could be taken up.
@@ -91,7 +98,7 @@ pub fn check_resume(folder: &RunFolder, config: &Config, force: bool) -> Result<
     let past = Past::read(folder);
     past.unfinished(folder)?;
     let setup = Setup::new(config, device::threads(config.device.threads))?;
-    origin::compare(past.origin.as_ref(), &origin::of(&setup), force).map(drop)
+    origin::compare(past.origin.as_ref(), &origin::of(&setup, ""), force).map(drop)
 }
 
 /// Runs the stages of a run: score, cut, search, cell; or, where the settings name a genotype to train, cell and train.
@@ -108,6 +115,8 @@ pub fn check_resume(folder: &RunFolder, config: &Config, force: bool) -> Result<
 /// Settings or data that make no sense or have changed, a folder that can't be written or that another engine has, a loss
 /// that is not finite.
 pub fn run(folder: &RunFolder, config: &Config, options: &Options) -> Result<Outcome, EngineError> {
+    // By its handle: an engine works for hours, and the folder may be moved meanwhile and another come in its place.
+    let folder = &folder.hold()?;
     let lock = RunLock::take(folder)?;
     // From here on watchers see that somebody listens: what was sent before is refused, what comes now is obeyed.
     let mut commands = Tail::commands(folder);
@@ -132,7 +141,7 @@ pub fn run(folder: &RunFolder, config: &Config, options: &Options) -> Result<Out
         Ok((pool, setup))
     });
     let origin = match &ready {
-        Ok((_, setup)) => origin::compare(past.origin.as_ref(), &origin::of(setup), options.force)?,
+        Ok((_, setup)) => origin::compare(past.origin.as_ref(), &origin::of(setup, ""), options.force)?,
         Err(_) => Vec::new(),
     };
     let open: Vec<_> = old.into_iter().filter(|c| !past.answered.contains(&c.id)).collect();
@@ -148,6 +157,7 @@ pub fn run(folder: &RunFolder, config: &Config, options: &Options) -> Result<Out
         guarded(|| {
             pool.install(|| {
                 control.device = setup.device.clone();
+                control.seal = Seal::of(&past, &control, &setup, options.force);
                 control.emit(Body::RunStarted(setup.started(folder.name())))?;
                 origin::tell(&mut control, &past, &setup, &origin)?;
                 stages(&mut control, &setup, folder, &mut past, options)
@@ -197,9 +207,12 @@ fn stages(
         let outcome = if control.aborts() { Outcome::Aborted } else { Outcome::Stopped };
         Ok((outcome, detail.to_string()))
     };
+    if let Some(text) = setup.bounded_threads() {
+        control.log(Level::Info, text)?;
+    }
     if let Some(genotype) = &setup.trained {
         cell::run(control, setup, folder, genotype)?;
-        return match train::run(control, setup, folder, genotype, options.force)? {
+        return match train::run(control, setup, folder, genotype)? {
             Some(accuracy) => {
                 Ok((Outcome::Done, format!("{:.2} % of the test pictures are classified rightly", accuracy * 100.0)))
             }
@@ -222,7 +235,7 @@ fn stages(
         cut::Decision::Unconfirmed => return early(control, "the cut waits to be confirmed"),
         cut::Decision::Stopped => return early(control, "before the cut was confirmed"),
     };
-    let Some(genotype) = search::run(control, setup, folder, mask, options.force)? else {
+    let Some(genotype) = search::run(control, setup, folder, mask)? else {
         return early(control, "while searching; the checkpoint holds the state");
     };
     cell::run(control, setup, folder, &genotype)?;

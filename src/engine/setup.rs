@@ -128,6 +128,15 @@ impl<'a> Setup<'a> {
         plan::training_step(&self.config.train, network, images, self.dataset.summary(), &self.device)
     }
 
+    /// What is to be told where fewer threads are taken than were asked for.
+    pub fn bounded_threads(&self) -> Option<String> {
+        let asked = self.config.device.threads;
+        (asked > self.threads).then(|| {
+            let taken = self.threads;
+            format!("device.threads = {asked} is more than four for each core of this machine: {taken} are used")
+        })
+    }
+
     pub fn augment(&self) -> Augment {
         let data = &self.config.data;
         Augment { crop_padding: data.crop_padding, flip: data.flip, cutout: data.cutout }

@@ -1,6 +1,7 @@
 //! Text as the explorer writes it: numbers with their units, durations, and words from files made harmless.
 
-use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
+use unicode_segmentation::UnicodeSegmentation;
+use unicode_width::UnicodeWidthStr;
 
 use crate::run::event::Cut;
 
@@ -38,18 +39,38 @@ pub fn fit(text: &str, columns: u16) -> String {
         return text.to_string();
     }
     let Some(room) = columns.checked_sub(1) else { return String::new() };
-    let mut used = 0;
-    let mut out = String::new();
-    for c in text.chars() {
-        let w = u16::try_from(c.width().unwrap_or(0)).unwrap_or(0);
-        if used + w > room {
-            break;
+    format!("{}…", &text[..end_of(text, room)])
+}
+
+/// Where the part of a text ends that takes at most so many columns: between two characters as people see them, so that
+/// an accent stays with its letter and no wide one is halved.
+fn end_of(text: &str, columns: u16) -> usize {
+    let mut used = 0u16;
+    for (i, part) in text.grapheme_indices(true) {
+        used = used.saturating_add(width(part));
+        if used > columns {
+            return i;
         }
-        used += w;
-        out.push(c);
     }
-    out.push('…');
-    out
+    text.len()
+}
+
+/// The text and as many blanks as fill `columns`; a longer one is left whole.
+pub fn pad(text: &str, columns: u16) -> String {
+    format!("{text}{}", " ".repeat(usize::from(columns.saturating_sub(width(text)))))
+}
+
+/// Takes away the last character as people see it, with its accents.
+pub fn pop(text: &mut String) {
+    let end = text.grapheme_indices(true).next_back().map_or(0, |(i, _)| i);
+    text.truncate(end);
+}
+
+/// Takes away the last word, and the blanks after it.
+pub fn pop_word(text: &mut String) {
+    let words = text.trim_end();
+    let end = words.rfind(char::is_whitespace).map_or(0, |i| i + words[i..].chars().next().map_or(1, char::len_utf8));
+    text.truncate(end);
 }
 
 /// Words laid into lines of at most `columns` columns; a longer word is broken.
@@ -68,7 +89,9 @@ pub fn wrap(text: &str, columns: u16) -> Vec<String> {
                 break;
             }
             if line.is_empty() {
-                let cut = word.char_indices().nth(usize::from(columns)).map_or(word.len(), |(i, _)| i);
+                // One character at least, however wide.
+                let one = word.graphemes(true).next().map_or(word.len(), str::len);
+                let cut = end_of(&word, columns).max(one);
                 line.push_str(&word[..cut]);
                 word = word[cut..].to_string();
                 if word.is_empty() {
@@ -236,6 +259,22 @@ pub fn significant(value: f64, digits: usize) -> String {
     if value < 0.0 { format!("−{text}") } else { text }
 }
 
+/// A round number without zeros at its end, as it stands at an axis: `0.5`, `1`, `20`, `1e7`.
+pub fn tick(value: f64) -> String {
+    if !value.is_finite() {
+        return compact(value);
+    }
+    let a = value.abs();
+    let text = if a > 0.0 && !(1e-3..1e6).contains(&a) {
+        format!("{value:.2e}").replace(".00e", "e").replace("0e", "e")
+    } else {
+        let text = format!("{value:.5}");
+        text.trim_end_matches('0').trim_end_matches('.').to_string()
+    };
+    let text = text.replace('-', "−");
+    if text == "−0" { "0".into() } else { text }
+}
+
 /// A power of ten as people write it: `10^18`.
 ///
 /// Where only `ascii` can be shown, as `10^18`.
@@ -313,6 +352,38 @@ mod tests {
         assert_eq!(fit("abc", 0), "");
         assert_eq!(wrap("one two three", 7), ["one two", "three"]);
         assert_eq!(wrap("abcdefgh", 3), ["abc", "def", "gh"]);
+        assert_eq!(wrap("数据集合 x", 5), ["数据", "集合", "x"]);
+        assert_eq!(wrap("数", 1), ["数"]);
+        // Accents stay with their letters, flags and hearts are whole and two columns wide.
+        assert_eq!(fit("cafe\u{301}s noirs", 6), "cafe\u{301}s…");
+        assert_eq!(fit("cafe\u{301}s", 4), "caf…");
+        assert_eq!(fit("\u{1f1e9}\u{1f1ea}ab", 3), "\u{1f1e9}\u{1f1ea}…");
+        assert_eq!(fit("\u{2764}\u{fe0f}ab", 3), "\u{2764}\u{fe0f}…");
+        assert_eq!(fit("\u{2764}\u{fe0f}ab", 2), "…");
+        for text in ["数据集", "e\u{301}e\u{301}e\u{301}", "\u{1f600}\u{1f600}", "a\u{fe0f}b", "한국어 데이터"]
+        {
+            for columns in 0..12 {
+                assert!(width(&fit(text, columns)) <= columns, "{text} in {columns}");
+                assert_eq!(width(&pad(&fit(text, columns), columns)), columns);
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_typed_is_taken_back_as_it_is_seen() {
+        let after = |text: &str, f: fn(&mut String)| {
+            let mut text = text.to_string();
+            f(&mut text);
+            text
+        };
+        assert_eq!(after("ae\u{301}", pop), "a");
+        assert_eq!(after("数", pop), "");
+        assert_eq!(after("", pop), "");
+        assert_eq!(after("1.5 GiB", pop_word), "1.5 ");
+        assert_eq!(after("seed:7 数据  ", pop_word), "seed:7 ");
+        assert_eq!((after("one", pop_word).as_str(), after("", pop_word).as_str()), ("", ""));
+        let ticks = [0.5, 1.0, 2.0, 20.0, 0.0, -1.5, 1e7, 2.5e-4].map(tick);
+        assert_eq!(ticks, ["0.5", "1", "2", "20", "0", "−1.5", "1e7", "2.5e−4"]);
     }
 
     #[test]

@@ -37,7 +37,7 @@ pub use crate::kernels::gpu::Precision;
 pub use evaluation::{DropPath, Evaluation, EvaluationConfig, EvaluationPass, Logits};
 pub use init::Init;
 pub use layout::{BlockLayout, CellShape, Kind, Slot};
-pub use memory::{Footprint, Workload};
+pub use memory::{Footprint, PassBytes, Workload};
 pub use mixed::{MixedGradients, MixedOperation};
 pub use mixing::Mixing;
 pub use norm::Norm;

@@ -230,7 +230,7 @@ impl Config {
 
     /// The memory budget in bytes, where one is set.
     pub fn memory_budget(&self) -> Option<u64> {
-        super::number::parse_bytes(&self.device.memory_budget)
+        super::number::parse_amount(&self.device.memory_budget)
     }
 }
 

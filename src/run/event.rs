@@ -223,6 +223,9 @@ pub struct Origin {
     pub data: String,
     /// Every setting, as TOML.
     pub config: String,
+    /// Tells this run from every other, whatever it is called; its checkpoints carry it. Empty in journals of before.
+    #[serde(default)]
+    pub run: String,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -2,8 +2,8 @@
 
 use serde::Serialize;
 
-use super::RunFolder;
 use super::event::{Body, Cut, Event, Level, Stage, TrainingStarted};
+use super::folder::{EVENTS, FolderError, RunFolder, io_error};
 use super::journal::Tail;
 use super::lock::Liveness;
 use super::number::Number;
@@ -15,7 +15,7 @@ use crate::space::Genotype;
 pub struct Report {
     pub run: String,
     pub folder: String,
-    /// `new`, `running`, `paused`, `queued`, `waiting for a cut`, `done`, `stopped`, `aborted`, `failed`, `crashed`, `unreachable`.
+    /// `new`, `running`, `paused`, `queued`, `waiting for a cut`, `done`, `stopped`, `aborted`, `failed`, `crashed`, `unreachable`, `unreadable`.
     pub state: &'static str,
     /// What it is at, or why it is so.
     pub detail: Option<String>,
@@ -73,6 +73,9 @@ pub struct Report {
     pub warnings: usize,
     /// Lines of the journal that could not be read.
     pub skipped_lines: u64,
+    /// Why nothing is known of the run: its journal can't be read.
+    #[serde(skip)]
+    pub unreadable: Option<String>,
 }
 
 /// The network of a training: the auxiliary head's parameters among them.
@@ -108,11 +111,27 @@ impl Report {
                 report.fold(e);
             }
         }
+        report.unreadable = tail.fault.take();
         report.skipped_lines = tail.skipped;
         report.last = (progress.last > 0.0).then_some(progress.last);
         let standing = progress.standing(&liveness, folder);
-        (report.state, report.detail) = (standing.word(), standing.detail().map(str::to_string));
+        (report.state, report.detail) = match &report.unreadable {
+            Some(why) => ("unreadable", Some(why.clone())),
+            None => (standing.word(), standing.detail().map(str::to_string)),
+        };
         Read { report, standing }
+    }
+
+    /// The same, of a run whose journal can be read, or is not there yet.
+    ///
+    /// # Errors
+    /// It is there and can't be read, so nothing can be told of the run.
+    pub fn readable(folder: &RunFolder) -> Result<Read, FolderError> {
+        let read = Report::read(folder);
+        match &read.report.unreadable {
+            Some(why) => Err(io_error("read", &folder.file(EVENTS))(std::io::Error::other(why.clone()))),
+            None => Ok(read),
+        }
     }
 
     fn cut(&mut self, cut: &Cut) {

@@ -44,7 +44,12 @@ pub fn draw(state: &State) -> Option<String> {
         10.0,
         INK,
         Anchor::Start,
-        &format!("{} of 224 kept, ξ = {}, {source}; outlined: by hand", cut.mask.count(), text::significant(cut.xi, 3)),
+        &format!(
+            "{} of 224 kept, ξ = {}, {source}{}",
+            cut.mask.count(),
+            text::significant(cut.xi, 3),
+            if cut.by_hand.is_empty() { "" } else { "; outlined: by hand" }
+        ),
     );
     let most = forecast.levels.iter().map(|l| l.random.1).max()?.max(cut.full_memory_bytes) as f64;
     let (unit, name) = if most >= GIB { (GIB, "GiB") } else { (GIB / 1024.0, "MiB") };

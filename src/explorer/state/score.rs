@@ -224,6 +224,12 @@ impl Scoring {
         self.before.resize(round + 1, self.done);
     }
 
+    /// The engine is gone: nothing is being scored, and there is no rate.
+    pub(super) fn halt(&mut self) {
+        self.current = None;
+        self.marks.clear();
+    }
+
     fn enter(&mut self, mask: &Mask) {
         for place in Place::all() {
             if let Some(p) = self.places.get_mut(slot(place)) {

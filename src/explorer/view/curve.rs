@@ -36,6 +36,7 @@ pub fn draw(pad: &mut Pad, scene: &Scene, cut: &Cut) {
         gutter: 8,
         include: Some((0.0, 0.0)),
         log: false,
+        binary: true,
         markers: if inner.theme.ascii { crate::explorer::theme::Markers::Ascii } else { scene.ui.markers },
         y_text: &|v| text::bytes(v.max(0.0) as u64),
         x_text: &|v| format!("ξ {}", text::significant(v, 2)),
