@@ -9,6 +9,7 @@ use super::watch::{Watched, Watching};
 use super::{Exit, Output, Place, on_end};
 use crate::engine;
 use crate::run::config::Config;
+use crate::run::report::Report;
 use crate::run::{RunFolder, process};
 
 #[derive(Args, Debug, Default)]
@@ -18,13 +19,13 @@ pub struct RunArguments {
     /// Name of the run; else one is made up.
     #[arg(long)]
     name: Option<String>,
-    /// Take the automatic cut without asking.
+    /// Take the automatic cut without asking, unless a tenth or more of its decisions had no defined score.
     #[arg(long)]
     yes: bool,
     /// At the cut, wait until a watcher or `zonas confirm` confirms it, instead of stopping there.
     #[arg(long, conflicts_with = "yes")]
     wait: bool,
-    /// With --resume: go on though settings, data or program have changed.
+    /// With --resume: go on though settings, data or program have changed; with --yes also with a cut that is not by scores.
     #[arg(long, requires = "resume")]
     force: bool,
     /// Go on with a run that was stopped, or that waits for its cut; on another device, with other threads or memory, if
@@ -78,6 +79,12 @@ pub(super) fn stem(config: &Config) -> String {
     let path = PathBuf::from(&config.data.source);
     let name = path.file_name().map_or_else(String::new, |n| n.to_string_lossy().into_owned());
     name.split('.').next().unwrap_or_default().to_string()
+}
+
+/// Whether the run stands before a cut that is not by scores.
+fn doubted(folder: &RunFolder) -> bool {
+    let report = Report::read(folder).report;
+    report.not_by_scores.is_some() && report.epoch.is_none()
 }
 
 /// Starts an engine in a process of its own.
@@ -160,6 +167,9 @@ impl Beginning {
                 let form = if folder.file(crate::run::WEIGHTS).exists() { "safetensors" } else { "python" };
                 out.line(&format!("look at it: `zonas open {name}`; take it home: `zonas export {name} --as {form}`"))?;
             }
+            Exit::Stopped if doubted(&folder) => out.line(&format!(
+                "look at the cut with `zonas attach {name}`, or take it as it is with `zonas run --resume {name} --yes --force`"
+            ))?,
             Exit::Stopped => out.line(&format!(
                 "go on with `zonas run --resume {name} --yes`, or change it first with `zonas attach {name}`"
             ))?,

@@ -104,7 +104,7 @@ impl SettingArguments {
             c.data.source.clone_from(data);
         }
         if let Some(xi) = self.xi {
-            c.cut.xi = xi;
+            c.cut = c.cut.at_level(xi);
         }
         if c.data.source != "embedded" {
             // The run may be taken up from another folder.

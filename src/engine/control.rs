@@ -40,6 +40,7 @@ pub(super) struct Control {
     save: bool,
     /// Commands about the cut that wait to be obeyed.
     cut: Vec<Command>,
+    cut_is_over: bool,
     /// Lines of `commands.jsonl` that could not be read, so far.
     unread: u64,
     /// Why none can be read now.
@@ -75,6 +76,7 @@ impl Control {
             abort: false,
             save: false,
             cut: Vec::new(),
+            cut_is_over: false,
             began: Instant::now(),
             looked: None,
             sampled: None,
@@ -175,6 +177,7 @@ impl Control {
 
     pub fn end(&mut self, clock: &StageClock) -> Result<(), EngineError> {
         let Some(stage) = self.stage.take() else { return Ok(()) };
+        self.cut_is_over |= stage == Stage::Cut;
         self.sample(true)?;
         // A stage that only waits has no use for memory.
         let peak_bytes = (stage != Stage::Cut).then(|| clock.memory.peak_over_start()).flatten();
@@ -234,6 +237,11 @@ impl Control {
             }
             std::thread::sleep(IDLE);
         }
+    }
+
+    /// Commands about the cut that nobody has obeyed.
+    pub fn take_cut(&mut self) -> Vec<Command> {
+        std::mem::take(&mut self.cut)
     }
 
     fn look(&mut self) -> Result<(), EngineError> {
@@ -303,8 +311,10 @@ impl Control {
                     Ok(())
                 }
                 Some(Stage::Train) => self.refuse(c, "this run trains a genotype from scratch: it has no cut"),
-                None | Some(Stage::Score) => self.refuse(c, "there is no cut yet: scoring comes first"),
-                _ => self.refuse(c, "the cut is confirmed and can't be changed any more"),
+                None | Some(Stage::Score) if !self.cut_is_over => {
+                    self.refuse(c, "there is no cut yet: scoring comes first")
+                }
+                _ => self.refuse(c, super::cut::CONFIRMED),
             },
         }
     }

@@ -1,6 +1,7 @@
 //! The stages of a run, and the loop that runs them, emits events and obeys commands. An engine reads and writes nothing
 //! but the run's folder (and the data), so it does not know who watches.
 
+mod budget;
 mod cell;
 mod control;
 mod cut;
@@ -38,6 +39,7 @@ use crate::run::config::Config;
 use crate::run::event::{Body, Level};
 use crate::run::journal::Tail;
 use crate::run::lock::RunLock;
+use crate::space::cut::Source;
 
 /// What to do with the automatic cut.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -69,7 +71,7 @@ impl Interrupt {
 #[derive(Clone, Debug, Default)]
 pub struct Options {
     pub confirm: Confirm,
-    /// Go on though settings, data or program have changed.
+    /// Go on though settings, data or program have changed, or though the automatic cut is not by scores.
     pub force: bool,
     /// Wait until no run beside this one is at work that came before.
     pub queue: bool,
@@ -82,7 +84,7 @@ pub struct Options {
 /// The first thing that is wrong.
 pub fn check(config: &Config) -> Result<(), EngineError> {
     let setup = Setup::new(config, device::threads(config.device.threads))?;
-    if setup.trained.is_none() {
+    if setup.trained.is_none() && config.cut.source == Source::Scores.name() {
         scoring_memory::room(&setup)?;
     }
     Ok(())
@@ -121,6 +123,7 @@ pub fn run(folder: &RunFolder, config: &Config, options: &Options) -> Result<Out
     let old = commands.rest();
     let mut past = Past::read(folder);
     past.unfinished(folder)?;
+    lock.follows(options.queue);
     let mut control = Control::open(folder, lock, commands, options.interrupt.clone())?;
     if options.queue && !queue::wait(&mut control, folder)? {
         let outcome = if control.aborts() { Outcome::Aborted } else { Outcome::Stopped };
@@ -142,6 +145,9 @@ pub fn run(folder: &RunFolder, config: &Config, options: &Options) -> Result<Out
         Err(_) => Vec::new(),
     };
     let open: Vec<_> = old.into_iter().filter(|c| !past.answered.contains(&c.id)).collect();
+    for (id, command) in std::mem::take(&mut past.owed) {
+        control.emit(Body::CommandAccepted { id, command: command.into() })?;
+    }
     if past.started {
         control.refuse_old(open.iter())?;
     } else {
@@ -216,8 +222,16 @@ fn stages(
     let Some(order) = scoring::run(control, setup, past)? else {
         return early(control, "while scoring; the journal holds the scores");
     };
-    let mask = match cut::run(control, setup, past, &order, options.confirm)? {
+    let mask = match cut::run(control, setup, folder, past, &order, options)? {
         cut::Decision::Confirmed(mask) => mask,
+        cut::Decision::NotByScores(reason) => {
+            let name = folder.name();
+            return early(
+                control,
+                &format!("the cut is {reason}; `zonas run --resume {name} --yes --force` takes it as it is"),
+            );
+        }
+        cut::Decision::StoppedInQueue => return early(control, "while it waited for its turn; the cut is confirmed"),
         cut::Decision::Unconfirmed => return early(control, "the cut waits to be confirmed"),
         cut::Decision::Stopped => return early(control, "before the cut was confirmed"),
     };

@@ -241,7 +241,8 @@ impl Planner {
         Plan { step_seconds: self.step_seconds(mask, plan.policy), ..plan }
     }
 
-    fn by_bytes(&self, mask: Mask) -> Plan {
+    /// The plan without the seconds of a step.
+    pub(super) fn by_bytes(&self, mask: Mask) -> Plan {
         let by_policy = self.by_policy(mask);
         let of = |policy| {
             let bytes = by_policy(policy);

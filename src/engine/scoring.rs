@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::control::Control;
-use super::score::{self, NetworkEvaluator, Proxy, Scored, Settings, Watcher};
+use super::score::{self, NetworkEvaluator, Progress, Proxy, Scored, Settings, Watcher};
 use super::setup::{Setup, tensors};
 use super::{EngineError, Past, scoring_memory};
 use crate::data;
@@ -11,6 +11,7 @@ use crate::proxies::Draw;
 use crate::proxies::aggregate::Aggregate;
 use crate::run::event::{Body, Level, Removal, ScoringEnded, ScoringStarted, Stage};
 use crate::space::CellKind;
+use crate::space::cut::Source;
 
 impl Watcher<EngineError> for Control {
     fn emit(&mut self, body: Body) -> Result<(), EngineError> {
@@ -40,9 +41,19 @@ pub(super) fn run(control: &mut Control, setup: &Setup, past: &mut Past) -> Resu
         aggregate: Aggregate::by_name(&config.score.aggregate).unwrap_or(Aggregate::Noise),
         seed: config.seed,
     };
+    let progress = std::mem::take(&mut past.scoring);
+    if config.cut.source != Source::Scores.name() && progress == Progress::default() {
+        if past.cuts.is_empty() {
+            let text = format!(
+                "nothing is scored: cut.source = \"{}\" is a control, which needs no scores",
+                config.cut.source
+            );
+            control.log(Level::Info, text)?;
+        }
+        return Ok(Some(Vec::new()));
+    }
     let room = scoring_memory::room(setup)?;
     let clock = control.begin(Stage::Score)?;
-    let progress = std::mem::take(&mut past.scoring);
     if progress.rounds == 0 && progress.partial.is_empty() {
         control.emit(Body::ScoringStarted(ScoringStarted {
             functions: setup.functions.iter().map(|f| f.name().to_string()).collect(),

@@ -10,8 +10,8 @@ use super::state::State;
 use super::{Engines, clipboard, export};
 use crate::run::command::Body;
 use crate::run::lock::Liveness;
-use crate::run::{self, RunFolder, journal};
-use crate::space::Genotype;
+use crate::run::{self, RunFolder, config, journal};
+use crate::space::{Genotype, Mask};
 
 /// Something to be done.
 pub enum Errand {
@@ -27,11 +27,11 @@ pub enum Errand {
     Demo,
     Resume(RunFolder),
     Remove(RunFolder),
-    /// Controls of a run's cut, as runs that follow it: their sources, and the pruning level.
+    /// Controls of a run's cut, as runs that follow it: their sources, and what it keeps.
     Queue {
         folder: RunFolder,
         sources: Vec<&'static str>,
-        xi: f64,
+        beside: Mask,
     },
     /// A genotype of this run trained from scratch, with a preset's settings, as a run that follows it.
     Train {
@@ -175,8 +175,8 @@ fn carry_out(errand: Errand, engines: &mut dyn Engines) -> Done {
                 Err(e) => Done::Said(e),
             }
         }
-        Errand::Queue { folder, sources, xi } => {
-            Done::Listed(queue(&folder, &sources, xi, engines).unwrap_or_else(|e| e))
+        Errand::Queue { folder, sources, beside } => {
+            Done::Listed(queue(&folder, &sources, &beside, engines).unwrap_or_else(|e| e))
         }
     }
 }
@@ -199,13 +199,13 @@ fn stem(folder: &RunFolder) -> String {
     folder.name().chars().take(44).collect()
 }
 
-/// Queues a run for each source; what is to be said of it.
-fn queue(folder: &RunFolder, sources: &[&str], xi: f64, engines: &mut dyn Engines) -> Result<String, String> {
+/// Queues a run for each source, which keeps as many operations on every edge; what is to be said of it.
+fn queue(folder: &RunFolder, sources: &[&str], beside: &Mask, engines: &mut dyn Engines) -> Result<String, String> {
     let own = folder.config().map_err(|e| e.to_string())?;
     let mut names = Vec::new();
     for source in sources {
         let mut config = own.clone();
-        (config.cut.source, config.cut.xi) = ((*source).into(), xi);
+        config.cut = config::Cut::control(source, beside);
         names.push(engines.queue(folder, &format!("{}-{}", stem(folder), source.replace('_', "-")), &config)?.name());
     }
     Ok(format!("queued, one after the other: {}", names.join(", ")))
@@ -218,6 +218,7 @@ mod tests {
 
     use super::*;
     use crate::run::config::Config;
+    use crate::space::Operation;
 
     /// Engines on a file system that hangs until a word comes; broken ones where it does not.
     struct Hanging(Receiver<()>);
@@ -233,7 +234,7 @@ mod tests {
         }
 
         fn queue(&mut self, _: &RunFolder, name: &str, config: &Config) -> Result<RunFolder, String> {
-            Err(format!("{name} by {} at {}", config.cut.source, config.cut.xi))
+            Err(format!("{name} by {} at {} {:?}", config.cut.source, config.cut.xi, config.cut.kept_per_edge))
         }
     }
 
@@ -261,8 +262,12 @@ mod tests {
         assert!(matches!(wait(&mut errands), Done::Said(words) if words == "no disk"));
         assert!(matches!(wait(&mut errands), Done::Said(words) if words.contains("broke down")));
         assert_eq!((errands.waits(), errands.holds(), errands.left().len()), (None, false, 0));
-        errands.ask(Errand::Queue { folder, sources: vec!["most_parameters"], xi: 0.25 });
-        let Done::Listed(words) = wait(&mut errands) else { panic!("not listed") };
-        assert_eq!(words, "r-most-parameters by most_parameters at 0.25");
+        let six = Mask::NO_NONE.without("normal:0▸2:sep3".parse().unwrap());
+        let level = Mask::uniform(&Operation::ALL[2..]);
+        for (beside, words) in [(level, "at 0.25 []"), (six, "[6, 7, 7,")] {
+            errands.ask(Errand::Queue { folder: folder.clone(), sources: vec!["most_parameters"], beside });
+            let Done::Listed(said) = wait(&mut errands) else { panic!("not listed") };
+            assert!(said.starts_with("r-most-parameters by most_parameters at ") && said.contains(words), "{said}");
+        }
     }
 }

@@ -3,6 +3,8 @@
 use unicode_segmentation::UnicodeSegmentation;
 use unicode_width::UnicodeWidthStr;
 
+use crate::run::event::Cut;
+
 /// Text from a file, a run's name or an error, with everything taken out that a terminal would act on: control
 /// characters (escape sequences begin with one) and marks that turn the direction of writing round.
 pub fn sanitize(text: &str) -> String {
@@ -112,6 +114,21 @@ pub fn bytes(n: u64) -> String {
         unit += 1;
     }
     if unit == 0 { format!("{n} B") } else { format!("{} {}", three(value), UNITS[unit]) }
+}
+
+/// How much the automatic part of a cut keeps: `ξ 0.5`, `within 150 MiB`, or that each edge has a count of its own.
+pub fn cut_size(cut: &Cut) -> String {
+    match cut.budget_bytes {
+        Some(budget) => format!("within {}", bytes(budget)),
+        None if !cut.kept_per_edge.is_empty() => format!("a count for each edge (ξ {})", significant(cut.xi, 3)),
+        None => format!("ξ {}", significant(cut.xi, 3)),
+    }
+}
+
+/// What decided a cut: `by scores`, `not by scores`, `by random`, …
+pub fn cut_source(cut: &Cut) -> String {
+    let word = if cut.not_by_scores().is_some() { "not by" } else { "by" };
+    format!("{word} {}", sanitize(&cut.source).replace('_', " "))
 }
 
 /// `1.93 M`: a count in thousands, millions, milliards.

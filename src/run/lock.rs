@@ -50,6 +50,10 @@ pub struct Holder {
     pub since: f64,
     /// It waits for its turn, which is what `waits` tells of then.
     pub queued: bool,
+    /// It was begun to follow other runs.
+    pub follows: bool,
+    /// It waits for a person, and has given up its turn: others need not wait for it.
+    pub yields: bool,
     /// It has left the run in good order.
     pub left: bool,
     /// It could not have said that it leaves: nothing can be written there. Found by who looks.
@@ -259,8 +263,26 @@ impl RunLock {
 
     /// Says that the engine waits for its turn, and behind whom; `None`: its turn has come.
     pub fn queued(&self, behind: Option<&str>) {
-        self.shared.lock().holder.queued = behind.is_some();
+        {
+            let mut inner = self.shared.lock();
+            inner.holder.queued = behind.is_some();
+            inner.holder.yields = false;
+        }
         self.waits(behind);
+    }
+
+    /// Says whether the engine was begun to follow other runs.
+    pub fn follows(&self, follows: bool) {
+        let mut inner = self.shared.lock();
+        inner.holder.follows = follows;
+        let _ = inner.write();
+    }
+
+    /// Says whether the engine waits for a person, so that others may have its turn.
+    pub fn yields(&self, yields: bool) {
+        let mut inner = self.shared.lock();
+        inner.holder.yields = yields;
+        let _ = inner.write();
     }
 
     /// What the lock file says of this engine.

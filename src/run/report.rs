@@ -35,6 +35,20 @@ pub struct Report {
     pub kept: Option<usize>,
     pub by_hand: Option<usize>,
     pub source: Option<String>,
+    /// The budget of a cut that keeps what fits into it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub budget_bytes: Option<u64>,
+    /// Operations that each edge keeps by the settings, where that is not the same everywhere.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub kept_per_edge: Vec<usize>,
+    /// Why a cut by scores is not by scores, if that is so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub not_by_scores: Option<String>,
+    /// Nothing was scored: the settings ask for a control.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub unscored: bool,
+    #[serde(skip)]
+    pub cut: Option<Cut>,
     pub predicted_bytes: Option<u64>,
     pub full_bytes: Option<u64>,
     /// Set where the run trains a genotype from scratch: accuracies and losses besides the training ones are then those on the
@@ -125,6 +139,11 @@ impl Report {
         self.kept = Some(cut.mask.count());
         self.by_hand = Some(cut.by_hand.len());
         self.source = Some(cut.source.clone());
+        self.budget_bytes = cut.budget_bytes;
+        self.kept_per_edge.clone_from(&cut.kept_per_edge);
+        self.not_by_scores = cut.not_by_scores();
+        self.unscored = cut.unscored;
+        self.cut = Some(cut.clone());
         (self.predicted_bytes, self.full_bytes) = (Some(cut.memory_bytes), Some(cut.full_memory_bytes));
     }
 

@@ -83,9 +83,9 @@ impl App<'_> {
                     self.ask(Errand::Remove(folder));
                 }
             }
-            Effect::Queue { sources, xi } => {
+            Effect::Queue { sources, beside } => {
                 if let Some(folder) = self.folder.clone() {
-                    self.ask(Errand::Queue { folder, sources, xi });
+                    self.ask(Errand::Queue { folder, sources, beside });
                 }
             }
             Effect::Train(preset) => {

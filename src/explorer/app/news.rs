@@ -37,7 +37,8 @@ impl App<'_> {
         if let Some(forecast) = self.counting.as_ref().and_then(|r| r.try_recv().ok()) {
             (self.forecast, self.counting, self.dirty) = (Some(forecast), None, true);
         }
-        if self.forecast.is_none() && self.counting.is_none() && self.state.score.ended.is_some() {
+        let unscored = self.state.cut.cut.as_ref().is_some_and(|c| c.unscored);
+        if self.forecast.is_none() && self.counting.is_none() && (self.state.score.ended.is_some() || unscored) {
             self.counting = Basis::of(&self.state).map(Basis::on_a_thread);
         }
         // A long journal is folded in slices, so that keys are heard in between.

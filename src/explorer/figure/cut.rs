@@ -33,8 +33,11 @@ pub fn draw(state: &State) -> Option<String> {
             }
         }
     }
-    let source =
-        if cut.source == "scores" { "by scores".into() } else { format!("control: {}", cut.source.replace('_', " ")) };
+    let source = if cut.source == "scores" {
+        text::cut_source(cut)
+    } else {
+        format!("control: {}", cut.source.replace('_', " "))
+    };
     p.text(
         20.0,
         316.0,

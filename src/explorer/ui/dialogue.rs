@@ -214,7 +214,7 @@ impl Ui {
                         Some(Effect::LeaveAfter(body))
                     }
                     Some(Choice::Queue(sources)) => {
-                        state.cut.cut.as_ref().map(|cut| Effect::Queue { sources, xi: cut.xi })
+                        state.cut.cut.as_ref().map(|cut| Effect::Queue { sources, beside: cut.mask })
                     }
                     Some(Choice::Train(preset)) => Some(Effect::Train(preset)),
                     Some(Choice::Remove(name)) => Some(Effect::Remove(name)),

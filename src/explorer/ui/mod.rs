@@ -18,7 +18,7 @@ use super::theme::{Markers, Name};
 use crate::run::command::Body;
 use crate::run::event::{Level, Stage};
 use crate::run::standing::Standing;
-use crate::space::{CellKind, Edge, Operation, Place};
+use crate::space::{CellKind, Edge, Mask, Operation, Place};
 
 const FIRST: Edge = match Edge::new(0) {
     Some(edge) => edge,
@@ -105,10 +105,10 @@ pub enum Effect {
     ResumeOpen,
     /// Delete the run of this name.
     Remove(String),
-    /// Controls of this cut as runs of their own: their sources, and the level.
+    /// Controls of this cut as runs of their own: their sources, and the cut that they stand beside.
     Queue {
         sources: Vec<&'static str>,
-        xi: f64,
+        beside: Mask,
     },
     /// The genotype that is known, trained from scratch with this preset's settings, as a run of its own.
     Train(&'static str),

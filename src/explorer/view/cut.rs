@@ -134,9 +134,9 @@ fn buys(pad: &mut Pad, scene: &Scene, cut: &Cut) {
 }
 
 fn level(pad: &mut Pad, scene: &Scene, cut: &Cut) {
-    let note = format!("by {}", cut.source.replace('_', " "));
-    let mut inner =
-        pad.panel(&format!("pruning level ξ {}", text::significant(cut.xi, 3)), &text::sanitize(&note), false);
+    let size = text::cut_size(cut);
+    let title = if size.starts_with('ξ') { format!("pruning level {size}") } else { size };
+    let mut inner = pad.panel(&title, &text::cut_source(cut), false);
     let w = inner.width();
     let plain = inner.theme.plain();
     let gone = 1.0 - cut.mask.count() as f64 / 224.0;

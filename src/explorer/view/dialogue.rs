@@ -211,10 +211,10 @@ fn question(scene: &Scene, menu: Menu, ascii: bool) -> (String, Vec<String>) {
             let mut lines = Vec::new();
             if let Some(cut) = &state.cut.cut {
                 lines.push(format!(
-                    "{} of 224 operations stay (ξ {}, by {}), {} changed by hand.",
+                    "{} of 224 operations stay ({}, {}), {} changed by hand.",
                     cut.mask.count(),
-                    text::significant(cut.xi, 3),
-                    text::sanitize(&cut.source).replace('_', " "),
+                    text::cut_size(cut),
+                    text::cut_source(cut),
                     cut.by_hand.len()
                 ));
                 lines.push(format!(
@@ -255,10 +255,9 @@ fn question(scene: &Scene, menu: Menu, ascii: bool) -> (String, Vec<String>) {
             ("confirm this cut?".into(), lines)
         }
         Menu::Controls => {
-            let xi =
-                state.cut.cut.as_ref().map_or_else(String::new, |c| format!(" (ξ {})", text::significant(c.xi, 3)));
+            let xi = state.cut.cut.as_ref().map_or_else(String::new, |c| format!(" ({})", text::cut_size(c)));
             let words = format!(
-                "A control of equal size{xi} tells whether the scores beat chance. It cuts this run, or a run of its own, \
+                "A control with as many operations on every edge{xi} tells whether the scores beat chance. It cuts this run, or a run of its own, \
                  with the same scores and settings, that begins when the runs before it have ended."
             );
             ("controls".into(), vec![words])
