@@ -42,11 +42,9 @@ pub fn header(pad: &mut Pad, scene: &Scene) {
         at = at.max(x + 3);
         if let Some(memory) = memory {
             let style = pad.theme.dim();
-            let device = state
-                .run
-                .as_ref()
-                .filter(|_| w >= 150)
-                .map_or_else(String::new, |r| format!("{} · {} · ", text::sanitize(&r.device), text::threads(r.threads)));
+            let device = state.run.as_ref().filter(|_| w >= 150).map_or_else(String::new, |r| {
+                format!("{} · {} · ", text::sanitize(&r.device), text::threads(r.threads))
+            });
             let words = format!("{device}mem {memory}");
             if at + strip_width + text::width(&words) + 3 < w {
                 pad.right(w - 1, 0, &words, style);
