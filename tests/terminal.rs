@@ -620,3 +620,49 @@ fn a_queued_run_is_watched_and_leaves_the_queue() {
     assert_eq!(terminal.left().code(), Some(0));
     drop(at_work);
 }
+
+#[test]
+fn wide_names_keep_the_columns_of_the_list() {
+    let runs = tempfile::tempdir().unwrap();
+    for name in ["plain", "数据集", "e\u{301}te\u{301}"] {
+        finished(runs.path(), name);
+    }
+    let told = zonas(runs.path(), &["runs"]).output().unwrap();
+    let text = String::from_utf8(told.stdout).unwrap();
+    let at = |line: &str| zonas::explorer::text::width(&line[..line.find("done").unwrap()]);
+    let columns: Vec<u16> = text.lines().skip(1).map(at).collect();
+    assert_eq!(columns, [25, 25, 25], "{text}");
+    // And as pictures: a wide letter takes two columns, and no blank behind it.
+    let pictures = runs.path().join("pictures");
+    let arguments = ["open", "数据集", "--pictures", pictures.to_str().unwrap(), "--size", "80x24"];
+    assert!(zonas(runs.path(), &arguments).output().unwrap().status.success());
+    let text = std::fs::read_to_string(pictures.join("runs.txt")).unwrap();
+    assert!(text.contains("数据集") && text.contains("e\u{301}te\u{301}"), "{text}");
+    let of = |name: &str| at(text.lines().skip(2).find(|l| l.contains(name)).unwrap());
+    assert_eq!((of("数据集"), of("e\u{301}te\u{301}")), (of("plain"), of("plain")));
+}
+
+#[test]
+fn a_command_of_the_person_is_run_at_the_end() {
+    let runs = tempfile::tempdir().unwrap();
+    let mut config = Config { seed: 7, ..Config::default() };
+    config.data.limit = 160;
+    config.device.threads = 1;
+    (config.score.draws, config.score.batch, config.score.channels) = (1, 4, 1);
+    config.score.remove_per_round = 3;
+    (config.search.channels, config.search.cells, config.search.batch) = (2, 3, 16);
+    let (path, told) = (runs.path().join("settings.toml"), runs.path().join("told"));
+    std::fs::write(&path, config.to_toml()).unwrap();
+    let command = format!("printf '%s %s' \"$ZONAS_RUN\" \"$ZONAS_STATE\" > '{}'", told.display());
+    for (name, more) in [("apart", None), ("here", Some("--foreground"))] {
+        let arguments = ["run", "--name", name, "--config", path.to_str().unwrap(), "--on-end", &command];
+        let mut run = zonas(runs.path(), &arguments);
+        let ended = run.args(more).output().unwrap();
+        assert_eq!(ended.status.code(), Some(75), "{}", String::from_utf8_lossy(&ended.stderr));
+        assert_eq!(std::fs::read_to_string(&told).unwrap(), format!("{name} stopped"));
+        std::fs::remove_file(&told).unwrap();
+    }
+    // What waits for a person is not merely stopped.
+    let list = zonas(runs.path(), &["runs"]).output().unwrap();
+    assert_eq!(String::from_utf8_lossy(&list.stdout).matches("stopped at its cut").count(), 2);
+}

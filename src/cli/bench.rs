@@ -204,8 +204,8 @@ fn measure(a: &BenchArguments, threads: usize) -> eyre::Result<Exit> {
         out.line(&card.label())?;
     }
     out.line(&format!(
-        "{} threads, {}; {:.0} GFLOP/s in small matrix products",
-        threads,
+        "{}, {}; {:.0} GFLOP/s in small matrix products",
+        text::threads(threads),
         kernels::level().name(),
         2e-9 * limit
     ))?;

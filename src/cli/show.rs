@@ -31,7 +31,7 @@ pub fn run(place: &Place, a: &ShowArguments) -> eyre::Result<Exit> {
         line("data", data.clone())?;
     }
     if let (Some(device), Some(threads), Some(seed)) = (&r.device, r.threads, r.seed) {
-        line("device", format!("{device}, {threads} threads, seed {seed}"))?;
+        line("device", format!("{device}, {}, seed {seed}", text::threads(threads)))?;
     }
     if let (Some(seconds), Some(ties), Some(removals)) = (r.scoring_seconds, r.ties, r.removals) {
         let peak = r.scoring_peak_bytes.map_or("peak not available".into(), |b| format!("peak {}", text::bytes(b)));

@@ -43,9 +43,7 @@ impl Row {
             Standing::Running(doing) => doing,
             Standing::Starting => "starting".into(),
             // It waits for a person, though no engine waits with it.
-            Standing::Stopped(_) if report.kept.is_some() && report.epoch.is_none() && report.genotype.is_none() => {
-                "stopped at its cut".into()
-            }
+            Standing::Stopped(_) if report.stopped_at_cut() => "stopped at its cut".into(),
             other => other.word().into(),
         };
         Row {

@@ -42,6 +42,24 @@ pub fn fit(text: &str, columns: u16) -> String {
     format!("{}…", &text[..end_of(text, room)])
 }
 
+/// The end of a text in at most `columns` columns, as where one types; what was cut off is marked by `…`.
+pub fn fit_end(text: &str, columns: u16) -> String {
+    if width(text) <= columns {
+        return text.to_string();
+    }
+    let Some(room) = columns.checked_sub(1) else { return String::new() };
+    let mut used = 0u16;
+    let mut begin = text.len();
+    for (i, part) in text.grapheme_indices(true).rev() {
+        used = used.saturating_add(width(part));
+        if used > room {
+            break;
+        }
+        begin = i;
+    }
+    format!("…{}", &text[begin..])
+}
+
 /// Where the part of a text ends that takes at most so many columns: between two characters as people see them, so that
 /// an accent stays with its letter and no wide one is halved.
 fn end_of(text: &str, columns: u16) -> usize {
@@ -144,6 +162,11 @@ pub fn count(n: u64) -> String {
         unit += 1;
     }
     format!("{}{}", three(value), UNITS[unit])
+}
+
+/// `1 thread`, `2 threads`.
+pub fn threads(n: usize) -> String {
+    if n == 1 { "1 thread".into() } else { format!("{n} threads") }
 }
 
 /// Three significant digits of a number from 0 to 1024, without an exponent.
@@ -360,6 +383,8 @@ mod tests {
         assert_eq!(fit("\u{1f1e9}\u{1f1ea}ab", 3), "\u{1f1e9}\u{1f1ea}…");
         assert_eq!(fit("\u{2764}\u{fe0f}ab", 3), "\u{2764}\u{fe0f}…");
         assert_eq!(fit("\u{2764}\u{fe0f}ab", 2), "…");
+        assert_eq!((fit_end("数据集", 5).as_str(), fit_end("数据集", 6).as_str()), ("…据集", "数据集"));
+        assert_eq!((fit_end("abcdef", 4).as_str(), fit_end("abc", 0).as_str()), ("…def", ""));
         for text in ["数据集", "e\u{301}e\u{301}e\u{301}", "\u{1f600}\u{1f600}", "a\u{fe0f}b", "한국어 데이터"]
         {
             for columns in 0..12 {

@@ -63,6 +63,7 @@ impl std::fmt::Display for Policy {
         match self {
             Policy::Keep => f.write_str("keep"),
             Policy::Recompute => f.write_str("recompute"),
+            Policy::RecomputeFirst(1) => write!(f, "recompute the first cell"),
             Policy::RecomputeFirst(n) => write!(f, "recompute the first {n} cells"),
         }
     }

@@ -134,6 +134,11 @@ impl Report {
         }
     }
 
+    /// Whether the run was left off with a cut that a person has to confirm.
+    pub fn stopped_at_cut(&self) -> bool {
+        self.state == "stopped" && self.kept.is_some() && self.epoch.is_none() && self.genotype.is_none()
+    }
+
     fn cut(&mut self, cut: &Cut) {
         self.xi = Some(cut.xi);
         self.kept = Some(cut.mask.count());

@@ -8,7 +8,7 @@ pub fn lines(event: &Event) -> Vec<String> {
     match &event.body {
         // The data tells of itself, in a line of the log.
         Body::RunStarted(s) => {
-            vec![format!("run {} with seed {} on {}, {} threads", s.run, s.seed, s.device, s.threads)]
+            vec![format!("run {} with seed {} on {}, {}", s.run, s.seed, s.device, text::threads(s.threads))]
         }
         Body::ScoringStarted(s) => vec![format!(
             "scoring by {}: {} evaluations in {} rounds, {} draws, proxy network of {} channels and {} cells",

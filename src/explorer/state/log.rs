@@ -40,10 +40,10 @@ fn describe(body: &Body) -> Option<(Level, String)> {
     let info = |text: String| Some((Level::Info, text));
     match body {
         Body::RunStarted(run) => info(format!(
-            "run {} on {} ({} threads), seed {}, {}: {} pictures of {}x{}x{}",
+            "run {} on {} ({}), seed {}, {}: {} pictures of {}x{}x{}",
             run.run,
             run.device,
-            run.threads,
+            text::threads(run.threads),
             run.seed,
             run.data.name,
             run.data.train,

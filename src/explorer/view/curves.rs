@@ -47,12 +47,13 @@ pub(super) fn chart(
 /// Room for `7.48 GiB`.
 pub(super) const GUTTER: u16 = 8;
 
-/// `train 0.523  valid 0.611`, each in the colour of its line; `tight`: right behind the blank of the title.
-fn legend(pad: &mut Pad, parts: &[String], tight: bool) {
+/// `train 0.523  valid 0.611`, each in the colour of its line; `lack`: blanks around it that there is no room for.
+fn legend(pad: &mut Pad, parts: &[String], lack: u16) {
     let mut x = pad.width().saturating_sub(1);
     for (i, text) in parts.iter().enumerate().rev() {
         let style = pad.theme.series(i);
-        let text = if i == 0 && tight { text.trim_start() } else { text };
+        let text = if i == 0 && lack > 0 { text.trim_start() } else { text };
+        let text = if i + 1 == parts.len() && lack > 1 { text.trim_end() } else { text };
         x = pad.right(x, 0, text, style);
     }
 }
@@ -72,10 +73,10 @@ pub(super) fn titled(pad: &mut Pad, titles: &[String], parts: &[(&str, char, Str
     let last = titles.last().map_or(0, |t| text::width(t));
     let room = pad.width().saturating_sub(last + 4);
     let sum = |parts: &[String]| parts.iter().map(|p| text::width(p)).sum::<u16>();
-    // The blank behind the title may be the first part's.
-    let parts = if sum(&long) > room + 1 && sum(&short) <= room + 1 { short } else { long };
+    // The blank behind the title may be the first part's, that before the corner the last one's.
+    let parts = if sum(&long) > room + 2 && sum(&short) <= room + 2 { short } else { long };
     let fitting = |title: &String| {
-        let mut room = pad.width().saturating_sub(text::width(title) + 3);
+        let mut room = pad.width().saturating_sub(text::width(title) + 2);
         let fits = |part: &&String| {
             let left = room.checked_sub(text::width(part));
             room = left.unwrap_or(room);
@@ -86,8 +87,8 @@ pub(super) fn titled(pad: &mut Pad, titles: &[String], parts: &[(&str, char, Str
     let best = titles.iter().map(fitting).max().unwrap_or(0);
     let title = titles.iter().find(|t| fitting(t) == best).cloned().unwrap_or_default();
     let _ = pad.panel(&title, "", false);
-    let tight = sum(&parts[..best]) + text::width(&title) + 4 > pad.width();
-    legend(pad, &parts[..best], tight);
+    let lack = (sum(&parts[..best]) + text::width(&title) + 4).saturating_sub(pad.width());
+    legend(pad, &parts[..best], lack);
     best
 }
 

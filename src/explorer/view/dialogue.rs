@@ -152,7 +152,7 @@ pub fn palette(pad: &mut Pad, scene: &Scene, typed: &str, cursor: usize) {
     let mut inner = pad.sub(x, y, w, h);
     let (accent, plain, dim) = (inner.theme.accent(), inner.theme.plain(), inner.theme.dim());
     let end = inner.text(0, 0, ": ", accent);
-    let end = inner.text(end, 0, typed, plain);
+    let end = inner.text(end, 0, &text::fit_end(typed, w.saturating_sub(end + 1)), plain);
     let style = inner.theme.cursor();
     inner.put(end, 0, ' ', style);
     if rows.is_empty() {

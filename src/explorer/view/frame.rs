@@ -42,11 +42,9 @@ pub fn header(pad: &mut Pad, scene: &Scene) {
         at = at.max(x + 3);
         if let Some(memory) = memory {
             let style = pad.theme.dim();
-            let device = state
-                .run
-                .as_ref()
-                .filter(|_| w >= 150)
-                .map_or_else(String::new, |r| format!("{} · {} threads · ", text::sanitize(&r.device), r.threads));
+            let device = state.run.as_ref().filter(|_| w >= 150).map_or_else(String::new, |r| {
+                format!("{} · {} · ", text::sanitize(&r.device), text::threads(r.threads))
+            });
             let words = format!("{device}mem {memory}");
             if at + strip_width + text::width(&words) + 3 < w {
                 pad.right(w - 1, 0, &words, style);
@@ -138,7 +136,7 @@ pub fn footer(pad: &mut Pad, scene: &Scene) {
             Asked::Help => "find in the help: ",
         };
         let x = pad.text(1, 0, label, accent);
-        let x = pad.text(x, 0, typed, plain);
+        let x = pad.text(x, 0, &text::fit_end(typed, w.saturating_sub(x + 2)), plain);
         pad.put(x, 0, ' ', pad.theme.cursor());
         let (take, leave) =
             (scene.keymap.in_context(Action::Yes, context), scene.keymap.in_context(Action::No, context));
