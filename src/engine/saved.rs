@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::EngineError;
 use super::control::Control;
+use crate::data::difference;
 use crate::nn::NnError;
 use crate::oneshot::SearcherState;
 use crate::run::checkpoint::{Checkpoint, CheckpointError};
@@ -137,8 +138,8 @@ impl Saved {
         if meta.mask != *mask {
             return Err(refuse("it was saved under another cut".into()));
         }
-        if meta.data != data && !force {
-            return Err(refuse("the data have changed since; put the old data back, or use --force".into()));
+        if let Some(change) = difference(&meta.data, data).filter(|_| !force) {
+            return Err(refuse(format!("{change}; put the old data back, or use --force")));
         }
         let mut read = KINDS.iter().zip(meta.counts).map(|(kind, count)| {
             (0..count).map(|i| self.0.floats(&format!("{kind}/{i}"))).collect::<Result<Vec<_>, _>>()
