@@ -58,6 +58,10 @@ pub(super) fn binary(role: Role, place: &Place, content: &mut dyn Read, size: u6
     let mut start = 0;
     for number in 0u64.. {
         let have = fill(content, &mut record).map_err(|error| place.reading(error))?;
+        if have < record.len() && start + (have as u64) < size {
+            let reason = format!("the file is torn: {size} bytes were to be there");
+            return Err(place.at(start + have as u64).invalid(reason));
+        }
         if have == 0 {
             break;
         }

@@ -3,6 +3,7 @@
 use super::control::Control;
 use super::setup::Setup;
 use super::{EngineError, Past};
+use crate::data::difference;
 use crate::kernels;
 use crate::run::config::Config;
 use crate::run::event::{Body, Level, Origin};
@@ -41,9 +42,7 @@ pub(super) fn compare(before: Option<&Origin>, now: &Origin, force: bool) -> Res
         let (was, is) = (shown(&before.vectors), &now.vectors);
         changes.push(format!("it was begun with vector instructions {was}, and this machine has {is}"));
     }
-    if before.data != now.data {
-        changes.push("the pictures or labels of data.source are not the ones it was begun with".into());
-    }
+    changes.extend(difference(&before.data, &now.data).map(String::from));
     match (Config::parse(&before.config, "the journal"), Config::parse(&now.config, "config.toml")) {
         (Ok(was), Ok(is)) => {
             let told = |(key, a, b)| format!("setting {key} was {a} and is {b}");

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::control::Control;
 use super::setup::Setup;
 use super::{EngineError, Past, origin};
+use crate::data::difference;
 use crate::nn::NnError;
 use crate::oneshot::SearcherState;
 use crate::run::checkpoint::{Checkpoint, CheckpointError};
@@ -83,8 +84,8 @@ impl Seal {
                 "it was saved by another run; put the run's own checkpoints there, or put it away and begin a new run";
             return Some(text.into());
         }
-        if meta.data != self.data {
-            return Some("the data have changed since; put the old data back, or use --force".into());
+        if let Some(change) = difference(&meta.data, &self.data) {
+            return Some(format!("{change}; put the old data back, or use --force"));
         }
         if let (Ok(was), Ok(is)) =
             (Config::parse(&meta.config, "the checkpoint"), Config::parse(&self.config, "the run"))

@@ -178,6 +178,10 @@ impl<'a> Walker<'a> {
         let about = std::fs::metadata(folder).map_err(|error| DataError::read(folder, error))?;
         match self.seen.insert((about.dev(), about.ino()), folder.to_owned()) {
             None => Ok(()),
+            Some(before) if folder.starts_with(&before) => {
+                let reason = format!("a link that leads back to {}; remove it", before.display());
+                Err(Place::file(folder).invalid(reason))
+            }
             Some(before) => Err(Place::file(folder).invalid(format!(
                 "the same folder as {}, by a link; its pictures would be taken twice: remove one of the two",
                 before.display()
