@@ -24,7 +24,7 @@ mod watch;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{CommandFactory, Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use color_eyre::eyre;
 
 pub use output::Output;
@@ -171,7 +171,8 @@ enum Command {
 pub fn main() -> ExitCode {
     // A second panic hook is the explorer's; without a terminal this one prints.
     let _ = color_eyre::config::HookBuilder::default().display_env_section(false).install();
-    let arguments = match Arguments::try_parse() {
+    let parsed = command().try_get_matches().and_then(|m| Arguments::from_arg_matches(&m));
+    let arguments = match parsed {
         Ok(a) => a,
         Err(e) => {
             let code = if e.use_stderr() { Exit::BadInput } else { Exit::Done };
@@ -224,9 +225,16 @@ pub fn main() -> ExitCode {
     })
 }
 
+/// The command line. Settings that a command refuses, with the reason, are not listed by its help.
+fn command() -> clap::Command {
+    Arguments::command().mut_subcommand("train", |train| {
+        settings::OF_A_SEARCH.iter().fold(train, |train, name| train.mut_arg(name, |a| a.hide(true)))
+    })
+}
+
 fn completions(shell: clap_complete::Shell) -> eyre::Result<Exit> {
     let mut text = Vec::new();
-    clap_complete::generate(shell, &mut Arguments::command(), "zonas", &mut text);
+    clap_complete::generate(shell, &mut command(), "zonas", &mut text);
     Output::stdout().write(&text)?;
     Ok(Exit::Done)
 }
