@@ -34,8 +34,11 @@ enum Form {
     Svg,
     /// The same as PNG, 2.5 dots a point.
     Png,
-    /// The raw alphas of the latest epoch; of a run that trains, the weights when it is done.
+    /// The raw alphas of the latest epoch; of a run that trains, the weights when it is done, under the names of the
+    /// published code. The header's metadata say how to use them.
     Safetensors,
+    /// Of a run that has trained: the logits for every test picture and the labels, as safetensors.
+    Logits,
 }
 
 #[derive(ValueEnum, Clone, Copy, Debug)]
@@ -85,6 +88,13 @@ pub fn run(place: &Place, a: &ExportArguments) -> eyre::Result<Exit> {
             };
             return write(a, &bytes);
         }
+        Form::Logits => {
+            let Ok(logits) = std::fs::read(folder.file(crate::run::LOGITS)) else {
+                let name = folder.name();
+                return Err(Usage(format!("{name} has no logits; they come with the end of a training (`zonas train`)")).into());
+            };
+            return write(a, &logits);
+        }
         Form::Python | Form::Json | Form::Dot => {}
     }
     let Some(genotype) = Report::read(&folder).report.genotype else {
@@ -96,7 +106,7 @@ pub fn run(place: &Place, a: &ExportArguments) -> eyre::Result<Exit> {
 
 fn write(a: &ExportArguments, bytes: &[u8]) -> eyre::Result<Exit> {
     match &a.out {
-        None if matches!(a.form, Form::Png | Form::Safetensors) && std::io::stdout().is_terminal() => {
+        None if matches!(a.form, Form::Png | Form::Safetensors | Form::Logits) && std::io::stdout().is_terminal() => {
             return Err(Usage("this is no text for a terminal: name a file with --out, or send it on".into()).into());
         }
         None => Output::stdout().write(bytes)?,
@@ -112,6 +122,6 @@ fn render(genotype: &Genotype, form: Form) -> eyre::Result<String> {
         Form::Json => format!("{}\n", serde_json::to_string_pretty(genotype)?),
         Form::Dot => dot(genotype),
         // Not of the genotype alone.
-        Form::Svg | Form::Png | Form::Safetensors => String::new(),
+        Form::Svg | Form::Png | Form::Safetensors | Form::Logits => String::new(),
     })
 }

@@ -133,11 +133,12 @@ fn entity(rest: &str) -> (Option<char>, usize) {
 fn control_sequence(rest: &str) -> usize {
     match rest.as_bytes().get(1) {
         Some(b'[') => 2 + parameters(&rest[2..]),
-        // A title or a link, which ends with a bell or an escape and a backslash on its line.
+        // A title or a link, which soon ends with a bell or an escape and a backslash.
         Some(b']') => {
-            let line = rest.find(['\n', '\r']).unwrap_or(rest.len());
-            let end = |with: &str| rest[2..line].find(with).map(|i| 2 + i + with.len());
-            end("\u{7}").or_else(|| end("\u{1b}\\")).unwrap_or(2)
+            let near = &rest.as_bytes()[..rest.len().min(512)];
+            let bell = near.iter().position(|b| *b == 0x7).map(|i| i + 1);
+            let slash = near[1..].windows(2).position(|w| w == b"\x1b\\").map(|i| i + 3);
+            bell.into_iter().chain(slash).min().unwrap_or(2)
         }
         _ => 1,
     }

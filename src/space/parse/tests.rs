@@ -361,7 +361,7 @@ fn what_is_none_is_refused_with_the_place_and_without_absurd_hints() {
             }
         }
     }
-    assert!(with("('sep_conv_5x5', 1)", "('sep_conv_5x5', 1, 7)").contains("column 35: expected a weight"));
+    assert!(with("('sep_conv_5x5', 1)", "('sep_conv_5x5', 1, 7)").contains("column 38: expected a weight"));
     assert!(with("('sep_conv_5x5', 1)", "('sep_conv_5x5', 1, 0.5, 2)").contains("a pair is"));
     assert!(with("('sep_conv_5x5', 1)", "'sep_conv_5x5'").contains("expected a pair"));
     assert!(with("normal_concat=range(2, 6)", "normal_concat=range(2, x)").contains("number of a state, found `x`"));
