@@ -57,7 +57,10 @@ fn every_file_is_the_cell_or_says_what_it_is() {
         assert_eq!(is_the_cell(&[text.trim()], ""), "", "{name}");
     }
     let file = case("07_genotypes.py");
-    refused(&["count", &file], &["07_genotypes.py defines several genotypes: MINE_A, MINE_B, MINE", "07_genotypes.py:MINE`"]);
+    refused(
+        &["count", &file],
+        &["07_genotypes.py defines several genotypes: MINE_A, MINE_B, MINE", "07_genotypes.py:MINE`"],
+    );
     for name in ["MINE_B", "MINE"] {
         is_the_cell(&[&format!("{file}:{name}")], "");
         is_the_cell(&[&file, "--which", name], "");
@@ -69,7 +72,12 @@ fn every_file_is_the_cell_or_says_what_it_is() {
     refused(&["count", &format!("{file}:MINE_A"), "--which", "MINE_B"], &["give one of them"]);
     let wrong = refused(
         &["count", &case("12d_conv7x1.txt")],
-        &["12d_conv7x1.txt: line 1, column 19", "`conv_7x1_1x7` is not a DARTS operation", "none, max_pool_3x3", "dil_conv_5x5"],
+        &[
+            "12d_conv7x1.txt: line 1, column 19",
+            "`conv_7x1_1x7` is not a DARTS operation",
+            "none, max_pool_3x3",
+            "dil_conv_5x5",
+        ],
     );
     assert!(!wrong.contains("nearest") && !wrong.contains("near)"), "{wrong}");
 }
@@ -79,7 +87,11 @@ fn whole_logs_give_the_last_and_say_so() {
     let dir = tempfile::tempdir().unwrap();
     let line = std::fs::read_to_string(case("01_logline.txt")).unwrap();
     let early = line.replace("sep_conv_5x5", "skip_connect");
-    let log = format!("args: Namespace(seed=2)\r\n{}\r\nvalid_acc 71.3\r\n{}\r\nvalid_acc 80.1\r\n", early.trim(), line.trim());
+    let log = format!(
+        "args: Namespace(seed=2)\r\n{}\r\nvalid_acc 71.3\r\n{}\r\nvalid_acc 80.1\r\n",
+        early.trim(),
+        line.trim()
+    );
     let write = |name: &str, bytes: &[u8]| -> String {
         let path = dir.path().join(name);
         std::fs::write(&path, bytes).unwrap();
@@ -107,8 +119,21 @@ fn trainings_take_them_too() {
     let runs = dir.path().join("runs");
     let runs = runs.to_str().unwrap();
     let tiny = [
-        "--foreground", "--set", "data.limit=32", "--set", "train.channels=1", "--set", "train.cells=1", "--set", "train.epochs=1",
-        "--set", "train.batch=32", "--set", "train.auxiliary=0", "--device", "cpu",
+        "--foreground",
+        "--set",
+        "data.limit=32",
+        "--set",
+        "train.channels=1",
+        "--set",
+        "train.cells=1",
+        "--set",
+        "train.epochs=1",
+        "--set",
+        "train.batch=32",
+        "--set",
+        "train.auxiliary=0",
+        "--device",
+        "cpu",
     ];
     let begin = |args: &[&str], name: &str| {
         let (_, err, code) = zonas(&[&["--runs", runs], args, &tiny[..], &["--name", name]].concat(), "");
@@ -120,7 +145,24 @@ fn trainings_take_them_too() {
     begin(&["train", &file, "--which", "MINE_B"], "a");
     begin(&["run", "--set", &format!("train.genotype={file}:MINE")], "b");
     refused(&["--runs", runs, "train", &file], &["MINE_A, MINE_B, MINE"]);
-    refused(&["--runs", runs, "run", "--set", &format!("train.genotype={file}")], &["train.genotype", "MINE_A, MINE_B, MINE"]);
+    refused(
+        &["--runs", runs, "run", "--set", &format!("train.genotype={file}")],
+        &["train.genotype", "MINE_A, MINE_B, MINE"],
+    );
+}
+
+/// And from one form to another.
+#[test]
+fn export_takes_them_too() {
+    let (plain, nested) = (case("00_plain.txt"), case("03_nested.txt"));
+    let (out, err, code) = zonas(&["export", &nested], "");
+    assert_eq!((code, err.as_str()), (0, ""));
+    assert_eq!(out, std::fs::read_to_string(plain).unwrap());
+    let (json, _, code) = zonas(&["export", &format!("{}:MINE", case("07_genotypes.py")), "--as", "json"], "");
+    assert_eq!(code, 0);
+    is_the_cell(&["-"], &json);
+    refused(&["export", &case("07_genotypes.py")], &["MINE_A, MINE_B, MINE"]);
+    refused(&["export", "no-such-run"], &["no-such-run"]);
 }
 
 #[test]
@@ -134,5 +176,13 @@ fn each_command_lists_only_what_it_takes() {
     }
     assert!(help.contains("--memory-budget") && help.contains("--which"));
     let (help, _, _) = zonas(&["run", "--help"], "");
-    assert!(["--xi", "--memory ", "--precision"].iter().all(|flag| help.contains(flag)));
+    assert!(["--xi", "--memory ", "--precision", "--runs"].iter().all(|flag| help.contains(flag)));
+    for command in ["count", "bench", "config", "completions"] {
+        let (help, _, code) = zonas(&[command, "--help"], "");
+        assert!(code == 0 && !help.contains("--runs"), "{command} lists --runs:\n{help}");
+    }
+    // Harmless all the same, before the word and after it.
+    for args in [["--runs", "x", "config"], ["config", "--runs", "x"]] {
+        assert_eq!(zonas(&args, "").2, 0, "{args:?}");
+    }
 }

@@ -21,7 +21,16 @@ fn trained(dir: &Path) -> (PathBuf, PathBuf) {
         ('dil_conv_3x3', 0), ('sep_conv_5x5', 0), ('skip_connect', 1)], reduce_concat=[3, 4, 5])";
     let runs = dir.join("runs");
     let mut command = Command::cargo_bin("zonas").unwrap();
-    command.arg("--runs").arg(&runs).args(["train", genotype, "--name", "home", "--foreground", "--device", "cpu", "--data"]);
+    command.arg("--runs").arg(&runs).args([
+        "train",
+        genotype,
+        "--name",
+        "home",
+        "--foreground",
+        "--device",
+        "cpu",
+        "--data",
+    ]);
     command.arg(&data);
     for set in ["train.channels=4", "train.cells=4", "train.epochs=2", "train.batch=16"] {
         command.args(["--set", set]);
@@ -85,7 +94,8 @@ fn a_trained_network_is_used_by_its_file_alone() {
     let told = SafeTensors::deserialize(&logits).unwrap();
     let rows: Vec<Vec<f32>> = floats(&told, "logits").chunks(10).map(<[f32]>::to_vec).collect();
     assert_eq!(rows.len(), number("test_pictures"));
-    let own: Vec<i64> = told.tensor("labels").unwrap().data().chunks(8).map(|b| i64::from_le_bytes(b.try_into().unwrap())).collect();
+    let own: Vec<i64> =
+        told.tensor("labels").unwrap().data().chunks(8).map(|b| i64::from_le_bytes(b.try_into().unwrap())).collect();
     assert_eq!(own, labels);
     for (a, b) in found.iter().flatten().zip(rows.iter().flatten()) {
         assert!((a - b).abs() <= 1e-5 * b.abs().max(1.0), "{a} and {b}");

@@ -4,16 +4,20 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use color_eyre::eyre;
 
+use super::genotype::{self, WhichArguments};
 use super::{Exit, Output, Place, Usage};
 use crate::explorer::{self, figure::What};
-use crate::run::RunFolder;
 use crate::run::report::Report;
-use crate::space::{Genotype, dot};
+use crate::run::{FolderError, RunFolder};
+use crate::space::{Genotype, dot, published};
 
 #[derive(Args, Debug)]
 pub struct ExportArguments {
-    /// Name of a run, or the path of its folder.
+    /// Name of a run, or the path of its folder; or a genotype in any form that `zonas count` takes, to be written as Python,
+    /// JSON or DOT.
     run: String,
+    #[command(flatten)]
+    which: WhichArguments,
     /// Form of the text.
     #[arg(long = "as", value_enum, default_value = "python")]
     form: Form,
@@ -65,7 +69,10 @@ impl Figure {
 }
 
 pub fn run(place: &Place, a: &ExportArguments) -> eyre::Result<Exit> {
-    let folder = RunFolder::open(&place.folder()?, &a.run)?;
+    let folder = match RunFolder::open(&place.folder()?, &a.run) {
+        Ok(folder) => folder,
+        Err(no_run) => return convert(a, no_run),
+    };
     match a.form {
         Form::Svg | Form::Png => {
             let what = a.what.what();
@@ -91,17 +98,31 @@ pub fn run(place: &Place, a: &ExportArguments) -> eyre::Result<Exit> {
         Form::Logits => {
             let Ok(logits) = std::fs::read(folder.file(crate::run::LOGITS)) else {
                 let name = folder.name();
-                return Err(Usage(format!("{name} has no logits; they come with the end of a training (`zonas train`)")).into());
+                return Err(Usage(format!(
+                    "{name} has no logits; they come with the end of a training (`zonas train`)"
+                ))
+                .into());
             };
             return write(a, &logits);
         }
         Form::Python | Form::Json | Form::Dot => {}
     }
-    let Some(genotype) = Report::read(&folder).report.genotype else {
+    let report = Report::read(&folder).report;
+    let Some(genotype) = report.genotype.clone() else {
         return Err(Usage(format!("{} has no genotype yet; its search has not ended an epoch", folder.name())).into());
     };
-    let text = render(&genotype, a.form)?;
+    let text = render(&genotype, a.form, Some(&report))?;
     write(a, text.as_bytes())
+}
+
+/// A genotype that is no run's, in another form.
+fn convert(a: &ExportArguments, no_run: FolderError) -> eyre::Result<Exit> {
+    let known = genotype::is_text(&a.run) || published::find(&a.run).is_ok();
+    if !known || !matches!(a.form, Form::Python | Form::Json | Form::Dot) {
+        return Err(no_run.into());
+    }
+    let genotype = genotype::find(&a.run, &a.which)?.genotype;
+    write(a, render(&genotype, a.form, None)?.as_bytes())
 }
 
 fn write(a: &ExportArguments, bytes: &[u8]) -> eyre::Result<Exit> {
@@ -116,10 +137,32 @@ fn write(a: &ExportArguments, bytes: &[u8]) -> eyre::Result<Exit> {
     Ok(Exit::Done)
 }
 
-fn render(genotype: &Genotype, form: Form) -> eyre::Result<String> {
+/// Where a genotype comes from, as entries that a reader may pass over.
+fn origin(report: &Report) -> serde_json::Map<String, serde_json::Value> {
+    let program = concat!("zonas ", env!("CARGO_PKG_VERSION"));
+    let all = serde_json::json!({
+        "program": program, "run": report.run, "data": report.data, "seed": report.seed, "xi": report.xi, "kept": report.kept,
+    });
+    let serde_json::Value::Object(mut entries) = all else { return serde_json::Map::new() };
+    entries.retain(|_, value| !value.is_null());
+    entries
+}
+
+fn render(genotype: &Genotype, form: Form, report: Option<&Report>) -> eyre::Result<String> {
+    let origin = report.map(origin).unwrap_or_default();
     Ok(match form {
-        Form::Python => format!("{genotype}\n"),
-        Form::Json => format!("{}\n", serde_json::to_string_pretty(genotype)?),
+        Form::Python => {
+            // A comment, which Python passes over; JSON's escapes keep it on its line.
+            let comment = if origin.is_empty() { String::new() } else { format!("# {}\n", serde_json::json!(origin)) };
+            format!("{comment}{genotype}\n")
+        }
+        Form::Json => {
+            let mut whole = serde_json::to_value(genotype)?;
+            if let (Some(entries), false) = (whole.as_object_mut(), origin.is_empty()) {
+                entries.insert("origin".into(), origin.into());
+            }
+            format!("{}\n", serde_json::to_string_pretty(&whole)?)
+        }
         Form::Dot => dot(genotype),
         // Not of the genotype alone.
         Form::Svg | Form::Png | Form::Safetensors | Form::Logits => String::new(),

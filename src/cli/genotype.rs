@@ -28,6 +28,13 @@ pub struct Given {
     pub genotype: Genotype,
 }
 
+/// Whether an argument is a genotype's text, or a file that should hold one, rather than a name.
+pub fn is_text(argument: &str) -> bool {
+    let file = Path::new(argument).is_file();
+    let named = argument.rsplit_once(':').is_some_and(|(file, _)| Path::new(file).is_file());
+    argument == "-" || file || named || argument.contains(['[', '{']) || argument.contains("Genotype")
+}
+
 /// The genotype that the argument is or leads to: a file (or `FILE:NAME`, or `-` for standard input), a published name, or
 /// text. Names and files may have parentheses too, so text is what is left. Says on standard error which of several it took.
 pub fn find(argument: &str, which: &WhichArguments) -> eyre::Result<Given> {
@@ -48,7 +55,9 @@ pub fn find(argument: &str, which: &WhichArguments) -> eyre::Result<Given> {
         && Path::new(file).is_file()
     {
         if let Some(which) = which {
-            return Err(Usage(format!("{argument} names `{name}` and --which names `{which}`; give one of them")).into());
+            return Err(
+                Usage(format!("{argument} names `{name}` and --which names `{which}`; give one of them")).into()
+            );
         }
         return in_file(file, Some(name));
     }
@@ -72,7 +81,7 @@ pub fn assignment(given: &str) -> eyre::Result<Cow<'_, str>> {
     let Some(("train.genotype", value)) = given.split_once('=').map(|(key, value)| (key.trim(), value.trim())) else {
         return Ok(given.into());
     };
-    let file = value.rsplit_once(':').is_some_and(|(file, _)| Path::new(file).is_file()) || Path::new(value).is_file();
+    let file = !value.contains(['[', '{']) && value != "-" && is_text(value);
     let several = || Genotypes::of(value).is_ok_and(|g| g.take(None).is_ok_and(|taken| taken.of > 1));
     if value.is_empty() || published::find(value).is_ok() || !(file || several()) {
         return Ok(given.into());
@@ -99,7 +108,8 @@ fn take(source: &str, text: &str, which: Option<&str>) -> eyre::Result<Given> {
     let taken = Genotypes::of(text)?.take(which.as_ref())?;
     if which.is_none() && !taken.alike {
         let (of, line) = (taken.of, taken.line);
-        let note = format!("note: {source} has {of} genotypes; the last, on line {line}, is taken (--which takes another)");
+        let note =
+            format!("note: {source} has {of} genotypes; the last, on line {line}, is taken (--which takes another)");
         let _ = writeln!(io::stderr(), "{}", sanitize(&note));
     }
     Ok(Given { name: taken.name, genotype: taken.genotype })
@@ -110,7 +120,9 @@ fn limited(from: impl Read) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     from.take(LONGEST as u64 + 1).read_to_end(&mut bytes)?;
     if bytes.len() > LONGEST {
-        return Err(io::Error::other(format!("a text with a genotype has at most {LONGEST} bytes; leave out the rest")));
+        return Err(io::Error::other(format!(
+            "a text with a genotype has at most {LONGEST} bytes; leave out the rest"
+        )));
     }
     Ok(bytes)
 }

@@ -225,11 +225,16 @@ pub fn main() -> ExitCode {
     })
 }
 
-/// The command line. Settings that a command refuses, with the reason, are not listed by its help.
+/// The command line. What a command refuses, with the reason, or has no use for is not listed by its help.
 fn command() -> clap::Command {
-    Arguments::command().mut_subcommand("train", |train| {
+    let without_search = |train: clap::Command| {
         settings::OF_A_SEARCH.iter().fold(train, |train, name| train.mut_arg(name, |a| a.hide(true)))
-    })
+    };
+    let runs =
+        clap::Arg::new("runs").long("runs").value_name("DIR").value_parser(clap::value_parser!(PathBuf)).hide(true);
+    let without_runs = ["count", "bench", "config", "completions"];
+    let all = Arguments::command().mut_subcommand("train", without_search);
+    without_runs.into_iter().fold(all, |all, name| all.mut_subcommand(name, |c| c.arg(runs.clone())))
 }
 
 fn completions(shell: clap_complete::Shell) -> eyre::Result<Exit> {

@@ -34,7 +34,9 @@ fn about(state: &State, epoch: &EpochEnded) -> take_home::About {
     let kept: Vec<Vec<String>> = rows
         .iter()
         .flat_map(|rows| rows.iter())
-        .map(|row| Operation::ALL.into_iter().zip(row).filter(|(_, v)| !v.0.is_nan()).map(|(o, _)| o.to_string()).collect())
+        .map(|row| {
+            Operation::ALL.into_iter().zip(row).filter(|(_, v)| !v.0.is_nan()).map(|(o, _)| o.to_string()).collect()
+        })
         .collect();
     let (normal, reduction) = kept.split_at(EDGES.min(kept.len()));
     say("kept", serde_json::json!({"normal": normal, "reduction": reduction}).to_string());

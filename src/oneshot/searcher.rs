@@ -1,6 +1,5 @@
 use candle_core::{Device, Tensor, Var};
 use candle_nn::loss::cross_entropy;
-use rand::Rng;
 
 use super::optimiser::{Adam, AdamSettings, Sgd, SgdSettings};
 use crate::kernels::sgd;
@@ -80,6 +79,15 @@ pub fn accuracy(logits: &Tensor, labels: &Tensor) -> Result<usize, NnError> {
         row.iter().enumerate().fold((0, f32::NEG_INFINITY), |best, (i, v)| if *v > best.1 { (i, *v) } else { best }).0
     };
     Ok(rows.iter().zip(labels).filter(|(row, label)| top(row) == *label as usize).count())
+}
+
+/// A weight moved by `by` of itself: up or down, by a hash of its place, and always alike.
+fn nudged(weight: f32, place: usize, by: f64) -> f32 {
+    if by == 0.0 {
+        return weight;
+    }
+    let up = (place as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 63 == 0;
+    (f64::from(weight) * (1.0 + if up { by } else { -by })) as f32
 }
 
 pub(super) fn scalar(t: &Tensor) -> Result<f64, NnError> {
@@ -163,8 +171,11 @@ impl Searcher {
     pub fn step(&mut self, train: &Batch, valid: Option<&Batch>, rate: f64) -> Result<StepReport, NnError> {
         let mut valid_loss = None;
         if let Some(valid) = valid {
-            let (loss, gradients) =
-                if self.settings.order == 2 { self.unrolled(train, valid, rate)? } else { self.architecture(valid)? };
+            let (loss, gradients) = if self.settings.order == 2 {
+                self.unrolled(train, valid, rate, 0.0)?
+            } else {
+                self.architecture(valid)?
+            };
             valid_loss = Some(loss);
             if !loss.is_finite() {
                 return Ok(StepReport { train_loss: f64::NAN, train_right: 0, valid_loss, gradient_norm: f64::NAN });
@@ -217,10 +228,17 @@ impl Searcher {
     /// gradients by a small step, so weights that are moved by 6e-8 of themselves move it by about 1e-6, and by 1e-4 to 0.2
     /// where one of the two falls on the other side of a ReLU's kink, which happens in most networks. What it amounts to at
     /// a place is what [`Searcher::sensitivity`] measures.
-    fn unrolled(&self, train: &Batch, valid: &Batch, rate: f64) -> Result<(f64, Vec<Vec<f32>>), NnError> {
+    ///
+    /// Found where the weights are, each moved by `by` of itself, up or down by a rule of its place; 0 moves none. They are
+    /// put back.
+    fn unrolled(&self, train: &Batch, valid: &Batch, rate: f64, by: f64) -> Result<(f64, Vec<Vec<f32>>), NnError> {
         // The imagined steps leave the running statistics alone.
         let weight_pass = Pass { update_running: false, ..Pass::weight_step() };
         let start = self.net.parameters().values()?;
+        if by != 0.0 {
+            let moved = |w: &Vec<f32>| w.iter().enumerate().map(|(i, w)| nudged(*w, i, by)).collect();
+            self.net.parameters().set_values(start.iter().map(moved).collect())?;
+        }
         let mixing = self.detached()?;
         let loss = cross_entropy(&self.net.forward(&train.images, &mixing, &weight_pass)?, &train.labels)?;
         let gradients = self.net.parameters().gradients(&loss.backward()?)?;
@@ -235,8 +253,9 @@ impl Searcher {
                 let buffer = buffers.get(b);
                 let moved = w.iter().zip(g).enumerate().map(|(i, (w, g))| {
                     let m = buffer.map_or(0.0, |m| f64::from(m[i]));
-                    let d = momentum * m + f64::from(*g) + weight_decay * f64::from(*w);
-                    (f64::from(*w) - rate * d) as f32
+                    let w = f64::from(nudged(*w, i, by));
+                    let d = momentum * m + f64::from(*g) + weight_decay * w;
+                    (w - rate * d) as f32
                 });
                 moved.collect()
             })
@@ -257,7 +276,10 @@ impl Searcher {
                 .iter()
                 .zip(&direction)
                 .map(|(w, d)| {
-                    w.iter().zip(d).map(|(w, d)| (f64::from(*w) + sign * epsilon * f64::from(*d)) as f32).collect()
+                    let moved = |(i, (w, d)): (usize, (&f32, &f32))| {
+                        (f64::from(nudged(*w, i, by)) + sign * epsilon * f64::from(*d)) as f32
+                    };
+                    w.iter().zip(d).enumerate().map(moved).collect()
                 })
                 .collect();
             self.net.parameters().set_values(moved)?;
@@ -276,30 +298,19 @@ impl Searcher {
     }
 
     /// How far the second-order alpha gradients of a step are apart where the weights differ by rounding: every weight moved
-    /// up by 1e-7 of itself or down, at random but always alike, against all of them moved the other way; the L2 norm of the
+    /// up by 1e-7 of itself or down, by a rule of its place, against all of them moved the other way; the L2 norm of the
     /// difference over that of the mean. The state is left as it was, bit for bit.
     ///
     /// # Errors
     /// A fault of the device, or candle's own.
     pub fn sensitivity(&self, train: &Batch, valid: &Batch, rate: f64) -> Result<f64, NnError> {
-        let start = self.net.parameters().values()?;
-        let moved = |by: f64| -> Result<Vec<f64>, NnError> {
-            let mut signs = random::stream(0, "second-order sensitivity");
-            let mut move_one = |w: &f32| {
-                let sign = if signs.next_u32() & 1 == 0 { by } else { -by };
-                (f64::from(*w) * (1.0 + sign)) as f32
-            };
-            let weights = start.iter().map(|block| block.iter().map(&mut move_one).collect()).collect();
-            self.net.parameters().set_values(weights)?;
-            let gradients = self.unrolled(train, valid, rate)?.1;
-            Ok(gradients.concat().into_iter().map(f64::from).collect())
-        };
-        let found = moved(1e-7).and_then(|up| Ok((up, moved(-1e-7)?)));
-        self.net.parameters().set_values(start)?;
-        let (up, down) = found?;
+        let gradients =
+            |by: f64| -> Result<Vec<f32>, NnError> { Ok(self.unrolled(train, valid, rate, by)?.1.concat()) };
+        let (up, down) = (gradients(1e-7)?, gradients(-1e-7)?);
+        let pairs = || up.iter().zip(&down).map(|(u, d)| (f64::from(*u), f64::from(*d)));
         let norm = |v: &mut dyn Iterator<Item = f64>| v.map(|v| v * v).sum::<f64>().sqrt();
-        let apart = norm(&mut up.iter().zip(&down).map(|(u, d)| u - d));
-        let mean = norm(&mut up.iter().zip(&down).map(|(u, d)| (u + d) / 2.0));
+        let apart = norm(&mut pairs().map(|(u, d)| u - d));
+        let mean = norm(&mut pairs().map(|(u, d)| (u + d) / 2.0));
         Ok(if apart == 0.0 { 0.0 } else { apart / mean })
     }
 
@@ -308,7 +319,7 @@ impl Searcher {
     /// # Errors
     /// None but candle's own.
     pub fn unrolled_gradients(&self, train: &Batch, valid: &Batch, rate: f64) -> Result<(f64, Vec<Vec<f32>>), NnError> {
-        self.unrolled(train, valid, rate)
+        self.unrolled(train, valid, rate, 0.0)
     }
 
     /// Loss (summed over pictures) and right answers in evaluation mode.

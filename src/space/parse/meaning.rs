@@ -90,8 +90,8 @@ fn meant(name: &str) -> Option<Operation> {
 /// Names of functions whose result is their first argument, as far as genotypes go.
 fn is_wrapper(name: &str) -> bool {
     const WRAPPERS: [&str; 14] = [
-        "array", "asarray", "bytes_", "float", "int", "intc", "intp", "list", "long", "longlong", "str", "str_", "tensor",
-        "tuple",
+        "array", "asarray", "bytes_", "float", "int", "intc", "intp", "list", "long", "longlong", "str", "str_",
+        "tensor", "tuple",
     ];
     let name = last(name);
     let sized = name.trim_start_matches('u').trim_end_matches(|c: char| c.is_ascii_digit() || c == '_');
@@ -362,9 +362,7 @@ fn spot(spots: &[Spots; 2], error: &GenotypeError, genotype: &Genotype) -> usize
     };
     match *error {
         GenotypeError::Choices { cell, .. } => spots[cell.index()].list,
-        GenotypeError::Source { cell, node, source_state } => {
-            choice(cell, node, &|c| c.source == source_state, false)
-        }
+        GenotypeError::Source { cell, node, source_state } => choice(cell, node, &|c| c.source == source_state, false),
         GenotypeError::Twice { cell, node, source_state } => choice(cell, node, &|c| c.source == source_state, true),
         GenotypeError::NoOperation { cell, node } => choice(cell, node, &|c| c.operation == Operation::None, false),
         GenotypeError::Concat { cell, .. } | GenotypeError::EmptyConcat { cell } => spots[cell.index()].concat,

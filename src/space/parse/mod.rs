@@ -120,7 +120,8 @@ impl<'a> Genotypes<'a> {
         let count = self.found.len();
         if count == 0 {
             let start = self.clean.text.len() - self.clean.text.trim_start().len();
-            let reason = "expected `Genotype(normal=[…], normal_concat=…, reduce=[…], reduce_concat=…)`, or the same as JSON";
+            let reason =
+                "expected `Genotype(normal=[…], normal_concat=…, reduce=[…], reduce_concat=…)`, or the same as JSON";
             return Err(place(&self.clean, &Fault::Stop(Stop { at: start, reason: reason.into() })));
         }
         let found = match which {

@@ -17,9 +17,14 @@ fn drawn_cell() -> impl Strategy<Value = Vec<Choice>> {
 
 fn genotype() -> impl Strategy<Value = Genotype> {
     let concat = proptest::sample::subsequence(vec![2usize, 3, 4, 5], 1..=4);
-    (drawn_cell(), concat.clone(), drawn_cell(), concat).prop_map(|(normal, normal_concat, reduction, reduction_concat)| {
-        Genotype { normal, normal_concat, reduction, reduction_concat }
-    })
+    (drawn_cell(), concat.clone(), drawn_cell(), concat).prop_map(
+        |(normal, normal_concat, reduction, reduction_concat)| Genotype {
+            normal,
+            normal_concat,
+            reduction,
+            reduction_concat,
+        },
+    )
 }
 
 proptest! {
@@ -193,7 +198,9 @@ fn spellings_of_lists_numbers_and_strings_are_read() {
     ] {
         same(&CELL.replace("range(2, 6)", concat));
     }
-    same(&CELL.replace("normal=", "").replace("normal_concat=", "").replace("reduce=", "").replace("reduce_concat=", ""));
+    same(
+        &CELL.replace("normal=", "").replace("normal_concat=", "").replace("reduce=", "").replace("reduce_concat=", ""),
+    );
     same(&CELL.replace("reduce", "reduction"));
     same(&CELL.replace(", ", " ,\r\n\t# a comment, with ) and '\r\n  "));
     same(&format!("OPS = range(2, 6)\nX = {}", CELL.replace("range(2, 6)", "OPS")));
@@ -370,7 +377,9 @@ fn what_is_none_is_refused_with_the_place_and_without_absurd_hints() {
     assert!(with("normal=", "**normal=").contains("found `**normal`"));
     let nested = with("[('sep_conv_5x5', 1), (", "[[('sep_conv_5x5', 1)], (");
     assert!(nested.contains("takes two inputs; this one has 1"), "{nested}");
-    for none in ["", "x", "genotype", "Genotype", "class Genotype(NamedTuple): pass", "{}", "[1, 2]", "\u{feff}", "{\"a\": 1}"] {
+    for none in
+        ["", "x", "genotype", "Genotype", "class Genotype(NamedTuple): pass", "{}", "[1, 2]", "\u{feff}", "{\"a\": 1}"]
+    {
         assert!(error(none.into()).contains("expected `Genotype("), "{none}");
     }
 }
@@ -387,7 +396,11 @@ fn hostile_texts_end_soon() {
         format!("Genotype(normal=[{}", "('none', 1),".repeat(deep)),
         "a = a\n".repeat(deep),
         format!("a = b\nb = a\nGenotype(normal=a, normal_concat=b, reduce=a, reduce_concat={})", "(".repeat(deep)),
-        format!("x = [{}]\n{}", "0,".repeat(4000), "Genotype(normal=x, normal_concat=[x], reduce=x, reduce_concat=x)\n".repeat(5000)),
+        format!(
+            "x = [{}]\n{}",
+            "0,".repeat(4000),
+            "Genotype(normal=x, normal_concat=[x], reduce=x, reduce_concat=x)\n".repeat(5000)
+        ),
         "\\".repeat(wide),
         "\u{1b}]".repeat(wide / 2),
         "‘".repeat(wide / 3),

@@ -226,11 +226,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Items up to a closing bracket; a trailing comma may be.
-    fn items<T>(
-        &mut self,
-        close: char,
-        mut item: impl FnMut(&mut Self) -> Result<T, Stop>,
-    ) -> Result<Vec<T>, Stop> {
+    fn items<T>(&mut self, close: char, mut item: impl FnMut(&mut Self) -> Result<T, Stop>) -> Result<Vec<T>, Stop> {
         let mut items = Vec::new();
         while !self.eat(close) {
             items.push(item(self)?);
