@@ -25,7 +25,7 @@ mod watch;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{CommandFactory, Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use color_eyre::eyre;
 
 pub use output::Output;
@@ -176,7 +176,8 @@ pub fn main() -> ExitCode {
     // Errors need no hook: they are told in a sentence, and to look for their place would take half a second each.
     let (panics, _) = color_eyre::config::HookBuilder::default().display_env_section(false).into_hooks();
     panics.install();
-    let arguments = match Arguments::try_parse() {
+    let parsed = command().try_get_matches().and_then(|m| Arguments::from_arg_matches(&m));
+    let arguments = match parsed {
         Ok(a) => a,
         Err(e) => return ExitCode::from(told(&e).code()),
     };
@@ -251,9 +252,21 @@ fn told(e: &clap::Error) -> Exit {
     }
 }
 
+/// The command line. What a command refuses, with the reason, or has no use for is not listed by its help.
+fn command() -> clap::Command {
+    let without_search = |train: clap::Command| {
+        settings::OF_A_SEARCH.iter().fold(train, |train, name| train.mut_arg(name, |a| a.hide(true)))
+    };
+    let runs =
+        clap::Arg::new("runs").long("runs").value_name("DIR").value_parser(clap::value_parser!(PathBuf)).hide(true);
+    let without_runs = ["count", "bench", "config", "completions"];
+    let all = Arguments::command().mut_subcommand("train", without_search);
+    without_runs.into_iter().fold(all, |all, name| all.mut_subcommand(name, |c| c.arg(runs.clone())))
+}
+
 fn completions(shell: clap_complete::Shell) -> eyre::Result<Exit> {
     let mut text = Vec::new();
-    clap_complete::generate(shell, &mut Arguments::command(), "zonas", &mut text);
+    clap_complete::generate(shell, &mut command(), "zonas", &mut text);
     Output::stdout().write(&text)?;
     Ok(Exit::Done)
 }

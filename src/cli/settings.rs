@@ -11,6 +11,9 @@ use crate::nn::Precision;
 use crate::run::config::Config;
 use crate::run::files;
 
+/// Those that only a search has a use for; see [`SettingArguments::without_search`].
+pub const OF_A_SEARCH: [&str; 3] = ["xi", "memory", "precision"];
+
 #[derive(Args, Debug, Default)]
 pub struct SettingArguments {
     /// Start from a preset: `darts` (the published search) or `demo`.
@@ -98,7 +101,7 @@ impl SettingArguments {
             c = c.overlay(&text, &path.display().to_string())?;
         }
         for assignment in &self.set {
-            c = c.set(assignment)?;
+            c = c.set(&super::genotype::assignment(assignment)?)?;
         }
         if let Some(data) = &self.data {
             c.data.source.clone_from(data);

@@ -110,7 +110,7 @@ pub(super) fn evaluate(
     control: &mut Control,
     dataset: &Arc<dyn Dataset>,
     plan: data::Plan,
-    look: impl Fn(&Batch) -> Result<(f64, usize), NnError>,
+    mut look: impl FnMut(&Batch) -> Result<(f64, usize), NnError>,
 ) -> Result<Option<(f64, f64)>, EngineError> {
     let count = plan.indices.len() as f64;
     let (mut loss, mut right) = (0.0, 0);

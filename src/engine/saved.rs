@@ -59,8 +59,8 @@ pub(super) struct Seal {
     fresh: bool,
     /// The journal has told who the run is before this engine came.
     known: bool,
-    /// Of the data.
-    data: String,
+    /// Fingerprint of the data.
+    pub data: String,
     /// Every setting, as TOML.
     config: String,
     /// Go on though something has changed.

@@ -120,6 +120,13 @@ pub enum Body {
         reduction: Vec<Vec<f32>>,
     },
     EpochEnded(EpochEnded),
+    /// Of a second-order search, once an epoch: how far two evaluations of one alpha gradient are apart, relative to it, when
+    /// the weights are moved by ±1e-7 of themselves (`Searcher::sensitivity`).
+    SecondOrder {
+        epoch: usize,
+        step: usize,
+        spread: Number,
+    },
 
     /// Of a run that trains a genotype from scratch; its steps and epochs are told as a search's are, with the test pictures
     /// for the validation.

@@ -16,6 +16,8 @@ pub const GENOTYPE_JSON: &str = "genotype.json";
 pub const GENOTYPE_PYTHON: &str = "genotype.py";
 /// Weights of a genotype that was trained from scratch, by their published names.
 pub const WEIGHTS: &str = "weights.safetensors";
+/// What a trained network answers to the test pictures.
+pub const LOGITS: &str = "logits.safetensors";
 pub const LOCK: &str = "lock";
 pub const LOG: &str = "log.txt";
 
