@@ -83,6 +83,7 @@ impl Ui {
                 }
                 None
             }
+            Action::RoundBack | Action::RoundOn => self.also(|ui| ui.step_round(action == Action::RoundOn, state)),
             Action::LogScale => self.also(|ui| ui.log_scale = !ui.log_scale),
             Action::EdgeLines if state.trains() => {
                 self.say("a training has no mixing weights to show");

@@ -134,7 +134,7 @@ pub fn footer(pad: &mut Pad, scene: &Scene) {
         pad.put(x, 0, ' ', pad.theme.cursor());
         let (take, leave) =
             (scene.keymap.in_context(Action::Yes, context), scene.keymap.in_context(Action::No, context));
-        pad.text(x + 3, 0, &format!("{take} takes it, {leave} leaves it"), dim);
+        pad.text(x + 3, 0, &format!("{take}: apply, {leave}: cancel"), dim);
         return;
     }
     if scene.ui.leaving {

@@ -20,6 +20,32 @@ pub fn draw(pad: &mut Pad, scene: &Scene, title: &str, note: &str, entry: &dyn F
     }
 }
 
+/// Draws the grids of both cells with different words: what they show and which of it in their titles, and a note in each,
+/// the first of some wordings that has room.
+pub fn titled(pad: &mut Pad, scene: &Scene, titles: [&str; 2], notes: [&[&str]; 2], entry: &dyn Fn(Place) -> Entry) {
+    let columns = scene.state.columns();
+    let (w, h) = (pad.width(), pad.height());
+    // As much as a panel's title leaves free.
+    let fitting = |title: &str, width: u16, notes: &[&str]| {
+        let room = width.saturating_sub(text::width(title) + 8);
+        notes.iter().find(|n| text::width(n) <= room).or(notes.last()).map_or_else(String::new, ToString::to_string)
+    };
+    if w >= 2 * Grid::least_width(columns.len()) + 2 {
+        let half = (w - 2) / 2;
+        let short = |cell: CellKind| format!("{cell} · {}", titles[cell.index()]);
+        for (cell, x, width) in [(CellKind::Normal, 0, half), (CellKind::Reduction, half + 2, w - half - 2)] {
+            let note = fitting(&short(cell), width, notes[cell.index()]);
+            one(&mut pad.sub(x, 0, width, h), scene, cell, &columns, titles[cell.index()], &note, entry);
+        }
+    } else {
+        let cell = scene.ui.cell;
+        let title = format!("{}, {}", titles[0], titles[1]);
+        let note = fitting(&format!("{cell} · {title}"), w, &[notes[0][notes[0].len() - 1]]);
+        let unit = notes[1].first().copied().unwrap_or("");
+        one(pad, scene, cell, &columns, &title, format!("{unit} {note}").trim(), entry);
+    }
+}
+
 /// Draws the grid of one cell.
 pub fn one(
     pad: &mut Pad,
