@@ -1,5 +1,6 @@
 //! Every screen of a run at every point, at every size; keys pressed at random.
 
+mod scores;
 mod screens;
 
 use std::sync::OnceLock;
