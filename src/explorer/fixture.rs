@@ -210,12 +210,10 @@ impl Writer {
         combined: &Combined,
     ) -> (Vec<Removal>, Vec<Summary>) {
         let mean = |v: &[f64]| v.iter().sum::<f64>() / v.len() as f64;
-        let deviation = |v: &[f64]| {
-            (v.iter().map(|x| (x - mean(v)).powi(2)).sum::<f64>() / (v.len() as f64 - 1.0)).sqrt()
-        };
-        let finite = |i: usize, f: usize| -> Vec<f64> {
-            relatives[i].iter().map(|d| d[f]).filter(|v| v.is_finite()).collect()
-        };
+        let deviation =
+            |v: &[f64]| (v.iter().map(|x| (x - mean(v)).powi(2)).sum::<f64>() / (v.len() as f64 - 1.0)).sqrt();
+        let finite =
+            |i: usize, f: usize| -> Vec<f64> { relatives[i].iter().map(|d| d[f]).filter(|v| v.is_finite()).collect() };
         let samples = &combined.samples;
         // By a limit for the plain sum, so that there are both kinds; by the test for any other.
         let lower = |a: usize, b: usize| match self.aggregate {

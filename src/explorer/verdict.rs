@@ -49,6 +49,8 @@ pub struct Verdict {
     over: bool,
 }
 
+/// How the engine's warning of such a cut begins.
+const NOT_BY_SCORES: &str = "not by scores";
 /// From this share of decisions without a defined score on, a cut is not by scores.
 const TENTH: usize = 10;
 /// A function's means spread by noise alone as much as this times its spread, or less: it is noise.
@@ -97,14 +99,16 @@ impl Verdict {
         self.over
     }
 
-    /// The first line of a cut that chance made, for scores that are not there.
-    pub fn headline(&self) -> Option<String> {
-        self.is_not_by_scores().then(|| {
-            format!(
-                "Not by scores: {} of {} decisions had no defined score, and chance made them.",
-                self.unscored, self.decisions
-            )
-        })
+    /// The first line of a cut that chance made, for scores that are not there: the engine's words, or, in journals of before,
+    /// what the removals say.
+    pub fn headline(&self, cut: &Cut) -> Option<String> {
+        let told = cut.warnings.iter().find(|w| w.starts_with(NOT_BY_SCORES));
+        let own = || {
+            let (lost, all) = (self.unscored, self.decisions);
+            format!("{NOT_BY_SCORES}: {lost} of {all} decisions had no defined score; those fell at random")
+        };
+        let words = told.map(|w| text::sanitize(w)).or_else(|| self.is_not_by_scores().then(own))?;
+        Some(words.replacen('n', "N", 1))
     }
 
     /// What there is to know, most needed first; without the headline.
@@ -116,11 +120,13 @@ impl Verdict {
             let words = format!("{now} is over the budget of {most}");
             say(Tone::Bad, words.clone(), words);
         }
-        for warning in &cut.warnings {
+        // What the engine has said is not said twice.
+        let told = |part: &str| cut.warnings.iter().any(|w| w.contains(part));
+        for warning in cut.warnings.iter().filter(|w| !w.starts_with(NOT_BY_SCORES)) {
             let words = text::sanitize(warning);
             say(Tone::Warning, words.clone(), words);
         }
-        if let Some(words) = self.control_words() {
+        if let Some(words) = self.control_words().filter(|_| !told("a control")) {
             say(Tone::Warning, words.0.into(), words.1.into());
         }
         if self.source != Some(Source::MostParameters) {
@@ -138,6 +144,9 @@ impl Verdict {
                 ),
             );
         }
+        if let Some((short, long)) = self.truth(state) {
+            say(Tone::Quiet, short, long);
+        }
         if self.source == Some(Source::Scores) {
             if self.unscored > 0 && !self.is_not_by_scores() {
                 let words = format!("{} of {} decisions had no defined score", self.unscored, self.decisions);
@@ -146,6 +155,7 @@ impl Verdict {
             let draws = state.score.setup.as_ref().map_or(0, |s| s.draws);
             let (ties, edges) = self.undecided;
             match state.score.least_p() {
+                Some(least) if told(&format!("1/{least}")) => {}
                 Some(least) => {
                     let plural = if draws == 1 { "" } else { "s" };
                     say(
@@ -161,18 +171,15 @@ impl Verdict {
                     let tone = if 2 * ties > edges { Tone::Warning } else { Tone::Plain };
                     say(
                         tone,
-                        format!("boundary within noise on {ties} of {edges} edges"),
+                        format!("boundary a tie on {ties} of {edges} edges"),
                         format!(
-                            "on {ties} of {edges} edges the last operation to go and the lowest that stays are within noise"
+                            "on {ties} of {edges} edges the last operation to be removed and the lowest that stays are a tie"
                         ),
                     );
                 }
                 None => {}
             }
             drivers(state).into_iter().for_each(|l| say(l.tone, l.short, l.long));
-        }
-        if let Some((short, long)) = self.truth(state) {
-            say(Tone::Quiet, short, long);
         }
         lines
     }
@@ -181,10 +188,14 @@ impl Verdict {
     fn control_words(&self) -> Option<(&'static str, &'static str)> {
         Some(match self.source? {
             Source::Scores => return None,
-            Source::Random => ("a control: chance made every decision", "a control: chance made every decision"),
-            Source::Cheapest => ("a control: the cheapest stay", "a control: the cheapest by memory stay, whatever they score"),
+            Source::Random => {
+                ("a control: chance decides all", "a control: chance decides all, and no score is looked at")
+            }
+            Source::Cheapest => {
+                ("a control: the cheapest stay", "a control: the cheapest by memory stay, and no score is looked at")
+            }
             Source::MostParameters => {
-                ("a control: the most parameters stay", "a control: the most parameters stay, whatever they score")
+                ("a control: most parameters stay", "a control: the most parameters stay, and no score is looked at")
             }
         })
     }
@@ -196,26 +207,26 @@ impl Verdict {
         let measured = functions == ["naswot", "nngp_frobenius"];
         let scale = "By ground truth (DARTS space, half of the operations; 0 is chance, 1 the best cut)";
         let (short, long) = match (self.source?, state.score.aggregate()) {
-            (Source::Random, _) => ("known gain: 0".into(), format!("{scale} chance is at 0; it does save memory.")),
-            (Source::Cheapest, _) => ("known gain: −0.70".into(), format!("{scale} the cheapest reach −0.70.")),
+            (Source::Random, _) => ("known gain: 0".into(), format!("{scale}: chance is 0; what it does is save memory.")),
+            (Source::Cheapest, _) => ("known gain: −0.70".into(), format!("{scale}: the cheapest reach −0.70.")),
             (Source::MostParameters, _) => (
                 "known gain: 0.70, saves 2 %".into(),
-                format!("{scale} the parameter count reaches 0.70, without any scoring, and saves 2 % of the memory."),
+                format!("{scale}: the parameter count reaches 0.70, without any scoring, and saves 2 % of the memory."),
             ),
             (Source::Scores, Aggregate::Noise) if measured => (
                 "known gain: 0.69; parameters 0.70".into(),
                 format!(
-                    "{scale} this sum reaches 0.69, the parameter count 0.70 without any scoring; both keep the dearest \
+                    "{scale}: this sum reaches 0.69, the parameter count 0.70 without any scoring; both keep the dearest \
                      operations and save about 2 % of the memory."
                 ),
             ),
             (Source::Scores, Aggregate::Relative) if measured => (
                 "known gain: 0.00; parameters 0.70".into(),
-                format!("{scale} this sum is a coin toss: 0.00. The parameter count reaches 0.70."),
+                format!("{scale}: this sum is a coin toss, 0.00; the parameter count reaches 0.70."),
             ),
             (Source::Scores, Aggregate::Ranks) if measured => (
                 "known gain: 0.60; parameters 0.91".into(),
-                "By ground truth (DARTS space, 2 of 7 operations an edge; 0 is chance, 1 the best cut) rank sums reach 0.60, \
+                "By ground truth (DARTS space, 2 of 7 operations an edge; 0 is chance, 1 the best cut): rank sums reach 0.60, \
                  the parameter count 0.91."
                     .into(),
             ),
@@ -235,14 +246,17 @@ fn drivers(state: &State) -> Vec<Line> {
         let mut told: Vec<(f64, usize)> =
             (0..setup.functions.len()).filter_map(|f| Some((round.drive(f)?, f))).collect();
         told.sort_by(|a, b| b.0.total_cmp(&a.0));
-        if told.len() > 1 {
-            let named = |(r, f): &(f64, usize)| format!("{} {}", score.function_name(Some(*f)), text::significant(*r, 2));
-            let short: Vec<String> = told.iter().take(2).map(named).collect();
-            let all: Vec<String> = told.iter().map(named).collect();
+        if let [(r, first), rest @ ..] = &told[..]
+            && !rest.is_empty()
+        {
+            let named =
+                |(r, f): &(f64, usize)| format!("{} {}", score.function_name(Some(*f)), text::significant(*r, 2));
+            let rest: Vec<String> = rest.iter().map(named).collect();
+            let head = format!("{} drives the sum (ρ {}", score.function_name(Some(*first)), text::significant(*r, 2));
             lines.push(Line {
                 tone: Tone::Plain,
-                short: format!("ρ with the sum: {}", short.join(", ")),
-                long: format!("{} drives the sum: its ρ with each function is {}", score.function_name(Some(told[0].1)), all.join(", ")),
+                short: format!("{head})"),
+                long: format!("{head}; {})", rest.join(", ")),
             });
         }
     }

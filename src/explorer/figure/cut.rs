@@ -42,8 +42,7 @@ pub fn draw(state: &State) -> Option<String> {
             }
         }
     }
-    let source =
-        if by_scores { "by scores".into() } else { format!("control: {}", cut.source.replace('_', " ")) };
+    let source = if by_scores { "by scores".into() } else { format!("control: {}", cut.source.replace('_', " ")) };
     // What is not there needs no legend.
     let hand = if cut.by_hand.is_empty() { "" } else { "; outlined: by hand" };
     let ties = if ties > 0 { format!("; dot: within noise ({ties})") } else { String::new() };
@@ -56,7 +55,7 @@ pub fn draw(state: &State) -> Option<String> {
         &format!("{} of 224 kept, ξ = {}, {source}{hand}{ties}", cut.mask.count(), text::significant(cut.xi, 3)),
     );
     let verdict = Verdict::of(state, cut, None);
-    let words = verdict.headline().unwrap_or_else(|| {
+    let words = verdict.headline(cut).unwrap_or_else(|| {
         format!("{} of {} kept operations are those of the parameter count", verdict.same, verdict.kept)
     });
     p.text(20.0, 332.0, 9.0, QUIET, Anchor::Start, &words);

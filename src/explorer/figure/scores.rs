@@ -73,19 +73,12 @@ pub fn draw(state: &State) -> Option<String> {
         Aggregate::Ranks => "ranks of (r(N) − r(N \\ e)) / |r(N)| summed over",
     };
     let what = format!(
-        "number: score{unit}, {how} {}, mean of {} draws, in the round that decided (top left: removed in it)",
+        "number: score{unit}, importance {how} {}, mean of {} draws, in the round that decided (top left: removed in it)",
         setup.functions.join(" and "),
         setup.draws
     );
     p.text(20.0, y, 10.0, INK, Anchor::Start, &what);
-    p.text(
-        20.0,
-        y + 22.0,
-        10.0,
-        INK,
-        Anchor::Start,
-        &format!("colour: rank of the number, from {}", ranking.total),
-    );
+    p.text(20.0, y + 22.0, 10.0, INK, Anchor::Start, &format!("colour: rank of the number, from {}", ranking.total));
     for i in 0..40 {
         let fill = css(color::heat(f64::from(i) / 39.0));
         p.rect(230.0 + 4.0 * f64::from(i), y + 13.0, 4.2, 12.0, &fill, "none");

@@ -57,7 +57,10 @@ fn undefined_draws_are_counted_and_left_out() {
     let state = State::from_events(&events);
     let place: Place = "normal:5:max_pool_3x3".parse().unwrap();
     let round = state.score.shown(place, None).unwrap();
-    assert_eq!((round.undefined(place, None), round.undefined(place, Some(0)), round.undefined(place, Some(1))), (1, 0, 1));
+    assert_eq!(
+        (round.undefined(place, None), round.undefined(place, Some(0)), round.undefined(place, Some(1))),
+        (1, 0, 1)
+    );
     assert!(round.mean(place, None).is_some_and(f64::is_finite));
     assert!(round.mean(place, Some(0)).is_some_and(f64::is_finite));
 }

@@ -142,7 +142,9 @@ impl Ui {
 /// Everything that a place is called, on the screen, in files and in commands.
 fn names(place: Place) -> String {
     let Place { cell, edge, operation } = place;
-    let (from, to) = (edge.source(), edge.target());
+    let (from, to, index) = (edge.source(), edge.target(), edge.index());
     let (short, narrow) = (operation.short(), crate::explorer::widgets::narrow(operation));
-    format!("{cell} {edge} {from}>{to} {from}-{to} {from}->{to} {operation} {short} {narrow} {place}")
+    format!(
+        "{cell} {edge} {from}>{to} {from}-{to} {from}->{to} {operation} {short} {narrow} {cell}:{index}:{operation}"
+    )
 }

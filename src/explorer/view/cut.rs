@@ -31,7 +31,7 @@ pub fn draw(pad: &mut Pad, scene: &Scene) {
     };
     let verdict = Verdict::of(scene.state, cut, scene.ui.budget);
     let mut top = 0;
-    if let Some(words) = verdict.headline() {
+    if let Some(words) = verdict.headline(cut) {
         let style = pad.theme.bad();
         pad.fitted(1, 0, w.saturating_sub(2), &words, style);
         top = 1;
@@ -86,7 +86,11 @@ fn grids(pad: &mut Pad, scene: &Scene, cut: &Cut, verdict: &Verdict) {
     let state = if scene.state.cut.confirmed { "confirmed" } else { "proposed" };
     let differs = verdict.kept > verdict.same;
     let notes: [&[&str]; 2] = [
-        if differs { &["≠ not by parameter count", "≠ not by parameters"] } else { &["as by parameter count"] },
+        if differs {
+            &["≠ not by parameter count", "≠ by parameters"]
+        } else {
+            &["as by parameter count", "as by parameters"]
+        },
         &[state],
     ];
     maps::titled(pad, scene, ["■ kept", "■ kept"], notes, &entry);

@@ -58,20 +58,28 @@ pub fn operation(pad: &mut Pad, scene: &Scene, ranking: &Ranking) {
                         &own
                     }
                 };
-                let rank = rank.rank(place).map(|r| format!("rank {r}/{}", rank.total));
-                let words = match (silent, vote, function.is_some() && functions > 1) {
-                    (Some(why), ..) => format!("no vote: {}", text::sanitize(why)),
+                let (total, rank) = (rank.total, rank.rank(place).map_or_else(|| "—".into(), |r| r.to_string()));
+                // The longest that has room.
+                let words: Vec<String> = match (silent, vote, function.is_some() && functions > 1) {
+                    (Some(why), ..) if room >= 20 => vec![format!("no vote: {}", text::sanitize(why))],
+                    (Some(_), ..) => vec!["no vote".into()],
                     (None, Some(vote), true) => {
-                        let adds = format!("adds {}", text::significant(vote, 2));
-                        match rank.filter(|r| text::width(r) + text::width(&adds) + 3 <= room) {
-                            Some(rank) => format!("{adds} · {rank}"),
-                            None => adds,
-                        }
+                        let adds = text::significant(vote, 2);
+                        let plus = if vote < 0.0 { "" } else { "+" };
+                        vec![
+                            format!("adds {adds} · rank {rank}/{total}"),
+                            format!("adds {adds}"),
+                            format!("{plus}{adds}"),
+                        ]
                     }
-                    (None, None, true) if round.ended && !round.votes.is_empty() => "no vote on this edge".into(),
-                    _ => rank.unwrap_or_default(),
+                    (None, None, true) if round.ended && !round.votes.is_empty() => {
+                        vec!["no vote on this edge".into(), "no vote".into()]
+                    }
+                    _ => vec![format!("rank {rank}/{total}"), format!("rank {rank}"), rank],
                 };
-                inner.fitted(x, y, room, &words, if silent.is_some() { dim } else { plain });
+                let fits = words.iter().find(|w| text::width(w) <= room).or(words.last());
+                let style = if silent.is_some() { dim } else { plain };
+                inner.fitted(x, y, room, fits.map_or("", String::as_str), style);
             }
             None => {
                 let words = match (silent, draws) {
@@ -144,7 +152,7 @@ pub fn edge(pad: &mut Pad, scene: &Scene, ranking: &Ranking) {
     let ui = scene.ui;
     let score = &scene.state.score;
     let chosen = ui.round_of(scene.state);
-    let order = if chosen.is_some() { "highest first" } else { "first to be removed last" };
+    let order = if chosen.is_some() { "highest first" } else { "last removed first" };
     let mut inner = pad.panel(&format!("edge {} · {}", ui.edge, ui.cell), order, false);
     let mut places: Vec<Place> = Operation::ALL
         .into_iter()
@@ -184,6 +192,12 @@ pub fn edge(pad: &mut Pad, scene: &Scene, ranking: &Ranking) {
     }
     if !scene.state.columns().contains(&Operation::None) {
         let w = inner.width();
-        inner.fitted(1, 1 + places.len() as u16, w.saturating_sub(2), "none: left out before scoring (score.none)", dim);
+        inner.fitted(
+            1,
+            1 + places.len() as u16,
+            w.saturating_sub(2),
+            "none: left out before scoring (score.none)",
+            dim,
+        );
     }
 }

@@ -229,7 +229,7 @@ fn question(scene: &Scene, menu: Menu, ascii: bool) -> (String, Vec<String>) {
                     lines.push(format!("By hand: {}{rest}.", some.join(", ")));
                 }
                 let verdict = Verdict::of(state, cut, scene.ui.budget);
-                if let Some(words) = verdict.headline() {
+                if let Some(words) = verdict.headline(cut) {
                     lines.insert(0, words);
                 }
                 let said = verdict.lines(state, cut, scene.forecast).into_iter();

@@ -17,7 +17,7 @@ pub fn draw(pad: &mut Pad, scene: &Scene, ranking: &Ranking) {
     };
     let title = match round {
         Some(_) => format!("all operations of {}, highest first", super::score::when(scene, round)),
-        None => "all operations, first to be removed last".into(),
+        None => "all operations, last removed first".into(),
     };
     let mut inner = pad.panel(&title, &note, true);
     if list.is_empty() {

@@ -101,7 +101,14 @@ fn words(pad: &mut Pad, scene: &Scene, points: &[(Place, usize, usize)]) {
         pad.fitted(0, y, w, text, style);
         y += 1;
     };
-    line(pad, &spearman(points).map_or_else(|| "Spearman ρ: one is constant".into(), |r| format!("Spearman ρ {}", text::significant(r, 2))), plain);
+    line(
+        pad,
+        &spearman(points).map_or_else(
+            || "Spearman ρ: one is constant".into(),
+            |r| format!("Spearman ρ {}", text::significant(r, 2)),
+        ),
+        plain,
+    );
     line(pad, &format!("of {} operations", points.len()), dim);
     for (i, name) in ["separable", "no weights", "dilated"].iter().enumerate() {
         let style = pad.theme.series(i).add_modifier(Modifier::BOLD);
@@ -169,7 +176,8 @@ mod tests {
         let turned: Vec<_> = (0..9).map(|i| (place(i), i + 1, 9 - i)).collect();
         assert!((spearman(&turned).unwrap() + 1.0).abs() < 1e-12);
         // By hand: ranks 0, 1, 2 against 0.5, 0.5, 2.
-        let shared: Vec<_> = [(1, 1), (2, 1), (3, 3)].iter().enumerate().map(|(i, (a, b))| (place(i), *a, *b)).collect();
+        let shared: Vec<_> =
+            [(1, 1), (2, 1), (3, 3)].iter().enumerate().map(|(i, (a, b))| (place(i), *a, *b)).collect();
         assert!((spearman(&shared).unwrap() - 0.75f64.sqrt()).abs() < 1e-12);
         let constant: Vec<_> = (0..9).map(|i| (place(i), i + 1, 1)).collect();
         assert_eq!(spearman(&constant), None);

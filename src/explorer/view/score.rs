@@ -211,7 +211,7 @@ fn cost(pad: &mut Pad, scene: &Scene) {
     let mut notes = Vec::new();
     if score.undecided() > 0 {
         let all = score.removals.len();
-        notes.push(("by chance", format!("{} of {all} decisions had no defined score", score.undecided())));
+        notes.push(("no score", format!("{} of {all}: by chance", score.undecided())));
     }
     for (name, why) in score.silent(scene.ui.round_of(state)) {
         notes.push(("no vote", format!("{name}: {}", text::sanitize(why))));
@@ -219,7 +219,7 @@ fn cost(pad: &mut Pad, scene: &Scene) {
     if let Some(least) = score.least_p() {
         let draws = score.setup.as_ref().map_or(0, |s| s.draws);
         let plural = if draws == 1 { "" } else { "s" };
-        notes.push(("p", format!("never below 1/{least} with {draws} draw{plural}")));
+        notes.push(("p", format!("at least 1/{least} ({draws} draw{plural})")));
     }
     if score.ended.is_some() {
         notes.push(("ties", format!("{} of {} within noise", score.ties(), score.removals.len())));
