@@ -129,6 +129,20 @@ impl Verdict {
         if let Some(words) = self.control_words().filter(|_| !told("a control")) {
             say(Tone::Warning, words.0.into(), words.1.into());
         }
+        if let (Some(Source::Scores), Some(least)) =
+            (self.source, state.score.least_p().filter(|p| !told(&format!("1/{p}"))))
+        {
+            let draws = state.score.setup.as_ref().map_or(0, |s| s.draws);
+            let plural = if draws == 1 { "" } else { "s" };
+            say(
+                Tone::Warning,
+                format!("{draws} draw{plural}: p is 1/{least} at best"),
+                format!(
+                    "with {draws} draw{plural} p can't fall below 1/{least}: no test can tell two operations apart; 3 draws \
+                     can (score.draws)"
+                ),
+            );
+        }
         if self.source != Some(Source::MostParameters) {
             let (same, kept) = (self.same, self.kept);
             let saves = forecast.and_then(|f| f.parameters_at(1.0 - kept as f64 / 224.0)).map(|bytes| {
@@ -152,32 +166,16 @@ impl Verdict {
                 let words = format!("{} of {} decisions had no defined score", self.unscored, self.decisions);
                 say(Tone::Warning, words.clone(), format!("{words}: they are by chance"));
             }
-            let draws = state.score.setup.as_ref().map_or(0, |s| s.draws);
             let (ties, edges) = self.undecided;
-            match state.score.least_p() {
-                Some(least) if told(&format!("1/{least}")) => {}
-                Some(least) => {
-                    let plural = if draws == 1 { "" } else { "s" };
-                    say(
-                        Tone::Warning,
-                        format!("{draws} draw{plural}: p is 1/{least} at best"),
-                        format!(
-                            "with {draws} draw{plural} p can't fall below 1/{least}: no test can tell two operations apart; \
-                             3 draws can (score.draws)"
-                        ),
-                    );
-                }
-                None if edges > 0 => {
-                    let tone = if 2 * ties > edges { Tone::Warning } else { Tone::Plain };
-                    say(
-                        tone,
-                        format!("boundary a tie on {ties} of {edges} edges"),
-                        format!(
-                            "on {ties} of {edges} edges the last operation to be removed and the lowest that stays are a tie"
-                        ),
-                    );
-                }
-                None => {}
+            if edges > 0 && state.score.least_p().is_none() {
+                let tone = if 2 * ties > edges { Tone::Warning } else { Tone::Plain };
+                say(
+                    tone,
+                    format!("boundary a tie on {ties} of {edges} edges"),
+                    format!(
+                        "on {ties} of {edges} edges the last operation to be removed and the lowest that stays are a tie"
+                    ),
+                );
             }
             drivers(state).into_iter().for_each(|l| say(l.tone, l.short, l.long));
         }

@@ -400,7 +400,7 @@ fn bars_of_the_means_begin_at_zero() {
     let left =
         text[at].chars().collect::<String>().find("mean by kind").map(|b| text[at][..b].chars().count()).unwrap();
     let bar = |name: &str| {
-        let part = |l: &String| l.chars().skip(left).collect::<String>();
+        let part = |l: &String| l.chars().skip(left - 1).collect::<String>();
         let line = text[at + 1..].iter().map(part).find(|l| l.contains(name) && l.contains('━')).unwrap();
         let part: String = line.chars().skip_while(|c| *c != '━').take_while(|c| "━╸─".contains(*c)).collect();
         part.matches('━').count() as f64 + 0.5 * part.matches('╸').count() as f64

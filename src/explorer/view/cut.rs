@@ -85,15 +85,12 @@ fn grids(pad: &mut Pad, scene: &Scene, cut: &Cut, verdict: &Verdict) {
     };
     let state = if scene.state.cut.confirmed { "confirmed" } else { "proposed" };
     let differs = verdict.kept > verdict.same;
-    let notes: [&[&str]; 2] = [
-        if differs {
-            &["≠ not by parameter count", "≠ by parameters"]
-        } else {
-            &["as by parameter count", "as by parameters"]
-        },
-        &[state],
-    ];
-    maps::titled(pad, scene, ["■ kept", "■ kept"], notes, &entry);
+    let note: &[&str] = if differs {
+        &["≠ not by parameter count", "≠ by parameters"]
+    } else {
+        &["as by parameter count", "as by parameters"]
+    };
+    maps::titled(pad, scene, &maps::Titles { what: ["■ kept", "■ kept"], note, unit: state }, &entry);
 }
 
 fn savings(pad: &mut Pad, scene: &Scene, cut: &Cut, verdict: &Verdict) {
@@ -103,7 +100,7 @@ fn savings(pad: &mut Pad, scene: &Scene, cut: &Cut, verdict: &Verdict) {
     let (good, bad) = (inner.theme.good(), inner.theme.bad());
     let (compact, crowded) = (inner.height() < 8, inner.height() < 6);
     let mut y = 0;
-    let columns = [21, 31, 38];
+    let columns = if inner.width() < 38 { [20, 29, 35] } else { [21, 31, 38] };
     if inner.height() >= 7 {
         for (x, name) in columns.iter().zip(["full", "cut", ""]) {
             inner.right(*x, y, name, dim);
@@ -181,10 +178,11 @@ fn level(pad: &mut Pad, scene: &Scene, cut: &Cut, verdict: &Verdict) {
     // The operation under the cursor has the last line, where there are enough.
     let end = if crowded { h } else { h - 1 };
     let lines = verdict.lines(scene.state, cut, scene.forecast);
-    // In sentences, if there is room for all of them.
+    // In sentences, if there is room for all of them; where there is little, a line each.
     let room = w.saturating_sub(4);
     let broken = |long: bool| -> Vec<Vec<String>> {
-        lines.iter().map(|l| text::wrap(if long { &l.long } else { &l.short }, room)).collect()
+        let parts = |text: &str| if crowded { vec![text::fit(text, room)] } else { text::wrap(text, room) };
+        lines.iter().map(|l| if long { text::wrap(&l.long, room) } else { parts(&l.short) }).collect()
     };
     let long = broken(true);
     let fits = long.iter().map(Vec::len).sum::<usize>() <= usize::from(end.saturating_sub(y));

@@ -24,11 +24,13 @@ pub fn operation(pad: &mut Pad, scene: &Scene, ranking: &Ranking) {
     };
     let draws = round.draws(place);
     let plural = if draws == 1 { "" } else { "s" };
-    let note = format!("± deviation, {draws} draw{plural}");
+    let notes = [format!("± deviation, {draws} draw{plural}"), format!("± of {draws} draw{plural}")];
     let whole = format!("{} {} · {}", place.edge, place.operation, place.cell);
     let brief = format!("{} {} · {}", place.edge, place.operation.short(), place.cell);
-    let crowded = text::width(&whole) + text::width(&note) + 8 > pad.width();
-    let mut inner = pad.panel(if crowded { &brief } else { &whole }, &note, false);
+    let fits = |title: &str, note: &str| text::width(title) + text::width(note) + 7 <= pad.width();
+    let title = if fits(&whole, &notes[0]) { whole } else { brief };
+    let note = if fits(&title, &notes[0]) { &notes[0] } else { &notes[1] };
+    let mut inner = pad.panel(&title, note, false);
     let functions = score.setup.as_ref().map_or(0, |s| s.functions.len());
     let names = std::iter::once(None).chain((0..functions).map(Some));
     let (dim, plain, strong) = (inner.theme.dim(), inner.theme.plain(), inner.theme.strong());

@@ -150,7 +150,8 @@ fn grids(pad: &mut Pad, scene: &Scene, ranking: &Ranking, round: Option<usize>) 
     };
     let left_out = !scene.state.columns().contains(&Operation::None);
     let more = if left_out { format!("{function} · none is left out") } else { function.to_string() };
-    maps::titled(pad, scene, [&what, &when(scene, round)], [&[&more, function], &[&unit]], &entry);
+    let titles = maps::Titles { what: [&what, &when(scene, round)], note: &[&more, function], unit: &unit };
+    maps::titled(pad, scene, &titles, &entry);
 }
 
 /// In four columns; a rank sum has as many digits.
@@ -165,7 +166,7 @@ fn cost(pad: &mut Pad, scene: &Scene) {
     let note = if score.ended.is_some() {
         format!("{rounds} rounds")
     } else {
-        format!("round {} of {rounds}", score.round + 1)
+        format!("round {}/{rounds}", score.round + 1)
     };
     let mut inner = pad.panel("cost of scoring", &note, false);
     let (done, total) = (score.done, score.total());
