@@ -203,7 +203,7 @@ impl Verdict {
         let mut functions: Vec<&str> = state.score.setup.as_ref()?.functions.iter().map(String::as_str).collect();
         functions.sort_unstable();
         let measured = functions == ["naswot", "nngp_frobenius"];
-        let scale = "By ground truth (DARTS space, half of the operations; 0 is chance, 1 the best cut)";
+        let scale = "By ground truth (DARTS space, CIFAR-10, half of the operations; 0 is chance, 1 the best cut)";
         let (short, long) = match (self.source?, state.score.aggregate()) {
             (Source::Random, _) => ("known gain: 0".into(), format!("{scale}: chance is 0; what it does is save memory.")),
             (Source::Cheapest, _) => ("known gain: −0.70".into(), format!("{scale}: the cheapest reach −0.70.")),
@@ -224,7 +224,7 @@ impl Verdict {
             ),
             (Source::Scores, Aggregate::Ranks) if measured => (
                 "known gain: 0.60; parameters 0.91".into(),
-                "By ground truth (DARTS space, 2 of 7 operations an edge; 0 is chance, 1 the best cut): rank sums reach 0.60, \
+                "By ground truth (DARTS space, CIFAR-10, 2 of 7 operations an edge; 0 is chance, 1 the best cut): rank sums reach 0.60, \
                  the parameter count 0.91."
                     .into(),
             ),
@@ -272,11 +272,18 @@ fn drivers(state: &State) -> Vec<Line> {
             long: format!("{names}: operations differ by no more than draws do, which is mere noise"),
         });
     }
-    for (name, why) in score.silent(Some(0)) {
+    let ended: Vec<usize> = (0..score.rounds()).filter(|r| score.of_round(*r).is_some_and(|r| r.ended)).collect();
+    let mut silent: BTreeMap<&str, (usize, &str)> = BTreeMap::new();
+    for (name, why) in ended.iter().flat_map(|r| score.silent(Some(*r))) {
+        silent.entry(name).or_insert((0, why)).0 += 1;
+    }
+    for (name, (rounds, why)) in silent {
+        let all = ended.len();
+        let when = if rounds == all { String::new() } else { format!(" in {rounds} of {all} rounds") };
         lines.push(Line {
             tone: Tone::Warning,
-            short: format!("{name} has no vote"),
-            long: format!("{name} has no vote: {}", text::sanitize(why)),
+            short: format!("{name}: no vote{when}"),
+            long: format!("{name} has no vote{when}: {}", text::sanitize(why)),
         });
     }
     lines

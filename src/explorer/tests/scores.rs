@@ -330,7 +330,17 @@ fn a_function_without_a_vote_is_named_with_its_reason() {
     has(&score, &["no vote: it is the", "no vote nngp_frobenius: it is the same"]);
     has(&shown(&state, &on(Tab::Score), (80, 24)), &["no vote"]);
     has(&words(&shown(&state, &on(Tab::Cut), (200, 60))), &["nngp_frobenius has no vote: it is"]);
-    has(&shown(&state, &on(Tab::Cut), (120, 40)), &["nngp_frobenius has no vote"]);
+    has(&shown(&state, &on(Tab::Cut), (120, 40)), &["nngp_frobenius: no vote"]);
+    // In a round or two only: said so.
+    let mut events = fixture::journal(Until::Proposed, 1);
+    for event in &mut events {
+        match &mut event.body {
+            Body::RoundEnded { round: 4 | 5, votes, .. } => votes[1].silent = Some(why.into()),
+            _ => {}
+        }
+    }
+    let text = shown(&State::from_events(&events), &on(Tab::Cut), (200, 60));
+    has(&words(&text), &["nngp_frobenius has no vote in 2 of 6 rounds"]);
 }
 
 #[test]
@@ -390,6 +400,14 @@ fn the_legend_stands_apart_from_the_curve() {
         let end = text.iter().position(|l| l.contains("─ savings")).unwrap();
         assert_eq!(text[at + 2..end].concat().matches('●').count(), 1, "one cut, one point");
     }
+    // A budget far above the space leaves the curve its room.
+    let scale = |budget| {
+        let mut ui = on(Tab::Cut);
+        ui.budget = budget;
+        let text = shown(&state, &ui, (120, 40));
+        text.lines().find(|l| l.contains("GiB┤")).unwrap().split('┤').next().unwrap().to_string()
+    };
+    assert_eq!(scale(Some(1 << 40)), scale(None));
 }
 
 #[test]

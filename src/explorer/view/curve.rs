@@ -20,6 +20,8 @@ pub fn draw(pad: &mut Pad, scene: &Scene, cut: &Cut, budget: Option<u64>) {
         forecast.levels.iter().map(|l| (l.gone, l.random.0 as f64, l.random.1 as f64)).collect();
     let (series, mark) = (inner.theme.series(0), inner.theme.series(1));
     let mut levels = vec![(cut.full_memory_bytes as f64, inner.theme.dim())];
+    // One far above would leave the curve no room.
+    let budget = budget.filter(|b| *b as f64 <= 1.25 * cut.full_memory_bytes as f64);
     levels.extend(budget.map(|b| (b as f64, inner.theme.warning())));
     // Below what the person set.
     let other = inner.theme.series(2);

@@ -119,7 +119,8 @@ fn grids(pad: &mut Pad, scene: &Scene, ranking: &Ranking, round: Option<usize>) 
             // Its edge was decided before this round, or it was removed.
             return Entry { text: "—".into(), style: Style::new().add_modifier(Modifier::DIM), ..Entry::default() };
         };
-        let current = score.current.is_some_and(|c| c.1 == place);
+        let now = round.is_none_or(|r| r == score.round);
+        let current = now && score.current.is_some_and(|c| c.1 == place);
         let undefined = of.undefined(place, scene.ui.function) > 0;
         let value = number(scene, place, round);
         let text = match (scene.ui.shown, value) {
@@ -163,11 +164,8 @@ fn cost(pad: &mut Pad, scene: &Scene) {
     let state = scene.state;
     let score = &state.score;
     let rounds = score.setup.as_ref().map_or(0, |s| s.rounds);
-    let note = if score.ended.is_some() {
-        format!("{rounds} rounds")
-    } else {
-        format!("round {}/{rounds}", score.round + 1)
-    };
+    let note =
+        if score.ended.is_some() { format!("{rounds} rounds") } else { format!("round {}/{rounds}", score.round + 1) };
     let mut inner = pad.panel("cost of scoring", &note, false);
     let (done, total) = (score.done, score.total());
     let share = if total > 0 { done as f64 / total as f64 } else { 0.0 };
