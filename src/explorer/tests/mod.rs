@@ -120,7 +120,7 @@ fn scores_fill_and_the_one_at_work_is_marked() {
         let head = text.lines().find(|l| l.contains("edge ") && l.contains("skip")).unwrap();
         assert!(!head.contains("non"), "`none` takes no part and has no column");
     }
-    has(&screen(Until::Scoring, Tab::Score, (40, 12)), &["normal", "0▸2", "score"]);
+    has(&screen(Until::Scoring, Tab::Score, (40, 12)), &["normal", "0▸2", "round 2 so far"]);
     has(&screen(Until::Proposed, Tab::Score, (80, 24)), &["38.0 MiB", "1:10"]);
     has(&screen(Until::Proposed, Tab::Score, (120, 40)), &["of 168 within noise"]);
     has(&screen(Until::Done, Tab::Score, (80, 24)), &["% of the search's time"]);
