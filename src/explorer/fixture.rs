@@ -3,6 +3,8 @@
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
+use crate::engine::score::significance;
+use crate::proxies::aggregate::{Aggregate, Combined, combine};
 use crate::run::event::*;
 use crate::run::number::Number;
 use crate::space::{CellKind, Choice, EDGES, Edge, Genotype, Mask, OPERATIONS, Operation, Place};
@@ -27,11 +29,17 @@ pub const ALL: [Until; 7] =
 
 /// The journal of one run up to a point.
 pub fn journal(until: Until, seed: u64) -> Vec<Event> {
+    journal_by(Aggregate::Relative, until, seed)
+}
+
+/// The same with the ranking functions put together in another way.
+pub fn journal_by(aggregate: Aggregate, until: Until, seed: u64) -> Vec<Event> {
     let mut w = Writer {
         events: Vec::new(),
         time: 1.7e9,
         rng: ChaCha8Rng::seed_from_u64(seed),
         trains: until == Until::Training,
+        aggregate,
     };
     if until == Until::Nothing {
         return w.events;
@@ -61,6 +69,7 @@ struct Writer {
     time: f64,
     rng: ChaCha8Rng,
     trains: bool,
+    aggregate: Aggregate,
 }
 
 /// How much better convolutions score than the rest, by operation; made up so that the map has a structure.
@@ -126,14 +135,14 @@ impl Writer {
                 channels: 4,
                 cells: vec![CellKind::Normal, CellKind::Reduction],
                 batch: 32,
-                aggregate: "relative".into(),
+                aggregate: self.aggregate.name().into(),
             }),
         );
         let mut order = Vec::new();
         for round in 0..rounds {
             let places: Vec<Place> = mask.places().collect();
             self.emit(0.0, Body::RoundStarted { round, mask, evaluations: places.len() * draws });
-            let mut sums = vec![Vec::new(); places.len()];
+            let mut relatives: Vec<Vec<Vec<f64>>> = vec![Vec::new(); places.len()];
             for draw in 0..draws {
                 self.emit(0.01, Body::Baseline { round, draw, values: vec![Number(812.0), Number(31.0)] });
                 for (i, place) in places.iter().enumerate() {
@@ -146,8 +155,8 @@ impl Writer {
                     let a = 0.01 * (LEVEL[place.operation.index()] * depth + 0.06 * self.noise());
                     let b = 0.01 * (LEVEL[7 - place.operation.index()] * 0.4 + 0.05 * self.noise());
                     let undefined = place.edge.index() == 5 && place.operation == Operation::MaxPool3x3 && draw == 1;
-                    let score = if undefined { f64::NAN } else { a + b };
-                    sums[i].push(score);
+                    let b = if undefined { f64::NAN } else { b };
+                    relatives[i].push(vec![a, b]);
                     self.emit(
                         0.03,
                         Body::Score {
@@ -155,18 +164,28 @@ impl Writer {
                             draw,
                             place: *place,
                             values: vec![Number(812.0 * (1.0 - a)), Number(31.0 * (1.0 - b))],
-                            relative: vec![Number(a), Number(if undefined { f64::NAN } else { b })],
-                            score: Number(score),
+                            relative: vec![Number(a), Number(b)],
+                            score: Number(if undefined { a } else { a + b }),
                         },
                     );
                 }
             }
-            let (removed, summaries) = Writer::judge(&places, &sums);
+            let edges: Vec<usize> = places.iter().map(|p| p.cell.index() * EDGES + p.edge.index()).collect();
+            let combined = combine(self.aggregate, &edges, &relatives);
+            let (removed, summaries) = self.judge(&places, &relatives, &combined);
+            let vote = |s: &crate::proxies::aggregate::Standing| Vote {
+                noise: Number(s.noise),
+                spread: Number(s.spread),
+                divisor: Number(s.divisor),
+                silent: None,
+                undefined_edges: s.undefined_edges,
+            };
+            let votes = combined.standings.iter().map(vote).collect();
             for r in &removed {
                 mask.set(r.place, false);
             }
             order.extend(removed.iter().cloned());
-            self.emit(0.0, Body::RoundEnded { round, seconds: 6.0, removed, summaries, votes: Vec::new() });
+            self.emit(0.0, Body::RoundEnded { round, seconds: 6.0, removed, summaries, votes });
             self.memory(60 + round as u64);
         }
         let ties = order.iter().filter(|r| r.tie).count();
@@ -184,39 +203,48 @@ impl Writer {
         order
     }
 
-    fn judge(places: &[Place], sums: &[Vec<f64>]) -> (Vec<Removal>, Vec<Summary>) {
-        let mean = |v: &[f64]| {
-            let finite: Vec<f64> = v.iter().copied().filter(|v| v.is_finite()).collect();
-            finite.iter().sum::<f64>() / finite.len().max(1) as f64
+    fn judge(
+        &self,
+        places: &[Place],
+        relatives: &[Vec<Vec<f64>>],
+        combined: &Combined,
+    ) -> (Vec<Removal>, Vec<Summary>) {
+        let mean = |v: &[f64]| v.iter().sum::<f64>() / v.len() as f64;
+        let deviation =
+            |v: &[f64]| (v.iter().map(|x| (x - mean(v)).powi(2)).sum::<f64>() / (v.len() as f64 - 1.0)).sqrt();
+        let finite =
+            |i: usize, f: usize| -> Vec<f64> { relatives[i].iter().map(|d| d[f]).filter(|v| v.is_finite()).collect() };
+        let samples = &combined.samples;
+        // By a limit for the plain sum, so that there are both kinds; by the test for any other.
+        let lower = |a: usize, b: usize| match self.aggregate {
+            Aggregate::Relative if mean(&samples[b]) - mean(&samples[a]) > 0.0004 => 0.04,
+            Aggregate::Relative => 0.31,
+            _ => significance::lower_p(&samples[a], &samples[b]).unwrap(),
         };
         let (mut removed, mut summaries) = (Vec::new(), Vec::new());
         for cell in CellKind::ALL {
             for edge in Edge::all() {
-                let mut row: Vec<(f64, Place, &Vec<f64>)> = places
-                    .iter()
-                    .zip(sums)
-                    .filter(|(p, _)| p.cell == cell && p.edge == edge)
-                    .map(|(p, s)| (mean(s), *p, s))
-                    .collect();
-                row.sort_by(|a, b| a.0.total_cmp(&b.0));
-                for (i, (m, place, draws)) in row.iter().enumerate() {
-                    let next = row.get(i + 1);
+                let mut row: Vec<usize> =
+                    (0..places.len()).filter(|i| places[*i].cell == cell && places[*i].edge == edge).collect();
+                row.sort_by(|a, b| mean(&samples[*a]).total_cmp(&mean(&samples[*b])));
+                for (k, i) in row.iter().enumerate() {
+                    let next = row.get(k + 1);
                     summaries.push(Summary {
-                        place: *place,
-                        mean: Number(*m),
-                        deviation: Number(0.0004),
-                        by_function: vec![Number(*m), Number(0.0)],
-                        votes: vec![Number(*m), Number(0.0)],
-                        next: next.map(|n| n.1),
-                        p: next.map(|n| Number(if n.0 - m > 0.0004 { 0.04 } else { 0.31 })),
-                        undefined: draws.iter().filter(|v| !v.is_finite()).count(),
+                        place: places[*i],
+                        mean: Number(mean(&samples[*i])),
+                        deviation: Number(deviation(&samples[*i])),
+                        by_function: (0..2).map(|f| Number(mean(&finite(*i, f)))).collect(),
+                        votes: combined.votes[*i].iter().copied().map(Number).collect(),
+                        next: next.map(|n| places[*n]),
+                        p: next.map(|n| Number(lower(*i, *n))),
+                        undefined: relatives[*i].iter().flatten().filter(|v| !v.is_finite()).count(),
                     });
                 }
                 if row.len() > 1 {
                     removed.push(Removal {
-                        place: row[0].1,
-                        score: Number(row[0].0),
-                        tie: row[1].0 - row[0].0 < 0.0004,
+                        place: places[row[0]],
+                        score: Number(mean(&samples[row[0]])),
+                        tie: lower(row[0], row[1]) > significance::ALPHA,
                         by_lot: false,
                         undefined: false,
                     });

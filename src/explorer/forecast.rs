@@ -18,6 +18,8 @@ pub struct Level {
     pub gone: f64,
     /// Predicted peak bytes of the search.
     pub bytes: u64,
+    /// Of the control of the same size that keeps the most parameters.
+    pub parameters: u64,
     /// Lowest and highest of random cuts of the same size.
     pub random: (u64, u64),
 }
@@ -27,6 +29,16 @@ pub struct Level {
 pub struct Forecast {
     /// From nothing gone to one operation an edge.
     pub levels: Vec<Level>,
+}
+
+impl Forecast {
+    /// Bytes of the most-parameters control with so much gone: those of a level, or in proportion between two.
+    pub fn parameters_at(&self, gone: f64) -> Option<u64> {
+        let after = self.levels.iter().position(|l| l.gone >= gone - 1e-9)?;
+        let (a, b) = (&self.levels[after.saturating_sub(1)], &self.levels[after]);
+        let share = if b.gone > a.gone { ((gone - a.gone) / (b.gone - a.gone)).clamp(0.0, 1.0) } else { 1.0 };
+        Some((a.parameters as f64 + share * (b.parameters as f64 - a.parameters as f64)).round() as u64)
+    }
 }
 
 /// Random cuts at each level.
@@ -71,6 +83,7 @@ impl Basis {
                 Level {
                     gone: 1.0 - mask.count() as f64 / 224.0,
                     bytes: self.bytes(mask),
+                    parameters: self.bytes(cutter(0).automatic(Source::MostParameters, xi)),
                     random: random.fold((u64::MAX, 0), |(low, high), b| (low.min(b), high.max(b))),
                 }
             })
@@ -98,6 +111,12 @@ mod tests {
         assert_eq!(forecast.levels.len(), 7);
         assert!(forecast.levels.windows(2).all(|w| w[0].bytes > w[1].bytes && w[0].gone < w[1].gone));
         assert!(forecast.levels.iter().all(|l| l.random.0 <= l.random.1));
+        // The control keeps the dearest operations, at every level.
+        assert!(forecast.levels.iter().all(|l| l.parameters >= l.bytes));
+        let (a, b) = (forecast.levels[2], forecast.levels[3]);
+        assert_eq!(forecast.parameters_at(a.gone), Some(a.parameters));
+        let between = forecast.parameters_at((a.gone + b.gone) / 2.0).unwrap();
+        assert!(b.parameters < between && between < a.parameters);
         // Nothing gone but what never took part: every random cut is the same.
         assert_eq!(forecast.levels[0].random, (forecast.levels[0].bytes, forecast.levels[0].bytes));
         assert!(forecast.levels[3].random.0 < forecast.levels[3].random.1);

@@ -27,6 +27,7 @@ mod terminal;
 pub mod text;
 pub mod theme;
 mod ui;
+mod verdict;
 mod view;
 mod widgets;
 

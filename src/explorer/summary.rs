@@ -11,11 +11,16 @@ pub fn text(state: &State, folder: &RunFolder, status: &str, alive: bool) -> Str
     let goes_on = if alive { " (goes on without this window)" } else { "" };
     lines.push(format!("{name}: {status}{goes_on}"));
     if state.score.done > 0 {
+        let lost = match state.score.undecided() {
+            0 => String::new(),
+            n => format!(", {n} without any defined score"),
+        };
         lines.push(format!(
-            "  score   {} evaluations in {}, {} decisions within noise",
+            "  score   {} evaluations in {}, {} of {} decisions within noise{lost}",
             state.score.done,
             text::duration(state.score.seconds()),
-            state.score.ties()
+            state.score.ties(),
+            state.score.removals.len()
         ));
     }
     if let Some(cut) = &state.cut.cut {

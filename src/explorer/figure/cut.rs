@@ -2,6 +2,7 @@ use super::paper::{Anchor, Axes, INK, LINE, Paper, QUIET, series, tick};
 use crate::explorer::forecast::Basis;
 use crate::explorer::state::State;
 use crate::explorer::text;
+use crate::explorer::verdict::Verdict;
 use crate::space::{CellKind, Edge, Place};
 
 const GIB: f64 = 1_073_741_824.0;
@@ -12,6 +13,8 @@ pub fn draw(state: &State) -> Option<String> {
     let forecast = Basis::of(state)?.forecast();
     let columns = state.columns();
     let mut p = Paper::new(880.0, 340.0);
+    let by_scores = cut.source == "scores";
+    let mut ties = 0;
     for cell in CellKind::ALL {
         let x = 20.0 + 190.0 * cell.index() as f64;
         p.text(x, 26.0, 13.0, INK, Anchor::Start, &format!("{cell} cell, kept"));
@@ -29,28 +32,33 @@ pub fn draw(state: &State) -> Option<String> {
                     (true, true) => series(1),
                     (false, _) => "#ffffff".into(),
                 };
-                p.rect(x + 40.0 + 18.0 * i as f64, y, 14.0, 14.0, &fill, if by_hand { INK } else { LINE });
+                let left = x + 40.0 + 18.0 * i as f64;
+                p.rect(left, y, 14.0, 14.0, &fill, if by_hand { INK } else { LINE });
+                let tie = by_scores && state.score.removal(place).is_some_and(|r| r.tie);
+                if tie && !by_hand && !cut.mask.contains(place) {
+                    p.circle(left + 7.0, y + 7.0, 2.0, QUIET);
+                    ties += 1;
+                }
             }
         }
     }
-    let source = if cut.source == "scores" {
-        text::cut_source(cut)
-    } else {
-        format!("control: {}", cut.source.replace('_', " "))
-    };
+    let source = if by_scores { text::cut_source(cut) } else { format!("control: {}", cut.source.replace('_', " ")) };
+    // What is not there needs no legend.
+    let hand = if cut.by_hand.is_empty() { "" } else { "; outlined: by hand" };
+    let ties = if ties > 0 { format!("; dot: within noise ({ties})") } else { String::new() };
     p.text(
         20.0,
         316.0,
         10.0,
         INK,
         Anchor::Start,
-        &format!(
-            "{} of 224 kept, ξ = {}, {source}{}",
-            cut.mask.count(),
-            text::significant(cut.xi, 3),
-            if cut.by_hand.is_empty() { "" } else { "; outlined: by hand" }
-        ),
+        &format!("{} of 224 kept, ξ = {}, {source}{hand}{ties}", cut.mask.count(), text::significant(cut.xi, 3)),
     );
+    let verdict = Verdict::of(state, cut, None);
+    let words = verdict.headline(cut).unwrap_or_else(|| {
+        format!("{} of {} kept operations are those of the parameter count", verdict.same, verdict.kept)
+    });
+    p.text(20.0, 332.0, 9.0, QUIET, Anchor::Start, &words);
     let most = forecast.levels.iter().map(|l| l.random.1).max()?.max(cut.full_memory_bytes) as f64;
     let (unit, name) = if most >= GIB { (GIB, "GiB") } else { (GIB / 1024.0, "MiB") };
     let axes =

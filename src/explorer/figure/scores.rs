@@ -1,22 +1,24 @@
 use super::paper::{Anchor, INK, Paper, QUIET, css};
 use crate::explorer::color::{self, Rgb};
-use crate::explorer::state::State;
+use crate::explorer::state::{Ranking, State};
 use crate::explorer::text;
+use crate::proxies::aggregate::Aggregate;
 use crate::space::{CellKind, Edge, Place};
 
 const W: f64 = 46.0;
 const H: f64 = 20.0;
 
-/// Heat maps of both cells: the number is the value, the colour its rank.
+/// Heat maps of both cells: the number is what decided, the colour its rank among the numbers.
 pub fn draw(state: &State) -> Option<String> {
     let setup = state.score.setup.as_ref()?;
     let columns = state.columns();
     let each = 40.0 + W * columns.len() as f64;
-    let mut p = Paper::new(2.0 * each + 60.0, 14.0 * H + 170.0);
-    let ranking = state.score.ranking(None);
-    let value = |place| state.score.place(place).mean(None);
+    let mut p = Paper::new(2.0 * each + 60.0, 14.0 * H + 188.0);
+    let value = |place| state.score.number(place, None, None);
+    let ranking = Ranking::by(value);
     let top = Place::all().filter_map(value).map(f64::abs).fold(0.0, f64::max);
     let zeros = if top > 0.0 { (2 - top.log10().floor() as i32).clamp(0, 9) / 3 * 3 } else { 0 };
+    let mut ties = 0;
     for cell in CellKind::ALL {
         let x = 20.0 + (each + 20.0) * cell.index() as f64;
         p.text(x, 26.0, 13.0, INK, Anchor::Start, &format!("{cell} cell"));
@@ -38,8 +40,15 @@ pub fn draw(state: &State) -> Option<String> {
             for (i, o) in columns.iter().enumerate() {
                 let place = Place::new(cell, edge, *o);
                 let left = x + 40.0 + W * i as f64;
+                let removal = state.score.removal(place);
+                if removal.is_some_and(|r| r.tie) {
+                    ties += 1;
+                }
                 let Some(height) = ranking.height(place) else {
                     p.rect(left, y, W, H, "#ffffff", "#eaeef2");
+                    if state.score.takes_part(place) && state.score.shown(place, None).is_some_and(|r| r.ended) {
+                        p.text(left + W / 2.0, y + 14.0, 9.5, INK, Anchor::Middle, "nan");
+                    }
                     continue;
                 };
                 let fill = color::heat(height);
@@ -47,25 +56,29 @@ pub fn draw(state: &State) -> Option<String> {
                 p.rect(left, y, W, H, &css(fill), "#ffffff");
                 let words = value(place).map_or_else(|| "nan".into(), |v| text::significant(v * 10f64.powi(zeros), 2));
                 p.text(left + W / 2.0, y + 14.0, 9.5, &css(on), Anchor::Middle, &words);
+                if let Some(round) = state.score.place(place).removed {
+                    p.text(left + 3.0, y + 8.0, 6.0, &css(on), Anchor::Start, &(round + 1).to_string());
+                }
+                if removal.is_some_and(|r| r.tie) {
+                    p.circle(left + W - 5.0, y + 6.0, 2.0, &css(on));
+                }
             }
         }
     }
     let y = 74.0 + 14.0 * H + 26.0;
     let unit = if zeros == 0 { String::new() } else { format!(" ×10{}", text::superscript(i64::from(-zeros))) };
+    let how = match state.score.aggregate() {
+        Aggregate::Noise => "(r(N) − r(N \\ e)) / |r(N)|, each over its noise, summed over",
+        Aggregate::Relative => "(r(N) − r(N \\ e)) / |r(N)| summed over",
+        Aggregate::Ranks => "ranks of (r(N) − r(N \\ e)) / |r(N)| summed over",
+    };
     let what = format!(
-        "number: importance{unit}, (r(N) − r(N \\ e)) / |r(N)| summed over {}, mean of {} draws",
+        "number: score{unit}, importance {how} {}, mean of {} draws, in the round that decided (top left: removed in it)",
         setup.functions.join(" and "),
         setup.draws
     );
     p.text(20.0, y, 10.0, INK, Anchor::Start, &what);
-    p.text(
-        20.0,
-        y + 22.0,
-        10.0,
-        INK,
-        Anchor::Start,
-        &format!("colour: rank, from {} (least important)", ranking.total),
-    );
+    p.text(20.0, y + 22.0, 10.0, INK, Anchor::Start, &format!("colour: rank of the number, from {}", ranking.total));
     for i in 0..40 {
         let fill = css(color::heat(f64::from(i) / 39.0));
         p.rect(230.0 + 4.0 * f64::from(i), y + 13.0, 4.2, 12.0, &fill, "none");
@@ -74,5 +87,9 @@ pub fn draw(state: &State) -> Option<String> {
     // In full, for those who search the file.
     let names: Vec<&str> = columns.iter().map(|o| o.name()).collect();
     p.text(20.0, y + 44.0, 8.0, QUIET, Anchor::Start, &format!("columns: {}", names.join(", ")));
+    if ties > 0 {
+        p.circle(24.0, y + 59.0, 2.0, INK);
+        p.text(32.0, y + 62.0, 8.0, QUIET, Anchor::Start, &format!("removed within noise (p > 0.05): {ties}"));
+    }
     Some(p.done())
 }

@@ -6,16 +6,18 @@ mod cell;
 mod cut;
 mod gpu;
 mod log;
+mod round;
 mod score;
 mod search;
 mod series;
 
 pub use alphas::Weights;
 pub use cell::{Change, Chosen, Found, changes, chosen};
-pub use cut::{Cutting, Size};
+pub use cut::{Cutting, Size, most_parameters};
 pub use gpu::Gpu;
 pub use log::{Line, Log};
-pub use score::{PlaceScore, Ranking, Scoring};
+pub use round::Round;
+pub use score::{Ranking, Scoring, unscored};
 pub use search::{Searching, Snapshot};
 pub use series::{Bucket, Series};
 

@@ -1,7 +1,9 @@
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
+use super::round::Round;
 use super::{SLOTS, slot};
-use crate::run::event::{Body, Event, Removal, ScoringEnded, ScoringStarted, Summary};
+use crate::proxies::aggregate::Aggregate;
+use crate::run::event::{Body, Event, Removal, ScoringEnded, ScoringStarted, Summary, Vote};
 use crate::space::{Mask, Place};
 
 /// What is known of one operation of one edge.
@@ -9,55 +11,11 @@ use crate::space::{Mask, Place};
 pub struct PlaceScore {
     /// Whether it takes part in the current round.
     pub alive: bool,
-    /// The round that the values are from.
-    pub round: usize,
-    /// Score of each draw of that round.
-    pub draws: Vec<f64>,
-    /// By ranking function, the relative difference of each draw of that round.
-    pub by_function: Vec<Vec<f64>>,
-    /// By ranking function, the relative difference of each draw of the first round, in which all took part.
-    pub first: Vec<Vec<f64>>,
-    /// Score of every draw of every round so far.
-    pub history: Vec<f64>,
-    pub summary: Option<Summary>,
-    /// The round in which it left.
+    /// The round in which it was removed.
     pub removed: Option<usize>,
 }
 
-impl PlaceScore {
-    /// Mean over the draws so far, of the sum or of one ranking function; draws that are not finite are left out.
-    pub fn mean(&self, function: Option<usize>) -> Option<f64> {
-        mean(self.values(function))
-    }
-
-    /// Standard deviation over the draws so far; with fewer than two there is none.
-    pub fn spread(&self, function: Option<usize>) -> Option<f64> {
-        let finite: Vec<f64> = self.values(function).iter().copied().filter(|v| v.is_finite()).collect();
-        let m = mean(&finite)?;
-        (finite.len() > 1)
-            .then(|| (finite.iter().map(|v| (v - m) * (v - m)).sum::<f64>() / (finite.len() - 1) as f64).sqrt())
-    }
-
-    /// The draws of its latest round.
-    pub fn values(&self, function: Option<usize>) -> &[f64] {
-        match function {
-            None => &self.draws,
-            Some(f) => self.by_function.get(f).map_or(&[], Vec::as_slice),
-        }
-    }
-
-    /// Draws of the latest round that are NaN or infinite.
-    pub fn undefined(&self) -> usize {
-        self.draws.iter().filter(|v| !v.is_finite()).count()
-    }
-}
-
-fn mean(values: &[f64]) -> Option<f64> {
-    let (sum, n) = values.iter().filter(|v| v.is_finite()).fold((0.0, 0usize), |(s, n), v| (s + v, n + 1));
-    (n > 0).then(|| sum / n as f64)
-}
-
-/// Order of all operations by importance: rank 1 is the most important.
+/// Order of operations by importance: rank 1 is the most important, and equal ones share a rank.
 #[derive(Clone, Debug)]
 pub struct Ranking {
     ranks: Vec<Option<usize>>,
@@ -66,6 +24,25 @@ pub struct Ranking {
 }
 
 impl Ranking {
+    /// Of places with a key, the highest first.
+    fn of<K: PartialOrd>(mut known: Vec<(K, usize)>) -> Ranking {
+        known.sort_by(|a, b| b.0.partial_cmp(&a.0).unwrap_or(std::cmp::Ordering::Equal).then(a.1.cmp(&b.1)));
+        let mut ranks = vec![None; SLOTS];
+        let mut rank = 1;
+        for (i, (key, slot)) in known.iter().enumerate() {
+            if i > 0 && *key < known[i - 1].0 {
+                rank = i + 1;
+            }
+            ranks[*slot] = Some(rank);
+        }
+        Ranking { ranks, total: known.len() }
+    }
+
+    /// The order of numbers, the highest first.
+    pub fn by(number: impl Fn(Place) -> Option<f64>) -> Ranking {
+        Ranking::of(Place::all().filter_map(|p| Some((number(p)?, slot(p)))).collect())
+    }
+
     pub fn rank(&self, place: Place) -> Option<usize> {
         self.ranks.get(slot(place)).copied().flatten()
     }
@@ -92,6 +69,7 @@ pub struct Scoring {
     /// What is being scored.
     pub current: Option<(usize, Place)>,
     places: Vec<PlaceScore>,
+    rounds: BTreeMap<usize, Round>,
     /// Removals so far, with the round.
     pub removals: Vec<(usize, Removal)>,
     pub ended: Option<ScoringEnded>,
@@ -112,6 +90,7 @@ impl Default for Scoring {
             before: Vec::new(),
             current: None,
             places: vec![PlaceScore::default(); SLOTS],
+            rounds: BTreeMap::new(),
             removals: Vec::new(),
             ended: None,
             started: 0.0,
@@ -126,6 +105,9 @@ impl Default for Scoring {
 const WINDOW: f64 = 20.0;
 /// Marks at least, and at most, whatever time they took.
 const MARKS: (usize, usize) = (64, 4096);
+
+/// No round has a higher number: each takes at least one operation.
+const LAST: usize = SLOTS;
 
 impl Scoring {
     pub(super) fn apply(&mut self, event: &Event) {
@@ -142,7 +124,7 @@ impl Scoring {
                 self.last = event.time;
             }
             Body::RoundStarted { round, mask, evaluations } => {
-                self.begin_round(*round);
+                self.begin_round(*round, mask);
                 self.round = *round;
                 self.round_evaluations = *evaluations;
                 self.round_done = 0;
@@ -150,7 +132,7 @@ impl Scoring {
                 self.last = event.time;
             }
             Body::Scoring { draw, place, .. } => self.current = Some((*draw, *place)),
-            Body::Score { round, place, relative, score, .. } => {
+            Body::Score { round, draw, place, relative, .. } => {
                 self.done += 1;
                 self.round_done += 1;
                 self.last = event.time;
@@ -160,33 +142,13 @@ impl Scoring {
                     self.marks.pop_front();
                 }
                 self.current = None;
-                if let Some(p) = self.places.get_mut(slot(*place)) {
-                    if p.round != *round || p.by_function.len() != relative.len() {
-                        p.round = *round;
-                        p.draws.clear();
-                        p.by_function = vec![Vec::new(); relative.len()];
-                    }
-                    if *round == 0 {
-                        p.first.resize(relative.len(), Vec::new());
-                        for (values, value) in p.first.iter_mut().zip(relative) {
-                            values.push(value.0);
-                        }
-                    }
-                    p.draws.push(score.0);
-                    p.history.push(score.0);
-                    for (values, value) in p.by_function.iter_mut().zip(relative) {
-                        values.push(value.0);
-                    }
-                }
+                let relative = relative.iter().map(|v| v.0).collect();
+                self.round_mut(*round).take(*draw, *place, relative);
             }
-            Body::RoundEnded { round, removed, summaries, .. } => {
+            Body::RoundEnded { round, removed, summaries, votes, .. } => {
                 self.last = event.time;
                 self.current = None;
-                for summary in summaries {
-                    if let Some(p) = self.places.get_mut(slot(summary.place)) {
-                        p.summary = Some(summary.clone());
-                    }
-                }
+                self.round_mut(*round).end(summaries, votes);
                 for removal in removed {
                     if let Some(p) = self.places.get_mut(slot(removal.place)) {
                         p.alive = false;
@@ -205,23 +167,31 @@ impl Scoring {
     }
 
     /// A round that begins again, after its engine left, counts anew.
-    fn begin_round(&mut self, round: usize) {
+    fn begin_round(&mut self, round: usize, mask: &Mask) {
         if let Some(before) = self.before.get(round) {
             self.done = *before;
             self.marks.clear();
             self.removals.retain(|(r, _)| *r < round);
-            for p in self.places.iter_mut().filter(|p| p.round == round) {
-                p.draws.clear();
-                p.by_function.iter_mut().for_each(Vec::clear);
-                if round == 0 {
-                    p.first.clear();
-                }
+            for p in &mut self.places {
+                p.removed = p.removed.filter(|r| *r < round);
             }
         }
         // A round takes at least one operation: a damaged line may name any other.
-        let round = round.min(Place::all().count());
+        let round = round.min(LAST);
         self.before.truncate(round);
         self.before.resize(round + 1, self.done);
+        self.rounds.retain(|r, _| *r < round);
+        self.rounds.insert(round, Round::new(self.aggregate(), *mask));
+    }
+
+    fn round_mut(&mut self, round: usize) -> &mut Round {
+        let aggregate = self.aggregate();
+        self.rounds.entry(round.min(LAST)).or_insert_with(|| Round::new(aggregate, Mask::EMPTY))
+    }
+
+    /// How the ranking functions are put together.
+    pub fn aggregate(&self) -> Aggregate {
+        self.setup.as_ref().and_then(|s| Aggregate::by_name(&s.aggregate)).unwrap_or(Aggregate::Relative)
     }
 
     /// The engine is gone: nothing is being scored, and there is no rate.
@@ -246,40 +216,75 @@ impl Scoring {
     /// Whether the place takes part at all.
     pub fn takes_part(&self, place: Place) -> bool {
         let p = self.place(place);
-        p.alive || p.removed.is_some() || !p.draws.is_empty()
+        p.alive || p.removed.is_some() || self.rounds.values().any(|r| r.draws(place) > 0)
     }
 
-    /// The order of importance by the sum or by one function. What has left ranks below what stays, later removals above
-    /// earlier ones, since scores of different rounds do not compare.
-    pub fn ranking(&self, function: Option<usize>) -> Ranking {
-        let mut known: Vec<(usize, usize, f64)> = Vec::with_capacity(SLOTS);
-        for (i, p) in self.places.iter().enumerate() {
-            if let Some(m) = p.mean(function) {
-                known.push((p.removed.map_or(usize::MAX, |r| r), i, m));
-            }
-        }
-        known.sort_by(|a, b| b.0.cmp(&a.0).then(b.2.total_cmp(&a.2)).then(a.1.cmp(&b.1)));
-        let mut ranks = vec![None; SLOTS];
-        for (rank, (_, i, _)) in known.iter().enumerate() {
-            ranks[*i] = Some(rank + 1);
-        }
-        Ranking { ranks, total: known.len() }
+    /// A round, if it has begun.
+    pub fn of_round(&self, round: usize) -> Option<&Round> {
+        self.rounds.get(&round)
     }
 
-    /// The order by one function, or the sum, in the first round alone: the only one whose scores all compare.
-    pub fn first_ranking(&self, function: Option<usize>) -> Ranking {
-        let value = |p: &PlaceScore| match function {
-            Some(f) => mean(p.first.get(f)?),
-            None => (!p.first.is_empty()).then(|| p.first.iter().filter_map(|v| mean(v)).sum()),
+    /// Rounds that have begun.
+    pub fn rounds(&self) -> usize {
+        self.rounds.keys().next_back().map_or(0, |r| r + 1)
+    }
+
+    /// The round that decided about a place: the one in which it was removed, or the last in which its edge was decided or
+    /// is being decided.
+    pub fn deciding(&self, place: Place) -> Option<usize> {
+        let last = || self.rounds.iter().rev().find(|(_, r)| r.competes(place)).map(|(r, _)| *r);
+        self.place(place).removed.or_else(last)
+    }
+
+    /// The round whose numbers are shown for a place: the one that is asked for, or else the deciding one.
+    pub fn shown(&self, place: Place, round: Option<usize>) -> Option<&Round> {
+        let round = self.of_round(round.or_else(|| self.deciding(place))?)?;
+        round.competes(place).then_some(round)
+    }
+
+    /// The number that decided about a place, or the mean relative difference of one function, in a round or the deciding one.
+    pub fn number(&self, place: Place, function: Option<usize>, round: Option<usize>) -> Option<f64> {
+        self.shown(place, round)?.mean(place, function)
+    }
+
+    /// Its standard deviation over draws; with fewer than two there is none.
+    pub fn spread(&self, place: Place, function: Option<usize>, round: Option<usize>) -> Option<f64> {
+        self.shown(place, round)?.spread(place, function)
+    }
+
+    /// What a round, or the deciding one, found out about a place.
+    pub fn summary(&self, place: Place, round: Option<usize>) -> Option<&Summary> {
+        self.shown(place, round)?.summary(place)
+    }
+
+    /// The removal of a place.
+    pub fn removal(&self, place: Place) -> Option<&Removal> {
+        self.removals.iter().find(|(_, r)| r.place == place).map(|(_, r)| r)
+    }
+
+    /// How the functions counted in a round, or in the last that is over.
+    pub fn votes(&self, round: Option<usize>) -> &[Vote] {
+        let round = match round {
+            Some(round) => self.of_round(round),
+            None => self.rounds.values().rev().find(|r| r.ended),
         };
-        let mut known: Vec<(usize, f64)> =
-            self.places.iter().enumerate().filter_map(|(i, p)| Some((i, value(p)?))).collect();
-        known.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
-        let mut ranks = vec![None; SLOTS];
-        for (rank, (i, _)) in known.iter().enumerate() {
-            ranks[*i] = Some(rank + 1);
+        round.map_or(&[], |r| &r.votes)
+    }
+
+    /// Ranking functions without a vote in a round, or in the last that is over, and why.
+    pub fn silent(&self, round: Option<usize>) -> Vec<(&str, &str)> {
+        let votes = self.votes(round).iter().enumerate();
+        votes.filter_map(|(f, v)| Some((self.function_name(Some(f)), v.silent.as_deref()?))).collect()
+    }
+
+    /// The order in one round by the sum or by one function. Without a round, the order of removal: what was removed ranks
+    /// below what stays, later removals above earlier ones, since numbers of different rounds do not compare.
+    pub fn ranking(&self, function: Option<usize>, round: Option<usize>) -> Ranking {
+        if round.is_some() {
+            return Ranking::by(|p| self.number(p, function, round));
         }
-        Ranking { ranks, total: known.len() }
+        let key = |p: Place| Some((self.place(p).removed.unwrap_or(usize::MAX), self.number(p, function, None)?));
+        Ranking::of(Place::all().filter_map(|p| Some((key(p)?, slot(p)))).collect())
     }
 
     /// Evaluations a second over the last few; without two there is none.
@@ -311,6 +316,7 @@ impl Scoring {
     pub fn function_name(&self, function: Option<usize>) -> &str {
         match (function, &self.setup) {
             (Some(f), Some(setup)) => setup.functions.get(f).map_or("?", String::as_str),
+            _ if self.aggregate() == Aggregate::Ranks => "rank sum",
             _ => "sum",
         }
     }
@@ -319,4 +325,32 @@ impl Scoring {
     pub fn ties(&self) -> usize {
         self.removals.iter().filter(|(_, r)| r.tie).count()
     }
+
+    /// Removals that no defined score decided.
+    pub fn undecided(&self) -> usize {
+        self.removals.iter().filter(|(_, r)| unscored(r)).count()
+    }
+
+    /// The least p-value that so many draws of two operations can have, 1/C(2n, n), where it is above the level of
+    /// significance: as 1 over a whole number.
+    pub fn least_p(&self) -> Option<usize> {
+        let draws = self.setup.as_ref()?.draws;
+        // Of functions that are the same in every draw one is enough, and equal means equal.
+        let counted = self.rounds.values().any(|r| Place::all().any(|p| r.summary(p).is_some_and(told)));
+        match draws {
+            1 if !counted => Some(2),
+            2 if !counted => Some(6),
+            _ => None,
+        }
+    }
+}
+
+/// Whether a test says more than two draws can.
+fn told(summary: &Summary) -> bool {
+    summary.p.is_some_and(|p| p.0 < 0.1)
+}
+
+/// Whether chance decided, since no score was defined.
+pub fn unscored(removal: &Removal) -> bool {
+    removal.undefined || !removal.score.0.is_finite()
 }

@@ -15,7 +15,7 @@ fn scoring_is_counted_ranked_and_timed() {
     assert!((25.0..40.0).contains(&rate), "{rate}");
     let left = score.left().unwrap();
     assert!((left - (score.total() - score.done) as f64 / rate).abs() < 1e-6);
-    let ranking = score.ranking(None);
+    let ranking = score.ranking(None, None);
     assert_eq!(ranking.total, 196);
     let mut ranks: Vec<usize> = Place::all().filter_map(|p| ranking.rank(p)).collect();
     ranks.sort_unstable();
@@ -31,7 +31,7 @@ fn scoring_is_counted_ranked_and_timed() {
 #[test]
 fn functions_are_compared_by_the_first_round_alone() {
     let score = State::from_events(&fixture::journal(Until::Proposed, 1)).score;
-    let (whole, first) = (score.ranking(Some(1)), score.first_ranking(Some(1)));
+    let (whole, first) = (score.ranking(Some(1), None), score.ranking(Some(1), Some(0)));
     assert_eq!((whole.total, first.total), (196, 196));
     // The second function of the journal prefers what the first lets go: in the first round it still may.
     let gone_first = score.removals.iter().filter(|(round, _)| *round == 0).map(|(_, r)| r.place);
@@ -43,11 +43,12 @@ fn functions_are_compared_by_the_first_round_alone() {
 fn a_round_that_begins_again_counts_once() {
     let events = fixture::journal(Until::Scoring, 1);
     let mut state = State::from_events(&events);
-    let (done, before) = (state.score.done, state.score.place(state.score.current.unwrap().1).draws.len());
+    let draws = |s: &State| s.score.of_round(1).unwrap().draws(s.score.current.unwrap().1);
+    let (done, before) = (state.score.done, draws(&state));
     let again = events.iter().position(|e| matches!(&e.body, Body::RoundStarted { round: 1, .. })).unwrap();
     events.iter().skip(again).for_each(|e| state.apply(e));
     assert_eq!(state.score.done, done);
-    assert_eq!(state.score.place(state.score.current.unwrap().1).draws.len(), before);
+    assert_eq!(draws(&state), before);
 }
 
 #[test]
@@ -55,10 +56,13 @@ fn undefined_draws_are_counted_and_left_out() {
     let events = fixture::journal(Until::Proposed, 1);
     let state = State::from_events(&events);
     let place: Place = "normal:5:max_pool_3x3".parse().unwrap();
-    let p = state.score.place(place);
-    assert_eq!(p.undefined(), 1);
-    assert!(p.mean(None).is_some_and(f64::is_finite));
-    assert!(p.mean(Some(0)).is_some_and(f64::is_finite));
+    let round = state.score.shown(place, None).unwrap();
+    assert_eq!(
+        (round.undefined(place, None), round.undefined(place, Some(0)), round.undefined(place, Some(1))),
+        (1, 0, 1)
+    );
+    assert!(round.mean(place, None).is_some_and(f64::is_finite));
+    assert!(round.mean(place, Some(0)).is_some_and(f64::is_finite));
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Every screen of a run at every point, at every size; keys pressed at random.
 
 mod faults;
+mod scores;
 mod screens;
 
 use std::sync::OnceLock;
@@ -115,13 +116,14 @@ fn the_smallest_screen_is_one_sentence() {
 fn scores_fill_and_the_one_at_work_is_marked() {
     for size in [(80, 24), (120, 40), (200, 60)] {
         let text = screen(Until::Scoring, Tab::Score, size);
-        has(&text, &["scoring 2/6", "normal cell · importance", "· importance ─", "×10⁻³ sum", "sep3", "3▸5", "◐"]);
+        has(&text, &["scoring 2/6", " · score ", "· round 2 so far", " sum", "×10⁻³ ─", "sep3", "3▸5", "◐"]);
         has(&text, &["cost of scoring", "826/2268", "scores/s", "left", "naswot", "nngp_frobenius", "rank", "draws"]);
-        assert!(!text.contains("none "), "`none` takes no part and has no column");
+        let head = text.lines().find(|l| l.contains("edge ") && l.contains("skip")).unwrap();
+        assert!(!head.contains("non"), "`none` takes no part and has no column");
     }
-    has(&screen(Until::Scoring, Tab::Score, (40, 12)), &["normal cell", "0▸2", "importance"]);
+    has(&screen(Until::Scoring, Tab::Score, (40, 12)), &["normal", "0▸2", "round 2 so far"]);
     has(&screen(Until::Proposed, Tab::Score, (80, 24)), &["38.0 MiB", "1:10"]);
-    has(&screen(Until::Proposed, Tab::Score, (120, 40)), &["of 168 decisions within noise"]);
+    has(&screen(Until::Proposed, Tab::Score, (120, 40)), &["of 168 within noise"]);
     has(&screen(Until::Done, Tab::Score, (80, 24)), &["% of the search's time"]);
     has(&screen(Until::Started, Tab::Score, (80, 24)), &["will be scored here"]);
 }

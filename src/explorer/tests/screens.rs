@@ -28,6 +28,7 @@ fn forecast() -> Forecast {
     let level = |i: u64| Level {
         gone: (1 + i) as f64 / 8.0,
         bytes: (6700 - 900 * i) << 20,
+        parameters: (6800 - 700 * i) << 20,
         random: ((6700 - 950 * i) << 20, (6700 - 600 * i) << 20),
     };
     Forecast { levels: (0..7).map(level).collect() }

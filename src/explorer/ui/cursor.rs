@@ -107,15 +107,44 @@ impl Ui {
         (self.cell, self.edge, self.operation) = (place.cell, place.edge, place.operation);
     }
 
-    /// All operations that pass the filter, most important first; what has no score yet comes last.
+    /// All operations that pass the filter, most important first; what has no score yet comes last. Of one round, those that
+    /// took part in it.
     pub fn ordered(&self, state: &State) -> Vec<Place> {
-        let ranking = state.score.ranking(self.function);
+        let round = self.round_of(state);
+        let ranking = state.score.ranking(self.function, round);
         let wanted = &self.filters[0];
         let mut list: Vec<Place> = Place::all()
             .filter(|p| state.score.takes_part(*p))
-            .filter(|p| crate::explorer::text::contains(&format!("{} {} {}", p.cell, p.edge, p.operation), wanted))
+            .filter(|p| round.is_none() || state.score.shown(*p, round).is_some())
+            .filter(|p| crate::explorer::text::contains(&names(*p), wanted))
             .collect();
         list.sort_by_key(|p| ranking.rank(*p).unwrap_or(usize::MAX));
         list
     }
+
+    /// The round whose scores are chosen, if it has begun; without one each operation's deciding round is shown.
+    pub fn round_of(&self, state: &State) -> Option<usize> {
+        self.round.filter(|r| state.score.of_round(*r).is_some())
+    }
+
+    /// From the deciding rounds to the first, on to the last, and to the deciding ones again.
+    pub(super) fn step_round(&mut self, on: bool, state: &State) {
+        let last = state.score.rounds().checked_sub(1);
+        self.round = match (self.round_of(state), on) {
+            (None, true) => last.map(|_| 0),
+            (None, false) => last,
+            (Some(r), true) => Some(r + 1).filter(|r| Some(*r) <= last),
+            (Some(r), false) => r.checked_sub(1),
+        };
+    }
+}
+
+/// Everything that a place is called, on the screen, in files and in commands.
+fn names(place: Place) -> String {
+    let Place { cell, edge, operation } = place;
+    let (from, to, index) = (edge.source(), edge.target(), edge.index());
+    let (short, narrow) = (operation.short(), crate::explorer::widgets::narrow(operation));
+    format!(
+        "{cell} {edge} {from}>{to} {from}-{to} {from}->{to} {operation} {short} {narrow} {cell}:{index}:{operation}"
+    )
 }

@@ -136,6 +136,8 @@ pub struct Ui {
     pub operation: Operation,
     pub shown: Shown,
     pub layout: Layout,
+    /// The round whose scores are shown; none: of each operation the one that decided about it.
+    pub round: Option<usize>,
     /// One ranking function, or the sum of all.
     pub function: Option<usize>,
     /// The other axis of the scatter.
@@ -214,6 +216,7 @@ impl Ui {
             operation: Operation::SepConv3x3,
             shown: Shown::Value,
             layout: Layout::Map,
+            round: None,
             function: None,
             other_function: 1,
             filters: Default::default(),

@@ -84,6 +84,7 @@ impl Ui {
                 }
                 None
             }
+            Action::RoundBack | Action::RoundOn => self.also(|ui| ui.step_round(action == Action::RoundOn, state)),
             Action::LogScale => self.also(|ui| ui.log_scale = !ui.log_scale),
             Action::Smooth => self.also(|ui| ui.raw = !ui.raw),
             Action::EdgeLines if state.trains() => {

@@ -7,7 +7,8 @@ use crate::explorer::text;
 use crate::explorer::widgets::{Chart, Curve};
 use crate::run::event::Cut;
 
-pub fn draw(pad: &mut Pad, scene: &Scene, cut: &Cut) {
+/// `budget`: what the search may take.
+pub fn draw(pad: &mut Pad, scene: &Scene, cut: &Cut, budget: Option<u64>) {
     let mut inner = pad.panel("predicted memory against pruning level ξ", "░ random cuts of equal size", false);
     let Some(forecast) = scene.forecast else {
         inner.prose("Memory at every level will be drawn here when it is counted, in a moment.");
@@ -19,12 +20,19 @@ pub fn draw(pad: &mut Pad, scene: &Scene, cut: &Cut) {
         forecast.levels.iter().map(|l| (l.gone, l.random.0 as f64, l.random.1 as f64)).collect();
     let (series, mark) = (inner.theme.series(0), inner.theme.series(1));
     let mut levels = vec![(cut.full_memory_bytes as f64, inner.theme.dim())];
-    levels.extend(scene.ui.budget.map(|b| (b as f64, inner.theme.warning())));
+    // One far above would leave the curve no room.
+    let budget = budget.filter(|b| *b as f64 <= 1.25 * cut.full_memory_bytes as f64);
+    levels.extend(budget.map(|b| (b as f64, inner.theme.warning())));
+    // Below what the person set.
+    let other = inner.theme.series(2);
     let mut marks: Vec<(f64, f64, char, ratatui::style::Style)> =
-        scene.ui.marks.iter().map(|(x, bytes)| (*x, *bytes as f64, '◆', mark)).collect();
+        forecast.levels.iter().map(|l| (l.gone, l.parameters as f64, '□', other)).collect();
+    marks.extend(scene.ui.marks.iter().map(|(x, bytes)| (*x, *bytes as f64, '◆', mark)));
     let here = 1.0 - cut.mask.count() as f64 / 224.0;
     marks.push((here, cut.memory_bytes as f64, '●', inner.theme.strong()));
     let (w, h) = (inner.width(), inner.height());
+    // The legend has a line of its own: among the axes its signs would be points.
+    let top = u16::from(h >= 5);
     let curves = [Curve { points: &points, style: series, glyph: '*' }];
     Chart {
         curves: &curves,
@@ -41,15 +49,23 @@ pub fn draw(pad: &mut Pad, scene: &Scene, cut: &Cut) {
         y_text: &|v| text::bytes(v.max(0.0) as u64),
         x_text: &|v| format!("ξ {}", text::significant(v, 2)),
     }
-    .draw(&mut inner.sub(0, 0, w, h));
-    let (dim, warning) = (inner.theme.dim(), inner.theme.warning());
-    let mut x = w / 2;
-    x = inner.text(x, 0, "● this cut  ", inner.theme.strong());
-    if !scene.ui.marks.is_empty() {
-        x = inner.text(x, 0, "◆ marked  ", mark);
+    .draw(&mut inner.sub(0, top, w, h - top));
+    if top == 0 {
+        return;
     }
-    x = inner.text(x, 0, "╌ full space  ", dim);
-    if let Some(budget) = scene.ui.budget {
-        inner.text(x, 0, &format!("╌ budget {}", text::bytes(budget)), warning);
+    let (dim, warning) = (inner.theme.dim(), inner.theme.warning());
+    let strong = inner.theme.strong();
+    let mut legend = vec![("● this cut".to_string(), strong), ("─ by scores".into(), series)];
+    legend.push(("□ by parameter count".into(), other));
+    if !scene.ui.marks.is_empty() {
+        legend.push(("◆ marked".into(), mark));
+    }
+    legend.extend(budget.map(|b| (format!("╌ budget {}", text::bytes(b)), warning)));
+    legend.push(("╌ full space".into(), dim));
+    let mut x = 9;
+    for (words, style) in legend {
+        if x + text::width(&words) < w {
+            x = inner.text(x, 0, &words, style) + 3;
+        }
     }
 }

@@ -1,17 +1,19 @@
-//! The cut editor: what is kept, what goes, and what that buys.
+//! The cut editor: what is kept, what goes, what that saves, and whether it is any good.
 
 use ratatui::style::{Modifier, Style};
 
+use super::score::removal_words;
 use super::{Scene, maps, pairs};
 use crate::explorer::draw::Pad;
 use crate::explorer::text;
+use crate::explorer::verdict::{Tone, Verdict};
 use crate::explorer::widgets::{Entry, bar};
 use crate::run::event::Cut;
 use crate::space::{CellKind, Edge, Place};
 
 /// ```text
 /// masks of both cells ............ 16 lines, fewer where there is no room
-/// what it buys | level, warnings | kept by kind
+/// savings | level, verdict | kept by kind
 /// ```
 pub fn draw(pad: &mut Pad, scene: &Scene) {
     let (w, h) = (pad.width(), pad.height());
@@ -27,25 +29,32 @@ pub fn draw(pad: &mut Pad, scene: &Scene) {
         );
         return;
     };
-    let upper = if h >= 22 { 16 } else { h.saturating_sub(4).max(5) };
-    grids(&mut pad.sub(0, 0, w, upper), scene, cut);
-    let (y, lower) = (upper, h - upper);
+    let verdict = Verdict::of(scene.state, cut, scene.ui.budget);
+    let mut top = 0;
+    if let Some(words) = verdict.headline(cut) {
+        let style = pad.theme.bad();
+        pad.fitted(1, 0, w.saturating_sub(2), &words, style);
+        top = 1;
+    }
+    let upper = if h >= 22 { 16 } else { h.saturating_sub(4 + top).max(5) };
+    grids(&mut pad.sub(0, top, w, upper), scene, cut, &verdict);
+    let (y, lower) = (top + upper, h.saturating_sub(top + upper));
     if w < 72 {
-        buys(&mut pad.sub(0, y, w, lower), scene, cut);
+        savings(&mut pad.sub(0, y, w, lower), scene, cut, &verdict);
         return;
     }
     // The curve stands in a row of its own where there is one, else in place of the prose.
     let (y, lower) = if lower >= 21 {
         let curve = (lower - 10).min(18);
-        super::curve::draw(&mut pad.sub(0, y, w, curve), scene, cut);
+        super::curve::draw(&mut pad.sub(0, y, w, curve), scene, cut, verdict.budget);
         (y + curve, lower - curve)
     } else {
         (y, lower)
     };
     let columns: u16 = if w >= 110 { 3 } else { 2 };
     let width = (w - 2 * (columns - 1)) / columns;
-    buys(&mut pad.sub(0, y, width, lower), scene, cut);
-    level(&mut pad.sub(width + 2, y, width, lower), scene, cut);
+    savings(&mut pad.sub(0, y, width, lower), scene, cut, &verdict);
+    level(&mut pad.sub(width + 2, y, width, lower), scene, cut, &verdict);
     if columns == 3 {
         let x = 2 * (width + 2);
         let top = 10.min(lower);
@@ -56,8 +65,8 @@ pub fn draw(pad: &mut Pad, scene: &Scene) {
     }
 }
 
-fn grids(pad: &mut Pad, scene: &Scene, cut: &Cut) {
-    let ranking = scene.state.score.ranking(None);
+fn grids(pad: &mut Pad, scene: &Scene, cut: &Cut, verdict: &Verdict) {
+    let ranking = scene.state.score.ranking(None, None);
     let entry = |place: Place| {
         let kept = cut.mask.contains(place);
         let by_hand = cut.by_hand.contains(&place);
@@ -70,31 +79,42 @@ fn grids(pad: &mut Pad, scene: &Scene, cut: &Cut) {
             (false, false) => ("", Style::new()),
         };
         let heat = if kept { ranking.height(place) } else { None };
-        Entry { text: format!("{glyph} "), heat, mark: None, style }
+        // Where the parameter count, on as many operations of the edge, would decide otherwise.
+        let mark = (verdict.control.contains(place) != kept).then_some('≠');
+        Entry { text: format!("{glyph} "), heat, mark, style }
     };
     let state = if scene.state.cut.confirmed { "confirmed" } else { "proposed" };
-    maps::draw(pad, scene, "■ kept", state, &entry);
+    let differs = verdict.kept > verdict.same;
+    let note: &[&str] = if differs {
+        &["≠ not by parameter count", "≠ by parameters"]
+    } else {
+        &["as by parameter count", "as by parameters"]
+    };
+    maps::titled(pad, scene, &maps::Titles { what: ["■ kept", "■ kept"], note, unit: state }, &entry);
 }
 
-fn buys(pad: &mut Pad, scene: &Scene, cut: &Cut) {
+fn savings(pad: &mut Pad, scene: &Scene, cut: &Cut, verdict: &Verdict) {
     let ascii = pad.theme.ascii;
-    let mut inner = pad.panel("what this cut buys", "", false);
+    let mut inner = pad.panel("savings", "", false);
     let (dim, plain) = (inner.theme.dim(), inner.theme.plain());
-    let good = inner.theme.good();
+    let (good, bad) = (inner.theme.good(), inner.theme.bad());
     let (compact, crowded) = (inner.height() < 8, inner.height() < 6);
     let mut y = 0;
-    let columns = [21, 31, 38];
+    let columns = if inner.width() < 38 { [20, 29, 35] } else { [21, 31, 38] };
     if inner.height() >= 7 {
         for (x, name) in columns.iter().zip(["full", "cut", ""]) {
             inner.right(*x, y, name, dim);
         }
         y += 1;
     }
+    let over = verdict.is_over_budget();
     let mut row = |label: &str, full: String, now: String, change: String| {
+        // Over the budget nothing is saved yet.
+        let (figure, saved) = if over && label == "memory" { (bad, bad) } else { (plain, good) };
         inner.text(1, y, label, dim);
         inner.right(columns[0], y, &full, plain);
-        inner.right(columns[1], y, &now, plain);
-        inner.right(columns[2], y, &change, good);
+        inner.right(columns[1], y, &now, figure);
+        inner.right(columns[2], y, &change, if change.starts_with('+') { plain } else { saved });
         y += 1;
     };
     let kept = cut.mask.count();
@@ -133,51 +153,74 @@ fn buys(pad: &mut Pad, scene: &Scene, cut: &Cut) {
     }
 }
 
-fn level(pad: &mut Pad, scene: &Scene, cut: &Cut) {
+fn level(pad: &mut Pad, scene: &Scene, cut: &Cut, verdict: &Verdict) {
     let size = text::cut_size(cut);
     let title = if size.starts_with('ξ') { format!("pruning level {size}") } else { size };
     let mut inner = pad.panel(&title, &text::cut_source(cut), false);
-    let w = inner.width();
-    let plain = inner.theme.plain();
+    let (w, h) = (inner.width(), inner.height());
+    let (plain, dim, accent) = (inner.theme.plain(), inner.theme.dim(), inner.theme.accent());
+    let (warning, bad) = (inner.theme.warning(), inner.theme.bad());
     let gone = 1.0 - cut.mask.count() as f64 / 224.0;
-    let words = format!("{:.0} % gone", gone * 100.0);
+    let words = format!("{:.0} % removed", gone * 100.0);
     bar(&mut inner, 1, 0, w.saturating_sub(4 + text::width(&words)), gone);
     inner.right(w.saturating_sub(1), 0, &words, plain);
     let mut y = 1;
-    if cut.by_hand.is_empty() {
-        let dim = inner.theme.dim();
-        inner.text(1, y, "nothing changed by hand", dim);
-        y += 1;
-    } else {
+    let crowded = h < 8;
+    if !cut.by_hand.is_empty() {
         let kept = cut.by_hand.iter().filter(|p| cut.mask.contains(**p)).count();
         let text = format!("by hand: ◆ {kept} kept, ◇ {} dropped", cut.by_hand.len() - kept);
-        let accent = inner.theme.accent();
-        inner.text(1, y, &text, accent);
+        inner.fitted(1, y, w.saturating_sub(2), &text, accent);
+        y += 1;
+    } else if !crowded {
+        inner.text(1, y, "nothing changed by hand", dim);
         y += 1;
     }
-    let warning = inner.theme.warning();
-    for text in &cut.warnings {
-        for (i, line) in text::wrap(&text::sanitize(text), w.saturating_sub(4)).iter().enumerate() {
-            if i == 0 {
-                inner.text(1, y, "!", warning);
-            }
-            inner.text(3, y, line, plain);
+    // The operation under the cursor has the last line, where there are enough.
+    let end = if crowded { h } else { h - 1 };
+    let lines = verdict.lines(scene.state, cut, scene.forecast);
+    // In sentences, if there is room for all of them; where there is little, a line each.
+    let room = w.saturating_sub(4);
+    let broken = |long: bool| -> Vec<Vec<String>> {
+        let parts = |text: &str| if crowded { vec![text::fit(text, room)] } else { text::wrap(text, room) };
+        lines.iter().map(|l| if long { text::wrap(&l.long, room) } else { parts(&l.short) }).collect()
+    };
+    let long = broken(true);
+    let fits = long.iter().map(Vec::len).sum::<usize>() <= usize::from(end.saturating_sub(y));
+    let shown = if fits { long } else { broken(false) };
+    for (line, parts) in lines.iter().zip(shown) {
+        let (sign, style) = match line.tone {
+            Tone::Bad => ("!", bad),
+            Tone::Warning => ("!", warning),
+            Tone::Plain | Tone::Quiet => ("", plain),
+        };
+        if y + parts.len() as u16 > end {
+            // Something shorter may follow.
+            continue;
+        }
+        inner.text(1, y, sign, style);
+        for part in &parts {
+            let style = match line.tone {
+                Tone::Bad => bad,
+                Tone::Quiet => dim,
+                _ => plain,
+            };
+            inner.text(3, y, part, style);
             y += 1;
         }
     }
-    if cut.warnings.is_empty() {
-        let dim = inner.theme.dim();
-        inner.text(1, y, "no warnings", dim);
-        y += 1;
-    }
-    let dim = inner.theme.dim();
-    let place = scene.ui.place();
-    let p = scene.state.score.place(place);
-    if inner.height() > y {
-        let value = p.mean(None).map_or_else(|| "no score".into(), |v| format!("score {}", text::significant(v, 3)));
-        let left = p.removed.map_or_else(|| "never removed".into(), |r| format!("out in round {}", r + 1));
-        let text = format!("{} {}: {value}, {left}", place.edge, place.operation.short());
-        inner.fitted(1, inner.height() - 1, w.saturating_sub(2), &text, dim);
+    if !crowded {
+        let place = scene.ui.place();
+        let score = &scene.state.score;
+        let value = score
+            .number(place, None, None)
+            .map_or_else(|| "no score".into(), |v| format!("score {}", text::significant(v, 3)));
+        let left = score
+            .place(place)
+            .removed
+            .map_or_else(|| "never removed".into(), |r| format!("removed in round {}", r + 1));
+        let long = format!("{} {}: {value}, {left}", place.edge, place.operation.short());
+        let words = if text::width(&long) + 2 > w { long.replace("removed in round ", "round ") } else { long };
+        inner.fitted(1, h - 1, w.saturating_sub(2), &words, dim);
     }
 }
 
@@ -210,10 +253,9 @@ fn noise(pad: &mut Pad, scene: &Scene) {
         .rev()
         .take(usize::from(inner.height()))
         .map(|(round, r)| {
-            let word = if r.by_lot { "by lot" } else { "a tie" };
             (
                 format!("{} {}", r.place.edge, r.place.operation.short()),
-                format!("{}, round {}, {word}", r.place.cell, round + 1),
+                format!("{}, round {}, {}", r.place.cell, round + 1, removal_words(r)),
             )
         })
         .collect();

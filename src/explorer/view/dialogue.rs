@@ -6,6 +6,7 @@ use super::{Scene, glossary};
 use crate::explorer::action::{self, ACTIONS, Action};
 use crate::explorer::draw::Pad;
 use crate::explorer::ui::{Menu, Target};
+use crate::explorer::verdict::{Tone, Verdict};
 use crate::explorer::{health, text};
 
 /// A box in the middle; returns what is inside the border.
@@ -248,9 +249,13 @@ fn question(scene: &Scene, menu: Menu, ascii: bool) -> (String, Vec<String>) {
                     let rest = if more > 0 { format!(" and {more} more") } else { String::new() };
                     lines.push(format!("By hand: {}{rest}.", some.join(", ")));
                 }
-                lines.extend(
-                    cut.warnings.iter().map(|w| format!("Warning: {}.", text::sanitize(w).trim_end_matches('.'))),
-                );
+                let verdict = Verdict::of(state, cut, scene.ui.budget);
+                if let Some(words) = verdict.headline(cut) {
+                    lines.insert(0, words);
+                }
+                let said = verdict.lines(state, cut, scene.forecast).into_iter();
+                let warnings = said.filter(|l| matches!(l.tone, Tone::Bad | Tone::Warning));
+                lines.extend(warnings.map(|l| format!("Warning: {}.", l.long.trim_end_matches('.'))));
             }
             ("confirm this cut?".into(), lines)
         }

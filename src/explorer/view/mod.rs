@@ -5,6 +5,7 @@ mod compare;
 mod curve;
 mod curves;
 mod cut;
+mod detail;
 mod dialogue;
 mod frame;
 mod glossary;

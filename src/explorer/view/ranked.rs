@@ -9,14 +9,19 @@ use crate::explorer::ui::Target;
 
 pub fn draw(pad: &mut Pad, scene: &Scene, ranking: &Ranking) {
     let (ui, score) = (scene.ui, &scene.state.score);
+    let round = ui.round_of(scene.state);
     let list = ui.ordered(scene.state);
     let note = match ui.filter() {
         "" => format!("{} · {} filters", score.function_name(ui.function), scene.keymap.of(Action::Filter)),
         filter => format!("{} with `{}`", list.len(), text::sanitize(filter)),
     };
-    let mut inner = pad.panel("all operations, most important first", &note, true);
+    let title = match round {
+        Some(_) => format!("all operations of {}, highest first", super::score::when(scene, round)),
+        None => "all operations, last removed first".into(),
+    };
+    let mut inner = pad.panel(&title, &note, true);
     if list.is_empty() {
-        inner.prose("No operation has these letters in it; esc in the filter takes it away.");
+        inner.prose("No operation matches the filter. Names as on the map work (sep3, 0>2, normal); esc in the filter clears it.");
         return;
     }
     let (dim, plain) = (inner.theme.dim(), inner.theme.plain());
@@ -25,13 +30,12 @@ pub fn draw(pad: &mut Pad, scene: &Scene, ranking: &Ranking) {
         inner.right(end, 0, title, dim);
     }
     inner.text(7, 0, "cell       edge operation", dim);
-    inner.text(69, 0, "left", dim);
+    inner.text(69, 0, "removed", dim);
     let rows = usize::from(inner.height().saturating_sub(1)).max(1);
     let at = list.iter().position(|p| *p == ui.place()).unwrap_or(0);
     let first = at.saturating_sub(rows / 2).min(list.len().saturating_sub(rows));
     for (row, place) in list.iter().skip(first).take(rows).enumerate() {
         let y = 1 + row as u16;
-        let p = score.place(*place);
         let value = |v: Option<f64>| v.map_or_else(|| "—".into(), |v| text::significant(v, 3));
         if let Some(heat) = ranking.height(*place) {
             let style = inner.theme.heat(heat);
@@ -44,11 +48,11 @@ pub fn draw(pad: &mut Pad, scene: &Scene, ranking: &Ranking) {
             &format!("{:<10} {:<4} {}", place.cell.name(), place.edge.to_string(), place.operation),
             plain,
         );
-        inner.right(48, y, &value(p.mean(ui.function)), plain);
-        inner.right(58, y, &value(p.spread(ui.function)), dim);
-        let tested = p.summary.as_ref().and_then(|s| s.p).map(|p| text::significant(p.0, 2));
+        inner.right(48, y, &value(score.number(*place, ui.function, round)), plain);
+        inner.right(58, y, &value(score.spread(*place, ui.function, round)), dim);
+        let tested = score.summary(*place, round).and_then(|s| s.p).map(|p| text::significant(p.0, 2));
         inner.right(67, y, &tested.unwrap_or_default(), dim);
-        inner.text(69, y, &p.removed.map_or_else(String::new, |r| format!("round {}", r + 1)), dim);
+        inner.text(69, y, &score.place(*place).removed.map_or_else(String::new, |r| format!("round {}", r + 1)), dim);
         scene.hits.add(inner.area_of(0, y, w, 1), Target::Place(*place));
         if *place == ui.place() {
             let style = inner.theme.cursor();

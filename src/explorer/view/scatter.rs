@@ -1,5 +1,7 @@
 //! Two ranking functions against each other: every operation of the supernet is a point, by its two ranks.
 
+use std::collections::BTreeMap;
+
 use ratatui::style::Modifier;
 
 use super::Scene;
@@ -7,16 +9,14 @@ use crate::explorer::action::Action;
 use crate::explorer::draw::Pad;
 use crate::explorer::state::Ranking;
 use crate::explorer::text;
-use crate::explorer::theme::Markers;
 use crate::explorer::ui::Target;
-use crate::explorer::widgets::Raster;
 use crate::space::{Operation, Place};
 
 pub fn draw(pad: &mut Pad, scene: &Scene) {
     let score = &scene.state.score;
     let (x_of, y_of) = (scene.ui.function, Some(scene.ui.other_function));
     // Later rounds have only what is left, and would make any two functions agree on what went early.
-    let (a, b) = (score.first_ranking(x_of), score.first_ranking(y_of));
+    let (a, b) = (score.ranking(x_of, Some(0)), score.ranking(y_of, Some(0)));
     let points: Vec<(Place, usize, usize)> = Place::all().filter_map(|p| Some((p, a.rank(p)?, b.rank(p)?))).collect();
     let keys = format!("{} and {} choose", scene.keymap.of(Action::Function), scene.keymap.of(Action::OtherFunction));
     let title = format!("rank by {} against {}, first round", score.function_name(x_of), score.function_name(y_of));
@@ -37,48 +37,41 @@ pub fn draw(pad: &mut Pad, scene: &Scene) {
 
 fn plot(pad: &mut Pad, scene: &Scene, points: &[(Place, usize, usize)], (a, b): (&Ranking, &Ranking)) {
     let (w, h) = (pad.width(), pad.height());
-    if w < 12 || h < 4 {
+    if w < 12 || h < 5 {
         return;
     }
-    let (left, columns, rows) = (5, w - 6, h - 1);
+    // A line for the name of each axis.
+    let (left, top, columns, rows) = (5, 1, w - 6, h - 2);
     let dim = pad.theme.dim();
-    for y in 0..rows {
+    let score = &scene.state.score;
+    pad.fitted(left - 1, 0, w, &format!("↑ {}", score.function_name(Some(scene.ui.other_function))), dim);
+    for y in top..top + rows {
         pad.put(left - 1, y, '│', dim);
     }
     for x in left..left + columns {
-        pad.put(x, rows, '─', dim);
+        pad.put(x, top + rows, '─', dim);
     }
-    pad.put(left - 1, rows, '└', dim);
-    pad.right(left - 1, 0, "1", dim);
-    pad.right(left - 1, rows - 1, &b.total.to_string(), dim);
-    pad.text(left, rows, "1 best ", dim);
-    pad.right(
-        left + columns,
-        rows,
-        &format!(" {} ▸ {}", scene.state.score.function_name(scene.ui.function), a.total),
-        dim,
-    );
-    let markers = if pad.theme.ascii { Markers::Ascii } else { scene.ui.markers };
-    let mut raster = Raster::new(columns, rows, markers);
-    let (dots_x, dots_y) = raster.size();
-    let along = |rank: usize, total: usize, dots: i32| {
-        ((rank - 1) as f64 / (total.max(2) - 1) as f64 * f64::from(dots - 1)).round() as i32
+    pad.put(left - 1, top + rows, '└', dim);
+    pad.right(left - 1, top, "1", dim);
+    pad.right(left - 1, top + rows - 1, &b.total.to_string(), dim);
+    pad.text(left, top + rows, "1 best ", dim);
+    let name = format!(" {} ▸ {}", score.function_name(scene.ui.function), a.total);
+    pad.right(left + columns, top + rows, &name, dim);
+    let along = |rank: usize, total: usize, cells: u16| {
+        ((rank - 1) as f64 / (total.max(2) - 1) as f64 * f64::from(cells - 1)).round() as u16
     };
-    for (place, x, y) in points {
-        let style = pad.theme.series(family(place.operation));
-        let glyph = ['o', '+', '*'][family(place.operation)];
-        raster.dot(along(*x, a.total, dots_x), along(*y, b.total, dots_y), style, glyph);
-    }
-    raster.draw(pad, left, 0);
-    let (per_x, per_y) = (dots_x / i32::from(columns), dots_y / i32::from(rows));
-    let at = |x: usize, y: usize| {
-        let column = along(x, a.total, dots_x) / per_x.max(1);
-        let row = along(y, b.total, dots_y) / per_y.max(1);
-        (left + u16::try_from(column).unwrap_or(0), u16::try_from(row).unwrap_or(0))
-    };
+    let at = |x: usize, y: usize| (left + along(x, a.total, columns), top + along(y, b.total, rows));
+    // By cell, the families that have points there.
+    let mut cells: BTreeMap<(u16, u16), u8> = BTreeMap::new();
     for (place, x, y) in points {
         let (column, row) = at(*x, *y);
+        *cells.entry((column, row)).or_default() |= 1 << family(place.operation);
         scene.hits.add(pad.area_of(column, row, 1, 1), Target::Place(*place));
+    }
+    for ((column, row), families) in cells {
+        let one = (0..GLYPHS.len()).find(|f| families == 1 << f);
+        let style = one.map_or(pad.theme.plain(), |f| pad.theme.series(f));
+        pad.put(column, row, one.map_or(SEVERAL, |f| GLYPHS[f]), style);
     }
     if let Some((_, x, y)) = points.iter().find(|p| p.0 == scene.ui.place()) {
         let (column, row) = at(*x, *y);
@@ -87,7 +80,11 @@ fn plot(pad: &mut Pad, scene: &Scene, points: &[(Place, usize, usize)], (a, b): 
     }
 }
 
-/// Colour by family: without parameters, separable, dilated.
+/// A glyph for each family, so that nobody needs colours to tell them apart, and one for several on one spot.
+const GLYPHS: [char; 3] = ['■', '○', '▲'];
+const SEVERAL: char = '▒';
+
+/// Colour and glyph by family: without parameters, separable, dilated.
 const fn family(operation: Operation) -> usize {
     match operation {
         Operation::SepConv3x3 | Operation::SepConv5x5 => 0,
@@ -104,13 +101,20 @@ fn words(pad: &mut Pad, scene: &Scene, points: &[(Place, usize, usize)]) {
         pad.fitted(0, y, w, text, style);
         y += 1;
     };
-    line(pad, &format!("Spearman ρ {}", text::significant(spearman(points), 2)), plain);
+    line(
+        pad,
+        &spearman(points).map_or_else(
+            || "Spearman ρ: one is constant".into(),
+            |r| format!("Spearman ρ {}", text::significant(r, 2)),
+        ),
+        plain,
+    );
     line(pad, &format!("of {} operations", points.len()), dim);
     for (i, name) in ["separable", "no weights", "dilated"].iter().enumerate() {
         let style = pad.theme.series(i).add_modifier(Modifier::BOLD);
-        let mark = if pad.theme.ascii { ['o', '+', '*'][i] } else { '●' };
-        line(pad, &format!("{mark} {name}"), style);
+        line(pad, &format!("{} {name}", GLYPHS[i]), style);
     }
+    line(pad, &format!("{SEVERAL} several of them"), dim);
     let here = scene.ui.place();
     let ranks = points.iter().find(|p| p.0 == here).map_or_else(String::new, |p| format!(": {} and {}", p.1, p.2));
     line(
@@ -143,21 +147,21 @@ fn most_disputed(points: &[(Place, usize, usize)], count: usize) -> Vec<(Place, 
     all
 }
 
-/// Spearman's rank correlation of the two ranks, made anew among the points that have both.
-fn spearman(points: &[(Place, usize, usize)]) -> f64 {
-    let ranks = |of: &dyn Fn(&(Place, usize, usize)) -> usize| {
-        let mut order: Vec<usize> = (0..points.len()).collect();
-        order.sort_by_key(|i| of(&points[*i]));
-        let mut ranks = vec![0.0; points.len()];
-        for (rank, i) in order.into_iter().enumerate() {
-            ranks[i] = rank as f64;
-        }
-        ranks
+/// Spearman's rank correlation: that of the ranks among the points that have both, where equal ones share their mean rank;
+/// none where one of the two is the same everywhere.
+fn spearman(points: &[(Place, usize, usize)]) -> Option<f64> {
+    let ranks = |of: &dyn Fn(&(Place, usize, usize)) -> usize| -> Vec<f64> {
+        let all: Vec<usize> = points.iter().map(of).collect();
+        let below = |v: usize| all.iter().filter(|w| **w < v).count();
+        let equal = |v: usize| all.iter().filter(|w| **w == v).count();
+        all.iter().map(|v| below(*v) as f64 + (equal(*v) as f64 - 1.0) / 2.0).collect()
     };
     let (a, b) = (ranks(&|p| p.1), ranks(&|p| p.2));
-    let n = points.len() as f64;
-    let squares: f64 = a.iter().zip(&b).map(|(a, b)| (a - b) * (a - b)).sum();
-    1.0 - 6.0 * squares / (n * (n * n - 1.0))
+    // Both have the mean of 0 to n - 1.
+    let mean = (points.len() as f64 - 1.0) / 2.0;
+    let product = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| (a - mean) * (b - mean)).sum::<f64>();
+    let r = product(&a, &b) / (product(&a, &a) * product(&b, &b)).sqrt();
+    r.is_finite().then_some(r)
 }
 
 #[cfg(test)]
@@ -168,9 +172,15 @@ mod tests {
     fn equal_ranks_correlate_wholly_and_turned_round_ones_not() {
         let place = |i| Place::all().nth(i).unwrap();
         let equal: Vec<_> = (0..9).map(|i| (place(i), i + 1, i + 1)).collect();
-        assert!((spearman(&equal) - 1.0).abs() < 1e-12);
+        assert!((spearman(&equal).unwrap() - 1.0).abs() < 1e-12);
         let turned: Vec<_> = (0..9).map(|i| (place(i), i + 1, 9 - i)).collect();
-        assert!((spearman(&turned) + 1.0).abs() < 1e-12);
+        assert!((spearman(&turned).unwrap() + 1.0).abs() < 1e-12);
+        // By hand: ranks 0, 1, 2 against 0.5, 0.5, 2.
+        let shared: Vec<_> =
+            [(1, 1), (2, 1), (3, 3)].iter().enumerate().map(|(i, (a, b))| (place(i), *a, *b)).collect();
+        assert!((spearman(&shared).unwrap() - 0.75f64.sqrt()).abs() < 1e-12);
+        let constant: Vec<_> = (0..9).map(|i| (place(i), i + 1, 1)).collect();
+        assert_eq!(spearman(&constant), None);
         assert_eq!(most_disputed(&turned, 2).iter().map(|p| p.1).collect::<Vec<_>>(), [1, 9]);
     }
 }

@@ -105,8 +105,8 @@ impl Grid<'_> {
     }
 }
 
-/// Three letters, for narrow columns.
-const fn narrow(operation: Operation) -> &'static str {
+/// Three letters, for narrow columns; the filter finds them.
+pub const fn narrow(operation: Operation) -> &'static str {
     match operation {
         Operation::None => "non",
         Operation::MaxPool3x3 => "max",

@@ -1,0 +1,203 @@
+//! One round of scoring: what each operation lost in each draw, and the number that decided.
+
+use std::cell::OnceCell;
+
+use super::{SLOTS, slot};
+use crate::proxies::aggregate::{self, Aggregate, Combined};
+use crate::run::event::{Summary, Vote};
+use crate::space::{CellKind, EDGES, Mask, Place};
+
+/// What a round found of one operation.
+#[derive(Clone, Debug, Default)]
+struct Tried {
+    /// The draw, and its relative differences by ranking function.
+    draws: Vec<(usize, Vec<f64>)>,
+    summary: Option<Summary>,
+}
+
+/// One round.
+#[derive(Clone, Debug)]
+pub struct Round {
+    aggregate: Aggregate,
+    mask: Mask,
+    tried: Vec<Tried>,
+    /// How each ranking function counted: empty while the round is under way, and in journals of earlier versions.
+    pub votes: Vec<Vote>,
+    /// Its summaries are there: the numbers are those that decided.
+    pub ended: bool,
+    /// The draws put together, when they are first asked for; every new draw empties it.
+    combined: OnceCell<Together>,
+}
+
+#[derive(Clone, Debug)]
+struct Together {
+    /// By slot, the place's number in what follows.
+    at: Vec<Option<usize>>,
+    combined: Combined,
+}
+
+impl Round {
+    pub(super) fn new(aggregate: Aggregate, mask: Mask) -> Round {
+        let tried = vec![Tried::default(); SLOTS];
+        Round { aggregate, mask, tried, votes: Vec::new(), ended: false, combined: OnceCell::new() }
+    }
+
+    /// One draw of one place.
+    pub(super) fn take(&mut self, draw: usize, place: Place, relative: Vec<f64>) {
+        let Some(tried) = self.tried.get_mut(slot(place)) else { return };
+        match tried.draws.iter_mut().rev().find(|(d, _)| *d == draw) {
+            Some((_, known)) => *known = relative,
+            None => tried.draws.push((draw, relative)),
+        }
+        self.combined.take();
+    }
+
+    pub(super) fn end(&mut self, summaries: &[Summary], votes: &[Vote]) {
+        self.ended = true;
+        self.votes = votes.to_vec();
+        for summary in summaries {
+            if let Some(tried) = self.tried.get_mut(slot(summary.place)) {
+                tried.summary = Some(summary.clone());
+            }
+        }
+    }
+
+    fn tried(&self, place: Place) -> Option<&Tried> {
+        self.tried.get(slot(place))
+    }
+
+    /// Whether something was decided about the place's edge in this round.
+    pub fn competes(&self, place: Place) -> bool {
+        let scored = self.tried(place).is_some_and(|t| !t.draws.is_empty() || t.summary.is_some());
+        scored || self.mask.contains(place) && self.mask.count_on(place.cell, place.edge) > 1
+    }
+
+    /// What the round found out about a place, once it is over.
+    pub fn summary(&self, place: Place) -> Option<&Summary> {
+        self.tried(place)?.summary.as_ref()
+    }
+
+    /// Draws of a place so far.
+    pub fn draws(&self, place: Place) -> usize {
+        self.tried(place).map_or(0, |t| t.draws.len())
+    }
+
+    /// Draws of a place in which one of the functions, or any, is not finite.
+    pub fn undefined(&self, place: Place, function: Option<usize>) -> usize {
+        let bad = |v: &[f64]| match function {
+            Some(f) => v.get(f).is_some_and(|v| !v.is_finite()),
+            None => v.iter().any(|v| !v.is_finite()),
+        };
+        self.tried(place).map_or(0, |t| t.draws.iter().filter(|(_, v)| bad(v)).count())
+    }
+
+    /// Relative differences of one function by draw, or, without one, the sums that decide.
+    pub fn values(&self, place: Place, function: Option<usize>) -> Vec<f64> {
+        match function {
+            Some(f) => {
+                let draws = self.tried(place).map_or(&[][..], |t| &t.draws);
+                draws.iter().map(|(_, v)| v.get(f).copied().unwrap_or(f64::NAN)).collect()
+            }
+            None => self.sums(place).map_or_else(Vec::new, <[f64]>::to_vec),
+        }
+    }
+
+    /// The number that decided; while the round is under way, what it would be by the draws so far. Of one function the mean
+    /// relative difference.
+    pub fn mean(&self, place: Place, function: Option<usize>) -> Option<f64> {
+        match (function, self.summary(place)) {
+            (None, Some(summary)) => Some(summary.mean.0).filter(|v| v.is_finite()),
+            (None, None) => mean(self.sums(place)?),
+            (Some(_), _) => mean(&self.values(place, function)),
+        }
+    }
+
+    /// Standard deviation of the same over draws; with fewer than two there is none.
+    pub fn spread(&self, place: Place, function: Option<usize>) -> Option<f64> {
+        if let (None, Some(summary)) = (function, self.summary(place)) {
+            return Some(summary.deviation.0).filter(|v| v.is_finite());
+        }
+        let values = self.values(place, function);
+        let finite: Vec<f64> = values.into_iter().filter(|v| v.is_finite()).collect();
+        let m = mean(&finite)?;
+        (finite.len() > 1)
+            .then(|| (finite.iter().map(|v| (v - m) * (v - m)).sum::<f64>() / (finite.len() - 1) as f64).sqrt())
+    }
+
+    /// What a function adds to the number that decides.
+    pub fn vote(&self, place: Place, function: usize) -> Option<f64> {
+        let vote = match self.summary(place) {
+            Some(summary) if !summary.votes.is_empty() => summary.votes.get(function)?.0,
+            // A plain sum of earlier versions: each adds its mean.
+            Some(summary) if self.aggregate == Aggregate::Relative => summary.by_function.get(function)?.0,
+            Some(_) => return None,
+            None => *self.together().combined.votes.get(self.index(place)?)?.get(function)?,
+        };
+        Some(vote).filter(|v| v.is_finite())
+    }
+
+    fn sums(&self, place: Place) -> Option<&[f64]> {
+        let sums = self.together().combined.samples.get(self.index(place)?)?;
+        Some(sums)
+    }
+
+    fn index(&self, place: Place) -> Option<usize> {
+        self.together().at.get(slot(place)).copied().flatten()
+    }
+
+    fn together(&self) -> &Together {
+        self.combined.get_or_init(|| {
+            let places: Vec<Place> = Place::all().filter(|p| self.competes(*p)).collect();
+            let mut at = vec![None; SLOTS];
+            for (i, place) in places.iter().enumerate() {
+                at[slot(*place)] = Some(i);
+            }
+            let tried = |p: &Place| &self.tried[slot(*p)].draws;
+            // In the order of the draws: those that are not there yet are undefined, and so have no vote.
+            let mut numbers: Vec<usize> = places.iter().flat_map(|p| tried(p).iter().map(|(d, _)| *d)).collect();
+            numbers.sort_unstable();
+            numbers.dedup();
+            let functions = places.iter().flat_map(|p| tried(p).iter().map(|(_, v)| v.len())).max().unwrap_or(0);
+            let of = |p: &Place| -> Vec<Vec<f64>> {
+                let mut draws = vec![vec![f64::NAN; functions]; numbers.len()];
+                for (draw, values) in tried(p) {
+                    if let Ok(i) = numbers.binary_search(draw) {
+                        draws[i][..values.len()].copy_from_slice(values);
+                    }
+                }
+                draws
+            };
+            let edge = |p: &Place| p.cell.index() * EDGES + p.edge.index();
+            let (edges, relative): (Vec<usize>, Vec<_>) = places.iter().map(|p| (edge(p), of(p))).unzip();
+            Together { at, combined: aggregate::combine(self.aggregate, &edges, &relative) }
+        })
+    }
+
+    /// Pearson's correlation of what a function adds with the number that decides, both less their means on an edge: 1 where
+    /// it alone decides, 0 where it has no say.
+    pub fn drive(&self, function: usize) -> Option<f64> {
+        let (mut xy, mut xx, mut yy) = (0.0, 0.0, 0.0);
+        for cell in CellKind::ALL {
+            for edge in crate::space::Edge::all() {
+                let pair = |p: Place| Some((self.vote(p, function)?, self.mean(p, None)?));
+                let all = crate::space::Operation::ALL.into_iter();
+                let own: Vec<(f64, f64)> = all.filter_map(|o| pair(Place::new(cell, edge, o))).collect();
+                let n = own.len().max(1) as f64;
+                let (x, y) = (own.iter().map(|v| v.0).sum::<f64>() / n, own.iter().map(|v| v.1).sum::<f64>() / n);
+                for (a, b) in own {
+                    xy += (a - x) * (b - y);
+                    xx += (a - x) * (a - x);
+                    yy += (b - y) * (b - y);
+                }
+            }
+        }
+        let r = xy / (xx * yy).sqrt();
+        r.is_finite().then_some(r)
+    }
+}
+
+/// Of those that are finite.
+fn mean(values: &[f64]) -> Option<f64> {
+    let (sum, n) = values.iter().filter(|v| v.is_finite()).fold((0.0, 0usize), |(s, n), v| (s + v, n + 1));
+    (n > 0).then(|| sum / n as f64)
+}
