@@ -127,7 +127,7 @@ pub fn run(place: &Place, a: &ExportArguments) -> eyre::Result<Exit> {
         use std::io::Write;
         let _ = writeln!(
             std::io::stderr(),
-            "note: the genotype is {of}: the search of {} goes on or was left off",
+            "note: the genotype is {of}: the search of {} goes on or was stopped",
             folder.name()
         );
     }

@@ -117,17 +117,17 @@ enum Command {
     Run(run::RunArguments),
     /// Open a run in the explorer.
     Open(open::OpenArguments),
-    /// Come back to a run that is alive, in the explorer; offers to take up one that was left off.
+    /// Come back to a running run in the explorer; offers to resume one that stopped.
     Attach(open::OpenArguments),
     /// Show a run in the explorer as it was, with pause and seek.
     Replay(open::ReplayArguments),
-    /// Print what a run tells as it comes, until its engine leaves.
+    /// Print a run's events as they come, until its engine leaves.
     Tail(tail::TailArguments),
-    /// Let a run pause.
+    /// Pause a run.
     Pause(order::OrderArguments),
-    /// Let a paused run go on. (`zonas run --resume RUN` takes up one that was stopped.)
+    /// Let a paused run go on. (`zonas run --resume RUN` resumes one that stopped.)
     Resume(order::OrderArguments),
-    /// Have a checkpoint saved now.
+    /// Save a checkpoint now.
     Checkpoint(order::OrderArguments),
     /// Stop a run after this epoch or round, with a checkpoint.
     Stop(order::OrderArguments),
@@ -142,7 +142,7 @@ enum Command {
     Engine(engine::EngineArguments),
     /// List all runs.
     Runs(runs::RunsArguments),
-    /// Say what a run is and has found.
+    /// Show the state and the results of a run.
     Show(show::ShowArguments),
     /// Write what a run found: the genotype as Python, JSON or DOT, figures as SVG or PNG, alphas or weights as safetensors.
     Export(export::ExportArguments),
@@ -159,7 +159,7 @@ enum Command {
     Bench(bench::BenchArguments),
     /// Print every setting with its default and meaning, as TOML.
     Config(config::ConfigArguments),
-    /// Say what of this machine will be used, and why.
+    /// Check device, threads, memory, terminal and data: what will be used, and why.
     Doctor(doctor::DoctorArguments),
     /// Print completions for a shell.
     Completions {

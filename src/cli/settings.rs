@@ -81,7 +81,7 @@ impl SettingArguments {
         }
     }
 
-    /// Those of the settings given here that a run may be taken up with, over its own: its result does not depend on them.
+    /// Those of the settings given here that a run may be resumed with, over its own: its result does not depend on them.
     pub fn over_run(&self, run: &Config) -> eyre::Result<Config> {
         let free = SettingArguments {
             device: self.device,
@@ -110,7 +110,7 @@ impl SettingArguments {
             c.cut = c.cut.at_level(xi);
         }
         if c.data.source != "embedded" {
-            // The run may be taken up from another folder.
+            // The run may be resumed from another folder.
             c.data.source = match std::path::absolute(&c.data.source) {
                 Ok(path) => path.to_string_lossy().into_owned(),
                 Err(e) => return Err(Usage(format!("`{}` is no path: {e}", c.data.source)).into()),

@@ -53,7 +53,7 @@ impl Stage {
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum Body {
     RunStarted(RunStarted),
-    /// What the results from here on come from; a run that is taken up again compares it.
+    /// What the results from here on come from; a run that is resumed compares it.
     Origin(Origin),
     StageStarted {
         stage: Stage,

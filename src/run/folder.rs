@@ -25,7 +25,7 @@ pub const LOG: &str = "log.txt";
 #[derive(Debug, thiserror::Error)]
 pub enum FolderError {
     #[error(
-        "`{0}` is no name for a run: use letters, digits, `-`, `_` and `.`, at most 64, and start with a letter or digit"
+        "`{0}` is not a valid run name: use letters, digits, `-`, `_` and `.`, at most 64, and start with a letter or digit"
     )]
     Name(String),
     #[error("a run named `{name}` exists in {}; choose another name, or open it with `zonas open {name}`", runs.display())]

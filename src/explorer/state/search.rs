@@ -91,7 +91,7 @@ impl Searching {
             Body::Paused => self.paused_since = Some(event.time),
             Body::Resumed => self.resume(event.time),
             Body::RunStarted(_) => {
-                // Taken up again: the time in between was no work.
+                // Resumed: the time in between was no work.
                 self.paused_since = None;
                 self.marks.clear();
             }
@@ -100,7 +100,7 @@ impl Searching {
     }
 
     fn begin(&mut self, setup: &SearchStarted) {
-        // A search that is taken up again says so once more; what is known stays.
+        // A search that is resumed says so once more; what is known stays.
         self.setup = Some(setup.clone());
         self.marks.clear();
     }
