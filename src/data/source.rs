@@ -88,7 +88,7 @@ impl<R: BufRead> Read for Gzip<R> {
                     self.state = State::Between(member.into_inner());
                 }
                 State::Between(mut inner) => {
-                    let mut known = true;
+                    let known;
                     let zeros = match inner.fill_buf() {
                         Ok(ahead) => {
                             let zeros = ahead.iter().position(|&byte| byte != 0);
