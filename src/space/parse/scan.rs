@@ -114,7 +114,9 @@ impl Scan<'_> {
                     documentation = !documentation;
                     at + 3
                 }
-                b'{' => self.dictionary(at, commented || documentation).unwrap_or(at + 1),
+                b'{' if text[at + 1..].trim_start().starts_with(|c| matches!(c, '\'' | '"') || is_word(c)) => {
+                    self.dictionary(at, commented || documentation).unwrap_or(at + 1)
+                }
                 b'G' if self.begins(line, at) => {
                     let end = self.call(at, commented || documentation);
                     let names = names(text, at);
