@@ -7,6 +7,7 @@ use zonas::data::{
     Augment, Batch, DataError, Dataset, Kind, Loader, OpenOptions, Plan, Split, Summary, halves, limited, open,
     scoring_batch,
 };
+use zonas::random::{shuffle, stream_at};
 
 fn embedded() -> Arc<dyn Dataset> {
     open("embedded", &OpenOptions::default()).unwrap()
@@ -38,6 +39,7 @@ impl Made {
             mean: vec![0.0; channels],
             std: vec![1.0 / 255.0; channels],
             note: String::new(),
+            found: Default::default(),
         };
         Made { summary, labels, broken: None, reads: AtomicUsize::new(0) }
     }
@@ -249,7 +251,7 @@ fn scoring_batches_depend_on_seed_and_draw_alone() {
     let data = embedded();
     let indices: Vec<u32> = (0..5000).collect();
     let augment = Augment { crop_padding: 4, flip: true, cutout: 0 };
-    let draw = |seed, draw| scoring_batch(&*data, &indices, 32, augment, seed, draw).unwrap();
+    let draw = |seed, draw| scoring_batch(&*data, &indices, 32, augment, seed, draw).unwrap().batch;
     assert_eq!(draw(1, 0), draw(1, 0));
     assert_ne!(draw(1, 0), draw(1, 1));
     assert_ne!(draw(1, 0), draw(2, 0));
@@ -259,6 +261,56 @@ fn scoring_batches_depend_on_seed_and_draw_alone() {
         error.to_string(),
         "scoring: 31 pictures are fewer than a batch of 32; make the batch smaller or take more pictures"
     );
+}
+
+/// Without equal pictures, a scoring batch is the first of the shuffled pictures, as any loader makes them.
+#[test]
+fn scoring_batches_are_the_first_of_a_shuffle() {
+    let data = embedded();
+    let augment = Augment { crop_padding: 4, flip: true, cutout: 0 };
+    let mut order: Vec<u32> = (0..5000).collect();
+    shuffle(&mut stream_at(3, "proxy/pictures", [2, 0]), &mut order);
+    let plan = Plan { shuffle: false, ..Plan::training(order[..64].to_vec(), 64, augment, 3, "proxy", 2) };
+    let expected = all(plan, &data).pop().unwrap();
+    let indices: Vec<u32> = (0..5000).collect();
+    let made = scoring_batch(&*data, &indices, 64, augment, 3, 2).unwrap();
+    assert_eq!((made.equal, made.short), (0, false));
+    assert_eq!(made.batch, expected);
+}
+
+#[test]
+fn scoring_batches_hold_no_two_equal_pictures() {
+    // Pixel (0, 0) of picture i is 1 + 7i modulo 255, so picture 255 + i is picture i again.
+    let mut made = Made::new(vec![0; 510], [2, 2, 1]);
+    let indices: Vec<u32> = (0..510).collect();
+    let bits = |batch: &Batch| -> Vec<Vec<u32>> {
+        batch.images.chunks(4).map(|picture| picture.iter().map(|v| v.to_bits()).collect()).collect()
+    };
+    let different = |batch: &Batch| bits(batch).into_iter().collect::<std::collections::BTreeSet<_>>().len();
+    let score = |made: &Made, size, draw| scoring_batch(made, &indices, size, Augment::NONE, 5, draw).unwrap();
+    let mut passed_over = 0;
+    for draw in 0..4 {
+        let drawn = score(&made, 100, draw);
+        assert_eq!((drawn.batch.count, drawn.batch.labels.len(), drawn.short), (100, 100, false));
+        assert_eq!(different(&drawn.batch), 100);
+        assert!(drawn.equal > 0 && drawn.equal < 410, "{}", drawn.equal);
+        passed_over += drawn.equal;
+        // What is there stands in the order of the shuffle: a smaller batch is the beginning of a larger one.
+        assert_eq!(score(&made, 50, draw).batch.images[..], drawn.batch.images[..50 * 4]);
+    }
+    // By chance some 12 of the first 112: as many as there are, no more.
+    assert!((20..100).contains(&passed_over), "{passed_over}");
+    let drawn = score(&made, 300, 0);
+    assert_eq!((drawn.batch.count, drawn.equal, drawn.short), (255, 255, true));
+    assert_eq!(different(&drawn.batch), 255);
+
+    // The augmentation decides: cut out whole, all pictures are one.
+    let blank = Augment { cutout: 8, ..Augment::NONE };
+    let drawn = scoring_batch(&made, &indices, 16, blank, 5, 0).unwrap();
+    assert_eq!((drawn.batch.shape(), drawn.equal, drawn.short), ([1, 2, 2, 1], 509, true));
+    // And one that cannot be read is an error as before, not passed over.
+    made.broken = Some(37);
+    assert!(scoring_batch(&made, &indices, 300, Augment::NONE, 5, 0).is_err());
 }
 
 #[test]

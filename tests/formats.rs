@@ -57,7 +57,10 @@ fn cifar_10_in_both_versions_packed_and_unpacked() {
     let sentence = about.to_string();
     assert!(
         sentence.starts_with("CIFAR-10 (binary version in ")
-            && sentence.ends_with(": 200 training and 40 test pictures of 32x32, colour, 10 classes"),
+            && sentence.ends_with(
+                ": 200 training and 40 test pictures of 32x32, colour, 10 classes; 1 of 10 classes without training \
+                 pictures, so nothing can learn it: truck"
+            ),
         "{sentence}"
     );
 

@@ -543,3 +543,126 @@ fn tmux() {
     println!("{text}");
     assert!(out.status.success(), "{text}{}", String::from_utf8_lossy(&out.stderr));
 }
+
+/// Serial lines and fresh containers say that the terminal has no columns and no lines.
+#[test]
+fn a_terminal_without_a_size() {
+    let runs = tempfile::tempdir().unwrap();
+    finished(runs.path(), "finished");
+    let mut terminal = Terminal::start(zonas(runs.path(), &["open", "finished"]), (0, 0));
+    terminal.shows("q quit");
+    assert_eq!(terminal.text().lines().count(), 24, "{}", terminal.text());
+    terminal.keys("q");
+    assert_eq!(terminal.left().code(), Some(0));
+
+    let mut command = zonas(runs.path(), &["open", "finished"]);
+    command.env("COLUMNS", "60").env("LINES", "20");
+    let mut terminal = Terminal::start(command, (0, 0));
+    terminal.shows("q quit");
+    let text = terminal.text();
+    assert_eq!(text.trim_end().lines().count(), 20, "{text}");
+    assert!(text.lines().all(|l| l.chars().count() <= 60), "{text}");
+    terminal.keys("q");
+    assert_eq!(terminal.left().code(), Some(0));
+}
+
+#[test]
+fn leaving_waits_for_what_is_being_written() {
+    let runs = tempfile::tempdir().unwrap();
+    finished(runs.path(), "finished");
+    let mut terminal = opened(runs.path(), &[]);
+    terminal.keys("4eq");
+    assert_eq!(terminal.left().code(), Some(0));
+    let folder = runs.path().join("finished");
+    let there = |name: &str| folder.join(name).is_file();
+    assert!(["genotype.json", "genotype.py", "genotype.dot", "cell.svg"].into_iter().all(there));
+    // Whatever the last of them is.
+    let font = Command::new("fc-list").output().is_ok_and(|o| !o.stdout.is_empty());
+    assert!(there("cell.png") || !font, "the picture is missing");
+    let halves =
+        std::fs::read_dir(&folder).unwrap().flatten().filter(|e| e.file_name().to_string_lossy().ends_with(".new"));
+    assert_eq!(halves.count(), 0);
+    assert!(!terminal.text().contains("not finished"), "{}", terminal.text());
+}
+
+#[test]
+fn a_run_that_is_deleted_elsewhere() {
+    let runs = tempfile::tempdir().unwrap();
+    finished(runs.path(), "finished");
+    let mut terminal = opened(runs.path(), &[]);
+    std::fs::remove_dir_all(runs.path().join("finished")).unwrap();
+    terminal.shows("deleted or moved");
+    terminal.shows("gone");
+    terminal.keys("q");
+    assert_eq!(terminal.left().code(), Some(0));
+    terminal.shows("its folder is gone");
+    assert!(!terminal.text().contains("come back with"), "{}", terminal.text());
+}
+
+#[test]
+fn a_queued_run_is_watched_and_leaves_the_queue() {
+    let runs = tempfile::tempdir().unwrap();
+    let works = RunFolder::create(runs.path(), Some("works"), "x", &Config::default()).unwrap();
+    let at_work = zonas::run::lock::RunLock::take(&works).unwrap();
+    let late = ["run", "--preset", "demo", "--queue", "--detach", "--name", "late"];
+    assert!(zonas(runs.path(), &late).output().unwrap().status.success());
+    let folder = RunFolder::open(runs.path(), "late").unwrap();
+    let mut terminal = Terminal::start(zonas(runs.path(), &["attach", "late"]), SIZE);
+    terminal.shows("late is queued, behind works");
+    // The key of the first screen's demo begins nothing here.
+    terminal.keys("\r");
+    std::thread::sleep(Duration::from_millis(300));
+    assert_eq!(RunFolder::list(runs.path()).unwrap().len(), 2);
+    terminal.keys("s");
+    until("the engine's end", || engine(&folder).is_none());
+    terminal.shows("R starts it now");
+    terminal.keys("q");
+    assert_eq!(terminal.left().code(), Some(0));
+    drop(at_work);
+}
+
+#[test]
+fn wide_names_keep_the_columns_of_the_list() {
+    let runs = tempfile::tempdir().unwrap();
+    for name in ["plain", "数据集", "e\u{301}te\u{301}"] {
+        finished(runs.path(), name);
+    }
+    let told = zonas(runs.path(), &["runs"]).output().unwrap();
+    let text = String::from_utf8(told.stdout).unwrap();
+    let at = |line: &str| zonas::explorer::text::width(&line[..line.find("done").unwrap()]);
+    let columns: Vec<u16> = text.lines().skip(1).map(at).collect();
+    assert_eq!(columns, [25, 25, 25], "{text}");
+    // And as pictures: a wide letter takes two columns, and no blank behind it.
+    let pictures = runs.path().join("pictures");
+    let arguments = ["open", "数据集", "--pictures", pictures.to_str().unwrap(), "--size", "80x24"];
+    assert!(zonas(runs.path(), &arguments).output().unwrap().status.success());
+    let text = std::fs::read_to_string(pictures.join("runs.txt")).unwrap();
+    assert!(text.contains("数据集") && text.contains("e\u{301}te\u{301}"), "{text}");
+    let of = |name: &str| at(text.lines().skip(2).find(|l| l.contains(name)).unwrap());
+    assert_eq!((of("数据集"), of("e\u{301}te\u{301}")), (of("plain"), of("plain")));
+}
+
+#[test]
+fn a_command_of_the_person_is_run_at_the_end() {
+    let runs = tempfile::tempdir().unwrap();
+    let mut config = Config { seed: 7, ..Config::default() };
+    config.data.limit = 160;
+    config.device.threads = 1;
+    (config.score.draws, config.score.batch, config.score.channels) = (1, 4, 1);
+    config.score.remove_per_round = 3;
+    (config.search.channels, config.search.cells, config.search.batch) = (2, 3, 16);
+    let (path, told) = (runs.path().join("settings.toml"), runs.path().join("told"));
+    std::fs::write(&path, config.to_toml()).unwrap();
+    let command = format!("printf '%s %s' \"$ZONAS_RUN\" \"$ZONAS_STATE\" > '{}'", told.display());
+    for (name, more) in [("apart", None), ("here", Some("--foreground"))] {
+        let arguments = ["run", "--name", name, "--config", path.to_str().unwrap(), "--on-end", &command];
+        let mut run = zonas(runs.path(), &arguments);
+        let ended = run.args(more).output().unwrap();
+        assert_eq!(ended.status.code(), Some(75), "{}", String::from_utf8_lossy(&ended.stderr));
+        assert_eq!(std::fs::read_to_string(&told).unwrap(), format!("{name} stopped"));
+        std::fs::remove_file(&told).unwrap();
+    }
+    // What waits for a person is not merely stopped.
+    let list = zonas(runs.path(), &["runs"]).output().unwrap();
+    assert_eq!(String::from_utf8_lossy(&list.stdout).matches("stopped at its cut").count(), 2);
+}

@@ -37,8 +37,8 @@ pub struct BenchArguments {
     #[arg(long, value_name = "float32|bf16", default_value = "float32")]
     precision: Precision,
     /// Threads; 0 takes one per core.
-    #[arg(long, default_value_t = 0)]
-    threads: usize,
+    #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u16).range(0..=1024))]
+    threads: u16,
     #[arg(long)]
     json: bool,
 }
@@ -127,7 +127,7 @@ fn scoring_rate(threads: usize, gpu: Option<Gpu>) -> eyre::Result<f64> {
 }
 
 pub fn run(a: &BenchArguments) -> eyre::Result<Exit> {
-    let threads = device::threads(a.threads);
+    let threads = device::threads(usize::from(a.threads));
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build()?;
     pool.install(|| measure(a, threads))
 }
@@ -152,15 +152,28 @@ fn measure(a: &BenchArguments, threads: usize) -> eyre::Result<Exit> {
         return Err(Usage(format!("--precision {precision} is for a GPU: give it with --device cuda")).into());
     }
     let place = Place { gpu: gpu::on(&device)?, device };
+    let work = Workload { images, height: SIDE, width: SIDE, second_order: false, threads };
+    let predicted = |policy| match &place.gpu {
+        Some(_) => config(policy).gpu_footprints(&work)(policy),
+        None => config(policy).search_footprint(&work).bytes(),
+    };
+    let needed = predicted(Policy::Keep).max(predicted(Policy::Recompute));
+    let free = place.device.memory().map(|m| m.available_bytes - m.available_bytes / 10);
+    if let Some(free) = free.filter(|free| needed > *free) {
+        return Err(Usage(format!(
+            "a step of {} channels, {} cells and batch {images} needs about {}, and {} are free; lower --batch, --channels or \
+             --cells",
+            a.channels,
+            a.cells,
+            text::bytes(needed),
+            text::bytes(free)
+        ))
+        .into());
+    }
     let rate = scoring_rate(threads, place.gpu.clone())?;
     let mut rows = Vec::new();
     for policy in [Policy::Keep, Policy::Recompute] {
-        let config = config(policy);
-        let work = Workload { images, height: SIDE, width: SIDE, second_order: false, threads };
-        let predicted = match &place.gpu {
-            Some(_) => config.gpu_footprints(&work)(policy),
-            None => config.search_footprint(&work).bytes(),
-        };
+        let (config, predicted) = (config(policy), predicted(policy));
         let meter = Meter::on(&place.device);
         let seconds = step(&config, images, steps, place.gpu.clone())?;
         let peak = meter.peak_over_start();
@@ -191,8 +204,8 @@ fn measure(a: &BenchArguments, threads: usize) -> eyre::Result<Exit> {
         out.line(&card.label())?;
     }
     out.line(&format!(
-        "{} threads, {}; {:.0} GFLOP/s in small matrix products",
-        threads,
+        "{}, {}; {:.0} GFLOP/s in small matrix products",
+        text::threads(threads),
         kernels::level().name(),
         2e-9 * limit
     ))?;

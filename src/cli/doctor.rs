@@ -1,10 +1,13 @@
+//! `zonas doctor`: what of this machine and of the data will be used, and why.
+
 use std::io::IsTerminal;
 
 use clap::Args;
 use color_eyre::eyre;
 
+use super::settings::SettingArguments;
 use super::{Exit, Output, Place, gpus};
-use crate::data::{self, OpenOptions};
+use crate::data::{self, Dataset, OpenOptions, Split, Summary};
 use crate::device;
 use crate::engine::plan::{DataShape, Planner};
 use crate::explorer::text;
@@ -16,12 +19,12 @@ use crate::space::Mask;
 
 #[derive(Args, Debug)]
 pub struct DoctorArguments {
-    /// Pictures to look at: `embedded`, or a path.
-    #[arg(long, default_value = "embedded")]
-    data: String,
+    #[command(flatten)]
+    settings: SettingArguments,
 }
 
 pub fn run(place: &Place, a: &DoctorArguments) -> eyre::Result<Exit> {
+    let asked = a.settings.config()?;
     let mut out = Output::stdout();
     let mut line = |key: &str, value: String| out.line(&format!("{key:<10} {}", text::sanitize(&value)));
     line("program", format!("zonas {}", env!("CARGO_PKG_VERSION")))?;
@@ -44,7 +47,7 @@ pub fn run(place: &Place, a: &DoctorArguments) -> eyre::Result<Exit> {
     line("", format!("the published search (batch 64, 32x32) needs about {} uncut", text::bytes(published)))?;
     let terminal = std::io::stdout().is_terminal() && std::io::stdin().is_terminal();
     let term = std::env::var("TERM").unwrap_or_else(|_| "not set".into());
-    let size = crossterm::terminal::size().ok().filter(|_| terminal);
+    let size = crate::explorer::terminal_size().ok().filter(|_| terminal);
     let size = size.map_or("no terminal: commands print text".to_string(), |(w, h)| format!("{w}x{h}, TERM {term}"));
     line("terminal", size)?;
     let depth = ColorDepth::detect(|name| std::env::var(name).ok());
@@ -55,9 +58,10 @@ pub fn run(place: &Place, a: &DoctorArguments) -> eyre::Result<Exit> {
         ColorDepth::True => "24 bits, by COLORTERM or TERM",
     };
     line("colours", depth.into())?;
-    let found = data::open(&a.data, &OpenOptions::default());
+    let size = Some(asked.data.size).filter(|side| *side > 0);
+    let found = data::open(&asked.data.source, &OpenOptions { seed: asked.seed, size });
     match &found {
-        Ok(set) => line("data", set.summary().to_string())?,
+        Ok(set) => about(&**set).into_iter().try_for_each(|(key, value)| line(key, value))?,
         Err(e) => line("data", format!("unusable: {e}"))?,
     }
     let runs = place.folder()?;
@@ -68,4 +72,49 @@ pub fn run(place: &Place, a: &DoctorArguments) -> eyre::Result<Exit> {
     }
     found?;
     Ok(Exit::Done)
+}
+
+/// Classes whose names and numbers of pictures are told one by one.
+const NAMED: usize = 20;
+
+/// What is known about a data set, a key and a sentence a line.
+fn about(set: &dyn Dataset) -> Vec<(&'static str, String)> {
+    let summary = set.summary();
+    let found = &summary.found;
+    let mut lines = vec![("data", Summary { note: String::new(), ..summary.clone() }.to_string())];
+    let notes = summary.note.split("; ").filter(|note| !note.is_empty() && !note.starts_with("passed over"));
+    lines.extend(notes.map(|note| ("", note.to_string())));
+
+    let mut counts = vec![[0usize; 2]; summary.classes()];
+    for (part, split) in [Split::Train, Split::Test].into_iter().enumerate() {
+        (0..set.len(split)).for_each(|index| counts[set.label(split, index)][part] += 1);
+    }
+    let told = summary.class_names.iter().zip(&counts).take(NAMED);
+    let mut classes: Vec<String> = told.map(|(name, [train, test])| format!("`{name}` {train} + {test}")).collect();
+    if counts.len() > NAMED {
+        let train = || counts.iter().map(|[train, _]| *train);
+        let (least, most) = (train().min().unwrap_or(0), train().max().unwrap_or(0));
+        classes.push(format!("and {} more; from {least} to {most} training pictures each", counts.len() - NAMED));
+    }
+    lines.push(("classes", format!("training + test pictures: {}", classes.join(", "))));
+
+    let modes: Vec<String> = found.modes.iter().map(|(mode, count)| format!("{count} {mode}")).collect();
+    let taken = if summary.channels == 1 { "taken as grey" } else { "taken as colour" };
+    let (width, height) = (summary.width, summary.height);
+    let stored = found.sizes.map_or(format!("{width}x{height}"), |sizes| sizes.to_string());
+    let scaled =
+        if stored == format!("{width}x{height}") { String::new() } else { format!(", scaled to {width}x{height}") };
+    let modes = if modes.is_empty() { String::new() } else { format!("{}, ", modes.join("; ")) };
+    lines.push(("pictures", format!("{stored}{scaled}; {modes}{taken}")));
+
+    let skipped: Vec<String> = found.skipped.iter().map(ToString::to_string).collect();
+    lines.push((
+        "passed",
+        if skipped.is_empty() { "nothing was passed over".into() } else { format!("over: {}", skipped.join("; ")) },
+    ));
+    let numbers = |values: &[f32]| values.iter().map(|value| format!("{value:.4}")).collect::<Vec<_>>().join(" ");
+    let (mean, std) = (numbers(&summary.mean), numbers(&summary.std));
+    lines.push(("pixels", format!("mean {mean}, deviation {std}, {}", found.normalisation)));
+    lines.push(("changes", format!("known by {}", found.fingerprint)));
+    lines
 }

@@ -1,7 +1,6 @@
 //! The hidden sub-command that is the engine of a run, and what runs of the foreground share with it: signals.
 
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
@@ -23,6 +22,8 @@ pub struct EngineArguments {
     force: bool,
     #[arg(long)]
     queue: bool,
+    #[arg(long)]
+    on_end: Option<String>,
 }
 
 /// What becomes of the automatic cut.
@@ -56,7 +57,11 @@ impl Confirming {
 
 pub fn run(a: &EngineArguments) -> eyre::Result<Exit> {
     let folder = RunFolder::at(&a.folder)?;
-    work(&folder, How { confirming: a.confirm, force: a.force, queue: a.queue })
+    let ended = work(&folder, How { confirming: a.confirm, force: a.force, queue: a.queue });
+    if let Some(command) = &a.on_end {
+        super::on_end::run(command, &folder, &ended);
+    }
+    ended
 }
 
 /// How an engine is to run.
@@ -107,17 +112,17 @@ fn obey_signals(interrupt: &Interrupt, grace: Duration) -> eyre::Result<()> {
     let mut signals = Signals::new([SIGINT, SIGTERM, SIGUSR1, SIGHUP, SIGXFSZ])?;
     let interrupt = interrupt.clone();
     std::thread::Builder::new().name("signals".into()).spawn(move || {
-        let interrupted = AtomicBool::new(false);
+        let (mut interrupted, mut graced) = (false, false);
         for signal in signals.forever() {
             if matches!(signal, SIGHUP | SIGXFSZ) {
                 continue;
             }
-            if signal == SIGINT && interrupted.swap(true, Ordering::SeqCst) {
+            if signal == SIGINT && std::mem::replace(&mut interrupted, true) {
                 last_word("ended at once by a second interrupt", Exit::Interrupted);
             }
-            let first = !interrupt.is_asked();
             interrupt.ask();
-            if first && signal != SIGINT {
+            // Whatever was asked before: who sends this waits no longer than that.
+            if signal != SIGINT && !std::mem::replace(&mut graced, true) {
                 std::thread::spawn(move || {
                     std::thread::sleep(grace);
                     last_word(
@@ -131,8 +136,14 @@ fn obey_signals(interrupt: &Interrupt, grace: Duration) -> eyre::Result<()> {
     Ok(())
 }
 
-fn last_word(text: &str, exit: Exit) -> ! {
+fn last_word(text: &'static str, exit: Exit) -> ! {
     use std::io::Write;
-    let _ = writeln!(std::io::stderr(), "{text}");
+    // Nobody may read any more: the end does not wait for that.
+    let (said, heard) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        let _ = writeln!(std::io::stderr(), "{text}");
+        let _ = said.send(());
+    });
+    let _ = heard.recv_timeout(Duration::from_millis(200));
     std::process::exit(i32::from(exit.code()))
 }

@@ -1,3 +1,4 @@
+use std::collections::HashMap;
 use std::io::IsTerminal;
 use std::path::PathBuf;
 
@@ -6,9 +7,12 @@ use color_eyre::eyre;
 
 use super::{Exit, Output, Place, Usage};
 use crate::explorer::{self, figure::What};
-use crate::run::RunFolder;
 use crate::run::report::Report;
+use crate::run::{RunFolder, files};
 use crate::space::{Genotype, dot};
+
+/// Longest head of a file of weights, in bytes.
+const HEAD: u64 = 16 << 20;
 
 #[derive(Args, Debug)]
 pub struct ExportArguments {
@@ -20,7 +24,7 @@ pub struct ExportArguments {
     /// What a figure shows.
     #[arg(long, value_enum, default_value = "cell")]
     what: Figure,
-    /// File to write instead of standard output; an existing one is replaced.
+    /// File to write instead of standard output, readable as your umask says; an existing one is replaced.
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
 }
@@ -63,11 +67,19 @@ impl Figure {
 
 pub fn run(place: &Place, a: &ExportArguments) -> eyre::Result<Exit> {
     let folder = RunFolder::open(&place.folder()?, &a.run)?;
+    let report = Report::readable(&folder)?.report;
     match a.form {
         Form::Svg | Form::Png => {
             let what = a.what.what();
             let Some(svg) = explorer::figure::svg(&explorer::state_of(&folder), what) else {
-                return Err(Usage(format!("{} has nothing to draw as `{}` yet", folder.name(), what.name())).into());
+                let (name, what) = (folder.name(), what.name());
+                let never = report.trains == Some(true) && matches!(a.what, Figure::Scores | Figure::Cut);
+                let why = if never {
+                    format!("{name} trains a genotype from scratch: it has no {what} and will have none")
+                } else {
+                    format!("{name} has nothing to draw as `{what}` yet")
+                };
+                return Err(Usage(why).into());
             };
             if matches!(a.form, Form::Png) {
                 return write(a, &explorer::figure::png(&svg)?);
@@ -75,7 +87,7 @@ pub fn run(place: &Place, a: &ExportArguments) -> eyre::Result<Exit> {
             return write(a, svg.as_bytes());
         }
         Form::Safetensors => {
-            if let Ok(weights) = std::fs::read(folder.file(crate::run::WEIGHTS)) {
+            if let Some(weights) = weights(&folder)? {
                 return write(a, &weights);
             }
             let Some(bytes) = explorer::alphas(&explorer::state_of(&folder)) else {
@@ -87,11 +99,50 @@ pub fn run(place: &Place, a: &ExportArguments) -> eyre::Result<Exit> {
         }
         Form::Python | Form::Json | Form::Dot => {}
     }
-    let Some(genotype) = Report::read(&folder).report.genotype else {
+    let Some(genotype) = report.genotype else {
         return Err(Usage(format!("{} has no genotype yet; its search has not ended an epoch", folder.name())).into());
     };
+    // A genotype that is not the last is not handed out as if it were; it stays what a pipe reads.
+    if let Some(of) = explorer::state_of(&folder).passing() {
+        use std::io::Write;
+        let _ = writeln!(
+            std::io::stderr(),
+            "note: the genotype is {of}: the search of {} goes on or was left off",
+            folder.name()
+        );
+    }
     let text = render(&genotype, a.form)?;
     write(a, text.as_bytes())
+}
+
+/// Where a tensor lies in a file, as its head says; what else stands there does not matter here.
+#[derive(serde::Deserialize)]
+struct Tensor {
+    #[serde(default)]
+    data_offsets: (u64, u64),
+}
+
+/// Weights that the run has trained, if it has; whole, as safetensors are, and no longer than they say.
+fn weights(folder: &RunFolder) -> eyre::Result<Option<Vec<u8>>> {
+    let path = folder.file(crate::run::WEIGHTS);
+    let fail = |e: &dyn std::fmt::Display| eyre::eyre!("can't read the weights in {}: {e}", path.display());
+    let file = match folder.open_file(crate::run::WEIGHTS) {
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        opened => opened.map_err(|e| fail(&e))?,
+    };
+    // A file may be any length and hold nothing: its head is read first, and says how much there should be.
+    let head = files::beginning(&file, 8).map_err(|e| fail(&e))?;
+    let length = head.try_into().map_or(u64::MAX, u64::from_le_bytes);
+    if length > HEAD {
+        return Err(fail(&"it is no safetensors file"));
+    }
+    let head = files::beginning(&file, 8 + length).map_err(|e| fail(&e))?;
+    let about: HashMap<String, Tensor> =
+        serde_json::from_slice(head.get(8..).unwrap_or_default()).map_err(|e| fail(&e))?;
+    let end = about.values().map(|t| t.data_offsets.1).max().unwrap_or(0);
+    let whole = files::rest(&file, 8 + length.saturating_add(end)).map_err(|e| fail(&e))?;
+    safetensors::SafeTensors::deserialize(&whole).map_err(|e| fail(&e))?;
+    Ok(Some(whole))
 }
 
 fn write(a: &ExportArguments, bytes: &[u8]) -> eyre::Result<Exit> {

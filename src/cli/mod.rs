@@ -9,6 +9,7 @@ mod engines;
 mod export;
 mod genotype;
 mod gpus;
+mod on_end;
 mod open;
 mod order;
 mod output;
@@ -169,15 +170,15 @@ enum Command {
 
 /// Runs the program.
 pub fn main() -> ExitCode {
+    #[cfg(feature = "cuda")]
+    crate::device::cuda::leave_current_folder();
     // A second panic hook is the explorer's; without a terminal this one prints.
-    let _ = color_eyre::config::HookBuilder::default().display_env_section(false).install();
+    // Errors need no hook: they are told in a sentence, and to look for their place would take half a second each.
+    let (panics, _) = color_eyre::config::HookBuilder::default().display_env_section(false).into_hooks();
+    panics.install();
     let arguments = match Arguments::try_parse() {
         Ok(a) => a,
-        Err(e) => {
-            let code = if e.use_stderr() { Exit::BadInput } else { Exit::Done };
-            let _ = e.print();
-            return ExitCode::from(code.code());
-        }
+        Err(e) => return ExitCode::from(told(&e).code()),
     };
     let flag = arguments.look.flag().filter(|_| arguments.command.is_some());
     let result = match arguments.command {
@@ -222,6 +223,32 @@ pub fn main() -> ExitCode {
             exit.code()
         }
     })
+}
+
+/// Help and version go to standard output, mistakes of the command line to standard error.
+fn told(e: &clap::Error) -> Exit {
+    use std::io::Write;
+    if e.kind() == clap::error::ErrorKind::InvalidUtf8 {
+        let odd = std::env::args_os().skip(1).find(|a| a.to_str().is_none()).unwrap_or_default();
+        let odd = crate::explorer::text::sanitize(&odd.to_string_lossy());
+        let _ = writeln!(
+            std::io::stderr(),
+            "error: `{odd}` is not UTF-8: names of runs, and values other than those of files, are text; reach a run whose \
+             folder has such a name through a link, or rename it"
+        );
+        return Exit::BadInput;
+    }
+    if e.use_stderr() {
+        let _ = e.print();
+        return Exit::BadInput;
+    }
+    match e.print().and_then(|()| std::io::stdout().flush()) {
+        Err(e) if e.kind() != std::io::ErrorKind::BrokenPipe => {
+            let _ = writeln!(std::io::stderr(), "error: can't write to standard output: {e}");
+            Exit::Failure
+        }
+        _ => Exit::Done,
+    }
 }
 
 fn completions(shell: clap_complete::Shell) -> eyre::Result<Exit> {

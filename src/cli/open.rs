@@ -53,10 +53,11 @@ pub struct OpenArguments {
     /// Screen to begin with.
     #[arg(long, value_enum)]
     screen: Option<Screen>,
-    /// Write the screen as an SVG picture instead of opening it.
+    /// Write the screen as an SVG picture, readable as your umask says, instead of opening it.
     #[arg(long, value_name = "FILE")]
     svg: Option<PathBuf>,
-    /// Write every screen into this folder, as text, and dark and light as SVG and PNG, instead of opening it.
+    /// Write every screen into this folder, as text, and dark and light as SVG and PNG, instead of opening it; readable as
+    /// your umask says.
     #[arg(long, value_name = "DIR", conflicts_with = "svg")]
     pictures: Option<PathBuf>,
     /// Columns and rows of the picture.
@@ -137,6 +138,7 @@ impl OpenArguments {
     fn folder(&self, place: &Place) -> eyre::Result<(RunFolder, Options)> {
         let runs = place.folder()?;
         let folder = RunFolder::open(&runs, &self.run)?;
+        Report::readable(&folder)?;
         // Of a run that was given by its path, those beside it.
         let beside = std::path::absolute(folder.path()).ok().and_then(|p| p.parent().map(Into::into));
         let tab = self.screen.map(Screen::tab);
@@ -204,7 +206,7 @@ pub fn attach(place: &Place, a: &OpenArguments) -> eyre::Result<Exit> {
     if read.standing.can_go_on() && has_terminal() && a.svg.is_none() {
         let detail = read.standing.detail().map_or(String::new(), |d| format!(" ({d})"));
         let mut out = Output::stdout();
-        let question = format!("{} is {}{detail}. Take it up again? [y/N] ", folder.name(), read.standing.word());
+        let question = format!("{} is {}{detail}. Resume it? [y/N] ", folder.name(), read.standing.word());
         out.write(text::sanitize(&question).as_bytes())?;
         let mut answer = String::new();
         std::io::stdin().read_line(&mut answer)?;

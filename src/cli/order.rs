@@ -12,6 +12,7 @@ use crate::run::command::{Body as Order, Edit};
 use crate::run::event::{Body, Cut, Event};
 use crate::run::journal::{Tail, send};
 use crate::run::lock::Pulse;
+use crate::run::number::parse_amount;
 use crate::run::report::Report;
 use crate::run::standing::Standing;
 
@@ -35,21 +36,23 @@ pub struct CutArguments {
     /// The automatic cut at this level; what was decided by hand stays.
     #[arg(long, value_name = "XI", group = "edit", allow_negative_numbers = true)]
     xi: Option<f64>,
-    /// The automatic cut that keeps the most within so much memory, as in 2GiB or 800MiB.
+    /// The automatic cut that keeps the most within so much memory, as in 2GiB or 800MiB: single operations, the most
+    /// important first, until not one more fits.
     #[arg(long, value_name = "BYTES", group = "edit", value_parser = bytes, conflicts_with = "xi")]
     budget: Option<u64>,
-    /// Where the automatic cut comes from: `scores`, `random`, `cheapest` or `most_parameters`.
+    /// Where the automatic cut comes from: `scores`, or a control, which keeps as many operations on every edge as the cut
+    /// before: `random`, `cheapest` or `most_parameters`.
     #[arg(long, group = "edit")]
     source: Option<String>,
     /// Take back all changes by hand.
     #[arg(long, group = "edit")]
     automatic: bool,
-    /// Keep an operation, as in normal:3:sep_conv_3x3; may be given again.
-    #[arg(long, value_name = "CELL:EDGE:OPERATION", group = "edit")]
-    keep: Vec<crate::space::Place>,
-    /// Drop an operation; may be given again.
-    #[arg(long, value_name = "CELL:EDGE:OPERATION", group = "edit")]
-    drop: Vec<crate::space::Place>,
+    /// Keep an operation, as in normal:0-2:sep3, by the names of the screens; may be given again.
+    #[arg(long, value_name = "CELL:EDGE:OPERATION", group = "edit", value_parser = named)]
+    keep: Vec<Named>,
+    /// Drop an operation, as in reduction:1-4:max_pool_3x3; may be given again.
+    #[arg(long, value_name = "CELL:EDGE:OPERATION", group = "edit", value_parser = named)]
+    drop: Vec<Named>,
     #[arg(long, group = "edit", exclusive = false)]
     undo: bool,
     #[arg(long, group = "edit")]
@@ -65,20 +68,24 @@ pub struct ConfirmArguments {
     revision: Option<usize>,
 }
 
+/// An operation as it was named.
+#[derive(Clone, Debug)]
+struct Named {
+    place: crate::space::Place,
+    /// The edge was given by a number, which no screen shows.
+    number: Option<String>,
+}
+
+fn named(given: &str) -> Result<Named, String> {
+    let place = given.parse()?;
+    let edge = given.split(':').nth(1).unwrap_or_default();
+    let number = edge.bytes().all(|b| b.is_ascii_digit()).then(|| edge.to_string());
+    Ok(Named { place, number })
+}
+
 /// `2GiB`, `800MiB`, `1.5G`, `4096`.
 fn bytes(given: &str) -> Result<u64, String> {
-    let split = given.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(given.len());
-    let (number, unit) = given.split_at(split);
-    let unit = match unit.trim().to_ascii_lowercase().trim_end_matches("ib").trim_end_matches('b') {
-        "" => 0,
-        "k" => 10,
-        "m" => 20,
-        "g" => 30,
-        "t" => 40,
-        _ => return Err("give it in bytes, KiB, MiB, GiB or TiB, as in 2GiB".into()),
-    };
-    let number: f64 = number.parse().map_err(|_| "give it as a number with a unit, as in 2GiB".to_string())?;
-    Ok((number * f64::from(1u32 << (unit % 32)) * if unit >= 32 { 4_294_967_296.0 } else { 1.0 }) as u64)
+    parse_amount(given).ok_or_else(|| "give it in bytes, KiB, MiB, GiB or TiB, as in 2GiB".into())
 }
 
 /// `zonas pause RUN` and its like.
@@ -89,6 +96,12 @@ pub fn run(place: &Place, a: &OrderArguments, order: Order) -> eyre::Result<Exit
 
 pub fn cut(place: &Place, a: &CutArguments) -> eyre::Result<Exit> {
     let mut asked = Asked::open(place, &a.order)?;
+    for Named { place, number } in a.keep.iter().chain(&a.drop) {
+        if let Some(number) = number {
+            use std::io::Write;
+            let _ = writeln!(std::io::stderr(), "note: edge {number} is {}", place.edge);
+        }
+    }
     let mut orders = Vec::new();
     orders.extend(a.automatic.then_some(Order::Cut(Edit::Automatic)));
     orders.extend(a.undo.then_some(Order::Undo));
@@ -96,8 +109,8 @@ pub fn cut(place: &Place, a: &CutArguments) -> eyre::Result<Exit> {
     orders.extend(a.source.iter().map(|source| Order::Cut(Edit::Source { source: source.clone() })));
     orders.extend(a.xi.map(|xi| Order::Cut(Edit::Level { xi })));
     orders.extend(a.budget.map(|bytes| Order::Cut(Edit::Budget { bytes })));
-    orders.extend(a.keep.iter().map(|place| Order::Cut(Edit::Keep { place: *place })));
-    orders.extend(a.drop.iter().map(|place| Order::Cut(Edit::Drop { place: *place })));
+    orders.extend(a.keep.iter().map(|n| Order::Cut(Edit::Keep { place: n.place })));
+    orders.extend(a.drop.iter().map(|n| Order::Cut(Edit::Drop { place: n.place })));
     for order in orders {
         let exit = asked.ask(order)?;
         if exit != Exit::Done {
@@ -129,7 +142,7 @@ struct Asked {
 impl Asked {
     fn open(place: &Place, a: &OrderArguments) -> eyre::Result<Asked> {
         let folder = RunFolder::open(&place.folder()?, &a.run)?;
-        let mut read = Report::read(&folder);
+        let mut read = Report::readable(&folder)?;
         let begun = Instant::now();
         // What is asked may depend on what the engine says first.
         while read.standing == Standing::Starting && begun.elapsed() < Duration::from_secs(a.timeout) {
@@ -140,7 +153,7 @@ impl Asked {
             let name = place.word(&folder);
             let detail = read.standing.detail().map_or(String::new(), |d| format!(" ({d})"));
             let hint = if read.standing.can_go_on() {
-                format!("; `zonas run --resume {name}` takes it up again")
+                format!("; `zonas run --resume {name}` resumes it")
             } else {
                 String::new()
             };
@@ -226,9 +239,9 @@ impl Asked {
         }
         if let Some(cut) = &self.cut {
             let line = format!(
-                "ξ {} by {}: {} of 224 kept, {} by hand, predicted {} of {}; revision {}",
-                cut.xi,
-                cut.source,
+                "{} {}: {} of 224 kept, {} by hand, predicted {} of {}; revision {}",
+                text::cut_size(cut),
+                text::cut_source(cut),
                 cut.mask.count(),
                 cut.by_hand.len(),
                 text::bytes(cut.memory_bytes),
@@ -236,6 +249,9 @@ impl Asked {
                 self.proposals - 1
             );
             self.out.line(&text::sanitize(&line))?;
+            for warning in &cut.warnings {
+                self.out.line(&text::sanitize(&format!("  note: {warning}")))?;
+            }
         }
         Ok(())
     }

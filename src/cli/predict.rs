@@ -61,10 +61,7 @@ fn training(config: &Config, json: bool) -> eyre::Result<Exit> {
         out.json(&serde_json::json!({"budget_bytes": budget, "training_bytes": bytes}))?;
     } else {
         let budget = budget.map_or_else(|| "not known".into(), text::bytes);
-        out.line(&format!(
-            "a training step of this genotype needs about {}; it may take {budget}",
-            text::bytes(bytes)
-        ))?;
+        out.line(&format!("a training step of this genotype needs about {} (budget {budget})", text::bytes(bytes)))?;
     }
     Ok(Exit::Done)
 }
@@ -102,10 +99,14 @@ pub fn run(place: &Place, a: &PredictArguments) -> eyre::Result<Exit> {
     }
     let budget = planner.budget().map_or("not known".into(), text::bytes);
     out.line(&format!(
-        "predicted peak of the search over the idle process, which may take {budget}, and time of a step on {threads} threads"
+        "predicted peak of the search over the idle process (budget {budget}), and time of a step on {threads} {}",
+        if threads == 1 { "thread" } else { "threads" }
     ))?;
+    if let Some(busy) = planner.busy() {
+        out.line(&format!("note: {busy}"))?;
+    }
     out.line(&format!(
-        "{:<16} {:>6} {:>5} {:>10} {:>10} {:>9}  what would be done",
+        "{:<16} {:>6} {:>5} {:>10} {:>10} {:>9}  memory policy",
         "cut", "ξ", "kept", "keep", "recompute", "a step"
     ))?;
     for r in &rows {

@@ -6,9 +6,10 @@ use color_eyre::eyre;
 use super::engine::{self as work, Confirming, How};
 use super::settings::SettingArguments;
 use super::watch::{Watched, Watching};
-use super::{Exit, Output, Place};
+use super::{Exit, Output, Place, on_end};
 use crate::engine;
 use crate::run::config::Config;
+use crate::run::report::Report;
 use crate::run::{RunFolder, process};
 
 #[derive(Args, Debug, Default)]
@@ -18,13 +19,13 @@ pub struct RunArguments {
     /// Name of the run; else one is made up.
     #[arg(long)]
     name: Option<String>,
-    /// Take the automatic cut without asking.
+    /// Take the automatic cut without asking, unless a tenth or more of its decisions had no defined score.
     #[arg(long)]
     yes: bool,
     /// At the cut, wait until a watcher or `zonas confirm` confirms it, instead of stopping there.
     #[arg(long, conflicts_with = "yes")]
     wait: bool,
-    /// With --resume: go on though settings, data or program have changed.
+    /// With --resume: go on though settings, data or program have changed; with --yes also with a cut that is not by scores.
     #[arg(long, requires = "resume")]
     force: bool,
     /// Go on with a run that was stopped, or that waits for its cut; on another device, with other threads or memory, if
@@ -47,6 +48,10 @@ pub(super) struct Beginning {
     /// Wait until no other run in the folder of runs is at work that came before: runs follow one another.
     #[arg(long)]
     pub queue: bool,
+    /// Run this in a shell when the run has ended, or stopped at its cut; ZONAS_RUN, ZONAS_FOLDER, ZONAS_STATE and ZONAS_DETAIL
+    /// tell of it.
+    #[arg(long, value_name = "COMMAND")]
+    on_end: Option<String>,
     /// What goes to standard output: lines for people, or the journal's JSON lines.
     #[arg(long, value_enum, default_value = "text")]
     output: Form,
@@ -76,9 +81,23 @@ pub(super) fn stem(config: &Config) -> String {
     name.split('.').next().unwrap_or_default().to_string()
 }
 
+/// Whether the run stands before a cut that is not by scores.
+fn doubted(folder: &RunFolder) -> bool {
+    let report = Report::read(folder).report;
+    report.not_by_scores.is_some() && report.epoch.is_none()
+}
+
 /// Starts an engine in a process of its own.
 pub(super) fn launch(folder: &RunFolder, how: How) -> eyre::Result<process::Engine> {
+    launch_telling(folder, how, None)
+}
+
+/// The same, with a command for its end.
+fn launch_telling(folder: &RunFolder, how: How, on_end: Option<&str>) -> eyre::Result<process::Engine> {
     let mut arguments = vec!["--confirm", how.confirming.word()];
+    if let Some(command) = on_end {
+        arguments.extend(["--on-end", command]);
+    }
     arguments.extend(how.force.then_some("--force"));
     arguments.extend(how.queue.then_some("--queue"));
     Ok(process::start(folder, &arguments)?)
@@ -122,9 +141,13 @@ impl Beginning {
         let exit = if foreground {
             let engine = folder.clone();
             let engine = std::thread::Builder::new().name("engine".into()).spawn(move || work::work(&engine, how))?;
-            watching.thread(&mut out, engine)?
+            let ended = watching.thread(&mut out, engine);
+            if let Some(command) = &self.on_end {
+                on_end::run(command, &folder, &ended);
+            }
+            ended?
         } else {
-            let engine = launch(&folder, how)?;
+            let engine = launch_telling(&folder, how, self.on_end.as_deref())?;
             let watched = if detach {
                 watching.beginning(&mut out, engine, &name)?
             } else {
@@ -144,6 +167,9 @@ impl Beginning {
                 let form = if folder.file(crate::run::WEIGHTS).exists() { "safetensors" } else { "python" };
                 out.line(&format!("look at it: `zonas open {name}`; take it home: `zonas export {name} --as {form}`"))?;
             }
+            Exit::Stopped if doubted(&folder) => out.line(&format!(
+                "look at the cut with `zonas attach {name}`, or take it as it is with `zonas run --resume {name} --yes --force`"
+            ))?,
             Exit::Stopped => out.line(&format!(
                 "go on with `zonas run --resume {name} --yes`, or change it first with `zonas attach {name}`"
             ))?,

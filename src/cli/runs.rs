@@ -28,20 +28,26 @@ pub fn run(place: &Place, a: &RunsArguments) -> eyre::Result<Exit> {
         ))?;
         return Ok(Exit::Done);
     }
-    out.line(&format!("{:<24} {:<22} {:>8} {:>7} {:>9}  {}", "run", "state", "kept", "epoch", "best acc", "data"))?;
+    // Accuracies of a supernet on validation pictures and of a training on test pictures do not compare.
+    let heads = ["run", "state", "kept", "epoch", "supernet", "test", "data"];
+    let [run, state, kept, epoch, supernet, test, data] = heads;
+    out.line(&format!("{run:<24} {state:<22} {kept:>8} {epoch:>7} {supernet:>9} {test:>9}  {data}"))?;
     for folder in &found {
         let r = Report::read(folder).report;
         // What it is at is short; why it ended may be long.
         let state = r.detail.as_deref().filter(|_| r.state == "running").unwrap_or(r.state);
+        let state = if r.stopped_at_cut() { "stopped at its cut" } else { state };
         let kept = r.kept.map_or("—".into(), |k| format!("{k}/224"));
         let epoch = r.epoch.map_or("—".into(), |e| format!("{e}/{}", r.epochs.unwrap_or(0)));
-        let accuracy = r.best_valid_accuracy.map_or("—".into(), |v| format!("{:.2} %", 100.0 * v));
+        let trains = r.trains == Some(true);
+        let accuracy = |of: bool| {
+            r.best_valid_accuracy.filter(|_| of == trains).map_or("—".into(), |v| format!("{:.2} %", 100.0 * v))
+        };
+        let (supernet, test) = (accuracy(false), accuracy(true));
         let data = text::sanitize(r.data.as_deref().unwrap_or("—"));
-        out.line(&format!(
-            "{:<24} {:<22} {kept:>8} {epoch:>7} {accuracy:>9}  {data}",
-            text::sanitize(&r.run),
-            text::sanitize(state)
-        ))?;
+        // By columns: a name of wide characters takes more of them than it has letters.
+        let (name, state) = (text::pad(&text::sanitize(&r.run), 24), text::pad(&text::sanitize(state), 22));
+        out.line(&format!("{name} {state} {kept:>8} {epoch:>7} {supernet:>9} {test:>9}  {data}"))?;
     }
     Ok(Exit::Done)
 }

@@ -9,6 +9,7 @@ use super::{Usage, config};
 use crate::device::Choice;
 use crate::nn::Precision;
 use crate::run::config::Config;
+use crate::run::files;
 
 #[derive(Args, Debug, Default)]
 pub struct SettingArguments {
@@ -92,7 +93,7 @@ impl SettingArguments {
     /// What was given, over other settings.
     pub fn over(&self, mut c: Config) -> eyre::Result<Config> {
         if let Some(path) = &self.config {
-            let text = std::fs::read_to_string(path)
+            let text = files::text(path, files::SETTINGS)
                 .map_err(|e| Usage(format!("can't read the configuration {}: {e}", path.display())))?;
             c = c.overlay(&text, &path.display().to_string())?;
         }
@@ -103,7 +104,7 @@ impl SettingArguments {
             c.data.source.clone_from(data);
         }
         if let Some(xi) = self.xi {
-            c.cut.xi = xi;
+            c.cut = c.cut.at_level(xi);
         }
         if c.data.source != "embedded" {
             // The run may be taken up from another folder.

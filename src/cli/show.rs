@@ -16,7 +16,7 @@ pub struct ShowArguments {
 
 pub fn run(place: &Place, a: &ShowArguments) -> eyre::Result<Exit> {
     let folder = RunFolder::open(&place.folder()?, &a.run)?;
-    let r = Report::read(&folder).report;
+    let r = Report::readable(&folder)?.report;
     let mut out = Output::stdout();
     if a.json {
         out.json(&r)?;
@@ -31,7 +31,7 @@ pub fn run(place: &Place, a: &ShowArguments) -> eyre::Result<Exit> {
         line("data", data.clone())?;
     }
     if let (Some(device), Some(threads), Some(seed)) = (&r.device, r.threads, r.seed) {
-        line("device", format!("{device}, {threads} threads, seed {seed}"))?;
+        line("device", format!("{device}, {}, seed {seed}", text::threads(threads)))?;
     }
     if let (Some(seconds), Some(ties), Some(removals)) = (r.scoring_seconds, r.ties, r.removals) {
         let peak = r.scoring_peak_bytes.map_or("peak not available".into(), |b| format!("peak {}", text::bytes(b)));
@@ -44,13 +44,25 @@ pub fn run(place: &Place, a: &ShowArguments) -> eyre::Result<Exit> {
             ),
         )?;
     }
-    if let (Some(kept), Some(xi), Some(source)) = (r.kept, r.xi, &r.source) {
-        let memory = match (r.predicted_bytes, r.full_bytes) {
-            (Some(cut), Some(full)) => format!("; predicted {} of {}", text::bytes(cut), text::bytes(full)),
-            _ => String::new(),
-        };
-        let hand = r.by_hand.filter(|n| *n > 0).map_or(String::new(), |n| format!(", {n} by hand"));
-        line("cut", format!("ξ {xi} by {source}: {kept} of 224 kept{hand}{memory}"))?;
+    if r.unscored {
+        line("scoring", "none: the cut is a control, which needs no scores".into())?;
+    }
+    if let Some(cut) = &r.cut {
+        let hand = if cut.by_hand.is_empty() { String::new() } else { format!(", {} by hand", cut.by_hand.len()) };
+        line(
+            "cut",
+            format!(
+                "{} {}: {} of 224 kept{hand}; predicted {} of {}",
+                text::cut_size(cut),
+                text::cut_source(cut),
+                cut.mask.count(),
+                text::bytes(cut.memory_bytes),
+                text::bytes(cut.full_memory_bytes)
+            ),
+        )?;
+    }
+    if let Some(reason) = &r.not_by_scores {
+        line("warning", format!("the cut is {reason}"))?;
     }
     let trains = r.trains == Some(true);
     if let (Some(epoch), Some(epochs)) = (r.epoch, r.epochs) {
@@ -80,8 +92,12 @@ pub fn run(place: &Place, a: &ShowArguments) -> eyre::Result<Exit> {
     }
     if let (Some(p), Some(m)) = (r.parameters, r.macs) {
         line(
-            "as published",
-            format!("{} parameters, {} multiply-accumulates (36 channels, 20 cells)", text::count(p), text::count(m)),
+            "evaluation",
+            format!(
+                "{} parameters, {} multiply-accumulates (network of 36 channels, 20 cells)",
+                text::count(p),
+                text::count(m)
+            ),
         )?;
     }
     if r.skipped_lines > 0 {

@@ -18,6 +18,7 @@ use super::{Closed, Exit, Output, output};
 use crate::explorer::text;
 use crate::run::event::{Body, Event, Outcome};
 use crate::run::journal::Tail;
+use crate::run::lock::Liveness;
 use crate::run::{RunFolder, process};
 
 /// Between two looks at the journal.
@@ -142,7 +143,9 @@ impl Watching {
             let over = engine.ended();
             if !self.tail.read().is_empty() {
                 engine.forget();
-                let line = format!("{name} runs by itself; watch it with `zonas attach {name}` or `zonas tail {name}`");
+                let queued = matches!(Liveness::of(&self.folder), Liveness::Alive(h) if h.queued);
+                let word = if queued { "queued" } else { "started" };
+                let line = format!("{name} {word}; watch it with `zonas attach {name}` or `zonas tail {name}`");
                 out.line(&line)?;
                 return Ok(Watched::Ended(Exit::Done));
             }

@@ -1,3 +1,8 @@
+//! Batches of pictures, normalised and augmented; and the batches that scoring draws, in which no two pictures are equal.
+
+use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
+
 use super::augment::Normaliser;
 use super::{Augment, DataError, Dataset, Split, check_batch};
 use crate::random::{shuffle, stream_at};
@@ -53,25 +58,50 @@ impl<'a> Maker<'a> {
         picks: &[(u32, u64)],
         stop: impl Fn() -> bool,
     ) -> Result<Option<Batch>, DataError> {
-        let about = self.dataset.summary();
-        let mut images = Vec::with_capacity(picks.len() * about.picture_bytes());
-        let mut labels = Vec::with_capacity(picks.len());
-        for &(index, pass) in picks {
+        let mut batch = self.empty(picks.len());
+        for &pick in picks {
             if stop() {
                 return Ok(None);
             }
-            self.dataset.pixels(self.split, index as usize, &mut self.pixels)?;
-            let mut rng = stream_at(self.seed, &self.stream, [epoch, (pass << 32) | u64::from(index)]);
-            self.normaliser.append(&self.pixels, &self.augment, &mut rng, &mut images);
-            labels.push(self.dataset.label(self.split, index as usize) as u32);
+            self.append(epoch, pick, &mut batch)?;
         }
-        let (height, width, channels) = (about.height, about.width, about.channels);
-        Ok(Some(Batch { images, labels, count: picks.len(), height, width, channels }))
+        Ok(Some(batch))
     }
+
+    /// A batch of no pictures, with room for `count`.
+    fn empty(&self, count: usize) -> Batch {
+        let about = self.dataset.summary();
+        let (height, width, channels) = (about.height, about.width, about.channels);
+        let images = Vec::with_capacity(count * about.picture_bytes());
+        Batch { images, labels: Vec::with_capacity(count), count: 0, height, width, channels }
+    }
+
+    fn append(&mut self, epoch: u64, (index, pass): (u32, u64), batch: &mut Batch) -> Result<(), DataError> {
+        self.dataset.pixels(self.split, index as usize, &mut self.pixels)?;
+        let mut rng = stream_at(self.seed, &self.stream, [epoch, (pass << 32) | u64::from(index)]);
+        self.normaliser.append(&self.pixels, &self.augment, &mut rng, &mut batch.images);
+        batch.labels.push(self.dataset.label(self.split, index as usize) as u32);
+        batch.count += 1;
+        Ok(())
+    }
+}
+
+/// A batch for scoring, and what equal pictures did to it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ScoringBatch {
+    /// Pictures of which no two are equal; fewer than were asked for (but at least one) if there are no more.
+    pub batch: Batch,
+    /// Pictures that were passed over because, augmented, they equal one in the batch.
+    pub equal: usize,
+    /// Whether the batch is smaller than asked for, because all pictures together have no more different ones.
+    pub short: bool,
 }
 
 /// The batch of training pictures for draw number `draw` of scoring: a random choice among `indices` without
 /// repetition, augmented; a function of seed and draw alone. Streams `proxy/pictures` and `proxy/augment`.
+///
+/// A picture that equals one in the batch, pixel for pixel after augmentation, would tell nothing new and makes the
+/// kernel of some functions singular: it is passed over, and the next in the random order takes its place.
 ///
 /// # Errors
 /// Fewer `indices` than `size`; a picture that cannot be read.
@@ -82,13 +112,38 @@ pub fn scoring_batch(
     augment: Augment,
     seed: u64,
     draw: u64,
-) -> Result<Batch, DataError> {
+) -> Result<ScoringBatch, DataError> {
     check_batch("scoring", indices.len(), size)?;
     augment.check(dataset.summary())?;
     let mut order = indices.to_vec();
     shuffle(&mut stream_at(seed, "proxy/pictures", [draw, 0]), &mut order);
-    let picks: Vec<(u32, u64)> = order[..size].iter().map(|&index| (index, 0)).collect();
     let mut maker = Maker::new(dataset, Split::Train, augment, seed, "proxy/augment".into());
-    let made = maker.make(draw, &picks, || false)?;
-    made.ok_or_else(|| DataError::Worker { reason: "stopped unasked".into() })
+    let mut batch = maker.empty(size);
+    let bytes = dataset.summary().picture_bytes();
+    // Positions in the batch by a hash of the picture; a hit is compared in full.
+    let mut seen: HashMap<u64, Vec<usize>> = HashMap::with_capacity(size);
+    let mut equal = 0;
+    for index in order {
+        if batch.count == size {
+            break;
+        }
+        maker.append(draw, (index, 0), &mut batch)?;
+        let (before, last) = batch.images.split_at((batch.count - 1) * bytes);
+        let twins = seen.entry(hash(last)).or_default();
+        if twins.iter().any(|&at| before[at * bytes..(at + 1) * bytes] == *last) {
+            batch.images.truncate(before.len());
+            batch.labels.pop();
+            batch.count -= 1;
+            equal += 1;
+        } else {
+            twins.push(batch.count - 1);
+        }
+    }
+    Ok(ScoringBatch { short: batch.count < size, batch, equal })
+}
+
+fn hash(values: &[f32]) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    values.iter().for_each(|value| value.to_bits().hash(&mut hasher));
+    hasher.finish()
 }

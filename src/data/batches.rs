@@ -1,10 +1,12 @@
 //! Sets that come as a handful of batch files, in a folder or in an archive: CIFAR-10 and -100 (binary and python
 //! version) and ImageNet16-120.
 
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
+use super::found::{self, Found, Passed};
 use super::memory::{Description, InMemory, Pictures};
-use super::source::read_file;
+use super::source::{MAX_FILE, check_claim, open_regular, read_at_most};
 use super::statistics::Normalisation;
 use super::{DataError, Kind, Place, archive, cifar, imagenet16};
 
@@ -95,14 +97,15 @@ fn base_name(name: &str) -> &str {
 /// The set in an archive.
 pub(super) fn open_archive(path: &Path) -> Result<InMemory, DataError> {
     let mut parts = Parts::new(path);
-    archive::visit(
+    let passed = archive::visit(
         path,
         |name| role(base_name(name)).is_some(),
-        |place, bytes| {
+        |place, content, size| {
             let role = place.entry.as_deref().and_then(|name| role(base_name(name)));
-            role.map_or(Ok(()), |role| parts.add(role, place, &bytes))
+            role.map_or(Ok(()), |role| parts.add(role, place, content, size))
         },
     )?;
+    parts.passed = passed;
     if parts.kind.is_none() {
         let found =
             "an archive without CIFAR or ImageNet16 batches; of other archives, unpack them and give the folder";
@@ -134,8 +137,24 @@ pub(super) fn hold_pictures(files: &[(Role, PathBuf)]) -> bool {
 /// The set whose files are in a folder.
 pub(super) fn open_folder(folder: &Path, files: Vec<(Role, PathBuf)>) -> Result<InMemory, DataError> {
     let mut parts = Parts::new(folder);
-    for (role, path) in files {
-        parts.add(role, Place::file(&path), &read_file(&path)?)?;
+    let mut claimed = 0u64;
+    for (role, path) in &files {
+        let mut file = open_regular(path)?;
+        let place = Place::file(path);
+        let size = file.metadata().map_err(|error| DataError::read(path, error))?.len();
+        claimed = claimed.saturating_add(size);
+        // A file with holes takes less on the disk than it says, but that is how it is read.
+        check_claim(&place, claimed, claimed)?;
+        parts.add(*role, place, &mut file, size)?;
+    }
+    let mut beside = Vec::new();
+    for entry in std::fs::read_dir(folder).map_err(|error| DataError::read(folder, error))? {
+        beside.push(entry.map_err(|error| DataError::read(folder, error))?.path());
+    }
+    beside.sort();
+    for path in beside.into_iter().filter(|path| !files.iter().any(|(_, taken)| taken == path)) {
+        let name = path.file_name().unwrap_or_default().as_encoded_bytes();
+        parts.passed.add_path(found::never_data(name).unwrap_or(found::NO_BATCH), folder, &path);
     }
     parts.finish()
 }
@@ -147,14 +166,22 @@ struct Parts {
     train: Vec<Option<Pictures>>,
     test: Option<Pictures>,
     names: Option<Vec<String>>,
+    passed: Passed,
 }
 
 impl Parts {
     fn new(location: &Path) -> Self {
-        Parts { location: location.to_owned(), kind: None, train: Vec::new(), test: None, names: None }
+        Parts {
+            location: location.to_owned(),
+            kind: None,
+            train: Vec::new(),
+            test: None,
+            names: None,
+            passed: Passed::default(),
+        }
     }
 
-    fn add(&mut self, role: Role, place: Place, bytes: &[u8]) -> Result<(), DataError> {
+    fn add(&mut self, role: Role, place: Place, content: &mut dyn Read, size: u64) -> Result<(), DataError> {
         let kind = *self.kind.get_or_insert(role.kind);
         if kind != role.kind {
             let reason = format!(
@@ -165,9 +192,23 @@ impl Parts {
             return Err(place.invalid(reason));
         }
         self.train.resize_with(train_batches(kind), || None);
-        let content = match kind {
-            Kind::ImageNet16 => Content::Pictures(imagenet16::decode(&place, bytes)?),
-            _ => cifar::decode(role, &place, bytes)?,
+        let binary = matches!(kind, Kind::Cifar10Binary | Kind::Cifar100Binary) && role.part != Part::Names;
+        let content = if binary {
+            Content::Pictures(cifar::binary(role, &place, content, size)?)
+        } else {
+            if size > MAX_FILE {
+                let (have, limit) = (size >> 20, MAX_FILE >> 20);
+                return Err(place.invalid(format!("{have} MiB, more than the {limit} MiB that are read of one file")));
+            }
+            let bytes = read_at_most(&place, content, MAX_FILE)?;
+            if (bytes.len() as u64) < size {
+                let reason = format!("the archive is torn: the entry has {size} bytes");
+                return Err(place.at(bytes.len() as u64).invalid(reason));
+            }
+            match kind {
+                Kind::ImageNet16 => Content::Pictures(imagenet16::decode(&place, &bytes)?),
+                _ => cifar::decode(role, &place, &bytes)?,
+            }
         };
         let twice = match (role.part, content) {
             (Part::Train(number), Content::Pictures(pictures)) => self.train[number].replace(pictures).is_some(),
@@ -182,6 +223,8 @@ impl Parts {
         let kind = self.kind.ok_or_else(|| place.invalid("no batch files here"))?;
         let missing = |part| place.invalid(format!("{}: {} is missing", kind.name(), file_name(kind, part)));
         let mut train = Pictures::default();
+        // Room for all at once: growing would take up to twice as much.
+        train.pixels.reserve_exact(self.train.iter().flatten().map(|pictures| pictures.pixels.len()).sum());
         for (number, pictures) in self.train.into_iter().enumerate() {
             train.append(pictures.ok_or_else(|| missing(Part::Train(number)))?);
         }
@@ -206,6 +249,9 @@ impl Parts {
             }
             _ => ("CIFAR-10", cifar::SIDE, self.names.unwrap_or_else(cifar::ten_names), Some(darts()), ""),
         };
+        let skipped = self.passed.into_list();
+        let mut notes: Vec<String> = Some(note.to_string()).filter(|note| !note.is_empty()).into_iter().collect();
+        notes.extend(Some(found::told(&skipped)).filter(|told| !told.is_empty()));
         let about = Description {
             name: name.into(),
             kind,
@@ -215,7 +261,8 @@ impl Parts {
             channels: 3,
             class_names,
             normalisation,
-            note: note.into(),
+            note: notes.join("; "),
+            found: Found { skipped, ..Found::default() },
         };
         Ok(InMemory::new(about, train, test))
     }

@@ -1,8 +1,11 @@
 //! CIFAR-10 and CIFAR-100 (Krizhevsky 2009): the files of the binary and of the python version.
 
+use std::io::Read;
+
 use super::batches::{Content, Part, Role};
 use super::memory::Pictures;
 use super::pickle::{Pickle, Problem};
+use super::source::fill;
 use super::{DataError, Kind, Place};
 
 pub(super) const SIDE: usize = 32;
@@ -15,18 +18,22 @@ pub(super) fn ten_names() -> Vec<String> {
         .to_vec()
 }
 
+fn classes(kind: Kind) -> usize {
+    if matches!(kind, Kind::Cifar10Binary | Kind::Cifar10Python) { 10 } else { 100 }
+}
+
+/// Any file but the pictures of a binary version.
 pub(super) fn decode(role: Role, place: &Place, bytes: &[u8]) -> Result<Content, DataError> {
-    let classes = if matches!(role.kind, Kind::Cifar10Binary | Kind::Cifar10Python) { 10 } else { 100 };
+    let classes = classes(role.kind);
     let python = matches!(role.kind, Kind::Cifar10Python | Kind::Cifar100Python);
-    match (role.part, python) {
-        (Part::Names, false) => text_names(place, bytes, classes).map(Content::Names),
-        (Part::Names, true) => {
+    match role.part {
+        Part::Names if !python => text_names(place, bytes, classes).map(Content::Names),
+        Part::Names => {
             let key = if classes == 10 { "label_names" } else { "fine_label_names" };
             let names = |file| Pickle::read(file)?.root().require(key)?.names(classes);
             names(bytes).map(Content::Names).map_err(|problem| problem_at(place, problem))
         }
-        (_, false) => binary(place, bytes, classes).map(Content::Pictures),
-        (_, true) => pickled(place, bytes, classes).map(Content::Pictures),
+        _ => pickled(place, bytes, classes).map(Content::Pictures),
     }
 }
 
@@ -40,18 +47,26 @@ pub(super) fn append_planes(planes: &[u8], out: &mut Vec<u8>) {
     out.extend((0..size).flat_map(|at| [planes[at], planes[size + at], planes[2 * size + at]]));
 }
 
-/// Records of label bytes (CIFAR-10: the class; CIFAR-100: superclass and class) and three planes.
-fn binary(place: &Place, bytes: &[u8], classes: usize) -> Result<Pictures, DataError> {
-    let labels: &[usize] = if classes == 10 { &[10] } else { &[20, 100] };
-    let record = labels.len() + PIXELS;
-    if bytes.is_empty() {
+/// Records of label bytes (CIFAR-10: the class; CIFAR-100: superclass and class) and three planes; `size` bytes in all.
+pub(super) fn binary(role: Role, place: &Place, content: &mut dyn Read, size: u64) -> Result<Pictures, DataError> {
+    let labels: &[usize] = if classes(role.kind) == 10 { &[10] } else { &[20, 100] };
+    let mut record = vec![0; labels.len() + PIXELS];
+    if size == 0 {
         return Err(place.invalid("the file is empty"));
     }
-    let mut pictures = Pictures { pixels: Vec::with_capacity(bytes.len()), labels: Vec::new() };
-    for (number, record_bytes) in bytes.chunks(record).enumerate() {
-        let start = (number * record) as u64;
+    let mut pictures = Pictures::default();
+    let mut start = 0;
+    for number in 0u64.. {
+        let have = fill(content, &mut record).map_err(|error| place.reading(error))?;
+        if have < record.len() && start + (have as u64) < size {
+            let reason = format!("the file is torn: {size} bytes were to be there");
+            return Err(place.at(start + have as u64).invalid(reason));
+        }
+        if have == 0 {
+            break;
+        }
         // First, because a file of something else shows here.
-        for (which, (&label, &limit)) in record_bytes.iter().zip(labels).enumerate() {
+        for (which, (&label, &limit)) in record[..have].iter().zip(labels).enumerate() {
             if usize::from(label) >= limit {
                 let reason = format!(
                     "label {label} of picture {number}, the highest is {}; this is another kind of file, or damaged",
@@ -60,13 +75,14 @@ fn binary(place: &Place, bytes: &[u8], classes: usize) -> Result<Pictures, DataE
                 return Err(place.at(start + which as u64).invalid(reason));
             }
         }
-        if record_bytes.len() < record {
+        if have < record.len() {
             let reason =
-                format!("the file is short or of another kind: {} bytes are no multiple of {record}", bytes.len());
+                format!("the file is short or of another kind: {size} bytes are no multiple of {}", record.len());
             return Err(place.at(start).invalid(reason));
         }
-        pictures.labels.push(u32::from(record_bytes[labels.len() - 1]));
-        append_planes(&record_bytes[labels.len()..], &mut pictures.pixels);
+        pictures.labels.push(u32::from(record[labels.len() - 1]));
+        append_planes(&record[labels.len()..], &mut pictures.pixels);
+        start += record.len() as u64;
     }
     Ok(pictures)
 }

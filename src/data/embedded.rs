@@ -3,8 +3,10 @@
 
 use flate2::read::MultiGzDecoder;
 
+use super::found::Found;
 use super::idx;
 use super::memory::{Description, InMemory, Pictures};
+use super::source::Source;
 use super::statistics::Normalisation;
 use super::{DataError, Kind, Place};
 
@@ -33,14 +35,19 @@ pub(super) fn open() -> Result<InMemory, DataError> {
         class_names: class_names(),
         normalisation: Some(normalisation()),
         note: String::new(),
+        found: Found::default(),
     };
     Ok(InMemory::new(about, read(TRAIN)?, read(TEST)?))
 }
 
-fn read([images, labels]: [&[u8]; 2]) -> Result<Pictures, DataError> {
+fn read([images, labels]: [&'static [u8]; 2]) -> Result<Pictures, DataError> {
     let place = Place::file("the embedded data");
-    let (mut images, mut labels) = (MultiGzDecoder::new(images), MultiGzDecoder::new(labels));
-    Ok(idx::pair((&place, &mut images), (&place, &mut labels))?.0)
+    let open = |packed: &'static [u8]| Source {
+        reader: Box::new(MultiGzDecoder::new(packed)),
+        gzip: true,
+        length: packed.len() as u64,
+    };
+    Ok(idx::pair((&place, open(images)), (&place, open(labels)))?.0)
 }
 
 pub(super) fn class_names() -> Vec<String> {

@@ -1,3 +1,9 @@
+//! Data sets whose pixels are all in memory.
+
+use std::sync::OnceLock;
+
+use super::fingerprint::{self, Hash};
+use super::found::Found;
 use super::statistics::{Histogram, Normalisation};
 use super::{DataError, Dataset, Kind, Split, Summary};
 use crate::random::{fnv1a, fnv1a_from};
@@ -38,6 +44,7 @@ pub(super) struct Description {
     /// `None`: computed from the training pictures.
     pub normalisation: Option<Normalisation>,
     pub note: String,
+    pub found: Found,
 }
 
 /// A data set whose pixels are all in memory, as bytes.
@@ -45,12 +52,21 @@ pub(super) struct InMemory {
     summary: Summary,
     train: Pictures,
     test: Pictures,
+    fingerprint: OnceLock<String>,
 }
 
 impl InMemory {
     /// Both parts must hold at least one picture of the described size, with labels below the number of classes:
     /// readers check that, where they can say which file is wrong.
     pub fn new(about: Description, train: Pictures, test: Pictures) -> Self {
+        let mut found = about.found;
+        found.fingerprint = "all pixels and labels";
+        found.normalisation = match &about.normalisation {
+            Some(_) => "as published for this set".into(),
+            None => "of all training pictures".into(),
+        };
+        let mut notes: Vec<String> = Some(about.note).filter(|note| !note.is_empty()).into_iter().collect();
+        notes.extend(gaps(&train.labels, &test.labels, &about.class_names));
         let normalisation = about.normalisation.unwrap_or_else(|| {
             let mut histogram = Histogram::new(about.channels);
             histogram.add(&train.pixels);
@@ -68,9 +84,10 @@ impl InMemory {
             test: test.labels.len(),
             mean: normalisation.mean,
             std: normalisation.std,
-            note: about.note,
+            note: notes.join("; "),
+            found,
         };
-        InMemory { summary, train, test }
+        InMemory { summary, train, test, fingerprint: OnceLock::new() }
     }
 
     fn part(&self, split: Split) -> &Pictures {
@@ -83,6 +100,32 @@ impl InMemory {
     fn slice(&self, split: Split, index: usize) -> Option<&[u8]> {
         let bytes = self.summary.picture_bytes();
         self.part(split).pixels.get(index.checked_mul(bytes)?..index.checked_add(1)?.checked_mul(bytes)?)
+    }
+}
+
+impl InMemory {
+    /// All labels and some of the pixels: what fingerprints were of before they had more parts.
+    fn of_some(&self) -> u64 {
+        let mut hash = fingerprint_start(&self.summary);
+        for split in [Split::Train, Split::Test] {
+            for label in &self.part(split).labels {
+                hash = fnv1a_from(hash, &label.to_le_bytes());
+            }
+            let stride = self.summary.len(split).div_ceil(FINGERPRINT_SAMPLE).max(1);
+            for index in (0..self.summary.len(split)).step_by(stride) {
+                hash = fnv1a_from(hash, self.slice(split, index).unwrap_or(&[]));
+            }
+        }
+        hash
+    }
+
+    fn of_all(&self) -> Hash {
+        let mut hash = Hash::new();
+        for part in [&self.train, &self.test] {
+            part.labels.iter().for_each(|label| hash.update(&label.to_le_bytes()));
+            hash.update(&part.pixels);
+        }
+        hash
     }
 }
 
@@ -104,21 +147,42 @@ impl Dataset for InMemory {
     }
 
     fn fingerprint(&self) -> String {
-        let mut hash = fingerprint_start(&self.summary);
-        for split in [Split::Train, Split::Test] {
-            for label in &self.part(split).labels {
-                hash = fnv1a_from(hash, &label.to_le_bytes());
-            }
-            let stride = self.summary.len(split).div_ceil(FINGERPRINT_SAMPLE).max(1);
-            for index in (0..self.summary.len(split)).step_by(stride) {
-                hash = fnv1a_from(hash, self.slice(split, index).unwrap_or(&[]));
-            }
-        }
-        format!("{hash:016x}")
+        let make = || fingerprint::in_memory(self.of_some(), &self.of_all());
+        self.fingerprint.get_or_init(make).clone()
     }
 }
 
-/// Pictures of each split whose pixels go into a fingerprint.
+/// A sentence about classes without pictures, if there are any.
+fn gaps(train: &[u32], test: &[u32], names: &[String]) -> Option<String> {
+    let missing = |labels: &[u32]| -> Vec<usize> {
+        let mut there = vec![false; names.len()];
+        labels.iter().for_each(|&label| there[label as usize] = true);
+        (0..names.len()).filter(|&class| !there[class]).collect()
+    };
+    let (untaught, untested) = (missing(train), missing(test));
+    let listed = |classes: &[usize]| {
+        let mut names: Vec<&str> = classes.iter().take(5).map(|&class| names[class].as_str()).collect();
+        if classes.len() > 5 {
+            names.push("…");
+        }
+        names.join(", ")
+    };
+    match (untaught.as_slice(), untested.as_slice()) {
+        ([], []) => None,
+        ([], untested) => {
+            Some(format!("{} of {} classes without test pictures: {}", untested.len(), names.len(), listed(untested)))
+        }
+        (untaught, _) => Some(format!(
+            "{} of {} classes without training pictures, so nothing can learn {}: {}",
+            untaught.len(),
+            names.len(),
+            if untaught.len() == 1 { "it" } else { "them" },
+            listed(untaught)
+        )),
+    }
+}
+
+/// Pictures of each split whose pixels go into the first part of a fingerprint.
 const FINGERPRINT_SAMPLE: usize = 512;
 
 /// Shape and class names: what every fingerprint begins with.

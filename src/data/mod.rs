@@ -11,14 +11,18 @@ mod batches;
 mod cifar;
 mod embedded;
 mod error;
+mod fingerprint;
 mod folder;
+mod found;
 mod idx;
 mod imagenet16;
+mod jpeg;
 mod loader;
 mod memory;
 mod open;
 mod pickle;
 mod picture;
+mod png;
 mod source;
 mod split;
 mod statistics;
@@ -26,8 +30,10 @@ mod statistics;
 use std::fmt;
 
 pub use augment::Augment;
-pub use batch::{Batch, scoring_batch};
+pub use batch::{Batch, ScoringBatch, scoring_batch};
 pub use error::{DataError, Place};
+pub use fingerprint::difference;
+pub use found::{Found, Sizes, Skipped};
 pub use loader::{Loader, Plan};
 pub use open::{OpenOptions, open};
 pub use split::{Halves, check_batch, halves, limited};
@@ -99,8 +105,11 @@ pub struct Summary {
     pub mean: Vec<f32>,
     /// Their standard deviation; never 0.
     pub std: Vec<f32>,
-    /// Anything else worth knowing about how the set was read, as a sentence; empty if there is nothing.
+    /// Anything else worth knowing about how the set was read, as clauses with `; ` between them; empty if there is
+    /// nothing.
     pub note: String,
+    /// What was seen while it was read, in detail.
+    pub found: Found,
 }
 
 impl Summary {
@@ -166,8 +175,8 @@ pub trait Dataset: Send + Sync {
     /// If `index` is not below `len(split)`.
     fn label(&self, split: Split, index: usize) -> usize;
 
-    /// 16 hexadecimal digits that tell whether this is the same data as another time, whatever place and format it came
-    /// from. Cheap: it looks at all labels but only at some of the pixels (of sets too large for memory: at the names of
-    /// files instead).
+    /// Some digits that tell whether this is the same data as another time, whatever place and format it came from; to be
+    /// compared by [`difference`]. Every pixel and label of a set in memory; of sets too large for that, names, sizes and
+    /// times of the files and some of their contents, since to read all would not be cheap.
     fn fingerprint(&self) -> String;
 }

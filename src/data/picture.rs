@@ -1,19 +1,25 @@
 //! One PNG or JPEG file.
 
-use std::io::Cursor;
+use std::io::{BufReader, Cursor, Read, Seek};
 use std::path::Path;
+use std::sync::{Condvar, Mutex, PoisonError};
 
+use image::codecs::jpeg::JpegDecoder;
+use image::codecs::png::PngDecoder;
 use image::imageops::FilterType;
-use image::{ColorType, DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits};
+use image::{DynamicImage, ImageError, ImageResult};
 
-use super::source::{open_regular, read_at_most};
-use super::{DataError, Place};
+use super::source::{fill, open_regular, read_at_most};
+use super::{DataError, Place, jpeg, png};
 
 /// Larger files are not pictures for this purpose.
 const MAX_FILE: u64 = 256 << 20;
 /// Nor are pictures with more pixels in all or on one side: a small file can claim any number.
 const MAX_PIXELS: u64 = 1 << 26;
 const MAX_SIDE: u32 = 1 << 14;
+/// Nor those that take more bytes decoded, or while they are scaled.
+const MAX_DECODED: u64 = 256 << 20;
+const MAX_SCALING: u64 = 512 << 20;
 
 /// What the beginning of a file says about the picture in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,42 +27,114 @@ pub(super) struct Header {
     pub width: u32,
     pub height: u32,
     pub grey: bool,
+    /// How its pixels are stored, in words.
+    pub mode: &'static str,
+    /// Some of it may be transparent, which is ignored.
+    pub transparent: bool,
+    /// EXIF says that it is to be turned or mirrored, which is not done.
+    pub turned: bool,
+    /// Bytes of a decoded pixel.
+    bytes: u64,
 }
 
-fn decoder<'a>(place: &Place, bytes: &'a [u8]) -> Result<(Header, impl ImageDecoder + 'a), DataError> {
-    let reader = ImageReader::new(Cursor::new(bytes)).with_guessed_format().map_err(|error| place.reading(error))?;
-    match reader.format() {
-        Some(ImageFormat::Png) => {}
-        Some(ImageFormat::Jpeg) if jpeg_ends(bytes) => {}
-        Some(ImageFormat::Jpeg) => return Err(place.invalid("the picture is torn: a JPEG file without its end")),
-        _ => return Err(place.invalid("neither a PNG nor a JPEG picture, whatever its name says")),
+impl Header {
+    fn of_png(head: png::Head) -> Option<Header> {
+        let (mode, grey, channels) = match (head.color, head.bits) {
+            (0, 1) => ("black and white", true, 1),
+            (0, 2..=8) => ("grey, 8 bits", true, 1),
+            (0, 16) => ("grey, 16 bits", true, 1),
+            (2, 8) => ("colour, 8 bits", false, 3),
+            (2, 16) => ("colour, 16 bits", false, 3),
+            (3, 1..=8) => ("palette", false, 3),
+            (4, 8) => ("grey with transparency, 8 bits", true, 2),
+            (4, 16) => ("grey with transparency, 16 bits", true, 2),
+            (6, 8) => ("colour with transparency, 8 bits", false, 4),
+            (6, 16) => ("colour with transparency, 16 bits", false, 4),
+            _ => return None,
+        };
+        let alpha = u64::from(head.transparent && head.color < 4);
+        Some(Header {
+            width: head.width,
+            height: head.height,
+            grey,
+            mode,
+            transparent: head.transparent || head.color >= 4,
+            turned: head.turned,
+            bytes: (channels + alpha) * u64::from(head.bits).div_ceil(8),
+        })
     }
-    // The decoder refuses a PNG that is too large as well, but does not say what it claims.
-    if let Some(b"IHDR") = bytes.get(12..16)
-        && let (Some(width), Some(height)) = (big_endian(bytes, 16), big_endian(bytes, 20))
-    {
-        check_size(place, width, height)?;
+
+    fn of_jpeg(head: jpeg::Head) -> Option<Header> {
+        let (mode, grey) = match head.components {
+            1 => ("grey, 8 bits", true),
+            3 => ("colour, 8 bits", false),
+            4 => ("CMYK", false),
+            _ => return None,
+        };
+        Some(Header {
+            width: head.width,
+            height: head.height,
+            grey,
+            mode,
+            transparent: false,
+            turned: head.turned,
+            bytes: u64::from(head.components),
+        })
     }
-    let mut decoder = reader.into_decoder().map_err(|error| broken(place, &error))?;
-    let (width, height) = decoder.dimensions();
-    check_size(place, width, height)?;
-    let mut limits = Limits::default();
-    limits.max_image_width = Some(MAX_SIDE);
-    limits.max_image_height = Some(MAX_SIDE);
-    decoder.set_limits(limits).map_err(|error| broken(place, &error))?;
-    let grey = matches!(decoder.color_type(), ColorType::L8 | ColorType::La8 | ColorType::L16 | ColorType::La16);
-    Ok((Header { width, height, grey }, decoder))
+
+    fn pixels(&self) -> u64 {
+        u64::from(self.width) * u64::from(self.height)
+    }
 }
 
-fn big_endian(bytes: &[u8], at: usize) -> Option<u32> {
-    bytes.get(at..at + 4)?.try_into().ok().map(u32::from_be_bytes)
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Format {
+    Png,
+    Jpeg,
 }
 
-fn check_size(place: &Place, width: u32, height: u32) -> Result<(), DataError> {
-    let pixels = u64::from(width) * u64::from(height);
+fn head(place: &Place, reader: impl Read + Seek) -> Result<(Header, Format), DataError> {
+    let mut reader = BufReader::with_capacity(1 << 12, reader);
+    let mut start = [0; 8];
+    let reading = |error: std::io::Error| match error.kind() {
+        std::io::ErrorKind::UnexpectedEof => place.invalid("the picture is torn: it ends before its pixels begin"),
+        _ => place.reading(error),
+    };
+    let length = fill(&mut reader, &mut start).map_err(reading)?;
+    if length == 0 {
+        return Err(place.invalid("the picture is an empty file; fetch it again, or remove it"));
+    }
+    let (header, format) = if start == png::SIGNATURE {
+        (png::head(&mut reader).map_err(reading)?.map(Header::of_png), Format::Png)
+    } else if start.starts_with(&[0xff, 0xd8, 0xff]) {
+        reader.seek_relative(-5).map_err(reading)?;
+        (jpeg::head(&mut reader).map_err(reading)?.map(Header::of_jpeg), Format::Jpeg)
+    } else {
+        return Err(place.invalid("neither a PNG nor a JPEG picture, whatever its name says"));
+    };
+    let Some(header) = header else {
+        return Err(place.invalid("the picture cannot be decoded: it has no header"));
+    };
+    let Some(header) = header else {
+        return Err(place.invalid("the picture cannot be decoded: its colours are of an unknown kind"));
+    };
+    check_size(place, &header)?;
+    Ok((header, format))
+}
+
+fn check_size(place: &Place, header: &Header) -> Result<(), DataError> {
+    let (width, height, pixels) = (header.width, header.height, header.pixels());
     if pixels == 0 || width > MAX_SIDE || height > MAX_SIDE || pixels > MAX_PIXELS {
         let limits = format!("from 1 to {MAX_SIDE} on a side and at most {MAX_PIXELS} in all are read");
         return Err(place.invalid(format!("the picture claims {width}x{height} pixels; {limits}")));
+    }
+    let bytes = pixels * header.bytes;
+    if bytes > MAX_DECODED {
+        let (bytes, limit) = (bytes >> 20, MAX_DECODED >> 20);
+        return Err(place.invalid(format!(
+            "the picture ({width}x{height}, {}) takes {bytes} MiB decoded, at most {limit} are taken; make it smaller",
+            header.mode
+        )));
     }
     Ok(())
 }
@@ -65,22 +143,10 @@ fn broken(place: &Place, error: &ImageError) -> DataError {
     place.invalid(format!("the picture cannot be decoded: {error}"))
 }
 
-/// The decoder fills what is missing of a torn JPEG with grey and says nothing: look for the end marker after the last
-/// start of a scan (in compressed data a byte 0xff is never followed by those).
-fn jpeg_ends(bytes: &[u8]) -> bool {
-    let last = |marker: u8| bytes.windows(2).rposition(|pair| pair == [0xff, marker]);
-    last(0xd9).is_some_and(|end| last(0xda).is_none_or(|scan| end > scan))
-}
-
-fn read(path: &Path) -> Result<(Place, Vec<u8>), DataError> {
-    let place = Place::file(path);
-    let bytes = read_at_most(&place, &mut open_regular(path)?, MAX_FILE)?;
-    Ok((place, bytes))
-}
-
+/// Reads as little of a file as tells what is in it.
 pub(super) fn header(path: &Path) -> Result<Header, DataError> {
-    let (place, bytes) = read(path)?;
-    decoder(&place, &bytes).map(|(header, _)| header)
+    let place = Place::file(path);
+    Ok(head(&place, open_regular(path)?)?.0)
 }
 
 /// Size and channels that pictures are brought to.
@@ -96,17 +162,74 @@ pub(super) struct Shape {
 
 /// The pixels of a picture, `[H, W, C]`. Transparency is ignored, 16 bits are reduced to 8.
 pub(super) fn decode(path: &Path, shape: Shape) -> Result<Vec<u8>, DataError> {
-    let (place, bytes) = read(path)?;
-    let (header, decoder) = decoder(&place, &bytes)?;
-    let right_size = (header.width, header.height) == (shape.width, shape.height);
-    if !right_size && !shape.resize {
-        return Err(wrong_size(path, header, shape.width, shape.height));
+    let place = Place::file(path);
+    let file = open_regular(path)?;
+    let length = file.metadata().map_err(|error| DataError::read(path, error))?.len();
+    if length > MAX_FILE {
+        let reason = format!("{length} bytes; a picture may have {MAX_FILE}");
+        return Err(place.invalid(reason));
     }
-    let mut picture = DynamicImage::from_decoder(decoder).map_err(|error| broken(&place, &error))?;
+    let (header, _) = head(&place, &file)?;
+    let _room = Room::take(length + 2 * header.pixels() * header.bytes.max(4) + scaling(&header, shape));
+    let bytes = read_at_most(&place, &mut open_regular(path)?, MAX_FILE)?;
+    // Again, because the file may have changed; and from here on nothing is read any more.
+    let (header, format) = head(&place, Cursor::new(&bytes))?;
+    let right_size = (header.width, header.height) == (shape.width, shape.height);
+    if !right_size {
+        if !shape.resize {
+            return Err(wrong_size(path, header, shape.width, shape.height));
+        }
+        check_scaling(&place, &header, shape)?;
+    }
+    let mut picture = pixels(&place, bytes, format)?;
     if !right_size {
         picture = picture.resize_to_fill(shape.width, shape.height, FilterType::Triangle);
     }
     Ok(if shape.channels == 1 { picture.into_luma8().into_raw() } else { picture.into_rgb8().into_raw() })
+}
+
+fn pixels(place: &Place, mut bytes: Vec<u8>, format: Format) -> Result<DynamicImage, DataError> {
+    let picture: ImageResult<DynamicImage> = match format {
+        Format::Png => {
+            let bytes = png::bare(bytes);
+            PngDecoder::new(Cursor::new(&bytes)).and_then(DynamicImage::from_decoder)
+        }
+        Format::Jpeg => {
+            // The decoder fills what is missing of a torn file with grey and says nothing.
+            let end = jpeg::end(&bytes);
+            bytes.truncate(end.ok_or_else(|| place.invalid("the picture is torn: a JPEG file without its end"))?);
+            JpegDecoder::new(Cursor::new(&bytes)).and_then(DynamicImage::from_decoder)
+        }
+    };
+    picture.map_err(|error| broken(place, &error))
+}
+
+/// Bytes that scaling takes. A picture that is very narrow becomes very long before its middle is taken.
+fn scaling(header: &Header, shape: Shape) -> u64 {
+    let (width, height) = (u64::from(header.width), u64::from(header.height));
+    if !shape.resize || (header.width, header.height) == (shape.width, shape.height) {
+        return 0;
+    }
+    let side = u64::from(shape.width.max(shape.height));
+    let scaled = |length: u64| (length * side).div_ceil(width.min(height).max(1));
+    // The scaler holds four floats a pixel in between.
+    (width * scaled(height)).max(scaled(width) * scaled(height)) * 16
+}
+
+fn check_scaling(place: &Place, header: &Header, shape: Shape) -> Result<(), DataError> {
+    let bytes = scaling(header, shape);
+    if bytes <= MAX_SCALING {
+        return Ok(());
+    }
+    Err(place.invalid(format!(
+        "the picture is {}x{}: to scale it to a shorter side of {} takes {} MiB, at most {} are taken; crop it, or make \
+         data.size smaller",
+        header.width,
+        header.height,
+        shape.width,
+        bytes >> 20,
+        MAX_SCALING >> 20
+    )))
 }
 
 pub(super) fn wrong_size(path: &Path, header: Header, width: u32, height: u32) -> DataError {
@@ -114,4 +237,31 @@ pub(super) fn wrong_size(path: &Path, header: Header, width: u32, height: u32) -
         "the picture is {}x{}, the first one of the set {width}x{height}; set `data.size` to bring all to one size",
         header.width, header.height
     ))
+}
+
+/// Bytes that pictures take which are being decoded, on all threads together: a large one waits for its turn.
+struct Room(u64);
+
+const ROOM: u64 = 512 << 20;
+static TAKEN: Mutex<u64> = Mutex::new(0);
+static FREED: Condvar = Condvar::new();
+
+impl Room {
+    fn take(bytes: u64) -> Room {
+        // One that needs more than there is gets all of it.
+        let bytes = bytes.min(ROOM);
+        let mut taken = TAKEN.lock().unwrap_or_else(PoisonError::into_inner);
+        while *taken + bytes > ROOM {
+            taken = FREED.wait(taken).unwrap_or_else(PoisonError::into_inner);
+        }
+        *taken += bytes;
+        Room(bytes)
+    }
+}
+
+impl Drop for Room {
+    fn drop(&mut self) {
+        *TAKEN.lock().unwrap_or_else(PoisonError::into_inner) -= self.0;
+        FREED.notify_all();
+    }
 }

@@ -1,3 +1,5 @@
+//! Mean and deviation of pixels.
+
 /// Mean and standard deviation by channel, in pixels scaled to 0..=1.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Normalisation {
@@ -21,6 +23,13 @@ impl Histogram {
             for (counts, &value) in self.counts.iter_mut().zip(pixel) {
                 counts[usize::from(value)] += 1;
             }
+        }
+    }
+
+    /// Take over what another one has counted, of the same number of channels.
+    pub fn merge(&mut self, other: &Histogram) {
+        for (counts, others) in self.counts.iter_mut().zip(&other.counts) {
+            counts.iter_mut().zip(others).for_each(|(count, other)| *count += other);
         }
     }
 

@@ -14,6 +14,8 @@ pub struct Threads {
 pub enum Why {
     /// It was asked for.
     Asked,
+    /// More were asked for, which would only stand in each other's way.
+    Bounded { asked: usize },
     /// One for each core of the machine.
     EveryCore,
     /// The machine has more cores, but this process may use only so many (affinity, or a control group's quota).
@@ -27,11 +29,24 @@ pub enum Why {
 impl Threads {
     /// For a setting of `asked` threads (0: choose).
     pub fn plan(asked: usize) -> Threads {
+        let usable = std::thread::available_parallelism().ok().map(usize::from);
         if asked > 0 {
-            return Threads { count: asked, why: Why::Asked };
+            return bounded(asked, usable);
         }
-        choose(std::thread::available_parallelism().ok().map(usize::from), cores())
+        choose(usable, cores())
     }
+}
+
+/// Threads for each core that are taken at most, and threads that are always taken.
+const EACH: usize = 4;
+const ALWAYS: usize = 16;
+
+fn bounded(asked: usize, usable: Option<usize>) -> Threads {
+    let most = (EACH * usable.unwrap_or(1)).max(ALWAYS);
+    if asked > most {
+        return Threads { count: most, why: Why::Bounded { asked } };
+    }
+    Threads { count: asked, why: Why::Asked }
 }
 
 fn choose(usable: Option<usize>, cores: Option<usize>) -> Threads {
@@ -48,6 +63,7 @@ impl fmt::Display for Threads {
         write!(f, "{}: ", self.count)?;
         match self.why {
             Why::Asked => f.write_str("as asked"),
+            Why::Bounded { asked } => write!(f, "{asked} were asked for, which is more than {EACH} for each core"),
             Why::EveryCore => f.write_str("one for each core of the machine"),
             Why::Restricted { cores } => {
                 write!(f, "of {cores} cores, this process may use so many (affinity or control group)")
@@ -79,6 +95,8 @@ mod tests {
     #[test]
     fn the_reason_fits_the_number() {
         assert_eq!(Threads::plan(3), Threads { count: 3, why: Why::Asked });
+        assert_eq!(bounded(1000, Some(2)), Threads { count: 16, why: Why::Bounded { asked: 1000 } });
+        assert_eq!(bounded(1000, Some(300)), Threads { count: 1000, why: Why::Asked });
         assert!(Threads::plan(0).count >= 1);
         assert_eq!(choose(Some(4), Some(4)).why, Why::EveryCore);
         assert_eq!(choose(Some(2), Some(8)).why, Why::Restricted { cores: 8 });

@@ -27,6 +27,10 @@ impl Gpu {
         match *self {}
     }
 
+    pub fn release(&self) {
+        match *self {}
+    }
+
     pub fn warnings(&self) -> Vec<String> {
         match *self {}
     }

@@ -1,5 +1,6 @@
 use std::time::{Duration, Instant};
 
+use super::saved::Seal;
 use super::{EngineError, Interrupt};
 use crate::device::{self, Device, DeviceMeters};
 use crate::run::RunFolder;
@@ -30,6 +31,8 @@ pub(super) struct Control {
     folder: RunFolder,
     /// What the run computes on, once that is known.
     pub device: Device,
+    /// What the run's checkpoints carry, once that is known.
+    pub seal: Seal,
     stage: Option<Stage>,
     paused: bool,
     stop: bool,
@@ -37,8 +40,11 @@ pub(super) struct Control {
     save: bool,
     /// Commands about the cut that wait to be obeyed.
     cut: Vec<Command>,
+    cut_is_over: bool,
     /// Lines of `commands.jsonl` that could not be read, so far.
     unread: u64,
+    /// Why none can be read now.
+    deaf: Option<String>,
     began: Instant,
     looked: Option<Instant>,
     sampled: Option<Instant>,
@@ -56,18 +62,21 @@ impl Control {
         Ok(Control {
             writer: Writer::open(folder)?,
             unread: commands.skipped,
+            deaf: None,
             commands,
             pending: Vec::new(),
             lock,
             interrupt,
             folder: folder.clone(),
             device: Device::Cpu,
+            seal: Seal::default(),
             stage: None,
             paused: false,
             stop: false,
             abort: false,
             save: false,
             cut: Vec::new(),
+            cut_is_over: false,
             began: Instant::now(),
             looked: None,
             sampled: None,
@@ -168,6 +177,7 @@ impl Control {
 
     pub fn end(&mut self, clock: &StageClock) -> Result<(), EngineError> {
         let Some(stage) = self.stage.take() else { return Ok(()) };
+        self.cut_is_over |= stage == Stage::Cut;
         self.sample(true)?;
         // A stage that only waits has no use for memory.
         let peak_bytes = (stage != Stage::Cut).then(|| clock.memory.peak_over_start()).flatten();
@@ -229,6 +239,11 @@ impl Control {
         }
     }
 
+    /// Commands about the cut that nobody has obeyed.
+    pub fn take_cut(&mut self) -> Vec<Command> {
+        std::mem::take(&mut self.cut)
+    }
+
     fn look(&mut self) -> Result<(), EngineError> {
         if self.lock.is_lost() {
             return Err(EngineError::Overtaken(self.folder.path().to_path_buf()));
@@ -241,6 +256,13 @@ impl Control {
             }
             for c in &new {
                 self.answer(c)?;
+            }
+        }
+        if self.commands.fault != self.deaf {
+            self.deaf.clone_from(&self.commands.fault);
+            if let Some(why) = &self.deaf {
+                let text = format!("commands.jsonl can't be read: {why}; until it can, only signals reach this run");
+                self.log(Level::Warning, text)?;
             }
         }
         if self.commands.skipped > self.unread {
@@ -289,8 +311,10 @@ impl Control {
                     Ok(())
                 }
                 Some(Stage::Train) => self.refuse(c, "this run trains a genotype from scratch: it has no cut"),
-                None | Some(Stage::Score) => self.refuse(c, "there is no cut yet: scoring comes first"),
-                _ => self.refuse(c, "the cut is confirmed and can't be changed any more"),
+                None | Some(Stage::Score) if !self.cut_is_over => {
+                    self.refuse(c, "there is no cut yet: scoring comes first")
+                }
+                _ => self.refuse(c, super::cut::CONFIRMED),
             },
         }
     }

@@ -1,29 +1,38 @@
 //! The cut of a run: the automatic proposal, changes by hand, undo and redo, and the confirmation.
 
+use std::collections::{BTreeMap, HashMap};
+
+use super::Confirm;
+use super::budget;
 use super::control::Control;
 use super::plan::{Plan, Planner};
 use super::setup::Setup;
-use super::{Confirm, EngineError, Past};
+use super::{EngineError, Options, Past, queue, score::significance};
+use crate::device::Device;
+use crate::run::RunFolder;
 use crate::run::command::{Body as Order, Command, Edit};
-use crate::run::event::{Body, Cut, Level, Removal, Stage};
-use crate::space::cut::{Change, Cutter, History, Proposal, Source, level_of};
-use crate::space::{CellKind, Edge, Mask, NODES, OPERATIONS, Operation, Place};
+use crate::run::event::{Body, Cut, CutMove, Level, Removal, Stage};
+use crate::space::cut::{Change, Cutter, Extent, History, Proposal, Source};
+use crate::space::{CellKind, Counts, Edge, INPUTS, Mask, NODES, Operation, Place};
 
 /// What came of the stage.
 pub(super) enum Decision {
     Confirmed(Mask),
     /// Nobody confirmed, and the engine is not to wait.
     Unconfirmed,
+    /// The automatic cut was to be taken, and is not what it claims to be, for this reason.
+    NotByScores(String),
     /// Asked to stop.
     Stopped,
+    /// Asked to stop after the confirmation, before the run had its turn again.
+    StoppedInQueue,
 }
 
 struct Cutting<'a> {
     setup: &'a Setup<'a>,
     cutter: Cutter,
     planner: Planner,
-    /// Removals that were within noise.
-    ties: Vec<Place>,
+    removals: HashMap<Place, &'a Removal>,
     history: History,
     full: Plan,
     /// Proposals in the journal: a watcher's revision is one less.
@@ -34,9 +43,10 @@ struct Cutting<'a> {
 pub(super) fn run(
     control: &mut Control,
     setup: &Setup,
+    folder: &RunFolder,
     past: &Past,
     order: &[Removal],
-    confirm: Confirm,
+    options: &Options,
 ) -> Result<Decision, EngineError> {
     if let Some(cut) = &past.confirmed {
         return Ok(Decision::Confirmed(cut.mask));
@@ -49,105 +59,220 @@ pub(super) fn run(
             setup.planner()
         }
     };
+    if let Some(busy) = planner.busy() {
+        control.log(Level::Warning, busy)?;
+    }
+    let before = past.cuts.last().and_then(|cut| cut.full_step_seconds);
+    if let (Some(before), Some(now)) = (before, planner.plan(Mask::FULL).step_seconds)
+        && (now / before).max(before / now) > 1.2
+    {
+        let words = format!("a search step was timed anew: {now:.3} s uncut, {before:.3} s by the engine before");
+        control.log(Level::Info, words)?;
+    }
     let clock = control.begin(Stage::Cut)?;
-    let mut cutting = Cutting::new(setup, planner, order, past);
-    cutting.propose(control)?;
-    loop {
-        if confirm != Confirm::Wait {
+    let mut cutting = Cutting::new(setup, planner, order, past)?;
+    let cut = cutting.propose(control, None, None)?;
+    let confirming = match options.confirm {
+        Confirm::Automatic => {
             control.poll()?;
-        }
-        if control.stops() || control.aborts() || control.leaves() {
-            return Ok(Decision::Stopped);
-        }
-        match confirm {
-            Confirm::Automatic => break,
-            Confirm::Stop => return Ok(Decision::Unconfirmed),
-            Confirm::Wait => {}
-        }
-        let mut confirmed = false;
-        for c in control.wait_for_cut()? {
-            if confirmed {
-                control.refuse(&c, "the cut is confirmed and can't be changed any more")?;
-            } else {
-                confirmed = cutting.obey(control, &c)?;
+            match cut.not_by_scores().filter(|_| !options.force) {
+                _ if control.stops() || control.aborts() || control.leaves() => return Ok(Decision::Stopped),
+                Some(reason) => return Ok(Decision::NotByScores(reason)),
+                None => None,
             }
         }
-        if confirmed {
-            break;
+        Confirm::Stop => {
+            control.poll()?;
+            let asked = control.stops() || control.aborts() || control.leaves();
+            return Ok(if asked { Decision::Stopped } else { Decision::Unconfirmed });
         }
-    }
+        Confirm::Wait => {
+            // A person may take hours: others need not wait for that, nor miss the memory.
+            if let Device::Cuda(gpu) = &setup.device {
+                gpu.release();
+            }
+            control.lock().yields(true);
+            match cutting.wait(control)? {
+                None => return Ok(Decision::Stopped),
+                confirming => confirming,
+            }
+        }
+    };
     let mask = cutting.mask();
     searchable(&mask).map_err(EngineError::Cut)?;
-    let cut = cutting.describe();
+    let id = confirming.as_ref().map(|c| c.id.clone());
+    let cut = cutting.describe(id, None);
     control.emit(Body::CutConfirmed(cut))?;
+    if let Some(c) = &confirming {
+        control.accept(c)?;
+    }
+    for late in control.take_cut() {
+        control.refuse(&late, CONFIRMED)?;
+    }
     control.end(&clock)?;
     control.sync()?;
+    if options.confirm == Confirm::Wait && !queue::wait(control, folder)? {
+        return Ok(Decision::StoppedInQueue);
+    }
     Ok(Decision::Confirmed(mask))
 }
 
+/// Why a change comes too late.
+pub(super) const CONFIRMED: &str = "the cut is confirmed and can't be changed any more";
+
 impl<'a> Cutting<'a> {
-    fn new(setup: &'a Setup<'a>, planner: Planner, order: &[Removal], past: &Past) -> Cutting<'a> {
+    fn new(setup: &'a Setup<'a>, planner: Planner, order: &'a [Removal], past: &Past) -> Result<Self, EngineError> {
         let config = setup.config;
         let cutter = Cutter { space: setup.space, order: order.iter().map(|r| r.place).collect(), seed: config.seed };
-        let source = Source::by_name(&config.cut.source).unwrap_or(Source::Scores);
-        let start = match &past.proposed {
-            Some(cut) => restored(&cutter, cut),
-            None => Proposal::new(source, config.cut.xi),
-        };
-        Cutting {
+        let mut cutting = Cutting {
             setup,
             cutter,
-            ties: order.iter().filter(|r| r.tie).map(|r| r.place).collect(),
-            history: History::new(start),
+            removals: order.iter().map(|r| (r.place, r)).collect(),
+            history: History::new(Proposal::new(Source::Scores, Extent::Level(config.cut.xi))),
             full: planner.plan(Mask::FULL),
             planner,
             proposals: past.proposals,
-        }
+        };
+        cutting.history = match remembered(&cutting.cutter, &past.cuts) {
+            Some(history) => history,
+            None => History::new(cutting.automatic()?),
+        };
+        Ok(cutting)
+    }
+
+    /// What the settings ask for.
+    fn automatic(&self) -> Result<Proposal, EngineError> {
+        let cut = &self.setup.config.cut;
+        let source = Source::by_name(&cut.source).unwrap_or(Source::Scores);
+        let extent = match (cut.counts(), cut.budget()) {
+            (Some(counts), _) => Extent::Counts(counts),
+            (None, Some(bytes)) => {
+                let mask = self.most(source, &BTreeMap::new(), bytes).map_err(EngineError::Cut)?;
+                Extent::Budget { bytes, mask }
+            }
+            (None, None) => Extent::Level(cut.xi),
+        };
+        Ok(Proposal::new(source, extent))
     }
 
     fn mask(&self) -> Mask {
         self.cutter.mask(self.history.now())
     }
 
-    fn propose(&mut self, control: &mut Control) -> Result<(), EngineError> {
+    fn propose(
+        &mut self,
+        control: &mut Control,
+        command: Option<String>,
+        moved: Option<CutMove>,
+    ) -> Result<Cut, EngineError> {
         self.proposals += 1;
-        let cut = self.describe();
-        control.emit(Body::CutProposed(cut))
+        let cut = self.describe(command, moved);
+        control.emit(Body::CutProposed(cut.clone()))?;
+        Ok(cut)
     }
 
-    fn describe(&self) -> Cut {
+    /// Obeys commands until one confirms the cut; `None` if the run is to stop.
+    fn wait(&mut self, control: &mut Control) -> Result<Option<Command>, EngineError> {
+        loop {
+            if control.stops() || control.aborts() || control.leaves() {
+                return Ok(None);
+            }
+            let mut confirming = None;
+            for c in control.wait_for_cut()? {
+                if confirming.is_some() {
+                    control.refuse(&c, CONFIRMED)?;
+                } else if self.obey(control, &c)? {
+                    confirming = Some(c);
+                }
+            }
+            if confirming.is_some() {
+                return Ok(confirming);
+            }
+        }
+    }
+
+    fn describe(&self, command: Option<String>, moved: Option<CutMove>) -> Cut {
         let now = self.history.now();
         let mask = self.mask();
         let plan = self.planner.plan(mask);
-        let mut warnings = self.cutter.warnings(&mask);
-        if now.source == Source::Scores {
-            let gone = |p: &Place| self.setup.space.contains(*p) && !mask.contains(*p);
-            let decisions = Place::all().filter(gone).count();
-            let ties = self.ties.iter().filter(|p| gone(p)).count();
-            if ties > 0 {
-                warnings.push(format!("{ties} of {decisions} decisions are within noise"));
-            }
-        }
-        if let Err(reason) = searchable(&mask) {
-            warnings.push(reason);
-        }
-        if !plan.fits {
-            warnings.push(self.planner.ways_out(mask, &plan));
-        }
-        Cut {
-            xi: now.xi,
+        let mut cut = Cut {
+            xi: now.xi(),
             mask,
             by_hand: self.cutter.by_hand(now),
+            decided: now.decisions().collect(),
             source: now.source.name().into(),
+            unscored: self.unscored(),
+            command,
+            moved,
             memory_bytes: plan.bytes,
             full_memory_bytes: self.full.bytes,
             step_seconds: plan.step_seconds,
             full_step_seconds: self.full.step_seconds,
-            warnings,
+            ..Cut::default()
+        };
+        match now.extent {
+            Extent::Level(_) => {}
+            Extent::Counts(counts) => cut.kept_per_edge = counts.list(),
+            Extent::Budget { bytes, .. } => cut.budget_bytes = Some(bytes),
+        }
+        let told = if now.source == Source::Scores { self.judge(&mut cut) } else { vec![self.control(now.source)] };
+        cut.warnings = cut.not_by_scores().into_iter().chain(told).collect();
+        if let Some(bytes) = cut.budget_bytes.filter(|bytes| plan.bytes > *bytes) {
+            cut.warnings.push(format!(
+                "with the changes by hand the search needs {} KiB more than the budget of {} MiB; ask for the budget again \
+                 to fit it",
+                (plan.bytes - bytes).div_ceil(1 << 10),
+                mib(bytes)
+            ));
+        }
+        cut.warnings.extend(self.cutter.warnings(&mask));
+        cut.warnings.extend(searchable(&mask).err());
+        if !plan.fits {
+            cut.warnings.push(self.planner.ways_out(mask, &plan));
+        }
+        cut
+    }
+
+    /// Nothing was scored, since the settings ask for a control.
+    fn unscored(&self) -> bool {
+        self.removals.is_empty()
+    }
+
+    /// How much the scores had to say about what the automatic part drops; what is to be told of it.
+    fn judge(&self, cut: &mut Cut) -> Vec<String> {
+        let automatic = self.cutter.automatic_of(self.history.now());
+        let gone = || self.setup.space.places().filter(|p| !automatic.contains(*p));
+        let removal = |p: &Place| self.removals.get(p);
+        // The last of an edge has no removal: it goes only where a budget is very tight, and the others' scores say so.
+        let last = |p: &Place| self.cutter.best(Source::Scores, p.cell, p.edge) == Some(p.operation);
+        let undefined = |p: &Place| removal(p).map_or(!last(p), |r| r.undefined || r.score.0.is_nan());
+        cut.decisions = gone().count();
+        cut.undefined = gone().filter(&undefined).count();
+        cut.by_lot = gone().filter(|p| !undefined(p) && removal(p).is_some_and(|r| r.by_lot)).count();
+        let ties = gone().filter(|p| removal(p).is_some_and(|r| r.tie)).count();
+        let draws = self.setup.config.score.draws;
+        let ways = significance::least_ways(draws).filter(|ways| 1.0 / *ways as f64 > significance::ALPHA);
+        // Functions that only count tell apart with one draw.
+        if let Some(ways) = ways.filter(|_| ties > 0 && ties == cut.decisions) {
+            let s = if draws == 1 { "" } else { "s" };
+            return vec![format!(
+                "with {draws} draw{s} no decision can be told from noise: the least possible p is 1/{ways} (score.draws)"
+            )];
+        }
+        if ties > 0 { vec![format!("{ties} of {} decisions are within noise", cut.decisions)] } else { Vec::new() }
+    }
+
+    /// What is to be told of a control.
+    fn control(&self, source: Source) -> String {
+        let word = source.name().replace('_', " ");
+        if self.unscored() {
+            format!("{word}: a control; nothing was scored")
+        } else {
+            format!("{word}: a control; the scores decided nothing")
         }
     }
 
-    /// Does what a command says and answers it; true if the cut is confirmed now.
+    /// Does what a command says and answers it; true if it confirms the cut, which is answered when that is done.
     fn obey(&mut self, control: &mut Control, c: &Command) -> Result<bool, EngineError> {
         let refusal = match &c.body {
             Order::Cut(edit) => self.edit(edit).err(),
@@ -158,54 +283,102 @@ impl<'a> Cutting<'a> {
                 let stale = revision.filter(|seen| *seen != here).map(|seen| {
                     format!("the cut has changed: it is at revision {here}, not {seen}; look at it and confirm again")
                 });
-                let reason = stale.or_else(|| searchable(&self.mask()).err());
-                return match reason {
+                return match stale.or_else(|| searchable(&self.mask()).err()) {
                     Some(reason) => control.refuse(c, reason).map(|()| false),
-                    None => control.accept(c).map(|()| true),
+                    None => Ok(true),
                 };
             }
             _ => Some("it has nothing to do with the cut".to_string()),
         };
-        match refusal {
-            Some(reason) => control.refuse(c, reason)?,
-            None => {
-                control.accept(c)?;
-                self.propose(control)?;
-            }
+        if let Some(reason) = refusal {
+            control.refuse(c, reason)?;
+            return Ok(false);
         }
+        let moved = match c.body {
+            Order::Undo => Some(CutMove::Undo),
+            Order::Redo => Some(CutMove::Redo),
+            _ => None,
+        };
+        // The change comes before its answer: who reads that it was accepted finds it done, whatever happens then.
+        self.propose(control, Some(c.id.clone()), moved)?;
+        control.accept(c)?;
         Ok(false)
     }
 
     fn edit(&mut self, edit: &Edit) -> Result<(), String> {
-        let change = match edit {
-            Edit::Budget { bytes } => Change::Level(self.level_within(*bytes)?),
-            other => change_of(other)?,
+        let now = self.history.now();
+        let next = match edit {
+            Edit::Budget { bytes } => self.within(now, *bytes)?,
+            // What fits depends on what was decided by hand.
+            Edit::Automatic if let Extent::Budget { bytes, .. } = now.extent => {
+                self.within(&now.clone().decided([]), bytes)?
+            }
+            Edit::Source { source } if source == Source::Scores.name() && now.source != Source::Scores => {
+                self.by_scores(now)?
+            }
+            other => self.cutter.change(now, change_of(other)?).map_err(|e| e.to_string())?,
         };
-        let next = self.cutter.change(self.history.now(), change).map_err(|e| e.to_string())?;
-        if next == *self.history.now() {
+        if next == *now {
             return Err("that changes nothing".into());
         }
         self.history.push(next);
         Ok(())
     }
+
+    /// From a control back to the cut that it stands beside; at another level or budget, if that was changed since.
+    fn by_scores(&self, now: &Proposal) -> Result<Proposal, String> {
+        if self.unscored() {
+            let asked = &self.setup.config.cut.source;
+            return Err(format!(
+                "nothing was scored in this run, since it began with cut.source = \"{asked}\"; begin another run with \
+                 cut.source = \"scores\""
+            ));
+        }
+        let change = |p: &Proposal, change| self.cutter.change(p, change).map_err(|e| e.to_string());
+        let Some(before) = self.history.before_controls() else { return change(now, Change::Source(Source::Scores)) };
+        match now.extent {
+            Extent::Level(xi) => change(before, Change::Level(xi)),
+            Extent::Budget { bytes, .. } => self.within(before, bytes),
+            Extent::Counts(_) => Ok(before.clone()),
+        }
+    }
+
+    /// The cut that keeps the most within so many bytes, with what was decided by hand.
+    fn within(&self, now: &Proposal, bytes: u64) -> Result<Proposal, String> {
+        let decided: BTreeMap<Place, bool> = now.decisions().collect();
+        let mut mask = self.most(now.source, &decided, bytes)?;
+        if !decided.is_empty() {
+            // What would be without those decisions is the automatic part.
+            let without = self.most(now.source, &BTreeMap::new(), bytes).unwrap_or(mask);
+            decided.keys().for_each(|p| mask.set(*p, without.contains(*p)));
+        }
+        self.cutter.change(now, Change::Budget { bytes, mask }).map_err(|e| e.to_string())
+    }
+
+    fn most(&self, source: Source, decided: &BTreeMap<Place, bool>, bytes: u64) -> Result<Mask, String> {
+        let score = |p: Place| self.removals.get(&p).map(|r| r.score.0);
+        let choice = budget::Choice { cutter: &self.cutter, source, score: &score, decided: decided.clone() };
+        choice.most(&self.planner, bytes).map_err(|least| too_little(&self.planner, bytes, least, !decided.is_empty()))
+    }
 }
 
-impl Cutting<'_> {
-    /// The lowest level whose search is predicted to fit.
-    fn level_within(&self, bytes: u64) -> Result<f64, String> {
-        let need = |xi: f64| {
-            let next = self.cutter.change(self.history.now(), Change::Level(xi)).map_err(|e| e.to_string())?;
-            Ok::<u64, String>(self.planner.plan(self.cutter.mask(&next)).bytes)
-        };
-        for kept in (1..OPERATIONS).rev() {
-            let xi = level_of(kept);
-            if need(xi)? <= bytes {
-                return Ok(xi);
-            }
+/// What to say where the least that a cut needs is too much.
+pub(super) fn too_little(planner: &Planner, bytes: u64, least: u64, by_hand: bool) -> String {
+    let kept = if by_hand { " and what is kept by hand" } else { "" };
+    let least_of_all = format!("one operation on every edge{kept} needs {} MiB", mib(least));
+    match planner.budget().filter(|may| least <= bytes && least > *may) {
+        Some(may) => {
+            format!("no cut fits: {least_of_all}, and the search may take {} MiB (device.memory_budget)", mib(may))
         }
-        let least = need(level_of(1))?.div_ceil(1 << 20);
-        Err(format!("no level fits: with one operation on every edge the search needs about {least} MiB"))
+        None => format!(
+            "no cut fits into {}: {least_of_all}",
+            if bytes < 1 << 20 { format!("{bytes} bytes") } else { format!("{} MiB", bytes >> 20) }
+        ),
     }
+}
+
+fn mib(bytes: u64) -> u64 {
+    bytes.div_ceil(1 << 20)
 }
 
 /// What an edit asks of a cut.
@@ -215,7 +388,7 @@ impl Cutting<'_> {
 pub fn change_of(edit: &Edit) -> Result<Change, String> {
     Ok(match edit {
         Edit::Level { xi } => Change::Level(*xi),
-        Edit::Budget { .. } => return Err("which level fits into a budget is the engine's to say".into()),
+        Edit::Budget { .. } => return Err("what fits into a budget is the engine's to say".into()),
         Edit::Automatic => Change::Automatic,
         Edit::Source { source } => Change::Source(Source::by_name(source).ok_or_else(|| {
             let shown: String = source.chars().filter(|c| !c.is_control()).take(40).collect();
@@ -228,32 +401,57 @@ pub fn change_of(edit: &Edit) -> Result<Change, String> {
     })
 }
 
-/// The proposal that a cut in the journal came from.
-fn restored(cutter: &Cutter, cut: &Cut) -> Proposal {
-    let mut proposal = Proposal::new(Source::by_name(&cut.source).unwrap_or(Source::Scores), cut.xi);
-    // What is kept first: then no edge is empty in between.
-    for kept in [true, false] {
-        for place in cut.by_hand.iter().filter(|p| cut.mask.contains(**p) == kept) {
-            if let Ok(next) = cutter.change(&proposal, Change::Set(*place, kept)) {
-                proposal = next;
-            }
+/// The cuts in the journal as a history: what an earlier engine had proposed can be undone.
+fn remembered(cutter: &Cutter, cuts: &[Cut]) -> Option<History> {
+    let mut cuts = cuts.iter();
+    let mut history = History::new(restored(cutter, cuts.next()?));
+    for cut in cuts {
+        let next = restored(cutter, cut);
+        match cut.moved {
+            Some(CutMove::Undo) => drop(history.undo()),
+            Some(CutMove::Redo) => drop(history.redo()),
+            None => {}
+        }
+        // An engine that takes a run up again proposes once more what stood.
+        if *history.now() != next {
+            history.push(next);
         }
     }
-    proposal
+    Some(history)
+}
+
+/// The proposal that a cut in the journal came from.
+fn restored(cutter: &Cutter, cut: &Cut) -> Proposal {
+    let source = Source::by_name(&cut.source).unwrap_or(Source::Scores);
+    let extent = match (cut.budget_bytes, Counts::of_list(&cut.kept_per_edge)) {
+        (Some(bytes), _) => {
+            let mut mask = cut.mask;
+            cut.by_hand.iter().for_each(|p| mask.set(*p, !mask.contains(*p)));
+            Extent::Budget { bytes, mask }
+        }
+        (None, Ok(counts)) => Extent::Counts(counts),
+        (None, Err(_)) => Extent::Level(cut.xi),
+    };
+    let seen = cut.by_hand.iter().map(|p| (*p, cut.mask.contains(*p)));
+    let decided: Vec<(Place, bool)> = if cut.decided.is_empty() { seen.collect() } else { cut.decided.clone() };
+    let known = decided.into_iter().filter(|(place, kept)| !kept || cutter.space.contains(*place));
+    Proposal::new(source, extent).decided(known)
 }
 
 /// # Errors
 /// The first node that could not get its two inputs.
-fn searchable(mask: &Mask) -> Result<(), String> {
+pub(super) fn searchable(mask: &Mask) -> Result<(), String> {
     mask.check().map_err(|e| e.to_string())?;
     for cell in CellKind::ALL {
         for node in 0..NODES {
             let open = |e: &Edge| mask.kept(cell, *e).any(|o| o != Operation::None);
             let inputs = Edge::into_node(node).filter(open).count();
             if inputs < 2 {
+                let state = node + INPUTS;
                 return Err(format!(
-                    "node {node} of the {cell} cell has {inputs} edges with an operation other than `none`, and a \
-                     genotype needs two; keep another operation there"
+                    "node {state} of the {cell} cell needs two edges with an operation other than `none`, and has {inputs}; \
+                     keep another operation on one of 0▸{state} to {}▸{state}",
+                    state - 1
                 ));
             }
         }

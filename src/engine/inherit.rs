@@ -42,7 +42,7 @@ pub fn inherit(from: &RunFolder, to: &RunFolder, config: &Config) -> Result<bool
     }
     let (Some(origin), true) = (origin, whole) else { return Ok(false) };
     let mut writer = Writer::open(to)?;
-    writer.emit(Body::Origin(Origin { config: config.to_toml(), ..origin }))?;
+    writer.emit(Body::Origin(Origin { config: config.to_toml(), run: String::new(), ..origin }))?;
     for body in scoring {
         writer.emit(body)?;
     }

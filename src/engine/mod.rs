@@ -1,6 +1,7 @@
 //! The stages of a run, and the loop that runs them, emits events and obeys commands. An engine reads and writes nothing
 //! but the run's folder (and the data), so it does not know who watches.
 
+mod budget;
 mod cell;
 mod control;
 mod cut;
@@ -14,6 +15,7 @@ mod queue;
 mod saved;
 pub mod score;
 mod scoring;
+pub mod scoring_memory;
 mod search;
 mod setup;
 mod train;
@@ -28,6 +30,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use control::Control;
 use past::Past;
+use saved::Seal;
 use setup::Setup;
 
 use crate::device::{self, NoGpu};
@@ -36,6 +39,7 @@ use crate::run::config::Config;
 use crate::run::event::{Body, Level};
 use crate::run::journal::Tail;
 use crate::run::lock::RunLock;
+use crate::space::cut::Source;
 
 /// What to do with the automatic cut.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -67,7 +71,7 @@ impl Interrupt {
 #[derive(Clone, Debug, Default)]
 pub struct Options {
     pub confirm: Confirm,
-    /// Go on though settings, data or program have changed.
+    /// Go on though settings, data or program have changed, or though the automatic cut is not by scores.
     pub force: bool,
     /// Wait until no run beside this one is at work that came before.
     pub queue: bool,
@@ -79,7 +83,11 @@ pub struct Options {
 /// # Errors
 /// The first thing that is wrong.
 pub fn check(config: &Config) -> Result<(), EngineError> {
-    Setup::new(config, device::threads(config.device.threads)).map(drop)
+    let setup = Setup::new(config, device::threads(config.device.threads))?;
+    if setup.trained.is_none() && config.cut.source == Source::Scores.name() {
+        scoring_memory::room(&setup)?;
+    }
+    Ok(())
 }
 
 /// Whether a run could be taken up.
@@ -90,7 +98,7 @@ pub fn check_resume(folder: &RunFolder, config: &Config, force: bool) -> Result<
     let past = Past::read(folder);
     past.unfinished(folder)?;
     let setup = Setup::new(config, device::threads(config.device.threads))?;
-    origin::compare(past.origin.as_ref(), &origin::of(&setup), force).map(drop)
+    origin::compare(past.origin.as_ref(), &origin::of(&setup, ""), force).map(drop)
 }
 
 /// Runs the stages of a run: score, cut, search, cell; or, where the settings name a genotype to train, cell and train.
@@ -107,12 +115,15 @@ pub fn check_resume(folder: &RunFolder, config: &Config, force: bool) -> Result<
 /// Settings or data that make no sense or have changed, a folder that can't be written or that another engine has, a loss
 /// that is not finite.
 pub fn run(folder: &RunFolder, config: &Config, options: &Options) -> Result<Outcome, EngineError> {
+    // By its handle: an engine works for hours, and the folder may be moved meanwhile and another come in its place.
+    let folder = &folder.hold()?;
     let lock = RunLock::take(folder)?;
     // From here on watchers see that somebody listens: what was sent before is refused, what comes now is obeyed.
     let mut commands = Tail::commands(folder);
     let old = commands.rest();
     let mut past = Past::read(folder);
     past.unfinished(folder)?;
+    lock.follows(options.queue);
     let mut control = Control::open(folder, lock, commands, options.interrupt.clone())?;
     if options.queue && !queue::wait(&mut control, folder)? {
         let outcome = if control.aborts() { Outcome::Aborted } else { Outcome::Stopped };
@@ -130,10 +141,13 @@ pub fn run(folder: &RunFolder, config: &Config, options: &Options) -> Result<Out
         Ok((pool, setup))
     });
     let origin = match &ready {
-        Ok((_, setup)) => origin::compare(past.origin.as_ref(), &origin::of(setup), options.force)?,
+        Ok((_, setup)) => origin::compare(past.origin.as_ref(), &origin::of(setup, ""), options.force)?,
         Err(_) => Vec::new(),
     };
     let open: Vec<_> = old.into_iter().filter(|c| !past.answered.contains(&c.id)).collect();
+    for (id, command) in std::mem::take(&mut past.owed) {
+        control.emit(Body::CommandAccepted { id, command: command.into() })?;
+    }
     if past.started {
         control.refuse_old(open.iter())?;
     } else {
@@ -143,6 +157,7 @@ pub fn run(folder: &RunFolder, config: &Config, options: &Options) -> Result<Out
         guarded(|| {
             pool.install(|| {
                 control.device = setup.device.clone();
+                control.seal = Seal::of(&past, &control, &setup, options.force);
                 control.emit(Body::RunStarted(setup.started(folder.name())))?;
                 origin::tell(&mut control, &past, &setup, &origin)?;
                 stages(&mut control, &setup, folder, &mut past, options)
@@ -192,9 +207,12 @@ fn stages(
         let outcome = if control.aborts() { Outcome::Aborted } else { Outcome::Stopped };
         Ok((outcome, detail.to_string()))
     };
+    if let Some(text) = setup.bounded_threads() {
+        control.log(Level::Info, text)?;
+    }
     if let Some(genotype) = &setup.trained {
         cell::run(control, setup, folder, genotype)?;
-        return match train::run(control, setup, folder, genotype, options.force)? {
+        return match train::run(control, setup, folder, genotype)? {
             Some(accuracy) => {
                 Ok((Outcome::Done, format!("{:.2} % of the test pictures are classified rightly", accuracy * 100.0)))
             }
@@ -204,12 +222,20 @@ fn stages(
     let Some(order) = scoring::run(control, setup, past)? else {
         return early(control, "while scoring; the journal holds the scores");
     };
-    let mask = match cut::run(control, setup, past, &order, options.confirm)? {
+    let mask = match cut::run(control, setup, folder, past, &order, options)? {
         cut::Decision::Confirmed(mask) => mask,
+        cut::Decision::NotByScores(reason) => {
+            let name = folder.name();
+            return early(
+                control,
+                &format!("the cut is {reason}; `zonas run --resume {name} --yes --force` takes it as it is"),
+            );
+        }
+        cut::Decision::StoppedInQueue => return early(control, "while it waited for its turn; the cut is confirmed"),
         cut::Decision::Unconfirmed => return early(control, "the cut waits to be confirmed"),
         cut::Decision::Stopped => return early(control, "before the cut was confirmed"),
     };
-    let Some(genotype) = search::run(control, setup, folder, mask, options.force)? else {
+    let Some(genotype) = search::run(control, setup, folder, mask)? else {
         return early(control, "while searching; the checkpoint holds the state");
     };
     cell::run(control, setup, folder, &genotype)?;

@@ -3,17 +3,31 @@
 use super::control::Control;
 use super::setup::Setup;
 use super::{EngineError, Past};
+use crate::data::difference;
 use crate::kernels;
 use crate::run::config::Config;
 use crate::run::event::{Body, Level, Origin};
 
-pub(super) fn of(setup: &Setup) -> Origin {
+/// `run` tells the run from every other: what its journal says, or [`identity`].
+pub(super) fn of(setup: &Setup, run: &str) -> Origin {
     Origin {
+        run: run.into(),
         program: concat!("zonas ", env!("CARGO_PKG_VERSION")).into(),
         vectors: kernels::level().name().into(),
         data: setup.dataset.fingerprint(),
         config: setup.config.to_toml(),
     }
+}
+
+/// What is to tell a run from every other, from now on: what its journal says, or something new.
+pub(super) fn identity(past: &Past, control: &Control) -> String {
+    let known = past.origin.as_ref().map_or("", |o| o.run.as_str());
+    if !known.is_empty() {
+        return known.into();
+    }
+    let holder = control.lock().holder();
+    let words = format!("{} {} {} {}", holder.host, holder.boot, holder.file, holder.token);
+    format!("{:016x}", crate::random::fnv1a(words.as_bytes()))
 }
 
 /// What has changed; an error, unless it is forced.
@@ -28,9 +42,7 @@ pub(super) fn compare(before: Option<&Origin>, now: &Origin, force: bool) -> Res
         let (was, is) = (shown(&before.vectors), &now.vectors);
         changes.push(format!("it was begun with vector instructions {was}, and this machine has {is}"));
     }
-    if before.data != now.data {
-        changes.push("the pictures or labels of data.source are not the ones it was begun with".into());
-    }
+    changes.extend(difference(&before.data, &now.data).map(String::from));
     match (Config::parse(&before.config, "the journal"), Config::parse(&now.config, "config.toml")) {
         (Ok(was), Ok(is)) => {
             let told = |(key, a, b)| format!("setting {key} was {a} and is {b}");
@@ -43,7 +55,7 @@ pub(super) fn compare(before: Option<&Origin>, now: &Origin, force: bool) -> Res
 
 /// Puts it into the journal, where it is new.
 pub(super) fn tell(control: &mut Control, past: &Past, setup: &Setup, changes: &[String]) -> Result<(), EngineError> {
-    let now = of(setup);
+    let now = of(setup, &control.seal.run);
     if past.origin.as_ref() != Some(&now) {
         control.emit(Body::Origin(now))?;
     }

@@ -2,7 +2,7 @@ use std::collections::HashSet;
 
 use super::{EngineError, score};
 use crate::run::RunFolder;
-use crate::run::event::{Body, Cut, Event, Origin, Outcome, ScoringEnded};
+use crate::run::event::{Body, Cut, CutMove, Event, Origin, Outcome, ScoringEnded};
 use crate::run::journal::Tail;
 
 /// What an earlier engine left in the journal of a run.
@@ -18,13 +18,15 @@ pub(super) struct Past {
     /// Seconds of those rounds.
     pub scoring_seconds: f64,
     pub scored: Option<ScoringEnded>,
-    /// The last cut that was proposed, and how many were.
-    pub proposed: Option<Cut>,
+    /// The cuts that were proposed, and how many they are.
+    pub cuts: Vec<Cut>,
     pub proposals: usize,
     pub confirmed: Option<Cut>,
     pub done: bool,
     /// Ids of commands that were answered.
     pub answered: HashSet<String>,
+    /// Commands that were obeyed, and whose answer the engine did not live to write: id and name.
+    pub owed: Vec<(String, &'static str)>,
 }
 
 impl Past {
@@ -66,15 +68,33 @@ impl Past {
             }
             Body::ScoringEnded(ended) => self.scored = Some(ended),
             Body::CutProposed(cut) => {
-                self.proposed = Some(cut);
+                let name = match cut.moved {
+                    Some(CutMove::Undo) => "undo",
+                    Some(CutMove::Redo) => "redo",
+                    None => "cut",
+                };
+                self.owe(&cut, name);
+                self.cuts.push(cut);
                 self.proposals += 1;
             }
-            Body::CutConfirmed(cut) => self.confirmed = Some(cut),
+            Body::CutConfirmed(cut) => {
+                self.owe(&cut, "confirm");
+                self.confirmed = Some(cut);
+            }
             Body::CommandAccepted { id, .. } | Body::CommandRefused { id, .. } => {
+                self.owed.retain(|(of, _)| *of != id);
                 self.answered.insert(id);
             }
             Body::RunEnded { outcome, .. } => self.done = outcome == Outcome::Done,
             _ => {}
+        }
+    }
+
+    /// The command that a cut comes from is obeyed; its answer follows.
+    fn owe(&mut self, cut: &Cut, name: &'static str) {
+        if let Some(id) = &cut.command {
+            self.answered.insert(id.clone());
+            self.owed.push((id.clone(), name));
         }
     }
 }

@@ -55,6 +55,8 @@ pub struct Planner {
 
 /// Part of what is free that stays free.
 const MARGIN: u64 = 10;
+/// The same work that takes so many times as long on average as at its fastest was timed on a busy machine.
+const BUSY: f64 = 1.3;
 
 /// Bytes that a search may take there: the setting, or what is free now less a tenth.
 pub fn budget(config: &Config, device: &Device) -> Option<u64> {
@@ -166,6 +168,17 @@ impl Planner {
         Ok(Planner { times: Some(Arc::new(times)), ..self })
     }
 
+    /// What is to be said of predicted seconds that were timed while the machine did other work.
+    pub fn busy(&self) -> Option<String> {
+        let unrest = self.times.as_ref()?.unrest();
+        (unrest > BUSY).then(|| {
+            format!(
+                "the machine was busy while the parts of a search step were timed (they took {unrest:.1} times as long as at \
+                 their fastest): predicted seconds of a step are too long by about as much"
+            )
+        })
+    }
+
     pub fn budget(&self) -> Option<u64> {
         self.budget
     }
@@ -228,7 +241,8 @@ impl Planner {
         Plan { step_seconds: self.step_seconds(mask, plan.policy), ..plan }
     }
 
-    fn by_bytes(&self, mask: Mask) -> Plan {
+    /// The plan without the seconds of a step.
+    pub(super) fn by_bytes(&self, mask: Mask) -> Plan {
         let by_policy = self.by_policy(mask);
         let of = |policy| {
             let bytes = by_policy(policy);

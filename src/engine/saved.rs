@@ -4,12 +4,14 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
-use super::EngineError;
 use super::control::Control;
+use super::setup::Setup;
+use super::{EngineError, Past, origin};
+use crate::data::difference;
 use crate::nn::NnError;
 use crate::oneshot::SearcherState;
 use crate::run::checkpoint::{Checkpoint, CheckpointError};
-use crate::run::config::Run;
+use crate::run::config::{Config, Run};
 use crate::run::event::{Body, Level};
 use crate::run::{CHECKPOINTS, RunFolder};
 use crate::space::Mask;
@@ -48,11 +50,65 @@ impl Position {
     }
 }
 
+/// Whose a checkpoint is: it is only taken up by the run that saved it, with the settings and the data of before.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Seal {
+    /// Tells the run from every other.
+    pub run: String,
+    /// No engine was here before: whatever lies there is not the run's.
+    fresh: bool,
+    /// The journal has told who the run is before this engine came.
+    known: bool,
+    /// Of the data.
+    data: String,
+    /// Every setting, as TOML.
+    config: String,
+    /// Go on though something has changed.
+    force: bool,
+}
+
+impl Seal {
+    pub fn of(past: &Past, control: &Control, setup: &Setup, force: bool) -> Seal {
+        let known = past.origin.as_ref().is_some_and(|o| !o.run.is_empty());
+        let now = origin::of(setup, &origin::identity(past, control));
+        Seal { run: now.run, fresh: !past.started, known, data: now.data, config: now.config, force }
+    }
+
+    /// Why the run must not go on from a checkpoint with these words.
+    fn refuses(&self, meta: &Meta) -> Option<String> {
+        if self.force {
+            return None;
+        }
+        if self.fresh || self.known && !meta.run.is_empty() && meta.run != self.run {
+            let text =
+                "it was saved by another run; put the run's own checkpoints there, or put it away and begin a new run";
+            return Some(text.into());
+        }
+        if let Some(change) = difference(&meta.data, &self.data) {
+            return Some(format!("{change}; put the old data back, or use --force"));
+        }
+        if let (Ok(was), Ok(is)) =
+            (Config::parse(&meta.config, "the checkpoint"), Config::parse(&self.config, "the run"))
+            && !meta.config.is_empty()
+            && let Some((key, a, b)) = was.differences(&is).into_iter().next()
+        {
+            return Some(format!(
+                "it was saved with setting {key} = {a}, and that is {b} now; put it back, or use --force"
+            ));
+        }
+        None
+    }
+}
+
 /// Free part of a checkpoint's header. Sums are kept as bits, so that not even the last one is lost.
 #[derive(Debug, Serialize, Deserialize)]
 struct Meta {
     mask: Mask,
     data: String,
+    #[serde(default)]
+    run: String,
+    #[serde(default)]
+    config: String,
     epoch: usize,
     step: usize,
     loss_bits: u64,
@@ -72,15 +128,22 @@ fn parts(state: &SearcherState) -> [&Vec<Vec<f32>>; 6] {
     [&state.weights, &state.running, &state.alphas, &state.momentum, &state.adam_first, &state.adam_second]
 }
 
+/// Bytes of a state for each parameter, at most: weight, momentum and running statistics, and as much again.
+const EACH: u64 = 16;
+/// Bytes of everything else.
+const HEADER: u64 = 16 << 20;
+
 /// A search's state, ready to be saved or restored.
 pub(super) struct Saved(Checkpoint);
 
 impl Saved {
-    pub fn of(state: &SearcherState, mask: Mask, at: &Position, data: &str) -> Result<Saved, EngineError> {
+    pub fn of(state: &SearcherState, mask: Mask, at: &Position, seal: &Seal) -> Result<Saved, EngineError> {
         let parts = parts(state);
         let meta = Meta {
             mask,
-            data: data.into(),
+            data: seal.data.clone(),
+            run: seal.run.clone(),
+            config: seal.config.clone(),
             epoch: at.epoch,
             step: at.step,
             loss_bits: at.loss.to_bits(),
@@ -114,9 +177,10 @@ impl Saved {
         Ok(self.0.save(folder)?)
     }
 
-    /// The newest sound one of a run, if there is any; damaged ones go to the log.
-    pub fn load(control: &mut Control, folder: &RunFolder) -> Result<Option<Saved>, EngineError> {
-        let Some((checkpoint, passed)) = Checkpoint::load(folder)? else { return Ok(None) };
+    /// The newest sound one of a run whose network has so many parameters, if there is any; damaged ones go to the log.
+    pub fn load(control: &mut Control, folder: &RunFolder, parameters: usize) -> Result<Option<Saved>, EngineError> {
+        let most = HEADER + EACH * parameters as u64;
+        let Some((checkpoint, passed)) = Checkpoint::load_within(folder, most)? else { return Ok(None) };
         for text in passed {
             control.log(Level::Warning, text)?;
         }
@@ -128,17 +192,16 @@ impl Saved {
         self,
         take: impl FnOnce(SearcherState) -> Result<(), NnError>,
         mask: &Mask,
-        data: &str,
+        seal: &Seal,
         folder: &RunFolder,
-        force: bool,
     ) -> Result<Position, EngineError> {
         let refuse = |reason: String| EngineError::Resume { folder: folder.file(CHECKPOINTS), reason };
         let meta: Meta = serde_json::from_value(self.0.meta.clone()).map_err(|e| refuse(format!("its header: {e}")))?;
+        if let Some(reason) = seal.refuses(&meta) {
+            return Err(refuse(reason));
+        }
         if meta.mask != *mask {
             return Err(refuse("it was saved under another cut".into()));
-        }
-        if meta.data != data && !force {
-            return Err(refuse("the data have changed since; put the old data back, or use --force".into()));
         }
         let mut read = KINDS.iter().zip(meta.counts).map(|(kind, count)| {
             (0..count).map(|i| self.0.floats(&format!("{kind}/{i}"))).collect::<Result<Vec<_>, _>>()

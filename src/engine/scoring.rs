@@ -1,14 +1,17 @@
 //! The scoring stage of a run: the proxy network on the run's own pictures.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use super::control::Control;
-use super::score::{self, NetworkEvaluator, Proxy, Scored, Settings, Watcher};
+use super::score::{self, NetworkEvaluator, Progress, Proxy, Scored, Settings, Watcher};
 use super::setup::{Setup, tensors};
-use super::{EngineError, Past};
+use super::{EngineError, Past, scoring_memory};
 use crate::data;
 use crate::proxies::Draw;
 use crate::proxies::aggregate::Aggregate;
 use crate::run::event::{Body, Level, Removal, ScoringEnded, ScoringStarted, Stage};
 use crate::space::CellKind;
+use crate::space::cut::Source;
 
 impl Watcher<EngineError> for Control {
     fn emit(&mut self, body: Body) -> Result<(), EngineError> {
@@ -38,8 +41,19 @@ pub(super) fn run(control: &mut Control, setup: &Setup, past: &mut Past) -> Resu
         aggregate: Aggregate::by_name(&config.score.aggregate).unwrap_or(Aggregate::Noise),
         seed: config.seed,
     };
-    let clock = control.begin(Stage::Score)?;
     let progress = std::mem::take(&mut past.scoring);
+    if config.cut.source != Source::Scores.name() && progress == Progress::default() {
+        if past.cuts.is_empty() {
+            let text = format!(
+                "nothing is scored: cut.source = \"{}\" is a control, which needs no scores",
+                config.cut.source
+            );
+            control.log(Level::Info, text)?;
+        }
+        return Ok(Some(Vec::new()));
+    }
+    let room = scoring_memory::room(setup)?;
+    let clock = control.begin(Stage::Score)?;
     if progress.rounds == 0 && progress.partial.is_empty() {
         control.emit(Body::ScoringStarted(ScoringStarted {
             functions: setup.functions.iter().map(|f| f.name().to_string()).collect(),
@@ -57,7 +71,7 @@ pub(super) fn run(control: &mut Control, setup: &Setup, past: &mut Past) -> Resu
     }
     for kind in CellKind::ALL.into_iter().filter(|k| !config.score.cells.contains(k)) {
         let text =
-            format!("the proxy network has no {kind} cell: operations of {kind} cells all score 0, and go by lot");
+            format!("the proxy network has no {kind} cell: no score tells its operations apart, they go at random");
         control.log(Level::Warning, text)?;
     }
     let proxy = Proxy {
@@ -67,18 +81,24 @@ pub(super) fn run(control: &mut Control, setup: &Setup, past: &mut Past) -> Resu
         input_channels: about.channels,
     };
     let augment = setup.augment();
+    let equal = EqualPictures::default();
     let batch = |draw: u64| -> Result<Draw, EngineError> {
         let made =
             data::scoring_batch(&*setup.dataset, &setup.pictures, config.score.batch, augment, config.seed, draw)?;
-        let made = tensors(made)?;
+        equal.note(&made);
+        let made = tensors(made.batch)?;
         Ok(Draw::new(made.images, made.labels, config.seed, draw)?)
     };
-    let mut evaluator =
-        NetworkEvaluator::new(proxy, setup.functions.clone(), config.seed, setup.threads, batch).on(setup.gpu.clone());
+    let mut evaluator = NetworkEvaluator::new(proxy, setup.functions.clone(), config.seed, room.side_by_side, batch)
+        .sharing(room.sharing)
+        .on(setup.gpu.clone());
     let scored = score::run(&setup.space, &settings, progress, &mut evaluator, control)?;
     let Scored { order, ties, undefined, stopped } = scored;
     if stopped {
         return Ok(None);
+    }
+    if let Some(text) = equal.told(config.score.batch) {
+        control.log(Level::Warning, text)?;
     }
     if undefined > 0 {
         let text = format!("{undefined} values of ranking functions were not finite; the others decided without them");
@@ -90,4 +110,40 @@ pub(super) fn run(control: &mut Control, setup: &Setup, past: &mut Past) -> Resu
     control.end(&clock)?;
     control.sync()?;
     Ok(Some(order))
+}
+
+/// Equal pictures in the batches of all draws.
+struct EqualPictures {
+    passed_over: AtomicUsize,
+    /// The smallest batch that has fewer pictures than were asked for.
+    fewest: AtomicUsize,
+}
+
+impl Default for EqualPictures {
+    fn default() -> EqualPictures {
+        EqualPictures { passed_over: AtomicUsize::new(0), fewest: AtomicUsize::new(usize::MAX) }
+    }
+}
+
+impl EqualPictures {
+    fn note(&self, made: &data::ScoringBatch) {
+        self.passed_over.fetch_max(made.equal, Ordering::Relaxed);
+        if made.short {
+            self.fewest.fetch_min(made.batch.count, Ordering::Relaxed);
+        }
+    }
+
+    fn told(&self, batch: usize) -> Option<String> {
+        let (passed_over, fewest) = (self.passed_over.load(Ordering::Relaxed), self.fewest.load(Ordering::Relaxed));
+        if fewest < batch {
+            return Some(format!(
+                "the training pictures hold too few different ones: scoring batches had {fewest} instead of {batch}"
+            ));
+        }
+        (passed_over > 0).then(|| {
+            format!(
+                "up to {passed_over} pictures of a scoring batch were equal to others; different ones took their place"
+            )
+        })
+    }
 }

@@ -24,8 +24,6 @@ struct Search<'a> {
     setup: &'a Setup<'a>,
     folder: &'a RunFolder,
     searcher: Searcher,
-    /// Of the data.
-    fingerprint: String,
     at: Position,
     steps: Steps,
     alphas_every: usize,
@@ -38,13 +36,12 @@ pub(super) fn run(
     setup: &Setup,
     folder: &RunFolder,
     mask: Mask,
-    force: bool,
 ) -> Result<Option<Genotype>, EngineError> {
     let clock = control.begin(Stage::Search)?;
     let planner = setup.planner();
     let mut plan = planner.within(mask).map_err(EngineError::TooLittle)?;
     let found = loop {
-        match attempt(control, setup, folder, mask, plan, force) {
+        match attempt(control, setup, folder, mask, plan) {
             Err(e) if setup.device.was_full() => {
                 // Others have taken memory meanwhile, or the prediction was too low.
                 let Some(policy) = planner.leaner(plan.policy) else { return Err(e) };
@@ -70,16 +67,14 @@ fn attempt(
     folder: &RunFolder,
     mask: Mask,
     plan: Plan,
-    force: bool,
 ) -> Result<Option<Genotype>, EngineError> {
     let config = &setup.config.search;
     let planner = setup.planner();
     let mut net = Supernet::new(&planner.network(mask, plan.policy))?.on(setup.gpu.clone());
     net.initialise(Init::Default, setup.config.seed)?;
     let mut searcher = Searcher::new(net, setup.search_settings(), setup.config.seed)?;
-    let fingerprint = setup.dataset.fingerprint();
-    let at = Saved::load(control, folder)?
-        .map(|saved| saved.restore(|state| searcher.restore(state), &mask, &fingerprint, folder, force));
+    let at = Saved::load(control, folder, searcher.net.parameters().count())?
+        .map(|saved| saved.restore(|state| searcher.restore(state), &mask, &control.seal, folder));
     let resumed = at.is_some();
     let at = at.transpose()?.unwrap_or_default();
     let steps = (setup.halves.weights.len() / config.batch).max(1);
@@ -105,7 +100,6 @@ fn attempt(
         setup,
         folder,
         searcher,
-        fingerprint,
         keeper: Keeper::new(&at),
         at,
         alphas_every: (steps.per_epoch * config.epochs).div_ceil(ALPHA_LINES).max(steps.every),
@@ -227,7 +221,7 @@ impl Epochs for Search<'_> {
     }
 
     fn save(&mut self) -> Result<(), EngineError> {
-        let saved = Saved::of(&self.searcher.state()?, self.searcher.mask(), &self.at, &self.fingerprint)?;
+        let saved = Saved::of(&self.searcher.state()?, self.searcher.mask(), &self.at, &self.control.seal)?;
         if !saved.is_finite() {
             return Err(self.not_finite("a weight"));
         }

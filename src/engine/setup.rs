@@ -1,9 +1,11 @@
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use candle_core::Tensor;
 
-use super::EngineError;
+use super::budget::Choice;
 use super::plan::{self, DataShape, Planner};
+use super::{EngineError, cut};
 use crate::data::{self, Augment, Dataset, Halves};
 use crate::device::{Device, NoGpu};
 use crate::kernels::gpu::{self, Gpu};
@@ -73,12 +75,24 @@ impl<'a> Setup<'a> {
         data::check_batch("scoring", setup.pictures.len(), config.score.batch)?;
         data::check_batch("the weights' half", setup.halves.weights.len(), config.search.batch)?;
         data::check_batch("the alphas' half", setup.halves.alphas.len(), config.search.batch)?;
-        // Whatever the cut will be, it needs at least as much as the cheapest one at its level.
+        // Whatever the cut will be, it needs at least as much as the cheapest one of its size.
         let cutter = Cutter { space: setup.space, order: Vec::new(), seed: config.seed };
-        let least = cutter.automatic(Source::Cheapest, config.cut.xi);
-        setup.planner().within(least).map_err(|reason| {
-            EngineError::TooLittle(format!("even with the cheapest cut at ξ {}, {reason}", config.cut.xi))
-        })?;
+        let planner = setup.planner();
+        if let Some(bytes) = config.cut.budget() {
+            let choice =
+                Choice { cutter: &cutter, source: Source::Cheapest, score: &|_| None, decided: BTreeMap::default() };
+            choice
+                .least(&planner, bytes)
+                .map_err(|least| EngineError::TooLittle(cut::too_little(&planner, bytes, least, false)))?;
+            return Ok(setup);
+        }
+        let (least, size) = match config.cut.counts() {
+            Some(counts) => (cutter.with_counts(Source::Cheapest, &counts), "of cut.kept_per_edge".to_string()),
+            None => (cutter.automatic(Source::Cheapest, config.cut.xi), format!("at ξ {}", config.cut.xi)),
+        };
+        planner
+            .within(least)
+            .map_err(|reason| EngineError::TooLittle(format!("even with the cheapest cut {size}, {reason}")))?;
         Ok(setup)
     }
 
@@ -112,6 +126,15 @@ impl<'a> Setup<'a> {
     pub fn training_bytes(&self, network: &EvaluationConfig, batch: usize) -> u64 {
         let images = batch.min(self.pictures.len());
         plan::training_step(&self.config.train, network, images, self.dataset.summary(), &self.device)
+    }
+
+    /// What is to be told where fewer threads are taken than were asked for.
+    pub fn bounded_threads(&self) -> Option<String> {
+        let asked = self.config.device.threads;
+        (asked > self.threads).then(|| {
+            let taken = self.threads;
+            format!("device.threads = {asked} is more than four for each core of this machine: {taken} are used")
+        })
     }
 
     pub fn augment(&self) -> Augment {

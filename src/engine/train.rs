@@ -24,8 +24,6 @@ struct Training<'a> {
     folder: &'a RunFolder,
     genotype: &'a Genotype,
     trainer: Trainer,
-    /// Of the data.
-    fingerprint: String,
     at: Position,
     steps: Steps,
     keeper: Keeper,
@@ -40,10 +38,9 @@ pub(super) fn run(
     setup: &Setup,
     folder: &RunFolder,
     genotype: &Genotype,
-    force: bool,
 ) -> Result<Option<f64>, EngineError> {
     let clock = control.begin(Stage::Train)?;
-    let found = attempt(control, setup, folder, genotype, force)?;
+    let found = attempt(control, setup, folder, genotype)?;
     if found.is_some() {
         control.end(&clock)?;
     }
@@ -76,7 +73,6 @@ fn attempt(
     setup: &Setup,
     folder: &RunFolder,
     genotype: &Genotype,
-    force: bool,
 ) -> Result<Option<f64>, EngineError> {
     let (config, about) = (&setup.config.train, setup.dataset.summary());
     let network = network(config, about, genotype)?;
@@ -92,9 +88,8 @@ fn attempt(
     let parameters = net.parameters().count() as u64;
     let sgd = SgdSettings { momentum: config.momentum, weight_decay: config.weight_decay, clip: config.clip };
     let mut trainer = Trainer::new(net, TrainerSettings { sgd, auxiliary: config.auxiliary });
-    let fingerprint = setup.dataset.fingerprint();
-    let at = Saved::load(control, folder)?
-        .map(|saved| saved.restore(|state| trainer.restore(state), &Mask::FULL, &fingerprint, folder, force));
+    let at = Saved::load(control, folder, trainer.net.parameters().count())?
+        .map(|saved| saved.restore(|state| trainer.restore(state), &Mask::FULL, &control.seal, folder));
     let resumed = at.is_some();
     let at = at.transpose()?.unwrap_or_default();
     let steps = setup.pictures.len().div_ceil(config.batch).max(1);
@@ -115,8 +110,7 @@ fn attempt(
         journal_every: steps.every,
     }))?;
     let keeper = Keeper::new(&at);
-    let mut training =
-        Training { control, setup, folder, genotype, trainer, fingerprint, at, steps, keeper, accuracy: f64::NAN };
+    let mut training = Training { control, setup, folder, genotype, trainer, at, steps, keeper, accuracy: f64::NAN };
     if !epochs::run(&mut training, config.epochs, resumed)? {
         return Ok(None);
     }
@@ -219,7 +213,7 @@ impl Epochs for Training<'_> {
     }
 
     fn save(&mut self) -> Result<(), EngineError> {
-        let saved = Saved::of(&self.trainer.state()?, Mask::FULL, &self.at, &self.fingerprint)?;
+        let saved = Saved::of(&self.trainer.state()?, Mask::FULL, &self.at, &self.control.seal)?;
         if !saved.is_finite() {
             return Err(self.not_finite("a weight"));
         }

@@ -59,6 +59,7 @@ pub enum Action {
     ZoomOut,
     ZoomAll,
     LogScale,
+    Smooth,
     Freeze,
     Markers,
     Copy,
@@ -85,6 +86,8 @@ pub enum Action {
 pub enum Context {
     Everywhere,
     Start,
+    /// A run is open that has not said anything yet: it is queued, or was never begun.
+    Waiting,
     Score,
     Cut,
     Search,
@@ -102,9 +105,10 @@ pub enum Context {
 }
 
 impl Context {
-    pub const ALL: [Context; 12] = [
+    pub const ALL: [Context; 13] = [
         Context::Everywhere,
         Context::Start,
+        Context::Waiting,
         Context::Score,
         Context::Cut,
         Context::Search,
@@ -126,6 +130,7 @@ impl Context {
         match self {
             Context::Everywhere => "Everywhere",
             Context::Start => "Start",
+            Context::Waiting => "Waiting",
             Context::Score => "Score",
             Context::Cut => "Cut",
             Context::Search => "Search",
@@ -156,7 +161,7 @@ pub struct Spec {
     pub footer: Option<u8>,
 }
 
-use Context::{Cell, Compare, Cut, Everywhere, Help, Log, Menu, Runs, Score, Search, Start, Text};
+use Context::{Cell, Compare, Cut, Everywhere, Help, Log, Menu, Runs, Score, Search, Start, Text, Waiting};
 
 const fn spec(
     action: Action,
@@ -189,6 +194,7 @@ pub const ACTIONS: &[Spec] = &[
     spec(Action::Theme, "theme", "theme", "Next theme: dark, light, colour-blind, monochrome, ASCII.", &["T"], &[Everywhere], None),
     spec(Action::Mouse, "mouse", "mouse", "Mouse on or off; off lets the terminal select text.", &["M"], &[Everywhere], None),
     spec(Action::Markers, "markers", "markers", "Draw charts with dots, blocks or letters.", &["m"], &[Everywhere], None),
+    spec(Action::Resume, "resume", "resume", "Resume this run where it stopped; among the runs, the one under the cursor.", &["R"], &[Everywhere], Some(5)),
     spec(Action::Suspend, "suspend", "suspend", "Back to the shell; `fg` returns.", &["ctrl-z"], &[Everywhere], None),
     spec(Action::Redraw, "redraw", "redraw", "Draw the whole screen again.", &["ctrl-l"], &[Everywhere], None),
     spec(Action::Quit, "quit", "quit", "Leave; asks first while a run is alive.", &["q", "ctrl-c"], &[Everywhere], None),
@@ -214,7 +220,7 @@ pub const ACTIONS: &[Spec] = &[
     spec(Action::RoundOn, "round_on", "round", "Scores of the next round; after the last, of the round that decided about each operation.", &["]"], &[Score], Some(5)),
     spec(Action::RoundBack, "round_back", "round", "Scores of the round before.", &["["], &[Score], None),
     spec(Action::OtherFunction, "other_function", "second function", "Scatter: the ranking function of the other axis.", &["P"], &[Score], None),
-    spec(Action::Filter, "filter", "filter", "Only what has these letters in it.", &["/"], &[Score, Runs, Log], Some(6)),
+    spec(Action::Filter, "filter", "filter", "Only what has these letters in it.", &["/"], &[Score, Runs, Log, Help], Some(6)),
     spec(Action::Pause, "pause", "pause", "Pause the run, or let it go on.", &["space"], LIVE, Some(5)),
     spec(Action::Pause, "pause_search", "pause", "Pause the run, or let it go on.", &["p"], &[Search], None),
 
@@ -236,11 +242,12 @@ pub const ACTIONS: &[Spec] = &[
     spec(Action::Later, "later", "later", "The time cursor on.", &[")"], &[Search], Some(2)),
     spec(Action::EdgeLines, "edge_lines", "map/lines", "Weights of all edges as a map, or of this edge as lines over time.", &["e"], &[Search], Some(3)),
     spec(Action::LogScale, "log_scale", "log", "Logarithmic or linear loss.", &["L"], &[Search], Some(9)),
+    spec(Action::Smooth, "smooth", "smooth", "Curves smoothed, or every step as it is.", &["S"], &[Search], Some(11)),
     spec(Action::ZoomIn, "zoom_in", "zoom in", "Charts show the latest half of what they show.", &["+", "="], &[Search], Some(10)),
     spec(Action::ZoomOut, "zoom_out", "zoom out", "Charts show twice as much.", &["-"], &[Search], None),
     spec(Action::ZoomAll, "zoom_all", "all", "Charts show the whole search.", &["0"], &[Search], None),
     spec(Action::Freeze, "freeze", "freeze", "Hold the picture still; the run goes on.", &["f"], &[Search], Some(8)),
-    spec(Action::Stop, "stop", "stop", "Stop after this epoch or round, with a checkpoint.", &["s"], LIVE, Some(7)),
+    spec(Action::Stop, "stop", "stop", "Stop after this epoch or round, with a checkpoint; a queued run leaves the queue.", &["s"], &[Score, Search, Waiting], Some(7)),
     spec(Action::Abort, "abort", "abort", "Stop at once; asks first.", &["x"], LIVE, Some(14)),
     spec(Action::Checkpoint, "checkpoint", "checkpoint", "Save a checkpoint now.", &["c"], &[Search], Some(12)),
 
@@ -253,7 +260,6 @@ pub const ACTIONS: &[Spec] = &[
     spec(Action::Choose, "choose_run", "choose", "Choose this run for a comparison, or no longer.", &["space"], &[Runs], Some(1)),
     spec(Action::Compare, "compare", "compare", "The chosen runs side by side; from Cell, choose another run first.", &["d"], &[Runs, Cell], Some(3)),
     spec(Action::Replay, "replay", "replay", "Show the run under the cursor as it was.", &["r"], &[Runs], Some(4)),
-    spec(Action::Resume, "take_up", "take up", "Take up the run under the cursor where it was left off.", &["R"], &[Runs], Some(5)),
     spec(Action::Delete, "delete", "delete", "Delete the run under the cursor and all its files; asks first.", &["x", "delete"], &[Runs], Some(7)),
     spec(Action::Follow, "follow", "follow", "Stay at the newest line.", &["f"], &[Log], Some(1)),
     spec(Action::LogLevel, "log_level", "levels", "All lines, without the chatter, warnings, or errors only.", &["v"], &[Log], Some(2)),
@@ -329,9 +335,9 @@ fn fuzzy(typed: &str, text: &str) -> Option<i32> {
     Some(value)
 }
 
-/// The table of keys in the README: one line for each screen's actions.
+/// The table of keys in `docs/keys.md`: one line for each screen's actions.
 #[cfg(test)]
-pub fn readme_table() -> String {
+pub fn keys_table() -> String {
     let mut out = String::from("| where | keys | |\n|---|---|---|\n");
     for context in Context::ALL {
         let moving = |s: &Spec| s.contexts == LISTS || s.contexts == GRIDS;
@@ -385,12 +391,12 @@ mod tests {
     }
 
     #[test]
-    fn the_readme_has_this_table() {
-        let readme = include_str!("../../README.md");
+    fn the_page_of_keys_has_this_table() {
+        let page = include_str!("../../docs/keys.md");
         assert!(
-            readme.contains(&readme_table()),
-            "the key table of README.md is not that of the program:\n{}",
-            readme_table()
+            page.contains(&keys_table()),
+            "the key table of docs/keys.md is not that of the program:\n{}",
+            keys_table()
         );
     }
 }

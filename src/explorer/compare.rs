@@ -50,17 +50,32 @@ pub fn differences(sides: &[Side]) -> Vec<(String, Vec<String>)> {
         }
     }
     let value = |side: &Side, key: &str| -> String {
+        if !concerns(side, key) {
+            return "—".into();
+        }
         let Some(config) = &side.config else { return "—".into() };
         let table: Option<toml::Value> = toml::from_str(&config.to_toml()).ok();
         let found = table.as_ref().and_then(|t| key.split('.').try_fold(t, |t, part| t.get(part)));
         found.map_or_else(|| "—".into(), |v| v.to_string().trim_matches('"').to_string())
     };
+    // What no side uses makes no difference.
+    keys.retain(|key| sides.iter().any(|s| concerns(s, key)));
     keys.into_iter()
         .map(|key| {
             let values = sides.iter().map(|s| value(s, &key)).collect();
             (key, values)
         })
         .collect()
+}
+
+/// Whether a run uses a setting: one that trains a genotype scores, cuts and searches nothing, and the other way round.
+fn concerns(side: &Side, key: &str) -> bool {
+    let trains = side.state.trains() || side.config.as_ref().is_some_and(|c| !c.train.genotype.is_empty());
+    match key.split('.').next() {
+        Some("train") => trains,
+        Some("score" | "cut" | "search") => !trains,
+        _ => true,
+    }
 }
 
 #[cfg(test)]
@@ -80,5 +95,19 @@ mod tests {
         assert!(found[0].0.ends_with("xi"));
         assert_eq!(found[0].1, ["0.5", "0.75", "—"]);
         assert!(differences(&[side(0.5, 1), side(0.5, 1)]).is_empty());
+        // A training beside a search: neither has the other's settings.
+        let mut training = side(0.75, 1);
+        if let Some(config) = &mut training.config {
+            config.train.genotype = "DARTS_V2".into();
+            config.train.epochs += 1;
+        }
+        let found = differences(&[side(0.5, 1), training.clone()]);
+        let of = |key: &str| found.iter().find(|f| f.0.ends_with(key)).map(|f| f.1.clone());
+        assert_eq!(of("xi"), Some(vec!["0.5".into(), "—".into()]));
+        assert_eq!(of("train.genotype"), Some(vec!["—".into(), "DARTS_V2".into()]));
+        // Two searches differ in nothing by what only trainings use.
+        let mut other = side(0.5, 1);
+        other.config.as_mut().unwrap().train.epochs += 1;
+        assert!(differences(&[side(0.5, 1), other]).is_empty());
     }
 }

@@ -1,6 +1,8 @@
 //! A rectangle of the screen to write into. Everything is clipped to it, so no size of terminal can cause a fault.
 
-use ratatui::buffer::Buffer;
+use std::borrow::Cow;
+
+use ratatui::buffer::{Buffer, Cell};
 use ratatui::layout::Rect;
 use ratatui::style::{Modifier, Style};
 use unicode_width::UnicodeWidthChar;
@@ -60,12 +62,17 @@ impl<'a> Pad<'a> {
         }
     }
 
-    /// Text from column `x`; returns the column after it.
+    /// Text from column `x`, cut with `…` where it does not fit; returns the column after it.
     pub fn text(&mut self, x: u16, y: u16, text: &str, style: Style) -> u16 {
+        let text = &*self.spelled(text);
         if x >= self.area.width || y >= self.area.height {
             return x;
         }
-        let room = usize::from(self.area.width - x);
+        let room = self.area.width - x;
+        // What is cut off is seen to be.
+        let cut = (text::width(text.trim_end()) > room).then(|| text::fit(text, room));
+        let text = cut.as_deref().unwrap_or(text);
+        let room = usize::from(room);
         // Whatever was written below leaves nothing of its style behind.
         let style = Style::reset().patch(style);
         let (end, _) = self.buffer.set_stringn(self.area.x + x, self.area.y + y, text, room, style);
@@ -75,14 +82,25 @@ impl<'a> Pad<'a> {
     /// Text from column `x` in at most `columns` columns, cut with `…`.
     pub fn fitted(&mut self, x: u16, y: u16, columns: u16, text: &str, style: Style) -> u16 {
         let columns = columns.min(self.area.width.saturating_sub(x));
-        self.text(x, y, &text::fit(text, columns), style)
+        let text = text::fit(&self.spelled(text), columns);
+        self.text(x, y, &text, style)
     }
 
     /// Text that ends before column `end`; returns the column where it begins.
     pub fn right(&mut self, end: u16, y: u16, text: &str, style: Style) -> u16 {
-        let x = end.min(self.area.width).saturating_sub(text::width(text));
-        self.text(x, y, text, style);
+        let text = self.spelled(text);
+        let x = end.min(self.area.width).saturating_sub(text::width(&text));
+        self.text(x, y, &text, style);
         x
+    }
+
+    /// Signs that ASCII needs more than one letter for.
+    fn spelled<'t>(&self, text: &'t str) -> Cow<'t, str> {
+        const SIGNS: [(char, &str); 4] = [('±', "+/-"), ('≥', ">="), ('≤', "<="), ('≠', "!=")];
+        if !self.theme.ascii || !text.contains(SIGNS.map(|s| s.0)) {
+            return Cow::Borrowed(text);
+        }
+        Cow::Owned(SIGNS.iter().fold(text.to_string(), |t, (sign, words)| t.replace(*sign, words)))
     }
 
     /// Several pieces of text one after the other.
@@ -148,6 +166,19 @@ impl<'a> Pad<'a> {
     fn broken(&self, text: &str) -> Vec<String> {
         text::wrap(text, self.area.width.saturating_sub(2).min(76))
     }
+}
+
+/// A line of the screen as it is seen: each character with its first column and the columns that it takes. Behind a wide
+/// one the buffer holds a cell that no terminal shows.
+pub fn characters(buffer: &Buffer, y: u16) -> Vec<(u16, &Cell, u16)> {
+    let mut out = Vec::with_capacity(usize::from(buffer.area.width));
+    let mut x = 0;
+    while let Some(cell) = buffer.cell((x, y)) {
+        let columns = text::width(cell.symbol()).clamp(1, (buffer.area.width - x).max(1));
+        out.push((x, cell, columns));
+        x += columns;
+    }
+    out
 }
 
 /// After everything is drawn: only ASCII stays, if that is what the terminal reads.

@@ -1,16 +1,17 @@
 //! What is done to files for the person: commands, exports, engines begun, runs removed. On a thread of its own, so that a
 //! file system that hangs never holds up a key or a picture.
 
+use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::state::State;
 use super::{Engines, clipboard, export};
 use crate::run::command::Body;
 use crate::run::lock::Liveness;
-use crate::run::{self, RunFolder, journal};
-use crate::space::Genotype;
+use crate::run::{self, RunFolder, config, journal};
+use crate::space::{Genotype, Mask};
 
 /// Something to be done.
 pub enum Errand {
@@ -26,11 +27,11 @@ pub enum Errand {
     Demo,
     Resume(RunFolder),
     Remove(RunFolder),
-    /// Controls of a run's cut, as runs that follow it: their sources, and the pruning level.
+    /// Controls of a run's cut, as runs that follow it: their sources, and what it keeps.
     Queue {
         folder: RunFolder,
         sources: Vec<&'static str>,
-        xi: f64,
+        beside: Mask,
     },
     /// A genotype of this run trained from scratch, with a preset's settings, as a run that follows it.
     Train {
@@ -38,6 +39,26 @@ pub enum Errand {
         genotype: Box<Genotype>,
         preset: &'static str,
     },
+}
+
+/// A command is sent within this, or its file system hangs.
+const MOMENT: Duration = Duration::from_millis(500);
+
+impl Errand {
+    /// What it is, for a sentence.
+    fn what(&self) -> String {
+        let run = |folder: &RunFolder| super::text::sanitize(&folder.name());
+        match self {
+            Errand::Send { folder, body, .. } => format!("the command `{}` to {}", body.name(), run(folder)),
+            Errand::Export(folder, _) => format!("writing the genotype and figures of {}", run(folder)),
+            Errand::Copy(_) => "copying".into(),
+            Errand::Demo => "starting the demo".into(),
+            Errand::Resume(folder) => format!("resuming {}", run(folder)),
+            Errand::Remove(folder) => format!("deleting {}", run(folder)),
+            Errand::Queue { folder, .. } => format!("queueing controls of {}", run(folder)),
+            Errand::Train { folder, .. } => format!("queueing a training of {}", run(folder)),
+        }
+    }
 }
 
 /// What came of it.
@@ -59,7 +80,8 @@ pub enum Done {
 pub struct Errands {
     asks: Sender<Errand>,
     done: Receiver<Done>,
-    open: usize,
+    /// What is not done yet, in order: what it is, and whether leaving has to wait for it.
+    open: VecDeque<(String, bool)>,
     since: Instant,
 }
 
@@ -78,30 +100,43 @@ impl Errands {
                 }
             }
         });
-        Errands { asks, done, open: 0, since: Instant::now() }
+        Errands { asks, done, open: VecDeque::new(), since: Instant::now() }
     }
 
     /// False if nobody does it.
     pub fn ask(&mut self, errand: Errand) -> bool {
-        if self.open == 0 {
+        if self.open.is_empty() {
             self.since = Instant::now();
         }
+        let (what, waited) = (errand.what(), !matches!(errand, Errand::Send { .. } | Errand::Copy(_)));
         let asked = self.asks.send(errand).is_ok();
-        self.open += usize::from(asked);
+        if asked {
+            self.open.push_back((what, waited));
+        }
         asked
     }
 
     /// The next that is done.
     pub fn next(&mut self) -> Option<Done> {
         let done = self.done.try_recv().ok()?;
-        self.open = self.open.saturating_sub(1);
+        self.open.pop_front();
         self.since = Instant::now();
         Some(done)
     }
 
     /// Whole seconds that something is under way.
     pub fn waits(&self) -> Option<u64> {
-        (self.open > 0).then(|| self.since.elapsed().as_secs())
+        (!self.open.is_empty()).then(|| self.since.elapsed().as_secs())
+    }
+
+    /// Whether something is under way that leaving would break off; a command is given up on after a moment.
+    pub fn holds(&self) -> bool {
+        self.open.iter().any(|(_, waited)| *waited) || !self.open.is_empty() && self.since.elapsed() < MOMENT
+    }
+
+    /// What is not done yet, in words.
+    pub fn left(&self) -> Vec<&str> {
+        self.open.iter().map(|(what, _)| what.as_str()).collect()
     }
 }
 
@@ -114,7 +149,10 @@ fn carry_out(errand: Errand, engines: &mut dyn Engines) -> Done {
         Errand::Export(folder, state) => Done::Said(match state.genotype() {
             None => "there is no genotype yet".into(),
             Some(genotype) => match export::write(&folder, genotype, &state) {
-                Ok(files) => format!("written to {}: {}", folder.path().display(), files.join(", ")),
+                Ok(files) => {
+                    let of = state.passing().map_or_else(String::new, |of| format!(" ({of})"));
+                    format!("written{of} to {}: {}", folder.path().display(), files.join(", "))
+                }
                 Err(e) => e.to_string(),
             },
         }),
@@ -137,8 +175,8 @@ fn carry_out(errand: Errand, engines: &mut dyn Engines) -> Done {
                 Err(e) => Done::Said(e),
             }
         }
-        Errand::Queue { folder, sources, xi } => {
-            Done::Listed(queue(&folder, &sources, xi, engines).unwrap_or_else(|e| e))
+        Errand::Queue { folder, sources, beside } => {
+            Done::Listed(queue(&folder, &sources, &beside, engines).unwrap_or_else(|e| e))
         }
     }
 }
@@ -161,13 +199,13 @@ fn stem(folder: &RunFolder) -> String {
     folder.name().chars().take(44).collect()
 }
 
-/// Queues a run for each source; what is to be said of it.
-fn queue(folder: &RunFolder, sources: &[&str], xi: f64, engines: &mut dyn Engines) -> Result<String, String> {
+/// Queues a run for each source, which keeps as many operations on every edge; what is to be said of it.
+fn queue(folder: &RunFolder, sources: &[&str], beside: &Mask, engines: &mut dyn Engines) -> Result<String, String> {
     let own = folder.config().map_err(|e| e.to_string())?;
     let mut names = Vec::new();
     for source in sources {
         let mut config = own.clone();
-        (config.cut.source, config.cut.xi) = ((*source).into(), xi);
+        config.cut = config::Cut::control(source, beside);
         names.push(engines.queue(folder, &format!("{}-{}", stem(folder), source.replace('_', "-")), &config)?.name());
     }
     Ok(format!("queued, one after the other: {}", names.join(", ")))
@@ -180,6 +218,7 @@ mod tests {
 
     use super::*;
     use crate::run::config::Config;
+    use crate::space::Operation;
 
     /// Engines on a file system that hangs until a word comes; broken ones where it does not.
     struct Hanging(Receiver<()>);
@@ -195,7 +234,7 @@ mod tests {
         }
 
         fn queue(&mut self, _: &RunFolder, name: &str, config: &Config) -> Result<RunFolder, String> {
-            Err(format!("{name} by {} at {}", config.cut.source, config.cut.xi))
+            Err(format!("{name} by {} at {} {:?}", config.cut.source, config.cut.xi, config.cut.kept_per_edge))
         }
     }
 
@@ -217,12 +256,18 @@ mod tests {
         assert_eq!(errands.waits(), None);
         assert!(errands.ask(Errand::Demo) && errands.ask(Errand::Resume(folder.clone())));
         assert!(errands.next().is_none() && errands.waits().is_some());
+        assert!(errands.holds(), "an engine that is being started is waited for");
+        assert_eq!(errands.left(), ["starting the demo", "resuming r"]);
         word.send(()).unwrap();
         assert!(matches!(wait(&mut errands), Done::Said(words) if words == "no disk"));
         assert!(matches!(wait(&mut errands), Done::Said(words) if words.contains("broke down")));
-        assert_eq!(errands.waits(), None);
-        errands.ask(Errand::Queue { folder, sources: vec!["most_parameters"], xi: 0.25 });
-        let Done::Listed(words) = wait(&mut errands) else { panic!("not listed") };
-        assert_eq!(words, "r-most-parameters by most_parameters at 0.25");
+        assert_eq!((errands.waits(), errands.holds(), errands.left().len()), (None, false, 0));
+        let six = Mask::NO_NONE.without("normal:0▸2:sep3".parse().unwrap());
+        let level = Mask::uniform(&Operation::ALL[2..]);
+        for (beside, words) in [(level, "at 0.25 []"), (six, "[6, 7, 7,")] {
+            errands.ask(Errand::Queue { folder: folder.clone(), sources: vec!["most_parameters"], beside });
+            let Done::Listed(said) = wait(&mut errands) else { panic!("not listed") };
+            assert!(said.starts_with("r-most-parameters by most_parameters at ") && said.contains(words), "{said}");
+        }
     }
 }

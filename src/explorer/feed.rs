@@ -24,6 +24,8 @@ pub enum News {
     },
     /// Whether an engine holds the run; its last words, if it is gone.
     Engine(Liveness, Option<String>),
+    /// The run's folder is no longer where it was, or is there again.
+    Missing(bool),
     /// What was told holds no longer; all of it comes again.
     Reset,
     /// Where a replay is: the time of the run, and words for the person.
@@ -87,12 +89,14 @@ fn read(folder: &RunFolder, sender: &SyncSender<News>, stop: &AtomicBool) {
     let mut told = None;
     let mut looked: Option<Instant> = None;
     let mut known: Option<Liveness> = None;
-    let (mut passed, mut restarts) = (0, 0);
+    let (mut passed, mut restarts, mut missing) = (0, 0, false);
     while !stop.load(Ordering::Relaxed) {
         let mut events = tail.read();
         let mut engine = None;
+        let mut gone = None;
         if events.is_empty() && looked.is_none_or(|t| t.elapsed() > POLL_LOCK) {
             looked = Some(Instant::now());
+            gone = Some(is_missing(folder)).filter(|now| *now != missing);
             engine = Some(pulse.look(folder)).filter(|now| known.as_ref().is_none_or(|k| differ(k, now)));
             // An engine that left meanwhile has written its last word before.
             events = tail.read();
@@ -111,6 +115,10 @@ fn read(folder: &RunFolder, sender: &SyncSender<News>, stop: &AtomicBool) {
             all.push(News::CaughtUp { skipped: tail.skipped, passed: tail.passed - passed });
             passed = tail.passed;
         }
+        if let Some(now) = gone {
+            missing = now;
+            all.push(News::Missing(now));
+        }
         if let Some(engine) = engine {
             known = Some(engine.clone());
             let words = matches!(engine, Liveness::Gone(_)).then(|| last_words(folder)).flatten();
@@ -127,11 +135,43 @@ fn read(folder: &RunFolder, sender: &SyncSender<News>, stop: &AtomicBool) {
     }
 }
 
+/// Whether there is surely no such folder; one that can't be looked at may be there.
+fn is_missing(folder: &RunFolder) -> bool {
+    std::fs::symlink_metadata(folder.path()).is_err_and(|e| e.kind() == std::io::ErrorKind::NotFound)
+}
+
 /// Whether there is more than another beat of the same heart.
 fn differ(a: &Liveness, b: &Liveness) -> bool {
     match (a, b) {
         (Liveness::Alive(a), Liveness::Alive(b)) => a.token != b.token || a.waits != b.waits,
         (Liveness::Gone(_), Liveness::Gone(_)) | (Liveness::Unreachable(_), Liveness::Unreachable(_)) => false,
         _ => true,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::run::config::Config;
+
+    #[test]
+    fn a_folder_that_goes_and_comes_is_told() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = RunFolder::create(dir.path(), Some("r"), "x", &Config::default()).unwrap();
+        let feed = Feed::new(folder.clone());
+        let until = |missing: bool| {
+            let begun = Instant::now();
+            loop {
+                match feed.next() {
+                    Some(News::Missing(now)) => return assert_eq!(now, missing),
+                    _ => std::thread::sleep(Duration::from_millis(5)),
+                }
+                assert!(begun.elapsed() < Duration::from_secs(30), "nothing was told of the folder");
+            }
+        };
+        std::fs::rename(folder.path(), dir.path().join("elsewhere")).unwrap();
+        until(true);
+        std::fs::rename(dir.path().join("elsewhere"), folder.path()).unwrap();
+        until(false);
     }
 }

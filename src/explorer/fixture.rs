@@ -270,6 +270,7 @@ impl Writer {
             step_seconds: Some(1.31),
             full_step_seconds: Some(2.87),
             warnings: vec![],
+            ..Cut::default()
         };
         self.emit(0.0, Body::CutProposed(cut.clone()));
         let hand: Place = "normal:2:skip_connect".parse().unwrap();

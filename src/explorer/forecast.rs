@@ -1,4 +1,5 @@
-//! What each pruning level would cost: the predicted memory of the search along the recorded removal order, and that of
+//! What each pruning level would cost: the predicted memory of the search along the recorded removal order (of a run that
+//! has scored nothing: along its control), and that of
 //! random cuts of the same size. Counted once for a run, on a thread of its own.
 
 use std::sync::mpsc::{Receiver, channel};
@@ -48,14 +49,20 @@ const RANDOM: u64 = 16;
 pub struct Basis {
     run: RunStarted,
     config: Config,
+    source: Source,
     order: Vec<Place>,
 }
 
 impl Basis {
     /// None before scoring is done.
     pub fn of(state: &State) -> Option<Basis> {
-        let order = state.score.ended.as_ref()?.order.iter().map(|r| r.place).collect();
-        Some(Basis { run: state.run.clone()?, config: state.config.clone().unwrap_or_default(), order })
+        let (run, config) = (state.run.clone()?, state.config.clone().unwrap_or_default());
+        if let Some(ended) = &state.score.ended {
+            let order = ended.order.iter().map(|r| r.place).collect();
+            return Some(Basis { run, config, source: Source::Scores, order });
+        }
+        let control = state.cut.cut.as_ref().filter(|c| c.unscored)?;
+        Some(Basis { run, config, source: Source::by_name(&control.source)?, order: Vec::new() })
     }
 
     /// Predicted peak bytes of the search under a mask; the same count as the engine's.
@@ -71,7 +78,7 @@ impl Basis {
         let levels = cutter(0)
             .levels()
             .map(|xi| {
-                let mask = cutter(0).automatic(Source::Scores, xi);
+                let mask = cutter(self.config.seed).automatic(self.source, xi);
                 let random = (0..RANDOM).map(|seed| self.bytes(cutter(seed).automatic(Source::Random, xi)));
                 Level {
                     gone: 1.0 - mask.count() as f64 / 224.0,

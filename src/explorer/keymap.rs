@@ -89,6 +89,9 @@ impl std::fmt::Display for Key {
     }
 }
 
+/// Ids of actions that people may still have in their settings, and what they are called now.
+const RENAMED: [(&str, &str); 1] = [("take_up", "resume")];
+
 /// Keys of the person's own, by the id of an action.
 pub type Own = BTreeMap<String, Vec<String>>;
 
@@ -106,7 +109,7 @@ impl Keymap {
     /// An action that there is not, a key that can't be read, or two actions on one key: named, with what to do.
     pub fn new(own: &Own) -> Result<Keymap, String> {
         for id in own.keys() {
-            if ACTIONS.iter().all(|s| s.id != id) {
+            if ACTIONS.iter().all(|s| s.id != id) && RENAMED.iter().all(|(old, _)| old != id) {
                 let known = ACTIONS.iter().map(|s| s.id);
                 let near = crate::run::nearest(id, known).map_or(String::new(), |n| format!("; did you mean `{n}`?"));
                 return Err(format!("there is no action `{id}`{near}"));
@@ -116,7 +119,8 @@ impl Keymap {
         let mut ids: HashMap<(Context, Key), &str> = HashMap::new();
         let mut keys = Vec::with_capacity(ACTIONS.len());
         for spec in ACTIONS {
-            let texts: Vec<&str> = match own.get(spec.id) {
+            let before = || RENAMED.iter().find(|(_, new)| *new == spec.id).and_then(|(old, _)| own.get(*old));
+            let texts: Vec<&str> = match own.get(spec.id).or_else(before) {
                 Some(texts) => texts.iter().map(String::as_str).collect(),
                 None => spec.keys.to_vec(),
             };
@@ -220,6 +224,7 @@ mod tests {
         assert_eq!(keymap.action(Context::Cut, "ctrl-y".parse().unwrap()), Some(Action::Undo));
         assert_eq!(keymap.action(Context::Cut, "u".parse().unwrap()), None);
         assert_eq!(keymap.of(Action::Undo), "U");
+        assert_eq!(Keymap::new(&own("take_up", &["F"])).unwrap().of(Action::Resume), "F");
     }
 
     #[test]

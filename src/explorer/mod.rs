@@ -45,6 +45,7 @@ pub use export::alphas;
 pub use pictures::{picture, pictures};
 pub use replay::SPEEDS;
 pub use settings::{Settings, SettingsError};
+pub use terminal::size as terminal_size;
 use theme::ColorDepth;
 pub use ui::Tab;
 

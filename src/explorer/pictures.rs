@@ -6,6 +6,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 use super::compare::{self, Side};
+use super::draw;
 use super::figure::{PngError, png_scaled};
 use super::forecast::{Basis, Forecast};
 use super::keymap::Keymap;
@@ -136,7 +137,7 @@ pub fn pictures(
 }
 
 fn text(buffer: &Buffer) -> String {
-    let line = |y| (0..buffer.area.width).map(|x| buffer[(x, y)].symbol()).collect::<String>();
+    let line = |y| draw::characters(buffer, y).iter().map(|(_, cell, _)| cell.symbol()).collect::<String>();
     (0..buffer.area.height).map(|y| line(y).trim_end().to_string() + "\n").collect()
 }
 

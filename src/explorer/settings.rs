@@ -6,6 +6,7 @@ use serde::Deserialize;
 
 use super::keymap::{Keymap, Own};
 use super::theme::Name;
+use crate::run::files;
 
 /// What `explorer.toml` says; all of it may be left out.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -13,6 +14,8 @@ use super::theme::Name;
 pub struct Settings {
     pub theme: Option<Name>,
     pub mouse: Option<bool>,
+    /// Whether the terminal's bell rings when a run ends or waits for the person.
+    pub bell: Option<bool>,
     /// Keys by the id of an action: `undo = ["u", "ctrl-y"]`.
     pub keys: Own,
 }
@@ -44,7 +47,7 @@ impl Settings {
     /// As [`Settings::load`].
     pub fn read(path: &Path) -> Result<Settings, SettingsError> {
         let error = |reason: String| SettingsError { path: path.to_path_buf(), reason: super::text::sanitize(&reason) };
-        let text = match std::fs::read_to_string(path) {
+        let text = match files::text(path, files::SETTINGS) {
             Ok(text) => text,
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Settings::default()),
             Err(e) => return Err(error(format!("can't be read: {e}"))),

@@ -61,6 +61,12 @@ pub fn text(state: &State, folder: &RunFolder, status: &str, alive: bool) -> Str
     lines.join("\n")
 }
 
+/// Of a run whose folder is gone.
+pub fn missing(folder: &RunFolder) -> String {
+    let (name, path) = (text::sanitize(&folder.name()), text::sanitize(&folder.path().display().to_string()));
+    format!("{name}: its folder is gone (deleted or moved): {path}")
+}
+
 /// Quoted where a shell would take it apart.
 fn shell_word(text: &str) -> String {
     let text = text::sanitize(text);

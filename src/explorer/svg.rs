@@ -7,6 +7,7 @@ use ratatui::buffer::{Buffer, Cell};
 use ratatui::style::{Color, Modifier};
 
 use super::color::{Rgb, of_256};
+use super::draw;
 
 /// Pixels of one character.
 const W: f64 = 8.4;
@@ -33,13 +34,21 @@ pub fn render(buffer: &Buffer, light: bool) -> String {
         r#"<g transform="translate({MARGIN} {MARGIN})" font-family="DejaVu Sans Mono, Menlo, Consolas, monospace" font-size="14">"#
     );
     for y in 0..buffer.area.height {
-        let row: Vec<&Cell> = (0..buffer.area.width).filter_map(|x| buffer.cell((x, y))).collect();
+        // Behind a wide character stands its own look again, and no letter.
+        let mut row: Row = Vec::with_capacity(usize::from(buffer.area.width));
+        for (_, cell, columns) in draw::characters(buffer, y) {
+            row.push((cell, columns));
+            row.extend((1..columns).map(|_| (cell, 0)));
+        }
         backgrounds(&mut out, &row, y, background, foreground);
         glyphs(&mut out, &row, y, background, foreground);
     }
     out.push_str("</g>\n</svg>\n");
     out
 }
+
+/// A line of the screen: in each column its cell, and the columns that its character takes; 0 behind a wide one.
+type Row<'a> = Vec<(&'a Cell, u16)>;
 
 /// Foreground and background as CSS colours.
 fn colors(cell: &Cell, background: &str, foreground: &str) -> (String, String) {
@@ -76,11 +85,11 @@ fn rgb(color: Color) -> Option<Rgb> {
     Some(of_256(index))
 }
 
-fn backgrounds(out: &mut String, row: &[&Cell], y: u16, background: &str, foreground: &str) {
+fn backgrounds(out: &mut String, row: &Row, y: u16, background: &str, foreground: &str) {
     let mut x = 0;
     while x < row.len() {
-        let bg = colors(row[x], background, foreground).1;
-        let end = (x..row.len()).find(|i| colors(row[*i], background, foreground).1 != bg).unwrap_or(row.len());
+        let bg = colors(row[x].0, background, foreground).1;
+        let end = (x..row.len()).find(|i| colors(row[*i].0, background, foreground).1 != bg).unwrap_or(row.len());
         if bg != background {
             let (left, top, width) = (x as f64 * W, f64::from(y) * H, (end - x) as f64 * W);
             let _ = writeln!(out, r#"<rect x="{left:.1}" y="{top:.1}" width="{width:.1}" height="{H}" fill="{bg}"/>"#);
@@ -95,14 +104,15 @@ fn look(cell: &Cell, background: &str, foreground: &str) -> (String, Modifier) {
     (colors(cell, background, foreground).0, cell.modifier & shown)
 }
 
-fn glyphs(out: &mut String, row: &[&Cell], y: u16, background: &str, foreground: &str) {
+fn glyphs(out: &mut String, row: &Row, y: u16, background: &str, foreground: &str) {
     let top = f64::from(y) * H;
+    let letter = |x: usize| row[x].0.symbol().chars().next().unwrap_or(' ');
     let mut x = 0;
     while x < row.len() {
-        let first = row[x].symbol().chars().next().unwrap_or(' ');
-        let (fg, modifier) = look(row[x], background, foreground);
+        let first = letter(x);
+        let (fg, modifier) = look(row[x].0, background, foreground);
         let opacity = if modifier.contains(Modifier::DIM) { r#" opacity="0.55""# } else { "" };
-        if first == ' ' && !modifier.contains(Modifier::UNDERLINED) {
+        if row[x].1 == 0 || first == ' ' && !modifier.contains(Modifier::UNDERLINED) {
             x += 1;
             continue;
         }
@@ -110,9 +120,8 @@ fn glyphs(out: &mut String, row: &[&Cell], y: u16, background: &str, foreground:
             // One path for neighbours of one colour.
             let mut path = shape;
             x += 1;
-            while x < row.len() && look(row[x], background, foreground) == (fg.clone(), modifier) {
-                let glyph = row[x].symbol().chars().next().unwrap_or(' ');
-                let Some(more) = self::shape(glyph, x as f64 * W, top) else { break };
+            while x < row.len() && look(row[x].0, background, foreground) == (fg.clone(), modifier) {
+                let Some(more) = self::shape(letter(x), x as f64 * W, top) else { break };
                 path += &more;
                 x += 1;
             }
@@ -122,22 +131,23 @@ fn glyphs(out: &mut String, row: &[&Cell], y: u16, background: &str, foreground:
         let mut text = String::new();
         let begin = x;
         while x < row.len() {
-            let c = row[x].symbol().chars().next().unwrap_or(' ');
-            if look(row[x], background, foreground) != (fg.clone(), modifier) || shape(c, 0.0, 0.0).is_some() {
+            let c = letter(x);
+            if look(row[x].0, background, foreground) != (fg.clone(), modifier) || shape(c, 0.0, 0.0).is_some() {
                 break;
             }
-            // Two blanks end a run: the rest is placed anew, so that no font can push it out of its column.
-            let next_blank = row.get(x + 1).is_none_or(|n| n.symbol() == " ");
-            if c == ' ' && next_blank {
+            // Two blanks end a run: the rest is placed anew, so that no font can push it out of its column. A wide
+            // character has a place of its own for the same reason.
+            let next_blank = row.get(x + 1).is_none_or(|n| n.0.symbol() == " ");
+            let wide = row[x].1 > 1;
+            if c == ' ' && next_blank || wide && x > begin {
                 break;
             }
-            match c {
-                '&' => text.push_str("&amp;"),
-                '<' => text.push_str("&lt;"),
-                '>' => text.push_str("&gt;"),
-                c => text.push(c),
+            // With its accents.
+            text += &row[x].0.symbol().replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
+            x += usize::from(row[x].1.max(1));
+            if wide {
+                break;
             }
-            x += 1;
         }
         if x == begin {
             x += 1;
@@ -213,5 +223,37 @@ fn shape(glyph: char, x: f64, y: f64) -> Option<String> {
             }
             Some(path)
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ratatui::layout::Rect;
+    use ratatui::style::{Color, Style};
+
+    use super::*;
+
+    #[test]
+    fn wide_letters_and_accents_keep_their_columns() {
+        let mut buffer = Buffer::empty(Rect::new(0, 0, 20, 2));
+        buffer.set_string(0, 0, "数据 e\u{301}t|", Style::new());
+        buffer.set_string(0, 1, "<\u{1f1e9}\u{1f1ea}>", Style::new().bg(Color::Rgb(1, 2, 3)));
+        let svg = render(&buffer, false);
+        let at = |text: &str, x: f64, columns: f64| {
+            let (x, length) = (format!("<text x=\"{:.1}\"", x * W), format!("textLength=\"{:.1}\"", columns * W));
+            let found = svg.lines().find(|l| l.contains(&format!(">{text}</text>")));
+            let line = found.unwrap_or_else(|| panic!("`{text}` is not in\n{svg}"));
+            assert!(line.starts_with(&x) && line.contains(&length), "{line}");
+        };
+        at("数", 0.0, 2.0);
+        at("据", 2.0, 2.0);
+        at("e\u{301}t|", 5.0, 3.0);
+        at("&lt;", 0.0, 1.0);
+        at("\u{1f1e9}\u{1f1ea}", 1.0, 2.0);
+        at("&gt;", 3.0, 1.0);
+        let background = format!(r#"width="{:.1}" height="{H}" fill="HASH010203""#, 4.0 * W).replace("HASH", "#");
+        assert!(svg.contains(&background), "{svg}");
+        let text: String = draw::characters(&buffer, 0).iter().map(|c| c.1.symbol()).collect();
+        assert_eq!(text.trim_end(), "数据 e\u{301}t|");
     }
 }

@@ -1,7 +1,7 @@
 //! Entering and leaving the terminal. Whatever ends the explorer (quit, panic, signal, suspension), the terminal is as it
 //! was: what is entered here is left in reverse order, once.
 
-use std::io::{self, Write, stdout};
+use std::io::{self, IsTerminal, Write, stdout};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, Once, PoisonError};
 use std::thread::ThreadId;
@@ -126,6 +126,30 @@ pub fn input(wait: std::time::Duration) -> io::Result<Option<crossterm::event::E
     crossterm::event::read().map(Some)
 }
 
+/// Columns and lines of a terminal that tells none: COLUMNS and LINES, or what has been usual since there were screens.
+const USUAL: (u16, u16) = (80, 24);
+/// More than any screen has; a size that is nonsense must not take all memory.
+const MOST: (u16, u16) = (1000, 500);
+
+/// Columns and lines of the terminal. Serial lines and fresh containers say 0 by 0.
+///
+/// # Errors
+/// No terminal.
+pub fn size() -> io::Result<(u16, u16)> {
+    let told = terminal::size().or_else(|e| if stdout().is_terminal() { Ok((0, 0)) } else { Err(e) })?;
+    Ok(sensible(told, |key| std::env::var(key).ok()))
+}
+
+/// What a terminal says of its size, with what it leaves out from the environment.
+fn sensible((width, height): (u16, u16), env: impl Fn(&str) -> Option<String>) -> (u16, u16) {
+    let side = |told: u16, key: &str, usual: u16, most: u16| {
+        let set = || env(key).and_then(|v| v.trim().parse().ok()).filter(|v| *v > 0);
+        let known = Some(told).filter(|v| *v > 0).or_else(set);
+        known.unwrap_or(usual).min(most)
+    };
+    (side(width, "COLUMNS", USUAL.0, MOST.0), side(height, "LINES", USUAL.1, MOST.1))
+}
+
 impl Drop for Guard {
     fn drop(&mut self) {
         leave();
@@ -178,6 +202,24 @@ fn chain_hook() {
     }));
 }
 
+/// Signals that end a program which does not listen to them, without being its fault: the explorer gives the terminal back
+/// first.
+const ENDING: [i32; 10] = {
+    use signal_hook::consts as c;
+    [
+        c::SIGTERM,
+        c::SIGHUP,
+        c::SIGINT,
+        c::SIGQUIT,
+        c::SIGUSR1,
+        c::SIGUSR2,
+        c::SIGALRM,
+        c::SIGVTALRM,
+        c::SIGPROF,
+        c::SIGXCPU,
+    ]
+};
+
 /// Signals that end or stop the explorer, noted as they come.
 pub struct Signals {
     ending: Vec<(i32, Arc<AtomicBool>)>,
@@ -189,9 +231,9 @@ impl Signals {
     /// # Errors
     /// Signals that can't be listened to.
     pub fn new() -> io::Result<Signals> {
-        use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGTSTP};
+        use signal_hook::consts::SIGTSTP;
         let mut signals = Signals { ending: Vec::new(), stop: Arc::default(), ids: Vec::new() };
-        for signal in [SIGTERM, SIGHUP, SIGINT] {
+        for signal in ENDING {
             let flag = Arc::new(AtomicBool::new(false));
             signals.ids.push(signal_hook::flag::register(signal, Arc::clone(&flag))?);
             signals.ending.push((signal, flag));
@@ -216,5 +258,27 @@ impl Drop for Signals {
         for id in self.ids.drain(..) {
             signal_hook::low_level::unregister(id);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::sensible;
+
+    #[test]
+    fn a_terminal_without_a_size_has_one() {
+        let env = |columns: &'static str, lines: &'static str| {
+            move |key: &str| Some(if key == "COLUMNS" { columns } else { lines }.to_string()).filter(|v| !v.is_empty())
+        };
+        assert_eq!(sensible((0, 0), env("", "")), (80, 24));
+        assert_eq!(sensible((0, 0), env("132", "50")), (132, 50));
+        assert_eq!(sensible((100, 30), env("132", "50")), (100, 30));
+        assert_eq!(sensible((100, 0), env("132", "")), (100, 24));
+        assert_eq!(sensible((0, 30), env("132", "")), (132, 30));
+        for nonsense in ["0", "-3", "many", "70000", "1e3"] {
+            assert_eq!(sensible((0, 0), env(nonsense, nonsense)), (80, 24));
+        }
+        assert_eq!(sensible((65_535, 65_535), env("", "")), (1000, 500));
+        assert_eq!(sensible((0, 0), env("60000", "60000")), (1000, 500));
     }
 }

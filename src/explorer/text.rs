@@ -1,6 +1,9 @@
 //! Text as the explorer writes it: numbers with their units, durations, and words from files made harmless.
 
-use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
+use unicode_segmentation::UnicodeSegmentation;
+use unicode_width::UnicodeWidthStr;
+
+use crate::run::event::Cut;
 
 /// Text from a file, a run's name or an error, with everything taken out that a terminal would act on: control
 /// characters (escape sequences begin with one) and marks that turn the direction of writing round.
@@ -36,18 +39,56 @@ pub fn fit(text: &str, columns: u16) -> String {
         return text.to_string();
     }
     let Some(room) = columns.checked_sub(1) else { return String::new() };
-    let mut used = 0;
-    let mut out = String::new();
-    for c in text.chars() {
-        let w = u16::try_from(c.width().unwrap_or(0)).unwrap_or(0);
-        if used + w > room {
+    format!("{}…", &text[..end_of(text, room)])
+}
+
+/// The end of a text in at most `columns` columns, as where one types; what was cut off is marked by `…`.
+pub fn fit_end(text: &str, columns: u16) -> String {
+    if width(text) <= columns {
+        return text.to_string();
+    }
+    let Some(room) = columns.checked_sub(1) else { return String::new() };
+    let mut used = 0u16;
+    let mut begin = text.len();
+    for (i, part) in text.grapheme_indices(true).rev() {
+        used = used.saturating_add(width(part));
+        if used > room {
             break;
         }
-        used += w;
-        out.push(c);
+        begin = i;
     }
-    out.push('…');
-    out
+    format!("…{}", &text[begin..])
+}
+
+/// Where the part of a text ends that takes at most so many columns: between two characters as people see them, so that
+/// an accent stays with its letter and no wide one is halved.
+fn end_of(text: &str, columns: u16) -> usize {
+    let mut used = 0u16;
+    for (i, part) in text.grapheme_indices(true) {
+        used = used.saturating_add(width(part));
+        if used > columns {
+            return i;
+        }
+    }
+    text.len()
+}
+
+/// The text and as many blanks as fill `columns`; a longer one is left whole.
+pub fn pad(text: &str, columns: u16) -> String {
+    format!("{text}{}", " ".repeat(usize::from(columns.saturating_sub(width(text)))))
+}
+
+/// Takes away the last character as people see it, with its accents.
+pub fn pop(text: &mut String) {
+    let end = text.grapheme_indices(true).next_back().map_or(0, |(i, _)| i);
+    text.truncate(end);
+}
+
+/// Takes away the last word, and the blanks after it.
+pub fn pop_word(text: &mut String) {
+    let words = text.trim_end();
+    let end = words.rfind(char::is_whitespace).map_or(0, |i| i + words[i..].chars().next().map_or(1, char::len_utf8));
+    text.truncate(end);
 }
 
 /// Words laid into lines of at most `columns` columns; a longer word is broken.
@@ -66,7 +107,9 @@ pub fn wrap(text: &str, columns: u16) -> Vec<String> {
                 break;
             }
             if line.is_empty() {
-                let cut = word.char_indices().nth(usize::from(columns)).map_or(word.len(), |(i, _)| i);
+                // One character at least, however wide.
+                let one = word.graphemes(true).next().map_or(word.len(), str::len);
+                let cut = end_of(&word, columns).max(one);
                 line.push_str(&word[..cut]);
                 word = word[cut..].to_string();
                 if word.is_empty() {
@@ -91,6 +134,21 @@ pub fn bytes(n: u64) -> String {
     if unit == 0 { format!("{n} B") } else { format!("{} {}", three(value), UNITS[unit]) }
 }
 
+/// How much the automatic part of a cut keeps: `ξ 0.5`, `within 150 MiB`, or that each edge has a count of its own.
+pub fn cut_size(cut: &Cut) -> String {
+    match cut.budget_bytes {
+        Some(budget) => format!("within {}", bytes(budget)),
+        None if !cut.kept_per_edge.is_empty() => format!("a count for each edge (ξ {})", significant(cut.xi, 3)),
+        None => format!("ξ {}", significant(cut.xi, 3)),
+    }
+}
+
+/// What decided a cut: `by scores`, `not by scores`, `by random`, …
+pub fn cut_source(cut: &Cut) -> String {
+    let word = if cut.not_by_scores().is_some() { "not by" } else { "by" };
+    format!("{word} {}", sanitize(&cut.source).replace('_', " "))
+}
+
 /// `1.93 M`: a count in thousands, millions, milliards.
 pub fn count(n: u64) -> String {
     const UNITS: [&str; 5] = ["", " k", " M", " G", " T"];
@@ -104,6 +162,11 @@ pub fn count(n: u64) -> String {
         unit += 1;
     }
     format!("{}{}", three(value), UNITS[unit])
+}
+
+/// `1 thread`, `2 threads`.
+pub fn threads(n: usize) -> String {
+    if n == 1 { "1 thread".into() } else { format!("{n} threads") }
 }
 
 /// Three significant digits of a number from 0 to 1024, without an exponent.
@@ -219,6 +282,22 @@ pub fn significant(value: f64, digits: usize) -> String {
     if value < 0.0 { format!("−{text}") } else { text }
 }
 
+/// A round number without zeros at its end, as it stands at an axis: `0.5`, `1`, `20`, `1e7`.
+pub fn tick(value: f64) -> String {
+    if !value.is_finite() {
+        return compact(value);
+    }
+    let a = value.abs();
+    let text = if a > 0.0 && !(1e-3..1e6).contains(&a) {
+        format!("{value:.2e}").replace(".00e", "e").replace("0e", "e")
+    } else {
+        let text = format!("{value:.5}");
+        text.trim_end_matches('0').trim_end_matches('.').to_string()
+    };
+    let text = text.replace('-', "−");
+    if text == "−0" { "0".into() } else { text }
+}
+
 /// A power of ten as people write it: `10^18`.
 ///
 /// Where only `ascii` can be shown, as `10^18`.
@@ -296,6 +375,40 @@ mod tests {
         assert_eq!(fit("abc", 0), "");
         assert_eq!(wrap("one two three", 7), ["one two", "three"]);
         assert_eq!(wrap("abcdefgh", 3), ["abc", "def", "gh"]);
+        assert_eq!(wrap("数据集合 x", 5), ["数据", "集合", "x"]);
+        assert_eq!(wrap("数", 1), ["数"]);
+        // Accents stay with their letters, flags and hearts are whole and two columns wide.
+        assert_eq!(fit("cafe\u{301}s noirs", 6), "cafe\u{301}s…");
+        assert_eq!(fit("cafe\u{301}s", 4), "caf…");
+        assert_eq!(fit("\u{1f1e9}\u{1f1ea}ab", 3), "\u{1f1e9}\u{1f1ea}…");
+        assert_eq!(fit("\u{2764}\u{fe0f}ab", 3), "\u{2764}\u{fe0f}…");
+        assert_eq!(fit("\u{2764}\u{fe0f}ab", 2), "…");
+        assert_eq!((fit_end("数据集", 5).as_str(), fit_end("数据集", 6).as_str()), ("…据集", "数据集"));
+        assert_eq!((fit_end("abcdef", 4).as_str(), fit_end("abc", 0).as_str()), ("…def", ""));
+        for text in ["数据集", "e\u{301}e\u{301}e\u{301}", "\u{1f600}\u{1f600}", "a\u{fe0f}b", "한국어 데이터"]
+        {
+            for columns in 0..12 {
+                assert!(width(&fit(text, columns)) <= columns, "{text} in {columns}");
+                assert_eq!(width(&pad(&fit(text, columns), columns)), columns);
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_typed_is_taken_back_as_it_is_seen() {
+        let after = |text: &str, f: fn(&mut String)| {
+            let mut text = text.to_string();
+            f(&mut text);
+            text
+        };
+        assert_eq!(after("ae\u{301}", pop), "a");
+        assert_eq!(after("数", pop), "");
+        assert_eq!(after("", pop), "");
+        assert_eq!(after("1.5 GiB", pop_word), "1.5 ");
+        assert_eq!(after("seed:7 数据  ", pop_word), "seed:7 ");
+        assert_eq!((after("one", pop_word).as_str(), after("", pop_word).as_str()), ("", ""));
+        let ticks = [0.5, 1.0, 2.0, 20.0, 0.0, -1.5, 1e7, 2.5e-4].map(tick);
+        assert_eq!(ticks, ["0.5", "1", "2", "20", "0", "−1.5", "1e7", "2.5e−4"]);
     }
 
     #[test]

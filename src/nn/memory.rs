@@ -4,9 +4,11 @@
 mod gpu;
 mod gpu_training;
 mod ledger;
+mod scoring;
 mod scratch;
 
 use self::ledger::Ledger;
+pub use self::scoring::PassBytes;
 use self::scratch::Scratch;
 use super::cell::CellSizes;
 use super::edge::{Branch, Geometry, is_pooling, is_separable};

@@ -37,7 +37,7 @@ pub use crate::kernels::gpu::Precision;
 pub use evaluation::{DropPath, Evaluation, EvaluationConfig, EvaluationPass, Logits};
 pub use init::Init;
 pub use layout::{BlockLayout, CellShape, Kind, Slot};
-pub use memory::{Footprint, Workload};
+pub use memory::{Footprint, PassBytes, Workload};
 pub use mixed::{MixedGradients, MixedOperation};
 pub use mixing::Mixing;
 pub use norm::Norm;
@@ -63,6 +63,7 @@ impl std::fmt::Display for Policy {
         match self {
             Policy::Keep => f.write_str("keep"),
             Policy::Recompute => f.write_str("recompute"),
+            Policy::RecomputeFirst(1) => write!(f, "recompute the first cell"),
             Policy::RecomputeFirst(n) => write!(f, "recompute the first {n} cells"),
         }
     }

@@ -59,6 +59,8 @@ pub struct Supernet {
     parameters: Parameters,
     /// Where the passes run; on the CPU without.
     gpu: Option<Gpu>,
+    /// Bytes that [`Supernet::remember`] may spend.
+    remembered: usize,
 }
 
 /// How to run the network.
@@ -123,13 +125,19 @@ impl Supernet {
         let cells: Vec<_> = cells.into_iter().map(Arc::new).collect();
         let layouts = std::iter::once(&stem.layout).chain(cells.iter().map(|c| &c.layout)).chain([&head]);
         let parameters = Parameters::zeros(layouts.cloned().collect())?;
-        Ok(Supernet { config: config.clone(), stem: Arc::new(stem), cells, parameters, gpu: None })
+        Ok(Supernet { config: config.clone(), stem: Arc::new(stem), cells, parameters, gpu: None, remembered: 0 })
     }
 
     /// The same network with its passes on a GPU. Weights go to it with the first, and stay there.
     #[must_use]
     pub fn on(self, gpu: Option<Gpu>) -> Supernet {
         Supernet { gpu, ..self }
+    }
+
+    /// The same network, which may spend so many bytes on a pass that others share.
+    #[must_use]
+    pub fn remembering(self, bytes: usize) -> Supernet {
+        Supernet { remembered: bytes, ..self }
     }
 
     pub fn config(&self) -> &SupernetConfig {
@@ -200,7 +208,7 @@ impl Supernet {
     }
 
     /// A pass with statistics of the batch whose parts passes of networks that lack one operation share. `probe` makes those who
-    /// watch its ReLUs. `None` where each network has a pass of its own: on a GPU, and where the maps would take too much memory.
+    /// watch its ReLUs. `None` where each network has a pass of its own: on a GPU, and where the maps would take more than [`Supernet::remembering`] allows.
     ///
     /// # Errors
     /// As [`Supernet::forward`].
@@ -212,7 +220,7 @@ impl Supernet {
     ) -> Result<Option<Remembered<P>>, NnError> {
         check_pictures(images, self.config.input_channels)?;
         let (n, h, w, _) = images.dims4()?;
-        if self.gpu.is_some() || remembered::bytes(&self.plan(), [n, h, w]) > remembered::MOST_BYTES {
+        if self.gpu.is_some() || remembered::bytes(&self.plan(), [n, h, w]) > self.remembered {
             return Ok(None);
         }
         let parameters = self.parameters.values()?;

@@ -44,6 +44,17 @@ impl Passes {
     fn times(self, factor: f64) -> Passes {
         self.each(self, |a, _| factor * a)
     }
+
+    /// Of all passes, one by one.
+    fn made(f: impl Fn(&dyn Fn(Passes) -> f64) -> f64) -> Passes {
+        Passes {
+            forward: f(&|p| p.forward),
+            again: f(&|p| p.again),
+            mixing: f(&|p| p.mixing),
+            backward: f(&|p| p.backward),
+            backward_with_weights: f(&|p| p.backward_with_weights),
+        }
+    }
 }
 
 /// Size of an edge's input map and its stride.
@@ -76,13 +87,23 @@ impl Timed {
     }
 
     /// An edge with these operations: their sum, less what many share (their input is read and padded once), which
-    /// grows with their number up to what was timed.
+    /// grows with their number up to what was timed. Never less than some of them take, and never more than all together,
+    /// whatever noise there was: an edge with fewer operations takes no longer than one with more.
     fn edge(&self, operations: &[Operation]) -> Passes {
-        let sum = |of: &[Operation]| of.iter().fold(Passes::default(), |s, o| s.add(self.alone[o.index()]));
-        let (own, all) = (sum(operations), sum(WORKING));
-        let part = (operations.len().saturating_sub(1)) as f64 / (WORKING.len() - 1) as f64;
-        let kept = self.together.each(all, |t, a| 1.0 - part * (1.0 - t / a.max(f64::MIN_POSITIVE)));
-        own.each(kept, |a, b| a * b)
+        Passes::made(|pass| {
+            let all: f64 = WORKING.iter().map(|o| pass(self.alone[o.index()])).sum();
+            let together = pass(self.together);
+            let shared = 1.0 - together / all.max(f64::MIN_POSITIVE);
+            let mut own: Vec<f64> = operations.iter().map(|o| pass(self.alone[o.index()])).collect();
+            own.sort_by(|a, b| b.total_cmp(a));
+            // The slowest alone, the slowest two, …: one of these bounds any other choice of as many.
+            let (mut sum, mut most) = (0.0, 0.0f64);
+            for (i, seconds) in own.into_iter().enumerate() {
+                sum += seconds;
+                most = most.max(sum * (1.0 - shared * i as f64 / (WORKING.len() - 1) as f64));
+            }
+            most.min(together)
+        })
     }
 }
 
@@ -94,6 +115,9 @@ const WORKING: &[Operation] = Operation::ALL.split_at(1).1;
 pub struct EdgeTimes {
     pub images: usize,
     timed: Vec<Timed>,
+    /// How many times as long a round took on average as the fastest of them: about 1 where nothing else is at work.
+    #[serde(default)]
+    pub unrest: f64,
 }
 
 /// Edges that are timed together: in a cell 14 edges read 5 maps, and those that read one map share some of the work.
@@ -129,19 +153,24 @@ impl EdgeTimes {
             }
         }
         let cases: Vec<Case> = sizes.iter().map(|s| Case::new(*s, images)).collect();
-        let round = || -> Vec<Timed> { cases.iter().map(Case::time).collect() };
+        let round = || -> (Vec<Timed>, f64) {
+            let start = Instant::now();
+            let timed = cases.iter().map(Case::time).collect();
+            (timed, start.elapsed().as_secs_f64())
+        };
         let start = Instant::now();
         // The first round finds cold caches and takes its memory fresh.
         round();
-        let mut timed = round();
-        let mut rounds = 1.0;
+        let (mut timed, first) = round();
+        let (mut rounds, mut seconds, mut fastest) = (1.0, first, first);
         while start.elapsed() < time {
-            timed = timed.into_iter().zip(round()).map(|(sum, one)| sum.add(one)).collect();
-            rounds += 1.0;
+            let (one, took) = round();
+            timed = timed.into_iter().zip(one).map(|(sum, one)| sum.add(one)).collect();
+            (rounds, seconds, fastest) = (rounds + 1.0, seconds + took, fastest.min(took));
         }
         // The mean, not the least: a step is the sum of a great many such parts, with whatever else the machine does.
         let timed = timed.into_iter().map(|t| t.times(1.0 / rounds)).collect();
-        EdgeTimes { images, timed }
+        EdgeTimes { images, timed, unrest: seconds / rounds / fastest.max(f64::MIN_POSITIVE) }
     }
 
     /// Seconds of all edges of a network for `work.images` pictures beyond those of the same network with identities alone;
@@ -306,6 +335,45 @@ mod tests {
     }
 
     #[test]
+    fn fewer_operations_never_take_longer() {
+        use rand::{RngExt, SeedableRng};
+        let mut times = times();
+        let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(7);
+        for case in 0..20 {
+            // Times as a busy machine tells them: any, and all together less or more than their sum.
+            for t in &mut times.timed {
+                let mut any = || {
+                    let v: [f64; 5] = std::array::from_fn(|_| rng.random::<f64>().powi(4));
+                    let [forward, again, mixing, backward, backward_with_weights] = v;
+                    Passes { forward, again, mixing, backward, backward_with_weights }
+                };
+                t.alone = std::array::from_fn(|i| if i == 0 { Passes::default() } else { any() });
+                t.together = any().times(3.0);
+            }
+            let mut mask = Mask::NO_NONE;
+            let mut before = times.beyond_identities(&config(mask), &WORK, Policy::Recompute).unwrap();
+            let mut places: Vec<crate::space::Place> = mask.places().collect();
+            while places.len() > 30 {
+                let place = places.swap_remove(rng.random_range(0..places.len()));
+                if mask.count_on(place.cell, place.edge) < 2 {
+                    continue;
+                }
+                mask.set(place, false);
+                let now = times.beyond_identities(&config(mask), &WORK, Policy::Recompute).unwrap();
+                let slack = 1e-9 * before.forward.abs().max(1.0);
+                for (less, more) in [
+                    (now.forward, before.forward),
+                    (now.backward, before.backward),
+                    (now.backward_with_weights, before.backward_with_weights),
+                ] {
+                    assert!(less <= more + slack, "case {case}, without {place}: {less} after {more}");
+                }
+                before = now;
+            }
+        }
+    }
+
+    #[test]
     fn other_sizes_are_refused_and_what_was_timed_is_a_time() {
         let times = EdgeTimes::measure(&config(Mask::FULL), &WORK, Duration::ZERO);
         assert!(times.beyond_identities(&config(Mask::FULL), &Workload { height: 16, ..WORK }, Policy::Keep).is_err());
@@ -322,5 +390,6 @@ mod tests {
             }
         }
         assert_eq!(times.images, 6);
+        assert!(times.unrest >= 1.0);
     }
 }

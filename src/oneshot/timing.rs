@@ -64,6 +64,11 @@ impl StepTimes {
         Ok(StepTimes { edges, architecture: (both - weights).max(0.0), weights })
     }
 
+    /// How many times as long the same work took on average as at its fastest: well above 1 on a machine that is busy.
+    pub fn unrest(&self) -> f64 {
+        self.edges.unrest
+    }
+
     /// Seconds of one search step.
     ///
     /// # Errors

@@ -26,8 +26,8 @@ pub struct Draw {
 }
 
 /// Pictures that `relu_regions` looks at, and their size.
-const CROPS: usize = 96;
-const CROP: usize = 8;
+pub const CROPS: usize = 96;
+pub const CROP: usize = 8;
 
 impl Draw {
     /// From a batch: crops of it, noise of its size and a seed for `zen`'s weights, from the streams `proxy/crops`,

@@ -16,7 +16,7 @@ mod snip;
 mod synflow;
 mod zen;
 
-pub use context::{Common, Context, Draw};
+pub use context::{CROP, CROPS, Common, Context, Draw};
 
 use crate::nn::NnError;
 

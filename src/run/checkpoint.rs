@@ -4,17 +4,19 @@
 //! A file is the magic `ZONASCP1`, the header's length (u64, little endian), the header (JSON: a free part and the blobs'
 //! names and lengths), the blobs, and the CRC-32 (u32, little endian) of everything before.
 
-use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::folder::{CHECKPOINTS, RunFolder, write_atomic};
+use super::files::{self, Handle};
+use super::folder::{CHECKPOINTS, RunFolder};
 
 const MAGIC: &[u8; 8] = b"ZONASCP1";
 /// How many are kept.
 const KEPT: usize = 2;
+/// Bytes that a checkpoint may have where nobody knows better.
+const MOST: u64 = 64 << 30;
 
 /// A state of a run.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -95,15 +97,21 @@ impl Checkpoint {
     /// # Errors
     /// A full disk and the like; older checkpoints are untouched then.
     pub fn save(&self, folder: &RunFolder) -> Result<u64, CheckpointError> {
-        let dir = folder.file(CHECKPOINTS);
-        let present = numbered(&dir)?;
+        let path = folder.file(CHECKPOINTS);
+        let fail = |path: &Path| {
+            let path = path.to_path_buf();
+            |source| CheckpointError::Io { action: "write", path, source }
+        };
+        // It may have been lost in a copy, as empty folders are.
+        let dir = folder.handle().and_then(|f| f.make_inside(CHECKPOINTS)).map_err(fail(&path))?;
+        let present = numbered(&dir).map_err(fail(&path))?;
         let next = present.last().map_or(0, |(n, _)| n + 1);
-        let path = dir.join(format!("{next:08}.ckpt"));
-        let fail = |source| CheckpointError::Io { action: "write", path: path.clone(), source };
-        let bytes = self.to_bytes().map_err(|e| fail(e.into()))?;
-        write_atomic(&path, &bytes).map_err(fail)?;
+        let name = format!("{next:08}.ckpt");
+        let path = path.join(&name);
+        let bytes = self.to_bytes().map_err(|e| fail(&path)(e.into()))?;
+        dir.replace(&name, &bytes).map_err(fail(&path))?;
         for (_, old) in present.iter().rev().skip(KEPT - 1) {
-            let _ = fs::remove_file(old);
+            let _ = dir.remove(old);
         }
         Ok(bytes.len() as u64)
     }
@@ -113,9 +121,26 @@ impl Checkpoint {
     /// # Errors
     /// A folder that can't be read; checkpoints, but none that is whole.
     pub fn load(folder: &RunFolder) -> Result<Option<(Checkpoint, Vec<String>)>, CheckpointError> {
+        Checkpoint::load_within(folder, MOST)
+    }
+
+    /// The same; one of more than so many bytes is none of this run.
+    ///
+    /// # Errors
+    /// As [`Checkpoint::load`].
+    pub fn load_within(folder: &RunFolder, most: u64) -> Result<Option<(Checkpoint, Vec<String>)>, CheckpointError> {
         let mut damaged: Vec<(PathBuf, String)> = Vec::new();
-        for (_, path) in numbered(&folder.file(CHECKPOINTS))?.into_iter().rev() {
-            let read = fs::read(&path).map_err(|e| format!("it can't be read: {e}"));
+        let path = folder.file(CHECKPOINTS);
+        let fail = |source| CheckpointError::Io { action: "read", path: path.clone(), source };
+        let dir = match folder.handle().and_then(|f| f.inside(CHECKPOINTS)) {
+            Ok(dir) => dir,
+            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(e) => return Err(fail(e)),
+        };
+        for (_, name) in numbered(&dir).map_err(fail)?.into_iter().rev() {
+            let path = path.join(&name);
+            let read = dir.read(&name).and_then(|file| files::rest(&file, most));
+            let read = read.map_err(|e| format!("it can't be read: {e}"));
             match read.and_then(|bytes| Checkpoint::from_bytes(&bytes)) {
                 Ok(found) => {
                     let told = damaged.iter().map(|(p, r)| format!("{}: {r}; the one before it is used", p.display()));
@@ -142,27 +167,25 @@ fn checksum(bytes: &[u8]) -> u32 {
 }
 
 /// Checkpoints of a folder, oldest first.
-fn numbered(dir: &Path) -> Result<Vec<(u64, PathBuf)>, CheckpointError> {
-    let entries = match fs::read_dir(dir) {
-        Ok(e) => e,
-        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(source) => return Err(CheckpointError::Io { action: "read", path: dir.into(), source }),
-    };
-    let mut found: Vec<(u64, PathBuf)> = entries
-        .filter_map(Result::ok)
-        .filter_map(|e| {
-            let number = e.file_name().to_str()?.strip_suffix(".ckpt")?.parse().ok()?;
-            Some((number, e.path()))
-        })
-        .collect();
+fn numbered(dir: &Handle) -> io::Result<Vec<(u64, String)>> {
+    let number = |name: String| Some((name.strip_suffix(".ckpt")?.parse().ok()?, name));
+    let mut found: Vec<(u64, String)> = dir.names()?.into_iter().filter_map(number).collect();
     found.sort();
     Ok(found)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
     use crate::run::config::Config;
+
+    fn numbered(folder: &RunFolder) -> Vec<PathBuf> {
+        let dir = folder.handle().unwrap().inside(CHECKPOINTS).unwrap();
+        let names = super::numbered(&dir).unwrap();
+        names.into_iter().map(|(_, name)| folder.file(CHECKPOINTS).join(name)).collect()
+    }
 
     #[test]
     fn the_older_one_serves_when_the_newer_is_damaged() {
@@ -177,13 +200,13 @@ mod tests {
         for step in 0..4 {
             make(step).save(&folder).unwrap();
         }
-        let files = numbered(&folder.file(CHECKPOINTS)).unwrap();
+        let files = numbered(&folder);
         assert_eq!(files.len(), KEPT);
         let (found, passed) = Checkpoint::load(&folder).unwrap().unwrap();
         assert_eq!((found.meta["step"].as_u64(), passed.len()), (Some(3), 0));
         assert_eq!(found.floats("weights").unwrap()[3], 3.0);
         assert!(found.floats("nothing").is_err());
-        let newest = &files[1].1;
+        let newest = &files[1];
         let whole = fs::read(newest).unwrap();
         for bit in (0..whole.len() * 8).step_by(37) {
             let mut bytes = whole.clone();
@@ -200,7 +223,7 @@ mod tests {
         fs::remove_file(newest).unwrap();
         fs::create_dir(newest).unwrap();
         assert_eq!(Checkpoint::load(&folder).unwrap().unwrap().1.len(), 1);
-        fs::write(&files[0].1, "").unwrap();
+        fs::write(&files[0], "").unwrap();
         let e = Checkpoint::load(&folder).unwrap_err().to_string();
         assert!(e.contains("no older checkpoint is whole"), "{e}");
     }

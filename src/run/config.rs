@@ -5,7 +5,8 @@ use serde::{Deserialize, Serialize};
 pub use super::settings::{ConfigError, keys, nearest};
 
 use crate::nn::Precision;
-use crate::space::{CellKind, Genotype, Mask, parse_genotype, published};
+use crate::space::cut::level_of;
+use crate::space::{CellKind, Counts, EDGES, Genotype, Mask, OPERATIONS, parse_genotype, published};
 
 /// Version of the configuration format.
 pub const VERSION: u32 = 1;
@@ -98,9 +99,50 @@ pub struct Score {
 pub struct Cut {
     /// Pruning level: the share of the 224 operations that goes.
     pub xi: f64,
+    /// `off`, or the bytes (`150MiB`) that the search may take under the automatic cut, which then keeps as many single
+    /// operations as fit, whatever `xi` is.
+    pub budget: String,
+    /// Operations that the automatic cut keeps on each edge, whatever `xi` is: the normal cell's 14 edges, then the
+    /// reduction cell's. Empty: by `xi`. A control is as large as another cut by it.
+    pub kept_per_edge: Vec<usize>,
     /// `scores`, or a control: `random`, `cheapest`, `most_parameters`.
     pub source: String,
 }
+
+impl Cut {
+    /// The budget in bytes, where one is set.
+    pub fn budget(&self) -> Option<u64> {
+        super::number::parse_bytes(&self.budget)
+    }
+
+    /// The counts of [`Cut::kept_per_edge`], where there are any.
+    pub fn counts(&self) -> Option<Counts> {
+        Counts::of_list(&self.kept_per_edge).ok()
+    }
+
+    /// The same at this level, and not within a budget or with other counts.
+    #[must_use]
+    pub fn at_level(self, xi: f64) -> Cut {
+        Cut { xi, budget: OFF.into(), kept_per_edge: Vec::new(), ..self }
+    }
+
+    /// A control by this source that keeps as many operations on every edge as `mask`.
+    pub fn control(source: &str, mask: &Mask) -> Cut {
+        let counts = mask.counts();
+        // Where all edges keep the same that is a level, which says more.
+        let level = (1..OPERATIONS).find(|kept| counts == Counts::uniform(*kept));
+        let xi = 1.0 - counts.sum() as f64 / (2 * EDGES * OPERATIONS) as f64;
+        let cut = Cut { source: source.into(), ..Cut::default() };
+        match level {
+            Some(kept) => cut.at_level(level_of(kept)),
+            // A full space has no level, and needs none.
+            None => Cut { kept_per_edge: counts.list(), ..cut.at_level(xi.clamp(0.001, 0.999)) },
+        }
+    }
+}
+
+/// As a budget: none.
+const OFF: &str = "off";
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -188,7 +230,7 @@ impl Config {
 
     /// The memory budget in bytes, where one is set.
     pub fn memory_budget(&self) -> Option<u64> {
-        super::number::parse_bytes(&self.device.memory_budget)
+        super::number::parse_amount(&self.device.memory_budget)
     }
 }
 
@@ -249,7 +291,7 @@ impl Default for Score {
 
 impl Default for Cut {
     fn default() -> Self {
-        Cut { xi: 0.5, source: "scores".into() }
+        Cut { xi: 0.5, budget: OFF.into(), kept_per_edge: Vec::new(), source: "scores".into() }
     }
 }
 

@@ -223,6 +223,9 @@ pub struct Origin {
     pub data: String,
     /// Every setting, as TOML.
     pub config: String,
+    /// Tells this run from every other, whatever it is called; its checkpoints carry it. Empty in journals of before.
+    #[serde(default)]
+    pub run: String,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -326,15 +329,43 @@ pub enum Decider {
 }
 
 /// A mask and how it came about.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Cut {
-    /// Pruning level that the automatic part was made with: share of the 224 operations that goes.
+    /// Share of the 224 operations that the automatic part lets go: the pruning level that was asked for, where one was.
     pub xi: f64,
     pub mask: Mask,
-    /// Places whose state differs from the automatic cut at `xi`.
+    /// Places whose state differs from the automatic cut.
     pub by_hand: Vec<Place>,
+    /// Every decision by hand, kept or not, also those that the automatic cut agrees with at this level. Journals of before
+    /// have none: then [`Cut::by_hand`] is all that is known.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub decided: Vec<(Place, bool)>,
+    /// Set where the automatic part is no level but the single operations that fit into so many bytes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub budget_bytes: Option<u64>,
+    /// Set where the automatic part is no level but so many operations on each edge: 28 numbers, as
+    /// [`crate::space::Counts`] lists them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub kept_per_edge: Vec<usize>,
     /// Where the automatic part comes from: "scores", "random", "cheapest" or "most_parameters".
     pub source: String,
+    /// Operations of the space that the automatic part drops; of those, by [`Removal::undefined`], how many had no score
+    /// that is defined, and how many others went at random among equal scores. All 0 where the source is a control.
+    #[serde(default)]
+    pub decisions: usize,
+    #[serde(default)]
+    pub undefined: usize,
+    #[serde(default)]
+    pub by_lot: usize,
+    /// Nothing was scored in this run: its settings ask for a control.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unscored: bool,
+    /// The command that this comes from: it is answered, whatever becomes of the engine.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub command: Option<String>,
+    /// Set where it comes from an undo or a redo.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub moved: Option<CutMove>,
     /// Estimated peak bytes of the search with this mask and with the full space.
     pub memory_bytes: u64,
     pub full_memory_bytes: u64,
@@ -344,6 +375,14 @@ pub struct Cut {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub full_step_seconds: Option<f64>,
     pub warnings: Vec<String>,
+}
+
+/// A move in the history of a cut.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CutMove {
+    Undo,
+    Redo,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -413,9 +452,30 @@ pub struct EpochEnded {
     pub alphas_reduction: Vec<Vec<Number>>,
 }
 
+/// From this share of its decisions on, undefined scores make a cut one that is not by scores: a tenth.
+const UNDEFINED: usize = 10;
+
 impl Cut {
     /// Kept operations of an edge under this cut.
     pub fn kept_on(&self, cell: CellKind, edge: Edge) -> usize {
         self.mask.count_on(cell, edge)
+    }
+
+    /// Why a cut whose source is the scores is not by scores: a tenth or more of its decisions had no score that is
+    /// defined, or half of them fell at random among equal ones.
+    pub fn not_by_scores(&self) -> Option<String> {
+        if self.source != "scores" || self.decisions == 0 {
+            return None;
+        }
+        let (all, none, lots) = (self.decisions, self.undefined, self.by_lot);
+        if none * UNDEFINED >= all {
+            let equal = if lots > 0 { format!(", and {lots} had equal scores") } else { String::new() };
+            return Some(format!(
+                "not by scores: {none} of {all} decisions had no defined score{equal}; those fell at random"
+            ));
+        }
+        (2 * (none + lots) >= all).then(|| {
+            format!("not by scores: {} of {all} decisions had equal scores, or none, and fell at random", none + lots)
+        })
     }
 }

@@ -1,8 +1,11 @@
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
+//! The folder of a run: how it is named, made, found, listed and removed, and its files by their names.
+
+use std::fs::{self, File};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use super::config::Config;
+use super::files::{self, Handle};
 
 /// Names inside a run folder.
 pub const CONFIG: &str = "config.toml";
@@ -45,6 +48,7 @@ fn hint(e: &io::Error) -> &'static str {
         io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
             "choose a folder that you may write to with --runs DIR"
         }
+        io::ErrorKind::InvalidInput => "put it away and try again",
         _ => "look at the path, or choose another folder with --runs DIR",
     }
 }
@@ -55,10 +59,20 @@ pub(super) fn io_error(action: &'static str, path: &Path) -> impl FnOnce(io::Err
 }
 
 /// Files of one run. Folders are made 0700 and files 0600, whatever the umask.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct RunFolder {
     path: PathBuf,
+    /// Set where the folder is held: its files are then those of this folder, whatever becomes of the path.
+    held: Option<Handle>,
 }
+
+impl PartialEq for RunFolder {
+    fn eq(&self, other: &RunFolder) -> bool {
+        self.path == other.path
+    }
+}
+
+impl Eq for RunFolder {}
 
 /// The folder of all runs: `dir`, or `zonas/runs` in the user's data folder.
 ///
@@ -111,30 +125,18 @@ fn make_folders(path: &Path) -> io::Result<()> {
     }
 }
 
-/// Opens a file, made if it is missing, that its owner may read and write again later, whatever the umask.
-pub(super) fn open_private(options: &mut OpenOptions, path: &Path) -> io::Result<File> {
-    let file = options.create(true).open(path)?;
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        let about = file.metadata()?;
-        let mode = about.permissions().mode();
-        if about.is_file() && mode & 0o600 != 0o600 {
-            file.set_permissions(fs::Permissions::from_mode(mode & 0o777 | 0o600))?;
-        }
-    }
-    Ok(file)
+/// Whether there is no such thing, as opposed to one that can't be looked at.
+fn is_missing(e: &io::Error) -> bool {
+    matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
 }
 
-/// Options of a new file that only its owner may read.
-pub(super) fn private() -> OpenOptions {
-    let mut o = OpenOptions::new();
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::OpenOptionsExt;
-        o.mode(0o600);
+/// Whether a folder is that of a run.
+fn is_run(path: &Path) -> io::Result<bool> {
+    match fs::symlink_metadata(path.join(CONFIG)) {
+        Ok(_) => Ok(true),
+        Err(e) if is_missing(&e) => Ok(false),
+        Err(e) => Err(e),
     }
-    o
 }
 
 impl RunFolder {
@@ -160,7 +162,7 @@ impl RunFolder {
             }
             None => fresh(runs, stem)?,
         };
-        let folder = RunFolder { path };
+        let folder = RunFolder::by(path);
         let made = folder.write_atomic(CONFIG, config.to_toml().as_bytes()).and_then(|()| {
             let checkpoints = folder.file(CHECKPOINTS);
             make_folder(&checkpoints).map_err(io_error("make", &checkpoints))
@@ -173,37 +175,65 @@ impl RunFolder {
         Ok(folder)
     }
 
-    /// A run by its name in `runs`, or by its path.
+    fn by(path: PathBuf) -> RunFolder {
+        RunFolder { path, held: None }
+    }
+
+    /// A run by its name in `runs`, or by its path. A word without a separator is a name first: a folder of that name here
+    /// stands for a run only where `runs` has none.
     ///
     /// # Errors
-    /// No such run.
+    /// No such run, or one that can't be looked at.
     pub fn open(runs: &Path, name: &str) -> Result<RunFolder, FolderError> {
-        let direct = Path::new(name);
-        let path = if name.contains(std::path::MAIN_SEPARATOR) || direct.join(CONFIG).is_file() {
-            direct.to_path_buf()
-        } else {
-            runs.join(name)
-        };
-        if !path.is_dir() {
-            let name = name.chars().filter(|c| !c.is_control()).take(80).collect();
-            return Err(FolderError::Missing { name, runs: runs.into() });
+        let (direct, named) = (Path::new(name), runs.join(name));
+        let word = !name.contains(std::path::MAIN_SEPARATOR) && !matches!(name, "." | "..");
+        let here = !word || fs::symlink_metadata(&named).is_err() && is_run(direct).unwrap_or(false);
+        let path = if here { direct.to_path_buf() } else { named };
+        match fs::metadata(&path) {
+            Ok(about) if about.is_dir() => RunFolder::at(&path),
+            Err(e) if !is_missing(&e) => Err(io_error("open", &path)(e)),
+            _ => {
+                let name = name.chars().filter(|c| !c.is_control()).take(80).collect();
+                Err(FolderError::Missing { name, runs: runs.into() })
+            }
         }
-        if !path.join(CONFIG).is_file() {
-            return Err(FolderError::NotARun(path));
-        }
-        Ok(RunFolder { path })
     }
 
     /// A run by the path of its folder.
     ///
     /// # Errors
-    /// No such run.
+    /// No such run, or one that can't be looked at.
     pub fn at(path: &Path) -> Result<RunFolder, FolderError> {
-        if path.join(CONFIG).is_file() {
-            Ok(RunFolder { path: path.to_path_buf() })
-        } else {
-            Err(FolderError::NotARun(path.to_path_buf()))
+        match is_run(path) {
+            Ok(true) => Ok(RunFolder::by(path.to_path_buf())),
+            Ok(false) => Err(FolderError::NotARun(path.to_path_buf())),
+            Err(e) => Err(io_error("open", path)(e)),
         }
+    }
+
+    /// The same run, held: from now on its files are those of the folder that is there now, even if it is moved and another
+    /// comes in its place. For engines, which write for hours.
+    ///
+    /// # Errors
+    /// A folder that can't be opened.
+    pub fn hold(&self) -> Result<RunFolder, FolderError> {
+        let held = self.handle().map_err(io_error("open", &self.path))?;
+        Ok(RunFolder { path: self.path.clone(), held: Some(held) })
+    }
+
+    pub(super) fn handle(&self) -> io::Result<Handle> {
+        match &self.held {
+            Some(held) => Ok(held.clone()),
+            None => Handle::open(&self.path),
+        }
+    }
+
+    /// Opens one of the run's files for reading.
+    ///
+    /// # Errors
+    /// It is not there, may not be read, or is no regular file of this folder: a link, a pipe, a device.
+    pub fn open_file(&self, name: &str) -> io::Result<File> {
+        self.handle()?.read(name)
     }
 
     /// All runs in `runs`, by name; none if there is no such folder.
@@ -220,8 +250,9 @@ impl RunFolder {
             .filter_map(Result::ok)
             // What begins with a dot is no name of a run.
             .filter(|e| !e.file_name().as_encoded_bytes().starts_with(b"."))
-            .map(|e| RunFolder { path: e.path() })
-            .filter(|f| f.file(CONFIG).is_file())
+            .map(|e| RunFolder::by(e.path()))
+            // One that can't be looked at is listed, so that nobody takes it for gone.
+            .filter(|f| is_run(&f.path).unwrap_or(true))
             .collect();
         found.sort_by(|a, b| a.path.cmp(&b.path));
         Ok(found)
@@ -259,7 +290,8 @@ impl RunFolder {
     /// A configuration that is missing, unreadable or wrong.
     pub fn config(&self) -> Result<Config, FolderError> {
         let path = self.file(CONFIG);
-        let text = fs::read_to_string(&path).map_err(io_error("read", &path))?;
+        let read = self.open_file(CONFIG).and_then(|file| files::utf8(files::rest(&file, files::SETTINGS)?));
+        let text = read.map_err(io_error("read", &path))?;
         Ok(Config::parse(&text, &path.display().to_string())?)
     }
 
@@ -277,8 +309,8 @@ impl RunFolder {
     /// # Errors
     /// A full disk, a folder that can't be written; the old file stays then.
     pub fn write_atomic(&self, name: &str, bytes: &[u8]) -> Result<(), FolderError> {
-        let path = self.file(name);
-        write_atomic(&path, bytes).map_err(io_error("write", &path))
+        let written = self.handle().and_then(|folder| folder.replace(name, bytes));
+        written.map_err(io_error("write", &self.file(name)))
     }
 }
 
@@ -290,25 +322,6 @@ pub fn check_writable(runs: &Path) -> Result<(), FolderError> {
     let there = runs.ancestors().find(|p| p.exists()).unwrap_or(Path::new("."));
     let probe = there.join(format!(".zonas-probe-{}", std::process::id()));
     make_folder(&probe).and_then(|()| fs::remove_dir(&probe)).map_err(io_error("make a folder in", there))
-}
-
-/// Replaces a file as a whole: written beside, synced, renamed; the folder is synced too, so that the new name survives a
-/// power cut.
-pub(super) fn write_atomic(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut beside = path.as_os_str().to_owned();
-    beside.push(".new");
-    let beside = PathBuf::from(beside);
-    let written = open_private(private().write(true).truncate(true), &beside).and_then(|mut f| {
-        f.write_all(bytes)?;
-        f.sync_all()
-    });
-    if let Err(e) = written.and_then(|()| fs::rename(&beside, path)) {
-        let _ = fs::remove_file(&beside);
-        return Err(e);
-    }
-    // Not every file system can sync a folder; the file is in place either way.
-    let _ = path.parent().map(|above| File::open(above).and_then(|f| f.sync_all()));
-    Ok(())
 }
 
 /// A new folder named after `stem`.

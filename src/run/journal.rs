@@ -10,7 +10,8 @@ use serde::de::DeserializeOwned;
 
 use super::command::{self, Command};
 use super::event::{Body, Event, VERSION};
-use super::folder::{COMMANDS, EVENTS, RunFolder, open_private, private};
+use super::files;
+use super::folder::{COMMANDS, EVENTS, RunFolder};
 
 /// Longest line that a reader takes; a longer one is skipped and counted.
 const LONGEST: usize = 4 << 20;
@@ -40,8 +41,9 @@ struct Lines {
 }
 
 impl Lines {
-    fn open(path: PathBuf) -> Result<Lines, WriteError> {
-        let opened = open_private(private().read(true).append(true), &path).and_then(|mut file| {
+    fn open(folder: &RunFolder, name: &str) -> Result<Lines, WriteError> {
+        let path = folder.file(name);
+        let opened = folder.handle().and_then(|folder| folder.append(name)).and_then(|mut file| {
             let mut last = [b'\n'];
             if file.metadata()?.len() > 0 {
                 file.seek(SeekFrom::End(-1))?;
@@ -93,11 +95,10 @@ impl Writer {
     /// # Errors
     /// A file that can't be opened.
     pub fn open(folder: &RunFolder) -> Result<Writer, WriteError> {
-        let path = folder.file(EVENTS);
         // First, so that a line that lacks only its end counts.
-        let mut lines = Lines::open(path.clone())?;
+        let mut lines = Lines::open(folder, EVENTS)?;
         lines.end()?;
-        let mut tail = Tail::<Event>::new(path);
+        let mut tail = Tail::events(folder);
         let mut seq = 0;
         loop {
             let events = tail.read();
@@ -138,7 +139,7 @@ pub fn send(folder: &RunFolder, body: command::Body) -> Result<String, WriteErro
     static COUNT: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
     let count = COUNT.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
     let id = format!("{}-{:x}-{count}", std::process::id(), (now() * 1e6) as u64);
-    Lines::open(folder.file(COMMANDS))?.append(&Command { id: id.clone(), body })?;
+    Lines::open(folder, COMMANDS)?.append(&Command { id: id.clone(), body })?;
     Ok(id)
 }
 
@@ -146,6 +147,10 @@ pub fn send(folder: &RunFolder, body: command::Body) -> Result<String, WriteErro
 #[derive(Debug)]
 pub struct Tail<T> {
     path: PathBuf,
+    /// Where it is a file of a run: that run, and the file's name.
+    of: Option<(RunFolder, &'static str)>,
+    /// Why the file can't be read, though it is there; `None` where it can, or is not there yet.
+    pub fault: Option<String>,
     at: u64,
     /// The beginning of a line whose end is not there yet.
     partial: Vec<u8>,
@@ -168,6 +173,8 @@ impl<T: DeserializeOwned + Line> Tail<T> {
     pub fn new(path: PathBuf) -> Tail<T> {
         Tail {
             path,
+            of: None,
+            fault: None,
             at: 0,
             partial: Vec::new(),
             skipped: 0,
@@ -180,16 +187,32 @@ impl<T: DeserializeOwned + Line> Tail<T> {
         }
     }
 
+    fn of(folder: &RunFolder, name: &'static str) -> Tail<T> {
+        Tail { of: Some((folder.clone(), name)), ..Tail::new(folder.file(name)) }
+    }
+
+    /// A device or a pipe might never end, or never begin: only a regular file is opened.
+    fn open(&self) -> io::Result<(File, std::fs::Metadata)> {
+        let file = match &self.of {
+            Some((folder, name)) => folder.open_file(name)?,
+            None => files::open(&self.path)?,
+        };
+        let about = file.metadata()?;
+        Ok((file, about))
+    }
+
     /// Whole lines that have come since; at most about a megabyte at a time, so call again until it is empty. A file that
-    /// is not there yet, or that can't be read now, has no lines.
+    /// is not there yet, or that can't be read now, has no lines; [`Tail::fault`] tells the two apart.
     pub fn read(&mut self) -> Vec<T> {
         loop {
-            // A device or a pipe might never end, or never begin.
-            if !std::fs::metadata(&self.path).is_ok_and(|m| m.is_file()) {
-                return Vec::new();
-            }
-            let Ok(mut file) = File::open(&self.path) else { return Vec::new() };
-            let Ok(about) = file.metadata() else { return Vec::new() };
+            let (mut file, about) = match self.open() {
+                Ok(opened) => opened,
+                Err(e) => {
+                    self.fault = (e.kind() != io::ErrorKind::NotFound).then(|| e.to_string());
+                    return Vec::new();
+                }
+            };
+            self.fault = None;
             let identity = identity(&about);
             if about.len() < self.at || self.identity.is_some_and(|known| Some(known) != identity) {
                 (self.at, self.skipped, self.passed, self.dropping) = (0, 0, 0, false);
@@ -200,7 +223,14 @@ impl<T: DeserializeOwned + Line> Tail<T> {
             self.identity = identity;
             let mut bytes = Vec::new();
             let read = file.seek(SeekFrom::Start(self.at)).and_then(|_| file.take(CHUNK).read_to_end(&mut bytes));
-            let Ok(count @ 1..) = read else { return Vec::new() };
+            let count = match read {
+                Ok(0) => return Vec::new(),
+                Ok(count) => count,
+                Err(e) => {
+                    self.fault = Some(e.to_string());
+                    return Vec::new();
+                }
+            };
             self.at += count as u64;
             let found = self.take(&bytes);
             if !found.is_empty() {
@@ -343,13 +373,13 @@ impl Line for Command {}
 impl Tail<Event> {
     /// Of a run's journal.
     pub fn events(folder: &RunFolder) -> Tail<Event> {
-        Tail::new(folder.file(EVENTS))
+        Tail::of(folder, EVENTS)
     }
 
     /// From the next line that comes.
     #[must_use]
     pub fn at_end(mut self) -> Tail<Event> {
-        if let Ok(about) = std::fs::metadata(&self.path) {
+        if let Ok((_, about)) = self.open() {
             (self.at, self.identity) = (about.len(), identity(&about));
         }
         self
@@ -366,7 +396,7 @@ impl Tail<Event> {
     /// a journal of usual length, and of what comes later, everything.
     #[must_use]
     pub fn overview(mut self) -> Tail<Event> {
-        let length = std::fs::metadata(&self.path).map_or(0, |about| about.len());
+        let length = self.open().map_or(0, |(_, about)| about.len());
         let every = length.div_ceil(DENSE_BYTES);
         self.thin = (every > 1).then(|| Thin { every, until: length.saturating_sub(END), ..Thin::default() });
         self
@@ -376,7 +406,7 @@ impl Tail<Event> {
 impl Tail<Command> {
     /// Of a run's commands.
     pub fn commands(folder: &RunFolder) -> Tail<Command> {
-        Tail::new(folder.file(COMMANDS))
+        Tail::of(folder, COMMANDS)
     }
 }
 

@@ -3,20 +3,21 @@
 
 use std::fs::{self, File};
 use std::io::{self, Read, Seek, SeekFrom, Write};
-use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
-use super::folder::{FolderError, LOCK, RunFolder, io_error, open_private, private};
+use super::folder::{FolderError, LOCK, RunFolder, io_error};
 use super::journal::now;
 
 /// Between two beats.
 const BEAT: Duration = Duration::from_secs(2);
 /// A heart that has not beaten for so long stands still, as far as another machine can tell.
 const STALE: Duration = Duration::from_secs(20);
+/// After so long a beat is missing that should have come.
+const MISSED: Duration = Duration::from_secs(6);
 /// The line is padded to this length, so that it is replaced in place by one write, for which even a full disk has room.
 const LINE: usize = 512;
 /// Letters of the reason for waiting that fit in the line.
@@ -49,8 +50,15 @@ pub struct Holder {
     pub since: f64,
     /// It waits for its turn, which is what `waits` tells of then.
     pub queued: bool,
+    /// It was begun to follow other runs.
+    pub follows: bool,
+    /// It waits for a person, and has given up its turn: others need not wait for it.
+    pub yields: bool,
     /// It has left the run in good order.
     pub left: bool,
+    /// It could not have said that it leaves: nothing can be written there. Found by who looks.
+    #[serde(skip)]
+    pub mute: bool,
 }
 
 impl Holder {
@@ -72,6 +80,25 @@ impl Holder {
         // Another start of the machine: no process outlives that.
         Some(self.boot == boot() && born(self.pid).is_some_and(|b| b == self.born))
     }
+
+    /// Adds what an engine that is there can't say itself: its heart beats every two seconds, so one that does not can't
+    /// write, or stands still. Of another machine the clock is not known.
+    fn seen(mut self, folder: &RunFolder) -> Holder {
+        let silent = (now() - self.time).abs();
+        if self.waits.is_some() || self.time == 0.0 || self.host != host() || silent < MISSED.as_secs_f64() {
+            return self;
+        }
+        if is_read_only(folder) {
+            self.waits = Some("its disk is read-only now, so nothing can be written".into());
+        } else if silent > STALE.as_secs_f64() {
+            let who = self.who();
+            self.waits = Some(format!(
+                "it has written nothing for more than {} s: its process ({who}) is stopped, or its disk takes nothing",
+                STALE.as_secs()
+            ));
+        }
+        self
+    }
 }
 
 /// Whether an engine is at work on a run.
@@ -87,14 +114,14 @@ pub enum Liveness {
 impl Liveness {
     /// Looks once.
     pub fn of(folder: &RunFolder) -> Liveness {
-        let Ok(mut file) = File::open(folder.file(LOCK)) else { return Liveness::Gone(None) };
+        let Ok(mut file) = folder.open_file(LOCK) else { return Liveness::Gone(None) };
         let held = matches!(file.try_lock_shared(), Err(fs::TryLockError::WouldBlock));
         let holder = file.metadata().ok().and_then(|about| read(&mut file).filter(|h| held || h.is_of(&about)));
         match holder {
-            holder if held => Liveness::Alive(holder.unwrap_or_default()),
+            holder if held => Liveness::Alive(holder.unwrap_or_default().seen(folder)),
             Some(h) if !h.left => match h.process() {
-                Some(true) => Liveness::Alive(h),
-                Some(false) => Liveness::Gone(Some(h)),
+                Some(true) => Liveness::Alive(h.seen(folder)),
+                Some(false) => Liveness::Gone(Some(Holder { mute: is_read_only(folder), ..h })),
                 None if (now() - h.time).abs() < STALE.as_secs_f64() => Liveness::Alive(h),
                 None => Liveness::Unreachable(h),
             },
@@ -158,7 +185,7 @@ struct Shared {
 #[derive(Debug)]
 struct Inner {
     file: File,
-    path: PathBuf,
+    folder: RunFolder,
     holder: Holder,
     /// Another engine has the run.
     lost: bool,
@@ -172,8 +199,8 @@ impl RunLock {
     /// Another engine has it, or a lock file that can't be written.
     pub fn take(folder: &RunFolder) -> Result<RunLock, FolderError> {
         let path = folder.file(LOCK);
-        let mut file =
-            open_private(private().read(true).write(true).truncate(false), &path).map_err(io_error("open", &path))?;
+        let opened = folder.handle().and_then(|folder| folder.update(LOCK));
+        let mut file = opened.map_err(io_error("open", &path))?;
         let mut taken = file.try_lock();
         for _ in 0..LOOKS {
             if !matches!(taken, Err(fs::TryLockError::WouldBlock)) {
@@ -196,7 +223,7 @@ impl RunLock {
         let about = file.metadata().map_err(io_error("read", &path))?;
         let before = read(&mut file).filter(|h| !h.left && h.is_of(&about));
         if let Some(h) = &before
-            && h.process().unwrap_or_else(|| beats(&path, h))
+            && h.process().unwrap_or_else(|| beats(folder, h))
         {
             return Err(locked(before));
         }
@@ -211,7 +238,7 @@ impl RunLock {
             since: now(),
             ..Holder::default()
         };
-        let mut inner = Inner { file, path: path.clone(), holder, lost: false, over: false };
+        let mut inner = Inner { file, folder: folder.clone(), holder, lost: false, over: false };
         inner.write().map_err(io_error("write", &path))?;
         if !trusted {
             // Of two that came at once, the one that wrote last has it.
@@ -236,8 +263,26 @@ impl RunLock {
 
     /// Says that the engine waits for its turn, and behind whom; `None`: its turn has come.
     pub fn queued(&self, behind: Option<&str>) {
-        self.shared.lock().holder.queued = behind.is_some();
+        {
+            let mut inner = self.shared.lock();
+            inner.holder.queued = behind.is_some();
+            inner.holder.yields = false;
+        }
         self.waits(behind);
+    }
+
+    /// Says whether the engine was begun to follow other runs.
+    pub fn follows(&self, follows: bool) {
+        let mut inner = self.shared.lock();
+        inner.holder.follows = follows;
+        let _ = inner.write();
+    }
+
+    /// Says whether the engine waits for a person, so that others may have its turn.
+    pub fn yields(&self, yields: bool) {
+        let mut inner = self.shared.lock();
+        inner.holder.yields = yields;
+        let _ = inner.write();
     }
 
     /// What the lock file says of this engine.
@@ -285,7 +330,7 @@ impl Shared {
 impl Inner {
     /// Beats once, unless the run is another's now. A disk that fails for a moment makes the heart miss a beat, no more.
     fn check(&mut self) {
-        let there = fs::metadata(&self.path).map(|about| self.holder.is_of(&about));
+        let there = self.folder.open_file(LOCK).and_then(|f| f.metadata()).map(|about| self.holder.is_of(&about));
         let own = read(&mut self.file).is_none_or(|h| h.token == self.holder.token);
         if !own || matches!(there, Ok(false)) {
             self.lost = true;
@@ -308,12 +353,12 @@ impl Inner {
 }
 
 /// Whether the heart of an engine on another machine beats; takes as long as a heart may stand still.
-fn beats(path: &Path, before: &Holder) -> bool {
+fn beats(folder: &RunFolder, before: &Holder) -> bool {
     let begun = Instant::now();
     while begun.elapsed() < STALE {
         std::thread::sleep(BEAT);
         // Opened anew: only then does a network file system ask again.
-        let now = File::open(path).ok().and_then(|mut f| read(&mut f));
+        let now = folder.open_file(LOCK).ok().and_then(|mut f| read(&mut f));
         if now.is_some_and(|h| h.token != before.token || h.beat != before.beat) {
             return true;
         }
@@ -326,6 +371,10 @@ fn read(file: &mut File) -> Option<Holder> {
     file.seek(SeekFrom::Start(0)).ok()?;
     file.take(8 * LINE as u64).read_to_end(&mut bytes).ok()?;
     serde_json::from_slice(bytes.trim_ascii()).ok()
+}
+
+fn is_read_only(folder: &RunFolder) -> bool {
+    folder.handle().is_ok_and(|handle| handle.is_read_only())
 }
 
 fn has_no_locks(e: &io::Error) -> bool {

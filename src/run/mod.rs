@@ -6,6 +6,7 @@ pub mod checkpoint;
 pub mod command;
 pub mod config;
 pub mod event;
+pub mod files;
 mod folder;
 pub mod journal;
 pub mod lock;

@@ -18,6 +18,12 @@ pub fn parse_bytes(typed: &str) -> Option<u64> {
     (bytes >= 1.0 && bytes < 2f64.powi(60)).then_some(bytes as u64)
 }
 
+/// The same, or a whole number of bytes without a unit: for settings and arguments.
+pub fn parse_amount(given: &str) -> Option<u64> {
+    let plain = given.trim().parse().ok().filter(|n| (1..1 << 60).contains(n));
+    plain.or_else(|| parse_bytes(given))
+}
+
 /// A float that survives JSON: NaN and the infinities are written as `"nan"`, `"inf"`, `"-inf"`, never as `null` or 0.
 #[derive(Clone, Copy, Debug, Default, PartialEq, PartialOrd)]
 pub struct Number(pub f64);

@@ -1,19 +1,19 @@
 //! Starting an engine as a process of its own: it has no terminal and its own process group, so that nothing that happens
 //! to a window or a connection reaches it; what it prints goes to the run's log.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{Read, Seek, SeekFrom, Write};
-use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
 
-use super::folder::{FolderError, LOG, RunFolder, io_error, open_private, private};
+use super::folder::{FolderError, LOG, RunFolder, io_error};
 use super::standing::BEGUN;
 
 /// An engine that this process has started.
 #[derive(Debug)]
 pub struct Engine {
     child: Child,
-    log: PathBuf,
+    /// The run's log, by its handle: the folder may be moved meanwhile.
+    log: File,
     /// Where its own part of the log begins.
     from: u64,
 }
@@ -31,10 +31,12 @@ pub const COMMAND: &str = "engine";
 pub fn start(folder: &RunFolder, arguments: &[&str]) -> Result<Engine, FolderError> {
     let path = std::path::absolute(folder.path()).map_err(io_error("find", folder.path()))?;
     let log = path.join(LOG);
-    let mut file = open_private(private().append(true), &log).map_err(io_error("write", &log))?;
+    let opened = folder.handle().and_then(|folder| folder.append(LOG));
+    let mut file = opened.map_err(io_error("write", &log))?;
     writeln!(file, "{BEGUN}, zonas {}", env!("CARGO_PKG_VERSION")).map_err(io_error("write", &log))?;
     let from = file.metadata().map_or(0, |about| about.len());
     let errors = file.try_clone().map_err(io_error("write", &log))?;
+    let own = file.try_clone().map_err(io_error("write", &log))?;
     let program = std::env::current_exe().map_err(io_error("find the program", &path))?;
     let mut command = Command::new(&program);
     command.arg(COMMAND).arg(&path).args(arguments);
@@ -43,7 +45,7 @@ pub fn start(folder: &RunFolder, arguments: &[&str]) -> Result<Engine, FolderErr
     command.current_dir("/");
     detach(&mut command);
     let child = command.spawn().map_err(io_error("start", &program))?;
-    Ok(Engine { child, log, from })
+    Ok(Engine { child, log: own, from })
 }
 
 /// A session of its own: no terminal, no signals from one.
@@ -76,10 +78,8 @@ impl Engine {
     pub fn said(&self) -> String {
         let mut bytes = Vec::new();
         // A log that can't be read tells nothing.
-        let _ = File::open(&self.log).and_then(|mut file| {
-            file.seek(SeekFrom::Start(self.from))?;
-            file.take(TOLD).read_to_end(&mut bytes)
-        });
+        let mut file = &self.log;
+        let _ = file.seek(SeekFrom::Start(self.from)).and_then(|_| file.take(TOLD).read_to_end(&mut bytes));
         String::from_utf8_lossy(&bytes).into_owned()
     }
 
@@ -100,10 +100,7 @@ impl Engine {
         if let Some(signal) = std::os::unix::process::ExitStatusExt::signal(&status) {
             let name = signal_hook::low_level::signal_name(signal).unwrap_or("signal");
             let hint = if signal == 9 { "; by a person, a job scheduler, or for want of memory" } else { "" };
-            let _ = OpenOptions::new()
-                .append(true)
-                .open(&self.log)
-                .and_then(|mut log: File| writeln!(log, "the engine was ended by signal {signal} ({name}){hint}"));
+            let _ = writeln!(&self.log, "the engine was ended by signal {signal} ({name}){hint}");
         }
         let _ = (&self.log, status);
     }

@@ -2,8 +2,8 @@
 
 use serde::Serialize;
 
-use super::RunFolder;
 use super::event::{Body, Cut, Event, Level, Stage, TrainingStarted};
+use super::folder::{EVENTS, FolderError, RunFolder, io_error};
 use super::journal::Tail;
 use super::lock::Liveness;
 use super::number::Number;
@@ -15,7 +15,7 @@ use crate::space::Genotype;
 pub struct Report {
     pub run: String,
     pub folder: String,
-    /// `new`, `running`, `paused`, `queued`, `waiting for a cut`, `done`, `stopped`, `aborted`, `failed`, `crashed`, `unreachable`.
+    /// `new`, `running`, `paused`, `queued`, `waiting for a cut`, `done`, `stopped`, `aborted`, `failed`, `crashed`, `unreachable`, `unreadable`.
     pub state: &'static str,
     /// What it is at, or why it is so.
     pub detail: Option<String>,
@@ -35,6 +35,20 @@ pub struct Report {
     pub kept: Option<usize>,
     pub by_hand: Option<usize>,
     pub source: Option<String>,
+    /// The budget of a cut that keeps what fits into it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub budget_bytes: Option<u64>,
+    /// Operations that each edge keeps by the settings, where that is not the same everywhere.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub kept_per_edge: Vec<usize>,
+    /// Why a cut by scores is not by scores, if that is so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub not_by_scores: Option<String>,
+    /// Nothing was scored: the settings ask for a control.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub unscored: bool,
+    #[serde(skip)]
+    pub cut: Option<Cut>,
     pub predicted_bytes: Option<u64>,
     pub full_bytes: Option<u64>,
     /// Set where the run trains a genotype from scratch: accuracies and losses besides the training ones are then those on the
@@ -59,6 +73,9 @@ pub struct Report {
     pub warnings: usize,
     /// Lines of the journal that could not be read.
     pub skipped_lines: u64,
+    /// Why nothing is known of the run: its journal can't be read.
+    #[serde(skip)]
+    pub unreadable: Option<String>,
 }
 
 /// The network of a training: the auxiliary head's parameters among them.
@@ -94,11 +111,32 @@ impl Report {
                 report.fold(e);
             }
         }
+        report.unreadable = tail.fault.take();
         report.skipped_lines = tail.skipped;
         report.last = (progress.last > 0.0).then_some(progress.last);
         let standing = progress.standing(&liveness, folder);
-        (report.state, report.detail) = (standing.word(), standing.detail().map(str::to_string));
+        (report.state, report.detail) = match &report.unreadable {
+            Some(why) => ("unreadable", Some(why.clone())),
+            None => (standing.word(), standing.detail().map(str::to_string)),
+        };
         Read { report, standing }
+    }
+
+    /// The same, of a run whose journal can be read, or is not there yet.
+    ///
+    /// # Errors
+    /// It is there and can't be read, so nothing can be told of the run.
+    pub fn readable(folder: &RunFolder) -> Result<Read, FolderError> {
+        let read = Report::read(folder);
+        match &read.report.unreadable {
+            Some(why) => Err(io_error("read", &folder.file(EVENTS))(std::io::Error::other(why.clone()))),
+            None => Ok(read),
+        }
+    }
+
+    /// Whether the run was left off with a cut that a person has to confirm.
+    pub fn stopped_at_cut(&self) -> bool {
+        self.state == "stopped" && self.kept.is_some() && self.epoch.is_none() && self.genotype.is_none()
     }
 
     fn cut(&mut self, cut: &Cut) {
@@ -106,6 +144,11 @@ impl Report {
         self.kept = Some(cut.mask.count());
         self.by_hand = Some(cut.by_hand.len());
         self.source = Some(cut.source.clone());
+        self.budget_bytes = cut.budget_bytes;
+        self.kept_per_edge.clone_from(&cut.kept_per_edge);
+        self.not_by_scores = cut.not_by_scores();
+        self.unscored = cut.unscored;
+        self.cut = Some(cut.clone());
         (self.predicted_bytes, self.full_bytes) = (Some(cut.memory_bytes), Some(cut.full_memory_bytes));
     }
 

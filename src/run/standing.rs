@@ -179,13 +179,25 @@ impl Progress {
             Liveness::Alive(_) => Standing::Running(self.doing()),
             Liveness::Unreachable(holder) => Standing::Unreachable(format!("no sign of the engine, {}", holder.who())),
             Liveness::Gone(holder) => {
-                let last = last_words();
-                match (self.started, last) {
+                // What it waited for when it went is what it could not write.
+                let waited = holder.as_ref().filter(|h| !h.queued).and_then(|h| h.waits.as_deref());
+                if let (Some(h), Some(reason)) = (holder, waited)
+                    && h.left
+                {
+                    return Standing::Stopped(format!("while it waited: {reason}"));
+                }
+                if holder.as_ref().is_some_and(|h| h.mute) {
+                    return Standing::Stopped(MUTE.into());
+                }
+                match (self.started, last_words()) {
                     (false, None) => Standing::New,
                     (_, Some(words)) => Standing::Crashed(words),
                     (true, None) => {
+                        if let Some(reason) = waited {
+                            return Standing::Crashed(format!("its engine is gone; it waited: {reason}"));
+                        }
                         let who = holder.as_ref().map_or(String::new(), |h| format!(", {},", h.who()));
-                        Standing::Crashed(format!("its engine{who} is gone without a word while {}", self.doing()))
+                        Standing::Crashed(format!("its engine{who} died unexpectedly while {}", self.doing()))
                     }
                 }
             }
@@ -193,14 +205,16 @@ impl Progress {
     }
 }
 
+/// Of an engine that could write no last word.
+const MUTE: &str = "its engine is gone, and its disk is read-only now, so it could not say why";
+
 /// Letters of the log's end that are looked at.
 const TAIL: u64 = 2048;
 
 /// The last line of the run's log: what the system or the program itself said of the engine's end.
 pub fn last_words(folder: &RunFolder) -> Option<String> {
-    // A pipe would be waited for.
-    let length = std::fs::metadata(folder.file(LOG)).ok().filter(std::fs::Metadata::is_file)?.len();
-    let mut file = std::fs::File::open(folder.file(LOG)).ok()?;
+    let mut file = folder.open_file(LOG).ok()?;
+    let length = file.metadata().ok()?.len();
     file.seek(SeekFrom::Start(length.saturating_sub(TAIL))).ok()?;
     let mut bytes = Vec::new();
     file.take(TAIL).read_to_end(&mut bytes).ok()?;
@@ -238,6 +252,10 @@ mod tests {
         let queued = Holder { waits: Some("behind a".into()), queued: true, ..Holder::default() };
         let gone = || Liveness::Gone(None);
         let is = |p: &Progress, l: Liveness| p.standing(&l, &folder);
+        let went = |left: bool, mute: bool| {
+            let waits = (!mute).then(|| "no room".to_string());
+            Liveness::Gone(Some(Holder { waits, left, mute, ..Holder::default() }))
+        };
         let search = || Body::StageStarted { stage: Stage::Search };
         let ended = |outcome| Body::RunEnded { outcome, detail: "why".into() };
 
@@ -248,6 +266,10 @@ mod tests {
         assert_eq!(is(&Progress { started: true, ..paused }, alive()), Standing::Paused(None));
         assert_eq!(is(&started(), Liveness::Alive(waits)), Standing::Paused(Some("no room".into())));
         assert_eq!(is(&Progress::default(), Liveness::Alive(queued)), Standing::Queued("behind a".into()));
+        assert_eq!(is(&started(), went(true, false)), Standing::Stopped("while it waited: no room".into()));
+        assert_eq!(is(&started(), went(false, true)).word(), "stopped");
+        assert_eq!(is(&started(), went(false, false)).word(), "crashed");
+        assert!(is(&started(), went(false, false)).detail().is_some_and(|d| d.contains("no room")));
         assert_eq!(is(&Progress { open_cut: true, ..started() }, alive()), Standing::WaitingForCut);
         assert!(matches!(is(&started(), Liveness::Unreachable(Holder::default())), Standing::Unreachable(_)));
         for (outcome, word) in
@@ -262,10 +284,10 @@ mod tests {
         }
         assert_eq!(is(&progress(vec![ended(Outcome::Done)]), gone()), Standing::Done);
         let crashed = is(&started(), gone());
-        assert!(crashed.detail().is_some_and(|d| d.contains("gone without a word")), "{crashed:?}");
+        assert!(crashed.detail().is_some_and(|d| d.contains("died unexpectedly")), "{crashed:?}");
         std::fs::write(folder.file(LOG), format!("{BEGUN}, 1\nerror: memory allocation failed\n\n")).unwrap();
         assert_eq!(is(&started(), gone()), Standing::Crashed("memory allocation failed".into()));
         std::fs::write(folder.file(LOG), format!("old words\n{BEGUN}, 2\n")).unwrap();
-        assert!(is(&started(), gone()).detail().is_some_and(|d| d.contains("without a word")));
+        assert!(is(&started(), gone()).detail().is_some_and(|d| d.contains("died unexpectedly")));
     }
 }

@@ -1,6 +1,9 @@
+//! Cells: their kinds, their edges, and the places of operations in them.
+
 use std::fmt;
 use std::str::FromStr;
 
+use serde::de::{Deserializer, Error, Unexpected, Visitor};
 use serde::{Deserialize, Serialize};
 
 use super::Operation;
@@ -64,7 +67,10 @@ impl FromStr for CellKind {
 
 /// An edge of a cell, numbered as in the published code: node by node, and inside a node by source state
 /// (0 and 1 are the cell's inputs, 2 to 5 its nodes).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+///
+/// Its one name for people is `0▸2`, source and target state. Read are also `0>2`, `0->2` and `0-2` (which a shell leaves
+/// alone), and the number. Files hold the number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(transparent)]
 pub struct Edge(u8);
 
@@ -126,10 +132,63 @@ impl Edge {
     }
 }
 
-/// `0▸2`: source and target state.
+/// `0▸2`: source and target state; `0>2` with `{:#}`, for terminals that have ASCII only.
 impl fmt::Display for Edge {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(&format!("{}▸{}", self.source(), self.target()))
+        let arrow = if f.alternate() { '>' } else { '▸' };
+        f.pad(&format!("{}{arrow}{}", self.source(), self.target()))
+    }
+}
+
+impl FromStr for Edge {
+    type Err = String;
+
+    fn from_str(s: &str) -> Result<Self, Self::Err> {
+        let number = |text: &str| text.parse::<usize>().ok().filter(|_| text.bytes().all(|b| b.is_ascii_digit()));
+        let ends = ["▸", "->", ">", "→", "-"].iter().find_map(|arrow| s.split_once(arrow));
+        let found = match ends {
+            Some((source, target)) => {
+                number(source).zip(number(target)).and_then(|(source, target)| Edge::between(source, target))
+            }
+            None => number(s).and_then(Edge::new),
+        };
+        found.ok_or_else(|| {
+            let shown: String = s.chars().filter(|c| !c.is_control()).take(20).collect();
+            format!(
+                "`{shown}` is not an edge: write 0-2 for the one from state 0 to state 2 (0 and 1 are the cell's inputs, \
+                 2 to 5 its nodes), from 0-2 to 4-5"
+            )
+        })
+    }
+}
+
+/// The number, or the name.
+impl<'de> Deserialize<'de> for Edge {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Edge, D::Error> {
+        struct Written;
+        impl Visitor<'_> for Written {
+            type Value = Edge;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, "an edge: a number from 0 to {}, or a name such as 0>2", EDGES - 1)
+            }
+
+            fn visit_u64<E: Error>(self, index: u64) -> Result<Edge, E> {
+                let edge = usize::try_from(index).ok().and_then(Edge::new);
+                edge.ok_or_else(|| E::invalid_value(Unexpected::Unsigned(index), &self))
+            }
+
+            fn visit_i64<E: Error>(self, index: i64) -> Result<Edge, E> {
+                u64::try_from(index)
+                    .map_err(|_| E::invalid_value(Unexpected::Signed(index), &self))
+                    .and_then(|i| self.visit_u64(i))
+            }
+
+            fn visit_str<E: Error>(self, name: &str) -> Result<Edge, E> {
+                name.parse().map_err(E::custom)
+            }
+        }
+        deserializer.deserialize_any(Written)
     }
 }
 
@@ -154,29 +213,26 @@ impl Place {
     }
 }
 
-/// `normal:3:sep_conv_3x3`, as the command line takes it.
+/// `normal:0▸2:sep_conv_3x3`; with `{:#}` `normal:0>2:sep_conv_3x3`.
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(&format!("{}:{}:{}", self.cell, self.edge.index(), self.operation))
+        let edge = if f.alternate() { format!("{:#}", self.edge) } else { self.edge.to_string() };
+        f.pad(&format!("{}:{edge}:{}", self.cell, self.operation))
     }
 }
 
+/// As it is shown, with any of the names that [`Edge`] and [`Operation`] read.
 impl FromStr for Place {
     type Err = String;
 
     fn from_str(s: &str) -> Result<Self, Self::Err> {
         let parts: Vec<&str> = s.split(':').collect();
         let [cell, edge, operation] = parts[..] else {
-            return Err(format!("`{s}` is not CELL:EDGE:OPERATION, as in normal:3:sep_conv_3x3"));
+            let shown: String = s.chars().filter(|c| !c.is_control()).take(60).collect();
+            return Err(format!("`{shown}` is not CELL:EDGE:OPERATION, as in normal:0-2:sep3"));
         };
-        let cell = cell.parse()?;
-        let edge = edge
-            .parse::<usize>()
-            .ok()
-            .and_then(Edge::new)
-            .ok_or_else(|| format!("`{edge}` is not an edge: use a number from 0 to {}", EDGES - 1))?;
         let operation = operation.parse::<Operation>().map_err(|e| e.to_string())?;
-        Ok(Place { cell, edge, operation })
+        Ok(Place { cell: cell.parse()?, edge: edge.parse()?, operation })
     }
 }
 
@@ -197,10 +253,37 @@ mod tests {
     }
 
     #[test]
+    fn edges_have_one_name_and_several_spellings() {
+        for e in Edge::all() {
+            let (a, b, n) = (e.source(), e.target(), e.index());
+            assert_eq!((e.to_string(), format!("{e:#}")), (format!("{a}▸{b}"), format!("{a}>{b}")));
+            for text in [format!("{a}▸{b}"), format!("{a}>{b}"), format!("{a}->{b}"), format!("{a}-{b}"), n.to_string()]
+            {
+                assert_eq!(text.parse(), Ok(e), "{text}");
+                assert_eq!(serde_json::from_str::<Edge>(&format!("\"{text}\"")).unwrap(), e);
+            }
+            assert_eq!(serde_json::to_string(&e).unwrap(), n.to_string());
+            assert_eq!(serde_json::from_str::<Edge>(&n.to_string()).unwrap(), e);
+        }
+        for bad in ["14", "-1", "2>2", "3>2", "0>6", "0>1", "", ">", "+0>2", "0>2>3", "0▸▸2", "99999999999999999999"]
+        {
+            assert!(bad.parse::<Edge>().is_err(), "{bad}");
+        }
+        for bad in ["14", "255", "-1", "\"0>9\"", "null"] {
+            assert!(serde_json::from_str::<Edge>(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
     fn places_round_trip() {
         assert_eq!(Place::all().count(), 224);
         for p in Place::all() {
             assert_eq!(p.to_string().parse::<Place>(), Ok(p));
+            assert_eq!(format!("{p:#}").parse::<Place>(), Ok(p));
+            let short = format!("{}:{}:{}", p.cell, p.edge.index(), p.operation.short());
+            assert_eq!(short.parse::<Place>(), Ok(p));
         }
+        assert_eq!("normal:0▸2:sep3".parse::<Place>().unwrap().to_string(), "normal:0▸2:sep_conv_3x3");
+        assert!("normal:0>2".parse::<Place>().is_err_and(|e| e.contains("normal:0-2:sep3")));
     }
 }

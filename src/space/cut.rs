@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{CellKind, Edge, Mask, OPERATIONS, Operation, Place};
+use super::{CellKind, Counts, Edge, Mask, OPERATIONS, Operation, Place};
 use crate::random;
 
 /// Where the automatic part of a cut comes from.
@@ -58,10 +58,41 @@ pub struct Cutter {
     pub seed: u64,
 }
 
-/// A cut in the making: level, source, and what was decided by hand.
+/// How much the automatic part of a cut keeps.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Extent {
+    /// The same number on every edge, by the pruning level.
+    Level(f64),
+    /// So many on each edge: a control beside a cut that keeps more on one edge than on another.
+    Counts(Counts),
+    /// Single operations, as many as are predicted to fit into so many bytes: these.
+    Budget { bytes: u64, mask: Mask },
+}
+
+impl Extent {
+    /// Share of the 224 operations that goes.
+    pub fn xi(&self) -> f64 {
+        let gone = |kept: usize| 1.0 - kept as f64 / (2 * super::EDGES * OPERATIONS) as f64;
+        match self {
+            Extent::Level(xi) => *xi,
+            Extent::Counts(counts) => gone(counts.sum()),
+            Extent::Budget { mask, .. } => gone(mask.count()),
+        }
+    }
+
+    /// The extent of a control that keeps as much on every edge as this cut of this extent does.
+    fn beside(self, mask: &Mask) -> Extent {
+        match self {
+            Extent::Level(xi) if mask.counts() == Counts::uniform(kept_per_edge(xi)) => self,
+            _ => Extent::Counts(mask.counts()),
+        }
+    }
+}
+
+/// A cut in the making: how much is kept, where that comes from, and what was decided by hand.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Proposal {
-    pub xi: f64,
+    pub extent: Extent,
     pub source: Source,
     by_hand: BTreeMap<Place, bool>,
 }
@@ -71,6 +102,12 @@ pub struct Proposal {
 pub enum Change {
     /// Another level; what was decided by hand stays.
     Level(f64),
+    /// What fits into so many bytes, found by the caller; what was decided by hand stays.
+    Budget {
+        bytes: u64,
+        mask: Mask,
+    },
+    /// Another source, with as many operations on every edge as now; decisions by hand were those of the cut before.
     Source(Source),
     /// Nothing by hand any more.
     Automatic,
@@ -88,7 +125,7 @@ pub enum CutError {
     Level(f64),
     #[error("edge {edge} of the {cell} cell would keep no operation; keep another one first", edge = .0.edge, cell = .0.cell)]
     Last(Place),
-    #[error("{operation} did not take part in scoring, so it can't be kept on edge {edge} of the {cell} cell", operation = .0.operation, edge = .0.edge, cell = .0.cell)]
+    #[error("{operation} is not in the space that is cut (score.none = \"off\"), so it can't be kept on edge {edge} of the {cell} cell", operation = .0.operation, edge = .0.edge, cell = .0.cell)]
     Outside(Place),
 }
 
@@ -121,13 +158,54 @@ impl Cutter {
         operations
     }
 
+    /// The operation that stays longest on an edge.
+    pub fn best(&self, source: Source, cell: CellKind, edge: Edge) -> Option<Operation> {
+        self.ranking(source, cell, edge).last().copied()
+    }
+
+    /// Every operation of the space, the most important first: first those that stay to the end on their edge, then those
+    /// that go last, and so on; of one depth those of the higher score first (no score comes last), then by place. A random
+    /// source draws the order of one depth by the saved seed, too. Any level is a prefix of it.
+    pub fn by_importance(&self, source: Source, score: impl Fn(Place) -> Option<f64>) -> Vec<Place> {
+        let mut all: Vec<(usize, Place)> = Vec::new();
+        for cell in CellKind::ALL {
+            for edge in Edge::all() {
+                let ranking = self.ranking(source, cell, edge);
+                all.extend(ranking.iter().rev().enumerate().map(|(depth, o)| (depth, Place::new(cell, edge, *o))));
+            }
+        }
+        match source {
+            Source::Scores => {
+                let of = |p: Place| score(p).filter(|s| !s.is_nan());
+                all.sort_by(|(d, p), (e, q)| {
+                    let higher_first = match (of(*p), of(*q)) {
+                        (Some(a), Some(b)) => b.total_cmp(&a),
+                        (a, b) => b.is_some().cmp(&a.is_some()),
+                    };
+                    d.cmp(e).then(higher_first).then(p.cmp(q))
+                });
+            }
+            Source::Random => {
+                random::shuffle(&mut random::stream_at(self.seed, "cut/random/order", [0, 0]), &mut all);
+                all.sort_by_key(|(depth, _)| *depth);
+            }
+            Source::Cheapest | Source::MostParameters => all.sort(),
+        }
+        all.into_iter().map(|(_, place)| place).collect()
+    }
+
     /// The mask of a source at a level.
     pub fn automatic(&self, source: Source, xi: f64) -> Mask {
+        self.with_counts(source, &Counts::uniform(kept_per_edge(xi)))
+    }
+
+    /// The mask of a source with so many operations on each edge; an edge that has fewer keeps those.
+    pub fn with_counts(&self, source: Source, counts: &Counts) -> Mask {
         let mut mask = self.space;
         for cell in CellKind::ALL {
             for edge in Edge::all() {
                 let ranking = self.ranking(source, cell, edge);
-                let gone = ranking.len().saturating_sub(kept_per_edge(xi));
+                let gone = ranking.len().saturating_sub(counts.on(cell, edge).max(1));
                 for o in &ranking[..gone] {
                     mask.set(Place::new(cell, edge, *o), false);
                 }
@@ -136,9 +214,18 @@ impl Cutter {
         mask
     }
 
+    /// The mask of a proposal without its decisions by hand.
+    pub fn automatic_of(&self, proposal: &Proposal) -> Mask {
+        match &proposal.extent {
+            Extent::Level(xi) => self.automatic(proposal.source, *xi),
+            Extent::Counts(counts) => self.with_counts(proposal.source, counts),
+            Extent::Budget { mask, .. } => *mask,
+        }
+    }
+
     /// The mask of a proposal.
     pub fn mask(&self, proposal: &Proposal) -> Mask {
-        let mut mask = self.automatic(proposal.source, proposal.xi);
+        let mut mask = self.automatic_of(proposal);
         for (place, kept) in &proposal.by_hand {
             mask.set(*place, *kept);
         }
@@ -157,7 +244,7 @@ impl Cutter {
 
     /// Places whose state was decided by hand and differs from the automatic cut.
     pub fn by_hand(&self, proposal: &Proposal) -> Vec<Place> {
-        let (mask, automatic) = (self.mask(proposal), self.automatic(proposal.source, proposal.xi));
+        let (mask, automatic) = (self.mask(proposal), self.automatic_of(proposal));
         Place::all().filter(|p| mask.contains(*p) != automatic.contains(*p)).collect()
     }
 
@@ -170,9 +257,14 @@ impl Cutter {
                 if !(xi > 0.0 && xi < 1.0) {
                     return Err(CutError::Level(xi));
                 }
-                next.xi = xi;
+                next.extent = Extent::Level(xi);
             }
-            Change::Source(source) => next.source = source,
+            Change::Budget { bytes, mask } => next.extent = Extent::Budget { bytes, mask },
+            Change::Source(source) if source == next.source => {}
+            Change::Source(source) => {
+                let extent = next.extent.beside(&self.mask(&next));
+                next = Proposal { extent, source, by_hand: BTreeMap::new() };
+            }
             Change::Automatic => next.by_hand.clear(),
             Change::Set(place, kept) => {
                 if kept && !self.space.contains(place) {
@@ -257,8 +349,24 @@ const fn weight(o: Operation) -> u8 {
 }
 
 impl Proposal {
-    pub fn new(source: Source, xi: f64) -> Proposal {
-        Proposal { xi, source, by_hand: BTreeMap::new() }
+    pub fn new(source: Source, extent: Extent) -> Proposal {
+        Proposal { extent, source, by_hand: BTreeMap::new() }
+    }
+
+    /// With these decisions by hand, and no others.
+    #[must_use]
+    pub fn decided(self, by_hand: impl IntoIterator<Item = (Place, bool)>) -> Proposal {
+        Proposal { by_hand: by_hand.into_iter().collect(), ..self }
+    }
+
+    /// All decisions by hand, also those that agree with the automatic cut: at another level they may not.
+    pub fn decisions(&self) -> impl Iterator<Item = (Place, bool)> + '_ {
+        self.by_hand.iter().map(|(place, kept)| (*place, *kept))
+    }
+
+    /// Share of the 224 operations that the automatic part lets go.
+    pub fn xi(&self) -> f64 {
+        self.extent.xi()
     }
 }
 
@@ -279,6 +387,11 @@ impl History {
 
     pub fn now(&self) -> &Proposal {
         &self.now
+    }
+
+    /// The cut that the controls since then stand beside: the last one that was not a control.
+    pub fn before_controls(&self) -> Option<&Proposal> {
+        self.past.iter().rev().find(|p| p.source == Source::Scores)
     }
 
     pub fn push(&mut self, next: Proposal) {
@@ -305,78 +418,4 @@ impl History {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// Operations go in column order, on every edge.
-    fn cutter(space: Mask) -> Cutter {
-        let mut order = Vec::new();
-        for o in &Operation::ALL[..7] {
-            order.extend(space.places().filter(|p| p.operation == *o));
-        }
-        Cutter { space, order, seed: 3 }
-    }
-
-    #[test]
-    fn a_level_counts_all_eight() {
-        for (xi, kept) in [(0.01, 7), (0.125, 7), (0.25, 6), (0.5, 4), (0.625, 3), (0.75, 2), (0.875, 1), (0.99, 1)] {
-            assert_eq!(kept_per_edge(xi), kept, "{xi}");
-            for source in Source::ALL {
-                let mask = cutter(Mask::NO_NONE).automatic(source, xi);
-                assert_eq!(mask.count(), 28 * kept, "{xi} {source:?}");
-                assert!(mask.check().is_ok());
-            }
-        }
-        assert_eq!(kept_per_edge(level_of(3)), 3);
-    }
-
-    #[test]
-    fn the_order_is_obeyed_and_controls_are_controls() {
-        let c = cutter(Mask::NO_NONE);
-        let half = c.automatic(Source::Scores, 0.5);
-        assert_eq!(half, Mask::uniform(&Operation::ALL[4..]));
-        assert_eq!(c.automatic(Source::MostParameters, 0.5), half);
-        let cheap = c.automatic(Source::Cheapest, 0.5);
-        assert!(cheap.places().all(|p| !matches!(p.operation, Operation::SepConv3x3 | Operation::SepConv5x5)));
-        let random = c.automatic(Source::Random, 0.5);
-        assert_ne!(random, half);
-        assert_eq!(random, c.automatic(Source::Random, 0.5));
-        assert_ne!(random, Cutter { seed: 4, ..c }.automatic(Source::Random, 0.5));
-    }
-
-    #[test]
-    fn hand_changes_survive_a_level_and_are_undone() {
-        let c = cutter(Mask::NO_NONE);
-        let mut h = History::new(Proposal::new(Source::Scores, 0.5));
-        let place: Place = "normal:3:max_pool_3x3".parse().unwrap();
-        h.push(c.change(h.now(), Change::Set(place, true)).unwrap());
-        h.push(c.change(h.now(), Change::Level(0.75)).unwrap());
-        assert!(c.mask(h.now()).contains(place));
-        assert_eq!(c.by_hand(h.now()), [place]);
-        assert!(h.undo() && h.undo() && !h.undo());
-        assert!(!c.mask(h.now()).contains(place));
-        assert!(h.redo());
-        assert!(c.mask(h.now()).contains(place));
-        assert_eq!(h.revision, 5);
-    }
-
-    #[test]
-    fn impossible_cuts_are_refused() {
-        let c = cutter(Mask::NO_NONE);
-        let p = Proposal::new(Source::Scores, 0.875);
-        let last: Place = "reduction:0:dil_conv_5x5".parse().unwrap();
-        assert_eq!(c.change(&p, Change::Set(last, false)), Err(CutError::Last(last)));
-        let none: Place = "normal:0:none".parse().unwrap();
-        assert_eq!(c.change(&p, Change::Set(none, true)), Err(CutError::Outside(none)));
-        for xi in [0.0, 1.0, -1.0, f64::NAN] {
-            assert!(matches!(c.change(&p, Change::Level(xi)), Err(CutError::Level(_))));
-        }
-        let all = c.change(&p, Change::Kind(None, Operation::DilConv5x5, false)).unwrap();
-        assert!(c.mask(&all).check().is_ok());
-        let e = Edge::new(2).unwrap();
-        let wide = c.change(&p, Change::Edge(CellKind::Normal, e, true)).unwrap();
-        assert_eq!(c.mask(&wide).count_on(CellKind::Normal, e), 7);
-        let narrow = c.change(&wide, Change::Edge(CellKind::Normal, e, false)).unwrap();
-        assert_eq!(c.mask(&narrow).count_on(CellKind::Normal, e), 1);
-    }
-}
+mod tests;

@@ -1,3 +1,5 @@
+//! Which operations are kept, and how many on each edge.
+
 use serde::{Deserialize, Serialize};
 
 use super::{CellKind, EDGES, Edge, OPERATIONS, Operation, Place};
@@ -10,6 +12,58 @@ use super::{CellKind, EDGES, Edge, OPERATIONS, Operation, Place};
 pub struct Mask {
     /// One bit per operation.
     rows: [[u8; EDGES]; 2],
+}
+
+impl Default for Mask {
+    /// Nothing is cut.
+    fn default() -> Mask {
+        Mask::FULL
+    }
+}
+
+/// How many operations each edge keeps.
+///
+/// As a list: the normal cell's 14 edges, then the reduction cell's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Counts {
+    rows: [[u8; EDGES]; 2],
+}
+
+impl Counts {
+    /// The same on every edge.
+    pub fn uniform(kept: usize) -> Counts {
+        Counts { rows: [[kept.clamp(1, OPERATIONS) as u8; EDGES]; 2] }
+    }
+
+    pub const fn on(&self, cell: CellKind, edge: Edge) -> usize {
+        self.rows[cell.index()][edge.index()] as usize
+    }
+
+    /// In all, of 224.
+    pub fn sum(&self) -> usize {
+        self.rows.iter().flatten().map(|n| usize::from(*n)).sum()
+    }
+
+    /// # Errors
+    /// What is wrong with a list: it has not one number, from 1 to 8, for each of the 28 edges.
+    pub fn of_list(list: &[usize]) -> Result<Counts, String> {
+        if list.len() != 2 * EDGES {
+            let reason = "one number for each edge: the normal cell's 14, then the reduction cell's 14";
+            return Err(format!("{reason}; there are {}", list.len()));
+        }
+        let mut counts = Counts::uniform(1);
+        for (number, to) in list.iter().zip(counts.rows.iter_mut().flatten()) {
+            *to = u8::try_from(*number)
+                .ok()
+                .filter(|n| (1..=OPERATIONS as u8).contains(n))
+                .ok_or_else(|| format!("an edge keeps 1 to {OPERATIONS} operations, not {number}"))?;
+        }
+        Ok(counts)
+    }
+
+    pub fn list(&self) -> Vec<usize> {
+        self.rows.iter().flatten().map(|n| usize::from(*n)).collect()
+    }
 }
 
 /// What is wrong with a mask.
@@ -75,6 +129,11 @@ impl Mask {
     /// How many operations are kept in all, of 224.
     pub fn count(&self) -> usize {
         self.rows.iter().flatten().map(|r| r.count_ones() as usize).sum()
+    }
+
+    /// How many operations each edge keeps.
+    pub fn counts(&self) -> Counts {
+        Counts { rows: self.rows.map(|rows| rows.map(|r| r.count_ones() as u8)) }
     }
 
     /// All kept places, normal cell first.
@@ -166,6 +225,20 @@ mod tests {
         assert!(!m.contains(place));
         assert_eq!(m.with(place), Mask::FULL);
         assert!(Mask::EMPTY.check().is_err());
+    }
+
+    #[test]
+    fn counts_are_a_list_of_28() {
+        let m = Mask::NO_NONE.without("normal:0▸3:sep3".parse().unwrap());
+        let counts = m.counts();
+        assert_eq!((counts.sum(), counts.list()[2], counts.list().len()), (195, 6, 28));
+        assert_eq!(Counts::of_list(&counts.list()), Ok(counts));
+        assert_eq!(Mask::NO_NONE.counts(), Counts::uniform(7));
+        for bad in
+            [vec![], vec![4; 27], vec![4; 29], [vec![4; 27], vec![0]].concat(), [vec![4; 27], vec![264]].concat()]
+        {
+            assert!(Counts::of_list(&bad).is_err(), "{bad:?}");
+        }
     }
 
     #[test]

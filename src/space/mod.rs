@@ -14,6 +14,6 @@ pub mod published;
 pub use cell::{CellKind, EDGES, Edge, INPUTS, NODES, Place, STATES};
 pub use dot::dot;
 pub use genotype::{Choice, Genotype, GenotypeError};
-pub use mask::{Mask, MaskError};
+pub use mask::{Counts, Mask, MaskError};
 pub use operation::{OPERATIONS, Operation};
 pub use parse::{ParseError, parse_genotype};

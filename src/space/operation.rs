@@ -1,3 +1,5 @@
+//! The eight candidate operations.
+
 use std::fmt;
 use std::str::FromStr;
 
@@ -12,18 +14,19 @@ pub const OPERATIONS: usize = 8;
 #[serde(rename_all = "snake_case")]
 pub enum Operation {
     None = 0,
-    #[serde(rename = "max_pool_3x3")]
+    #[serde(rename = "max_pool_3x3", alias = "max3")]
     MaxPool3x3 = 1,
-    #[serde(rename = "avg_pool_3x3")]
+    #[serde(rename = "avg_pool_3x3", alias = "avg3")]
     AvgPool3x3 = 2,
+    #[serde(alias = "skip")]
     SkipConnect = 3,
-    #[serde(rename = "sep_conv_3x3")]
+    #[serde(rename = "sep_conv_3x3", alias = "sep3")]
     SepConv3x3 = 4,
-    #[serde(rename = "sep_conv_5x5")]
+    #[serde(rename = "sep_conv_5x5", alias = "sep5")]
     SepConv5x5 = 5,
-    #[serde(rename = "dil_conv_3x3")]
+    #[serde(rename = "dil_conv_3x3", alias = "dil3")]
     DilConv3x3 = 6,
-    #[serde(rename = "dil_conv_5x5")]
+    #[serde(rename = "dil_conv_5x5", alias = "dil5")]
     DilConv5x5 = 7,
 }
 
@@ -72,6 +75,12 @@ impl Operation {
         }
     }
 
+    /// Whether its name or its four letters hold `part`, whatever the case: `sep`, `sep3`, `3x3`.
+    pub fn is_called(self, part: &str) -> bool {
+        let part = part.to_lowercase();
+        self.name().contains(&part) || self.short().contains(&part)
+    }
+
     /// Width of the (depthwise or pooling) window in pixels; `None` where there is no window.
     pub const fn kernel(self) -> Option<usize> {
         match self {
@@ -108,5 +117,23 @@ impl FromStr for Operation {
             .into_iter()
             .find(|o| o.name() == s || o.short() == s)
             .ok_or_else(|| UnknownOperation { name: s.chars().take(40).collect() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_names_are_read_in_text_and_in_json() {
+        for o in Operation::ALL {
+            for name in [o.name(), o.short()] {
+                assert_eq!(name.parse(), Ok(o));
+                assert_eq!(serde_json::from_str::<Operation>(&format!("\"{name}\"")).unwrap(), o);
+                assert!(o.is_called(name) && o.is_called(&name.to_uppercase()));
+            }
+            assert_eq!(serde_json::to_string(&o).unwrap(), format!("\"{}\"", o.name()));
+        }
+        assert!(Operation::SepConv3x3.is_called("conv_3") && !Operation::SepConv3x3.is_called("sep5"));
     }
 }

@@ -86,7 +86,7 @@ impl Small {
         status.is_ok_and(|s| s.success()).then(|| Small(at.to_path_buf()))
     }
 
-    fn remount(&self, option: &str) {
+    pub fn remount(&self, option: &str) {
         let status = Command::new("mount").args(["-o", &format!("remount,{option}")]).arg(&self.0).status().unwrap();
         assert!(status.success());
     }

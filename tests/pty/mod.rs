@@ -52,7 +52,7 @@ fn show(parser: &mut vt100::Parser, bytes: &[u8]) {
 }
 
 impl Terminal {
-    /// Starts a program in a new terminal of so many columns and lines.
+    /// Starts a program in a new terminal of so many columns and lines; one that says 0 shows 80 and 24.
     pub fn start(mut command: Command, size: (u16, u16)) -> Terminal {
         let master = rustix::pty::openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).unwrap();
         rustix::pty::grantpt(&master).unwrap();
@@ -76,7 +76,11 @@ impl Terminal {
         // It holds copies of the terminal.
         drop(command);
         let shared = Arc::new(Shared {
-            parser: Mutex::new(vt100::Parser::new(size.1, size.0, 0)),
+            parser: Mutex::new(if size.0 == 0 || size.1 == 0 {
+                vt100::Parser::new(24, 80, 0)
+            } else {
+                vt100::Parser::new(size.1, size.0, 0)
+            }),
             raw: Mutex::default(),
             blocked: AtomicBool::new(false),
         });

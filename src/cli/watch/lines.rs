@@ -8,7 +8,7 @@ pub fn lines(event: &Event) -> Vec<String> {
     match &event.body {
         // The data tells of itself, in a line of the log.
         Body::RunStarted(s) => {
-            vec![format!("run {} with seed {} on {}, {} threads", s.run, s.seed, s.device, s.threads)]
+            vec![format!("run {} with seed {} on {}, {}", s.run, s.seed, s.device, text::threads(s.threads))]
         }
         Body::ScoringStarted(s) => vec![format!(
             "scoring by {}: {} evaluations in {} rounds, {} draws, proxy network of {} channels and {} cells",
@@ -47,16 +47,20 @@ pub fn lines(event: &Event) -> Vec<String> {
                 }
                 _ => String::new(),
             };
+            let (doubt, told) = match c.not_by_scores() {
+                Some(reason) => (format!("{reason}; "), 1),
+                None => (String::new(), 0),
+            };
             let mut all = vec![format!(
-                "cut {word}: ξ {} by {}{hand}, {} of 224 operations kept, predicted memory {} instead of {}{step}",
-                c.xi,
-                c.source,
+                "cut {word}: {doubt}{} {}{hand}, {} of 224 operations kept, predicted memory {} instead of {}{step}",
+                text::cut_size(c),
+                text::cut_source(c),
                 c.mask.count(),
                 text::bytes(c.memory_bytes),
                 text::bytes(c.full_memory_bytes)
             )];
             if word == "proposed" {
-                all.extend(c.warnings.iter().map(|w| format!("  note: {w}")));
+                all.extend(c.warnings.iter().skip(told).map(|w| format!("  note: {w}")));
             }
             all
         }

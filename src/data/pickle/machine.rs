@@ -2,7 +2,7 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 
 use super::numpy::Global;
-use super::{Id, Pickle, Problem, Value};
+use super::{Id, Pickle, Problem, Value, strings};
 
 /// Values that one file may make: real ones make some 130,000.
 const MAX_VALUES: usize = 1 << 20;
@@ -85,8 +85,18 @@ impl<'a> Machine<'a> {
                 let text = self.line()?;
                 self.decimal(text.strip_suffix(b"L").unwrap_or(text))?;
             }
+            0x8b => {
+                let length = self.number(4)?;
+                self.integer(length as usize, true)?;
+            }
             b'G' => {
                 self.take(8)?;
+                self.push(Value::Float)?;
+            }
+            b'F' => {
+                let text = self.line()?;
+                let number = std::str::from_utf8(text).ok().and_then(|text| text.parse::<f64>().ok());
+                number.ok_or_else(|| format!("`{}` is no number", text.escape_ascii()))?;
                 self.push(Value::Float)?;
             }
 
@@ -96,6 +106,18 @@ impl<'a> Machine<'a> {
             0x8c => self.text(1)?,
             b'X' => self.text(4)?,
             0x8d => self.text(8)?,
+            b'S' => {
+                let line = self.long_line()?;
+                self.charge(line.len())?;
+                let bytes = strings::quoted(line).ok_or("a string without quotes, or with a broken escape")?;
+                self.push(Value::Bytes(Cow::Owned(bytes)))?;
+            }
+            b'V' => {
+                let line = self.long_line()?;
+                self.charge(line.len())?;
+                let text = strings::raw_unicode(line).ok_or("a string with a broken escape")?;
+                self.push(Value::Text(Cow::Owned(text.into_bytes())))?;
+            }
 
             b')' => self.push(Value::Tuple(Vec::new()))?,
             0x85..=0x87 => self.short_tuple(usize::from(opcode - 0x84))?,
@@ -130,6 +152,32 @@ impl<'a> Machine<'a> {
                 self.extend_dict(pairs)?;
             }
 
+            b'0' => {
+                // A mark goes like a value.
+                if self.marks.last() == Some(&self.stack.len()) {
+                    self.marks.pop();
+                } else {
+                    self.pop()?;
+                }
+            }
+            b'1' => {
+                self.pop_to_mark()?;
+            }
+            b'2' => {
+                let top = self.top()?;
+                self.stack.push(top);
+            }
+            // Sets.
+            0x8f => self.push(Value::Other("a set"))?,
+            0x90 => {
+                self.pop_to_mark()?;
+                self.top()?;
+            }
+            0x91 => {
+                self.pop_to_mark()?;
+                self.push(Value::Other("a set"))?;
+            }
+
             b'q' | b'r' => {
                 let index = self.number(if opcode == b'q' { 1 } else { 4 })?;
                 self.remember(index)?;
@@ -161,6 +209,24 @@ impl<'a> Machine<'a> {
                 let (arguments, callable) = (self.pop()?, self.pop()?);
                 let value = self.reduce(callable, arguments)?;
                 self.push(value)?;
+            }
+            0x81 | 0x92 => {
+                if opcode == 0x92 {
+                    self.pop()?;
+                }
+                let (_arguments, class) = (self.pop()?, self.pop()?);
+                self.instance(class)?;
+            }
+            b'o' => {
+                let items = self.pop_to_mark()?;
+                self.instance(*items.first().ok_or("an object without a class")?)?;
+            }
+            b'i' => {
+                let (module, name) = (self.line()?, self.line()?);
+                self.pop_to_mark()?;
+                self.global(module, name)?;
+                let class = self.pop()?;
+                self.instance(class)?;
             }
             b'b' => {
                 let state = self.pop()?;
@@ -218,6 +284,13 @@ impl<'a> Machine<'a> {
         Ok(&line[..line.len() - 1])
     }
 
+    /// A line of any length: a string.
+    fn long_line(&mut self) -> Step<&'a [u8]> {
+        let end = memchr::memchr(b'\n', &self.file[self.position..]);
+        let line = self.take(end.ok_or("the file is torn: a line of text does not end")? + 1)?;
+        Ok(&line[..line.len() - 1])
+    }
+
     fn line_number(&mut self) -> Step<u64> {
         let line = self.line()?;
         std::str::from_utf8(line)
@@ -245,7 +318,8 @@ impl<'a> Machine<'a> {
 
     fn integer(&mut self, bytes: usize, signed: bool) -> Step {
         if bytes > 8 {
-            return Err(format!("an integer of {bytes} bytes"));
+            self.take(bytes)?;
+            return self.push(Value::Other("an integer of more than 8 bytes"));
         }
         let bits = self.number(bytes)?;
         let value = match bytes {
@@ -257,6 +331,10 @@ impl<'a> Machine<'a> {
     }
 
     fn decimal(&mut self, text: &[u8]) -> Step {
+        let digits = text.strip_prefix(b"-").unwrap_or(text);
+        if digits.len() > 18 && digits.iter().all(u8::is_ascii_digit) {
+            return self.push(Value::Other("an integer of more than 8 bytes"));
+        }
         let value = std::str::from_utf8(text).ok().and_then(|text| text.parse().ok());
         self.push(Value::Int(value.ok_or_else(|| format!("`{}` is no integer", text.escape_ascii()))?))
     }
@@ -268,7 +346,7 @@ impl<'a> Machine<'a> {
 
     fn text(&mut self, length_bytes: usize) -> Step {
         let text = self.string_operand(length_bytes)?;
-        self.push(Value::Text(text))
+        self.push(Value::Text(Cow::Borrowed(text)))
     }
 
     fn short_tuple(&mut self, count: usize) -> Step {
@@ -284,6 +362,7 @@ impl<'a> Machine<'a> {
         let list = self.top()?;
         match &mut self.values[list as usize] {
             Value::List(list) => list.extend(items),
+            Value::Other(_) => {}
             other => return Err(format!("items are appended to {}", other.kind())),
         }
         Ok(())
@@ -293,6 +372,7 @@ impl<'a> Machine<'a> {
         let dict = self.top()?;
         match &mut self.values[dict as usize] {
             Value::Dict(dict) => dict.extend(pairs),
+            Value::Other(_) => {}
             other => return Err(format!("keys are set in {}", other.kind())),
         }
         Ok(())
@@ -346,6 +426,16 @@ impl<'a> Machine<'a> {
                 module.escape_ascii(),
                 name.escape_ascii()
             )),
+        }
+    }
+
+    /// An object of a class that is not known: nothing is run, and nothing can be had from it.
+    fn instance(&mut self, class: Id) -> Step {
+        match self.value(class) {
+            Value::Global(Global::Ordered) => self.push(Value::Dict(Vec::new())),
+            Value::Global(Global::Unknown) => self.push(Value::Other("an object of an unknown class")),
+            Value::Global(_) => Err("a function of numpy is called with arguments that it does not take".into()),
+            other => Err(format!("{} is called like a function", other.kind())),
         }
     }
 

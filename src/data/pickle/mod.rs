@@ -1,12 +1,14 @@
 //! A reader for Python pickles that hold what data sets hold: dictionaries, lists, strings, integers and numpy arrays.
 //!
-//! It is a machine for the opcodes of protocols 0 to 5 that such files use, with one difference to Python's: nothing in
-//! a file can name code. Of all globals only five are known (how numpy writes arrays and types, and how Python 3 writes
-//! bytes for Python 2), each with a fixed meaning here; any other is refused. Memory is bounded by the length of the
-//! file: strings are borrowed from it, values live in one flat table, nothing recurses.
+//! It is a machine for the opcodes of protocols 0 to 5, with one difference to Python's: nothing in a file is ever run. Of
+//! all names of code only a few mean anything here (how numpy writes arrays, types and single numbers, ordered
+//! dictionaries, and how Python 3 writes bytes for Python 2). What other code would make is a value of which nothing is
+//! known, which does no harm in a part of the file that is not needed; names that serve attacks are refused. Memory is
+//! bounded by the length of the file: strings are borrowed from it, values live in one flat table, nothing recurses.
 
 mod machine;
 mod numpy;
+mod strings;
 #[cfg(test)]
 mod tests;
 
@@ -31,7 +33,7 @@ enum Value<'a> {
     Int(i64),
     Float,
     /// A Unicode string, as UTF-8.
-    Text(&'a [u8]),
+    Text(Cow<'a, [u8]>),
     /// Bytes, or a string of Python 2.
     Bytes(Cow<'a, [u8]>),
     Tuple(Vec<Id>),
@@ -40,6 +42,8 @@ enum Value<'a> {
     Global(Global),
     Type(Type),
     Array(Array),
+    /// Something that no picture or label is made of, in words.
+    Other(&'static str),
 }
 
 impl Value<'_> {
@@ -56,6 +60,7 @@ impl Value<'_> {
             Value::Global(_) => "a name of code",
             Value::Type(_) => "a numpy type",
             Value::Array(_) => "an array",
+            Value::Other(kind) => kind,
         }
     }
 }
@@ -131,7 +136,7 @@ impl<'p, 'a> Item<'p, 'a> {
         Ok(ids.iter().map(move |&id| Item { id, ..self }))
     }
 
-    /// A list, tuple or one-dimensional array of integers; each with its offset.
+    /// A list, tuple or array (with one side that is not 1) of integers; each with its offset.
     pub fn integers(self) -> Result<Vec<(i64, usize)>, Problem> {
         if let Value::Array(array) = self.value() {
             let values = array.integers(self.array_data(array)).map_err(|reason| self.problem(reason))?;
@@ -139,13 +144,24 @@ impl<'p, 'a> Item<'p, 'a> {
         }
         let integer = |item: Self| match item.value() {
             Value::Int(value) => Ok((*value, item.offset())),
+            Value::Array(array) => match array.integers(item.array_data(array)).as_deref() {
+                Ok(&[value]) => Ok((value, item.offset())),
+                Ok(values) => Err(item.problem(format!("an integer was expected, these are {}", values.len()))),
+                Err(reason) => Err(item.problem(reason.clone())),
+            },
             other => Err(item.problem(format!("an integer was expected, this is {}", other.kind()))),
         };
         self.items("integers")?.map(integer).collect()
     }
 
-    /// A list of exactly `count` names.
+    /// A list, tuple or array of exactly `count` names.
     pub fn names(self, count: usize) -> Result<Vec<String>, Problem> {
+        if let Value::Array(array) = self.value() {
+            let names = array.strings(self.array_data(array), 256).map_err(|reason| self.problem(reason))?;
+            let found = names.len();
+            let wrong = || self.problem(format!("{found} names, {count} were expected"));
+            return if found == count { Ok(names) } else { Err(wrong()) };
+        }
         let found = self.items("names")?.count();
         if found != count {
             return Err(self.problem(format!("{found} names, {count} were expected")));
@@ -158,7 +174,7 @@ impl<'p, 'a> Item<'p, 'a> {
         self.items("names")?.map(text).collect()
     }
 
-    /// An array of unsigned bytes, `[rows, columns]`; its values row by row.
+    /// An array of unsigned bytes, `[rows, columns]` or `[rows, 3, side, side]`; its values row by row.
     pub fn byte_rows(self, columns: usize) -> Result<&'p [u8], Problem> {
         let Value::Array(array) = self.value() else {
             return Err(self.problem(format!("an array was expected, this is {}", self.value().kind())));

@@ -5,30 +5,102 @@ use std::borrow::Cow;
 use super::machine::Machine;
 use super::{Id, Value};
 
-/// The only names that a pickle may call.
+/// What a name of code stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Global {
     Reconstruct,
     FromBuffer,
+    Scalar,
     NdArray,
     DType,
     Encode,
+    Bytes,
+    /// A dictionary that keeps its order, or has a default.
+    Ordered,
+    /// Anything else: it is not run.
+    Unknown,
 }
 
+/// Modules that attacks use, and no data.
+const HOSTILE: [&[u8]; 30] = [
+    b"os",
+    b"posix",
+    b"nt",
+    b"ntpath",
+    b"posixpath",
+    b"subprocess",
+    b"sys",
+    b"pty",
+    b"socket",
+    b"shutil",
+    b"importlib",
+    b"runpy",
+    b"ctypes",
+    b"webbrowser",
+    b"commands",
+    b"popen2",
+    b"code",
+    b"codeop",
+    b"multiprocessing",
+    b"asyncio",
+    b"marshal",
+    b"pickle",
+    b"_pickle",
+    b"cPickle",
+    b"types",
+    b"operator",
+    b"_operator",
+    b"functools",
+    b"pip",
+    b"timeit",
+];
+/// What of Python's own names is data.
+const BUILTINS: [&[u8]; 16] = [
+    b"set",
+    b"frozenset",
+    b"list",
+    b"dict",
+    b"tuple",
+    b"bytearray",
+    b"complex",
+    b"slice",
+    b"range",
+    b"xrange",
+    b"int",
+    b"long",
+    b"float",
+    b"bool",
+    b"str",
+    b"object",
+];
+
 impl Global {
+    /// `None` for a name that has no place in data.
     pub fn find(module: &[u8], name: &[u8]) -> Option<Self> {
-        match (module, name) {
-            (b"numpy.core.multiarray" | b"numpy._core.multiarray" | b"numpy.multiarray", b"_reconstruct") => {
-                Some(Global::Reconstruct)
-            }
-            (
-                b"numpy.core.numeric" | b"numpy._core.numeric" | b"numpy.core.multiarray" | b"numpy._core.multiarray",
-                b"_frombuffer",
-            ) => Some(Global::FromBuffer),
-            (b"numpy", b"ndarray") => Some(Global::NdArray),
-            (b"numpy", b"dtype") => Some(Global::DType),
-            (b"_codecs", b"encode") => Some(Global::Encode),
-            _ => None,
+        let numpy = module == b"numpy" || module.starts_with(b"numpy.");
+        let core = matches!(
+            module,
+            b"numpy.core.multiarray"
+                | b"numpy._core.multiarray"
+                | b"numpy.multiarray"
+                | b"numpy.core.numeric"
+                | b"numpy._core.numeric"
+        );
+        let top = module.split(|&byte| byte == b'.').next().unwrap_or(module);
+        match name {
+            b"_reconstruct" if core => Some(Global::Reconstruct),
+            b"_frombuffer" if core => Some(Global::FromBuffer),
+            b"scalar" if core => Some(Global::Scalar),
+            b"ndarray" if module == b"numpy" => Some(Global::NdArray),
+            b"dtype" if module == b"numpy" => Some(Global::DType),
+            b"encode" if module == b"_codecs" => Some(Global::Encode),
+            b"bytes" if matches!(module, b"builtins" | b"__builtin__") => Some(Global::Bytes),
+            b"OrderedDict" | b"defaultdict" if module == b"collections" => Some(Global::Ordered),
+            // Types of numpy (`float64`, `str_`); not its functions, some of which read files.
+            _ if numpy => name.last().filter(|last| last.is_ascii_digit() || **last == b'_').map(|_| Global::Unknown),
+            _ if matches!(module, b"builtins" | b"__builtin__") => BUILTINS.contains(&name).then_some(Global::Unknown),
+            _ if HOSTILE.contains(&top) => None,
+            _ => Some(Global::Unknown),
         }
     }
 }
@@ -36,7 +108,8 @@ impl Global {
 /// A numpy type of numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Type {
-    /// `b` bool, `i` signed, `u` unsigned, `f` float.
+    /// `b` bool, `i` signed, `u` unsigned, `f` float, `S` bytes, `U` characters of 4 bytes; `O`: anything else, whose
+    /// values are not read.
     code: u8,
     /// Bytes of one value.
     size: usize,
@@ -64,7 +137,13 @@ impl Array {
             Some(Type { code: b'u', size: 1, .. }) => {}
             _ => return Err("the array is not of unsigned bytes (uint8)".into()),
         }
-        if self.shape.len() != 2 || self.shape[1] != columns {
+        // Planes of red, green and blue, in one dimension or in three.
+        let planes = match self.shape[..] {
+            [_, wide] => wide == columns,
+            [_, 3, height, width] => height == width && height.saturating_mul(width).saturating_mul(3) == columns,
+            _ => false,
+        };
+        if !planes {
             return Err(format!("the array is {}, N x {columns} was expected", self.shape_text()));
         }
         if self.column_major && self.shape[0] > 1 {
@@ -77,17 +156,45 @@ impl Array {
         let Some(Type { code: code @ (b'i' | b'u'), size, big_endian }) = self.kind else {
             return Err("the array is not of integers".into());
         };
-        if self.shape.len() != 1 {
+        if self.shape.iter().filter(|&&side| side != 1).count() > 1 {
             return Err(format!("the array is {}, one dimension was expected", self.shape_text()));
         }
-        let value = |bytes: &[u8]| {
-            let fold = |value: u64, &byte: &u8| (value << 8) | u64::from(byte);
-            let bits = if big_endian { bytes.iter().fold(0, fold) } else { bytes.iter().rev().fold(0, fold) };
-            let unused = 64 - 8 * size as u32;
-            // Extend the sign of what is signed.
-            if code == b'i' { ((bits << unused) as i64) >> unused } else { i64::try_from(bits).unwrap_or(i64::MAX) }
+        Ok(data.chunks_exact(size).map(|bytes| number(bytes, code, big_endian)).collect())
+    }
+
+    /// Texts of at most `longest` bytes.
+    pub fn strings(&self, data: &[u8], longest: usize) -> Result<Vec<String>, String> {
+        match self.kind {
+            Some(kind @ Type { code: b'S' | b'U', size: 1.., .. }) if kind.size <= 4 * longest => {
+                let text = |bytes| String::from_utf8_lossy(&kind.text(bytes)).into_owned();
+                Ok(data.chunks_exact(kind.size).map(text).collect())
+            }
+            _ => Err("the array is not of names".into()),
+        }
+    }
+}
+
+/// A whole number of at most 8 bytes.
+fn number(bytes: &[u8], code: u8, big_endian: bool) -> i64 {
+    let fold = |value: u64, &byte: &u8| (value << 8) | u64::from(byte);
+    let bits = if big_endian { bytes.iter().fold(0, fold) } else { bytes.iter().rev().fold(0, fold) };
+    let unused = 64 - 8 * bytes.len() as u32;
+    // Extend the sign of what is signed.
+    if code == b'i' { ((bits << unused) as i64) >> unused } else { i64::try_from(bits).unwrap_or(i64::MAX) }
+}
+
+impl Type {
+    /// The text of one value of `S` or `U`, as UTF-8 where it is text.
+    fn text(self, bytes: &[u8]) -> Vec<u8> {
+        let end = |bytes: &[u8]| bytes.iter().rposition(|&byte| byte != 0).map_or(0, |last| last + 1);
+        if self.code == b'S' {
+            return bytes[..end(bytes)].to_vec();
+        }
+        let character = |four: &[u8]| {
+            char::from_u32(number(four, b'u', self.big_endian) as u32).unwrap_or(char::REPLACEMENT_CHARACTER)
         };
-        Ok(data.chunks_exact(size).map(value).collect())
+        let text: String = bytes.chunks_exact(4).map(character).collect();
+        text.trim_end_matches('\0').as_bytes().to_vec()
     }
 }
 
@@ -102,6 +209,9 @@ impl<'a> Machine<'a> {
         let Value::Global(global) = *self.value(callable) else {
             return Err(format!("{} is called like a function", self.value(callable).kind()));
         };
+        if global == Global::Unknown {
+            return Ok(Value::Other("what unknown code makes"));
+        }
         let Value::Tuple(arguments) = self.value(arguments) else {
             return Err("a function is called without a tuple of arguments".into());
         };
@@ -111,6 +221,9 @@ impl<'a> Machine<'a> {
                 Ok(Value::Array(Array::EMPTY))
             }
             (Global::DType, [code, ..]) => self.dtype(*code),
+            (Global::Scalar, [kind, data]) => self.scalar(*kind, *data),
+            (Global::Bytes, []) => Ok(Value::Bytes(Cow::Borrowed(b""))),
+            (Global::Ordered, _) => Ok(Value::Dict(Vec::new())),
             (Global::Encode, [text, encoding]) => self.encode(*text, *encoding),
             (Global::FromBuffer, [data, kind, shape, order]) => {
                 let column_major = self.string(*order) == Some(b"F");
@@ -122,6 +235,9 @@ impl<'a> Machine<'a> {
 
     /// `object.__setstate__(state)`.
     pub(super) fn build(&mut self, object: Id, state: Id) -> Result<(), String> {
+        if matches!(self.value(object), Value::Other(_)) {
+            return Ok(());
+        }
         let Value::Tuple(state) = self.value(state) else {
             return Err("an object is given a state that is no tuple".into());
         };
@@ -155,22 +271,64 @@ impl<'a> Machine<'a> {
             [code @ (b'i' | b'u'), size @ (b'1' | b'2' | b'4' | b'8')] => (*code, usize::from(size - b'0')),
             [b'f', size @ (b'2' | b'4' | b'8')] => (b'f', usize::from(size - b'0')),
             b"b1" => (b'b', 1),
-            other => return Err(format!("a numpy type `{}`, which is not read", other.escape_ascii())),
+            [code @ (b'S' | b'U'), digits @ ..] => {
+                let length: Option<usize> = std::str::from_utf8(digits).ok().and_then(|digits| digits.parse().ok());
+                let width = if *code == b'S' { 1 } else { 4 };
+                (
+                    *code,
+                    length.and_then(|length| length.checked_mul(width)).ok_or("a numpy type of text without length")?,
+                )
+            }
+            // Objects, dates, complex numbers, records: nothing that is needed.
+            [_, ..] => (b'O', 0),
+            [] => return Err("a numpy type without a name".into()),
         };
         Ok(Value::Type(Type { code, size, big_endian: false }))
+    }
+
+    /// One number or text of numpy's.
+    fn scalar(&mut self, kind: Id, data: Id) -> Result<Value<'a>, String> {
+        let Value::Type(kind) = *self.value(kind) else {
+            return Err("the type of a number is none".into());
+        };
+        let length = match self.value(data) {
+            Value::Bytes(bytes) => bytes.len(),
+            _ if kind.code == b'O' => return Ok(Value::Other("a value of an unknown type")),
+            other => return Err(format!("a number of numpy made of {}", other.kind())),
+        };
+        if kind.code == b'O' {
+            return Ok(Value::Other("a value of an unknown type"));
+        }
+        if length != kind.size {
+            return Err(format!("a number of {} bytes has {length} bytes", kind.size));
+        }
+        if matches!(kind.code, b'S' | b'U') {
+            self.charge(length)?;
+        }
+        let Value::Bytes(bytes) = self.value(data) else {
+            return Err("the value of a number is no bytes".into());
+        };
+        Ok(match kind.code {
+            b'i' | b'u' => Value::Int(number(bytes, kind.code, kind.big_endian)),
+            b'b' => Value::Bool(bytes.iter().any(|&byte| byte != 0)),
+            b'f' => Value::Float,
+            _ => Value::Bytes(Cow::Owned(kind.text(bytes))),
+        })
     }
 
     fn encode(&mut self, text: Id, encoding: Id) -> Result<Value<'a>, String> {
         if !matches!(self.string(encoding), Some(b"latin1" | b"latin-1")) {
             return Err("bytes in an encoding other than latin1".into());
         }
-        let Value::Text(text) = *self.value(text) else {
-            return Err("bytes that are not made from a string".into());
+        let length = match self.value(text) {
+            Value::Text(text) => text.len(),
+            _ => return Err("bytes that are not made from a string".into()),
         };
-        let wrong = || "bytes made from a string that is not latin1".to_string();
-        let text = std::str::from_utf8(text).map_err(|_| wrong())?;
         // A string may be named again and again; a real file decodes each of its own once.
-        self.charge(text.len())?;
+        self.charge(length)?;
+        let wrong = || "bytes made from a string that is not latin1".to_string();
+        let text = self.string(text).unwrap_or_default();
+        let text = std::str::from_utf8(text).map_err(|_| wrong())?;
         let bytes: Option<Vec<u8>> = text.chars().map(|c| u8::try_from(u32::from(c)).ok()).collect();
         Ok(Value::Bytes(Cow::Owned(bytes.ok_or_else(wrong)?)))
     }
@@ -189,6 +347,9 @@ impl<'a> Machine<'a> {
         let Value::Type(kind) = *self.value(kind) else {
             return Err("the type of an array is none".into());
         };
+        if kind.code == b'O' {
+            return Ok(Value::Other("an array of values that are not read"));
+        }
         let Value::Bytes(bytes) = self.value(data) else {
             return Err("the values of an array are no bytes".into());
         };

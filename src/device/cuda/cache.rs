@@ -2,7 +2,7 @@
 //! taken only if that is the same to the letter, and if its code is whole.
 
 use std::fs;
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
 use super::Source;
@@ -36,7 +36,8 @@ impl Cache {
 
     /// The code that was kept for this source and key; `None` if there is none or it is not whole.
     pub fn get(&self, source: &Source, key: &str) -> Option<Vec<u8>> {
-        let bytes = fs::read(self.path(source, key)).ok()?;
+        is_own(&fs::metadata(&self.folder).ok()?, true).ok()?;
+        let bytes = read_own(&self.path(source, key)).ok()?;
         let rest = bytes.strip_prefix(MARK)?;
         let (same_key, rest) = part(rest)?;
         let (same_text, rest) = part(rest)?;
@@ -51,6 +52,7 @@ impl Cache {
     /// The folder can't be written.
     pub fn put(&self, source: &Source, key: &str, image: &[u8]) -> io::Result<()> {
         make_private(&self.folder)?;
+        is_own(&fs::metadata(&self.folder)?, true)?;
         let mut bytes = MARK.to_vec();
         for part in [key.as_bytes(), source.text.as_bytes(), image] {
             bytes.extend((part.len() as u64).to_le_bytes());
@@ -80,9 +82,60 @@ fn make_private(folder: &Path) -> io::Result<()> {
     builder.recursive(true).create(folder)
 }
 
+/// Most that a compiled kernel's file may have, in bytes.
+const MOST: u64 = 64 << 20;
+
+/// Code that is loaded must be this user's: nobody else may have been able to write it.
+fn is_own(about: &fs::Metadata, folder: bool) -> io::Result<()> {
+    let odd = |what: &str| Err(io::Error::new(io::ErrorKind::PermissionDenied, what.to_string()));
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::MetadataExt;
+        if about.uid() != rustix::process::geteuid().as_raw() {
+            return odd("the folder of compiled kernels, or a file in it, belongs to somebody else");
+        }
+        if about.mode() & 0o022 != 0 {
+            return odd(
+                "others may write to the folder of compiled kernels, or to a file in it; take that away (chmod go-w)",
+            );
+        }
+    }
+    if about.is_dir() == folder && about.is_file() != folder {
+        Ok(())
+    } else {
+        odd("it is no regular file, or no folder")
+    }
+}
+
+fn read_own(path: &Path) -> io::Result<Vec<u8>> {
+    let mut options = fs::OpenOptions::new();
+    options.read(true);
+    careful(&mut options);
+    let file = options.open(path)?;
+    is_own(&file.metadata()?, false)?;
+    let mut bytes = Vec::new();
+    file.take(MOST).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// No link is followed, and nothing waited for.
+fn careful(options: &mut fs::OpenOptions) {
+    #[cfg(unix)]
+    {
+        use rustix::fs::OFlags;
+        let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits();
+        std::os::unix::fs::OpenOptionsExt::custom_flags(options, flags as i32);
+    }
+    #[cfg(not(unix))]
+    let _ = options;
+}
+
 fn write_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut options = fs::OpenOptions::new();
-    options.write(true).create(true).truncate(true);
+    // Of a program that was killed and had this one's number.
+    let _ = fs::remove_file(path);
+    options.write(true).create_new(true);
+    careful(&mut options);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     let mut file = options.open(path)?;
@@ -140,6 +193,37 @@ mod tests {
         cache.put(&SOURCE, "k", b"code").unwrap();
         let mode = |p: &Path| fs::metadata(p).unwrap().permissions().mode() & 0o777;
         assert_eq!((mode(&cache.folder), mode(&cache.path(&SOURCE, "k"))), (0o700, 0o600));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn what_others_may_have_written_is_not_loaded() {
+        use std::os::unix::fs::PermissionsExt;
+        let dir = tempfile::tempdir().unwrap();
+        let cache = Cache::at(dir.path().join("kernels"));
+        cache.put(&SOURCE, "k", b"code").unwrap();
+        let (folder, file) = (cache.folder.clone(), cache.path(&SOURCE, "k"));
+        let mode = |p: &Path, mode| fs::set_permissions(p, fs::Permissions::from_mode(mode)).unwrap();
+        for (path, loose, tight) in [(&folder, 0o770, 0o700), (&folder, 0o707, 0o700), (&file, 0o660, 0o600)] {
+            mode(path, loose);
+            assert_eq!(cache.get(&SOURCE, "k"), None, "{} {loose:o}", path.display());
+            mode(path, tight);
+            assert!(cache.get(&SOURCE, "k").is_some());
+        }
+        mode(&folder, 0o777);
+        assert!(cache.put(&SOURCE, "k", b"code").unwrap_err().to_string().contains("others may write"));
+        mode(&folder, 0o700);
+        let real = dir.path().join("real");
+        fs::rename(&file, &real).unwrap();
+        std::os::unix::fs::symlink(&real, &file).unwrap();
+        assert_eq!(cache.get(&SOURCE, "k"), None, "a link");
+        // Nobody but an administrator can give a file away.
+        if rustix::process::geteuid().is_root() {
+            fs::remove_file(&file).unwrap();
+            cache.put(&SOURCE, "k", b"code").unwrap();
+            std::os::unix::fs::chown(&file, Some(65534), None).unwrap();
+            assert_eq!(cache.get(&SOURCE, "k"), None, "another's");
+        }
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 
 use libloading::Library;
 
-use super::Source;
+use super::{Source, search};
 use crate::device::no_gpu::Version;
 
 #[derive(Clone, Debug, thiserror::Error)]
@@ -107,16 +107,18 @@ fn options(source: &Source, target: Target) -> Vec<String> {
 const ENDINGS: [&str; 4] = ["so", "so.13", "so.12", "so.11.2"];
 
 /// Files that could be the compiler: the named one, by the system's search, then where toolkits and Python's packages lie.
+/// Variables that hold no absolute path name no place, since they would name another one in every folder.
 fn candidates(variable: impl Fn(&str) -> Option<PathBuf>) -> Vec<PathBuf> {
+    let absolute = |name: &str| variable(name).filter(|at| at.is_absolute());
     if let Some(named) = variable("ZONAS_NVRTC") {
         return vec![named];
     }
     let mut folders: Vec<PathBuf> = vec![PathBuf::new()];
     for name in ["CUDA_HOME", "CUDA_PATH", "CUDA_ROOT"] {
-        folders.extend(variable(name).iter().flat_map(|at| [at.join("lib64"), at.join("lib")]));
+        folders.extend(absolute(name).iter().flat_map(|at| [at.join("lib64"), at.join("lib")]));
     }
     for name in ["CONDA_PREFIX", "VIRTUAL_ENV"] {
-        let Some(at) = variable(name).map(|at| at.join("lib")) else { continue };
+        let Some(at) = absolute(name).map(|at| at.join("lib")) else { continue };
         let pythons = std::fs::read_dir(&at).into_iter().flatten().flatten().map(|e| e.path());
         let mut packages: Vec<PathBuf> =
             pythons.map(|p| p.join("site-packages/nvidia")).filter(|p| p.is_dir()).collect();
@@ -147,6 +149,15 @@ impl Compiler {
                 if candidates.len() == 1 {
                     first = format!("{} does not exist", path.display());
                 }
+                continue;
+            }
+            let bare = path.components().count() == 1 && candidates.len() > 1;
+            let refused = match bare {
+                true => (!search::is_safe()).then(|| search::UNSAFE.to_string()),
+                false => search::check(path).err(),
+            };
+            if let Some(why) = refused {
+                first = if first.is_empty() { why } else { first };
                 continue;
             }
             // SAFETY: NVIDIA's compiler may be opened by any program.
@@ -319,6 +330,10 @@ mod tests {
         let named = candidates(|name| (name == "ZONAS_NVRTC").then(|| "/a/libnvrtc.so".into()));
         assert_eq!(named, [PathBuf::from("/a/libnvrtc.so")]);
         let Err(CompilerError::Missing(why)) = Compiler::find(&named) else { panic!("found") };
+        for relative in ["libnvrtc.so", "./libnvrtc.so", "a/libnvrtc.so"] {
+            let Err(CompilerError::Missing(why)) = Compiler::find(&[relative.into()]) else { panic!("found") };
+            assert!(why.contains("not an absolute path") || why.contains("does not exist"), "{why}");
+        }
         assert_eq!(why, "/a/libnvrtc.so does not exist");
     }
 
@@ -333,6 +348,8 @@ mod tests {
             _ => None,
         });
         assert_eq!(found[0], PathBuf::from("libnvrtc.so"));
+        let relative = candidates(|name| (name != "ZONAS_NVRTC").then(|| "here".into()));
+        assert!(relative.iter().all(|p| p.is_absolute() || p.components().count() == 1), "{relative:?}");
         assert!(found.contains(&"/toolkit/lib64/libnvrtc.so.12".into()));
         assert!(found.contains(&package.join("libnvrtc.so.12")));
     }

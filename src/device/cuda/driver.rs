@@ -8,6 +8,7 @@ use std::sync::OnceLock;
 
 use libloading::Library;
 
+use super::search;
 use crate::device::no_gpu::{LEAST_DRIVER, NoGpu, Version};
 
 /// What a call returns: 0, or the number of an error (`CUresult`).
@@ -132,7 +133,12 @@ impl Driver {
 
     fn open() -> Result<Driver, NoGpu> {
         let mut first = None;
+        let bare = search::is_safe();
         let found = NAMES.iter().find_map(|name| {
+            if !bare && !name.starts_with('/') {
+                first.get_or_insert(search::UNSAFE.to_string());
+                return None;
+            }
             // SAFETY: NVIDIA's driver may be opened by any program.
             unsafe { Library::new(name) }.map_err(|e| first.get_or_insert(e.to_string()).clone()).ok()
         });

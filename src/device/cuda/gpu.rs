@@ -240,6 +240,16 @@ impl Gpu {
         }
     }
 
+    /// Gives memory that is kept and not in use back to the device, once all work is done: others may want it.
+    pub fn release(&self) {
+        let Ok(driver) = self.enter() else { return };
+        // SAFETY: the context is this thread's own, and the pool is the device's own. A device that is lost keeps nothing.
+        unsafe {
+            (driver.cuCtxSynchronize)();
+            (driver.cuMemPoolTrimTo)(self.pool, 0);
+        }
+    }
+
     /// Takes memory from the pool: its address, good for numbers of any kind. What lies in it is not known.
     ///
     /// # Errors

@@ -13,6 +13,7 @@ mod error;
 mod gpu;
 mod module;
 mod nvml;
+mod search;
 
 use std::ffi::CStr;
 
@@ -21,6 +22,7 @@ pub use error::GpuError;
 pub use gpu::Gpu;
 pub use module::{Function, Launch, Module, Source};
 pub use nvml::{DeviceUse, Nvml};
+pub use search::leave_current_folder;
 
 use super::no_gpu::{LEAST_CAPABILITY, NoGpu, Version};
 use driver::{DeviceId, Driver, attribute};

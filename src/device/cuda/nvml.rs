@@ -33,7 +33,11 @@ const NAMES: [&str; 2] = ["libnvidia-ml.so.1", "/usr/lib/wsl/lib/libnvidia-ml.so
 impl Nvml {
     /// `None` without a driver.
     pub fn open() -> Option<Nvml> {
-        NAMES.iter().find_map(|name| nvml_wrapper::Nvml::builder().lib_path(OsStr::new(name)).init().ok()).map(Nvml)
+        let named = NAMES.iter().filter(|name| name.starts_with('/') || super::search::is_safe());
+        named
+            .into_iter()
+            .find_map(|name| nvml_wrapper::Nvml::builder().lib_path(OsStr::new(name)).init().ok())
+            .map(Nvml)
     }
 
     /// The driver's version, as its makers count.

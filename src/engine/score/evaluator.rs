@@ -20,6 +20,9 @@ pub struct Proxy {
 /// Queues that a GPU takes work from at once.
 const MOST_STREAMS: usize = 32;
 
+/// Most bytes that are worth it: a wider proxy network has each pass on its own.
+pub(crate) const SHARING: u64 = 512 << 20;
+
 /// The network that those of a round are cut from.
 struct Baseline {
     net: Supernet,
@@ -35,6 +38,8 @@ pub struct NetworkEvaluator<B> {
     /// Makes the batch of a draw.
     batch: B,
     threads: usize,
+    /// Bytes that may go into what the networks of a round have in common.
+    sharing: u64,
     gpu: Option<Gpu>,
     /// The same GPU's streams, for networks that are evaluated side by side.
     streams: Vec<Gpu>,
@@ -49,7 +54,24 @@ impl<B> NetworkEvaluator<B> {
         threads: usize,
         batch: B,
     ) -> NetworkEvaluator<B> {
-        NetworkEvaluator { proxy, functions, seed, batch, threads, gpu: None, streams: Vec::new(), current: None }
+        let sharing = SHARING;
+        NetworkEvaluator {
+            proxy,
+            functions,
+            seed,
+            batch,
+            threads,
+            sharing,
+            gpu: None,
+            streams: Vec::new(),
+            current: None,
+        }
+    }
+
+    /// Spends at most so many bytes on what the networks of a round have in common.
+    #[must_use]
+    pub fn sharing(self, bytes: u64) -> NetworkEvaluator<B> {
+        NetworkEvaluator { sharing: bytes, ..self }
     }
 
     /// Evaluates there; without, on the CPU.
@@ -126,7 +148,8 @@ where
             policy: Policy::Keep,
             precision: Precision::Float32,
         })?
-        .on(self.gpu.clone());
+        .on(self.gpu.clone())
+        .remembering(usize::try_from(self.sharing).unwrap_or(usize::MAX));
         // Weights of a draw depend on the draw and on their own names only: both sides of a difference share them.
         let seed = random::stream_at(self.seed, "proxy/weights", [draw, 0]).next_u64();
         net.initialise(Init::KaimingNormalFanOut, seed)?;

@@ -4,6 +4,7 @@
 mod evaluator;
 pub mod significance;
 
+pub(crate) use evaluator::SHARING;
 pub use evaluator::{NetworkEvaluator, Proxy};
 
 use std::collections::{HashMap, HashSet};

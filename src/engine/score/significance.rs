@@ -6,6 +6,13 @@ pub const ALPHA: f64 = 0.05;
 /// Samples of so many values together are judged exactly, larger ones by the normal distribution.
 const EXACT: usize = 40;
 
+/// Ways to split two samples of so many draws each: the least p that [`lower_p`] can give is one of them. `None` where they
+/// are too many to matter.
+pub fn least_ways(draws: usize) -> Option<u64> {
+    let n = draws as u64;
+    (draws <= 10).then(|| (1..=n).fold(1, |ways, i| ways * (n + i) / i))
+}
+
 /// One-sided Mann-Whitney U: the probability, if both samples came from one distribution, of `low` ranking as low against
 /// `high` as it does. Up to 40 values together it is exact over all ways to split the pooled values; beyond, it is the
 /// normal approximation with continuity and tie corrections. Equal values share their mean rank in both. `None` for an

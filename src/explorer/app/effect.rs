@@ -21,6 +21,7 @@ impl App<'_> {
         match effect {
             Effect::Send(body) => self.send(body, false),
             Effect::Leave => self.leave = true,
+            Effect::LeaveAtOnce => (self.leave, self.at_once) = (true, true),
             Effect::LeaveAfter(body) => {
                 self.ui.leaving = true;
                 self.send(body, true);
@@ -48,6 +49,9 @@ impl App<'_> {
                 if let Some(genotype) = self.state.genotype() {
                     let python = genotype.to_string();
                     self.copy(python)?;
+                    if let (Some(of), Some((said, until))) = (self.state.passing(), self.ui.flash.take()) {
+                        self.ui.flash = Some((format!("{said}; the genotype is {of}"), until));
+                    }
                 }
             }
             Effect::Export => {
@@ -68,15 +72,20 @@ impl App<'_> {
                     self.ask(Errand::Resume(folder));
                 }
             }
+            Effect::ResumeOpen => {
+                if let Some(folder) = self.folder.clone() {
+                    self.ask(Errand::Resume(folder));
+                }
+            }
             Effect::Remove(name) => {
                 // By name: the list may have changed while the person thought.
                 if let Some(folder) = self.runs.iter().find(|r| r.name == name).map(|r| r.folder.clone()) {
                     self.ask(Errand::Remove(folder));
                 }
             }
-            Effect::Queue { sources, xi } => {
+            Effect::Queue { sources, beside } => {
                 if let Some(folder) = self.folder.clone() {
-                    self.ask(Errand::Queue { folder, sources, xi });
+                    self.ask(Errand::Queue { folder, sources, beside });
                 }
             }
             Effect::Train(preset) => {
@@ -84,9 +93,21 @@ impl App<'_> {
                     self.ask(Errand::Train { folder, genotype: Box::new(genotype), preset });
                 }
             }
-            Effect::Scan => self.read_list(),
+            Effect::Scan => {
+                self.point_at_open();
+                self.read_list();
+            }
         }
         Ok(())
+    }
+
+    /// Puts the cursor of the list on the run that is open.
+    pub(super) fn point_at_open(&mut self) {
+        let Some(open) = &self.folder else { return };
+        let mut shown = self.runs.iter().filter(|r| self.ui.lists(r));
+        if let Some(at) = shown.position(|r| r.folder.path() == open.path() || r.name == open.name()) {
+            self.ui.runs = at;
+        }
     }
 
     /// Onto the clipboard, or the reason why not.

@@ -10,6 +10,8 @@ use crate::explorer::keymap::Key;
 use crate::explorer::replay::Ask;
 use crate::explorer::runs::Row;
 use crate::explorer::terminal::Guard;
+use crate::explorer::text;
+use crate::explorer::ui::Tab;
 
 impl App<'_> {
     pub(super) fn input(&mut self, input: Input, guard: &Guard) -> io::Result<()> {
@@ -24,6 +26,10 @@ impl App<'_> {
                     match key.code {
                         KeyCode::Char(c) if !key.ctrl && !key.alt => self.ui.typed(Some(c)),
                         KeyCode::Backspace => self.ui.typed(None),
+                        // As in a shell.
+                        KeyCode::Char('h') if key.ctrl => self.ui.typed(None),
+                        KeyCode::Char('u') if key.ctrl => self.ui.retyped(String::clear),
+                        KeyCode::Char('w') if key.ctrl => self.ui.retyped(text::pop_word),
                         _ => false,
                     };
                     self.listed();
@@ -64,8 +70,10 @@ impl App<'_> {
         if self.in_replay(action) {
             return Ok(());
         }
-        // What is done to a run of the list needs the list.
-        if matches!(action, Action::Choose | Action::Resume | Action::Delete) && self.ui.overlay.is_none() {
+        // What is done to a run of the list needs the list; elsewhere the run that is open is meant.
+        let listed = self.ui.tab == Tab::Runs && self.ui.comparing.is_none();
+        let of_list = matches!(action, Action::Choose | Action::Delete) || action == Action::Resume && listed;
+        if of_list && self.ui.overlay.is_none() {
             if let Some(row) = self.row(self.ui.runs).cloned()
                 && let Some(effect) = self.ui.of_run(action, &row)
             {

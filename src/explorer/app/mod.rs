@@ -3,6 +3,7 @@
 mod effect;
 mod input;
 mod news;
+mod notice;
 
 use std::io::{self, Stdout, Write, stdout};
 use std::sync::mpsc::Receiver;
@@ -14,7 +15,7 @@ use super::errands::Errands;
 use super::feed::Feed;
 use super::forecast::Forecast;
 use super::keymap::Keymap;
-use super::runs::{self, Row};
+use super::runs::{self, Found, Row};
 use super::screen::Screen;
 use super::state::{Size, State};
 use super::terminal::{self, Guard, Signals};
@@ -45,7 +46,7 @@ struct App<'a> {
     errands: Errands,
     clipboard: Way,
     runs: Vec<Row>,
-    scan: Option<Receiver<Vec<Row>>>,
+    scan: Option<Receiver<Found>>,
     /// When it was begun, and when the next is due.
     scanned: Instant,
     rescan: Instant,
@@ -66,6 +67,8 @@ struct App<'a> {
     dirty: bool,
     key: bool,
     leave: bool,
+    /// Leave whatever is not done yet.
+    at_once: bool,
     pictures: u32,
     /// Commands that were sent and not answered yet.
     waiting: Vec<String>,
@@ -73,6 +76,9 @@ struct App<'a> {
     last: Option<String>,
     /// Time of the run, in a replay.
     replayed: Option<f64>,
+    /// What the run wants of the person, and whether that has been told or was so from the beginning.
+    wants: Option<String>,
+    caught_up: bool,
 }
 
 pub fn run(
@@ -87,6 +93,8 @@ pub fn run(
     let mouse = options.settings.mouse.unwrap_or(true);
     let mut ui = Ui::new(theme.markers);
     ui.engine_alive = replay.is_none();
+    ui.reading = Some((0, 0));
+    ui.opened = folder.as_ref().map(|f| text::sanitize(&f.name()));
     if let Some(tab) = options.tab {
         ui.tab = tab;
         ui.follow_stage = false;
@@ -120,10 +128,13 @@ pub fn run(
         dirty: true,
         key: true,
         leave: false,
+        at_once: false,
         pictures: 0,
         waiting: Vec::new(),
         last: None,
         replayed: None,
+        wants: None,
+        caught_up: false,
     };
     let signals = Signals::new()?;
     let guard = Guard::enter(mouse)?;
@@ -160,8 +171,13 @@ impl App<'_> {
                 second = now as u64;
                 self.dirty = true;
             }
-            if self.leave {
+            if self.leave && (self.at_once || !self.errands.holds()) {
                 return Ok(Exit::Left);
+            }
+            let finishing =
+                self.leave.then(|| self.errands.left().join(", ")).filter(|_| self.errands.waits().is_some());
+            if finishing != self.ui.finishing {
+                (self.ui.finishing, self.dirty) = (finishing, true);
             }
             let apart = if self.key { AFTER_KEY } else { AFTER_NEWS };
             if self.dirty && drawn.elapsed() >= apart {
@@ -180,7 +196,8 @@ impl App<'_> {
 
     fn draw(&mut self, now: f64) -> io::Result<()> {
         self.pictures = self.pictures.saturating_add(1);
-        let size = crossterm::terminal::size()?;
+        let size = terminal::size()?;
+        self.ui.width = size.0;
         // Beside what is above and below a list, two lines of the page before stay in sight.
         self.ui.page = usize::from(size.1.saturating_sub(6).max(1));
         let sizes = self.measure();
@@ -237,7 +254,15 @@ impl App<'_> {
             let alive = self.ui.engine_alive && self.state.is_live() && self.last.is_none();
             let status = self.ui.standing.map_or_else(|| self.state.status(), str::to_string);
             // Standard output may be gone with the terminal.
-            let _ = writeln!(stdout(), "{}", summary::text(&self.state, folder, &status, alive));
+            let words = if self.ui.missing {
+                summary::missing(folder)
+            } else {
+                summary::text(&self.state, folder, &status, alive)
+            };
+            let _ = writeln!(stdout(), "{words}");
+        }
+        for what in self.errands.left() {
+            let _ = writeln!(stdout(), "not finished: {what}");
         }
         Ok(exit)
     }

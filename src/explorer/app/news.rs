@@ -6,7 +6,7 @@ use super::App;
 use crate::explorer::errands::Done;
 use crate::explorer::feed::{Feed, News};
 use crate::explorer::forecast::Basis;
-use crate::explorer::runs;
+use crate::explorer::runs::{self, Found};
 use crate::explorer::state::State;
 use crate::explorer::ui::Tab;
 use crate::run::RunFolder;
@@ -37,7 +37,8 @@ impl App<'_> {
         if let Some(forecast) = self.counting.as_ref().and_then(|r| r.try_recv().ok()) {
             (self.forecast, self.counting, self.dirty) = (Some(forecast), None, true);
         }
-        if self.forecast.is_none() && self.counting.is_none() && self.state.score.ended.is_some() {
+        let unscored = self.state.cut.cut.as_ref().is_some_and(|c| c.unscored);
+        if self.forecast.is_none() && self.counting.is_none() && (self.state.score.ended.is_some() || unscored) {
             self.counting = Basis::of(&self.state).map(Basis::on_a_thread);
         }
         // A long journal is folded in slices, so that keys are heard in between.
@@ -53,12 +54,25 @@ impl App<'_> {
                     self.dirty = true;
                 }
                 News::CaughtUp { skipped, passed } => {
+                    if !self.caught_up {
+                        (self.wants, self.caught_up) = (self.wanted(), true);
+                    }
                     self.ui.skipped = skipped;
                     // They were left out on purpose.
                     self.state.missing = self.state.missing.saturating_sub(passed);
                     self.dirty = true;
                 }
                 News::Engine(liveness, last_words) => self.engine(&liveness, last_words),
+                News::Missing(missing) => {
+                    (self.ui.missing, self.dirty) = (missing, true);
+                    if missing {
+                        self.ui.engine_alive = false;
+                        self.state.halt(true);
+                        self.say(
+                            "this run's folder is gone: it was deleted or moved; what was read of it stays in view",
+                        );
+                    }
+                }
                 News::Reset => {
                     self.state = State::default();
                     (self.sizes, self.forecast, self.counting) = (None, None, None);
@@ -73,17 +87,36 @@ impl App<'_> {
         }
         if self.dirty {
             self.ui.follow(&self.state);
+            self.notice();
         }
     }
 
     /// The list of runs, which is read again while it is looked at.
     fn list(&mut self) {
-        if let Some(rows) = self.scan.as_ref().and_then(|s| s.try_recv().ok()) {
+        let mut all = None;
+        while let Some(found) = self.scan.as_ref().and_then(|s| s.try_recv().ok()) {
+            match found {
+                // The first time the list fills as it is read; later it is replaced as a whole.
+                Found::One(row, of) if self.ui.reading.is_some() => {
+                    self.runs.push(*row);
+                    self.ui.reading = Some((self.runs.len(), of));
+                }
+                Found::One(..) => continue,
+                Found::All(rows) => all = Some(rows),
+            }
+            self.listed();
+            self.dirty = true;
+        }
+        if let Some(rows) = all {
+            let first = self.ui.reading.take().is_some();
             let under = self.row(self.ui.runs).map(|r| r.name.clone());
             (self.runs, self.scan) = (rows, None);
             let at = under.and_then(|name| self.runs.iter().filter(|r| self.ui.lists(r)).position(|r| r.name == name));
             self.ui.runs = at.unwrap_or(self.ui.runs);
             self.listed();
+            if first && self.ui.runs == 0 {
+                self.point_at_open();
+            }
             // Where reading takes long it is done less often.
             self.rescan = Instant::now() + AGAIN.max(10 * self.scanned.elapsed());
             self.dirty = true;
@@ -103,6 +136,8 @@ impl App<'_> {
         self.dirty = true;
         self.ui.engine_alive = liveness.is_alive();
         self.ui.standing = None;
+        self.state.halt(!liveness.is_alive());
+        self.ui.stands = Some(self.state.progress.judge(liveness, || last_words.clone()));
         if self.state.ended.is_some() && !liveness.is_alive() {
             return;
         }
@@ -142,7 +177,7 @@ impl App<'_> {
             self.ui.leaving = false;
         }
         if self.state.ended.is_some() {
-            self.ui.standing = None;
+            (self.ui.standing, self.ui.stands) = (None, None);
             self.leave |= self.last.is_some();
         }
         if let Some(reason) = said {
@@ -192,6 +227,7 @@ impl App<'_> {
     pub(super) fn attach(&mut self, folder: RunFolder) {
         self.detach();
         self.feed = Some(Feed::new(folder.clone()));
+        self.ui.opened = Some(crate::explorer::text::sanitize(&folder.name()));
         self.folder = Some(folder);
         self.ui.tab = Tab::Score;
         self.ui.follow_stage = true;
@@ -203,8 +239,10 @@ impl App<'_> {
         (self.sizes, self.forecast, self.counting, self.frozen) = (None, None, None, None);
         self.waiting.clear();
         (self.last, self.replayed) = (None, None);
+        (self.wants, self.caught_up) = (None, false);
         (self.feed, self.folder) = (None, None);
         (self.ui.leaving, self.ui.replay, self.ui.standing) = (false, None, None);
+        (self.ui.opened, self.ui.stands, self.ui.missing) = (None, None, false);
         (self.ui.inspect, self.ui.frozen, self.ui.zoom) = (None, false, 0);
         self.ui.marks.clear();
         self.ui.engine_alive = false;

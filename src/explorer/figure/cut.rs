@@ -42,7 +42,7 @@ pub fn draw(state: &State) -> Option<String> {
             }
         }
     }
-    let source = if by_scores { "by scores".into() } else { format!("control: {}", cut.source.replace('_', " ")) };
+    let source = if by_scores { text::cut_source(cut) } else { format!("control: {}", cut.source.replace('_', " ")) };
     // What is not there needs no legend.
     let hand = if cut.by_hand.is_empty() { "" } else { "; outlined: by hand" };
     let ties = if ties > 0 { format!("; dot: within noise ({ties})") } else { String::new() };

@@ -1,5 +1,18 @@
 use super::paper::{Anchor, Axes, INK, Paper, series, tick};
 use crate::explorer::state::{Bucket, Series, State};
+use crate::explorer::view::smoothed;
+
+/// Points up to which each is drawn, and nothing is smoothed.
+const FEW: usize = 60;
+
+/// Means over a window of a twenty-fourth of the search.
+fn smooth(points: &[(f64, f64)], epochs: f64) -> Vec<(f64, f64)> {
+    if points.len() <= FEW {
+        return points.to_vec();
+    }
+    let buckets: Vec<Bucket> = points.iter().map(|(x, y)| Bucket::point(*x, *y)).collect();
+    smoothed(&buckets, epochs / 24.0).iter().map(|b| (b.middle(), b.mean())).collect()
+}
 
 /// Losses and accuracies over epochs, side by side.
 pub fn draw(state: &State) -> Option<String> {
@@ -24,9 +37,15 @@ pub fn draw(state: &State) -> Option<String> {
     let mut panel = |left: f64, y: (f64, f64), label: &str, curves: [&[(f64, f64)]; 2]| {
         let axes = Axes { left, top: 40.0, width: 345.0, height: 230.0, x: (0.0, epochs), y };
         axes.draw(&mut p, ("epoch", label), (&tick, &tick));
+        for (points, color) in curves.into_iter().zip(["#c3d7e8", "#ecd2b8"]) {
+            // Every step as it was, faintly, below the smoothed curve.
+            if points.len() > FEW {
+                p.path(&axes.curve(points), "none", color, 0.6);
+            }
+        }
         for (i, (points, name)) in curves.into_iter().zip(["train", other]).enumerate() {
-            p.path(&axes.curve(points), "none", &series(i), 1.4);
-            if points.len() <= 60 {
+            p.path(&axes.curve(&smooth(points, epochs)), "none", &series(i), 1.4);
+            if points.len() <= FEW {
                 for (x, y) in points {
                     let (x, y) = axes.at(*x, *y);
                     p.circle(x, y, 1.8, &series(i));

@@ -40,10 +40,10 @@ fn describe(body: &Body) -> Option<(Level, String)> {
     let info = |text: String| Some((Level::Info, text));
     match body {
         Body::RunStarted(run) => info(format!(
-            "run {} on {} ({} threads), seed {}, {}: {} pictures of {}x{}x{}",
+            "run {} on {} ({}), seed {}, {}: {} pictures of {}x{}x{}",
             run.run,
             run.device,
-            run.threads,
+            text::threads(run.threads),
             run.seed,
             run.data.name,
             run.data.train,
@@ -66,10 +66,10 @@ fn describe(body: &Body) -> Option<(Level, String)> {
             text::duration(*seconds)
         )),
         Body::CutProposed(cut) => info(format!(
-            "cut proposed: {} of 224 kept at level {} by {}, {} by hand",
+            "cut proposed: {} of 224 kept, {} {}, {} by hand",
             cut.mask.count(),
-            cut.xi,
-            cut.source,
+            text::cut_size(cut),
+            text::cut_source(cut),
             cut.by_hand.len()
         )),
         Body::CutConfirmed(cut) => info(format!("cut confirmed: {} of 224 kept", cut.mask.count())),

@@ -75,15 +75,19 @@ pub struct State {
     pub cut: Cutting,
     pub search: Searching,
     pub found: Option<Found>,
-    /// Used bytes over seconds since the run began.
+    /// Used bytes over the wall clock, in seconds since 1970; in pieces, where nothing was told for a while.
     pub memory: Series,
     pub memory_peak: Option<u64>,
+    /// Of the process before it had anything to do: the first sample of its engine.
+    pub memory_idle: Option<u64>,
     pub memory_total: Option<u64>,
     /// The GPU that the run works on, once it has told.
     pub gpu: Option<Gpu>,
     pub log: Log,
     pub paused: bool,
     pub ended: Option<Ended>,
+    /// The engine is gone though it has not said so: nothing is under way.
+    halted: bool,
     /// How the run stands, as far as its events tell.
     pub progress: Progress,
     /// Answers to commands since the run began; the last few.
@@ -97,6 +101,10 @@ pub struct State {
 
 /// Answers kept.
 const ANSWERS: usize = 32;
+/// Between two samples of memory that are one curve: so many seconds, or so many times what lay between those before, since
+/// long runs are sampled less often.
+const QUIET: f64 = 60.0;
+const STRIDES: f64 = 8.0;
 
 impl State {
     /// Folds all events in.
@@ -127,6 +135,9 @@ impl State {
         self.search.apply(event);
         match &event.body {
             Body::RunStarted(run) => {
+                self.memory.interrupt();
+                self.halted = false;
+                self.memory_idle = None;
                 // Again when an engine takes the run up where another left it.
                 self.run = Some(run.clone());
                 self.ended = None;
@@ -143,7 +154,8 @@ impl State {
                 times.peak_bytes = *peak_bytes;
             }
             Body::Memory { used_bytes, peak_bytes, total_bytes } => {
-                self.memory.push(event.time - self.began, *used_bytes as f64);
+                self.remember(event.time, *used_bytes as f64);
+                self.memory_idle.get_or_insert(*used_bytes);
                 self.memory_peak = Some(self.memory_peak.unwrap_or(0).max(*peak_bytes));
                 self.memory_total = Some(*total_bytes);
             }
@@ -167,6 +179,29 @@ impl State {
         }
     }
 
+    /// A sample of memory. What is dated later than it is of a clock that has been set right since.
+    fn remember(&mut self, time: f64, bytes: f64) {
+        if let Some((last, _)) = self.memory.last() {
+            if time <= last {
+                self.memory.truncate_from(time);
+                self.memory.interrupt();
+            } else if self.memory.last_stride() > 0.0 && time - last > QUIET.max(self.memory.last_stride() * STRIDES) {
+                self.memory.interrupt();
+            }
+        }
+        self.memory.push(time, bytes);
+    }
+
+    /// The engine is gone without a word, or is there again: nothing goes on meanwhile, and no time is left.
+    pub fn halt(&mut self, halted: bool) {
+        self.halted = halted && self.ended.is_none();
+        if self.halted {
+            self.score.halt();
+            self.search.halt();
+            self.memory.interrupt();
+        }
+    }
+
     fn answer(&mut self, answer: Answer) {
         if self.answers.len() == ANSWERS {
             self.answers.remove(0);
@@ -176,12 +211,24 @@ impl State {
 
     /// Whether events may still come.
     pub fn is_live(&self) -> bool {
-        self.run.is_some() && self.ended.is_none()
+        self.run.is_some() && self.ended.is_none() && !self.halted
+    }
+
+    /// Whether the engine is gone though the run has not ended.
+    pub fn is_halted(&self) -> bool {
+        self.halted
     }
 
     /// The genotype that was found, or that of the latest epoch.
     pub fn genotype(&self) -> Option<&Genotype> {
         self.found.as_ref().map(|f| &f.genotype).or_else(|| self.search.genotype())
+    }
+
+    /// What is to be said of a genotype that the search may still change: `of epoch 3 of 50, not the last`.
+    pub fn passing(&self) -> Option<String> {
+        let last = self.search.epochs.last().filter(|_| self.found.is_none() && !self.trains())?;
+        let of = self.search.setup.as_ref().map_or_else(String::new, |s| format!(" of {}", s.epochs));
+        Some(format!("of epoch {}{of}, not the last", last.epoch + 1))
     }
 
     /// The operations that tables have columns for: `none` only where it takes part.

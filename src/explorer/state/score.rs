@@ -194,6 +194,12 @@ impl Scoring {
         self.setup.as_ref().and_then(|s| Aggregate::by_name(&s.aggregate)).unwrap_or(Aggregate::Relative)
     }
 
+    /// The engine is gone: nothing is being scored, and there is no rate.
+    pub(super) fn halt(&mut self) {
+        self.current = None;
+        self.marks.clear();
+    }
+
     fn enter(&mut self, mask: &Mask) {
         for place in Place::all() {
             if let Some(p) = self.places.get_mut(slot(place)) {

@@ -46,6 +46,8 @@ const SNAPSHOTS: usize = 256;
 const WINDOW: usize = 64;
 /// The first step warms caches up and is left out of the rate.
 const WARM_UP: f64 = 1.0;
+/// Seconds that no step takes.
+const DAY: f64 = 86_400.0;
 
 impl Searching {
     pub(super) fn apply(&mut self, event: &Event) {
@@ -106,6 +108,11 @@ impl Searching {
         }
     }
 
+    /// The engine is gone: there is no rate by which time would be left.
+    pub(super) fn halt(&mut self) {
+        self.marks.clear();
+    }
+
     fn take_step(&mut self, step: &Step, time: f64) {
         let at = self.position(step.epoch, step.step);
         if self.train_loss.span().is_some_and(|(_, to)| at <= to) {
@@ -120,6 +127,10 @@ impl Searching {
             self.valid_loss.push(at, step.valid_loss.0);
         }
         self.latest = Some(step.clone());
+        // A clock that was set says nothing of the rate.
+        if self.marks.back().is_some_and(|(before, _)| !(0.0..DAY).contains(&(time - self.paused - before))) {
+            self.marks.clear();
+        }
         self.marks.push_back((time - self.paused, self.steps_done()));
         if self.marks.len() > WINDOW {
             self.marks.pop_front();

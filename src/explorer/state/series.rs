@@ -10,6 +10,11 @@ pub struct Bucket {
 }
 
 impl Bucket {
+    /// One point.
+    pub const fn point(x: f64, y: f64) -> Bucket {
+        Bucket { from: x, to: x, low: y, high: y, sum: y, count: 1 }
+    }
+
     pub fn mean(&self) -> f64 {
         self.sum / f64::from(self.count.max(1))
     }
@@ -27,6 +32,11 @@ pub struct Series {
     /// Points that a new bucket takes in before the next begins.
     per_bucket: u32,
     last: Option<(f64, f64)>,
+    /// About what lies between two points that belong together.
+    stride: f64,
+    /// The first x after each time in which nothing was told.
+    breaks: Vec<f64>,
+    broken: bool,
     /// Points that were NaN or infinite.
     pub undefined: u64,
 }
@@ -40,10 +50,17 @@ impl Series {
             self.undefined += 1;
             return;
         }
+        if let (Some((before, _)), false) = (self.last, self.broken) {
+            self.stride = (x - before).max(self.stride / 2.0);
+        }
         self.last = Some((x, y));
         let per_bucket = self.per_bucket.max(1);
+        let broken = std::mem::take(&mut self.broken) && !self.buckets.is_empty();
+        if broken && self.breaks.len() < Self::CAPACITY / 4 {
+            self.breaks.push(x);
+        }
         match self.buckets.last_mut() {
-            Some(b) if b.count < per_bucket => {
+            Some(b) if b.count < per_bucket && self.breaks.last() != Some(&x) => {
                 b.to = x;
                 b.low = b.low.min(y);
                 b.high = b.high.max(y);
@@ -59,21 +76,38 @@ impl Series {
         }
     }
 
+    /// Nothing is known from the latest point to the next: no line joins them.
+    pub fn interrupt(&mut self) {
+        self.broken = true;
+    }
+
+    /// The curve in pieces, each without a gap.
+    pub fn parts(&self) -> Vec<&[Bucket]> {
+        let mut rest = &self.buckets[..];
+        let mut parts = Vec::new();
+        for x in &self.breaks {
+            let (part, after) = rest.split_at(rest.partition_point(|b| b.from < *x));
+            parts.push(part);
+            rest = after;
+        }
+        parts.push(rest);
+        parts.retain(|p| !p.is_empty());
+        parts
+    }
+
     fn thin(&mut self) {
-        self.buckets = self
-            .buckets
-            .chunks(2)
-            .map(|pair| {
-                pair.iter().skip(1).fold(pair[0], |a, b| Bucket {
-                    from: a.from,
-                    to: b.to,
-                    low: a.low.min(b.low),
-                    high: a.high.max(b.high),
-                    sum: a.sum + b.sum,
-                    count: a.count + b.count,
-                })
+        let pair = |pair: &[Bucket]| {
+            pair.iter().skip(1).fold(pair[0], |a, b| Bucket {
+                from: a.from,
+                to: b.to,
+                low: a.low.min(b.low),
+                high: a.high.max(b.high),
+                sum: a.sum + b.sum,
+                count: a.count + b.count,
             })
-            .collect();
+        };
+        // Never across a gap.
+        self.buckets = self.parts().iter().flat_map(|part| part.chunks(2).map(pair)).collect();
         self.per_bucket = self.per_bucket.max(1) * 2;
     }
 
@@ -88,6 +122,11 @@ impl Series {
     /// The latest point, unmerged.
     pub fn last(&self) -> Option<(f64, f64)> {
         self.last
+    }
+
+    /// About what lay between the latest points without a gap; 0 where that is not known yet.
+    pub fn last_stride(&self) -> f64 {
+        self.stride
     }
 
     /// Lowest and highest value.
@@ -105,6 +144,7 @@ impl Series {
         while self.buckets.last().is_some_and(|b| b.to >= x) {
             self.buckets.pop();
         }
+        self.breaks.retain(|b| *b < x);
         self.last = self.buckets.last().map(|b| (b.to, b.mean()));
     }
 }
@@ -132,6 +172,28 @@ mod tests {
         assert_eq!(s.buckets().iter().map(|b| u64::from(b.count)).sum::<u64>(), 100_000);
         assert_eq!(s.undefined, 2);
         assert_eq!(s.last(), Some((99_999.0, f64::from(99_999 % 7))));
+    }
+
+    #[test]
+    fn a_gap_stays_a_gap_however_much_is_merged() {
+        let mut s = Series::default();
+        for i in 0..10_000 {
+            if i == 500 || i == 9_001 {
+                s.interrupt();
+            }
+            s.push(f64::from(i), 1.0);
+        }
+        let spans: Vec<(f64, f64)> = s.parts().iter().map(|p| (p[0].from, p.last().unwrap().to)).collect();
+        assert_eq!(spans, [(0.0, 499.0), (500.0, 9_000.0), (9_001.0, 9_999.0)]);
+        // Gaps at every point are too many to keep, and do no harm.
+        let mut s = Series::default();
+        for i in 0..10_000 {
+            s.interrupt();
+            s.push(f64::from(i), 1.0);
+        }
+        assert!(s.buckets().len() <= Series::CAPACITY);
+        s.truncate_from(4.0);
+        assert_eq!(s.parts().len(), s.buckets().len().max(1));
     }
 
     #[test]

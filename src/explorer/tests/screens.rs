@@ -4,8 +4,9 @@
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
-use super::{lines, theme};
+use super::theme;
 use crate::explorer::compare::Side;
+use crate::explorer::draw;
 use crate::explorer::fixture::{self, Until};
 use crate::explorer::forecast::{Forecast, Level};
 use crate::explorer::keymap::Keymap;
@@ -36,13 +37,18 @@ fn forecast() -> Forecast {
 fn runs(now: f64) -> Vec<Row> {
     let dir = tempfile::tempdir().unwrap();
     let folder = RunFolder::create(dir.path(), Some("r"), "x", &Config::default()).unwrap();
-    let row = |name: &str, status: &str, kept, accuracy, age| Row {
+    let row = |name: &str, status: &str, kept: Option<usize>, accuracy: Option<f64>, age: f64| Row {
         folder: folder.clone(),
         name: name.into(),
         status: status.into(),
         has_engine: status != "done",
         can_go_on: false,
         data: "Fashion-MNIST subset (embedded)".into(),
+        seed: Some(1),
+        cut: kept.map(|_| (0.5, "scores".to_string())),
+        memory: kept.map(|_| 104 << 20),
+        epochs: accuracy.map(|_| (3, 4)),
+        trains: name.ends_with("train"),
         kept,
         accuracy,
         last: now - age,
@@ -52,6 +58,8 @@ fn runs(now: f64) -> Vec<Row> {
         row("fashion-7f3a-random", "queued", None, None, 12.0),
         row("cifar10-01d5", "waiting for a cut", Some(112), None, 400.0),
         row("cifar10-9e11", "done", Some(56), Some(0.8312), 90_000.0),
+        row("cifar10-9e11-train", "done", None, Some(0.9413), 80_000.0),
+        row("数据集-01", "stopped at its cut", Some(112), None, 700_000.0),
     ]
 }
 
@@ -61,6 +69,10 @@ fn picture(until: Until, size: (u16, u16), change: impl FnOnce(&mut Ui)) -> Stri
     ui.follow(&state);
     change(&mut ui);
     let (forecast, rows) = (forecast(), runs(state.now));
+    ui.opened.get_or_insert_with(|| "fashion-7f3a".into());
+    if until == Until::Nothing {
+        ui.opened = None;
+    }
     ui.runs_total = rows.len();
     let side = |name: &str, seed, xi| {
         let mut config = Config { seed, ..Config::default() };
@@ -85,7 +97,8 @@ fn picture(until: Until, size: (u16, u16), change: impl FnOnce(&mut Ui)) -> Stri
     };
     let mut buffer = Buffer::empty(Rect::new(0, 0, size.0, size.1));
     view::draw(&mut buffer, &scene, &theme(ColorDepth::True));
-    lines(&buffer).join("\n")
+    let line = |y| draw::characters(&buffer, y).iter().map(|c| c.1.symbol()).collect::<String>();
+    (0..size.1).map(line).collect::<Vec<_>>().join("\n")
 }
 
 /// Times of day are those of whoever looks.
@@ -139,7 +152,8 @@ fn screens_beside_the_stages() {
     stage("search-cursor", Until::Done, TWO, |ui| {
         (ui.tab, ui.edge_lines, ui.inspect) = (Tab::Search, true, Some(1.4));
     });
-    stage("runs", Until::Searching, TWO, |ui| ui.tab = Tab::Runs);
+    stage("runs", Until::Searching, &[SMALL, LARGE, HUGE], |ui| ui.tab = Tab::Runs);
+    stage("runs-least", Until::Searching, &[(40, 12)], |ui| ui.tab = Tab::Runs);
     stage("log", Until::Done, TWO, |ui| ui.tab = Tab::Log);
     stage("compare", Until::Done, TWO, |ui| (ui.tab, ui.comparing) = (Tab::Runs, Some(0)));
     stage("train", Until::Training, TWO, |ui| ui.inspect = Some(1.0));

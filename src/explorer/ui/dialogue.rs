@@ -40,6 +40,8 @@ pub enum Choice {
 pub enum Asked {
     Filter,
     Budget,
+    /// Words to look for in the help.
+    Help,
 }
 
 /// A dialogue.
@@ -128,15 +130,30 @@ impl Ui {
         match c {
             Some(c) if !c.is_control() && typed.chars().count() < LONGEST => typed.push(c),
             Some(_) => {}
-            None => {
-                typed.pop();
-            }
+            None => text::pop(typed),
         }
+        self.after_typing()
+    }
+
+    /// Changes what was typed; false where nothing is.
+    pub fn retyped(&mut self, change: impl FnOnce(&mut String)) -> bool {
+        let (Some(Overlay::Palette { typed, .. }) | Some(Overlay::Prompt { typed, .. })) = &mut self.overlay else {
+            return false;
+        };
+        change(typed);
+        self.after_typing()
+    }
+
+    fn after_typing(&mut self) -> bool {
+        let (Some(Overlay::Palette { typed, .. }) | Some(Overlay::Prompt { typed, .. })) = &self.overlay else {
+            return false;
+        };
         let now = typed.clone();
         match &mut self.overlay {
             Some(Overlay::Palette { cursor, .. }) => *cursor = 0,
             // A filter works while it is typed.
             Some(Overlay::Prompt { asked: Asked::Filter, .. }) => self.set_filter(now),
+            Some(Overlay::Prompt { asked: Asked::Help, .. }) => self.wanted = now,
             _ => {}
         }
         true
@@ -172,7 +189,20 @@ impl Ui {
                 self.set_filter(String::new());
                 None
             }
+            (Overlay::Prompt { asked: Asked::Help, .. }, Action::No) => {
+                self.wanted.clear();
+                self.open(Overlay::Help { scroll: 0 })
+            }
+            (Overlay::Prompt { asked: Asked::Help, .. }, Action::Yes) => self.open(Overlay::Help { scroll: 0 }),
+            (Overlay::Help { .. }, Action::No) => {
+                self.wanted.clear();
+                None
+            }
             (_, Action::No) => None,
+            (Overlay::Help { .. }, Action::Filter) => {
+                let typed = self.wanted.clone();
+                self.open(Overlay::Prompt { asked: Asked::Help, typed })
+            }
             (Overlay::Help { scroll }, _) => self.open(Overlay::Help { scroll: scrolled(scroll) }),
             (Overlay::Warnings { scroll }, _) => self.open(Overlay::Warnings { scroll: scrolled(scroll) }),
             (Overlay::Menu { menu, cursor }, Action::Yes) => {
@@ -184,7 +214,7 @@ impl Ui {
                         Some(Effect::LeaveAfter(body))
                     }
                     Some(Choice::Queue(sources)) => {
-                        state.cut.cut.as_ref().map(|cut| Effect::Queue { sources, xi: cut.xi })
+                        state.cut.cut.as_ref().map(|cut| Effect::Queue { sources, beside: cut.mask })
                     }
                     Some(Choice::Train(preset)) => Some(Effect::Train(preset)),
                     Some(Choice::Remove(name)) => Some(Effect::Remove(name)),

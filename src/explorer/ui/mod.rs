@@ -17,7 +17,8 @@ use super::text;
 use super::theme::{Markers, Name};
 use crate::run::command::Body;
 use crate::run::event::{Level, Stage};
-use crate::space::{CellKind, Edge, Operation, Place};
+use crate::run::standing::Standing;
+use crate::space::{CellKind, Edge, Mask, Operation, Place};
 
 const FIRST: Edge = match Edge::new(0) {
     Some(edge) => edge,
@@ -89,6 +90,8 @@ pub enum Layout {
 pub enum Effect {
     Send(Body),
     Leave,
+    /// Leave whatever is not done yet.
+    LeaveAtOnce,
     LeaveAfter(Body),
     Suspend,
     Redraw,
@@ -97,14 +100,15 @@ pub enum Effect {
     /// The run in this row of the list, live or as it was.
     Open(usize),
     Replay(usize),
-    /// Take up the run in this row.
+    /// Resume the run in this row, or the one that is open.
     Resume(usize),
+    ResumeOpen,
     /// Delete the run of this name.
     Remove(String),
-    /// Controls of this cut as runs of their own: their sources, and the level.
+    /// Controls of this cut as runs of their own: their sources, and the cut that they stand beside.
     Queue {
         sources: Vec<&'static str>,
-        xi: f64,
+        beside: Mask,
     },
     /// The genotype that is known, trained from scratch with this preset's settings, as a run of its own.
     Train(&'static str),
@@ -145,6 +149,8 @@ pub struct Ui {
     /// Cuts that were marked on the curve: level and bytes.
     pub marks: Vec<(f64, u64)>,
     pub log_scale: bool,
+    /// Curves of single steps as they are, not smoothed.
+    pub raw: bool,
     /// Weights of one edge over time instead of the map.
     pub edge_lines: bool,
     /// Time of the time cursor, in epochs.
@@ -184,6 +190,20 @@ pub struct Ui {
     pub about: String,
     /// Seconds that a file system has kept the program waiting.
     pub slow: Option<u64>,
+    /// Columns of the screen; 0 where nobody knows.
+    pub width: u16,
+    /// Name of the run that is open.
+    pub opened: Option<String>,
+    /// How it stands, as far as its engine and its journal tell; none once it has ended.
+    pub stands: Option<Standing>,
+    /// Its folder is no longer where it was.
+    pub missing: bool,
+    /// The list of runs is read for the first time: how many have been read, and of how many.
+    pub reading: Option<(usize, usize)>,
+    /// What is still to be done before the program leaves, as it was asked to.
+    pub finishing: Option<String>,
+    /// What is looked for in the help.
+    pub wanted: String,
 }
 
 impl Ui {
@@ -203,6 +223,7 @@ impl Ui {
             budget: None,
             marks: Vec::new(),
             log_scale: false,
+            raw: false,
             edge_lines: false,
             inspect: None,
             zoom: 0,
@@ -225,6 +246,13 @@ impl Ui {
             skipped: 0,
             about: String::new(),
             slow: None,
+            width: 0,
+            opened: None,
+            stands: None,
+            missing: false,
+            reading: None,
+            finishing: None,
+            wanted: String::new(),
         }
     }
 
@@ -244,6 +272,9 @@ impl Ui {
     /// The screen below any dialogue.
     pub fn screen(&self, state: &State) -> Context {
         match self.tab {
+            Tab::Score | Tab::Cut | Tab::Search | Tab::Cell if state.run.is_none() && self.opened.is_some() => {
+                Context::Waiting
+            }
             Tab::Score | Tab::Cut | Tab::Search | Tab::Cell if state.run.is_none() => Context::Start,
             Tab::Score => Context::Score,
             Tab::Cut => Context::Cut,

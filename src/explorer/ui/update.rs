@@ -20,6 +20,7 @@ impl Ui {
             return self.in_dialogue(action, state);
         }
         match action {
+            Action::Quit if self.finishing.is_some() => Some(Effect::LeaveAtOnce),
             Action::Quit => {
                 if state.is_live() && self.engine_alive && !self.leaving {
                     self.open(Overlay::Menu { menu: Menu::Quit, cursor: 0 })
@@ -85,8 +86,13 @@ impl Ui {
             }
             Action::RoundBack | Action::RoundOn => self.also(|ui| ui.step_round(action == Action::RoundOn, state)),
             Action::LogScale => self.also(|ui| ui.log_scale = !ui.log_scale),
+            Action::Smooth => self.also(|ui| ui.raw = !ui.raw),
             Action::EdgeLines if state.trains() => {
                 self.say("a training has no mixing weights to show");
+                None
+            }
+            Action::EdgeLines if (1..72).contains(&self.width) => {
+                self.say("the weights need a window of 72 columns or more");
                 None
             }
             Action::EdgeLines => self.also(|ui| ui.edge_lines = !ui.edge_lines),
@@ -143,7 +149,7 @@ impl Ui {
                 Some(Effect::Compare)
             }
             Action::No => self.also(|ui| ui.comparing = None),
-            Action::Demo => state.run.is_none().then_some(Effect::StartDemo),
+            Action::Demo => (state.run.is_none() && self.opened.is_none()).then_some(Effect::StartDemo),
             Action::LevelDown
             | Action::LevelUp
             | Action::Budget
@@ -157,7 +163,8 @@ impl Ui {
             | Action::Controls
             | Action::Confirm => self.edit(action, state),
             // Those need the list of runs; these mean nothing outside of a replay, or of a dialogue.
-            Action::Choose | Action::Resume | Action::Delete => None,
+            Action::Resume => self.resume(state),
+            Action::Choose | Action::Delete => None,
             Action::Faster | Action::Slower | Action::Forward | Action::Back | Action::Yes => None,
         }
     }
@@ -183,7 +190,8 @@ impl Ui {
         match action {
             Action::Choose => self.choose(&row.name),
             Action::Resume if row.can_go_on => return Some(Effect::Resume(self.runs)),
-            Action::Resume => self.say(format!("{} is {}: there is nothing to take up", row.name, row.status)),
+            Action::Resume if row.has_engine => self.say(format!("{} is at work already: {}", row.name, row.status)),
+            Action::Resume => self.say(format!("{} is {}: there is nothing to resume", row.name, row.status)),
             Action::Delete if row.has_engine => {
                 self.say(format!("an engine is at work on {}: open it and stop it first", row.name));
             }
@@ -203,7 +211,7 @@ impl Ui {
         } else if self.chosen.len() < compare::MOST {
             self.chosen.push(name.to_string());
         } else {
-            self.say(format!("{} runs side by side are the most", compare::MOST));
+            self.say(format!("at most {} runs", compare::MOST));
         }
     }
 
@@ -231,20 +239,35 @@ impl Ui {
 
     /// Whether anybody listens to commands; says why not.
     pub(super) fn heard(&mut self, state: &State) -> bool {
-        if state.run.is_none() {
+        if state.run.is_none() && self.opened.is_none() {
             return false;
         }
         match &state.ended {
+            _ if self.missing => self.say("this run's folder is gone: it was deleted or moved"),
             Some(ended) if ended.outcome == Outcome::Done => {
                 self.say("this run is done; nothing can be changed any more");
             }
-            Some(_) => self.say(format!("this run is {}; taken up again among the runs, it listens", state.status())),
-            None if !self.engine_alive => {
-                self.say("no engine works on this run; taken up again among the runs, it listens");
-            }
+            Some(_) => self.say(format!("this run is {}, not running; resume it first: R", state.status())),
+            None if !self.engine_alive => self.say("not running; resume it first: R"),
             None => return true,
         }
         false
+    }
+
+    /// Resumes the run that is open, or says why not.
+    fn resume(&mut self, state: &State) -> Option<Effect> {
+        let done = state.ended.as_ref().is_some_and(|e| e.outcome == Outcome::Done);
+        match &self.opened {
+            None => self.say("no run is open: choose one among the runs"),
+            Some(_) if self.missing => self.say("this run's folder is gone: it was deleted or moved"),
+            Some(_) if self.replay.is_some() => self.say("this is a replay: open the run to resume it"),
+            Some(name) if done => self.say(format!("{name} is done: there is nothing to resume")),
+            Some(name) if self.engine_alive && state.ended.is_none() => {
+                self.say(format!("{name} is at work already"));
+            }
+            Some(_) => return Some(Effect::ResumeOpen),
+        }
+        None
     }
 
     /// A word in the footer, until the next key or for a while.

@@ -4,7 +4,7 @@ use super::{Scene, pairs};
 use crate::explorer::draw::Pad;
 use crate::explorer::state::chosen;
 use crate::explorer::text;
-use crate::explorer::widgets::{graph, graph_height, graph_width, wiring, wiring_height};
+use crate::explorer::widgets::{graph, graph_height, graph_width, margins, margins_width, wiring, wiring_height};
 use crate::space::{CellKind, published};
 
 /// ```text
@@ -25,7 +25,7 @@ pub fn draw(pad: &mut Pad, scene: &Scene) {
     };
     let weights = state.search.weights();
     let of = match (&state.found, state.search.epochs.last()) {
-        _ if state.trains() => "that is trained".into(),
+        _ if state.trains() => "in training".into(),
         (Some(_), _) => "found".into(),
         (None, Some(e)) => format!("epoch {}", e.epoch + 1),
         (None, None) => String::new(),
@@ -35,12 +35,22 @@ pub fn draw(pad: &mut Pad, scene: &Scene) {
         .as_ref()
         .map(|f| format!("{} parameters · {} MACs", text::count(f.parameters), text::count(f.macs)));
     let large = w >= graph_width(false) && h >= 2 * (graph_height() + 1);
+    // Beside the graph, where there are weights: each and what it is ahead of.
+    let beside = large && weights.is_some() && w >= graph_width(false) + margins_width();
+    let near =
+        published::nearest(genotype).map(|(near, n)| format!("nearest published {}, {n} of 16 differ", near.name));
     let each = if large { graph_height() + 2 } else { wiring_height() + 1 };
     let both = h >= 2 * (each - 1);
     let kinds: Vec<CellKind> = if both { CellKind::ALL.to_vec() } else { vec![scene.ui.cell] };
     let mut y = 0;
     for kind in &kinds {
         let note = match kind {
+            // Where there is no room for it below.
+            CellKind::Normal if h < kinds.len() as u16 * each + 3 => match &near {
+                Some(near) if !of.is_empty() => format!("{of} · {near}"),
+                Some(near) => near.clone(),
+                None => of.clone(),
+            },
             CellKind::Normal => of.clone(),
             CellKind::Reduction if both => size.clone().unwrap_or_default(),
             CellKind::Reduction => of.clone(),
@@ -55,7 +65,11 @@ pub fn draw(pad: &mut Pad, scene: &Scene) {
             CellKind::Normal => &genotype.normal_concat,
             CellKind::Reduction => &genotype.reduction_concat,
         };
-        if large {
+        if beside {
+            let (gw, gh) = (inner.width() - margins_width(), inner.height());
+            graph(&mut inner.sub(0, 0, gw, gh), &list, concat);
+            margins(&mut inner.sub(gw, 0, margins_width(), gh), &list);
+        } else if large {
             graph(&mut inner, &list, concat);
         } else {
             wiring(&mut inner, &list, concat);
@@ -71,11 +85,8 @@ pub fn draw(pad: &mut Pad, scene: &Scene) {
             rows.push(("MACs", format!("{} multiply-accumulates of one picture", text::count(found.macs))));
         }
         if let Some((near, distance)) = published::nearest(genotype) {
-            let error = if near.error.is_empty() {
-                String::new()
-            } else {
-                format!(", reported {} % error on CIFAR-10", near.error)
-            };
+            let error =
+                if near.error.is_empty() { String::new() } else { format!("; CIFAR-10 error {} %", near.error) };
             let words = format!("{}, {distance} of 16 inputs differ{error}", near.name);
             rows.push(("nearest published", words));
         }
@@ -88,7 +99,7 @@ pub fn draw(pad: &mut Pad, scene: &Scene) {
         if !training {
             rows.push((
                 "weights",
-                "softmax over the kept operations of an edge; ahead: by how much it beats the next".into(),
+                "softmax over the kept operations of an edge; ahead of: the next best there, and by how much".into(),
             ));
         }
         pairs(&mut inner, &rows);

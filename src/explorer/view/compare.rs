@@ -3,10 +3,11 @@
 use ratatui::style::{Modifier, Style};
 
 use super::Scene;
+use super::curves::smoothed;
 use crate::explorer::action::Action;
 use crate::explorer::compare::{Side, differences};
 use crate::explorer::draw::Pad;
-use crate::explorer::state::{SLOTS, chosen};
+use crate::explorer::state::{Bucket, SLOTS, chosen};
 use crate::explorer::text;
 use crate::explorer::widgets::{Chart, Curve};
 use crate::run::event::Stage;
@@ -23,7 +24,7 @@ pub fn draw(pad: &mut Pad, scene: &Scene) {
         return;
     }
     let (w, h) = (pad.width(), pad.height());
-    let upper = if h >= 30 { 17 } else { (h / 3).max(5) };
+    let upper = if h >= 30 { 18 } else { (h / 3).max(5) };
     let map = w >= 110 && upper >= 17 && scene.sides.len() >= 2;
     let width = if map { w / 2 - 1 } else { w };
     losses(&mut pad.sub(0, 0, width, upper), scene);
@@ -34,19 +35,22 @@ pub fn draw(pad: &mut Pad, scene: &Scene) {
 }
 
 fn losses(pad: &mut Pad, scene: &Scene) {
-    let mut inner = pad.panel("validation loss", "over epochs", false);
+    let trains = scene.sides.iter().filter(|s| s.state.trains()).count();
+    let title = match trains {
+        0 => "validation loss",
+        n if n == scene.sides.len() => "test loss",
+        _ => "loss: validation of a search, test of a training",
+    };
+    let mut inner = pad.panel(title, "smoothed, over epochs", false);
     let epochs = |s: &Side| s.state.search.setup.as_ref().map_or(1, |s| s.epochs);
     let last = scene.sides.iter().map(epochs).max().unwrap_or(1).max(1);
     const GLYPHS: [char; 4] = ['*', 'o', '+', 'x'];
-    let curves: Vec<Curve> = scene
-        .sides
+    let points: Vec<Vec<Bucket>> =
+        scene.sides.iter().map(|s| smoothed(s.state.search.valid_loss.buckets(), last as f64 / 24.0)).collect();
+    let curves: Vec<Curve> = points
         .iter()
         .enumerate()
-        .map(|(i, s)| Curve {
-            points: s.state.search.valid_loss.buckets(),
-            style: inner.theme.series(i),
-            glyph: GLYPHS[i % 4],
-        })
+        .map(|(i, points)| Curve { points, style: inner.theme.series(i), glyph: GLYPHS[i % 4] })
         .collect();
     Chart {
         curves: &curves,
@@ -58,8 +62,9 @@ fn losses(pad: &mut Pad, scene: &Scene) {
         gutter: 6,
         include: None,
         log: scene.ui.log_scale,
+        binary: false,
         markers: if inner.theme.ascii { crate::explorer::theme::Markers::Ascii } else { scene.ui.markers },
-        y_text: &|v| text::significant(v, 3),
+        y_text: &text::tick,
         x_text: &|v| if v == 0.0 { "0".into() } else { format!("epoch {v:.0}") },
     }
     .draw(&mut inner);
@@ -94,9 +99,13 @@ fn cuts(pad: &mut Pad, scene: &Scene) {
                 inner.put(x + 6 + 2 * o.index() as u16, y, glyph, style);
             }
         }
+        // Written downwards: `s3` and `s5`, `m3` and `a3`.
         for o in Operation::ALL {
-            let letter = o.short().chars().next().unwrap_or(' ');
-            inner.put(x + 6 + 2 * o.index() as u16, 14, letter, dim);
+            let (first, last) = (o.short().chars().next(), o.short().chars().last());
+            let second = last.filter(char::is_ascii_digit).or(o.short().chars().nth(1));
+            for (row, letter) in [first, second].into_iter().enumerate() {
+                inner.put(x + 6 + 2 * o.index() as u16, 14 + row as u16, letter.unwrap_or(' '), dim);
+            }
         }
     }
 }
@@ -164,7 +173,8 @@ fn table(pad: &mut Pad, scene: &Scene) {
     let key = scene.keymap.of(Action::No);
     let mut inner = pad.panel("side by side", &format!("≠ where they differ · {key} back"), true);
     let (w, h) = (inner.width(), inner.height());
-    let label = 28.min(w / 3);
+    let longest = rows(scene).iter().filter(|r| !r.heading).map(|r| text::width(&r.label)).max().unwrap_or(0);
+    let label = (longest + 5).min(w / 3);
     let column = (w - label).saturating_sub(1) / scene.sides.len().max(1) as u16;
     for (i, side) in scene.sides.iter().enumerate() {
         let style = inner.theme.series(i).add_modifier(Modifier::BOLD);

@@ -44,6 +44,7 @@ pub fn draw(pad: &mut Pad, scene: &Scene, cut: &Cut, budget: Option<u64>) {
         gutter: 8,
         include: Some((0.0, 0.0)),
         log: false,
+        binary: true,
         markers: if inner.theme.ascii { crate::explorer::theme::Markers::Ascii } else { scene.ui.markers },
         y_text: &|v| text::bytes(v.max(0.0) as u64),
         x_text: &|v| format!("ξ {}", text::significant(v, 2)),
@@ -54,7 +55,9 @@ pub fn draw(pad: &mut Pad, scene: &Scene, cut: &Cut, budget: Option<u64>) {
     }
     let (dim, warning) = (inner.theme.dim(), inner.theme.warning());
     let strong = inner.theme.strong();
-    let mut legend = vec![("● this cut".to_string(), strong), ("─ by scores".into(), series)];
+    // Where nothing was scored it is the control's own.
+    let along = if cut.unscored { text::sanitize(&cut.source).replace('_', " ") } else { "scores".into() };
+    let mut legend = vec![("● this cut".to_string(), strong), (format!("─ by {along}"), series)];
     legend.push(("□ by parameter count".into(), other));
     if !scene.ui.marks.is_empty() {
         legend.push(("◆ marked".into(), mark));

@@ -154,9 +154,9 @@ fn savings(pad: &mut Pad, scene: &Scene, cut: &Cut, verdict: &Verdict) {
 }
 
 fn level(pad: &mut Pad, scene: &Scene, cut: &Cut, verdict: &Verdict) {
-    let note = format!("by {}", cut.source.replace('_', " "));
-    let mut inner =
-        pad.panel(&format!("pruning level ξ {}", text::significant(cut.xi, 3)), &text::sanitize(&note), false);
+    let size = text::cut_size(cut);
+    let title = if size.starts_with('ξ') { format!("pruning level {size}") } else { size };
+    let mut inner = pad.panel(&title, &text::cut_source(cut), false);
     let (w, h) = (inner.width(), inner.height());
     let (plain, dim, accent) = (inner.theme.plain(), inner.theme.dim(), inner.theme.accent());
     let (warning, bad) = (inner.theme.warning(), inner.theme.bad());

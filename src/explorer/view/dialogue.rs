@@ -3,7 +3,7 @@
 use ratatui::style::{Modifier, Style};
 
 use super::{Scene, glossary};
-use crate::explorer::action::{self, ACTIONS};
+use crate::explorer::action::{self, ACTIONS, Action};
 use crate::explorer::draw::Pad;
 use crate::explorer::ui::{Menu, Target};
 use crate::explorer::verdict::{Tone, Verdict};
@@ -56,7 +56,28 @@ pub fn help(pad: &mut Pad, scene: &Scene, scroll: usize) {
         lines.push(Line::Heading(format!("{title}: keys")));
         lines.extend(rows.into_iter().map(|r| Line::Pair(scene.keymap.all(r), ACTIONS[r].description.into())));
     }
-    scrolled(pad, "help  (esc closes)", &lines, scroll);
+    let wanted = &scene.ui.wanted;
+    let find = scene.keymap.of(Action::Filter);
+    if wanted.trim().is_empty() {
+        return scrolled(pad, &format!("help  ({find} finds, esc closes)"), &lines, scroll);
+    }
+    let has = |line: &Line| matches!(line, Line::Pair(a, b) if text::contains(&format!("{a} {b}"), wanted));
+    // A heading stands before what was found below it.
+    let mut found: Vec<Line> = Vec::new();
+    let mut heading = None;
+    for line in lines {
+        if matches!(line, Line::Heading(_)) {
+            heading = Some(line);
+        } else if has(&line) {
+            found.extend(heading.take());
+            found.push(line);
+        }
+    }
+    if found.is_empty() {
+        found.push(Line::Words("Nothing in the help has these words.".into(), false));
+    }
+    let title = format!("help with `{}`  ({find} finds, esc closes)", text::sanitize(wanted));
+    scrolled(pad, &title, &found, scroll);
 }
 
 /// The rules of health: value, threshold, meaning, source.
@@ -132,7 +153,7 @@ pub fn palette(pad: &mut Pad, scene: &Scene, typed: &str, cursor: usize) {
     let mut inner = pad.sub(x, y, w, h);
     let (accent, plain, dim) = (inner.theme.accent(), inner.theme.plain(), inner.theme.dim());
     let end = inner.text(0, 0, ": ", accent);
-    let end = inner.text(end, 0, typed, plain);
+    let end = inner.text(end, 0, &text::fit_end(typed, w.saturating_sub(end + 1)), plain);
     let style = inner.theme.cursor();
     inner.put(end, 0, ' ', style);
     if rows.is_empty() {
@@ -191,10 +212,10 @@ fn question(scene: &Scene, menu: Menu, ascii: bool) -> (String, Vec<String>) {
             let mut lines = Vec::new();
             if let Some(cut) = &state.cut.cut {
                 lines.push(format!(
-                    "{} of 224 operations stay (ξ {}, by {}), {} changed by hand.",
+                    "{} of 224 operations stay ({}, {}), {} changed by hand.",
                     cut.mask.count(),
-                    text::significant(cut.xi, 3),
-                    text::sanitize(&cut.source).replace('_', " "),
+                    text::cut_size(cut),
+                    text::cut_source(cut),
                     cut.by_hand.len()
                 ));
                 lines.push(format!(
@@ -239,19 +260,19 @@ fn question(scene: &Scene, menu: Menu, ascii: bool) -> (String, Vec<String>) {
             ("confirm this cut?".into(), lines)
         }
         Menu::Controls => {
-            let xi =
-                state.cut.cut.as_ref().map_or_else(String::new, |c| format!(" (ξ {})", text::significant(c.xi, 3)));
+            let xi = state.cut.cut.as_ref().map_or_else(String::new, |c| format!(" ({})", text::cut_size(c)));
             let words = format!(
-                "A control of equal size{xi} tells whether the scores beat chance. It cuts this run, or a run of its own, \
+                "A control with as many operations on every edge{xi} tells whether the scores beat chance. It cuts this run, or a run of its own, \
                  with the same scores and settings, that begins when the runs before it have ended."
             );
             ("controls".into(), vec![words])
         }
         Menu::Train => {
-            let words = "The genotype as a network of its own, with fresh weights, on the run's training pictures and looked at by \
-                         the test pictures after each epoch: a run that begins when the runs before it have ended, on the \
+            let words = "The genotype as a network of its own, with fresh weights, on the run's training pictures and tested \
+                         after each epoch: a run that begins when the runs before it have ended, on the \
                          device of this one. `zonas train` takes any other size.";
-            ("train this cell from scratch?".into(), vec![words.into()])
+            let passing = state.passing().map(|of| format!("This genotype is {of}: the search may still change it."));
+            ("train this cell from scratch?".into(), passing.into_iter().chain([words.into()]).collect())
         }
         Menu::Quit => {
             ("a run is alive".into(), vec!["It runs in a process of its own, with or without this window.".into()])
@@ -259,7 +280,7 @@ fn question(scene: &Scene, menu: Menu, ascii: bool) -> (String, Vec<String>) {
         Menu::Delete => {
             let name = text::sanitize(&scene.ui.about);
             let folder = text::sanitize(scene.folder);
-            (format!("delete {name}?"), vec![format!("Everything in {folder}/{name} goes for good.")])
+            (format!("delete {name}?"), vec![format!("Everything in {folder}/{name} is deleted permanently.")])
         }
         Menu::Abort => ("abort the run?".into(), vec!["What came since the last checkpoint is lost.".into()]),
     }

@@ -16,9 +16,11 @@ pub fn header(pad: &mut Pad, scene: &Scene) {
     let strip = strip(scene, w);
     let strip_width: u16 = strip.iter().map(|s| text::width(&s.0)).sum();
     let left = w.saturating_sub(strip_width + 2);
-    let name = state.run.as_ref().map_or_else(|| "zonas".into(), |r| text::sanitize(&r.run));
-    let own = || if state.run.is_some() { state.status() } else { String::new() };
-    let status = scene.ui.standing.map_or_else(own, str::to_string);
+    let opened = || scene.ui.opened.clone().unwrap_or_else(|| "zonas".into());
+    let name = state.run.as_ref().map_or_else(opened, |r| text::sanitize(&r.run));
+    let stands = || scene.ui.stands.as_ref().map_or_else(String::new, |s| s.word().into());
+    let own = || if state.run.is_some() || state.ended.is_some() { state.status() } else { stands() };
+    let status = if scene.ui.missing { "gone".into() } else { scene.ui.standing.map_or_else(own, str::to_string) };
     let status_width = text::width(&status);
     let strong = pad.theme.strong();
     let room = left.saturating_sub(1 + if status.is_empty() { 0 } else { status_width + 3 });
@@ -40,11 +42,9 @@ pub fn header(pad: &mut Pad, scene: &Scene) {
         at = at.max(x + 3);
         if let Some(memory) = memory {
             let style = pad.theme.dim();
-            let device = state
-                .run
-                .as_ref()
-                .filter(|_| w >= 150)
-                .map_or_else(String::new, |r| format!("{} · {} threads · ", text::sanitize(&r.device), r.threads));
+            let device = state.run.as_ref().filter(|_| w >= 150).map_or_else(String::new, |r| {
+                format!("{} · {} · ", text::sanitize(&r.device), text::threads(r.threads))
+            });
             let words = format!("{device}mem {memory}");
             if at + strip_width + text::width(&words) + 3 < w {
                 pad.right(w - 1, 0, &words, style);
@@ -62,6 +62,9 @@ pub fn header(pad: &mut Pad, scene: &Scene) {
 /// A glyph and a style for how the run is.
 fn light(pad: &Pad, scene: &Scene) -> (char, Style) {
     let state = scene.state;
+    if scene.ui.missing {
+        return ('✗', pad.theme.bad());
+    }
     match &state.ended {
         Some(e) => match e.outcome {
             Outcome::Done => ('✓', pad.theme.good()),
@@ -69,7 +72,9 @@ fn light(pad: &Pad, scene: &Scene) -> (char, Style) {
             Outcome::Aborted => ('■', pad.theme.warning()),
             Outcome::Failed => ('✗', pad.theme.bad()),
         },
+        None if scene.ui.standing == Some("queued") => ('■', pad.theme.warning()),
         None if scene.ui.standing.is_some() => ('■', pad.theme.bad()),
+        None if state.run.is_none() && !scene.ui.engine_alive => ('■', pad.theme.warning()),
         None if state.paused => ('■', pad.theme.warning()),
         None if state.cut.is_open() => ('◆', pad.theme.warning()),
         None => ('●', pad.theme.good()),
@@ -128,13 +133,19 @@ pub fn footer(pad: &mut Pad, scene: &Scene) {
         let label = match asked {
             Asked::Filter => "filter: ",
             Asked::Budget => "memory budget (1.5 GiB, 800 MiB): ",
+            Asked::Help => "find in the help: ",
         };
         let x = pad.text(1, 0, label, accent);
-        let x = pad.text(x, 0, typed, plain);
+        let x = pad.text(x, 0, &text::fit_end(typed, w.saturating_sub(x + 2)), plain);
         pad.put(x, 0, ' ', pad.theme.cursor());
         let (take, leave) =
             (scene.keymap.in_context(Action::Yes, context), scene.keymap.in_context(Action::No, context));
         pad.text(x + 3, 0, &format!("{take}: apply, {leave}: cancel"), dim);
+        return;
+    }
+    if let Some(what) = &scene.ui.finishing {
+        let quit = scene.keymap.of(Action::Quit);
+        pad.fitted(1, 0, room, &format!("leaving when done: {what} ({quit}: now)"), pad.theme.warning());
         return;
     }
     if scene.ui.leaving {
@@ -161,15 +172,13 @@ pub fn footer(pad: &mut Pad, scene: &Scene) {
     }
     for row in action::footer(context) {
         let (key, spec) = (scene.keymap.first(row), &ACTIONS[row]);
-        // A training has no mixing weights to look at.
-        let idle = context == Context::Search
-            && scene.state.trains()
-            && matches!(spec.action, Action::EdgeLines | Action::OtherCell);
+        let idle = idle(scene, context, spec.action);
         if key.is_empty() || idle {
             continue;
         }
         let title = match (spec.title, scene.state.paused) {
             ("pause", true) => "go on",
+            ("stop", _) if context == Context::Waiting => "leave the queue",
             (title, _) => title,
         };
         let needed = text::width(&key) + 1 + text::width(title);
@@ -181,5 +190,37 @@ pub fn footer(pad: &mut Pad, scene: &Scene) {
         }
         x = pad.text(x, 0, &key, accent);
         x = pad.text(x + 1, 0, title, plain) + 2;
+    }
+}
+
+/// Whether an action would do nothing here and now, so that the footer need not offer it.
+fn idle(scene: &Scene, context: Context, action: Action) -> bool {
+    let (state, ui) = (scene.state, scene.ui);
+    let works = ui.engine_alive && state.ended.is_none() && !ui.missing;
+    match action {
+        // A training has no mixing weights to look at.
+        Action::EdgeLines | Action::OtherCell => context == Context::Search && state.trains(),
+        Action::Pause | Action::Stop | Action::Abort | Action::Checkpoint => !works && ui.replay.is_none(),
+        Action::Confirm
+        | Action::Toggle
+        | Action::Undo
+        | Action::Redo
+        | Action::Budget
+        | Action::LevelDown
+        | Action::LevelUp
+        | Action::WholeEdge
+        | Action::WholeKind
+        | Action::Automatic => state.cut.confirmed || !works,
+        // Of the help; the list of warnings is short.
+        Action::Filter => matches!(ui.overlay, Some(Overlay::Warnings { .. })),
+        Action::Resume => match context {
+            Context::Runs => false,
+            Context::Score | Context::Cut | Context::Search | Context::Cell | Context::Log | Context::Waiting => {
+                let done = state.ended.as_ref().is_some_and(|e| e.outcome == Outcome::Done);
+                ui.opened.is_none() || works || done || ui.missing || ui.replay.is_some()
+            }
+            _ => true,
+        },
+        _ => false,
     }
 }

@@ -11,12 +11,16 @@ mod frame;
 mod glossary;
 mod log;
 mod maps;
+mod memory;
 mod ranked;
 mod runs;
 mod scatter;
 mod score;
 mod search;
 mod start;
+mod waiting;
+
+pub use curves::smoothed;
 
 use ratatui::buffer::Buffer;
 
@@ -28,7 +32,7 @@ use super::runs::Row;
 use super::state::{Size, State};
 use super::text;
 use super::theme::Theme;
-use super::ui::{Hits, Overlay, Tab, Ui};
+use super::ui::{Asked, Hits, Overlay, Tab, Ui};
 
 /// The smallest screen that is drawn.
 pub const LEAST: (u16, u16) = (40, 12);
@@ -85,6 +89,7 @@ fn screen(pad: &mut Pad, scene: &Scene) {
         Tab::Runs if scene.ui.comparing.is_some() => compare::draw(&mut body, scene),
         Tab::Runs => runs::draw(&mut body, scene),
         Tab::Log => log::draw(&mut body, scene),
+        _ if scene.state.run.is_none() && scene.ui.opened.is_some() => waiting::draw(&mut body, scene),
         _ if scene.state.run.is_none() => start::draw(&mut body, scene),
         Tab::Score => score::draw(&mut body, scene),
         Tab::Cut => cut::draw(&mut body, scene),
@@ -95,6 +100,7 @@ fn screen(pad: &mut Pad, scene: &Scene) {
         Some(Overlay::Help { scroll }) => dialogue::help(&mut body, scene, *scroll),
         Some(Overlay::Warnings { scroll }) => dialogue::warnings(&mut body, scene, *scroll),
         Some(Overlay::Palette { typed, cursor }) => dialogue::palette(&mut body, scene, typed, *cursor),
+        Some(Overlay::Prompt { asked: Asked::Help, .. }) => dialogue::help(&mut body, scene, 0),
         // Typed in the last line, so that what it filters stays in view.
         Some(Overlay::Prompt { .. }) => {}
         Some(Overlay::Menu { menu, cursor }) => dialogue::menu(&mut body, scene, *menu, *cursor),

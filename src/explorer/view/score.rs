@@ -25,6 +25,13 @@ pub fn draw(pad: &mut Pad, scene: &Scene) {
             );
             return;
         }
+        if scene.state.cut.cut.as_ref().is_some_and(|c| c.unscored) {
+            inner.prose(
+                "Nothing is scored in this run: its cut is a control (cut.source), which needs no scores. The Cut screen shows \
+                 it.",
+            );
+            return;
+        }
         inner.prose(
             "Every operation of every edge will be scored here as soon as scoring begins, which is within seconds: how \
              much the network loses without it, measured without training. Nothing needs to be pressed.",

@@ -2,8 +2,8 @@
 
 use ratatui::style::{Modifier, Style};
 
-use super::curves::{accuracy, chart, loss, memory};
-use super::{Scene, maps, pairs};
+use super::curves::{accuracy, chart, loss};
+use super::{Scene, maps, memory, pairs};
 use crate::explorer::action::Action;
 use crate::explorer::draw::Pad;
 use crate::explorer::health;
@@ -45,12 +45,17 @@ pub fn draw(pad: &mut Pad, scene: &Scene) {
     }
     let columns = scene.state.columns().len();
     let both = 2 * Grid::good_width(columns) + 4;
-    let left = if w >= both + 34 { (w - both).min(w * 2 / 5) } else { (w - 2) / 2 };
+    // A training has no weights to show: its curves get the room.
+    let left = match scene.state.trains() {
+        true if w >= 110 => w - 54,
+        false if w >= both + 34 => (w - both).min(w * 2 / 5),
+        _ => (w - 2) / 2,
+    };
     let memory_rows = (h / 4).clamp(4, 12);
     let accuracy_rows = (h - memory_rows) / 2;
     loss(&mut pad.sub(0, 0, left, h - memory_rows - accuracy_rows), scene);
     accuracy(&mut pad.sub(0, h - memory_rows - accuracy_rows, left, accuracy_rows), scene);
-    memory(&mut pad.sub(0, h - memory_rows, left, memory_rows), scene);
+    memory::draw(&mut pad.sub(0, h - memory_rows, left, memory_rows), scene);
     let (x, right) = (left + 2, w - left - 2);
     if scene.state.trains() {
         let rows = 12.min(h);
@@ -105,11 +110,7 @@ fn lines(pad: &mut Pad, scene: &Scene, now: &Weights) {
         .iter()
         .map(|o| {
             let value = |s: &crate::explorer::state::Snapshot| f64::from(s.weights.get(ui.cell, ui.edge, *o));
-            search
-                .alphas
-                .iter()
-                .map(|s| Bucket { from: s.at, to: s.at, low: value(s), high: value(s), sum: value(s), count: 1 })
-                .collect()
+            search.alphas.iter().map(|s| Bucket::point(s.at, value(s))).collect()
         })
         .collect();
     const GLYPHS: [char; 8] = ['*', 'o', '+', 'x', '#', '%', '@', '&'];
@@ -137,7 +138,8 @@ fn weight_entry(weights: &Weights, place: Place) -> Entry {
     if w <= 0.0 {
         return Entry { text: "·".into(), style: Style::new().add_modifier(Modifier::DIM), ..Entry::default() };
     }
-    let top = weights.highest(place.cell).max(f32::MIN_POSITIVE);
+    // One scale for both cells, so that equal weights look equal.
+    let top = weights.highest(CellKind::Normal).max(weights.highest(CellKind::Reduction)).max(f32::MIN_POSITIVE);
     let text = if w > 0.995 { "1.0".into() } else { format!("{w:.2}").trim_start_matches('0').to_string() };
     Entry { text, heat: Some(f64::from(w / top)), ..Entry::default() }
 }
@@ -156,6 +158,8 @@ fn progress(pad: &mut Pad, scene: &Scene) {
     let share = search.progress();
     let percent = format!("{:.0} %", share * 100.0);
     let w = inner.width();
+    // Beside the longest label.
+    let room = w.saturating_sub(text::width("pictures") + 3);
     let plain = inner.theme.plain();
     bar(&mut inner, 1, 0, w.saturating_sub(3 + text::width(&percent)), share);
     inner.right(w.saturating_sub(1), 0, &percent, plain);
@@ -194,7 +198,10 @@ fn progress(pad: &mut Pad, scene: &Scene) {
         "saved",
         search.checkpoint.map_or_else(
             || "no checkpoint yet".into(),
-            |(e, step, bytes)| format!("checkpoint {}, {}", text::moment(e, step), text::bytes(bytes)),
+            |(e, step, bytes)| {
+                let (when, size) = (text::moment(e, step), text::bytes(bytes));
+                fitting(room, &[&format!("checkpoint {when}, {size}"), &format!("{when}, {size}"), &when])
+            },
         ),
     ));
     if let Some(step) = &search.latest {
@@ -207,15 +214,34 @@ fn progress(pad: &mut Pad, scene: &Scene) {
             ),
         ));
     }
-    rows.push(("pictures", format!("{} train, {} {}, batch {}", setup.train, setup.valid, other.0, setup.batch)));
+    let (train, valid, batch) = (setup.train, setup.valid, setup.batch);
+    rows.push((
+        "pictures",
+        fitting(
+            room,
+            &[
+                &format!("{train} train, {valid} {}, batch {batch}", other.0),
+                &format!("{train} + {valid} {}, batch {batch}", other.0),
+                &format!("{train} + {valid}, batch {batch}"),
+            ],
+        ),
+    ));
     rows.push(match &search.training {
         None => ("supernet", format!("{} parameters", text::count(setup.parameters))),
         Some(t) => {
             let head = if t.auxiliary { ", auxiliary head" } else { "" };
             let (parameters, macs) = (text::count(t.parameters), text::count(t.macs));
+            let size = format!("{} channels, {} cells", t.channels, t.cells);
             (
                 "network",
-                format!("{} channels, {} cells{head}: {parameters} parameters, {macs} MACs", t.channels, t.cells),
+                fitting(
+                    room,
+                    &[
+                        &format!("{size}{head}: {parameters} parameters, {macs} MACs"),
+                        &format!("{size}: {parameters} parameters"),
+                        &size,
+                    ],
+                ),
             )
         }
     });
@@ -229,6 +255,11 @@ fn progress(pad: &mut Pad, scene: &Scene) {
     }
     let h = inner.height();
     pairs(&mut inner.sub(0, y, w, h.saturating_sub(y)), &rows);
+}
+
+/// The first of these words that fits, or the last.
+fn fitting(room: u16, words: &[&str]) -> String {
+    words.iter().find(|t| text::width(t) <= room).or(words.last()).map_or_else(String::new, |t| (*t).to_string())
 }
 
 /// What the GPU tells: work, heat, power; and memory.
@@ -287,7 +318,7 @@ fn changes(pad: &mut Pad, scene: &Scene) {
 fn genotype(pad: &mut Pad, scene: &Scene) {
     let search = &scene.state.search;
     let epoch = search.epochs.last().map_or_else(String::new, |e| format!("epoch {}", e.epoch + 1));
-    let note = if scene.state.trains() { "that is trained" } else { epoch.as_str() };
+    let note = if scene.state.trains() { "in training" } else { epoch.as_str() };
     let mut inner = pad.panel("genotype", note, false);
     let Some(genotype) = scene.state.genotype().filter(|_| scene.state.trains()).or(search.genotype()) else {
         inner.prose("Derived after every epoch: the two strongest inputs of every node.");

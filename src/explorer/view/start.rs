@@ -34,10 +34,19 @@ pub fn draw(pad: &mut Pad, scene: &Scene) {
         &[(&format!("{demo:<5}"), accent), ("  the demo: embedded Fashion-MNIST, about two minutes", plain)],
     );
     let count = match scene.runs.len() {
+        n if scene.ui.reading.is_some() => reading(n, scene),
         0 => "no runs yet".to_string(),
         1 => "1 run".to_string(),
         n => format!("{n} runs"),
     };
     pad.spans(x, y + 1, &[(&format!("{runs:<5}"), accent), ("  open a run: ", plain), (&count, dim)]);
     pad.spans(x, y + 2, &[(&format!("{help:<5}"), accent), ("  what a screen shows, and all keys", plain)]);
+}
+
+/// The list of runs is still being read.
+pub(super) fn reading(read: usize, scene: &Scene) -> String {
+    match scene.ui.reading {
+        Some((_, of)) if of > 0 => format!("reading runs, {read} of {of}"),
+        _ => "reading the folder of runs".into(),
+    }
 }

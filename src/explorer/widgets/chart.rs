@@ -32,6 +32,8 @@ pub struct Chart<'a> {
     /// Lowest and highest y that must be in view.
     pub include: Option<(f64, f64)>,
     pub log: bool,
+    /// Of y: bytes, of which 1024 make the next unit.
+    pub binary: bool,
     pub markers: Markers,
     pub y_text: &'a dyn Fn(f64) -> String,
     pub x_text: &'a dyn Fn(f64) -> String,
@@ -82,9 +84,10 @@ impl Chart<'_> {
         let to_x = |v: f64| (f64::from(dots_x - 1) * (v - self.x.0) / span).round() as i32;
         for pair in self.band.windows(2) {
             let (from, to) = (to_x(pair[0].0), to_x(pair[1].0));
-            for x in (from..=to).filter(|x| x % 2 == 0) {
-                let t = if to > from { f64::from(x - from) / f64::from(to - from) } else { 0.0 };
-                let at = |a: f64, b: f64| to_y(a + t * (b - a));
+            for x in (from.max(0)..=to.min(dots_x)).filter(|x| x % 2 == 0) {
+                let t =
+                    if to > from { (f64::from(x) - f64::from(from)) / (f64::from(to) - f64::from(from)) } else { 0.0 };
+                let at = |a: f64, b: f64| to_y(a + t * (b - a)).clamp(-1, dots_y);
                 for y in (at(pair[0].2, pair[1].2)..=at(pair[0].1, pair[1].1)).filter(|y| (y + x / 2) % 2 == 0) {
                     raster.dot(x, y, dim, ':');
                 }
@@ -137,25 +140,70 @@ impl Chart<'_> {
         Some((low - room, high + room))
     }
 
-    /// Rows with a label: bottom, top, and between where there is room.
+    /// Rows with a label: round values, about one in three rows; two at least where there are two rows.
     fn ticks(&self, low: f64, high: f64, rows: u16) -> Vec<(u16, String)> {
-        let last = rows.saturating_sub(1);
-        let steps = match last {
-            0 => return vec![(0, (self.y_text)(high))],
-            1..=3 => 1,
-            4..=11 => 2,
-            _ => 4,
+        let Some(last) = rows.checked_sub(1) else { return Vec::new() };
+        if last == 0 {
+            return vec![(0, (self.y_text)(high))];
+        }
+        let wanted = usize::from((rows / 3).clamp(2, 8));
+        let values = if self.log && low > 0.0 {
+            round_powers(low, high, wanted)
+        } else {
+            round_steps(low, high, wanted, if self.binary { 1024.0 } else { 1000.0 })
         };
+        let scale = |v: f64| if self.log { v.max(f64::MIN_POSITIVE).ln() } else { v };
+        let (bottom, top) = (scale(low), scale(high));
+        let row = |v: f64| (f64::from(last) * (1.0 - (scale(v) - bottom) / (top - bottom))).round() as u16;
         let mut ticks: Vec<(u16, String)> = Vec::new();
-        for i in 0..=steps {
-            let row = (f64::from(last) * f64::from(i) / f64::from(steps)).round();
-            let share = 1.0 - row / f64::from(last);
-            let value =
-                if self.log { (low.ln() + share * (high.ln() - low.ln())).exp() } else { low + share * (high - low) };
-            ticks.push((row as u16, (self.y_text)(value)));
+        for v in values {
+            let tick = (row(v).min(last), (self.y_text)(v));
+            if ticks.iter().all(|t| t.0 != tick.0 && t.1 != tick.1) {
+                ticks.push(tick);
+            }
         }
         ticks
     }
+}
+
+/// Round numbers (1, 2, 5, 10, …, of powers of `base`) from low to high: as few as `wanted` if there are so many, else more.
+fn round_steps(low: f64, high: f64, wanted: usize, base: f64) -> Vec<f64> {
+    let span = high - low;
+    if !(span > 0.0 && span.is_finite()) {
+        return vec![low];
+    }
+    let raw = span / wanted as f64;
+    // Below one unit, and between a unit and the next, people count in tens.
+    let unit = if raw >= 1.0 { base.powf(raw.log(base).floor()) } else { 1.0 };
+    let power = unit * 10f64.powf((raw / unit).log10().floor());
+    let nice = [1.0, 2.0, 5.0, 10.0].map(|m| m * power);
+    let step = nice.into_iter().find(|s| *s >= raw * 0.999).unwrap_or(10.0 * power);
+    // Where that leaves fewer than two, the next smaller.
+    let smaller = nice.into_iter().rev().filter(|s| *s < step).chain([power / 2.0, power / 5.0]);
+    let values = |step: f64| -> Vec<f64> {
+        let first = (low / step - 1e-9).ceil();
+        (0..64).map(|i| (first + f64::from(i)) * step).take_while(|v| *v <= high + step * 1e-9).collect()
+    };
+    std::iter::once(step).chain(smaller).map(values).find(|v| v.len() > 1).unwrap_or_else(|| vec![low, high])
+}
+
+/// Of 1, 2, 5, 10, … those from low to high; only powers of ten where they are many; plain steps where they are too few.
+fn round_powers(low: f64, high: f64, wanted: usize) -> Vec<f64> {
+    let (from, to) = (low.log10().floor() as i32, high.log10().ceil() as i32);
+    let all = |parts: &[f64], every: i32| -> Vec<f64> {
+        (from..=to)
+            .filter(|e| e.rem_euclid(every) == 0)
+            .flat_map(|e| parts.iter().map(move |m| m * 10f64.powi(e)))
+            .filter(|v| *v >= low * (1.0 - 1e-9) && *v <= high * (1.0 + 1e-9))
+            .collect()
+    };
+    let fine = all(&[1.0, 2.0, 5.0], 1);
+    if fine.len() < 2 {
+        return round_steps(low, high, wanted, 1000.0);
+    }
+    let coarse = [all(&[1.0], 1), all(&[1.0], 2), all(&[1.0], 4), all(&[1.0], 8)];
+    let enough = |v: &Vec<f64>| v.len() <= 2 * wanted;
+    std::iter::once(fine).chain(coarse).find(enough).unwrap_or_else(|| vec![low, high])
 }
 
 #[cfg(test)]
@@ -181,6 +229,7 @@ mod tests {
             gutter: 4,
             include: None,
             log: false,
+            binary: false,
             markers,
             y_text: &|v| text::significant(v, 2),
             x_text: &|v| format!("{v:.0}"),
@@ -202,6 +251,31 @@ mod tests {
         for markers in [Markers::Braille, Markers::HalfBlock] {
             let rows = drawn(markers, &series, 15, 11);
             assert!(rows[0].trim_end().len() > rows[0].trim_end_matches(|c: char| !c.is_ascii()).len());
+        }
+    }
+
+    #[test]
+    fn ticks_are_round() {
+        let near =
+            |a: &[f64], b: &[f64]| a.len() == b.len() && a.iter().zip(b).all(|(a, b)| (a / b - 1.0).abs() < 1e-9);
+        assert!(near(&round_steps(0.761, 2.43, 4, 1000.0), &[1.0, 1.5, 2.0]));
+        assert!(near(&round_steps(0.52, 0.58, 2, 1000.0), &[0.52, 0.54, 0.56, 0.58]));
+        assert!(round_steps(0.0, 1e-9, 3, 1000.0).len() > 1);
+        let mib = f64::from(1 << 20);
+        assert!(
+            near(&round_steps(1.0, 324.0 * mib, 3, 1024.0), &[200.0 * mib]) || {
+                let v = round_steps(1.0, 324.0 * mib, 3, 1024.0);
+                v.iter().all(|v| (v / mib).fract().abs() < 1e-9)
+            }
+        );
+        assert!(near(&round_powers(0.4, 2.5, 4), &[0.5, 1.0, 2.0]));
+        assert!(near(&round_powers(1e-4, 900.0, 2), &[1e-4, 1e-2, 1.0, 100.0]));
+        // Whatever comes: some, and few.
+        for (low, high) in [(1e-300, 1e300), (5.0, 5.0), (-3.0, 1e-12), (1.0, 1.0 + 1e-15), (0.0, 1e18)] {
+            for wanted in 2..9 {
+                let n = round_steps(low, high, wanted, 1024.0).len();
+                assert!((1..=64).contains(&n), "{low} {high}: {n}");
+            }
         }
     }
 

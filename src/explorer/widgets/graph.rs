@@ -111,6 +111,22 @@ fn weight(pad: &mut Pad, x: u16, y: u16, c: &Chosen) {
     pad.text(x + 8, y, &margin, dim);
 }
 
+/// Columns that [`margins`] takes.
+pub const fn margins_width() -> u16 {
+    40
+}
+
+/// Beside [`graph`], line by line: each chosen operation with its weight and what it is ahead of.
+pub fn margins(pad: &mut Pad, chosen: &[Chosen]) {
+    let (dim, plain) = (pad.theme.dim(), pad.theme.plain());
+    pad.text(2, 0, "operation      weight  ahead of", dim);
+    for (i, c) in chosen.iter().enumerate() {
+        let y = 1 + (3 * (i / 2) + i % 2) as u16;
+        pad.text(2, y, c.choice.operation.name(), plain);
+        weight(pad, 17, y, c);
+    }
+}
+
 /// Columns that [`graph`] needs with short or with full names of operations.
 pub const fn graph_width(full_names: bool) -> u16 {
     let gap = if full_names { 17 } else { 11 };

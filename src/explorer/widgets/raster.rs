@@ -8,14 +8,29 @@ pub struct Raster {
     columns: u16,
     rows: u16,
     markers: Markers,
-    cells: Vec<(u8, Style, char)>,
+    cells: Vec<Cell>,
+}
+
+/// What has been drawn into one character.
+#[derive(Clone, Copy)]
+struct Cell {
+    bits: u8,
+    style: Style,
+    glyph: char,
+    /// A line runs here; what has other looks shares the character with it.
+    line: bool,
 }
 
 impl Raster {
     /// Of `columns` x `rows` characters.
     pub fn new(columns: u16, rows: u16, markers: Markers) -> Raster {
         let count = usize::from(columns) * usize::from(rows);
-        Raster { columns, rows, markers, cells: vec![(0, Style::new(), ' '); count] }
+        Raster {
+            columns,
+            rows,
+            markers,
+            cells: vec![Cell { bits: 0, style: Style::new(), glyph: ' ', line: false }; count],
+        }
     }
 
     const fn fine(markers: Markers) -> (i32, i32) {
@@ -34,12 +49,17 @@ impl Raster {
 
     /// One dot; those outside are left out. `glyph` is what ASCII shows.
     pub fn dot(&mut self, x: i32, y: i32, style: Style, glyph: char) {
+        self.put(x, y, style, glyph, false);
+    }
+
+    fn put(&mut self, x: i32, y: i32, style: Style, glyph: char, line: bool) {
         let (fine_x, fine_y) = Raster::fine(self.markers);
         let (width, height) = self.size();
         if !(0..width).contains(&x) || !(0..height).contains(&y) {
             return;
         }
-        let index = (y / fine_y) * i32::from(self.columns) + x / fine_x;
+        let column = x / fine_x;
+        let index = (y / fine_y) * i32::from(self.columns) + column;
         let Some(cell) = usize::try_from(index).ok().and_then(|i| self.cells.get_mut(i)) else { return };
         let (dx, dy) = (x % fine_x, y % fine_y);
         let bit = match self.markers {
@@ -52,24 +72,32 @@ impl Raster {
             Markers::HalfBlock => 1 << dy,
             Markers::Ascii => 1,
         };
-        cell.0 |= bit;
-        cell.1 = style;
-        cell.2 = glyph;
+        // Where two lines run through the same characters they take turns, so that neither hides the other.
+        let shared = cell.line && line && (cell.style, cell.glyph) != (style, glyph);
+        if !(shared && column % 2 == 0) {
+            (cell.style, cell.glyph) = (style, glyph);
+        }
+        cell.bits |= bit;
+        cell.line |= line;
     }
 
-    /// A straight line between two dots.
+    /// A straight line between two dots, of which only the part in view is gone along, however far off its ends are.
     pub fn line(&mut self, from: (i32, i32), to: (i32, i32), style: Style, glyph: char) {
-        let (dx, dy) = ((to.0 - from.0).abs(), (to.1 - from.1).abs());
-        let steps = dx.max(dy);
-        for i in 0..=steps {
-            let at = |a: i32, b: i32| a + (f64::from(b - a) * f64::from(i) / f64::from(steps.max(1))).round() as i32;
-            self.dot(at(from.0, to.0), at(from.1, to.1), style, glyph);
+        let (width, height) = self.size();
+        let (dx, dy) = (i64::from(to.0) - i64::from(from.0), i64::from(to.1) - i64::from(from.1));
+        let steps = dx.abs().max(dy.abs());
+        let (along, down) = (within(from.0, dx, steps, width), within(from.1, dy, steps, height));
+        for i in along.0.max(down.0)..=along.1.min(down.1) {
+            let at = |a: i32, d: i64| i64::from(a) + (d as f64 * i as f64 / steps.max(1) as f64).round() as i64;
+            if let (Ok(x), Ok(y)) = (i32::try_from(at(from.0, dx)), i32::try_from(at(from.1, dy))) {
+                self.put(x, y, style, glyph, true);
+            }
         }
     }
 
     /// Puts the dots down.
     pub fn draw(&self, pad: &mut Pad, x: u16, y: u16) {
-        for (i, (bits, style, glyph)) in self.cells.iter().enumerate() {
+        for (i, Cell { bits, style, glyph, .. }) in self.cells.iter().enumerate() {
             if *bits == 0 {
                 continue;
             }
@@ -82,5 +110,80 @@ impl Raster {
             let columns = self.columns.max(1);
             pad.put(x + i % columns, y + i / columns, c, *style);
         }
+    }
+}
+
+/// Steps, of so many that go from `start` by `d` in all, between which 0..`size` may be reached: one more at either end.
+fn within(start: i32, d: i64, steps: i64, size: i32) -> (i64, i64) {
+    if d == 0 {
+        return if (0..size).contains(&start) { (0, steps) } else { (1, 0) };
+    }
+    let step_at = |edge: i64| (edge - i64::from(start)) as f64 * steps as f64 / d as f64;
+    let (a, b) = (step_at(-1), step_at(i64::from(size)));
+    let (low, high) = (a.min(b).floor() as i64, a.max(b).ceil() as i64);
+    (low.saturating_sub(1).max(0), high.saturating_add(1).min(steps))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn dots(raster: &Raster) -> Vec<u8> {
+        raster.cells.iter().map(|c| c.bits).collect()
+    }
+
+    #[test]
+    fn a_line_is_clipped_to_what_is_seen() {
+        // As it was drawn before, dot by dot.
+        let whole = |raster: &mut Raster, from: (i32, i32), to: (i32, i32)| {
+            let steps = (to.0 - from.0).abs().max((to.1 - from.1).abs());
+            for i in 0..=steps {
+                let at =
+                    |a: i32, b: i32| a + (f64::from(b - a) * f64::from(i) / f64::from(steps.max(1))).round() as i32;
+                raster.dot(at(from.0, to.0), at(from.1, to.1), Style::new(), '*');
+            }
+        };
+        let mut ends = Vec::new();
+        for x in [-70, -1, 0, 7, 19, 20, 90] {
+            for y in [-50, -2, 0, 9, 39, 40, 300] {
+                ends.push((x, y));
+            }
+        }
+        for from in &ends {
+            for to in &ends {
+                let (mut a, mut b) = (Raster::new(10, 10, Markers::Braille), Raster::new(10, 10, Markers::Braille));
+                a.line(*from, *to, Style::new(), '*');
+                whole(&mut b, *from, *to);
+                assert_eq!(dots(&a), dots(&b), "{from:?} to {to:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn two_lines_through_the_same_characters_are_both_seen() {
+        for markers in [Markers::Braille, Markers::HalfBlock, Markers::Ascii] {
+            let mut raster = Raster::new(10, 1, markers);
+            let (one, two) = (Style::new().bold(), Style::new().italic());
+            let end = raster.size().0 - 1;
+            raster.line((0, 0), (end, 0), one, '*');
+            raster.line((0, 0), (end, 0), two, 'o');
+            let count = |style, glyph| raster.cells.iter().filter(|c| (c.style, c.glyph) == (style, glyph)).count();
+            assert_eq!((count(one, '*'), count(two, 'o')), (5, 5), "{markers:?}");
+        }
+    }
+
+    #[test]
+    fn a_line_to_the_end_of_numbers_takes_no_time() {
+        let begun = std::time::Instant::now();
+        let mut raster = Raster::new(100, 20, Markers::Braille);
+        for far in [i32::MIN, i32::MAX] {
+            for _ in 0..1000 {
+                raster.line((far, 3), (50, 4), Style::new(), '*');
+                raster.line((10, far), (far, 7), Style::new(), '*');
+                raster.line((i32::MIN, far), (i32::MAX, 9), Style::new(), '*');
+            }
+        }
+        assert!(begun.elapsed().as_secs_f64() < 5.0, "{:?}", begun.elapsed());
+        assert!(dots(&raster).iter().any(|d| *d != 0));
     }
 }

@@ -62,7 +62,23 @@ pub(super) fn bytes(plan: &CellPlan, sizes: &CellSizes) -> usize {
         // Beside the branches' maps the node's, as it was before.
         4 * g.images * g.output() * (own + 1)
     };
-    Edge::all().map(of_edge).sum()
+    let pooled = |source: usize| {
+        let Some(first) = from(source).next() else { return 0 };
+        let pools =
+            |o: Operation| from(source).any(|e| plan.edges[e.index()].branches.iter().any(|b| b.operation == o));
+        let kinds = [Operation::MaxPool3x3, Operation::AvgPool3x3].into_iter().filter(|o| pools(*o)).count();
+        let g = plan.geometry(sizes, first);
+        // What an edge within the cell reads is a node, which is counted; the inputs are projected.
+        let projected = if source < INPUTS { g.input() } else { 0 };
+        4 * g.images * (kinds * g.output() + projected)
+    };
+    Edge::all().map(of_edge).sum::<usize>() + (0..SOURCES).map(pooled).sum::<usize>()
+}
+
+/// Numbers of a cell's output.
+pub(super) fn output(plan: &CellPlan, sizes: &CellSizes) -> usize {
+    let (height, width) = plan.output_size(sizes);
+    sizes.images * height * width * NODES * plan.shape.channels
 }
 
 impl<P: Probe + 'static> CellMemory<P> {

@@ -69,13 +69,15 @@ fn pass<'a>(plan: &'a NetworkPlan, size: [usize; 3], probe: Option<&'a Arc<dyn P
     }
 }
 
-/// Most bytes that are spent on it: a wider proxy network than this is for has each pass on its own.
-pub(super) const MOST_BYTES: usize = 512 << 20;
-
-/// Bytes that the first cells' maps would take.
+/// Bytes of the maps that would be remembered.
 pub(super) fn bytes(plan: &NetworkPlan, size: [usize; 3]) -> usize {
     let sizes = plan.sizes(size);
-    CellKind::ALL.into_iter().filter_map(|kind| plan.first(kind)).map(|i| cell::bytes(&plan.cells[i], &sizes[i])).sum()
+    let firsts = || CellKind::ALL.into_iter().filter_map(|kind| plan.first(kind));
+    let cells: usize = firsts().map(|i| cell::bytes(&plan.cells[i], &sizes[i])).sum();
+    // The outputs of the stem and of the cells before the last of them.
+    let stem = size.iter().product::<usize>() * plan.stem.outputs;
+    let outputs = (0..firsts().max().unwrap_or(0)).map(|i| cell::output(&plan.cells[i], &sizes[i]));
+    cells + 4 * (stem + outputs.sum::<usize>())
 }
 
 impl<P: Probe + 'static> Remembered<P> {

@@ -115,12 +115,31 @@ fn a_file_that_was_replaced_or_cut_is_begun_again() {
 fn a_full_disk_is_an_error_that_says_so() {
     let dir = tempfile::tempdir().unwrap();
     let folder = folder(dir.path());
-    std::os::unix::fs::symlink("/dev/full", folder.file(EVENTS)).unwrap();
     let mut writer = Writer::open(&folder).unwrap();
+    writer.lines.file = File::options().append(true).open("/dev/full").unwrap();
     let e = writer.emit(Body::Paused).unwrap_err();
     assert_eq!(e.source.kind(), io::ErrorKind::StorageFull);
     assert!(e.to_string().contains("events.jsonl"), "{e}");
     assert!(writer.emit(Body::Paused).is_err());
+}
+
+#[test]
+fn what_is_no_regular_file_is_not_waited_for_and_is_told() {
+    let dir = tempfile::tempdir().unwrap();
+    let folder = folder(dir.path());
+    let mut tail = Tail::events(&folder);
+    assert!(tail.read().is_empty() && tail.fault.is_none(), "a journal that is not there yet is no fault");
+    rustix::fs::mknodat(
+        rustix::fs::CWD,
+        folder.file(EVENTS),
+        rustix::fs::FileType::Fifo,
+        rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR,
+        0,
+    )
+    .unwrap();
+    assert!(tail.read().is_empty());
+    assert!(tail.fault.as_deref().is_some_and(|f| f.contains("a pipe")), "{:?}", tail.fault);
+    assert!(Writer::open(&folder).unwrap_err().to_string().contains("a pipe"));
 }
 
 #[test]

@@ -1,3 +1,5 @@
+use std::path::Path;
+
 use super::*;
 use crate::run::config::Config;
 
@@ -7,14 +9,13 @@ fn folder(runs: &Path) -> RunFolder {
 
 /// As another engine would have left it.
 fn left(folder: &RunFolder, change: impl FnOnce(&mut Holder)) {
-    let path = folder.file(LOCK);
     drop(RunLock::take(folder).unwrap());
-    let mut file = File::options().read(true).write(true).open(path).unwrap();
+    let mut file = File::options().read(true).write(true).open(folder.file(LOCK)).unwrap();
     let mut holder = read(&mut file).unwrap();
     assert!(holder.left);
     holder.left = false;
     change(&mut holder);
-    Inner { file, path: PathBuf::new(), holder, lost: false, over: false }.write().unwrap();
+    Inner { file, folder: folder.clone(), holder, lost: false, over: false }.write().unwrap();
 }
 
 #[test]
@@ -80,7 +81,7 @@ fn left_on(folder: &RunFolder, time: f64) {
     let mut file = File::options().read(true).write(true).open(folder.file(LOCK)).unwrap();
     let mut holder = read(&mut file).unwrap();
     (holder.host, holder.left) = ("another".into(), false);
-    let mut inner = Inner { file, path: PathBuf::new(), holder, lost: false, over: false };
+    let mut inner = Inner { file, folder: folder.clone(), holder, lost: false, over: false };
     inner.write().unwrap();
     inner.holder.time = time;
     let line = serde_json::to_vec(&inner.holder).unwrap();

@@ -4,6 +4,7 @@ use super::{ConfigError, value_error};
 use crate::device::Choice;
 use crate::nn::Precision;
 use crate::run::config::Config;
+use crate::space::{CellKind, Counts, Edge};
 
 impl Config {
     /// # Errors
@@ -119,6 +120,7 @@ impl Config {
         if !(xi > 0.0 && xi < 1.0) {
             return Err(value_error("cut.xi", format!("a pruning level lies above 0 and below 1, not at {xi}")));
         }
+        self.check_cut()?;
         if self.trained()?.is_some() && self.precision() != Precision::Float32 {
             let reason =
                 "`bf16` is how a search keeps its maps; a training from scratch keeps float32: set it to `float32`";
@@ -154,6 +156,34 @@ impl Config {
                 let most = if below.is_finite() { format!(" and below {below}") } else { String::new() };
                 return Err(value_error(key, format!("must be a number from 0{most}, not {value}")));
             }
+        }
+        Ok(())
+    }
+
+    fn check_cut(&self) -> Result<(), ConfigError> {
+        let cut = &self.cut;
+        if cut.budget != "off" && cut.budget().is_none() {
+            let shown: String = cut.budget.chars().filter(|c| !c.is_control()).take(40).collect();
+            return Err(value_error("cut.budget", format!("`{shown}` is neither `off` nor an amount such as 150MiB")));
+        }
+        if cut.kept_per_edge.is_empty() {
+            return Ok(());
+        }
+        let counts = Counts::of_list(&cut.kept_per_edge).map_err(|reason| value_error("cut.kept_per_edge", reason))?;
+        let space = self.space();
+        for cell in CellKind::ALL {
+            for edge in Edge::all() {
+                let (asked, there) = (counts.on(cell, edge), space.count_on(cell, edge));
+                if asked > there {
+                    let reason = format!(
+                        "edge {edge} of the {cell} cell can't keep {asked}: there are {there} (score.none = \"off\")"
+                    );
+                    return Err(value_error("cut.kept_per_edge", reason));
+                }
+            }
+        }
+        if cut.budget().is_some() {
+            return Err(value_error("cut.kept_per_edge", "cut.budget says how much is kept already; set one of them"));
         }
         Ok(())
     }

@@ -1,0 +1,45 @@
+//! A person's own command, run when an engine has ended: a mail, a message, the next job.
+
+use std::process::{Command, ExitStatus};
+
+use color_eyre::eyre;
+
+use super::Exit;
+use crate::run::RunFolder;
+use crate::run::report::Report;
+
+/// Runs the command in a shell, with `ZONAS_RUN`, `ZONAS_FOLDER`, `ZONAS_STATE` and `ZONAS_DETAIL` set; what goes wrong with
+/// it is said on standard error and changes nothing about the run.
+pub fn run(command: &str, folder: &RunFolder, ended: &eyre::Result<Exit>) {
+    let report = Report::read(folder).report;
+    let (state, detail) = match ended {
+        // Before its lock is gone, the folder may still tell of an engine at work.
+        Err(e) => ("failed".to_string(), e.to_string()),
+        Ok(Exit::Done) => ("done".into(), String::new()),
+        Ok(_) => (report.state.to_string(), report.detail.unwrap_or_default()),
+    };
+    let told = shell(command)
+        .env("ZONAS_RUN", folder.name())
+        .env("ZONAS_FOLDER", folder.path())
+        .env("ZONAS_STATE", state)
+        .env("ZONAS_DETAIL", detail)
+        .status();
+    let wrong = match told {
+        Ok(status) if status.success() => return,
+        Ok(status) => described(status),
+        Err(e) => e.to_string(),
+    };
+    use std::io::Write;
+    let _ = writeln!(std::io::stderr(), "the command of --on-end failed: {wrong}");
+}
+
+fn described(status: ExitStatus) -> String {
+    status.code().map_or_else(|| status.to_string(), |code| format!("exit code {code}"))
+}
+
+fn shell(command: &str) -> Command {
+    let (shell, flag) = if cfg!(windows) { ("cmd", "/C") } else { ("/bin/sh", "-c") };
+    let mut made = Command::new(shell);
+    made.arg(flag).arg(command);
+    made
+}

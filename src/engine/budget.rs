@@ -1,0 +1,279 @@
+//! The cut that keeps the most within so many bytes: single operations, the most important first, until not one more fits.
+
+use std::collections::BTreeMap;
+
+use super::plan::Planner;
+use crate::nn::Policy;
+use crate::space::cut::{Cutter, Source};
+use crate::space::{CellKind, EDGES, Edge, Mask, NODES, Operation, Place};
+
+/// What a mask needs.
+pub(super) trait Needs {
+    /// Predicted peak bytes, and whether the run may take so many.
+    fn plan(&self, mask: Mask) -> (u64, bool);
+    /// Bytes with nothing computed again: they tell the cheaper of two operations wherever the peak lies.
+    fn kept(&self, mask: Mask) -> u64;
+}
+
+impl Needs for Planner {
+    fn plan(&self, mask: Mask) -> (u64, bool) {
+        let plan = self.by_bytes(mask);
+        (plan.bytes, plan.fits)
+    }
+
+    fn kept(&self, mask: Mask) -> u64 {
+        self.bytes(mask, Policy::Keep)
+    }
+}
+
+/// What there is to choose from.
+pub(super) struct Choice<'a> {
+    pub cutter: &'a Cutter,
+    pub source: Source,
+    /// Score of an operation, where there is one: for the order of those that went in one round.
+    pub score: &'a dyn Fn(Place) -> Option<f64>,
+    /// Decisions by hand, which hold.
+    pub decided: BTreeMap<Place, bool>,
+}
+
+/// For each edge what it keeps if it has nothing else: any operation, one that a genotype can have, and what that costs.
+type Rest = [[(Operation, Operation, u64); EDGES]; 2];
+
+impl Choice<'_> {
+    /// The cut that keeps the most within `bytes`.
+    ///
+    /// Operations are taken in the order of [`Cutter::by_importance`]: each is kept if it fits together with those before it
+    /// and with the least that every edge, and every node, needs to be searched. Then all that were left out are tried
+    /// again, until none of them fits.
+    ///
+    /// # Errors
+    /// The least that a cut needs, if that is more than `bytes` or than the run may take.
+    pub fn most(&self, needs: &impl Needs, bytes: u64) -> Result<Mask, u64> {
+        let order = self.order();
+        let fits = fits(needs, bytes);
+        let rest = self.rest(&order, needs, bytes)?;
+        let complete = |kept: Mask| self.completed(kept, &rest);
+        let mut kept = self.by_hand();
+        for place in &order {
+            if !kept.contains(*place) && fits(complete(kept.with(*place))) {
+                kept.set(*place, true);
+            }
+        }
+        let mut mask = complete(kept);
+        loop {
+            let before = mask;
+            for place in &order {
+                if !mask.contains(*place) && fits(mask.with(*place)) {
+                    mask.set(*place, true);
+                }
+            }
+            if mask == before {
+                return Ok(mask);
+            }
+        }
+    }
+
+    /// Whether there is a cut that fits.
+    ///
+    /// # Errors
+    /// The least that a cut needs, if none does.
+    pub fn least(&self, needs: &impl Needs, bytes: u64) -> Result<(), u64> {
+        self.rest(&self.order(), needs, bytes).map(drop)
+    }
+
+    fn order(&self) -> Vec<Place> {
+        let all = self.cutter.by_importance(self.source, self.score);
+        all.into_iter().filter(|p| self.may_keep(*p)).collect()
+    }
+
+    /// What edges keep that have nothing else: the best of each where all these fit together, else the cheapest.
+    fn rest(&self, order: &[Place], needs: &impl Needs, bytes: u64) -> Result<Rest, u64> {
+        let fits = fits(needs, bytes);
+        let best = self.rest_by(&|p| order.iter().position(|o| *o == p).unwrap_or(0) as u64);
+        let around = self.completed(self.by_hand(), &best);
+        if fits(around) {
+            return Ok(best);
+        }
+        let cheapest = self.rest_by(&|place| {
+            // As the only one of its edge in a network that is otherwise the same.
+            let mut mask = around;
+            Operation::ALL.iter().for_each(|o| mask.set(Place { operation: *o, ..place }, false));
+            needs.kept(mask.with(place))
+        });
+        let least = self.completed(self.by_hand(), &cheapest);
+        if fits(least) { Ok(cheapest) } else { Err(needs.plan(least).0) }
+    }
+
+    /// What is kept by hand.
+    fn by_hand(&self) -> Mask {
+        let mut mask = Mask::EMPTY;
+        self.decided
+            .iter()
+            .filter(|(p, kept)| **kept && self.cutter.space.contains(**p))
+            .for_each(|(p, _)| mask.set(*p, true));
+        mask
+    }
+
+    /// In the space and not dropped by hand. Of an edge where all were, the best stays: it would be empty.
+    fn may_keep(&self, place: Place) -> bool {
+        let dropped = |p: Place| self.decided.get(&p) == Some(&false);
+        let all = || self.cutter.space.kept(place.cell, place.edge).all(|o| dropped(Place { operation: o, ..place }));
+        let best = || self.cutter.best(self.source, place.cell, place.edge) == Some(place.operation);
+        self.cutter.space.contains(place) && (!dropped(place) || (all() && best()))
+    }
+
+    /// With what is missing to one operation on every edge, and to two edges into every node that a genotype can choose.
+    fn completed(&self, mut mask: Mask, rest: &Rest) -> Mask {
+        let usable = |mask: &Mask, cell, edge| mask.kept(cell, edge).any(|o| o != Operation::None);
+        for cell in CellKind::ALL {
+            let of = |edge: Edge| rest[cell.index()][edge.index()];
+            for node in 0..NODES {
+                let open = Edge::into_node(node).filter(|e| usable(&mask, cell, *e)).count();
+                let mut closed: Vec<Edge> = Edge::into_node(node).filter(|e| !usable(&mask, cell, *e)).collect();
+                closed.sort_by_key(|e| (of(*e).2, *e));
+                for edge in closed.into_iter().take(2usize.saturating_sub(open)) {
+                    mask.set(Place::new(cell, edge, of(edge).1), true);
+                }
+            }
+            for edge in Edge::all().filter(|e| mask.count_on(cell, *e) == 0).collect::<Vec<_>>() {
+                mask.set(Place::new(cell, edge, of(edge).0), true);
+            }
+        }
+        mask
+    }
+
+    fn rest_by(&self, cost: &dyn Fn(Place) -> u64) -> Rest {
+        let mut found = [[(Operation::SkipConnect, Operation::SkipConnect, 0); EDGES]; 2];
+        for cell in CellKind::ALL {
+            for edge in Edge::all() {
+                let mut costs: Vec<(u64, Operation)> = self
+                    .cutter
+                    .space
+                    .kept(cell, edge)
+                    .filter(|o| self.may_keep(Place::new(cell, edge, *o)))
+                    .map(|o| (cost(Place::new(cell, edge, o)), o))
+                    .collect();
+                costs.sort();
+                let Some(first) = costs.first() else { continue };
+                let usable = costs.iter().find(|(_, o)| *o != Operation::None).unwrap_or(first);
+                found[cell.index()][edge.index()] = (first.1, usable.1, usable.0);
+            }
+        }
+        found
+    }
+}
+
+fn fits(needs: &impl Needs, bytes: u64) -> impl Fn(Mask) -> bool {
+    move |mask| {
+        let (need, may) = needs.plan(mask);
+        may && need <= bytes
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::cut::searchable;
+    use crate::space::OPERATIONS;
+
+    /// Every operation costs something of its own.
+    struct Costs;
+
+    fn cost(p: Place) -> u64 {
+        let own = [0, 7, 6, 1, 31, 47, 17, 23][p.operation.index()];
+        // A skip connection of stride 2 is not the cheapest.
+        let strided = p.operation == Operation::SkipConnect && p.edge.stride(p.cell) == 2;
+        1000 * (own + u64::from(strided) * 12) + p.edge.index() as u64
+    }
+
+    impl Needs for Costs {
+        fn plan(&self, mask: Mask) -> (u64, bool) {
+            (self.kept(mask), true)
+        }
+
+        fn kept(&self, mask: Mask) -> u64 {
+            mask.places().map(cost).sum::<u64>() + 5
+        }
+    }
+
+    fn cutter(space: Mask) -> Cutter {
+        let mut order = Vec::new();
+        for o in [1, 6, 0, 3, 5, 2, 4, 7].map(|i| Operation::ALL[i]) {
+            order.extend(space.places().filter(|p| p.operation == o));
+        }
+        order.truncate(order.len() - 28);
+        Cutter { space, order, seed: 3 }
+    }
+
+    fn choice<'a>(cutter: &'a Cutter, source: Source, decided: &[(&str, bool)]) -> Choice<'a> {
+        let decided = decided.iter().map(|(p, kept)| (p.parse().unwrap(), *kept)).collect();
+        Choice { cutter, source, score: &|_| None, decided }
+    }
+
+    #[test]
+    fn nothing_that_fits_is_left_out() {
+        for space in [Mask::NO_NONE, Mask::FULL] {
+            let cutter = cutter(space);
+            let decided = [("normal:0▸2:max3", true), ("normal:0▸2:dil5", false), ("reduction:0▸2:max3", false)];
+            for decided in [&decided[..], &[]] {
+                for source in Source::ALL {
+                    let choice = choice(&cutter, source, decided);
+                    let all = choice.most(&Costs, u64::MAX).unwrap();
+                    let dropped = decided.iter().filter(|d| !d.1).count();
+                    assert_eq!(all.count(), space.count() - dropped);
+                    let least = choice.most(&Costs, 0).unwrap_err();
+                    assert!(choice.most(&Costs, least - 1).is_err());
+                    for bytes in (least..Costs.kept(Mask::FULL) + 20_000).step_by(211_003) {
+                        let mask = choice.most(&Costs, bytes).unwrap();
+                        assert!(Costs.kept(mask) <= bytes && mask.check().is_ok());
+                        assert_eq!(searchable(&mask), Ok(()));
+                        for (place, kept) in &choice.decided {
+                            assert_eq!(mask.contains(*place), *kept);
+                        }
+                        for p in space.places().filter(|p| !mask.contains(*p) && choice.may_keep(*p)) {
+                            assert!(Costs.kept(mask.with(p)) > bytes, "{p} fits into {bytes}");
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_least_is_the_cheapest_of_every_edge() {
+        let cutter = cutter(Mask::NO_NONE);
+        let least = choice(&cutter, Source::Scores, &[]).most(&Costs, 0).unwrap_err();
+        let per_edge = |cell, e: Edge| Mask::NO_NONE.kept(cell, e).map(|o| cost(Place::new(cell, e, o))).min().unwrap();
+        let expected: u64 = CellKind::ALL.into_iter().flat_map(|c| Edge::all().map(move |e| per_edge(c, e))).sum();
+        assert_eq!(least, expected + 5);
+        // With `none`, two edges into a node are enough.
+        let cutter = self::cutter(Mask::FULL);
+        let mask = choice(&cutter, Source::Cheapest, &[]);
+        let least = mask.most(&Costs, 0).unwrap_err();
+        assert!(least < expected);
+        assert_eq!(searchable(&mask.most(&Costs, least).unwrap()), Ok(()));
+    }
+
+    #[test]
+    fn the_most_important_come_first() {
+        let cutter = cutter(Mask::NO_NONE);
+        // The whole of a level, and then a little more: that is spent on what was removed last.
+        let level = cutter.automatic(Source::Scores, 0.5);
+        let choice = choice(&cutter, Source::Scores, &[]);
+        assert_eq!(choice.most(&Costs, Costs.kept(level)).unwrap(), level);
+        let more = choice.most(&Costs, Costs.kept(level) + 31_100).unwrap();
+        assert!(level.places().all(|p| more.contains(p)) && more.count() > level.count());
+        let next = cutter.by_importance(Source::Scores, |_| None)[level.count()];
+        assert!(more.contains(next), "{next}");
+    }
+
+    #[test]
+    fn an_edge_whose_operations_were_all_dropped_keeps_its_best() {
+        let cutter = cutter(Mask::NO_NONE);
+        let all = Operation::ALL.map(|o| format!("normal:0▸2:{o}"));
+        let decided: Vec<(&str, bool)> = all.iter().map(|p| (p.as_str(), false)).collect();
+        let mask = choice(&cutter, Source::Scores, &decided).most(&Costs, u64::MAX).unwrap();
+        assert!(mask.kept(CellKind::Normal, Edge::new(0).unwrap()).eq([Operation::DilConv5x5]));
+        assert_eq!(OPERATIONS * 28 - 28 - 6, mask.count());
+    }
+}

@@ -1,0 +1,192 @@
+//! What scoring will need, known before anything runs: how many networks are evaluated side by side, and whether they share
+//! what they have in common, so that it stays within the memory budget.
+
+use super::EngineError;
+use super::score::SHARING;
+use super::setup::Setup;
+use crate::nn::{PassBytes, Policy, Precision, SupernetConfig};
+use crate::proxies::{CROP, CROPS};
+use crate::space::Mask;
+
+/// How the networks of a round are evaluated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Room {
+    /// At once.
+    pub side_by_side: usize,
+    /// Bytes that may go into what they have in common; 0: each is on its own.
+    pub sharing: u64,
+    /// Predicted peak over the idle process.
+    pub bytes: u64,
+}
+
+/// What scoring asks for, whatever the budget is.
+#[derive(Clone, Debug)]
+pub struct Scoring<'a> {
+    pub functions: &'a [&'static str],
+    pub channels: usize,
+    pub cells: &'a [crate::space::CellKind],
+    pub batch: usize,
+    pub classes: usize,
+    /// Of the pictures.
+    pub input_channels: usize,
+    pub height: usize,
+    pub width: usize,
+    /// Operations that take part.
+    pub space: Mask,
+    pub threads: usize,
+}
+
+/// Of every prediction: the program's small blocks, which nobody lists.
+const SMALL: u64 = 2 << 20;
+
+/// Bytes of a scoring, by part.
+struct Parts {
+    /// The whole network, the batch, the noise.
+    base: u64,
+    /// Each network that is evaluated, where it shares and where it is on its own.
+    each: [u64; 2],
+    /// Each thread's buffers.
+    thread: u64,
+    /// Maps that they share; 0 where no function can.
+    shared: u64,
+    weights: u64,
+}
+
+impl Scoring<'_> {
+    fn network(&self) -> SupernetConfig {
+        SupernetConfig {
+            channels: self.channels,
+            classes: self.classes,
+            input_channels: self.input_channels,
+            layout: self.cells.to_vec(),
+            stem_multiplier: 3,
+            mask: self.space,
+            policy: Policy::Keep,
+            precision: Precision::Float32,
+        }
+    }
+
+    fn parts(&self) -> Parts {
+        let network = self.network();
+        let batch = network.pass_bytes(self.batch, self.height, self.width);
+        let picture = 4 * (self.height * self.width * self.input_channels) as u64;
+        let crops = || network.pass_bytes(CROPS, CROP.min(self.height), CROP.min(self.width));
+        let one = || network.pass_bytes(1, self.height, self.width);
+        let PassBytes { weights: w, forward, backward, forward_scratch, backward_scratch, remembered } = batch;
+        let (mut thread, mut shared, mut own, mut kept, mut peak) = (forward_scratch, 0, false, 0, 0);
+        for name in self.functions {
+            // What it takes for itself, beside the network.
+            let (bytes, gradients) = match *name {
+                "params" | "macs" => continue,
+                "naswot" | "nngp_frobenius" | "nngp_mean" => {
+                    shared = remembered;
+                    (forward, false)
+                }
+                // Weights of its own, and two passes' results.
+                "zen" => (w + forward + forward / 8, false),
+                "relu_regions" => {
+                    let crops = crops();
+                    thread = thread.max(crops.forward_scratch);
+                    (crops.forward, false)
+                }
+                // Positive weights, the same at another level, and a copy of the network that has them.
+                "synflow" => (6 * w + one().backward, true),
+                // The gradients of every picture.
+                "ntk_condition" => (backward + (self.batch as u64 + 3) * w, true),
+                // `snip`, `grad_norm`, and what there may be more: values and gradients stay for the next function.
+                _ => {
+                    kept = 2 * w;
+                    (backward + 3 * w, true)
+                }
+            };
+            own |= !matches!(*name, "naswot" | "nngp_frobenius" | "nngp_mean");
+            if gradients {
+                thread = thread.max(backward_scratch);
+            }
+            peak = peak.max(bytes);
+        }
+        let each = [if own || shared == 0 { w } else { 0 }, w].map(|network| network + kept + peak);
+        Parts { base: SMALL + w + (self.batch as u64) * 4 * picture, each, thread, shared, weights: w }
+    }
+
+    /// The fastest way that is predicted to stay within the budget; an error with the least bytes where there is none.
+    ///
+    /// # Errors
+    /// The bytes of the leanest way, which are too many.
+    pub fn within(&self, budget: Option<u64>) -> Result<Room, u64> {
+        let parts = self.parts();
+        let most = self.threads.max(1);
+        let bytes = |n: usize, sharing: u64| {
+            let shared = if sharing > 0 { parts.shared + parts.weights } else { 0 };
+            let each = parts.each[usize::from(sharing == 0)];
+            let all = parts.base + shared + n as u64 * each + self.threads as u64 * parts.thread;
+            all + all / 32
+        };
+        let shared = Some(parts.shared).filter(|s| (1..=SHARING).contains(s));
+        let together = shared.into_iter().flat_map(|s| (1..=most).rev().map(move |n| (n, s)));
+        let apart = (1..=most).rev().map(|n| (n, 0));
+        let mut least = u64::MAX;
+        for (side_by_side, sharing) in together.chain(apart) {
+            let bytes = bytes(side_by_side, sharing);
+            if budget.is_none_or(|budget| bytes <= budget) {
+                return Ok(Room { side_by_side, sharing, bytes });
+            }
+            least = least.min(bytes);
+        }
+        Err(least)
+    }
+
+    /// What is to be told where nothing fits.
+    fn ways_out(&self, budget: u64, least: u64) -> String {
+        let fits = |other: &Scoring| other.within(Some(budget)).is_ok();
+        let halves = |n: usize| std::iter::successors(Some(n / 2), |n| Some(n / 2)).take_while(|n| *n > 0);
+        let mut ways = Vec::new();
+        if let Some(batch) =
+            halves(self.batch).take_while(|n| *n > 1).find(|n| fits(&Scoring { batch: *n, ..self.clone() }))
+        {
+            ways.push(format!("score.batch = {batch}"));
+        }
+        if let Some(channels) = halves(self.channels).find(|n| fits(&Scoring { channels: *n, ..self.clone() })) {
+            ways.push(format!("score.channels = {channels}"));
+        }
+        let fewer = |n: &usize| fits(&Scoring { cells: &self.cells[..*n], ..self.clone() });
+        if let Some(cells) = (1..self.cells.len()).rev().find(fewer) {
+            ways.push(format!("only the first {cells} of score.cells"));
+        }
+        let mib = |b: u64| b.div_ceil(1 << 20);
+        let ways = if ways.is_empty() { "a smaller proxy network".into() } else { ways.join(", or ") };
+        format!(
+            "scoring needs about {} MiB and may take {} MiB; what would fit: {ways}; or raise device.memory_budget",
+            mib(least),
+            mib(budget)
+        )
+    }
+}
+
+/// How a run scores within its budget.
+///
+/// # Errors
+/// It can't, with the ways out.
+pub(super) fn room(setup: &Setup) -> Result<Room, EngineError> {
+    let (score, about) = (&setup.config.score, setup.dataset.summary());
+    let functions: Vec<&'static str> = setup.functions.iter().map(|f| f.name()).collect();
+    let scoring = Scoring {
+        functions: &functions,
+        channels: score.channels,
+        cells: &score.cells,
+        batch: score.batch,
+        classes: about.classes(),
+        input_channels: about.channels,
+        height: about.height,
+        width: about.width,
+        space: setup.space,
+        threads: setup.threads,
+    };
+    if setup.gpu.is_some() {
+        // A GPU that is full says so, and ends nobody: there is nothing to refuse beforehand.
+        return Ok(Room { side_by_side: setup.threads, sharing: 0, bytes: 0 });
+    }
+    scoring
+        .within(setup.budget)
+        .map_err(|least| EngineError::TooLittle(scoring.ways_out(setup.budget.unwrap_or(0), least)))
+}

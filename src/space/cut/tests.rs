@@ -1,0 +1,139 @@
+//! Cuts, changes and controls.
+
+use super::*;
+
+/// Operations go in column order, on every edge.
+fn cutter(space: Mask) -> Cutter {
+    let mut order = Vec::new();
+    for o in &Operation::ALL[..7] {
+        order.extend(space.places().filter(|p| p.operation == *o));
+    }
+    Cutter { space, order, seed: 3 }
+}
+
+#[test]
+fn a_level_counts_all_eight() {
+    for (xi, kept) in [(0.01, 7), (0.125, 7), (0.25, 6), (0.5, 4), (0.625, 3), (0.75, 2), (0.875, 1), (0.99, 1)] {
+        assert_eq!(kept_per_edge(xi), kept, "{xi}");
+        for source in Source::ALL {
+            let mask = cutter(Mask::NO_NONE).automatic(source, xi);
+            assert_eq!(mask.count(), 28 * kept, "{xi} {source:?}");
+            assert!(mask.check().is_ok());
+        }
+    }
+    assert_eq!(kept_per_edge(level_of(3)), 3);
+}
+
+#[test]
+fn the_order_is_obeyed_and_controls_are_controls() {
+    let c = cutter(Mask::NO_NONE);
+    let half = c.automatic(Source::Scores, 0.5);
+    assert_eq!(half, Mask::uniform(&Operation::ALL[4..]));
+    assert_eq!(c.automatic(Source::MostParameters, 0.5), half);
+    let cheap = c.automatic(Source::Cheapest, 0.5);
+    assert!(cheap.places().all(|p| !matches!(p.operation, Operation::SepConv3x3 | Operation::SepConv5x5)));
+    let random = c.automatic(Source::Random, 0.5);
+    assert_ne!(random, half);
+    assert_eq!(random, c.automatic(Source::Random, 0.5));
+    assert_ne!(random, Cutter { seed: 4, ..c }.automatic(Source::Random, 0.5));
+}
+
+#[test]
+fn hand_changes_survive_a_level_and_are_undone() {
+    let c = cutter(Mask::NO_NONE);
+    let mut h = History::new(Proposal::new(Source::Scores, Extent::Level(0.5)));
+    let place: Place = "normal:1▸3:max_pool_3x3".parse().unwrap();
+    h.push(c.change(h.now(), Change::Set(place, true)).unwrap());
+    h.push(c.change(h.now(), Change::Level(0.75)).unwrap());
+    assert!(c.mask(h.now()).contains(place));
+    assert_eq!(c.by_hand(h.now()), [place]);
+    assert!(h.undo() && h.undo() && !h.undo());
+    assert!(!c.mask(h.now()).contains(place));
+    assert!(h.redo());
+    assert!(c.mask(h.now()).contains(place));
+    assert_eq!(h.revision, 5);
+}
+
+#[test]
+fn a_decision_that_agrees_with_the_level_counts_at_the_next() {
+    let c = cutter(Mask::NO_NONE);
+    let place: Place = "normal:0▸2:avg_pool_3x3".parse().unwrap();
+    // It stays at 0.25 anyway, and goes at 0.5.
+    let p = Proposal::new(Source::Scores, Extent::Level(0.25));
+    let kept = c.change(&p, Change::Set(place, true)).unwrap();
+    assert!(c.by_hand(&kept).is_empty());
+    assert_eq!(kept.decisions().collect::<Vec<_>>(), [(place, true)]);
+    let half = c.change(&kept, Change::Level(0.5)).unwrap();
+    assert!(c.mask(&half).contains(place));
+    assert_eq!(Proposal::new(Source::Scores, Extent::Level(0.5)).decided(kept.decisions()), half);
+}
+
+#[test]
+fn a_control_keeps_as_many_on_every_edge() {
+    let c = cutter(Mask::NO_NONE);
+    let half = Proposal::new(Source::Scores, Extent::Level(0.5));
+    let e = Edge::new(2).unwrap();
+    let place: Place = "normal:0▸2:skip".parse().unwrap();
+    let by_hand = c.change(&half, Change::Edge(CellKind::Normal, e, true)).unwrap();
+    let by_hand = c.change(&by_hand, Change::Set(place, true)).unwrap();
+    let swapped = c.change(&half, Change::Set(place, true)).unwrap();
+    let swapped = c.change(&swapped, Change::Set("normal:0▸2:dil5".parse().unwrap(), false)).unwrap();
+    let budget = c.change(&half, Change::Budget { bytes: 9, mask: Mask::NO_NONE.without(place) }).unwrap();
+    for source in [Source::Random, Source::Cheapest, Source::MostParameters] {
+        for beside in [&half, &by_hand, &swapped, &budget] {
+            let control = c.change(beside, Change::Source(source)).unwrap();
+            assert_eq!(c.mask(&control).counts(), c.mask(beside).counts(), "{source:?}");
+            assert!(c.by_hand(&control).is_empty());
+            let other = c.change(&control, Change::Source(Source::Scores)).unwrap();
+            assert_eq!(c.mask(&other).counts(), c.mask(beside).counts());
+        }
+    }
+    // Where every edge keeps the same the level stays one.
+    let control = c.change(&swapped, Change::Source(Source::Random)).unwrap();
+    assert_eq!((control.extent, control.xi()), (Extent::Level(0.5), 0.5));
+    assert_eq!(c.change(&control, Change::Source(Source::Random)), Ok(control));
+}
+
+#[test]
+fn importance_is_the_removal_order_turned_round() {
+    let c = cutter(Mask::NO_NONE);
+    let all = c.by_importance(Source::Scores, |p| (p.edge.index() != 3).then_some(p.edge.index() as f64));
+    assert_eq!(all.len(), 196);
+    for (xi, kept) in [(0.875, 1), (0.5, 4), (0.125, 7)] {
+        let mut mask = Mask::EMPTY;
+        all[..28 * kept].iter().for_each(|p| mask.set(*p, true));
+        assert_eq!(mask, c.automatic(Source::Scores, xi));
+    }
+    // By score, then without one.
+    assert_eq!(all[0].to_string(), "normal:4▸5:dil_conv_5x5");
+    assert_eq!(all[27].to_string(), "reduction:1▸3:dil_conv_5x5");
+    for source in Source::ALL {
+        let mut all = c.by_importance(source, |_| None);
+        let mut first = Mask::EMPTY;
+        all[..56].iter().for_each(|p| first.set(*p, true));
+        assert_eq!(first, c.automatic(source, 0.75), "{source:?}");
+        assert_eq!(all, c.by_importance(source, |_| None));
+        all.sort();
+        assert!(all.into_iter().eq(Mask::NO_NONE.places()));
+    }
+}
+
+#[test]
+fn impossible_cuts_are_refused() {
+    let c = cutter(Mask::NO_NONE);
+    let p = Proposal::new(Source::Scores, Extent::Level(0.875));
+    let last: Place = "reduction:0▸2:dil_conv_5x5".parse().unwrap();
+    assert_eq!(c.change(&p, Change::Set(last, false)), Err(CutError::Last(last)));
+    let none: Place = "normal:0▸2:none".parse().unwrap();
+    assert_eq!(c.change(&p, Change::Set(none, true)), Err(CutError::Outside(none)));
+    for xi in [0.0, 1.0, -1.0, f64::NAN] {
+        assert!(matches!(c.change(&p, Change::Level(xi)), Err(CutError::Level(_))));
+    }
+    let all = c.change(&p, Change::Kind(None, Operation::DilConv5x5, false)).unwrap();
+    assert!(c.mask(&all).check().is_ok());
+    let e = Edge::new(2).unwrap();
+    let wide = c.change(&p, Change::Edge(CellKind::Normal, e, true)).unwrap();
+    assert_eq!(c.mask(&wide).count_on(CellKind::Normal, e), 7);
+    let narrow = c.change(&wide, Change::Edge(CellKind::Normal, e, false)).unwrap();
+    assert_eq!(c.mask(&narrow).count_on(CellKind::Normal, e), 1);
+}
