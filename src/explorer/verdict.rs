@@ -74,7 +74,7 @@ impl Verdict {
         }
         last.retain(|(cell, edge), _| hand.iter().all(|p| (p.cell, p.edge) != (*cell, *edge)));
         let control = most_parameters(&cut.mask, &space);
-        let budget = [budget, run.and_then(|r| r.budget_bytes)].into_iter().flatten().min();
+        let budget = [budget, cut.budget_bytes, run.and_then(|r| r.budget_bytes)].into_iter().flatten().min();
         let by_scores = source == Some(Source::Scores);
         Verdict {
             source,

@@ -1,6 +1,6 @@
 use crate::run::event::{Body, Cut, RunStarted, Stage};
-use crate::space::cut::{Cutter, Source, level_of};
-use crate::space::{CellKind, Edge, Mask, OPERATIONS, Operation, Place, count};
+use crate::space::cut::{Cutter, Source};
+use crate::space::{Mask, Place, count};
 
 /// The cut that stands.
 #[derive(Clone, Debug, Default)]
@@ -50,19 +50,7 @@ impl Cutting {
 /// What keeping the most parameters would keep of `space`: on every edge as many operations as `mask` does.
 pub fn most_parameters(mask: &Mask, space: &Mask) -> Mask {
     let cutter = Cutter { space: *space, order: Vec::new(), seed: 0 };
-    let mut control = Mask::EMPTY;
-    for kept in 1..=OPERATIONS {
-        let level = cutter.automatic(Source::MostParameters, level_of(kept));
-        for cell in CellKind::ALL {
-            for edge in Edge::all().filter(|e| mask.count_on(cell, *e) == kept) {
-                for operation in Operation::ALL {
-                    let place = Place::new(cell, edge, operation);
-                    control.set(place, level.contains(place));
-                }
-            }
-        }
-    }
-    control
+    cutter.with_counts(Source::MostParameters, &mask.counts())
 }
 
 /// How large a masked space is.

@@ -55,7 +55,9 @@ pub fn draw(pad: &mut Pad, scene: &Scene, cut: &Cut, budget: Option<u64>) {
     }
     let (dim, warning) = (inner.theme.dim(), inner.theme.warning());
     let strong = inner.theme.strong();
-    let mut legend = vec![("● this cut".to_string(), strong), ("─ by scores".into(), series)];
+    // Where nothing was scored it is the control's own.
+    let along = if cut.unscored { text::sanitize(&cut.source).replace('_', " ") } else { "scores".into() };
+    let mut legend = vec![("● this cut".to_string(), strong), (format!("─ by {along}"), series)];
     legend.push(("□ by parameter count".into(), other));
     if !scene.ui.marks.is_empty() {
         legend.push(("◆ marked".into(), mark));
