@@ -59,6 +59,11 @@ fn pass_over_loose(part: &mut Part, walker: &mut Walker, root: &Path) {
     part.loose.drain(..).for_each(|path| walker.passed.add_path(found::NO_CLASS, root, &path));
 }
 
+/// A path as it is told: below the folder of the set.
+fn below(root: &Path, path: &Path) -> String {
+    shown(path.strip_prefix(root).unwrap_or(path).as_os_str())
+}
+
 /// The class folders of the training part.
 fn training(folder: &Path, walker: &mut Walker, root: &Path) -> Result<Part, DataError> {
     let mut part = walker.part(folder)?;
@@ -89,7 +94,7 @@ fn test_part(
     root: &Path,
     notes: &mut Vec<String>,
 ) -> Result<Option<Part>, DataError> {
-    let below = |path: &Path| shown(path.strip_prefix(root).unwrap_or(path).as_os_str());
+    let below = |path: &Path| below(root, path);
     let mut taken: Option<(PathBuf, Part)> = None;
     for folder in candidates {
         if let Some((test, _)) = &taken {
@@ -155,8 +160,7 @@ fn open_within(folder: &Path, options: &OpenOptions, max_decoded: usize) -> Resu
     let train_part = training(&layout.train, &mut walker, folder)?;
     if !layout.split {
         if layout.train != folder {
-            let below = layout.train.strip_prefix(folder).unwrap_or(&layout.train);
-            notes.push(format!("the classes are in `{}`", shown(below.as_os_str())));
+            notes.push(format!("the classes are in `{}`", below(folder, &layout.train)));
         }
         notes.extend(layout::look_alike(&layout.train, &train_part)?);
     }
@@ -185,10 +189,11 @@ fn open_within(folder: &Path, options: &OpenOptions, max_decoded: usize) -> Resu
     if shape.resize {
         notes.push(format!("pictures are scaled to {0}x{0}", shape.width));
     }
-    notes.extend(header_notes(&headers, shape.channels, |index| name(of(index))));
+    notes.extend(header_notes(&headers, shape.channels, |index| below(folder, of(index))));
     if let Some(first) = walker.by_content.first() {
         let count = walker.by_content.len();
-        notes.push(format!("{count} pictures are known by their content only (the first is {})", name(first)));
+        let first = below(folder, first);
+        notes.push(format!("{count} pictures are known by their content only (the first is {first})"));
     }
     let skipped = walker.passed.into_list();
     notes.extend(Some(found::told(&skipped)).filter(|told| !told.is_empty()));
@@ -239,7 +244,12 @@ fn shape_of(train: &Files, test: &Files, options: &OpenOptions) -> Result<(Shape
     };
     let same = |header: &Header| (header.width, header.height) == (first.width, first.height);
     if let Some(odd) = headers.iter().position(|header| !same(header)) {
-        return Err(picture::wrong_size(paths[odd], headers[odd], first.width, first.height));
+        let sizes = Sizes::of(headers.iter().map(|header| (header.width, header.height)));
+        let sizes = sizes.map_or(String::new(), |sizes| format!(" (there are {sizes})"));
+        return Err(Place::file(paths[odd]).invalid(format!(
+            "the picture is {}x{}, the first one of the set {}x{}{sizes}; set `data.size` to bring all to one size",
+            headers[odd].width, headers[odd].height, first.width, first.height
+        )));
     }
     Ok((Shape { height: first.height, width: first.width, channels, resize: false }, headers))
 }
