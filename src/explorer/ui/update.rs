@@ -92,7 +92,7 @@ impl Ui {
                 None
             }
             Action::EdgeLines if (1..72).contains(&self.width) => {
-                self.say("the weights need a window of 72 columns or more");
+                self.say("needs 72 columns to show weights");
                 None
             }
             Action::EdgeLines => self.also(|ui| ui.edge_lines = !ui.edge_lines),

@@ -280,7 +280,7 @@ fn question(scene: &Scene, menu: Menu, ascii: bool) -> (String, Vec<String>) {
         Menu::Delete => {
             let name = text::sanitize(&scene.ui.about);
             let folder = text::sanitize(scene.folder);
-            (format!("delete {name}?"), vec![format!("Everything in {folder}/{name} is deleted permanently.")])
+            (format!("delete {name}?"), vec![format!("All files in {folder}/{name} are deleted permanently.")])
         }
         Menu::Abort => ("abort the run?".into(), vec!["What came since the last checkpoint is lost.".into()]),
     }
