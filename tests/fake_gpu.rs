@@ -418,7 +418,7 @@ fn a_search_that_runs_out_of_memory_goes_on_with_a_leaner_policy() {
         out.contains("MiB left") && out.contains("the search goes on from its last checkpoint with `recompute"),
         "{out}"
     );
-    // Where no other policy may be taken it is an error, and the run can be taken up.
+    // Where no other policy may be taken it is an error, and the run can be resumed.
     let arguments = [&SMALL[..], &["--name", "b", "--memory", "keep", "--memory-budget", "2GiB"]].concat();
     let (out, err, code) = search(&words, home.path(), &arguments).unwrap();
     assert!(code == 1 && err.contains("MiB left"), "{out}{err}");
@@ -435,5 +435,5 @@ fn a_run_whose_gpu_is_lost_is_taken_up_on_the_cpu() {
     assert!(err.contains("cuda:0, Imitation A is lost") && err.lines().count() == 1, "{err}");
     let (out, err, code) = search("", home.path(), &["--resume", "a", "--device", "cpu"]).unwrap();
     assert_eq!(code, 0, "{out}{err}");
-    assert!(out.contains("taken up on cpu, after cuda:0, Imitation A: from here on the numbers agree"), "{out}");
+    assert!(out.contains("resumed on cpu, after cuda:0, Imitation A: from here on the numbers agree"), "{out}");
 }

@@ -20,6 +20,8 @@ use zonas::space::{CellKind, Mask, Operation};
 const LOGITS: f64 = 2.5e-6;
 const ALPHAS: f64 = 3.5e-6;
 const WEIGHTS: f64 = 8.1e-5;
+/// Of second-order alpha gradients, where no ReLU flips inside the finite difference.
+const UNROLLED: f64 = 1.9e-5;
 const RUNNING: &str = "running statistics";
 
 /// The same where maps are kept as bfloat16, which changes a number by 2^-8 of it at most.
@@ -346,8 +348,14 @@ fn search_steps(r: &Reference, policy: Policy) {
     let before = s.state().unwrap();
     let (loss, gradients) = s.unrolled_gradients(&batch(r, ""), &batch(r, "_valid"), 0.025).unwrap();
     r.check_values("second order", "unrolled/loss_valid", &[loss], LOGITS);
-    r.check_values("second order, alphas", "unrolled/grad/alphas_normal", &wide(&gradients[0]), 1.9e-5);
-    r.check_values("second order, alphas", "unrolled/grad/alphas_reduce", &wide(&gradients[1]), 1.9e-5);
+    // Nobody can be nearer to another than two evaluations with weights that differ by rounding are to each other; where a
+    // ReLU flips between them that is far. The small network was chosen so that none does.
+    let spread = s.sensitivity(&batch(r, ""), &batch(r, "_valid"), 0.025).unwrap();
+    println!("second order: weights moved by ±1e-7 move the alpha gradients by {spread:.1e}");
+    assert!(r.channels > 2 || spread < UNROLLED, "this network's second-order gradients are noise: {spread:.1e}");
+    let limit = UNROLLED.max(spread);
+    r.check_values("second order, alphas", "unrolled/grad/alphas_normal", &wide(&gradients[0]), limit);
+    r.check_values("second order, alphas", "unrolled/grad/alphas_reduce", &wide(&gradients[1]), limit);
     assert!(s.state().unwrap() == before, "an imagined step left something behind");
 }
 

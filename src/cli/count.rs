@@ -1,13 +1,17 @@
 use clap::Args;
 use color_eyre::eyre;
 
-use super::{Exit, Output, genotype};
+use super::genotype::{self, Given, WhichArguments};
+use super::{Exit, Output};
 use crate::space::count::{Network, evaluation};
 
 #[derive(Args, Debug)]
 pub struct CountArguments {
-    /// A genotype as Python text or JSON, a file that holds one, or the name of a published cell (`DARTS_V2`).
+    /// A genotype as Python text or JSON, a file or log that holds one (`FILE`, `FILE:NAME`, `-` for standard input), or the
+    /// name of a published cell (`DARTS_V2`).
     genotype: String,
+    #[command(flatten)]
+    which: WhichArguments,
     /// Width of the network.
     #[arg(long, default_value_t = 36)]
     channels: usize,
@@ -30,7 +34,7 @@ pub struct CountArguments {
 }
 
 pub fn run(a: &CountArguments) -> eyre::Result<Exit> {
-    let (name, genotype) = genotype::find(&a.genotype)?;
+    let Given { name, genotype } = genotype::find(&a.genotype, &a.which)?;
     let network = Network {
         channels: a.channels,
         cells: a.cells,
@@ -45,7 +49,7 @@ pub fn run(a: &CountArguments) -> eyre::Result<Exit> {
     if a.json {
         out.json(&serde_json::json!({
             "name": name, "channels": a.channels, "cells": a.cells, "classes": a.classes, "auxiliary": a.auxiliary,
-            "parameters": count.parameters, "macs": count.macs,
+            "genotype": genotype.to_string(), "parameters": count.parameters, "macs": count.macs,
             "convolution_macs": count.macs - count.classifier_macs, "classifier_macs": count.classifier_macs,
         }))?;
     } else {

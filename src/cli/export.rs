@@ -5,19 +5,23 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use color_eyre::eyre;
 
+use super::genotype::{self, WhichArguments};
 use super::{Exit, Output, Place, Usage};
 use crate::explorer::{self, figure::What};
 use crate::run::report::Report;
-use crate::run::{RunFolder, files};
-use crate::space::{Genotype, dot};
+use crate::run::{FolderError, RunFolder, files};
+use crate::space::{Genotype, dot, published};
 
 /// Longest head of a file of weights, in bytes.
 const HEAD: u64 = 16 << 20;
 
 #[derive(Args, Debug)]
 pub struct ExportArguments {
-    /// Name of a run, or the path of its folder.
+    /// Name of a run, or the path of its folder; or a genotype in any form that `zonas count` takes, to be written as Python,
+    /// JSON or DOT.
     run: String,
+    #[command(flatten)]
+    which: WhichArguments,
     /// Form of the text.
     #[arg(long = "as", value_enum, default_value = "python")]
     form: Form,
@@ -38,8 +42,11 @@ enum Form {
     Svg,
     /// The same as PNG, 2.5 dots a point.
     Png,
-    /// The raw alphas of the latest epoch; of a run that trains, the weights when it is done.
+    /// The raw alphas of the latest epoch; of a run that trains, the weights when it is done, under the names of the
+    /// published code. The header's metadata say how to use them.
     Safetensors,
+    /// Of a run that has trained: the logits for every test picture and the labels, as safetensors.
+    Logits,
 }
 
 #[derive(ValueEnum, Clone, Copy, Debug)]
@@ -66,7 +73,10 @@ impl Figure {
 }
 
 pub fn run(place: &Place, a: &ExportArguments) -> eyre::Result<Exit> {
-    let folder = RunFolder::open(&place.folder()?, &a.run)?;
+    let folder = match RunFolder::open(&place.folder()?, &a.run) {
+        Ok(folder) => folder,
+        Err(no_run) => return convert(a, no_run),
+    };
     let report = Report::readable(&folder)?.report;
     match a.form {
         Form::Svg | Form::Png => {
@@ -87,7 +97,7 @@ pub fn run(place: &Place, a: &ExportArguments) -> eyre::Result<Exit> {
             return write(a, svg.as_bytes());
         }
         Form::Safetensors => {
-            if let Some(weights) = weights(&folder)? {
+            if let Some(weights) = tensors(&folder, crate::run::WEIGHTS)? {
                 return write(a, &weights);
             }
             let Some(bytes) = explorer::alphas(&explorer::state_of(&folder)) else {
@@ -97,9 +107,19 @@ pub fn run(place: &Place, a: &ExportArguments) -> eyre::Result<Exit> {
             };
             return write(a, &bytes);
         }
+        Form::Logits => {
+            let Some(logits) = tensors(&folder, crate::run::LOGITS)? else {
+                let name = folder.name();
+                return Err(Usage(format!(
+                    "{name} has no logits; they come with the end of a training (`zonas train`)"
+                ))
+                .into());
+            };
+            return write(a, &logits);
+        }
         Form::Python | Form::Json | Form::Dot => {}
     }
-    let Some(genotype) = report.genotype else {
+    let Some(genotype) = report.genotype.clone() else {
         return Err(Usage(format!("{} has no genotype yet; its search has not ended an epoch", folder.name())).into());
     };
     // A genotype that is not the last is not handed out as if it were; it stays what a pipe reads.
@@ -107,11 +127,11 @@ pub fn run(place: &Place, a: &ExportArguments) -> eyre::Result<Exit> {
         use std::io::Write;
         let _ = writeln!(
             std::io::stderr(),
-            "note: the genotype is {of}: the search of {} goes on or was left off",
+            "note: the genotype is {of}: the search of {} goes on or was stopped",
             folder.name()
         );
     }
-    let text = render(&genotype, a.form)?;
+    let text = render(&genotype, a.form, Some(&report))?;
     write(a, text.as_bytes())
 }
 
@@ -122,11 +142,11 @@ struct Tensor {
     data_offsets: (u64, u64),
 }
 
-/// Weights that the run has trained, if it has; whole, as safetensors are, and no longer than they say.
-fn weights(folder: &RunFolder) -> eyre::Result<Option<Vec<u8>>> {
-    let path = folder.file(crate::run::WEIGHTS);
-    let fail = |e: &dyn std::fmt::Display| eyre::eyre!("can't read the weights in {}: {e}", path.display());
-    let file = match folder.open_file(crate::run::WEIGHTS) {
+/// A file of tensors of the run, if it has it; whole, as safetensors are, and no longer than they say.
+fn tensors(folder: &RunFolder, name: &str) -> eyre::Result<Option<Vec<u8>>> {
+    let path = folder.file(name);
+    let fail = |e: &dyn std::fmt::Display| eyre::eyre!("can't read {}: {e}", path.display());
+    let file = match folder.open_file(name) {
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
         opened => opened.map_err(|e| fail(&e))?,
     };
@@ -145,9 +165,19 @@ fn weights(folder: &RunFolder) -> eyre::Result<Option<Vec<u8>>> {
     Ok(Some(whole))
 }
 
+/// A genotype that is no run's, in another form.
+fn convert(a: &ExportArguments, no_run: FolderError) -> eyre::Result<Exit> {
+    let known = genotype::is_text(&a.run) || published::find(&a.run).is_ok();
+    if !known || !matches!(a.form, Form::Python | Form::Json | Form::Dot) {
+        return Err(no_run.into());
+    }
+    let genotype = genotype::find(&a.run, &a.which)?.genotype;
+    write(a, render(&genotype, a.form, None)?.as_bytes())
+}
+
 fn write(a: &ExportArguments, bytes: &[u8]) -> eyre::Result<Exit> {
     match &a.out {
-        None if matches!(a.form, Form::Png | Form::Safetensors) && std::io::stdout().is_terminal() => {
+        None if matches!(a.form, Form::Png | Form::Safetensors | Form::Logits) && std::io::stdout().is_terminal() => {
             return Err(Usage("this is no text for a terminal: name a file with --out, or send it on".into()).into());
         }
         None => Output::stdout().write(bytes)?,
@@ -157,12 +187,34 @@ fn write(a: &ExportArguments, bytes: &[u8]) -> eyre::Result<Exit> {
     Ok(Exit::Done)
 }
 
-fn render(genotype: &Genotype, form: Form) -> eyre::Result<String> {
+/// Where a genotype comes from, as entries that a reader may pass over.
+fn origin(report: &Report) -> serde_json::Map<String, serde_json::Value> {
+    let program = concat!("zonas ", env!("CARGO_PKG_VERSION"));
+    let all = serde_json::json!({
+        "program": program, "run": report.run, "data": report.data, "seed": report.seed, "xi": report.xi, "kept": report.kept,
+    });
+    let serde_json::Value::Object(mut entries) = all else { return serde_json::Map::new() };
+    entries.retain(|_, value| !value.is_null());
+    entries
+}
+
+fn render(genotype: &Genotype, form: Form, report: Option<&Report>) -> eyre::Result<String> {
+    let origin = report.map(origin).unwrap_or_default();
     Ok(match form {
-        Form::Python => format!("{genotype}\n"),
-        Form::Json => format!("{}\n", serde_json::to_string_pretty(genotype)?),
+        Form::Python => {
+            // A comment, which Python passes over; JSON's escapes keep it on its line.
+            let comment = if origin.is_empty() { String::new() } else { format!("# {}\n", serde_json::json!(origin)) };
+            format!("{comment}{genotype}\n")
+        }
+        Form::Json => {
+            let mut whole = serde_json::to_value(genotype)?;
+            if let (Some(entries), false) = (whole.as_object_mut(), origin.is_empty()) {
+                entries.insert("origin".into(), origin.into());
+            }
+            format!("{}\n", serde_json::to_string_pretty(&whole)?)
+        }
         Form::Dot => dot(genotype),
         // Not of the genotype alone.
-        Form::Svg | Form::Png | Form::Safetensors => String::new(),
+        Form::Svg | Form::Png | Form::Safetensors | Form::Logits => String::new(),
     })
 }

@@ -25,7 +25,7 @@ mod watch;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{CommandFactory, Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use color_eyre::eyre;
 
 pub use output::Output;
@@ -117,17 +117,17 @@ enum Command {
     Run(run::RunArguments),
     /// Open a run in the explorer.
     Open(open::OpenArguments),
-    /// Come back to a run that is alive, in the explorer; offers to take up one that was left off.
+    /// Come back to a running run in the explorer; offers to resume one that stopped.
     Attach(open::OpenArguments),
     /// Show a run in the explorer as it was, with pause and seek.
     Replay(open::ReplayArguments),
-    /// Print what a run tells as it comes, until its engine leaves.
+    /// Print a run's events as they come, until its engine leaves.
     Tail(tail::TailArguments),
-    /// Let a run pause.
+    /// Pause a run.
     Pause(order::OrderArguments),
-    /// Let a paused run go on. (`zonas run --resume RUN` takes up one that was stopped.)
+    /// Let a paused run go on. (`zonas run --resume RUN` resumes one that stopped.)
     Resume(order::OrderArguments),
-    /// Have a checkpoint saved now.
+    /// Save a checkpoint now.
     Checkpoint(order::OrderArguments),
     /// Stop a run after this epoch or round, with a checkpoint.
     Stop(order::OrderArguments),
@@ -142,7 +142,7 @@ enum Command {
     Engine(engine::EngineArguments),
     /// List all runs.
     Runs(runs::RunsArguments),
-    /// Say what a run is and has found.
+    /// Show the state and the results of a run.
     Show(show::ShowArguments),
     /// Write what a run found: the genotype as Python, JSON or DOT, figures as SVG or PNG, alphas or weights as safetensors.
     Export(export::ExportArguments),
@@ -159,7 +159,7 @@ enum Command {
     Bench(bench::BenchArguments),
     /// Print every setting with its default and meaning, as TOML.
     Config(config::ConfigArguments),
-    /// Say what of this machine will be used, and why.
+    /// Check device, threads, memory, terminal and data: what will be used, and why.
     Doctor(doctor::DoctorArguments),
     /// Print completions for a shell.
     Completions {
@@ -176,7 +176,8 @@ pub fn main() -> ExitCode {
     // Errors need no hook: they are told in a sentence, and to look for their place would take half a second each.
     let (panics, _) = color_eyre::config::HookBuilder::default().display_env_section(false).into_hooks();
     panics.install();
-    let arguments = match Arguments::try_parse() {
+    let parsed = command().try_get_matches().and_then(|m| Arguments::from_arg_matches(&m));
+    let arguments = match parsed {
         Ok(a) => a,
         Err(e) => return ExitCode::from(told(&e).code()),
     };
@@ -251,9 +252,21 @@ fn told(e: &clap::Error) -> Exit {
     }
 }
 
+/// The command line. What a command refuses, with the reason, or has no use for is not listed by its help.
+fn command() -> clap::Command {
+    let without_search = |train: clap::Command| {
+        settings::OF_A_SEARCH.iter().fold(train, |train, name| train.mut_arg(name, |a| a.hide(true)))
+    };
+    let runs =
+        clap::Arg::new("runs").long("runs").value_name("DIR").value_parser(clap::value_parser!(PathBuf)).hide(true);
+    let without_runs = ["count", "bench", "config", "completions"];
+    let all = Arguments::command().mut_subcommand("train", without_search);
+    without_runs.into_iter().fold(all, |all, name| all.mut_subcommand(name, |c| c.arg(runs.clone())))
+}
+
 fn completions(shell: clap_complete::Shell) -> eyre::Result<Exit> {
     let mut text = Vec::new();
-    clap_complete::generate(shell, &mut Arguments::command(), "zonas", &mut text);
+    clap_complete::generate(shell, &mut command(), "zonas", &mut text);
     Output::stdout().write(&text)?;
     Ok(Exit::Done)
 }

@@ -199,7 +199,7 @@ pub fn replay(place: &Place, a: &ReplayArguments) -> eyre::Result<Exit> {
     Ok(ended(explorer::replay(folder, a.speed, &options, engines)?))
 }
 
-/// Like [`open`]; a run that was left off may be taken up first.
+/// Like [`open`]; a run that was left off may be resumed first.
 pub fn attach(place: &Place, a: &OpenArguments) -> eyre::Result<Exit> {
     let (folder, options) = a.folder(place)?;
     let read = Report::read(&folder);

@@ -11,6 +11,9 @@ use crate::nn::Precision;
 use crate::run::config::Config;
 use crate::run::files;
 
+/// Those that only a search has a use for; see [`SettingArguments::without_search`].
+pub const OF_A_SEARCH: [&str; 3] = ["xi", "memory", "precision"];
+
 #[derive(Args, Debug, Default)]
 pub struct SettingArguments {
     /// Start from a preset: `darts` (the published search) or `demo`.
@@ -78,7 +81,7 @@ impl SettingArguments {
         }
     }
 
-    /// Those of the settings given here that a run may be taken up with, over its own: its result does not depend on them.
+    /// Those of the settings given here that a run may be resumed with, over its own: its result does not depend on them.
     pub fn over_run(&self, run: &Config) -> eyre::Result<Config> {
         let free = SettingArguments {
             device: self.device,
@@ -98,7 +101,7 @@ impl SettingArguments {
             c = c.overlay(&text, &path.display().to_string())?;
         }
         for assignment in &self.set {
-            c = c.set(assignment)?;
+            c = c.set(&super::genotype::assignment(assignment)?)?;
         }
         if let Some(data) = &self.data {
             c.data.source.clone_from(data);
@@ -107,7 +110,7 @@ impl SettingArguments {
             c.cut = c.cut.at_level(xi);
         }
         if c.data.source != "embedded" {
-            // The run may be taken up from another folder.
+            // The run may be resumed from another folder.
             c.data.source = match std::path::absolute(&c.data.source) {
                 Ok(path) => path.to_string_lossy().into_owned(),
                 Err(e) => return Err(Usage(format!("`{}` is no path: {e}", c.data.source)).into()),

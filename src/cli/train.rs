@@ -4,18 +4,21 @@ use clap::Args;
 use color_eyre::eyre;
 
 use super::engine::{Confirming, How};
+use super::genotype::{self, WhichArguments};
 use super::run::{Beginning, stem};
 use super::settings::SettingArguments;
-use super::{Exit, Place, Usage, genotype};
+use super::{Exit, Place, Usage};
 use crate::engine;
 use crate::run::RunFolder;
 use crate::run::report::Report;
 
 #[derive(Args, Debug)]
 pub struct TrainArguments {
-    /// A run, whose genotype is trained on its data; or a genotype as text, a file that holds one, or a published cell
-    /// (`DARTS_V2`).
+    /// A run, whose genotype is trained on its data; or a genotype as text, a file or log that holds one (`FILE`, `FILE:NAME`,
+    /// `-` for standard input), or a published cell (`DARTS_V2`).
     genotype: String,
+    #[command(flatten)]
+    which: WhichArguments,
     #[command(flatten)]
     settings: SettingArguments,
     /// Name of the run; else one is made up.
@@ -41,7 +44,7 @@ pub fn run(place: &Place, a: &TrainArguments) -> eyre::Result<Exit> {
             own.device.precision = "float32".into();
             (a.settings.over(own)?, genotype)
         }
-        Err(_) => (a.settings.config()?, genotype::find(&a.genotype)?.1),
+        Err(_) => (a.settings.config()?, genotype::find(&a.genotype, &a.which)?.genotype),
     };
     config.train.genotype = genotype.to_string();
     engine::check(&config)?;

@@ -64,7 +64,9 @@ pub(super) fn visit(
             break;
         }
         if have < BLOCK || !fits(&block) {
-            return Err(archive.invalid("the archive is torn or damaged: a header is not whole; fetch it again"));
+            return Err(
+                archive.invalid("the archive is torn or damaged: the checksum of a header is wrong; fetch it again")
+            );
         }
         let header = Header::from_byte_slice(&block);
         let told = header.entry_size().map_err(|error| archive.reading(error))?;

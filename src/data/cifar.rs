@@ -55,6 +55,8 @@ pub(super) fn binary(role: Role, place: &Place, content: &mut dyn Read, size: u6
         return Err(place.invalid("the file is empty"));
     }
     let mut pictures = Pictures::default();
+    // What a file claims has been checked; memory is taken when something is written there.
+    pictures.pixels.reserve_exact(size as usize);
     let mut start = 0;
     for number in 0u64.. {
         let have = fill(content, &mut record).map_err(|error| place.reading(error))?;

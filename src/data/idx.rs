@@ -51,6 +51,8 @@ pub(super) fn read(place: &Place, source: Source, rank: u8) -> Result<Array, Dat
     }
     check_claim(place, source.length, size)?;
     let mut values = Vec::new();
+    // Memory is taken when something is written there; growing would take twice as much.
+    values.reserve_exact(size as usize + 1);
     reader.take(size + 1).read_to_end(&mut values).map_err(|error| place.reading(error))?;
     let have = values.len() as u64;
     if have < size {

@@ -9,7 +9,7 @@ use super::batch::Maker;
 use super::{Augment, Batch, DataError, Dataset, Split, check_batch};
 use crate::random::{shuffle, stream_at};
 
-/// What a [`Loader`] goes through. Every batch is a function of this and its number alone, so an epoch can be taken up
+/// What a [`Loader`] goes through. Every batch is a function of this and its number alone, so an epoch can be resumed
 /// at any batch.
 #[derive(Clone, Debug)]
 pub struct Plan {

@@ -107,7 +107,7 @@ fn head(place: &Place, reader: impl Read + Seek) -> Result<(Header, Format), Dat
     let (header, format) = if start == png::SIGNATURE {
         (png::head(&mut reader).map_err(reading)?.map(Header::of_png), Format::Png)
     } else if start.starts_with(&[0xff, 0xd8, 0xff]) {
-        reader.seek_relative(-5).map_err(reading)?;
+        reader.seek_relative(-6).map_err(reading)?;
         (jpeg::head(&mut reader).map_err(reading)?.map(Header::of_jpeg), Format::Jpeg)
     } else {
         return Err(place.invalid("neither a PNG nor a JPEG picture, whatever its name says"));

@@ -15,7 +15,7 @@ pub(super) const MAX_BYTES: u64 = 1 << 30;
 pub(super) const MAX_FILE: u64 = 512 << 20;
 
 /// Pictures hardly ever pack this well; what does is made to fill memory. What is small may.
-const MAX_RATIO: u64 = 200;
+const MAX_RATIO: u64 = 100;
 const SMALL: u64 = 64 << 20;
 
 /// Refuse what claims to unpack from `packed` bytes of a file to `bytes`, if that is too much of anything.
@@ -88,14 +88,23 @@ impl<R: BufRead> Read for Gzip<R> {
                     self.state = State::Between(member.into_inner());
                 }
                 State::Between(mut inner) => {
+                    let known;
                     let zeros = match inner.fill_buf() {
-                        Ok(ahead) => ahead.iter().position(|&byte| byte != 0).ok_or(ahead.len()),
+                        Ok(ahead) => {
+                            let zeros = ahead.iter().position(|&byte| byte != 0);
+                            known = zeros.is_none_or(|at| ahead[at] == GZIP[0]);
+                            zeros.ok_or(ahead.len())
+                        }
                         Err(error) => {
                             self.state = State::Between(inner);
                             return Err(error);
                         }
                     };
                     match zeros {
+                        Ok(_) if !known => {
+                            let reason = "something that is no gzip follows after the end of the data";
+                            return Err(io::Error::new(io::ErrorKind::InvalidData, reason));
+                        }
                         Ok(zeros) => {
                             inner.consume(zeros);
                             self.state = State::Member(GzDecoder::new(inner));

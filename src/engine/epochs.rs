@@ -80,12 +80,12 @@ pub(super) trait Epochs {
     fn save(&mut self) -> Result<(), EngineError>;
 }
 
-/// All epochs from where the run is; `resumed` if it was taken up from a checkpoint. False if asked to end before: the
+/// All epochs from where the run is; `resumed` if it was resumed from a checkpoint. False if asked to end before: the
 /// checkpoint then holds the state, an older one if it was to be at once.
 pub(super) fn run(run: &mut impl Epochs, epochs: usize, resumed: bool) -> Result<bool, EngineError> {
     let at = run.at();
     if resumed {
-        run.control().log(Level::Info, format!("taken up at epoch {}, step {}", at.epoch, at.step))?;
+        run.control().log(Level::Info, format!("resumed at epoch {}, step {}", at.epoch, at.step))?;
     } else {
         run.save()?;
     }
@@ -110,7 +110,7 @@ pub(super) fn evaluate(
     control: &mut Control,
     dataset: &Arc<dyn Dataset>,
     plan: data::Plan,
-    look: impl Fn(&Batch) -> Result<(f64, usize), NnError>,
+    mut look: impl FnMut(&Batch) -> Result<(f64, usize), NnError>,
 ) -> Result<Option<(f64, f64)>, EngineError> {
     let count = plan.indices.len() as f64;
     let (mut loss, mut right) = (0.0, 0);

@@ -57,7 +57,7 @@ pub enum EngineError {
         section: &'static str,
         folder: PathBuf,
     },
-    #[error("the checkpoint in {} can't be taken up: {reason}", folder.display())]
+    #[error("the checkpoint in {} can't be used: {reason}", folder.display())]
     Resume { folder: PathBuf, reason: String },
     #[error(
         "the run can't go on as it began: {}; put that back, or go on regardless with --force (the result is then not \

@@ -9,7 +9,7 @@ use crate::run::journal::{Tail, Writer};
 
 /// Writes the scoring of `from` into the journal of `to`, a new run with settings `config`; false, with nothing written,
 /// where there is none yet or other settings differ than those of the cut. The engine of `to` compares data, program and vector
-/// instructions when it begins, as for any run that is taken up.
+/// instructions when it begins, as for any run that is resumed.
 ///
 /// # Errors
 /// A journal that can't be written.

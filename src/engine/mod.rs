@@ -90,7 +90,7 @@ pub fn check(config: &Config) -> Result<(), EngineError> {
     Ok(())
 }
 
-/// Whether a run could be taken up.
+/// Whether a run could be resumed.
 ///
 /// # Errors
 /// It is done; settings, data or program have changed and that is not forced; what [`check`] finds.
@@ -103,7 +103,7 @@ pub fn check_resume(folder: &RunFolder, config: &Config, force: bool) -> Result<
 
 /// Runs the stages of a run: score, cut, search, cell; or, where the settings name a genotype to train, cell and train.
 ///
-/// A run that an earlier engine left off is taken up where its journal
+/// A run that an earlier engine left off is resumed where its journal
 /// and its checkpoint end: after the last score, at the cut, at the saved step; the result is the same as without the
 /// interruption.
 ///

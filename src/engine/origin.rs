@@ -1,4 +1,4 @@
-//! What a result comes from: whether a run that is taken up again is still the same run.
+//! What a result comes from: whether a run that is resumed is still the same run.
 
 use super::control::Control;
 use super::setup::Setup;
@@ -61,14 +61,14 @@ pub(super) fn tell(control: &mut Control, past: &Past, setup: &Setup, changes: &
     }
     if let Some(before) = past.devices.last().filter(|before| **before != setup.device.label()) {
         let text = format!(
-            "taken up on {}, after {before}: from here on the numbers agree with those of one device within rounding, not bit \
+            "resumed on {}, after {before}: from here on the numbers agree with those of one device within rounding, not bit \
              for bit",
             setup.device.label()
         );
         control.log(Level::Warning, text)?;
     }
     if !changes.is_empty() {
-        let text = format!("taken up by force: {}; the result is not that of one run", changes.join("; "));
+        let text = format!("resumed by force: {}; the result is not that of one run", changes.join("; "));
         control.log(Level::Warning, text)?;
     }
     Ok(())

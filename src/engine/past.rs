@@ -11,7 +11,7 @@ pub(super) struct Past {
     /// An engine has been here.
     pub started: bool,
     pub origin: Option<Origin>,
-    /// Devices that the run has been on, each time that it was taken up on another.
+    /// Devices that the run has been on, each time that it was resumed on another.
     pub devices: Vec<String>,
     /// Scoring as far as it went: whole rounds, and the scores of the one after.
     pub scoring: score::Progress,

@@ -29,7 +29,7 @@ pub(super) fn wait(control: &mut Control, folder: &RunFolder) -> Result<bool, En
     loop {
         if before(folder.path(), &control.lock().holder()).is_none() {
             control.lock().queued(None);
-            // Another may have taken up its turn again in the same moment; it came first, so this one goes back.
+            // Another may have taken its turn again in the same moment; it came first, so this one goes back.
             if before(folder.path(), &control.lock().holder()).is_none() {
                 return Ok(true);
             }

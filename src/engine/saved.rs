@@ -50,7 +50,7 @@ impl Position {
     }
 }
 
-/// Whose a checkpoint is: it is only taken up by the run that saved it, with the settings and the data of before.
+/// Whose a checkpoint is: only the run that saved it goes on from it, with the settings and the data of before.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Seal {
     /// Tells the run from every other.
@@ -59,8 +59,8 @@ pub(super) struct Seal {
     fresh: bool,
     /// The journal has told who the run is before this engine came.
     known: bool,
-    /// Of the data.
-    data: String,
+    /// Fingerprint of the data.
+    pub data: String,
     /// Every setting, as TOML.
     config: String,
     /// Go on though something has changed.

@@ -188,9 +188,16 @@ impl Epochs for Search<'_> {
                 self.save()?;
                 continue;
             }
-            let began = Instant::now();
+            let mut began = Instant::now();
             let batch = tensors(next(&mut train)?)?;
             let against = valid.as_mut().map(next).transpose()?.map(tensors).transpose()?;
+            if let Some(valid) = against.as_ref().filter(|_| config.order == 2 && self.at.step == 0) {
+                let measured = Instant::now();
+                let spread = Number(self.searcher.sensitivity(&batch, valid, rate)?);
+                self.control.emit(Body::SecondOrder { epoch, step: self.at.step, spread })?;
+                // It is no part of the step.
+                began += measured.elapsed();
+            }
             let report = self.searcher.step(&batch, against.as_ref(), rate)?;
             self.check(&report)?;
             let seen = (batch.images.dim(0)?, began.elapsed().as_secs_f64());

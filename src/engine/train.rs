@@ -3,6 +3,8 @@
 
 use std::time::Instant;
 
+use candle_core::{Device, Tensor};
+
 use super::EngineError;
 use super::control::Control;
 use super::epochs::{self, Epochs, Steps, next, not_finite};
@@ -14,7 +16,7 @@ use crate::oneshot::{SgdSettings, Trainer, TrainerSettings, cosine};
 use crate::run::config::Train;
 use crate::run::event::{Body, EpochEnded, Level, Stage, TrainingStarted};
 use crate::run::number::Number;
-use crate::run::{RunFolder, WEIGHTS};
+use crate::run::{LOGITS, RunFolder, WEIGHTS, take_home};
 use crate::space::count::CountError;
 use crate::space::{Genotype, Mask};
 
@@ -29,6 +31,9 @@ struct Training<'a> {
     keeper: Keeper,
     /// On the test pictures, of the last epoch that has ended.
     accuracy: f64,
+    loss: f64,
+    /// Answers to the test pictures after the last epoch, one row of logits after the other.
+    logits: Vec<f32>,
 }
 
 /// Trains, from the checkpoint if there is one. The share of the test pictures that are classified rightly after the last epoch;
@@ -110,21 +115,30 @@ fn attempt(
         journal_every: steps.every,
     }))?;
     let keeper = Keeper::new(&at);
-    let mut training = Training { control, setup, folder, genotype, trainer, at, steps, keeper, accuracy: f64::NAN };
+    let mut training = Training {
+        control,
+        setup,
+        folder,
+        genotype,
+        trainer,
+        at,
+        steps,
+        keeper,
+        accuracy: f64::NAN,
+        loss: f64::NAN,
+        logits: Vec::new(),
+    };
     if !epochs::run(&mut training, config.epochs, resumed)? {
         return Ok(None);
     }
     if training.accuracy.is_nan() {
         // Taken up after the last epoch.
         match training.test()? {
-            Some((_, accuracy)) => training.accuracy = accuracy,
+            Some((loss, accuracy)) => (training.loss, training.accuracy) = (loss, accuracy),
             None => return Ok(None),
         }
     }
-    let tensors = training.trainer.net.parameters().tensors()?;
-    let bytes = safetensors::serialize(tensors.iter().collect::<std::collections::BTreeMap<_, _>>(), None)
-        .map_err(|e| EngineError::Network(NnError::Weights(e.to_string())))?;
-    training.control.persist(|_| Ok(folder.write_atomic(WEIGHTS, &bytes)?))?;
+    training.take_home(&network)?;
     Ok(Some(training.accuracy))
 }
 
@@ -146,13 +160,73 @@ impl Training<'_> {
         self.at.not_finite(what, "train", self.keeper.at, self.folder)
     }
 
+    /// Writes the weights, under the names of the published code, and what they answer to the test pictures, each with what
+    /// one has to know to use them.
+    fn take_home(&mut self, network: &EvaluationConfig) -> Result<(), EngineError> {
+        let about = self.about(network);
+        let failed = |e: safetensors::SafeTensorError| EngineError::Network(NnError::Weights(e.to_string()));
+        let tensors = self.trainer.net.parameters().tensors()?;
+        let weights = take_home::file(tensors.iter().map(|(n, t)| (n.clone(), t)).collect(), &about).map_err(failed)?;
+        let (dataset, count) = (&self.setup.dataset, self.setup.dataset.len(Split::Test));
+        let labels: Vec<i64> = (0..count).map(|i| dataset.label(Split::Test, i) as i64).collect();
+        let logits = std::mem::take(&mut self.logits);
+        let tensor = |found: candle_core::Result<Tensor>| found.map_err(NnError::from);
+        let answers = [
+            ("logits", tensor(Tensor::from_vec(logits, (count, network.classes), &Device::Cpu))?),
+            ("labels", tensor(Tensor::from_vec(labels, count, &Device::Cpu))?),
+        ];
+        let answers = answers.into_iter().map(|(name, t)| (name.to_string(), t)).collect();
+        let answers = take_home::file(answers, &about).map_err(failed)?;
+        for (name, bytes) in [(LOGITS, answers), (WEIGHTS, weights)] {
+            self.control.persist(|_| Ok(self.folder.write_atomic(name, &bytes)?))?;
+        }
+        Ok(())
+    }
+
+    /// What the network is, what it was trained on and how its pictures are to be prepared.
+    fn about(&self, network: &EvaluationConfig) -> take_home::About {
+        let (config, data) = (self.setup.config, self.setup.dataset.summary());
+        let mut about = take_home::about(&self.folder.name());
+        let mut say = |key: &str, value: String| about.insert(key.into(), value);
+        say("network", "NetworkCIFAR".into());
+        say("genotype", network.genotype.to_string());
+        say("channels", network.channels.to_string());
+        say("cells", network.cells.to_string());
+        say("auxiliary", network.auxiliary.to_string());
+        say("input_channels", network.input_channels.to_string());
+        say("height", data.height.to_string());
+        say("width", data.width.to_string());
+        say("classes", network.classes.to_string());
+        say("class_names", serde_json::json!(data.class_names).to_string());
+        say("input", "[pictures, input_channels, height, width]: (byte / 255 - mean) / deviation".into());
+        say("mean", serde_json::json!(data.mean).to_string());
+        say("deviation", serde_json::json!(data.std).to_string());
+        say("data", data.name.clone());
+        say("data_fingerprint", self.control.seal.data.clone());
+        say("train_pictures", self.setup.pictures.len().to_string());
+        say("test_pictures", data.test.to_string());
+        say("test_accuracy", self.accuracy.to_string());
+        say("test_loss", self.loss.to_string());
+        say("epochs", config.train.epochs.to_string());
+        say("seed", config.seed.to_string());
+        about
+    }
+
     /// Mean loss and accuracy on the test pictures. `None` if asked to stop at once.
     fn test(&mut self) -> Result<Option<(f64, f64)>, EngineError> {
         let count = self.setup.dataset.len(Split::Test);
         let plan =
             data::Plan::evaluation(Split::Test, (0..count as u32).collect(), self.setup.config.train.batch.min(count));
-        let trainer = &self.trainer;
-        epochs::evaluate(self.control, &self.setup.dataset, plan, |batch| trainer.evaluate(batch))
+        let last = self.at.epoch + 1 >= self.setup.config.train.epochs;
+        let (trainer, all) = (&self.trainer, &mut self.logits);
+        all.clear();
+        epochs::evaluate(self.control, &self.setup.dataset, plan, |batch| {
+            let (logits, loss, right) = trainer.answers(batch)?;
+            if last {
+                all.extend(logits.flatten_all()?.to_vec1::<f32>()?);
+            }
+            Ok((loss, right))
+        })
     }
 }
 
@@ -195,7 +269,7 @@ impl Epochs for Training<'_> {
         let began = Instant::now();
         let Some((loss, accuracy)) = self.test()? else { return Ok(false) };
         let seen = self.at.pictures.max(1) as f64;
-        self.accuracy = accuracy;
+        (self.loss, self.accuracy) = (loss, accuracy);
         self.control.emit(Body::EpochEnded(EpochEnded {
             epoch,
             train_loss: Number(self.at.loss / seen),

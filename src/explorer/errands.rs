@@ -67,7 +67,7 @@ pub enum Done {
         id: String,
         leave: bool,
     },
-    /// A run that has begun, or was taken up.
+    /// A run that has begun, or was resumed.
     Begun(RunFolder),
     Removed(RunFolder),
     /// Words for the person.

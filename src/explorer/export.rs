@@ -2,20 +2,59 @@
 
 use super::figure::{self, What};
 use super::state::State;
+use crate::run::event::EpochEnded;
 use crate::run::number::Number;
-use crate::run::{FolderError, RunFolder};
-use crate::space::{EDGES, Genotype, OPERATIONS, dot};
+use crate::run::{FolderError, RunFolder, take_home};
+use crate::space::{EDGES, Edge, Genotype, INPUTS, OPERATIONS, Operation, dot};
 
-/// Raw alphas of the latest epoch as safetensors: `normal` and `reduction`, `[edge, operation]` float32, NaN where cut.
+/// Raw alphas of the latest epoch as safetensors: `normal` and `reduction`, `[edge, operation]` float32, NaN where cut. The
+/// header says what edges and operations are in which order, what was kept, and of which search they are.
 pub fn alphas(state: &State) -> Option<Vec<u8>> {
-    use safetensors::tensor::{Dtype, TensorView, serialize};
+    use safetensors::tensor::{Dtype, TensorView};
     let epoch = state.search.epochs.last().filter(|e| !e.alphas_normal.is_empty())?;
     let bytes =
         |rows: &[Vec<Number>]| -> Vec<u8> { rows.iter().flatten().flat_map(|v| (v.0 as f32).to_le_bytes()).collect() };
     let (normal, reduction) = (bytes(&epoch.alphas_normal), bytes(&epoch.alphas_reduction));
     let view = |data| TensorView::new(Dtype::F32, vec![EDGES, OPERATIONS], data).ok();
-    let tensors = [("normal", view(&normal)?), ("reduction", view(&reduction)?)];
-    serialize(tensors, None).ok()
+    let tensors = [("normal".to_string(), view(&normal)?), ("reduction".to_string(), view(&reduction)?)];
+    take_home::file(tensors.into(), &about(state, epoch)).ok()
+}
+
+/// What the alphas of an epoch are.
+fn about(state: &State, epoch: &EpochEnded) -> take_home::About {
+    let mut about = take_home::about(state.run.as_ref().map_or("", |r| &r.run));
+    let mut say = |key: &str, value: String| about.insert(key.into(), value);
+    let list = |words: Vec<String>| serde_json::json!(words).to_string();
+    say("values", "raw alphas before the softmax, [edge, operation]; NaN where the operation was cut".into());
+    say("kinds", r#"["normal","reduction"]"#.into());
+    let nodes = |e: Edge| [e.source(), e.node() + INPUTS];
+    say("edges", serde_json::json!(Edge::all().map(nodes).collect::<Vec<_>>()).to_string());
+    say("operations", list(Operation::ALL.map(|o| o.name().to_string()).into()));
+    let rows = [&epoch.alphas_normal, &epoch.alphas_reduction];
+    let kept: Vec<Vec<String>> = rows
+        .iter()
+        .flat_map(|rows| rows.iter())
+        .map(|row| {
+            Operation::ALL.into_iter().zip(row).filter(|(_, v)| !v.0.is_nan()).map(|(o, _)| o.to_string()).collect()
+        })
+        .collect();
+    let (normal, reduction) = kept.split_at(EDGES.min(kept.len()));
+    say("kept", serde_json::json!({"normal": normal, "reduction": reduction}).to_string());
+    say("genotype", epoch.genotype.to_string());
+    say("epoch", (epoch.epoch + 1).to_string());
+    if let Some(setup) = &state.search.setup {
+        say("epochs", setup.epochs.to_string());
+        say("order", setup.order.to_string());
+    }
+    if let Some(run) = &state.run {
+        say("program", run.program.clone());
+        say("seed", run.seed.to_string());
+        say("channels", run.channels.to_string());
+        say("cells", run.cells.len().to_string());
+        say("data", run.data.name.clone());
+        say("class_names", list(run.data.class_names.clone()));
+    }
+    about
 }
 
 /// Writes all forms into the run's folder; returns the names of the files.
@@ -67,5 +106,16 @@ mod tests {
             assert!(*value == alpha.0 as f32 || (value.is_nan() && alpha.0.is_nan()));
         }
         assert!(values.iter().any(|v| v.is_nan()) && values.iter().any(|v| v.is_finite()));
+        let (_, header) = safetensors::SafeTensors::read_metadata(&bytes).unwrap();
+        let said = header.metadata().clone().unwrap();
+        let json = |key: &str| serde_json::from_str::<serde_json::Value>(&said[key]).unwrap();
+        assert_eq!(json("edges").as_array().unwrap()[..3], [[0, 2], [1, 2], [0, 3]].map(|e| serde_json::json!(e)));
+        assert_eq!(json("operations"), serde_json::json!(Operation::ALL.map(Operation::name)));
+        assert_eq!(crate::space::parse_genotype(&said["genotype"]).unwrap(), epoch.genotype);
+        let kept = &json("kept")["normal"];
+        for (edge, row) in epoch.alphas_normal.iter().enumerate() {
+            assert_eq!(kept[edge].as_array().unwrap().len(), row.iter().filter(|v| !v.0.is_nan()).count());
+        }
+        assert!(said["program"].starts_with("zonas ") && said.contains_key("seed") && said["space"] == "darts");
     }
 }

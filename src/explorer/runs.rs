@@ -15,7 +15,7 @@ pub struct Row {
     pub status: String,
     /// An engine is at work on it.
     pub has_engine: bool,
-    /// It can be taken up again.
+    /// It can be resumed.
     pub can_go_on: bool,
     pub data: String,
     pub seed: Option<u64>,

@@ -147,7 +147,7 @@ impl CellNumbers {
         }
     }
 
-    /// Backward pass: the gradient of the output (there already) is taken up, those of the inputs are added to what is there
+    /// Backward pass: the gradient of the output (there already) is consumed, those of the inputs are added to what is there
     /// (`pending`, whether each has one).
     fn backward(
         &self,

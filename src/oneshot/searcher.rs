@@ -81,6 +81,15 @@ pub fn accuracy(logits: &Tensor, labels: &Tensor) -> Result<usize, NnError> {
     Ok(rows.iter().zip(labels).filter(|(row, label)| top(row) == *label as usize).count())
 }
 
+/// A weight moved by `by` of itself: up or down, by a hash of its place, and always alike.
+fn nudged(weight: f32, place: usize, by: f64) -> f32 {
+    if by == 0.0 {
+        return weight;
+    }
+    let up = (place as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 63 == 0;
+    (f64::from(weight) * (1.0 + if up { by } else { -by })) as f32
+}
+
 pub(super) fn scalar(t: &Tensor) -> Result<f64, NnError> {
     Ok(f64::from(t.to_scalar::<f32>()?))
 }
@@ -162,8 +171,11 @@ impl Searcher {
     pub fn step(&mut self, train: &Batch, valid: Option<&Batch>, rate: f64) -> Result<StepReport, NnError> {
         let mut valid_loss = None;
         if let Some(valid) = valid {
-            let (loss, gradients) =
-                if self.settings.order == 2 { self.unrolled(train, valid, rate)? } else { self.architecture(valid)? };
+            let (loss, gradients) = if self.settings.order == 2 {
+                self.unrolled(train, valid, rate, 0.0)?
+            } else {
+                self.architecture(valid)?
+            };
             valid_loss = Some(loss);
             if !loss.is_finite() {
                 return Ok(StepReport { train_loss: f64::NAN, train_right: 0, valid_loss, gradient_norm: f64::NAN });
@@ -211,10 +223,22 @@ impl Searcher {
 
     /// Validation loss after one imagined weight step, and its alpha gradients with the implicit term by finite differences
     /// (DARTS, equations 6 to 8). One pass at a time is alive; what is kept beside it are copies of the weights.
-    fn unrolled(&self, train: &Batch, valid: &Batch, rate: f64) -> Result<(f64, Vec<Vec<f32>>), NnError> {
+    ///
+    /// These gradients are noisy by nature, in any program and precision: the implicit term divides the difference of two
+    /// gradients by a small step, so weights that are moved by 6e-8 of themselves move it by about 1e-6, and by 1e-4 to 0.2
+    /// where one of the two falls on the other side of a ReLU's kink, which happens in most networks. What it amounts to at
+    /// a place is what [`Searcher::sensitivity`] measures.
+    ///
+    /// Found where the weights are, each moved by `by` of itself, up or down by a rule of its place; 0 moves none. They are
+    /// put back.
+    fn unrolled(&self, train: &Batch, valid: &Batch, rate: f64, by: f64) -> Result<(f64, Vec<Vec<f32>>), NnError> {
         // The imagined steps leave the running statistics alone.
         let weight_pass = Pass { update_running: false, ..Pass::weight_step() };
         let start = self.net.parameters().values()?;
+        if by != 0.0 {
+            let moved = |w: &Vec<f32>| w.iter().enumerate().map(|(i, w)| nudged(*w, i, by)).collect();
+            self.net.parameters().set_values(start.iter().map(moved).collect())?;
+        }
         let mixing = self.detached()?;
         let loss = cross_entropy(&self.net.forward(&train.images, &mixing, &weight_pass)?, &train.labels)?;
         let gradients = self.net.parameters().gradients(&loss.backward()?)?;
@@ -229,8 +253,9 @@ impl Searcher {
                 let buffer = buffers.get(b);
                 let moved = w.iter().zip(g).enumerate().map(|(i, (w, g))| {
                     let m = buffer.map_or(0.0, |m| f64::from(m[i]));
-                    let d = momentum * m + f64::from(*g) + weight_decay * f64::from(*w);
-                    (f64::from(*w) - rate * d) as f32
+                    let w = f64::from(nudged(*w, i, by));
+                    let d = momentum * m + f64::from(*g) + weight_decay * w;
+                    (w - rate * d) as f32
                 });
                 moved.collect()
             })
@@ -251,7 +276,10 @@ impl Searcher {
                 .iter()
                 .zip(&direction)
                 .map(|(w, d)| {
-                    w.iter().zip(d).map(|(w, d)| (f64::from(*w) + sign * epsilon * f64::from(*d)) as f32).collect()
+                    let moved = |(i, (w, d)): (usize, (&f32, &f32))| {
+                        (f64::from(nudged(*w, i, by)) + sign * epsilon * f64::from(*d)) as f32
+                    };
+                    w.iter().zip(d).enumerate().map(moved).collect()
                 })
                 .collect();
             self.net.parameters().set_values(moved)?;
@@ -269,12 +297,29 @@ impl Searcher {
         Ok((valid_loss, alphas))
     }
 
+    /// How far the second-order alpha gradients of a step are apart where the weights differ by rounding: every weight moved
+    /// up by 1e-7 of itself or down, by a rule of its place, against all of them moved the other way; the L2 norm of the
+    /// difference over that of the mean. The state is left as it was, bit for bit.
+    ///
+    /// # Errors
+    /// A fault of the device, or candle's own.
+    pub fn sensitivity(&self, train: &Batch, valid: &Batch, rate: f64) -> Result<f64, NnError> {
+        let gradients =
+            |by: f64| -> Result<Vec<f32>, NnError> { Ok(self.unrolled(train, valid, rate, by)?.1.concat()) };
+        let (up, down) = (gradients(1e-7)?, gradients(-1e-7)?);
+        let pairs = || up.iter().zip(&down).map(|(u, d)| (f64::from(*u), f64::from(*d)));
+        let norm = |v: &mut dyn Iterator<Item = f64>| v.map(|v| v * v).sum::<f64>().sqrt();
+        let apart = norm(&mut pairs().map(|(u, d)| u - d));
+        let mean = norm(&mut pairs().map(|(u, d)| (u + d) / 2.0));
+        Ok(if apart == 0.0 { 0.0 } else { apart / mean })
+    }
+
     /// Second-order alpha gradients at the present state, which is left as it was; for checks.
     ///
     /// # Errors
     /// None but candle's own.
     pub fn unrolled_gradients(&self, train: &Batch, valid: &Batch, rate: f64) -> Result<(f64, Vec<Vec<f32>>), NnError> {
-        self.unrolled(train, valid, rate)
+        self.unrolled(train, valid, rate, 0.0)
     }
 
     /// Loss (summed over pictures) and right answers in evaluation mode.

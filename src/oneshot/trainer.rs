@@ -1,5 +1,6 @@
 //! Training of an evaluation network from scratch (DARTS, appendix A.2).
 
+use candle_core::Tensor;
 use candle_nn::loss::cross_entropy;
 
 use super::optimiser::{Sgd, SgdSettings};
@@ -55,9 +56,21 @@ impl Trainer {
     /// # Errors
     /// None but candle's own.
     pub fn evaluate(&self, batch: &Batch) -> Result<(f64, usize), NnError> {
+        let (logits, loss, right) = self.answers(batch)?;
+        drop(logits);
+        Ok((loss, right))
+    }
+
+    /// Logits `[N, classes]` in evaluation mode, besides loss (summed over pictures) and right answers.
+    ///
+    /// # Errors
+    /// None but candle's own.
+    pub fn answers(&self, batch: &Batch) -> Result<(Tensor, f64, usize), NnError> {
         let logits = self.net.forward(&batch.images, EvaluationPass::Test)?.main;
         let loss = scalar(&cross_entropy(&logits, &batch.labels)?)?;
-        Ok((loss * logits.dim(0)? as f64, accuracy(&logits, &batch.labels)?))
+        let right = accuracy(&logits, &batch.labels)?;
+        let pictures = logits.dim(0)? as f64;
+        Ok((logits, loss * pictures, right))
     }
 
     /// Everything that a checkpoint needs; there are no alphas in it.

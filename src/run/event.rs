@@ -53,7 +53,7 @@ impl Stage {
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum Body {
     RunStarted(RunStarted),
-    /// What the results from here on come from; a run that is taken up again compares it.
+    /// What the results from here on come from; a run that is resumed compares it.
     Origin(Origin),
     StageStarted {
         stage: Stage,
@@ -120,6 +120,13 @@ pub enum Body {
         reduction: Vec<Vec<f32>>,
     },
     EpochEnded(EpochEnded),
+    /// Of a second-order search, once an epoch: how far two evaluations of one alpha gradient are apart, relative to it, when
+    /// the weights are moved by ±1e-7 of themselves (`Searcher::sensitivity`).
+    SecondOrder {
+        epoch: usize,
+        step: usize,
+        spread: Number,
+    },
 
     /// Of a run that trains a genotype from scratch; its steps and epochs are told as a search's are, with the test pictures
     /// for the validation.

@@ -16,6 +16,8 @@ pub const GENOTYPE_JSON: &str = "genotype.json";
 pub const GENOTYPE_PYTHON: &str = "genotype.py";
 /// Weights of a genotype that was trained from scratch, by their published names.
 pub const WEIGHTS: &str = "weights.safetensors";
+/// What a trained network answers to the test pictures.
+pub const LOGITS: &str = "logits.safetensors";
 pub const LOCK: &str = "lock";
 pub const LOG: &str = "log.txt";
 
@@ -23,7 +25,7 @@ pub const LOG: &str = "log.txt";
 #[derive(Debug, thiserror::Error)]
 pub enum FolderError {
     #[error(
-        "`{0}` is no name for a run: use letters, digits, `-`, `_` and `.`, at most 64, and start with a letter or digit"
+        "`{0}` is not a valid run name: use letters, digits, `-`, `_` and `.`, at most 64, and start with a letter or digit"
     )]
     Name(String),
     #[error("a run named `{name}` exists in {}; choose another name, or open it with `zonas open {name}`", runs.display())]

@@ -16,10 +16,11 @@ pub mod process;
 pub mod report;
 mod settings;
 pub mod standing;
+pub mod take_home;
 
 pub use folder::{
-    CHECKPOINTS, COMMANDS, CONFIG, EVENTS, FolderError, GENOTYPE_JSON, GENOTYPE_PYTHON, LOCK, LOG, RunFolder, WEIGHTS,
-    check_writable, runs_folder,
+    CHECKPOINTS, COMMANDS, CONFIG, EVENTS, FolderError, GENOTYPE_JSON, GENOTYPE_PYTHON, LOCK, LOG, LOGITS, RunFolder,
+    WEIGHTS, check_writable, runs_folder,
 };
 pub use preset::{PRESETS, preset};
 pub use settings::nearest;

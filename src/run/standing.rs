@@ -79,7 +79,7 @@ impl Standing {
         )
     }
 
-    /// Whether the run can be taken up again.
+    /// Whether the run can be resumed.
     pub const fn can_go_on(&self) -> bool {
         matches!(
             self,

@@ -16,4 +16,4 @@ pub use dot::dot;
 pub use genotype::{Choice, Genotype, GenotypeError};
 pub use mask::{Counts, Mask, MaskError};
 pub use operation::{OPERATIONS, Operation};
-pub use parse::{ParseError, parse_genotype};
+pub use parse::{Genotypes, LONGEST, ParseError, Taken, Which, parse_genotype};

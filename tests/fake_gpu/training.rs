@@ -42,5 +42,5 @@ fn a_training_whose_gpu_is_full_or_lost_ends_with_a_sentence_and_is_taken_up_on_
     assert!(err.contains("cuda:0, Imitation A is lost") && err.lines().count() == 1, "{err}");
     let (out, err, code) = search("", home.path(), &["--resume", "c", "--device", "cpu"]).unwrap();
     assert_eq!(code, 0, "{out}{err}");
-    assert!(out.contains("taken up on cpu, after cuda:0, Imitation A: from here on the numbers agree"), "{out}");
+    assert!(out.contains("resumed on cpu, after cuda:0, Imitation A: from here on the numbers agree"), "{out}");
 }

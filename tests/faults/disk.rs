@@ -151,7 +151,7 @@ pub fn full(at: &Path, whole: &Essence) -> Option<Told> {
     Some(Ok(format!("{cases} of 3 waited with a reason and went on; 3 of 3 runs equal")))
 }
 
-/// A disk that has become read-only when a run is to be taken up. `None` where nothing can be mounted.
+/// A disk that has become read-only when a run is to be resumed. `None` where nothing can be mounted.
 pub fn read_only(at: &Path, whole: &Essence) -> Option<Told> {
     let disk = Small::mount(at, 8 << 20)?;
     let folder = create(at, "ro", &config());

@@ -27,7 +27,7 @@ fn checkpoints(folder: &RunFolder) -> Vec<std::path::PathBuf> {
     all
 }
 
-/// The journal cut at bytes of its last kilobyte, then taken up again. What is cut off may be the only word of something,
+/// The journal cut at bytes of its last kilobyte, then resumed. What is cut off may be the only word of something,
 /// so events may be missing; the result may not change.
 pub fn journal_cut(runs: &Path, whole: &Essence, cuts: impl Iterator<Item = usize>) -> Told {
     let origin = left(runs, "uncut");
@@ -107,10 +107,10 @@ pub fn clock(runs: &Path, whole: &Essence) -> Told {
     if last >= first {
         return Err("the clock did not go back".into());
     }
-    compare("clock", whole, &essence(&folder)).map(|()| "told as crashed, taken up, the run equal".into())
+    compare("clock", whole, &essence(&folder)).map(|()| "told as crashed, resumed, the run equal".into())
 }
 
-/// A folder copied while its engine is at work: the copy is a run of its own that can be taken up.
+/// A folder copied while its engine is at work: the copy is a run of its own that can be resumed.
 pub fn copied(runs: &Path, elsewhere: &Path, whole: &Essence) -> Told {
     let folder = create(runs, "original", &config());
     let mut engine = Engine::start(&folder);
@@ -133,7 +133,7 @@ pub fn copied(runs: &Path, elsewhere: &Path, whole: &Essence) -> Told {
     compare("copy", whole, &essence(&copy)).map(|()| "original and copy equal".into())
 }
 
-/// Settings, data or program that changed: refused with the change named, and taken up when forced.
+/// Settings, data or program that changed: refused with the change named, and resumed when forced.
 pub fn changed(runs: &Path) -> Told {
     let folder = left(runs, "changed");
     let before = std::fs::read(folder.file(EVENTS)).unwrap();

@@ -14,7 +14,7 @@ use zonas::run::standing::Standing;
 use super::*;
 
 /// SIGKILL of the engine at random moments: after so many events, after a stage, while a checkpoint is being written. Each
-/// run is taken up again with another number of threads.
+/// run is resumed with another number of threads.
 pub fn engine(runs: &Path, whole: &Essence, count: usize, rng: &mut ChaCha8Rng) -> Told {
     let total = events(&RunFolder::open(runs, "whole").unwrap()).len();
     let (mut scoring, mut searching, mut half, mut between) = (0, 0, 0, 0);
@@ -64,7 +64,7 @@ pub fn engine(runs: &Path, whole: &Essence, count: usize, rng: &mut ChaCha8Rng) 
             threads(&folder, 1 + i % 3);
             let code = finish(&folder);
             if code != 0 {
-                return Err(format!("kill {i}: taken up again it ended with {code}: {:?}", report(&folder).standing));
+                return Err(format!("kill {i}: resumed it ended with {code}: {:?}", report(&folder).standing));
             }
         }
         compare(&format!("kill {i}"), whole, &essence(&folder))?;
@@ -75,7 +75,7 @@ pub fn engine(runs: &Path, whole: &Essence, count: usize, rng: &mut ChaCha8Rng) 
     ))
 }
 
-/// SIGKILL of an engine that trains a genotype from scratch, after so many steps; each run is taken up again with another
+/// SIGKILL of an engine that trains a genotype from scratch, after so many steps; each run is resumed with another
 /// number of threads.
 pub fn training(runs: &Path, count: usize, rng: &mut ChaCha8Rng) -> Told {
     let whole = create(runs, "trained", &super::training());
@@ -103,7 +103,7 @@ pub fn training(runs: &Path, count: usize, rng: &mut ChaCha8Rng) -> Told {
             threads(&folder, 1 + i % 3);
             let code = finish(&folder);
             if code != 0 {
-                return Err(format!("kill {i}: taken up again it ended with {code}: {:?}", report(&folder).standing));
+                return Err(format!("kill {i}: resumed it ended with {code}: {:?}", report(&folder).standing));
             }
         }
         compare(&format!("kill {i}"), &essence_of_whole, &essence(&folder))?;
@@ -219,7 +219,7 @@ pub fn memory(runs: &Path, whole: &Essence) -> Told {
     }
     let code = finish(&folder);
     if code != 0 {
-        return Err(format!("taken up again it ended with {code}"));
+        return Err(format!("resumed it ended with {code}"));
     }
     compare("memory", whole, &essence(&folder)).map(|()| format!("told as {:?}; the run equal", standing.word()))
 }
@@ -242,7 +242,7 @@ pub fn signals(runs: &Path, whole: &Essence) -> Told {
         return Err(format!("exit codes {ends:?}"));
     }
     if finish(&folder) != 0 {
-        return Err("it could not be taken up".into());
+        return Err("it could not be resumed".into());
     }
     compare("signals", whole, &essence(&folder))
         .map(|()| "SIGTERM, SIGUSR1, SIGINT: 75 each; SIGHUP: nothing; the run equal".into())
@@ -309,8 +309,8 @@ pub fn out_of_memory(runs: &Path, whole: &Essence) -> Option<Told> {
     }
     let code = finish(&folder);
     if code != 0 {
-        return Some(Err(format!("taken up again it ended with {code}")));
+        return Some(Err(format!("resumed it ended with {code}")));
     }
-    let told = "killed by the system, told as crashed; taken up again the run equal";
+    let told = "killed by the system, told as crashed; resumed, the run equal";
     Some(compare("group", whole, &essence(&folder)).map(|()| told.into()))
 }

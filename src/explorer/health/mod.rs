@@ -6,6 +6,7 @@ mod collapse;
 mod memory;
 mod not_finite;
 mod overfit;
+mod second_order;
 mod skips;
 
 use super::state::State;
@@ -20,6 +21,10 @@ pub trait Rule: Sync {
     /// Whether it holds of a genotype that is trained too; else of a search only.
     fn of_training(&self) -> bool {
         false
+    }
+    /// Whether it holds of first-order searches too.
+    fn of_first_order(&self) -> bool {
+        true
     }
     /// Where the rule is from.
     fn source(&self) -> &'static str;
@@ -43,19 +48,21 @@ impl Reading {
 }
 
 /// All rules, in the order of the list.
-pub const RULES: [&dyn Rule; 6] = [
+pub const RULES: [&dyn Rule; 7] = [
     &skips::Skips,
     &collapse::Collapse,
     &overfit::Overfit,
     &not_finite::NotFinite,
     &all_alike::AllAlike,
     &memory::Memory,
+    &second_order::SecondOrder,
 ];
 
 /// The rules that hold of this run.
 pub fn rules(state: &State) -> impl Iterator<Item = &'static dyn Rule> {
     let training = state.trains();
-    RULES.into_iter().filter(move |r| !training || r.of_training())
+    let first_order = state.search.setup.as_ref().is_none_or(|s| s.order == 1);
+    RULES.into_iter().filter(move |r| (!training || r.of_training()) && (!first_order || r.of_first_order()))
 }
 
 /// Titles and words of the rules that warn.
@@ -103,7 +110,32 @@ mod tests {
         let early = State::from_events(&fixture::journal(Until::Scoring, 1));
         assert!(RULES.iter().all(|r| r.read(&early).is_none()));
         let done = State::from_events(&fixture::journal(Until::Done, 1));
-        assert!(RULES.iter().all(|r| r.read(&done).is_some()));
+        assert!(rules(&done).all(|r| r.read(&done).is_some()));
+        assert_eq!(rules(&done).count(), RULES.len() - 1);
+    }
+
+    #[test]
+    fn a_second_order_search_says_how_far_its_gradients_are_rounding() {
+        let read = |spread: f64| {
+            let mut events = fixture::journal(Until::Done, 1);
+            for e in &mut events {
+                match &mut e.body {
+                    Body::SearchStarted(s) => s.order = 2,
+                    Body::CheckpointSaved { epoch, step, .. } => {
+                        e.body = Body::SecondOrder { epoch: *epoch, step: *step, spread: Number(spread) };
+                    }
+                    _ => {}
+                }
+            }
+            let state = State::from_events(&events);
+            let rule = rules(&state).last().unwrap();
+            (rule.title(), rule.read(&state).unwrap())
+        };
+        let (title, reading) = read(0.25);
+        assert_eq!(title, "second-order gradient is rounding");
+        assert!(reading.warns() && reading.words == "25 % (warns from 10 %)", "{}", reading.words);
+        assert!(!read(2e-6).1.warns());
+        assert!(read(f64::NAN).1.warns());
     }
 
     #[test]

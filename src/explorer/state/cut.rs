@@ -19,7 +19,7 @@ impl Cutting {
                 self.confirmed = false;
                 self.proposals += 1;
             }
-            // Of a run that is taken up again proposals are counted on, as the engine does.
+            // Of a run that is resumed proposals are counted on, as the engine does.
             Body::StageStarted { stage: Stage::Cut } => {
                 *self = Cutting { proposals: self.proposals, ..Cutting::default() };
             }

@@ -267,6 +267,8 @@ impl State {
         if let Some(ended) = &self.ended {
             return match ended.outcome {
                 Outcome::Done => "done",
+                // It waits for a person, though no engine waits with it.
+                Outcome::Stopped if self.cut.is_open() => "stopped at its cut",
                 Outcome::Stopped => "stopped",
                 Outcome::Aborted => "aborted",
                 Outcome::Failed => "failed",

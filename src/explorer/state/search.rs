@@ -35,6 +35,8 @@ pub struct Searching {
     /// What each epoch changed in the genotype, with the epoch.
     pub changes: Vec<(usize, Vec<Change>)>,
     pub checkpoint: Option<(usize, usize, u64)>,
+    /// How far two evaluations of a second-order gradient were apart when last measured.
+    pub spread: Option<f64>,
     /// Seconds spent in pauses.
     paused: f64,
     paused_since: Option<f64>,
@@ -84,11 +86,12 @@ impl Searching {
                 self.alphas.push(Snapshot { at, time: event.time, weights: Weights::new(normal, reduction) });
             }
             Body::EpochEnded(epoch) => self.end_epoch(epoch),
+            Body::SecondOrder { spread, .. } => self.spread = Some(spread.0),
             Body::CheckpointSaved { epoch, step, bytes } => self.checkpoint = Some((*epoch, *step, *bytes)),
             Body::Paused => self.paused_since = Some(event.time),
             Body::Resumed => self.resume(event.time),
             Body::RunStarted(_) => {
-                // Taken up again: the time in between was no work.
+                // Resumed: the time in between was no work.
                 self.paused_since = None;
                 self.marks.clear();
             }
@@ -97,7 +100,7 @@ impl Searching {
     }
 
     fn begin(&mut self, setup: &SearchStarted) {
-        // A search that is taken up again says so once more; what is known stays.
+        // A search that is resumed says so once more; what is known stays.
         self.setup = Some(setup.clone());
         self.marks.clear();
     }

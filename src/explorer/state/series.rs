@@ -139,7 +139,7 @@ impl Series {
         Some((self.buckets.first()?.from, self.buckets.last()?.to))
     }
 
-    /// Forgets everything from `x` on: a run that was taken up again repeats the steps since its checkpoint.
+    /// Forgets everything from `x` on: a run that was resumed repeats the steps since its checkpoint.
     pub fn truncate_from(&mut self, x: f64) {
         while self.buckets.last().is_some_and(|b| b.to >= x) {
             self.buckets.pop();

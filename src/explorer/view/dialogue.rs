@@ -262,7 +262,7 @@ fn question(scene: &Scene, menu: Menu, ascii: bool) -> (String, Vec<String>) {
         Menu::Controls => {
             let xi = state.cut.cut.as_ref().map_or_else(String::new, |c| format!(" ({})", text::cut_size(c)));
             let words = format!(
-                "A control with as many operations on every edge{xi} tells whether the scores beat chance. It cuts this run, or a run of its own, \
+                "A control of equal size{xi} tells whether the scores beat chance. It cuts this run, or a run of its own, \
                  with the same scores and settings, that begins when the runs before it have ended."
             );
             ("controls".into(), vec![words])

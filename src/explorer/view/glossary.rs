@@ -115,7 +115,7 @@ pub const fn of(context: Context) -> &'static [(&'static str, &'static str)] {
             ("best", "best validation accuracy of the supernet in any epoch, in per cent"),
             ("kept", "operations that the cut keeps, of 224"),
             ("age", "since the latest event"),
-            ("crashed", "the engine left without a word; `zonas run --resume` takes the run up again"),
+            ("crashed", "the engine died unexpectedly; `zonas run --resume` goes on with the run"),
             ("●", "chosen for a comparison"),
         ],
         Context::Compare => &[

@@ -150,7 +150,7 @@ impl Chart<'_> {
         let values = if self.log && low > 0.0 {
             round_powers(low, high, wanted)
         } else {
-            round_steps(low, high, wanted, if self.binary { 1024.0 } else { 1000.0 })
+            round_steps(low, high, wanted, self.binary)
         };
         let scale = |v: f64| if self.log { v.max(f64::MIN_POSITIVE).ln() } else { v };
         let (bottom, top) = (scale(low), scale(high));
@@ -166,20 +166,23 @@ impl Chart<'_> {
     }
 }
 
-/// Round numbers (1, 2, 5, 10, …, of powers of `base`) from low to high: as few as `wanted` if there are so many, else more.
-fn round_steps(low: f64, high: f64, wanted: usize, base: f64) -> Vec<f64> {
+/// Multiples of a round number (1, 2, 5, 10, …; of bytes a power of two) from low to high: about `wanted`, and two at least.
+fn round_steps(low: f64, high: f64, wanted: usize, binary: bool) -> Vec<f64> {
     let span = high - low;
     if !(span > 0.0 && span.is_finite()) {
         return vec![low];
     }
     let raw = span / wanted as f64;
-    // Below one unit, and between a unit and the next, people count in tens.
-    let unit = if raw >= 1.0 { base.powf(raw.log(base).floor()) } else { 1.0 };
-    let power = unit * 10f64.powf((raw / unit).log10().floor());
-    let nice = [1.0, 2.0, 5.0, 10.0].map(|m| m * power);
-    let step = nice.into_iter().find(|s| *s >= raw * 0.999).unwrap_or(10.0 * power);
+    let nice = if binary {
+        let power = 2f64.powf(raw.log2().floor());
+        [0.25, 0.5, 1.0, 2.0].map(|m| m * power)
+    } else {
+        let power = 10f64.powf(raw.log10().floor());
+        [1.0, 2.0, 5.0, 10.0].map(|m| m * power)
+    };
+    let step = nice.into_iter().find(|s| *s >= raw * 0.999).unwrap_or(nice[3]);
     // Where that leaves fewer than two, the next smaller.
-    let smaller = nice.into_iter().rev().filter(|s| *s < step).chain([power / 2.0, power / 5.0]);
+    let smaller = nice.into_iter().rev().filter(|s| *s < step).chain([nice[0] / 2.0, nice[0] / 5.0]);
     let values = |step: f64| -> Vec<f64> {
         let first = (low / step - 1e-9).ceil();
         (0..64).map(|i| (first + f64::from(i)) * step).take_while(|v| *v <= high + step * 1e-9).collect()
@@ -199,7 +202,7 @@ fn round_powers(low: f64, high: f64, wanted: usize) -> Vec<f64> {
     };
     let fine = all(&[1.0, 2.0, 5.0], 1);
     if fine.len() < 2 {
-        return round_steps(low, high, wanted, 1000.0);
+        return round_steps(low, high, wanted, false);
     }
     let coarse = [all(&[1.0], 1), all(&[1.0], 2), all(&[1.0], 4), all(&[1.0], 8)];
     let enough = |v: &Vec<f64>| v.len() <= 2 * wanted;
@@ -258,23 +261,24 @@ mod tests {
     fn ticks_are_round() {
         let near =
             |a: &[f64], b: &[f64]| a.len() == b.len() && a.iter().zip(b).all(|(a, b)| (a / b - 1.0).abs() < 1e-9);
-        assert!(near(&round_steps(0.761, 2.43, 4, 1000.0), &[1.0, 1.5, 2.0]));
-        assert!(near(&round_steps(0.52, 0.58, 2, 1000.0), &[0.52, 0.54, 0.56, 0.58]));
-        assert!(round_steps(0.0, 1e-9, 3, 1000.0).len() > 1);
+        assert!(near(&round_steps(0.761, 2.43, 4, false), &[1.0, 1.5, 2.0]));
+        assert!(round_steps(0.52, 0.58, 2, false).len() > 1);
+        assert!(round_steps(0.0, 1e-9, 3, false).len() > 1);
         let mib = f64::from(1 << 20);
-        assert!(
-            near(&round_steps(1.0, 324.0 * mib, 3, 1024.0), &[200.0 * mib]) || {
-                let v = round_steps(1.0, 324.0 * mib, 3, 1024.0);
-                v.iter().all(|v| (v / mib).fract().abs() < 1e-9)
-            }
-        );
+        let labels = |high: f64, wanted| {
+            round_steps(0.0, high * mib, wanted, true).into_iter().map(|v| text::bytes(v as u64)).collect::<Vec<_>>()
+        };
+        assert_eq!(labels(324.0, 3), ["0 B", "128 MiB", "256 MiB"]);
+        assert_eq!(labels(1300.0, 2), ["0 B", "1.00 GiB"]);
         assert!(near(&round_powers(0.4, 2.5, 4), &[0.5, 1.0, 2.0]));
         assert!(near(&round_powers(1e-4, 900.0, 2), &[1e-4, 1e-2, 1.0, 100.0]));
         // Whatever comes: some, and few.
         for (low, high) in [(1e-300, 1e300), (5.0, 5.0), (-3.0, 1e-12), (1.0, 1.0 + 1e-15), (0.0, 1e18)] {
             for wanted in 2..9 {
-                let n = round_steps(low, high, wanted, 1024.0).len();
-                assert!((1..=64).contains(&n), "{low} {high}: {n}");
+                for binary in [false, true] {
+                    let n = round_steps(low, high, wanted, binary).len();
+                    assert!((1..=64).contains(&n), "{low} {high}: {n}");
+                }
             }
         }
     }
