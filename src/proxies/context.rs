@@ -93,7 +93,7 @@ pub struct Context<'a> {
 /// A network by reference, or one made for the purpose.
 pub(super) enum Given<'a> {
     Own(&'a Supernet),
-    Drawn(Supernet),
+    Drawn(Box<Supernet>),
 }
 
 impl std::ops::Deref for Given<'_> {
@@ -198,7 +198,7 @@ impl<'a> Context<'a> {
         let Some(seed) = self.draw.normal_weights else { return Ok(Given::Own(net)) };
         let mut drawn = net.masked(&net.config().mask)?;
         drawn.initialise(Init::StandardNormal, seed)?;
-        Ok(Given::Drawn(drawn))
+        Ok(Given::Drawn(Box::new(drawn)))
     }
 
     /// What a pass that shares with others sees; `None` where there is nothing to share.
