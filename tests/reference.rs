@@ -348,12 +348,12 @@ fn search_steps(r: &Reference, policy: Policy) {
     let before = s.state().unwrap();
     let (loss, gradients) = s.unrolled_gradients(&batch(r, ""), &batch(r, "_valid"), 0.025).unwrap();
     r.check_values("second order", "unrolled/loss_valid", &[loss], LOGITS);
-    // Nobody can be nearer to another than two evaluations with weights that differ by rounding are to each other; where a
-    // ReLU flips between them that is far. The small network was chosen so that none does.
+    // Two programs can't be expected nearer to each other than two evaluations with weights that differ by rounding, and those
+    // are far apart where a ReLU flips between them. None does at the very weights of the small network, which keeps its
+    // tight limit; that of other networks comes from what is measured.
     let spread = s.sensitivity(&batch(r, ""), &batch(r, "_valid"), 0.025).unwrap();
     println!("second order: weights moved by ±1e-7 move the alpha gradients by {spread:.1e}");
-    assert!(r.channels > 2 || spread < UNROLLED, "this network's second-order gradients are noise: {spread:.1e}");
-    let limit = UNROLLED.max(spread);
+    let limit = if r.channels == 2 { UNROLLED } else { UNROLLED.max(spread) };
     r.check_values("second order, alphas", "unrolled/grad/alphas_normal", &wide(&gradients[0]), limit);
     r.check_values("second order, alphas", "unrolled/grad/alphas_reduce", &wide(&gradients[1]), limit);
     assert!(s.state().unwrap() == before, "an imagined step left something behind");

@@ -133,7 +133,7 @@ mod tests {
         };
         let (title, reading) = read(0.25);
         assert_eq!(title, "second-order gradient is rounding");
-        assert!(reading.warns() && reading.words == "25 % (warns from 10 %)", "{}", reading.words);
+        assert!(reading.warns() && reading.words == "25.0 % (warns from 10.0 %)", "{}", reading.words);
         assert!(!read(2e-6).1.warns());
         assert!(read(f64::NAN).1.warns());
     }

@@ -220,7 +220,9 @@ impl<'a> Reader<'a> {
         if self.depth == DEEPEST {
             return stop(self.at, format!("more than {DEEPEST} brackets within each other"));
         }
-        self.expect(open, &format!("`{open}`"))?;
+        if !self.eat(open) {
+            return stop(self.at, format!("expected `{open}`, found {}", found(self.text, self.at)));
+        }
         self.depth += 1;
         Ok(())
     }
