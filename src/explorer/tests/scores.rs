@@ -300,7 +300,7 @@ fn over_budget_is_said_and_coloured() {
 fn a_cut_by_chance_is_not_called_by_scores() {
     // One edge in four was never defined.
     let lost = |r: &mut Removal| {
-        if r.place.edge.index() % 4 == 0 {
+        if r.place.edge.index().is_multiple_of(4) {
             (r.undefined, r.by_lot, r.score) = (true, true, Number(f64::NAN));
         }
     };
@@ -334,9 +334,8 @@ fn a_function_without_a_vote_is_named_with_its_reason() {
     // In a round or two only: said so.
     let mut events = fixture::journal(Until::Proposed, 1);
     for event in &mut events {
-        match &mut event.body {
-            Body::RoundEnded { round: 4 | 5, votes, .. } => votes[1].silent = Some(why.into()),
-            _ => {}
+        if let Body::RoundEnded { round: 4 | 5, votes, .. } = &mut event.body {
+            votes[1].silent = Some(why.into());
         }
     }
     let text = shown(&State::from_events(&events), &on(Tab::Cut), (200, 60));
