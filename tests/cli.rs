@@ -319,7 +319,7 @@ fn a_run_is_steered_from_the_shell() {
     says(&["cut", "steered", "--xi", "1"], "refused: a pruning level", 1);
     says(&["cut", "steered", "--xi", "0.75"], "56 of 224 kept", 0);
     says(&["cut", "steered", "--budget", "1KiB"], "refused: no cut fits", 1);
-    says(&["cut", "steered", "--budget", "1TiB"], "within 1 TiB by scores: 196 of 224 kept", 0);
+    says(&["cut", "steered", "--budget", "1TiB"], "within 1.00 TiB by scores: 196 of 224 kept", 0);
     says(&["cut", "steered", "--undo"], "56 of 224 kept", 0);
     let keep = ["cut", "steered", "--keep", "normal:3:sep_conv_3x3", "--keep", "normal:3:skip_connect"];
     says(&keep, "by hand", 0);
