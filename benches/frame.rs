@@ -126,13 +126,12 @@ impl Journal {
         let cut = Cut {
             xi: 0.5,
             mask,
-            by_hand: Vec::new(),
             source: "scores".into(),
             memory_bytes: 1 << 30,
             full_memory_bytes: 4 << 30,
             step_seconds: Some(1.3),
             full_step_seconds: Some(2.9),
-            warnings: Vec::new(),
+            ..Cut::default()
         };
         let mut events =
             vec![self.event(Body::RunStarted(run)), self.event(Body::StageStarted { stage: Stage::Score })];
@@ -175,7 +174,7 @@ impl Journal {
         }
         let order: Vec<Removal> = Mask::NO_NONE
             .places()
-            .map(|place| Removal { place, score: Number(0.0), tie: false, by_lot: false })
+            .map(|place| Removal { place, score: Number(0.0), tie: false, by_lot: false, undefined: false })
             .collect();
         events.push(self.event(Body::ScoringEnded(ScoringEnded {
             seconds: 60.0,

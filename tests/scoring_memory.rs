@@ -56,13 +56,16 @@ fn both(
     (room.bytes, (pages().peak_bytes - before) as u64)
 }
 
+/// Functions, channels, cells, batch, budget.
+type Case<'a> = (&'a [&'static str], usize, &'a [CellKind], usize, Option<u64>);
+
 #[test]
 fn scoring_stays_within_its_prediction() {
     let pool = rayon::ThreadPoolBuilder::new().num_threads(THREADS).build().unwrap();
     pool.install(|| {
         let (two, four) = ([Normal, Reduction], [Normal, Reduction, Normal, Reduction]);
         let default: &[&str] = &["naswot", "nngp_frobenius"];
-        let mut cases: Vec<(&[&'static str], usize, &[CellKind], usize, Option<u64>)> = vec![
+        let mut cases: Vec<Case> = vec![
             (default, 16, &two, 16, None),
             (default, 16, &two, 16, Some(24 << 20)),
             (default, 32, &two, 4, None),
