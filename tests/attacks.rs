@@ -261,8 +261,7 @@ fn endless_files_are_refused_in_a_sentence() {
     }
     let folder = stopped(runs, "r");
     // Weights that are no weights, and a head that claims more than there is.
-    for (head, words) in [(0u64, "can't read the weights"), (u64::MAX, "no safetensors file"), (1 << 20, "can't read")]
-    {
+    for (head, words) in [(0u64, "can't read"), (u64::MAX, "no safetensors file"), (1 << 20, "can't read")] {
         sparse(&folder.file(WEIGHTS), 30 << 30);
         let file = std::fs::OpenOptions::new().write(true).open(folder.file(WEIGHTS)).unwrap();
         std::os::unix::fs::FileExt::write_all_at(&file, &head.to_le_bytes(), 0).unwrap();

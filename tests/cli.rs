@@ -98,7 +98,7 @@ fn settings_that_make_no_sense_are_refused_and_leave_no_run() {
         (vec!["--config", old.to_str().unwrap()], "version 0"),
         (vec!["--config", "/no/such/file"], "can't read the configuration"),
         (vec!["--preset", "dart"], "did you mean `darts`"),
-        (vec!["--name", "../up"], "no name for a run"),
+        (vec!["--name", "../up"], "not a valid run name"),
         (vec!["--resume", "nothing"], "there is no run"),
     ] {
         let mut all = vec!["--runs", runs, "run"];

@@ -83,7 +83,7 @@ pub fn training(runs: &Path, count: usize, rng: &mut ChaCha8Rng) -> Told {
     if code != 0 {
         return Err(format!("ended with {code}: {:?}", report(&whole).standing));
     }
-    let weights = |folder: &RunFolder| std::fs::read(folder.file(zonas::run::WEIGHTS)).unwrap_or_default();
+    let weights = |folder: &RunFolder| taken_home(&std::fs::read(folder.file(zonas::run::WEIGHTS)).unwrap_or_default());
     let (essence_of_whole, weights_of_whole) = (essence(&whole), weights(&whole));
     if weights_of_whole.is_empty() {
         return Err("there are no weights".into());
@@ -112,6 +112,18 @@ pub fn training(runs: &Path, count: usize, rng: &mut ChaCha8Rng) -> Told {
         }
     }
     Ok(format!("{count} of {count} equal ({killed} killed before their end)"))
+}
+
+/// What a file of weights holds, but for the name of the run: metadata and tensors.
+fn taken_home(file: &[u8]) -> Vec<(String, Vec<u8>)> {
+    let Ok((_, header)) = safetensors::SafeTensors::read_metadata(file) else { return Vec::new() };
+    let said = header.metadata().iter().flatten().filter(|(key, _)| *key != "run");
+    let mut found: Vec<_> = said.map(|(key, value)| (key.clone(), value.clone().into_bytes())).collect();
+    let tensors = safetensors::SafeTensors::deserialize(file)
+        .map(|t| t.tensors().into_iter().map(|(name, view)| (name, view.data().to_vec())).collect::<Vec<_>>());
+    found.extend(tensors.unwrap_or_default());
+    found.sort();
+    found
 }
 
 /// Changes the number of threads in a run's settings.

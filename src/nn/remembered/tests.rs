@@ -85,7 +85,7 @@ fn a_pass_without_an_operation_is_that_of_the_network_without_it() {
                 policy: Policy::Keep,
                 precision: Precision::Float32,
             };
-            let mut net = Supernet::new(&config).unwrap();
+            let mut net = Supernet::new(&config).unwrap().remembering(1 << 30);
             net.initialise(Init::KaimingNormalFanOut, 1 + i as u64).unwrap();
             let mixing = Mixing::uniform(&mask).unwrap();
             let remembered = net.remember(&images, &mixing, Ledger::default).unwrap().unwrap();
@@ -113,7 +113,7 @@ fn too_much_is_not_remembered() {
         policy: Policy::Keep,
         precision: Precision::Float32,
     };
-    let net = Supernet::new(&config).unwrap();
+    let net = Supernet::new(&config).unwrap().remembering(512 << 20);
     let mixing = Mixing::uniform(&Mask::FULL).unwrap();
     // 84 maps of so many images, 256 KiB each.
     for (images, fits) in [(1, true), (25, false)] {
