@@ -39,6 +39,7 @@ pub struct BenchArguments {
     /// Threads; 0 takes one per core.
     #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u16).range(0..=1024))]
     threads: u16,
+    /// Print JSON.
     #[arg(long)]
     json: bool,
 }

@@ -18,6 +18,7 @@ pub struct CountArguments {
     /// Number of cells.
     #[arg(long, default_value_t = 20)]
     cells: usize,
+    /// Classes that the network tells apart.
     #[arg(long, default_value_t = 10)]
     classes: usize,
     /// Channels of the pictures.
@@ -29,6 +30,7 @@ pub struct CountArguments {
     /// With the auxiliary head that training adds.
     #[arg(long)]
     auxiliary: bool,
+    /// Print JSON.
     #[arg(long)]
     json: bool,
 }

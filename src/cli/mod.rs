@@ -163,6 +163,7 @@ enum Command {
     Doctor(doctor::DoctorArguments),
     /// Print completions for a shell.
     Completions {
+        /// The shell that reads them.
         #[arg(value_enum)]
         shell: clap_complete::Shell,
     },
@@ -292,4 +293,19 @@ fn classify(e: &eyre::Report) -> Exit {
             || cause.downcast_ref::<DataError>().is_some_and(|d| !matches!(d, DataError::Worker { .. }))
     });
     if bad_input { Exit::BadInput } else { Exit::Failure }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn every_argument_says_what_it_is_for() {
+        let mut all = super::command();
+        all.build();
+        let mut bare = Vec::new();
+        for command in all.get_subcommands().chain([&all]).filter(|c| !c.is_hide_set() && c.get_name() != "help") {
+            let shown = command.get_arguments().filter(|a| !a.is_hide_set() && a.get_help().is_none());
+            bare.extend(shown.map(|a| format!("{} {}", command.get_name(), a.get_id())));
+        }
+        assert!(bare.is_empty(), "{bare:?}");
+    }
 }

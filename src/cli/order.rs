@@ -53,8 +53,10 @@ pub struct CutArguments {
     /// Drop an operation, as in reduction:1-4:max_pool_3x3; may be given again.
     #[arg(long, value_name = "CELL:EDGE:OPERATION", group = "edit", value_parser = named)]
     drop: Vec<Named>,
+    /// Take back the last change.
     #[arg(long, group = "edit", exclusive = false)]
     undo: bool,
+    /// Do again what was taken back.
     #[arg(long, group = "edit")]
     redo: bool,
 }

@@ -17,6 +17,7 @@ pub struct PredictArguments {
     run: Option<String>,
     #[command(flatten)]
     settings: SettingArguments,
+    /// Print JSON.
     #[arg(long)]
     json: bool,
 }

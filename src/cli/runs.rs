@@ -8,6 +8,7 @@ use crate::run::report::Report;
 
 #[derive(Args, Debug)]
 pub struct RunsArguments {
+    /// Print JSON.
     #[arg(long)]
     json: bool,
 }

@@ -31,6 +31,7 @@ pub struct SettingArguments {
     /// Pruning level, above 0 and below 1.
     #[arg(long, value_name = "XI", allow_negative_numbers = true)]
     xi: Option<f64>,
+    /// Seed that every random stream is derived from.
     #[arg(long)]
     seed: Option<u64>,
     /// Where to compute: a GPU if there is one (auto), the CPU, or this GPU. Results agree within rounding.

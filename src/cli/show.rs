@@ -10,6 +10,7 @@ use crate::run::report::Report;
 pub struct ShowArguments {
     /// Name of a run, or the path of its folder.
     run: String,
+    /// Print JSON.
     #[arg(long)]
     json: bool,
 }

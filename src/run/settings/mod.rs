@@ -99,8 +99,18 @@ impl Config {
             return Err(value_error(key, format!("there is no such setting; {hint}")));
         }
         let header = if section.is_empty() { String::new() } else { format!("[{section}]\n") };
-        // A bare word is a string.
-        let quoted = format!("{header}{name} = {}\n", toml::Value::String(value.into()));
+        // A bare word is a string; several with commas between them are a list, where one is wanted.
+        let mut quoted = format!("{header}{name} = {}\n", toml::Value::String(value.into()));
+        let table = self.as_table();
+        let values = if section.is_empty() { Some(&table) } else { table.get(section).and_then(toml::Value::as_table) };
+        if values.and_then(|v| v.get(name)).is_some_and(toml::Value::is_array) {
+            let item = |v: &str| match v.trim().parse() {
+                Ok(number) => toml::Value::Integer(number),
+                Err(_) => toml::Value::String(v.trim().into()),
+            };
+            let items = value.split(',').map(item).collect();
+            quoted = format!("{header}{name} = {}\n", toml::Value::Array(items));
+        }
         let plain = format!("{header}{name} = {value}\n");
         let text = if toml::from_str::<toml::Table>(&plain).is_ok() { plain } else { quoted };
         let config = self.read_over(&text, &format!("`{assignment}`")).map_err(|e| match e {

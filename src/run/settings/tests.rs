@@ -131,3 +131,15 @@ fn one_key_is_set_and_the_rest_stays() {
     let c = c.set("cut.xi=0.75").unwrap().overlay("[search]\nepochs = 2\n", "f").unwrap();
     assert_eq!((c.search.batch, c.search.epochs, c.cut.xi), (8, 2, 0.75));
 }
+
+#[test]
+fn lists_are_set_without_brackets() {
+    let set = |assignment: &str| Config::default().set(assignment).map_err(|e| e.to_string());
+    let functions = |c: Config| c.score.functions;
+    assert_eq!(functions(set("score.functions=naswot,synflow").unwrap()), ["naswot", "synflow"]);
+    assert_eq!(functions(set("score.functions = zen").unwrap()), ["zen"]);
+    assert_eq!(functions(set("score.functions=[\"zen\", \"params\"]").unwrap()), ["zen", "params"]);
+    assert_eq!(set("score.cells=normal,reduction,normal").unwrap().score.cells.len(), 3);
+    let e = set("score.functions=naswot,sinflow").unwrap_err();
+    assert!(e.contains("`sinflow`") && e.contains("did you mean `synflow`"), "{e}");
+}
