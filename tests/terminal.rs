@@ -418,9 +418,9 @@ fn leaving_a_live_run() {
     until("the engine's end", || engine(&folder).is_none());
 }
 
-/// A pipe without room in place of the file of commands: what is written there waits, as on a file system that hangs.
+/// A pipe without room in place of the file of commands would keep whoever writes there waiting: it is refused, and said.
 #[test]
-fn a_file_system_that_hangs() {
+fn a_pipe_in_place_of_the_commands() {
     let runs = tempfile::tempdir().unwrap();
     let (folder, mut terminal) = live(runs.path());
     let path = folder.file("commands.jsonl");
@@ -432,7 +432,7 @@ fn a_file_system_that_hangs() {
     while pipe.write(&[b'x'; 4096]).is_ok() {}
     while pipe.write(b"x").is_ok() {}
     terminal.keys("]");
-    terminal.shows("the disk keeps a command waiting");
+    terminal.shows("it is a pipe");
     terminal.keys("6");
     terminal.shows("newest at the bottom");
     terminal.keys("5");
@@ -516,9 +516,10 @@ fn copying_or_the_reason_why_not() {
         [("xterm-256color", "copied, if this terminal takes OSC 52", true), ("linux", "has no clipboard", false)]
     {
         let mut terminal = opened(runs.path(), &[("TERM", term)]);
-        // The first picture comes before the journal has been read, and then there is nothing to copy.
-        terminal.shows("done");
-        terminal.keys("4y");
+        // The first pictures come before the journal has been read, and then there is nothing to copy.
+        terminal.keys("4");
+        terminal.shows("nearest published");
+        terminal.keys("y");
         terminal.shows(words);
         assert_eq!(asks(&terminal), copies, "{term}");
         terminal.keys("q");

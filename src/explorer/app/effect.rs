@@ -49,8 +49,8 @@ impl App<'_> {
                 if let Some(genotype) = self.state.genotype() {
                     let python = genotype.to_string();
                     self.copy(python)?;
-                    if let (Some(of), Some((said, until))) = (self.state.passing(), self.ui.flash.take()) {
-                        self.ui.flash = Some((format!("{said}; the genotype is {of}"), until));
+                    if let (Some(of), Some((said, _))) = (self.state.passing(), &mut self.ui.flash) {
+                        *said += &format!("; the genotype is {of}");
                     }
                 }
             }
