@@ -140,6 +140,5 @@ fn lists_are_set_without_brackets() {
     assert_eq!(functions(set("score.functions = zen").unwrap()), ["zen"]);
     assert_eq!(functions(set("score.functions=[\"zen\", \"params\"]").unwrap()), ["zen", "params"]);
     assert_eq!(set("score.cells=normal,reduction,normal").unwrap().score.cells.len(), 3);
-    let e = set("score.functions=naswot,sinflow").unwrap_err();
-    assert!(e.contains("`sinflow`") && e.contains("did you mean `synflow`"), "{e}");
+    assert!(set("score.cells=normal,nomal").is_err());
 }
