@@ -3,6 +3,7 @@ use color_eyre::eyre;
 
 use super::genotype::{self, Given, WhichArguments};
 use super::{Exit, Output};
+use crate::explorer::text;
 use crate::space::count::{Network, evaluation};
 
 #[derive(Args, Debug)]
@@ -60,8 +61,13 @@ pub fn run(a: &CountArguments) -> eyre::Result<Exit> {
         }
         let head = if a.auxiliary { ", with the auxiliary head" } else { "" };
         out.line(&format!(
-            "network     {} channels, {} cells, {} classes, {}x{}x{} pictures{head}",
-            a.channels, a.cells, a.classes, a.size, a.size, a.input_channels
+            "network     {}, {}, {}, {}x{}x{} pictures{head}",
+            text::counted(a.channels, "channel"),
+            text::counted(a.cells, "cell"),
+            if a.classes == 1 { "1 class".into() } else { format!("{} classes", a.classes) },
+            a.size,
+            a.size,
+            a.input_channels
         ))?;
         out.line(&format!("parameters  {}", count.parameters))?;
         let convolutions = count.macs - count.classifier_macs;

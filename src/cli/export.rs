@@ -25,9 +25,9 @@ pub struct ExportArguments {
     /// Form of the text.
     #[arg(long = "as", value_enum, default_value = "python")]
     form: Form,
-    /// What a figure shows.
-    #[arg(long, value_enum, default_value = "cell")]
-    what: Figure,
+    /// What a figure shows [default: cell].
+    #[arg(long, value_enum)]
+    what: Option<Figure>,
     /// File to write instead of standard output, readable as your umask says; an existing one is replaced.
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
@@ -49,7 +49,7 @@ enum Form {
     Logits,
 }
 
-#[derive(ValueEnum, Clone, Copy, Debug)]
+#[derive(ValueEnum, Clone, Copy, Debug, Default)]
 enum Figure {
     /// Importance of every operation.
     Scores,
@@ -58,6 +58,7 @@ enum Figure {
     /// Losses and accuracies.
     Search,
     /// Both cells as graphs.
+    #[default]
     Cell,
 }
 
@@ -73,6 +74,9 @@ impl Figure {
 }
 
 pub fn run(place: &Place, a: &ExportArguments) -> eyre::Result<Exit> {
+    if a.what.is_some() && !matches!(a.form, Form::Svg | Form::Png) {
+        return Err(Usage("--what says which figure to draw: it goes with --as svg or --as png".into()).into());
+    }
     let folder = match RunFolder::open(&place.folder()?, &a.run) {
         Ok(folder) => folder,
         Err(no_run) => return convert(a, no_run),
@@ -80,10 +84,11 @@ pub fn run(place: &Place, a: &ExportArguments) -> eyre::Result<Exit> {
     let report = Report::readable(&folder)?.report;
     match a.form {
         Form::Svg | Form::Png => {
-            let what = a.what.what();
+            let figure = a.what.unwrap_or_default();
+            let what = figure.what();
             let Some(svg) = explorer::figure::svg(&explorer::state_of(&folder), what) else {
                 let (name, what) = (folder.name(), what.name());
-                let never = report.trains == Some(true) && matches!(a.what, Figure::Scores | Figure::Cut);
+                let never = report.trains == Some(true) && matches!(figure, Figure::Scores | Figure::Cut);
                 let why = if never {
                     format!("{name} trains a genotype from scratch: it has no {what} and will have none")
                 } else {

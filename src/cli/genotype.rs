@@ -69,10 +69,11 @@ pub fn find(argument: &str, which: &WhichArguments) -> eyre::Result<Given> {
         return take("the text", argument, which);
     }
     let shown: String = argument.chars().take(80).collect();
-    Err(Usage(format!(
-        "`{shown}` is neither a genotype, nor a file, nor a published cell; the nearest name is `{nearest}`"
-    ))
-    .into())
+    let hint = match nearest.as_str() {
+        "" => "`zonas count DARTS_V2` names one".to_string(),
+        near => format!("the nearest name is `{near}`"),
+    };
+    Err(Usage(format!("`{shown}` is neither a genotype, nor a file, nor a published cell; {hint}")).into())
 }
 
 /// `KEY=VALUE` as it is set: where a genotype is, its text stands for the file that was named, which may change while the run

@@ -34,7 +34,7 @@ pub struct CutArguments {
     #[command(flatten)]
     order: OrderArguments,
     /// The automatic cut at this level; what was decided by hand stays.
-    #[arg(long, value_name = "XI", group = "edit", allow_negative_numbers = true)]
+    #[arg(long, value_name = "XI", group = "edit", allow_negative_numbers = true, value_parser = level)]
     xi: Option<f64>,
     /// The automatic cut that keeps the most within so much memory, as in 2GiB or 800MiB: single operations, the most
     /// important first, until not one more fits.
@@ -83,6 +83,12 @@ fn named(given: &str) -> Result<Named, String> {
     let edge = given.split(':').nth(1).unwrap_or_default();
     let number = edge.bytes().all(|b| b.is_ascii_digit()).then(|| edge.to_string());
     Ok(Named { place, number })
+}
+
+/// A pruning level.
+fn level(given: &str) -> Result<f64, String> {
+    let inside = |xi: &f64| *xi > 0.0 && *xi < 1.0;
+    given.parse().ok().filter(inside).ok_or_else(|| "a pruning level lies above 0 and below 1".into())
 }
 
 /// `2GiB`, `800MiB`, `1.5G`, `4096`.

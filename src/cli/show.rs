@@ -39,9 +39,13 @@ pub fn run(place: &Place, a: &ShowArguments) -> eyre::Result<Exit> {
         line(
             "scoring",
             format!(
-                "{} in {}, {peak}; {ties} of {removals} decisions within noise",
+                "{} in {}, {peak}; {ties} of {removals} decisions within noise{}",
                 r.functions.join(" + "),
-                text::duration(seconds)
+                text::duration(seconds),
+                match r.at_random {
+                    Some(n) if n > 0 => format!(", {n} at random, without a score"),
+                    _ => String::new(),
+                }
             ),
         )?;
     }

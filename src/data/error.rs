@@ -32,8 +32,10 @@ pub enum DataError {
     EmptyClass { folder: PathBuf },
 
     /// Fewer pictures than a batch.
-    #[error("{what}: {have} pictures are fewer than a batch of {need}; make the batch smaller or take more pictures")]
-    TooFew { what: String, have: usize, need: usize },
+    #[error(
+        "{what}: {have} pictures are fewer than a batch of {need}; make it smaller ({setting}) or take more pictures"
+    )]
+    TooFew { what: String, setting: &'static str, have: usize, need: usize },
 
     /// A setting that makes no sense for this data.
     #[error("{name} = {value}: {reason}")]

@@ -103,6 +103,14 @@ fn test_part(
         }
         let mut part = walker.part(folder)?;
         if !part.classes.keys().any(|class| train.1.classes.contains_key(class)) {
+            // The same classes by other letters are a mistake; pictures without classes are just not of use.
+            let plain = |class: &OsString| shown(class).trim().to_lowercase();
+            let pairs = part.classes.keys().flat_map(|odd| train.1.classes.keys().map(move |own| (odd, own)));
+            if let Some((odd, own)) = pairs.into_iter().find(|(odd, own)| plain(odd) == plain(own)) {
+                let (odd, own) = (shown(odd), shown(own));
+                let reason = format!("calls a class `{odd}` that the training part calls `{own}`; give both one name");
+                return Err(Place::file(folder).invalid(reason));
+            }
             let pictures = part.loose.len() + part.classes.values().map(Vec::len).sum::<usize>();
             notes.push(format!(
                 "`{}` is not used: its {pictures} pictures lie in no folder of a training class",

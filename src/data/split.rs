@@ -19,7 +19,12 @@ pub fn check_batch(what: &str, have: usize, batch: usize) -> Result<(), DataErro
         return Err(DataError::Setting { name: "batch", value: "0".into(), reason });
     }
     if have < batch {
-        return Err(DataError::TooFew { what: what.into(), have, need: batch });
+        let setting = match what {
+            "scoring" => "score.batch",
+            "training" | "test" => "train.batch",
+            _ => "search.batch",
+        };
+        return Err(DataError::TooFew { what: what.into(), setting, have, need: batch });
     }
     Ok(())
 }

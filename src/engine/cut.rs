@@ -249,7 +249,8 @@ impl<'a> Cutting<'a> {
         cut.decisions = gone().count();
         cut.undefined = gone().filter(&undefined).count();
         cut.by_lot = gone().filter(|p| !undefined(p) && removal(p).is_some_and(|r| r.by_lot)).count();
-        let ties = gone().filter(|p| removal(p).is_some_and(|r| r.tie)).count();
+        // What had no score is told as that.
+        let ties = gone().filter(|p| !undefined(p) && removal(p).is_some_and(|r| r.tie)).count();
         let draws = self.setup.config.score.draws;
         let ways = significance::least_ways(draws).filter(|ways| 1.0 / *ways as f64 > significance::ALPHA);
         // Functions that only count tell apart with one draw.

@@ -166,7 +166,12 @@ pub fn count(n: u64) -> String {
 
 /// `1 thread`, `2 threads`.
 pub fn threads(n: usize) -> String {
-    if n == 1 { "1 thread".into() } else { format!("{n} threads") }
+    counted(n, "thread")
+}
+
+/// `1 epoch`, `2 epochs`: of words that take an s.
+pub fn counted(n: usize, what: &str) -> String {
+    format!("{n} {what}{}", if n == 1 { "" } else { "s" })
 }
 
 /// Three significant digits of a number from 0 to 1024, without an exponent.

@@ -53,12 +53,13 @@ pub struct Verdict {
 const NOT_BY_SCORES: &str = "not by scores";
 /// From this share of decisions without a defined score on, a cut is not by scores.
 const TENTH: usize = 10;
+/// Operations on each edge of the cuts that were judged by ground truth.
+const HALF: usize = 4;
 /// A function's means spread by noise alone as much as this times its spread, or less: it is noise.
 const NOISE: f64 = 1.5;
 
 impl Verdict {
-    /// `budget`: what the person asked for, beside what the run was started with.
-    pub fn of(state: &State, cut: &Cut, budget: Option<u64>) -> Verdict {
+    pub fn of(state: &State, cut: &Cut) -> Verdict {
         let run = state.run.as_ref();
         let space = run.map_or(cut.mask, |r| r.space);
         let source = Source::by_name(&cut.source);
@@ -74,7 +75,7 @@ impl Verdict {
         }
         last.retain(|(cell, edge), _| hand.iter().all(|p| (p.cell, p.edge) != (*cell, *edge)));
         let control = most_parameters(&cut.mask, &space);
-        let budget = [budget, cut.budget_bytes, run.and_then(|r| r.budget_bytes)].into_iter().flatten().min();
+        let budget = [cut.budget_bytes, run.and_then(|r| r.budget_bytes)].into_iter().flatten().min();
         let by_scores = source == Some(Source::Scores);
         Verdict {
             source,
@@ -118,13 +119,20 @@ impl Verdict {
         if let Some(budget) = self.budget.filter(|_| self.over) {
             let (now, most) = (text::bytes(cut.memory_bytes), text::bytes(budget));
             let words = format!("{now} is over the budget of {most}");
-            say(Tone::Bad, words.clone(), words);
+            say(Tone::Bad, format!("over the budget of {most}"), words);
         }
         // What the engine has said is not said twice.
         let told = |part: &str| cut.warnings.iter().any(|w| w.contains(part));
         for warning in cut.warnings.iter().filter(|w| !w.starts_with(NOT_BY_SCORES)) {
             let words = text::sanitize(warning);
-            say(Tone::Warning, words.clone(), words);
+            let short = match (self.control_words(), state.score.least_p()) {
+                (Some((short, _)), _) if words.contains("a control") => short.into(),
+                (_, Some(least)) if words.contains(&format!("1/{least}")) => {
+                    format!("p is 1/{least} at best (score.draws)")
+                }
+                _ => words.clone(),
+            };
+            say(Tone::Warning, short, words);
         }
         if let Some(words) = self.control_words().filter(|_| !told("a control")) {
             say(Tone::Warning, words.0.into(), words.1.into());
@@ -158,7 +166,7 @@ impl Verdict {
                 ),
             );
         }
-        if let Some((short, long)) = self.truth(state) {
+        if let Some((short, long)) = self.truth(state, cut) {
             say(Tone::Quiet, short, long);
         }
         if self.source == Some(Source::Scores) {
@@ -198,30 +206,35 @@ impl Verdict {
         })
     }
 
-    /// What is known of such cuts by ground truth, of the functions and the space that it was measured for.
-    fn truth(&self, state: &State) -> Option<(String, String)> {
+    /// What is known of such cuts by ground truth: of the functions and the space that it was measured for, four operations on
+    /// every edge, none of them by hand.
+    fn truth(&self, state: &State, cut: &Cut) -> Option<(String, String)> {
+        let half = |cell| Edge::all().all(|e| cut.mask.count_on(cell, e) == HALF);
+        if !cut.by_hand.is_empty() || cut.budget_bytes.is_some() || !CellKind::ALL.into_iter().all(half) {
+            return None;
+        }
         let mut functions: Vec<&str> = state.score.setup.as_ref()?.functions.iter().map(String::as_str).collect();
         functions.sort_unstable();
         let measured = functions == ["naswot", "nngp_frobenius"];
         // As docs/scores.md has them.
-        let scale = "By ground truth (DARTS space, CIFAR-10, half of the operations; 0 is chance, 1 the best cut)";
+        let scale = "By ground truth (preset darts, CIFAR-10, half of the operations; 0 is chance, 1 the best cut)";
         let (short, long) = match (self.source?, state.score.aggregate()) {
             (Source::Random, _) => {
-                ("known gain: 0".into(), format!("{scale}: chance is 0; what it does is save memory."))
+                ("CIFAR-10 gain 0".into(), format!("{scale}: chance is 0; what it does is save memory."))
             }
             (Source::MostParameters, _) => (
-                "known gain: 0.67, saves 2 %".into(),
+                "CIFAR-10 gain 0.67, saves 2 %".into(),
                 format!("{scale}: the parameter count reaches 0.67, without any scoring, and saves 2 % of the memory."),
             ),
             (Source::Scores, Aggregate::Noise) if measured => (
-                "known gain: 0.66; parameters 0.67".into(),
+                "CIFAR-10 gain 0.66; parameters 0.67".into(),
                 format!(
                     "{scale}: this sum reaches 0.66, the parameter count 0.67 without any scoring; both keep the dearest \
                      operations and save about 2 % of the memory."
                 ),
             ),
             (Source::Scores, Aggregate::Relative) if measured => (
-                "known gain: −0.01; parameters 0.67".into(),
+                "CIFAR-10 gain −0.01; parameters 0.67".into(),
                 format!("{scale}: this sum is a coin toss, −0.01; the parameter count reaches 0.67."),
             ),
             (Source::Scores | Source::Cheapest, _) => return None,

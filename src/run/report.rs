@@ -30,6 +30,8 @@ pub struct Report {
     pub scoring_peak_bytes: Option<u64>,
     pub ties: Option<usize>,
     pub removals: Option<usize>,
+    /// Removals that no ranking function had a score for.
+    pub at_random: Option<usize>,
     pub undefined: Option<usize>,
     pub xi: Option<f64>,
     pub kept: Option<usize>,
@@ -172,7 +174,10 @@ impl Report {
             Body::ScoringStarted(s) => self.functions.clone_from(&s.functions),
             Body::ScoringEnded(s) => {
                 (self.scoring_seconds, self.scoring_peak_bytes) = (Some(s.seconds), s.peak_bytes);
-                (self.ties, self.removals, self.undefined) = (Some(s.ties), Some(s.order.len()), Some(s.undefined));
+                let unscored = s.order.iter().filter(|r| r.undefined).count();
+                let ties = s.order.iter().filter(|r| r.tie && !r.undefined).count();
+                (self.ties, self.removals, self.undefined) = (Some(ties), Some(s.order.len()), Some(s.undefined));
+                self.at_random = Some(unscored);
             }
             Body::CutProposed(c) | Body::CutConfirmed(c) => self.cut(c),
             Body::SearchStarted(s) => {

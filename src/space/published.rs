@@ -77,11 +77,14 @@ fn plain(name: &str) -> String {
     name.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_lowercase()
 }
 
+/// Names less alike than this (Jaro-Winkler) are not taken for a slip of the pen.
+const NEAR: f64 = 0.8;
+
 /// The cell of this name or symbol (case and punctuation do not matter; a beginning will do if only one has it), or the
 /// nearest name.
 ///
 /// # Errors
-/// The name that is nearest.
+/// The name that is nearest; empty where none is near.
 pub fn find(name: &str) -> Result<Published, String> {
     let all = all();
     let wanted = plain(name);
@@ -97,7 +100,7 @@ pub fn find(name: &str) -> Result<Published, String> {
     // What stands in parentheses is mostly left off.
     let short = |p: &Published| alike(p.name.split(" (").next().unwrap_or(&p.name));
     let near = |p: &Published| short(p).max(alike(&p.name)).max(alike(&p.symbol));
-    let nearest = all.iter().max_by(|a, b| near(a).total_cmp(&near(b)));
+    let nearest = all.iter().max_by(|a, b| near(a).total_cmp(&near(b))).filter(|p| near(p) > NEAR);
     Err(nearest.map(|p| p.name.clone()).unwrap_or_default())
 }
 

@@ -1,7 +1,21 @@
 //! Events as lines for people.
 
 use crate::explorer::text;
-use crate::run::event::{Body, Event, Level, Outcome, Stage};
+use crate::run::event::{Body, Event, Level, Outcome, Removal, Stage};
+
+/// How many removals were within noise, and how many had no score at all.
+fn doubts(removed: &[Removal]) -> String {
+    let undefined = removed.iter().filter(|r| r.undefined).count();
+    let ties = removed.iter().filter(|r| r.tie && !r.undefined).count();
+    let mut words = String::new();
+    if ties > 0 || undefined == 0 {
+        words += &format!(", {ties} of them within noise");
+    }
+    if undefined > 0 {
+        words += &format!(", {undefined} at random, without a score");
+    }
+    words
+}
 
 /// Zero or more lines for an event.
 pub fn lines(event: &Event) -> Vec<String> {
@@ -11,31 +25,31 @@ pub fn lines(event: &Event) -> Vec<String> {
             vec![format!("run {} with seed {} on {}, {}", s.run, s.seed, s.device, text::threads(s.threads))]
         }
         Body::ScoringStarted(s) => vec![format!(
-            "scoring by {}: {} evaluations in {} rounds, {} draws, proxy network of {} channels and {} cells",
+            "scoring by {}: {} in {}, {}, proxy network of {} and {}",
             s.functions.join(" + "),
-            s.evaluations,
-            s.rounds,
-            s.draws,
-            s.channels,
-            s.cells.len()
+            text::counted(s.evaluations, "evaluation"),
+            text::counted(s.rounds, "round"),
+            text::counted(s.draws, "draw"),
+            text::counted(s.channels, "channel"),
+            text::counted(s.cells.len(), "cell")
         )],
         Body::RoundEnded { round, seconds, removed, .. } => {
-            let ties = removed.iter().filter(|r| r.tie).count();
             vec![format!(
-                "round {}: {} operations go, {ties} of them within noise ({})",
+                "round {}: {} operations go{} ({})",
                 round + 1,
                 removed.len(),
+                doubts(removed),
                 text::duration(*seconds)
             )]
         }
         Body::ScoringEnded(s) => {
             let peak = s.peak_bytes.map_or("peak not available".into(), |b| format!("peak {}", text::bytes(b)));
-            let undefined = if s.undefined > 0 { format!(", {} undefined scores", s.undefined) } else { String::new() };
+            let undefined = if s.undefined > 0 { format!("; {} undefined values", s.undefined) } else { String::new() };
             vec![format!(
-                "scored in {}, {peak}; {} of {} decisions within noise{undefined}",
+                "scored in {}, {peak}; {} decisions{}{undefined}",
                 text::duration(s.seconds),
-                s.ties,
-                s.order.len()
+                s.order.len(),
+                doubts(&s.order)
             )]
         }
         Body::CutProposed(c) | Body::CutConfirmed(c) => {
@@ -65,19 +79,25 @@ pub fn lines(event: &Event) -> Vec<String> {
             all
         }
         Body::SearchStarted(s) => vec![format!(
-            "search of order {}: {} epochs of {} steps with {} pictures, {} training and {} validation pictures, {} weights",
-            s.order, s.epochs, s.steps_per_epoch, s.batch, s.train, s.valid, s.parameters
+            "search of order {}: {} of {} with {}, {} training and {} validation pictures, {} weights",
+            s.order,
+            text::counted(s.epochs, "epoch"),
+            text::counted(s.steps_per_epoch, "step"),
+            text::counted(s.batch, "picture"),
+            s.train,
+            s.valid,
+            s.parameters
         )],
         Body::TrainingStarted(t) => vec![format!(
-            "training from scratch: {} channels, {} cells{}, {} weights; {} epochs of {} steps with {} pictures, {} training \
-             and {} test pictures",
-            t.channels,
-            t.cells,
+            "training from scratch: {}, {}{}, {} weights; {} of {} with {}, {} training and {} test \
+             pictures",
+            text::counted(t.channels, "channel"),
+            text::counted(t.cells, "cell"),
             if t.auxiliary { ", an auxiliary head" } else { "" },
             t.parameters,
-            t.epochs,
-            t.steps_per_epoch,
-            t.batch,
+            text::counted(t.epochs, "epoch"),
+            text::counted(t.steps_per_epoch, "step"),
+            text::counted(t.batch, "picture"),
             t.train,
             t.test
         )],

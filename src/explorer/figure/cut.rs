@@ -54,7 +54,7 @@ pub fn draw(state: &State) -> Option<String> {
         Anchor::Start,
         &format!("{} of 224 kept, ξ = {}, {source}{hand}{ties}", cut.mask.count(), text::significant(cut.xi, 3)),
     );
-    let verdict = Verdict::of(state, cut, None);
+    let verdict = Verdict::of(state, cut);
     let words = verdict.headline(cut).unwrap_or_else(|| {
         format!("{} of {} kept operations are those of the parameter count", verdict.same, verdict.kept)
     });

@@ -278,19 +278,18 @@ fn over_budget_is_said_and_coloured() {
     let state = state_by(Aggregate::Relative, Until::Proposed);
     let bytes = state.cut.cut.as_ref().unwrap().memory_bytes;
     for size in [(80, 24), (120, 40), (200, 60)] {
-        let mut ui = on(Tab::Cut);
-        let style = |ui: &Ui| {
-            let buffer = paint(&state, ui, &theme(ColorDepth::True), size);
+        let style = |budget: u64| {
+            let mut state = state.clone();
+            state.cut.cut.as_mut().unwrap().budget_bytes = Some(budget);
+            let buffer = paint(&state, &on(Tab::Cut), &theme(ColorDepth::True), size);
             let text = lines(&buffer);
             let y = text.iter().position(|l| l.contains(" memory ") && l.contains("1.39 GiB")).unwrap();
             let x = text[y].find("1.39 GiB").map(|b| text[y][..b].chars().count()).unwrap();
             (buffer[(x as u16, y as u16)].fg, text.join("\n"))
         };
-        ui.budget = Some(bytes);
-        let (within, text) = style(&ui);
+        let (within, text) = style(bytes);
         assert!(!text.contains("over the budget"));
-        ui.budget = Some(bytes - 1);
-        let (over, text) = style(&ui);
+        let (over, text) = style(bytes - 1);
         has(&text, &["! 1.39 GiB is over the budget of"]);
         assert_ne!(within, over);
     }
@@ -401,9 +400,9 @@ fn the_legend_stands_apart_from_the_curve() {
     }
     // A budget far above the space leaves the curve its room.
     let scale = |budget| {
-        let mut ui = on(Tab::Cut);
-        ui.budget = budget;
-        let text = shown(&state, &ui, (120, 40));
+        let mut state = state.clone();
+        state.cut.cut.as_mut().unwrap().budget_bytes = budget;
+        let text = shown(&state, &on(Tab::Cut), (120, 40));
         text.lines().find(|l| l.contains("GiB┤")).unwrap().split('┤').next().unwrap().to_string()
     };
     assert_eq!(scale(Some(1 << 40)), scale(None));

@@ -241,14 +241,12 @@ impl Ui {
 
     fn take_budget(&mut self, typed: &str, state: &State) -> Option<Effect> {
         if typed.trim().is_empty() {
-            self.budget = None;
             return None;
         }
         let Some(bytes) = text::parse_bytes(typed) else {
             self.say("give the budget as a number with its unit, as in 1.5 GiB or 800 MiB");
             return None;
         };
-        self.budget = Some(bytes);
         self.send(state, Body::Cut(Edit::Budget { bytes }))
     }
 }

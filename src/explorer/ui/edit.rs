@@ -59,7 +59,7 @@ impl Ui {
             Action::Automatic => Body::Cut(Edit::Automatic),
             Action::Budget | Action::Confirm if !self.heard(state) => return None,
             Action::Budget => {
-                let typed = self.budget.map_or_else(String::new, text::bytes);
+                let typed = cut.budget_bytes.map_or_else(String::new, text::bytes);
                 return self.open(Overlay::Prompt { asked: Asked::Budget, typed });
             }
             Action::Confirm => return self.open(Overlay::Menu { menu: Menu::Confirm, cursor: 0 }),

@@ -144,8 +144,6 @@ pub struct Ui {
     pub other_function: usize,
     /// What is filtered by on Score, Runs and Log.
     pub filters: [String; 3],
-    /// Memory, in bytes, that the person wants to stay within.
-    pub budget: Option<u64>,
     /// Cuts that were marked on the curve: level and bytes.
     pub marks: Vec<(f64, u64)>,
     pub log_scale: bool,
@@ -220,7 +218,6 @@ impl Ui {
             function: None,
             other_function: 1,
             filters: Default::default(),
-            budget: None,
             marks: Vec::new(),
             log_scale: false,
             raw: false,

@@ -29,7 +29,7 @@ pub fn draw(pad: &mut Pad, scene: &Scene) {
         );
         return;
     };
-    let verdict = Verdict::of(scene.state, cut, scene.ui.budget);
+    let verdict = Verdict::of(scene.state, cut);
     let mut top = 0;
     if let Some(words) = verdict.headline(cut) {
         let style = pad.theme.bad();

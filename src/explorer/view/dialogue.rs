@@ -249,7 +249,7 @@ fn question(scene: &Scene, menu: Menu, ascii: bool) -> (String, Vec<String>) {
                     let rest = if more > 0 { format!(" and {more} more") } else { String::new() };
                     lines.push(format!("By hand: {}{rest}.", some.join(", ")));
                 }
-                let verdict = Verdict::of(state, cut, scene.ui.budget);
+                let verdict = Verdict::of(state, cut);
                 if let Some(words) = verdict.headline(cut) {
                     lines.insert(0, words);
                 }

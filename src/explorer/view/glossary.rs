@@ -65,7 +65,7 @@ pub const fn of(context: Context) -> &'static [(&'static str, &'static str)] {
             OPERATIONS,
         ],
         Context::Cut => &[
-            ("ξ", "pruning level: share of the 224 operations that is removed, 0 to 1"),
+            ("ξ", "pruning level: share of an edge's operations removed, rounded up"),
             ("■ ·", "kept and dropped; ◆ ◇ the same, decided by hand; colour is the order of removal"),
             (
                 "≠",

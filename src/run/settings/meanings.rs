@@ -53,7 +53,7 @@ pub(super) const MEANINGS: [(&str, &[(&str, &str)]); 8] = [
     (
         "cut",
         &[
-            ("xi", "pruning level: share of the 224 operations that goes, between 0 and 1"),
+            ("xi", "pruning level: share of each edge's 8 operations that goes, rounded up; between 0 and 1"),
             ("budget", "`off`, or bytes (`150MiB`): whatever xi is, keep the most single operations that fit"),
             ("kept_per_edge", "operations kept on each of the 28 edges, whatever xi is; [] goes by xi"),
             ("source", "`scores`, or a control, which needs no scoring: `random`, `cheapest`, `most_parameters`"),
