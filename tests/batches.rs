@@ -259,7 +259,7 @@ fn scoring_batches_depend_on_seed_and_draw_alone() {
     let error = scoring_batch(&*data, &indices[..31], 32, augment, 1, 0).unwrap_err();
     assert_eq!(
         error.to_string(),
-        "scoring: 31 pictures are fewer than a batch of 32; make the batch smaller or take more pictures"
+        "scoring: 31 pictures are fewer than a batch of 32; make it smaller (score.batch) or take more pictures"
     );
 }
 

@@ -244,7 +244,7 @@ fn p_of_one_in_twenty_is_significant_on_the_screen_as_in_the_engine() {
 #[test]
 fn random_looks_no_safer_than_scores() {
     for (source, words) in
-        [("random", "chance decides all"), ("cheapest", "the cheapest"), ("most_parameters", "most parameters stay")]
+        [("random", "chance decides all"), ("cheapest", "the cheapest"), ("most_parameters", "most parameters")]
     {
         let state = changed(Until::Proposed, |c| (c.source, c.warnings) = (source.into(), vec![]), |_| {}, None);
         for size in [(80, 24), (120, 40), (200, 60)] {
@@ -290,7 +290,7 @@ fn over_budget_is_said_and_coloured() {
         let (within, text) = style(bytes);
         assert!(!text.contains("over the budget"));
         let (over, text) = style(bytes - 1);
-        has(&text, &["! 1.39 GiB is over the budget of"]);
+        has(&text, &["over the budget of"]);
         assert_ne!(within, over);
     }
 }
@@ -369,11 +369,17 @@ fn the_parameter_count_stands_beside_the_scores() {
 #[test]
 fn what_is_known_by_ground_truth_is_said_of_what_it_was_measured_for() {
     for (aggregate, known) in [(Aggregate::Noise, "0.66"), (Aggregate::Relative, "−0.01")] {
-        let state = state_by(aggregate, Until::Proposed);
+        let mut state = state_by(aggregate, Until::Proposed);
+        // With a decision by hand it is another cut than what was measured.
+        let edited = shown(&state, &on(Tab::Cut), (200, 60));
+        assert!(!edited.contains(known), "{edited}");
+        let cut = state.cut.cut.as_mut().unwrap();
+        let hand = cut.by_hand.remove(0);
+        cut.mask.set(hand, !cut.mask.contains(hand));
         for size in [(120, 40), (200, 60)] {
             let text = shown(&state, &on(Tab::Cut), size);
             has(&text, &[known]);
-            assert!(text.contains("round truth") || text.contains("known gain"), "{text}");
+            assert!(text.contains("round truth") || text.contains("CIFAR-10 gain"), "{text}");
         }
     }
     let mut events = fixture::journal(Until::Proposed, 1);
@@ -383,7 +389,10 @@ fn what_is_known_by_ground_truth_is_said_of_what_it_was_measured_for() {
         }
     }
     let text = shown(&State::from_events(&events), &on(Tab::Cut), (200, 60));
-    assert!(!text.contains("round truth") && !text.contains("known gain"), "not measured for these functions: {text}");
+    assert!(
+        !text.contains("round truth") && !text.contains("CIFAR-10 gain"),
+        "not measured for these functions: {text}"
+    );
 }
 
 #[test]

@@ -116,7 +116,7 @@ pub(super) fn draw(pad: &mut Pad, scene: &Scene) {
         let mut words = vec![format!(" predicted: {all} "), format!(" {all} ")];
         if let Some(p) = predicted.filter(|_| idle > 0) {
             words.insert(0, format!(" predicted: {} + {} idle ", text::bytes(p), text::bytes(idle)));
-            words[1] = format!(" {} + {} idle ", text::bytes(p), text::bytes(idle));
+            words[1] = format!(" predicted: {}+idle ", text::bytes(p));
         }
         let room = w.saturating_sub(GUTTER + 3);
         let style = inner.theme.series(1);
