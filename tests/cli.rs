@@ -316,7 +316,9 @@ fn a_run_is_steered_from_the_shell() {
     assert!(proposed, "no cut was proposed");
     says(&["show", "steered"], "waiting for a cut", 0);
     says(&["cut", "steered"], "required", 2);
-    says(&["cut", "steered", "--xi", "1"], "refused: a pruning level", 1);
+    for level in ["1", "0", "nan", "inf"] {
+        says(&["cut", "steered", "--xi", level], "a pruning level lies above 0 and below 1", 2);
+    }
     says(&["cut", "steered", "--xi", "0.75"], "56 of 224 kept", 0);
     says(&["cut", "steered", "--budget", "1KiB"], "refused: no cut fits", 1);
     says(&["cut", "steered", "--budget", "1TiB"], "within 1.00 TiB by scores: 196 of 224 kept", 0);
