@@ -325,6 +325,12 @@ fn a_run_is_steered_from_the_shell() {
     says(&["cut", "steered", "--undo"], "56 of 224 kept", 0);
     let keep = ["cut", "steered", "--keep", "normal:3:sep_conv_3x3", "--keep", "normal:3:skip_connect"];
     says(&keep, "by hand", 0);
+    // One edit that changes nothing keeps no other back, and each is answered by its name.
+    let mixed = ["cut", "steered", "--keep", "normal:3:skip_connect", "--drop", "normal:3:skip_connect"];
+    let (out, ended) = told(runs, &mixed);
+    let refused = out.lines().any(|l| l.starts_with("keep normal:") && l.contains("refused: that changes nothing"));
+    let accepted = out.lines().any(|l| l.starts_with("drop normal:") && l.ends_with("accepted"));
+    assert!(refused && accepted && ended == 1, "{ended}: {out}");
     says(&["cut", "steered", "--keep", "normal:99:sep_conv_3x3"], "error", 2);
     // Two confirm: who comes second is told.
     says(&["confirm", "steered", "--revision", "0"], "refused: the cut has changed", 1);

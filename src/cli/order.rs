@@ -119,14 +119,33 @@ pub fn cut(place: &Place, a: &CutArguments) -> eyre::Result<Exit> {
     orders.extend(a.budget.map(|bytes| Order::Cut(Edit::Budget { bytes })));
     orders.extend(a.keep.iter().map(|n| Order::Cut(Edit::Keep { place: n.place })));
     orders.extend(a.drop.iter().map(|n| Order::Cut(Edit::Drop { place: n.place })));
+    let several = orders.len() > 1;
+    let mut ended = Exit::Done;
+    // Each is answered by its own name; one that is refused does not keep the others back.
     for order in orders {
-        let exit = asked.ask(order)?;
+        let name = if several { edit(&order) } else { order.name().to_string() };
+        let exit = asked.ask_as(&name, order)?;
         if exit != Exit::Done {
-            return Ok(exit);
+            ended = exit;
         }
     }
-    asked.tell_cut()?;
-    Ok(Exit::Done)
+    if several || ended == Exit::Done {
+        asked.tell_cut()?;
+    }
+    Ok(ended)
+}
+
+/// An edit of the cut in words, among several.
+fn edit(order: &Order) -> String {
+    match order {
+        Order::Cut(Edit::Keep { place }) => format!("keep {place}"),
+        Order::Cut(Edit::Drop { place }) => format!("drop {place}"),
+        Order::Cut(Edit::Level { xi }) => format!("ξ {xi}"),
+        Order::Cut(Edit::Budget { bytes }) => format!("within {}", text::bytes(*bytes)),
+        Order::Cut(Edit::Source { source }) => format!("by {source}"),
+        Order::Cut(Edit::Automatic) => "automatic".into(),
+        other => other.name().into(),
+    }
 }
 
 pub fn confirm(place: &Place, a: &ConfirmArguments) -> eyre::Result<Exit> {
@@ -205,13 +224,18 @@ impl Asked {
     /// Sends a command and waits for its answer.
     fn ask(&mut self, order: Order) -> eyre::Result<Exit> {
         let name = order.name();
+        self.ask_as(name, order)
+    }
+
+    /// The same, of a command that goes by another name here.
+    fn ask_as(&mut self, name: &str, order: Order) -> eyre::Result<Exit> {
         let id = send(&self.folder, order)?;
         let begun = Instant::now();
         let mut looked = Instant::now();
         loop {
             match self.read(&id) {
                 Some(Some(Ok(()))) => {
-                    self.out.line(&format!("{name}: accepted"))?;
+                    self.out.line(&text::sanitize(&format!("{name}: accepted")))?;
                     return Ok(Exit::Done);
                 }
                 Some(Some(Err(reason))) => {
