@@ -113,7 +113,7 @@ pub fn scoring_batch(
     seed: u64,
     draw: u64,
 ) -> Result<ScoringBatch, DataError> {
-    check_batch("scoring", indices.len(), size)?;
+    check_batch("scoring", "score.batch", indices.len(), size)?;
     augment.check(dataset.summary())?;
     let mut order = indices.to_vec();
     shuffle(&mut stream_at(seed, "proxy/pictures", [draw, 0]), &mut order);

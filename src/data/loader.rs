@@ -73,7 +73,7 @@ impl Plan {
 
     fn check(&self, dataset: &dyn Dataset) -> Result<(), DataError> {
         let need = if self.drop_last || self.batches.is_some() { self.batch } else { self.batch.min(1) };
-        check_batch(&self.stream, self.indices.len(), need)?;
+        check_batch(&self.stream, "the setting `batch`", self.indices.len(), need)?;
         self.augment.check(dataset.summary())?;
         let len = dataset.len(self.split);
         match self.indices.iter().find(|&&index| index as usize >= len) {

@@ -12,18 +12,13 @@ pub struct Halves {
     pub alphas: Vec<u32>,
 }
 
-/// Refuse a batch of 0, or one that is larger than the number of pictures it is taken from.
-pub fn check_batch(what: &str, have: usize, batch: usize) -> Result<(), DataError> {
+/// Refuse a batch of 0, or one that is larger than the number of pictures it is taken from; `setting` is where its size is set.
+pub fn check_batch(what: &str, setting: &'static str, have: usize, batch: usize) -> Result<(), DataError> {
     if batch == 0 {
         let reason = format!("a batch of {what} needs at least one picture");
         return Err(DataError::Setting { name: "batch", value: "0".into(), reason });
     }
     if have < batch {
-        let setting = match what {
-            "scoring" => "score.batch",
-            "training" | "test" => "train.batch",
-            _ => "search.batch",
-        };
         return Err(DataError::TooFew { what: what.into(), setting, have, need: batch });
     }
     Ok(())

@@ -72,9 +72,9 @@ impl<'a> Setup<'a> {
             setup.check_training(genotype)?;
             return Ok(setup);
         }
-        data::check_batch("scoring", setup.pictures.len(), config.score.batch)?;
-        data::check_batch("the weights' half", setup.halves.weights.len(), config.search.batch)?;
-        data::check_batch("the alphas' half", setup.halves.alphas.len(), config.search.batch)?;
+        data::check_batch("scoring", "score.batch", setup.pictures.len(), config.score.batch)?;
+        data::check_batch("the weights' half", "search.batch", setup.halves.weights.len(), config.search.batch)?;
+        data::check_batch("the alphas' half", "search.batch", setup.halves.alphas.len(), config.search.batch)?;
         // Whatever the cut will be, it needs at least as much as the cheapest one of its size.
         let cutter = Cutter { space: setup.space, order: Vec::new(), seed: config.seed };
         let planner = setup.planner();
@@ -98,8 +98,8 @@ impl<'a> Setup<'a> {
 
     fn check_training(&self, genotype: &Genotype) -> Result<(), EngineError> {
         let (about, batch) = (self.dataset.summary(), self.config.train.batch);
-        data::check_batch("training", self.pictures.len(), batch.min(self.pictures.len()).max(1))?;
-        data::check_batch("test", about.test, 1)?;
+        data::check_batch("training", "train.batch", self.pictures.len(), batch.min(self.pictures.len()).max(1))?;
+        data::check_batch("test", "train.batch", about.test, 1)?;
         let network = super::train::network(&self.config.train, about, genotype)?;
         let needed = |network: &EvaluationConfig, batch: usize| self.training_bytes(network, batch);
         let Some(budget) = self.budget.filter(|budget| needed(&network, batch) > *budget) else { return Ok(()) };
