@@ -9,7 +9,7 @@ use candle_core::{DType, Device, Tensor};
 use criterion::{Criterion, Throughput};
 use zonas::engine::score::{Evaluator, NetworkEvaluator, Proxy};
 use zonas::nn::{Init, MixedOperation, NnError, Policy, Precision, Supernet, SupernetConfig};
-use zonas::oneshot::{Batch, Searcher, Settings};
+use zonas::oneshot::{Batch, Order, Searcher, Settings};
 use zonas::proxies::Draw;
 use zonas::space::{CellKind, Mask, Operation};
 
@@ -27,7 +27,7 @@ fn batch() -> candle_core::Result<Batch> {
     Ok(Batch { images, labels: Tensor::zeros(IMAGES, DType::U32, &Device::Cpu)? })
 }
 
-fn searcher(layout: Vec<CellKind>, policy: Policy, order: u8) -> Result<Searcher, NnError> {
+fn searcher(layout: Vec<CellKind>, policy: Policy, order: Order) -> Result<Searcher, NnError> {
     let config = SupernetConfig {
         channels: CHANNELS,
         classes: 10,
@@ -65,11 +65,11 @@ fn steps(c: &mut Criterion) -> Result<(), NnError> {
     let mut group = c.benchmark_group("search step");
     group.throughput(Throughput::Elements(IMAGES as u64));
     for (name, layout, policy, order) in [
-        ("one normal cell", vec![CellKind::Normal], Policy::Keep, 1),
-        ("one reduction cell", vec![CellKind::Reduction], Policy::Keep, 1),
-        ("8 cells, keep", published.clone(), Policy::Keep, 1),
-        ("8 cells, recompute", published.clone(), Policy::Recompute, 1),
-        ("8 cells, keep, second order", published, Policy::Keep, 2),
+        ("one normal cell", vec![CellKind::Normal], Policy::Keep, Order::First),
+        ("one reduction cell", vec![CellKind::Reduction], Policy::Keep, Order::First),
+        ("8 cells, keep", published.clone(), Policy::Keep, Order::First),
+        ("8 cells, recompute", published.clone(), Policy::Recompute, Order::First),
+        ("8 cells, keep, second order", published, Policy::Keep, Order::Second),
     ] {
         let mut searcher = searcher(layout, policy, order)?;
         let mut failure = None;

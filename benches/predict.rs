@@ -9,7 +9,7 @@ use candle_core::{DType, Device, Tensor};
 use rand::seq::IndexedRandom;
 use zonas::device::{Meter, pages};
 use zonas::nn::{Init, NnError, Policy, Precision, Supernet, SupernetConfig, Workload};
-use zonas::oneshot::{Batch, Searcher, Settings, StepTimes};
+use zonas::oneshot::{Batch, Order, Searcher, Settings, StepTimes};
 use zonas::random::stream;
 use zonas::space::{CellKind, Mask};
 
@@ -71,7 +71,7 @@ fn batch(images: usize, size: usize) -> candle_core::Result<Batch> {
 fn searcher(config: &SupernetConfig, work: &Workload, seed: u64) -> Result<Searcher, NnError> {
     let mut net = Supernet::new(config)?;
     net.initialise(Init::Default, seed)?;
-    let settings = Settings::published(if work.second_order { 2 } else { 1 });
+    let settings = Settings::published(if work.second_order { Order::Second } else { Order::First });
     Searcher::new(net, settings, seed)
 }
 

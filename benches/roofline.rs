@@ -8,7 +8,7 @@ use std::time::Instant;
 use candle_core::{DType, Device, Tensor};
 use zonas::kernels::gpu::{Kernel, Recorder};
 use zonas::nn::{DropPath, Evaluation, EvaluationConfig, Init, Policy, Precision, Supernet, SupernetConfig};
-use zonas::oneshot::{Batch, Searcher, Settings, SgdSettings, Trainer, TrainerSettings};
+use zonas::oneshot::{Batch, Order, Searcher, Settings, SgdSettings, Trainer, TrainerSettings};
 use zonas::space::{CellKind, Mask, published};
 
 /// Published peaks: bytes and float32 operations per second, outside of tensor cores.
@@ -52,7 +52,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         let recorder = Recorder::joining();
         let mut net = Supernet::new(&config)?.on(Some(recorder.clone()));
         net.initialise(Init::Default, 1)?;
-        let mut searcher = Searcher::new(net, Settings::published(1), 1)?;
+        let mut searcher = Searcher::new(net, Settings::published(Order::First), 1)?;
         let batch = batch(64)?;
         // The first brings the weights, and makes the momentum.
         searcher.step(&batch, Some(&batch), 0.025)?;

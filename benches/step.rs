@@ -12,7 +12,7 @@ use zonas::device::{Choice, Device as Place, Meter, used_bytes};
 use zonas::engine::score::{Evaluator, NetworkEvaluator, Proxy};
 use zonas::kernels::gpu::{self, Gpu};
 use zonas::nn::{Init, Policy, Precision, Supernet, SupernetConfig, Workload};
-use zonas::oneshot::{Batch, Searcher, Settings};
+use zonas::oneshot::{Batch, Order, Searcher, Settings};
 use zonas::proxies::Draw;
 use zonas::space::{CellKind, Mask, Operation};
 
@@ -106,7 +106,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 fn measure() -> Result<(), Box<dyn std::error::Error>> {
     let (channels, cells, batch) = (number("--channels", 16), number("--cells", 8), number("--batch", 16));
     let (threads, steps, size) = (number("--threads", 2), number("--steps", 3), number("--size", 32));
-    let order = number("--order", 1) as u8;
+    let order = Order::try_from(number("--order", 1) as u64)?;
     let policy = match argument("--policy").as_deref() {
         Some("recompute") => Policy::Recompute,
         Some(n) if n != "keep" => Policy::RecomputeFirst(n.parse()?),
@@ -173,7 +173,7 @@ fn measure() -> Result<(), Box<dyn std::error::Error>> {
         list.remove(0);
         list.sort_by(f64::total_cmp);
     }
-    let work = Workload { images: batch, height: size, width: size, second_order: order == 2, threads };
+    let work = Workload { images: batch, height: size, width: size, second_order: order.is_second(), threads };
     let predicted = if forward { config.forward_footprint(&work) } else { config.search_footprint(&work) };
     let (predicted, overhead, meters) = match &place {
         Place::Cpu => (predicted.bytes(), predicted.overhead, None),

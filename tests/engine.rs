@@ -127,7 +127,7 @@ fn from_pixels_to_the_same_genotype_on_any_number_of_threads() {
 fn interrupted_at_every_stage_it_ends_the_same() {
     let dir = tempfile::tempdir().unwrap();
     let mut c = config();
-    c.search.order = 2;
+    c.search.order = zonas::oneshot::Order::Second;
     c.search.epochs = 4;
     let whole = folder(dir.path(), "whole", &c);
     assert_eq!(run(&whole, &c, Confirm::Automatic).unwrap(), Outcome::Done);

@@ -4,7 +4,7 @@
 use candle_core::{DType, Device, Tensor};
 use zonas::device::{pages, reset_peak};
 use zonas::nn::{Evaluation, EvaluationConfig, Init, Policy, Precision, Supernet, SupernetConfig, Workload};
-use zonas::oneshot::{Batch, Searcher, Settings, SgdSettings, Trainer, TrainerSettings};
+use zonas::oneshot::{Batch, Order, Searcher, Settings, SgdSettings, Trainer, TrainerSettings};
 use zonas::space::{CellKind, Mask, Operation};
 
 #[global_allocator]
@@ -32,7 +32,7 @@ fn batch(images: usize) -> Batch {
     Batch { images: x, labels: Tensor::zeros(images, DType::U32, &Device::Cpu).unwrap() }
 }
 
-fn searcher(config: &SupernetConfig, order: u8) -> Searcher {
+fn searcher(config: &SupernetConfig, order: Order) -> Searcher {
     let mut net = Supernet::new(config).unwrap();
     net.initialise(Init::Default, 1).unwrap();
     let settings = Settings::published(order);
@@ -40,7 +40,7 @@ fn searcher(config: &SupernetConfig, order: u8) -> Searcher {
 }
 
 /// Peak bytes of two steps over what was there before.
-fn measured(config: &SupernetConfig, images: usize, order: u8) -> u64 {
+fn measured(config: &SupernetConfig, images: usize, order: Order) -> u64 {
     let batch = batch(images);
     reset_peak();
     let before = pages().live_bytes;
@@ -51,8 +51,8 @@ fn measured(config: &SupernetConfig, images: usize, order: u8) -> u64 {
     (pages().peak_bytes - before) as u64
 }
 
-fn work(images: usize, order: u8) -> Workload {
-    Workload { images, height: 16, width: 16, second_order: order == 2, threads: THREADS }
+fn work(images: usize, order: Order) -> Workload {
+    Workload { images, height: 16, width: 16, second_order: order.is_second(), threads: THREADS }
 }
 
 fn predictions_meet_the_bytes() {
@@ -61,11 +61,16 @@ fn predictions_meet_the_bytes() {
         .step_by(3)
         .fold(Mask::FULL, |m, p| if m.without(p).check().is_ok() { m.without(p) } else { m });
     let masks = [Mask::FULL, Mask::uniform(&Operation::ALL[1..5]), odd];
-    let cases = [(Policy::Keep, 1), (Policy::Recompute, 1), (Policy::RecomputeFirst(2), 1), (Policy::Recompute, 2)];
+    let cases = [
+        (Policy::Keep, Order::First),
+        (Policy::Recompute, Order::First),
+        (Policy::RecomputeFirst(2), Order::First),
+        (Policy::Recompute, Order::Second),
+    ];
     let images = 16;
     for channels in [4, 12] {
         // The thread's buffers grow to their largest once.
-        measured(&config(channels, Mask::FULL, Policy::Keep), 4, 1);
+        measured(&config(channels, Mask::FULL, Policy::Keep), 4, Order::First);
         for mask in masks {
             for (policy, order) in cases {
                 let config = config(channels, mask, policy);
@@ -116,7 +121,7 @@ fn a_training_is_near_its_prediction() {
 
 fn steps_leave_nothing_behind() {
     let batch = batch(8);
-    let mut searcher = searcher(&config(4, Mask::FULL, Policy::Keep), 1);
+    let mut searcher = searcher(&config(4, Mask::FULL, Policy::Keep), Order::First);
     let mut step = || {
         searcher.step(&batch, Some(&batch), 0.025).unwrap();
         (pages().live_bytes, pages().peak_bytes)
@@ -132,7 +137,7 @@ fn evaluation_needs_no_more_than_the_largest_cell() {
     let batch = batch(16);
     let peak = |cells: usize| {
         let config = SupernetConfig { layout: vec![CellKind::Normal; cells], ..config(8, Mask::FULL, Policy::Keep) };
-        let searcher = searcher(&config, 1);
+        let searcher = searcher(&config, Order::First);
         searcher.evaluate(&batch).unwrap();
         reset_peak();
         let before = pages().live_bytes;

@@ -12,7 +12,7 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use zonas::kernels::gpu::{Gpu, SOURCE};
 use zonas::nn::{Init, MixedOperation, Mixing, Norm, Pass, Policy, Precision, Probe, Supernet, SupernetConfig};
-use zonas::oneshot::{Batch, Searcher, Settings};
+use zonas::oneshot::{Batch, Order, Searcher, Settings};
 use zonas::space::{CellKind, Mask, Operation};
 
 /// What rounding to bfloat16 changes a number by, at most: half of the last of its eight bits.
@@ -253,7 +253,7 @@ fn a_search_stays_beside_that_of_float32() {
     };
     let search = |precision| {
         let net = network(Policy::Keep, precision, Some(Shim::new(Build::Fast, 1)));
-        let mut s = Searcher::new(net, Settings::published(1), 1).unwrap();
+        let mut s = Searcher::new(net, Settings::published(Order::First), 1).unwrap();
         let losses: Vec<_> = (0..4)
             .map(|n| {
                 let told = s.step(&batch(2 * n), Some(&batch(2 * n + 1)), 0.025).unwrap();

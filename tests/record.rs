@@ -7,7 +7,7 @@ use candle_core::{DType, Device, Tensor};
 use zonas::engine::score::{Evaluator, NetworkEvaluator, Proxy};
 use zonas::kernels::gpu::{Buffer, Gpu, Kernel, Launcher, Record, Recorder};
 use zonas::nn::{DropPath, Evaluation, EvaluationConfig, Init, Policy, Precision, Supernet, SupernetConfig, Workload};
-use zonas::oneshot::{Batch, Searcher, Settings, SgdSettings, Trainer, TrainerSettings};
+use zonas::oneshot::{Batch, Order, Searcher, Settings, SgdSettings, Trainer, TrainerSettings};
 use zonas::proxies::{self, Draw};
 use zonas::space::{CellKind, Mask, Operation, parse_genotype};
 
@@ -17,7 +17,7 @@ fn config(channels: usize, cells: usize, mask: Mask, policy: Policy, precision: 
 }
 
 /// Steps of a search on pictures of `side` x `side`; panics where a launch is refused. Momentum comes with the first.
-fn search(recorder: &Arc<Recorder>, config: &SupernetConfig, images: usize, side: usize, order: u8, steps: usize) {
+fn search(recorder: &Arc<Recorder>, config: &SupernetConfig, images: usize, side: usize, order: Order, steps: usize) {
     let mut net = Supernet::new(config).unwrap().on(Some(recorder.clone()));
     net.initialise(Init::Default, 1).unwrap();
     let mut searcher = Searcher::new(net, Settings::published(order), 1).unwrap();
@@ -35,7 +35,12 @@ fn predictions_are_the_bytes_that_passes_ask_for() {
         .step_by(3)
         .fold(Mask::FULL, |m, p| if m.without(p).check().is_ok() { m.without(p) } else { m });
     let masks = [Mask::FULL, Mask::uniform(&Operation::ALL[1..5]), Mask::uniform(&[Operation::None]), odd];
-    let cases = [(Policy::Keep, 1), (Policy::Recompute, 1), (Policy::RecomputeFirst(2), 1), (Policy::Recompute, 2)];
+    let cases = [
+        (Policy::Keep, Order::First),
+        (Policy::Recompute, Order::First),
+        (Policy::RecomputeFirst(2), Order::First),
+        (Policy::Recompute, Order::Second),
+    ];
     for (channels, cells, images, side) in [(1, 5, 3, 9), (16, 8, 64, 32), (67, 3, 2, 16)] {
         for mask in masks {
             for ((policy, order), precision) in cases.into_iter().flat_map(|c| Precision::ALL.map(|p| (c, p))) {
@@ -46,7 +51,7 @@ fn predictions_are_the_bytes_that_passes_ask_for() {
                     recorder.bytes()
                 });
                 assert_eq!((left, peak), joined);
-                let work = Workload { images, height: side, width: side, second_order: order == 2, threads: 1 };
+                let work = Workload { images, height: side, width: side, second_order: order.is_second(), threads: 1 };
                 let predicted = config.gpu_footprints(&work)(policy);
                 let kept = mask.places().count();
                 let what = format!("{channels} channels, {policy}, {precision}, order {order}, {kept} operations");
@@ -145,7 +150,7 @@ fn weights_stay_on_the_device() {
     let mut net = Supernet::new(&config(16, 8, Mask::FULL, Policy::Keep, Precision::Float32)).unwrap();
     net.initialise(Init::Default, 1).unwrap();
     let bytes = 4 * net.parameters().count() as u64;
-    let mut searcher = Searcher::new(net.on(Some(recorder.clone())), Settings::published(1), 1).unwrap();
+    let mut searcher = Searcher::new(net.on(Some(recorder.clone())), Settings::published(Order::First), 1).unwrap();
     let images = Tensor::zeros((2, 16, 16, 3), DType::F32, &Device::Cpu).unwrap();
     let batch = Batch { images, labels: Tensor::zeros(2, DType::U32, &Device::Cpu).unwrap() };
     let mut crossed = || {
@@ -166,7 +171,7 @@ fn weights_stay_on_the_device() {
 fn launches_are_few() {
     let launches = |precision| {
         let recorder = Recorder::new();
-        search(&recorder, &config(16, 8, Mask::FULL, Policy::Keep, precision), 64, 32, 1, 1);
+        search(&recorder, &config(16, 8, Mask::FULL, Policy::Keep, precision), 64, 32, Order::First, 1);
         recorder.take()
     };
     let records = launches(Precision::Float32);
@@ -181,7 +186,7 @@ fn launches_are_few() {
     assert!(Kernel::ALL.iter().all(|k| of_all.iter().any(|r| r.kernel == *k)), "a kernel is never used");
     // What a device's driver takes its time for, too.
     let asked = [Recorder::new(), Recorder::joining()].map(|recorder| {
-        search(&recorder, &config(16, 8, Mask::FULL, Policy::Keep, Precision::Float32), 64, 32, 1, 1);
+        search(&recorder, &config(16, 8, Mask::FULL, Policy::Keep, Precision::Float32), 64, 32, Order::First, 1);
         recorder.counts().0
     });
     println!("memory is asked for {} times, map by map {}", asked[1], asked[0]);

@@ -13,7 +13,7 @@ use candle_nn::loss::cross_entropy;
 use zonas::kernels::gpu::Gpu;
 use zonas::kernels::{Level, set_level};
 use zonas::nn::{Kind, MixedOperation, Mixing, Pass, Policy, Precision, Supernet, SupernetConfig};
-use zonas::oneshot::{AdamSettings, Batch, Searcher, Settings, SgdSettings};
+use zonas::oneshot::{AdamSettings, Batch, Method, Order, Searcher, Settings, SgdSettings};
 use zonas::space::{CellKind, Mask, Operation};
 
 /// Ten times how close PyTorch's own float32 gets to float64 (relative L2 norm of the difference).
@@ -298,7 +298,7 @@ fn searcher(r: &Reference, policy: Policy, clip: f64) -> Searcher {
     let settings = Settings {
         sgd: SgdSettings { momentum: 0.9, weight_decay: 3e-4, clip },
         adam: AdamSettings { learning_rate: 3e-4, beta1: 0.5, beta2: 0.999, weight_decay: 1e-3 },
-        order: 1,
+        method: Method::darts(Order::First),
     };
     let searcher = Searcher::new(r.net(Mask::FULL, policy), settings, 0).unwrap();
     let alphas = r.alphas().map(|a| a.flatten_all().unwrap().to_vec1::<f32>().unwrap());

@@ -11,7 +11,7 @@ use zonas::kernels::gpu::arguments::Rectified;
 use zonas::kernels::gpu::{Buffer, Gpu, GpuError, Kernel, SOURCE, launch};
 use zonas::kernels::sgd::Descent;
 use zonas::nn::{DropPath, Evaluation, EvaluationConfig, EvaluationPass, Init, NnError};
-use zonas::oneshot::{Batch, SearcherState, SgdSettings, Trainer, TrainerSettings};
+use zonas::oneshot::{Batch, SgdSettings, Trainer, TrainerSettings, TrainerState};
 use zonas::space::parse_genotype;
 
 const GENOTYPE: &str = "Genotype(normal=[('sep_conv_3x3', 0), ('max_pool_3x3', 1), ('dil_conv_3x3', 0), ('skip_connect', 2), \
@@ -130,7 +130,7 @@ fn trainer(case: &Case, gpu: Option<Gpu>) -> Trainer {
     Trainer::new(case.net(gpu), TrainerSettings { sgd, auxiliary: 0.4 })
 }
 
-fn steps(case: &Case, trainer: &mut Trainer, steps: std::ops::Range<u64>) -> SearcherState {
+fn steps(case: &Case, trainer: &mut Trainer, steps: std::ops::Range<u64>) -> TrainerState {
     for step in steps {
         let drop = DropPath { probability: case.drop, seed: 3, at: [0, step] };
         let report = trainer.step(&case.batch(step as f64), 0.05, Some(drop)).unwrap();
@@ -140,7 +140,7 @@ fn steps(case: &Case, trainer: &mut Trainer, steps: std::ops::Range<u64>) -> Sea
 }
 
 /// How far two states are apart, beside how far the weights have gone from the start.
-fn apart(a: &SearcherState, b: &SearcherState, start: &SearcherState) -> f64 {
+fn apart(a: &TrainerState, b: &TrainerState, start: &TrainerState) -> f64 {
     let length = |x: &[Vec<f32>], y: &[Vec<f32>]| {
         let pairs = x.iter().flatten().zip(y.iter().flatten());
         pairs.map(|(x, y)| f64::from(x - y).powi(2)).sum::<f64>().sqrt()

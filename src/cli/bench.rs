@@ -11,7 +11,7 @@ use crate::explorer::text;
 use crate::kernels::gpu::{self, Gpu};
 use crate::kernels::{self, matrix};
 use crate::nn::{Init, NnError, Policy, Precision, Supernet, SupernetConfig, Workload};
-use crate::oneshot::{Batch, Searcher, Settings};
+use crate::oneshot::{Batch, Order, Searcher, Settings};
 use crate::proxies::{self, Draw};
 use crate::space::count::Network;
 use crate::space::{CellKind, Mask};
@@ -94,7 +94,7 @@ fn step(config: &SupernetConfig, images: usize, steps: usize, gpu: Option<Gpu>) 
     let batch = batch(images)?;
     let mut net = Supernet::new(config)?.on(gpu);
     net.initialise(Init::Default, 2)?;
-    let settings = Settings::published(1);
+    let settings = Settings::published(Order::First);
     let mut searcher = Searcher::new(net, settings, 2)?;
     searcher.step(&batch, Some(&batch), 0.025)?;
     let mut seconds = Vec::with_capacity(steps);

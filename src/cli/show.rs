@@ -75,7 +75,11 @@ pub fn run(place: &Place, a: &ShowArguments) -> eyre::Result<Exit> {
         let peak = r.search_peak_bytes.map_or(String::new(), |b| format!(", peak {}", text::bytes(b)));
         let predicted =
             r.predicted_bytes.filter(|_| trains).map_or(String::new(), |b| format!(" (predicted {})", text::bytes(b)));
-        line(if trains { "trained" } else { "search" }, format!("{epoch} of {epochs} epochs{took}{peak}{predicted}"))?;
+        let why = r.stopped_early.as_ref().map_or(String::new(), |reason| format!("; stopped early: {reason}"));
+        line(
+            if trains { "trained" } else { "search" },
+            format!("{epoch} of {epochs} epochs{took}{peak}{predicted}{why}"),
+        )?;
     }
     if let (Some(loss), Some(accuracy)) = (r.train_loss, r.train_accuracy) {
         line("training", format!("loss {:.4}, accuracy {:.2} %", loss.0, 100.0 * accuracy))?;

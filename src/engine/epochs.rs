@@ -73,6 +73,11 @@ pub(super) trait Epochs {
 
     fn at(&self) -> Position;
 
+    /// Whether no epoch is to follow, though there are some left.
+    fn is_over(&self) -> bool {
+        false
+    }
+
     /// The rest of an epoch. False if asked to stop at once, or to leave after this step.
     fn epoch(&mut self) -> Result<bool, EngineError>;
 
@@ -82,14 +87,15 @@ pub(super) trait Epochs {
 
 /// All epochs from where the run is; `resumed` if it was resumed from a checkpoint. False if asked to end before: the
 /// checkpoint then holds the state, an older one if it was to be at once.
-pub(super) fn run(run: &mut impl Epochs, epochs: usize, resumed: bool) -> Result<bool, EngineError> {
+pub(super) fn run(run: &mut dyn Epochs, epochs: usize, resumed: bool) -> Result<bool, EngineError> {
     let at = run.at();
     if resumed {
         run.control().log(Level::Info, format!("resumed at epoch {}, step {}", at.epoch, at.step))?;
     } else {
         run.save()?;
     }
-    while run.at().epoch < epochs {
+    let left = |run: &dyn Epochs| run.at().epoch < epochs && !run.is_over();
+    while left(run) {
         if !run.epoch()? {
             if !run.control().aborts() {
                 run.save()?;
@@ -97,7 +103,7 @@ pub(super) fn run(run: &mut impl Epochs, epochs: usize, resumed: bool) -> Result
             return Ok(false);
         }
         let asked = run.control().stops() || run.control().leaves();
-        if asked && run.at().epoch < epochs {
+        if asked && left(run) {
             return Ok(false);
         }
     }

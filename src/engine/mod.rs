@@ -235,9 +235,10 @@ fn stages(
         cut::Decision::Unconfirmed => return early(control, "the cut waits to be confirmed"),
         cut::Decision::Stopped => return early(control, "before the cut was confirmed"),
     };
-    let Some(genotype) = search::run(control, setup, folder, mask)? else {
+    let Some(search::Found { genotype, stopped }) = search::run(control, setup, folder, mask)? else {
         return early(control, "while searching; the checkpoint holds the state");
     };
     cell::run(control, setup, folder, &genotype)?;
-    Ok((Outcome::Done, format!("the genotype is in {}", folder.file(crate::run::GENOTYPE_JSON).display())))
+    let why = stopped.map_or(String::new(), |reason| format!("; the search stopped early: {reason}"));
+    Ok((Outcome::Done, format!("the genotype is in {}{why}", folder.file(crate::run::GENOTYPE_JSON).display())))
 }

@@ -204,7 +204,7 @@ impl Planner {
             images: search.batch,
             height: shape.height,
             width: shape.width,
-            second_order: search.order == 2,
+            second_order: search.order.is_second(),
             threads: self.threads,
         }
     }

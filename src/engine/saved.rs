@@ -9,7 +9,7 @@ use super::setup::Setup;
 use super::{EngineError, Past, origin};
 use crate::data::difference;
 use crate::nn::NnError;
-use crate::oneshot::SearcherState;
+use crate::oneshot::{SearcherState, TrainerState};
 use crate::run::checkpoint::{Checkpoint, CheckpointError};
 use crate::run::config::{Config, Run};
 use crate::run::event::{Body, Level};
@@ -103,7 +103,9 @@ impl Seal {
 /// Free part of a checkpoint's header. Sums are kept as bits, so that not even the last one is lost.
 #[derive(Debug, Serialize, Deserialize)]
 struct Meta {
-    mask: Mask,
+    /// Of a search: the cut. Trainings of before have one, too, which means nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    mask: Option<Mask>,
     data: String,
     #[serde(default)]
     run: String,
@@ -115,17 +117,82 @@ struct Meta {
     right: u64,
     pictures: u64,
     seconds_bits: u64,
-    batches: u64,
-    adam_steps: u64,
-    /// How many blobs there are of each kind.
-    counts: [usize; 6],
+    #[serde(flatten)]
+    numbers: Numbers,
 }
 
-/// Kinds of blobs: names, in the order of `Meta::counts`.
-const KINDS: [&str; 6] = ["weights", "running", "alphas", "momentum", "adam_first", "adam_second"];
+/// What of a state is not in tables of floats.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub(super) struct Numbers {
+    batches: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    adam_steps: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    stopped: Option<String>,
+}
 
-fn parts(state: &SearcherState) -> [&Vec<Vec<f32>>; 6] {
-    [&state.weights, &state.running, &state.alphas, &state.momentum, &state.adam_first, &state.adam_second]
+/// Tables of floats by name.
+pub(super) type Tables<'a> = Vec<(&'static str, &'a [Vec<f32>])>;
+
+/// A state that checkpoints hold.
+pub(super) trait State: Sized {
+    fn tables(&self) -> Tables<'_>;
+
+    fn numbers(&self) -> Numbers;
+
+    /// # Errors
+    /// Those of `table`.
+    fn read<E>(numbers: Numbers, table: impl FnMut(&str) -> Result<Vec<Vec<f32>>, E>) -> Result<Self, E>;
+}
+
+impl State for SearcherState {
+    fn tables(&self) -> Tables<'_> {
+        vec![
+            ("weights", &self.weights),
+            ("running", &self.running),
+            ("alphas", &self.alphas),
+            ("momentum", &self.momentum),
+            ("adam_first", &self.adam_first),
+            ("adam_second", &self.adam_second),
+        ]
+    }
+
+    fn numbers(&self) -> Numbers {
+        Numbers { batches: self.batches, adam_steps: Some(self.adam_steps), stopped: self.stopped.clone() }
+    }
+
+    fn read<E>(numbers: Numbers, mut table: impl FnMut(&str) -> Result<Vec<Vec<f32>>, E>) -> Result<Self, E> {
+        Ok(SearcherState {
+            weights: table("weights")?,
+            running: table("running")?,
+            batches: numbers.batches,
+            alphas: table("alphas")?,
+            momentum: table("momentum")?,
+            adam_steps: numbers.adam_steps.unwrap_or_default(),
+            adam_first: table("adam_first")?,
+            adam_second: table("adam_second")?,
+            stopped: numbers.stopped,
+        })
+    }
+}
+
+impl State for TrainerState {
+    fn tables(&self) -> Tables<'_> {
+        vec![("weights", &self.weights), ("running", &self.running), ("momentum", &self.momentum)]
+    }
+
+    fn numbers(&self) -> Numbers {
+        Numbers { batches: self.batches, ..Numbers::default() }
+    }
+
+    fn read<E>(numbers: Numbers, mut table: impl FnMut(&str) -> Result<Vec<Vec<f32>>, E>) -> Result<Self, E> {
+        Ok(TrainerState {
+            weights: table("weights")?,
+            running: table("running")?,
+            batches: numbers.batches,
+            momentum: table("momentum")?,
+        })
+    }
 }
 
 /// Bytes of a state for each parameter, at most: weight, momentum and running statistics, and as much again.
@@ -133,12 +200,12 @@ const EACH: u64 = 16;
 /// Bytes of everything else.
 const HEADER: u64 = 16 << 20;
 
-/// A search's state, ready to be saved or restored.
+/// A state, ready to be saved or restored.
 pub(super) struct Saved(Checkpoint);
 
 impl Saved {
-    pub fn of(state: &SearcherState, mask: Mask, at: &Position, seal: &Seal) -> Result<Saved, EngineError> {
-        let parts = parts(state);
+    /// `mask`: the cut that a search is under.
+    pub fn of(state: &impl State, mask: Option<Mask>, at: &Position, seal: &Seal) -> Result<Saved, EngineError> {
         let meta = Meta {
             mask,
             data: seal.data.clone(),
@@ -150,15 +217,13 @@ impl Saved {
             right: at.right,
             pictures: at.pictures,
             seconds_bits: at.seconds.to_bits(),
-            batches: state.batches,
-            adam_steps: state.adam_steps,
-            counts: parts.map(Vec::len),
+            numbers: state.numbers(),
         };
         let meta = serde_json::to_value(meta).map_err(|e| CheckpointError::Missing(format!("header ({e})")))?;
         let mut checkpoint = Checkpoint { meta, blobs: Vec::new() };
-        for (kind, blobs) in KINDS.iter().zip(parts) {
-            for (i, values) in blobs.iter().enumerate() {
-                checkpoint.push_floats(&format!("{kind}/{i}"), values);
+        for (name, table) in state.tables() {
+            for (i, values) in table.iter().enumerate() {
+                checkpoint.push_floats(&format!("{name}/{i}"), values);
             }
         }
         Ok(Saved(checkpoint))
@@ -187,11 +252,11 @@ impl Saved {
         Ok(Some(Saved(checkpoint)))
     }
 
-    /// Gives the state to `take`, of what was built from the same configuration.
-    pub fn restore(
+    /// Gives the state to `take`, of what was built from the same configuration; `mask`: the cut that a search is under.
+    pub fn restore<S: State>(
         self,
-        take: impl FnOnce(SearcherState) -> Result<(), NnError>,
-        mask: &Mask,
+        take: impl FnOnce(S) -> Result<(), NnError>,
+        mask: Option<&Mask>,
         seal: &Seal,
         folder: &RunFolder,
     ) -> Result<Position, EngineError> {
@@ -200,32 +265,23 @@ impl Saved {
         if let Some(reason) = seal.refuses(&meta) {
             return Err(refuse(reason));
         }
-        if meta.mask != *mask {
+        if mask.is_some_and(|mask| meta.mask.as_ref() != Some(mask)) {
             return Err(refuse("it was saved under another cut".into()));
         }
-        let mut read = KINDS.iter().zip(meta.counts).map(|(kind, count)| {
-            (0..count).map(|i| self.0.floats(&format!("{kind}/{i}"))).collect::<Result<Vec<_>, _>>()
-        });
-        let mut part = || read.next().unwrap_or_else(|| Ok(Vec::new()));
-        let state = SearcherState {
-            weights: part()?,
-            running: part()?,
-            batches: meta.batches,
-            alphas: part()?,
-            momentum: part()?,
-            adam_steps: meta.adam_steps,
-            adam_first: part()?,
-            adam_second: part()?,
-        };
-        take(state).map_err(|e| refuse(e.to_string()))?;
-        Ok(Position {
+        let at = Position {
             epoch: meta.epoch,
             step: meta.step,
             loss: f64::from_bits(meta.loss_bits),
             right: meta.right,
             pictures: meta.pictures,
             seconds: f64::from_bits(meta.seconds_bits),
-        })
+        };
+        let table = |name: &str| {
+            let there = |i: &usize| self.0.has(&format!("{name}/{i}"));
+            (0..).take_while(there).map(|i| self.0.floats(&format!("{name}/{i}"))).collect::<Result<Vec<_>, _>>()
+        };
+        take(S::read(meta.numbers, table)?).map_err(|e| refuse(e.to_string()))?;
+        Ok(at)
     }
 }
 

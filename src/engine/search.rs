@@ -10,7 +10,7 @@ use super::saved::{Keeper, Position, Saved};
 use super::setup::{Setup, tensors};
 use crate::data::{self, DataError, Loader, Split};
 use crate::nn::{Init, Supernet};
-use crate::oneshot::{Searcher, StepReport, alphas_by_row, cosine};
+use crate::oneshot::{Moment, Searcher, StepReport, alphas_by_row, cosine};
 use crate::run::RunFolder;
 use crate::run::event::{Body, EpochEnded, Level, SearchStarted, Stage};
 use crate::run::number::Number;
@@ -18,6 +18,13 @@ use crate::space::{CellKind, Edge, Genotype, Mask, Operation};
 
 /// Journal lines that the alphas of a whole search may take.
 const ALPHA_LINES: usize = 500;
+
+/// What a search ends with.
+pub(super) struct Found {
+    pub genotype: Genotype,
+    /// Why it ended before its last epoch, if it did.
+    pub stopped: Option<String>,
+}
 
 struct Search<'a> {
     control: &'a mut Control,
@@ -36,7 +43,7 @@ pub(super) fn run(
     setup: &Setup,
     folder: &RunFolder,
     mask: Mask,
-) -> Result<Option<Genotype>, EngineError> {
+) -> Result<Option<Found>, EngineError> {
     let clock = control.begin(Stage::Search)?;
     let planner = setup.planner();
     let mut plan = planner.within(mask).map_err(EngineError::TooLittle)?;
@@ -67,14 +74,14 @@ fn attempt(
     folder: &RunFolder,
     mask: Mask,
     plan: Plan,
-) -> Result<Option<Genotype>, EngineError> {
+) -> Result<Option<Found>, EngineError> {
     let config = &setup.config.search;
     let planner = setup.planner();
     let mut net = Supernet::new(&planner.network(mask, plan.policy))?.on(setup.gpu.clone());
     net.initialise(Init::Default, setup.config.seed)?;
-    let mut searcher = Searcher::new(net, setup.search_settings(), setup.config.seed)?;
+    let mut searcher = Searcher::new(net, setup.search_settings()?, setup.config.seed)?;
     let at = Saved::load(control, folder, searcher.net.parameters().count())?
-        .map(|saved| saved.restore(|state| searcher.restore(state), &mask, &control.seal, folder));
+        .map(|saved| saved.restore(|state| searcher.restore(state), Some(&mask), &control.seal, folder));
     let resumed = at.is_some();
     let at = at.transpose()?.unwrap_or_default();
     let steps = (setup.halves.weights.len() / config.batch).max(1);
@@ -87,7 +94,11 @@ fn attempt(
         epochs: config.epochs,
         steps_per_epoch: steps.per_epoch,
         batch: config.batch,
+        method: config.parts().name().into(),
         order: config.order,
+        regularisers: config.regularisers.clone(),
+        warm_up_epochs: config.alpha_warmup_epochs,
+        stop: config.stop.clone(),
         train: setup.halves.weights.len(),
         valid: setup.halves.alphas.len(),
         parameters: searcher.net.parameters().count() as u64,
@@ -105,8 +116,11 @@ fn attempt(
         alphas_every: (steps.per_epoch * config.epochs).div_ceil(ALPHA_LINES).max(steps.every),
         steps,
     };
-    let whole = epochs::run(&mut search, config.epochs, resumed)?;
-    Ok(whole.then(|| search.searcher.genotype()).transpose()?)
+    if !epochs::run(&mut search, config.epochs, resumed)? {
+        return Ok(None);
+    }
+    let searcher = &search.searcher;
+    Ok(Some(Found { genotype: searcher.genotype()?, stopped: searcher.stopped().map(str::to_string) }))
 }
 
 impl Search<'_> {
@@ -172,13 +186,17 @@ impl Epochs for Search<'_> {
         self.at
     }
 
+    fn is_over(&self) -> bool {
+        self.searcher.stopped().is_some()
+    }
+
     fn epoch(&mut self) -> Result<bool, EngineError> {
         let (config, epoch) = (&self.setup.config.search, self.at.epoch);
         let rate = cosine(config.learning_rate, config.learning_rate_min, epoch, config.epochs);
         let halves = &self.setup.halves;
+        let alphas_move = self.searcher.begin_epoch(Moment { epoch, epochs: config.epochs });
         let mut train = self.loader(halves.weights.clone(), "train")?;
-        let mut valid =
-            (epoch >= config.alpha_warmup_epochs).then(|| self.loader(halves.alphas.clone(), "valid")).transpose()?;
+        let mut valid = alphas_move.then(|| self.loader(halves.alphas.clone(), "valid")).transpose()?;
         while self.at.step < self.steps.per_epoch {
             self.control.poll()?;
             if self.control.aborts() || self.control.leaves() {
@@ -191,7 +209,7 @@ impl Epochs for Search<'_> {
             let mut began = Instant::now();
             let batch = tensors(next(&mut train)?)?;
             let against = valid.as_mut().map(next).transpose()?.map(tensors).transpose()?;
-            if let Some(valid) = against.as_ref().filter(|_| config.order == 2 && self.at.step == 0) {
+            if let Some(valid) = against.as_ref().filter(|_| config.order.is_second() && self.at.step == 0) {
                 let measured = Instant::now();
                 let spread = Number(self.searcher.sensitivity(&batch, valid, rate)?);
                 self.control.emit(Body::SecondOrder { epoch, step: self.at.step, spread })?;
@@ -222,13 +240,16 @@ impl Epochs for Search<'_> {
             alphas_normal,
             alphas_reduction,
         }))?;
+        if let Some(reason) = self.searcher.end_epoch()? {
+            self.control.emit(Body::SearchStopped { epoch, reason: reason.into() })?;
+        }
         self.at = Position { epoch: epoch + 1, ..Position::default() };
         self.save()?;
         Ok(true)
     }
 
     fn save(&mut self) -> Result<(), EngineError> {
-        let saved = Saved::of(&self.searcher.state()?, self.searcher.mask(), &self.at, &self.control.seal)?;
+        let saved = Saved::of(&self.searcher.state()?, Some(self.searcher.mask()), &self.at, &self.control.seal)?;
         if !saved.is_finite() {
             return Err(self.not_finite("a weight"));
         }

@@ -12,7 +12,7 @@ use crate::kernels::gpu::{self, Gpu};
 use crate::nn::{EvaluationConfig, NnError};
 use crate::oneshot::{AdamSettings, Batch, Settings, SgdSettings};
 use crate::proxies::{self, RankingFunction};
-use crate::run::config::Config;
+use crate::run::config::{Config, ConfigError};
 use crate::run::event::{DataSummary, RunStarted};
 use crate::space::cut::{Cutter, Source};
 use crate::space::{CellKind, Genotype, Mask};
@@ -147,9 +147,13 @@ impl<'a> Setup<'a> {
         Planner::new(self.config, DataShape::of(self.dataset.summary()), self.budget, self.threads).on(&self.device)
     }
 
-    pub fn search_settings(&self) -> Settings {
+    /// # Errors
+    /// A part of the method that there is not.
+    pub fn search_settings(&self) -> Result<Settings, EngineError> {
         let s = &self.config.search;
-        Settings {
+        let method =
+            s.parts().method().map_err(|(key, reason)| ConfigError::Value { key: format!("search.{key}"), reason })?;
+        Ok(Settings {
             sgd: SgdSettings { momentum: s.momentum, weight_decay: s.weight_decay, clip: s.clip },
             adam: AdamSettings {
                 learning_rate: s.alpha_learning_rate,
@@ -157,8 +161,8 @@ impl<'a> Setup<'a> {
                 beta2: s.alpha_beta2,
                 weight_decay: s.alpha_weight_decay,
             },
-            order: s.order,
-        }
+            method,
+        })
     }
 
     pub fn started(&self, run: String) -> RunStarted {

@@ -17,8 +17,8 @@ use crate::run::config::Train;
 use crate::run::event::{Body, EpochEnded, Level, Stage, TrainingStarted};
 use crate::run::number::Number;
 use crate::run::{LOGITS, RunFolder, WEIGHTS, take_home};
+use crate::space::Genotype;
 use crate::space::count::CountError;
-use crate::space::{Genotype, Mask};
 
 struct Training<'a> {
     control: &'a mut Control,
@@ -94,7 +94,7 @@ fn attempt(
     let sgd = SgdSettings { momentum: config.momentum, weight_decay: config.weight_decay, clip: config.clip };
     let mut trainer = Trainer::new(net, TrainerSettings { sgd, auxiliary: config.auxiliary });
     let at = Saved::load(control, folder, trainer.net.parameters().count())?
-        .map(|saved| saved.restore(|state| trainer.restore(state), &Mask::FULL, &control.seal, folder));
+        .map(|saved| saved.restore(|state| trainer.restore(state), None, &control.seal, folder));
     let resumed = at.is_some();
     let at = at.transpose()?.unwrap_or_default();
     let steps = setup.pictures.len().div_ceil(config.batch).max(1);
@@ -287,7 +287,7 @@ impl Epochs for Training<'_> {
     }
 
     fn save(&mut self) -> Result<(), EngineError> {
-        let saved = Saved::of(&self.trainer.state()?, Mask::FULL, &self.at, &self.control.seal)?;
+        let saved = Saved::of(&self.trainer.state()?, None, &self.at, &self.control.seal)?;
         if !saved.is_finite() {
             return Err(self.not_finite("a weight"));
         }

@@ -1,14 +1,43 @@
-//! One-shot search on a (masked) supernet: the bi-level steps of DARTS (arXiv 1806.09055), first and second order, and the
-//! genotype that the alphas stand for; and the training of such a genotype from scratch.
+//! One-shot search on a (masked) supernet: the bi-level steps of DARTS (arXiv 1806.09055) by the parts of a method, the genotype
+//! that the alphas stand for, and the training of such a genotype from scratch.
+//!
+//! A part is one file that implements a small trait, and one line where its kind is listed: [`REGULARISERS`], [`STOP_RULES`],
+//! [`Order`]. A named method is one row of [`PRESETS`].
 
-mod derive;
+mod alphas;
+mod argmax;
+mod beta_decay;
+mod first_order;
+mod method;
+mod mixing;
 mod optimiser;
+mod order;
+mod part;
+mod regulariser;
+mod relaxed;
 mod searcher;
-mod timing;
+mod second_order;
+mod selection;
+mod skip_stop;
+mod softmax;
+mod step_times;
+mod stop_rule;
 mod trainer;
+mod warm_up;
 
-pub use derive::{alphas_by_row, derive};
+pub use alphas::{Alphas, EdgeAlphas, alphas_by_row};
+pub use argmax::Argmax;
+pub use method::{Method, OWN, PRESETS, Parts, Preset};
+pub use mixing::MixingRule;
 pub use optimiser::{Adam, AdamSettings, Sgd, SgdSettings, cosine};
-pub use searcher::{Batch, Searcher, SearcherState, Settings, StepReport, accuracy};
-pub use timing::StepTimes;
-pub use trainer::{Trainer, TrainerSettings};
+pub use order::{ArchitectureGradient, Order};
+pub use part::{Chosen, Moment, Part};
+pub use regulariser::{REGULARISERS, Regulariser};
+pub use relaxed::{Batch, Relaxed, accuracy};
+pub use searcher::{Searcher, SearcherState, Settings, StepReport};
+pub use selection::SelectionRule;
+pub use softmax::Softmax;
+pub use step_times::StepTimes;
+pub use stop_rule::{STOP_RULES, StopRule};
+pub use trainer::{Trainer, TrainerSettings, TrainerState};
+pub use warm_up::WarmUp;

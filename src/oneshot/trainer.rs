@@ -4,7 +4,8 @@ use candle_core::Tensor;
 use candle_nn::loss::cross_entropy;
 
 use super::optimiser::{Sgd, SgdSettings};
-use super::searcher::{Batch, SearcherState, StepReport, accuracy, scalar};
+use super::relaxed::{Batch, accuracy, scalar};
+use super::searcher::StepReport;
 use crate::nn::{DropPath, Evaluation, EvaluationPass, NnError};
 
 /// Settings of the training, without the schedule.
@@ -22,6 +23,15 @@ pub struct Trainer {
     sgd: Sgd,
 }
 
+/// Everything that changes during a training, as plain numbers.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct TrainerState {
+    pub weights: Vec<Vec<f32>>,
+    pub running: Vec<Vec<f32>>,
+    pub batches: u64,
+    pub momentum: Vec<Vec<f32>>,
+}
+
 impl Trainer {
     pub fn new(net: Evaluation, settings: TrainerSettings) -> Trainer {
         Trainer { net, settings, sgd: Sgd::new(settings.sgd) }
@@ -30,7 +40,7 @@ impl Trainer {
     /// One step at learning rate `rate`. The loss that is told is that of the main head.
     ///
     /// # Errors
-    /// None but candle's own. A loss that is not finite is reported, and nothing moves after it.
+    /// A fault of the device, or candle's own. A loss that is not finite is reported, and nothing moves after it.
     pub fn step(&mut self, batch: &Batch, rate: f64, drop: Option<DropPath>) -> Result<StepReport, NnError> {
         let logits = self.net.forward(&batch.images, EvaluationPass::Train(drop))?;
         let main = cross_entropy(&logits.main, &batch.labels)?;
@@ -54,7 +64,7 @@ impl Trainer {
     /// Loss (summed over pictures) and right answers in evaluation mode.
     ///
     /// # Errors
-    /// None but candle's own.
+    /// A fault of the device, or candle's own.
     pub fn evaluate(&self, batch: &Batch) -> Result<(f64, usize), NnError> {
         let (logits, loss, right) = self.answers(batch)?;
         drop(logits);
@@ -64,7 +74,7 @@ impl Trainer {
     /// Logits `[N, classes]` in evaluation mode, besides loss (summed over pictures) and right answers.
     ///
     /// # Errors
-    /// None but candle's own.
+    /// A fault of the device, or candle's own.
     pub fn answers(&self, batch: &Batch) -> Result<(Tensor, f64, usize), NnError> {
         let logits = self.net.forward(&batch.images, EvaluationPass::Test)?.main;
         let loss = scalar(&cross_entropy(&logits, &batch.labels)?)?;
@@ -73,21 +83,21 @@ impl Trainer {
         Ok((logits, loss * pictures, right))
     }
 
-    /// Everything that a checkpoint needs; there are no alphas in it.
+    /// Everything that a checkpoint needs.
     ///
     /// # Errors
-    /// None but candle's own.
-    pub fn state(&self) -> Result<SearcherState, NnError> {
+    /// A fault of the device, or candle's own.
+    pub fn state(&self) -> Result<TrainerState, NnError> {
         let (running, batches) = self.net.parameters().running();
         let (weights, momentum) = (self.net.parameters().values()?, self.sgd.momentum.values()?.into_owned());
-        Ok(SearcherState { weights, running, batches, momentum, ..SearcherState::default() })
+        Ok(TrainerState { weights, running, batches, momentum })
     }
 
     /// Puts a state back.
     ///
     /// # Errors
     /// A state of another network; nothing is changed then.
-    pub fn restore(&mut self, state: SearcherState) -> Result<(), NnError> {
+    pub fn restore(&mut self, state: TrainerState) -> Result<(), NnError> {
         let own = self.net.parameters();
         if !own.fit(&state.weights) || !(state.momentum.is_empty() || own.fit(&state.momentum)) {
             return Err(NnError::Weights("the saved state belongs to another network".into()));

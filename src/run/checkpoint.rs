@@ -48,6 +48,11 @@ impl Checkpoint {
         self.blobs.push((name.into(), values.iter().flat_map(|v| v.to_le_bytes()).collect()));
     }
 
+    /// Whether there is a blob of this name.
+    pub fn has(&self, name: &str) -> bool {
+        self.blobs.iter().any(|(n, _)| n == name)
+    }
+
     /// # Errors
     /// No such blob, or one that is not whole floats.
     pub fn floats(&self, name: &str) -> Result<Vec<f32>, CheckpointError> {

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 pub use super::settings::{ConfigError, keys, nearest};
 
 use crate::nn::Precision;
+use crate::oneshot::{Order, Parts};
 use crate::space::cut::level_of;
 use crate::space::{CellKind, Counts, EDGES, Genotype, Mask, OPERATIONS, parse_genotype, published};
 
@@ -153,8 +154,19 @@ pub struct Search {
     pub cells: usize,
     pub batch: usize,
     pub epochs: usize,
+    /// The named method whose parts are in the four keys below, or `own`. Where it is set, those of the four that are not set
+    /// beside it are the method's.
+    pub method: String,
     /// 1: first order; 2: second order (unrolled).
-    pub order: u8,
+    pub order: Order,
+    /// What is added to the validation loss: names of [`crate::oneshot::REGULARISERS`], each with a number (`beta_decay:10`)
+    /// or with its published one.
+    pub regularisers: Vec<String>,
+    /// Epochs in which only the weights move.
+    pub alpha_warmup_epochs: usize,
+    /// What ends the search before its last epoch: names of [`crate::oneshot::STOP_RULES`], each with a limit (`skips:3`) or with
+    /// its published one.
+    pub stop: Vec<String>,
     /// Share of the training pictures whose loss moves the weights; the rest moves the alphas.
     pub train_share: f64,
     /// SGD of the weights: learning rate from, to (cosine), momentum, weight decay, gradient clipping (0: off).
@@ -168,10 +180,20 @@ pub struct Search {
     pub alpha_beta1: f64,
     pub alpha_beta2: f64,
     pub alpha_weight_decay: f64,
-    /// Epochs in which only the weights move.
-    pub alpha_warmup_epochs: usize,
     /// One step in so many goes to the journal; 0 chooses so that the journal stays small.
     pub journal_every: usize,
+}
+
+impl Search {
+    /// The parts of its method.
+    pub fn parts(&self) -> Parts {
+        Parts {
+            order: self.order,
+            regularisers: self.regularisers.clone(),
+            warm_up_epochs: self.alpha_warmup_epochs,
+            stop: self.stop.clone(),
+        }
+    }
 }
 
 /// Training of a genotype from scratch, as the evaluation network (DARTS, appendix A.2). Cropping and flipping are those of
@@ -302,7 +324,11 @@ impl Default for Search {
             cells: 8,
             batch: 64,
             epochs: 50,
-            order: 1,
+            method: "darts".into(),
+            order: Order::First,
+            regularisers: Vec::new(),
+            alpha_warmup_epochs: 0,
+            stop: Vec::new(),
             train_share: 0.5,
             learning_rate: 0.025,
             learning_rate_min: 0.001,
@@ -313,7 +339,6 @@ impl Default for Search {
             alpha_beta1: 0.5,
             alpha_beta2: 0.999,
             alpha_weight_decay: 1e-3,
-            alpha_warmup_epochs: 0,
             journal_every: 0,
         }
     }

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::number::Number;
 use crate::device::DeviceMeters;
+use crate::oneshot::Order;
 use crate::space::{CellKind, Edge, Genotype, Mask, Place};
 
 /// Version of the event format; a reader skips (and counts) lines of a version that it does not know.
@@ -120,6 +121,11 @@ pub enum Body {
         reduction: Vec<Vec<f32>>,
     },
     EpochEnded(EpochEnded),
+    /// The search ends with this epoch, which is not its last: why, by a rule of its method.
+    SearchStopped {
+        epoch: usize,
+        reason: String,
+    },
     /// Of a second-order search, once an epoch: how far two evaluations of one alpha gradient are apart, relative to it, when
     /// the weights are moved by ±1e-7 of themselves (`Searcher::sensitivity`).
     SecondOrder {
@@ -397,8 +403,16 @@ pub struct SearchStarted {
     pub epochs: usize,
     pub steps_per_epoch: usize,
     pub batch: usize,
-    /// 1 or 2.
-    pub order: u8,
+    /// The name of the method, and its parts; in journals of before only the order.
+    #[serde(default)]
+    pub method: String,
+    pub order: Order,
+    #[serde(default)]
+    pub regularisers: Vec<String>,
+    #[serde(default)]
+    pub warm_up_epochs: usize,
+    #[serde(default)]
+    pub stop: Vec<String>,
     pub train: usize,
     pub valid: usize,
     pub parameters: u64,
@@ -457,6 +471,18 @@ pub struct EpochEnded {
     /// Raw alphas by kind (14 x 8, row-major; NaN written as "nan" where cut); empty where there are none.
     pub alphas_normal: Vec<Vec<Number>>,
     pub alphas_reduction: Vec<Vec<Number>>,
+}
+
+impl SearchStarted {
+    /// The parts of the method besides its order, as a person reads them.
+    pub fn other_parts(&self) -> Vec<String> {
+        let warm_up = (self.warm_up_epochs > 0).then(|| match self.warm_up_epochs {
+            1 => "1 epoch of warm-up".to_string(),
+            n => format!("{n} epochs of warm-up"),
+        });
+        let stop = self.stop.iter().map(|rule| format!("may stop by {rule}"));
+        self.regularisers.iter().cloned().chain(warm_up).chain(stop).collect()
+    }
 }
 
 /// From this share of its decisions on, undefined scores make a cut one that is not by scores: a tenth.

@@ -62,6 +62,9 @@ pub struct Report {
     /// Epochs that have ended, and those that are planned.
     pub epoch: Option<usize>,
     pub epochs: Option<usize>,
+    /// Why the search ended before its last epoch, by a rule of its method.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stopped_early: Option<String>,
     pub search_seconds: Option<f64>,
     pub search_peak_bytes: Option<u64>,
     pub train_loss: Option<Number>,
@@ -192,6 +195,7 @@ impl Report {
                 self.best_valid_accuracy = Some(best.max(e.valid_accuracy));
                 self.genotype = Some(e.genotype.clone());
             }
+            Body::SearchStopped { reason, .. } => self.stopped_early = Some(reason.clone()),
             Body::Found { genotype, parameters, macs } => {
                 self.genotype = Some(genotype.clone());
                 (self.parameters, self.macs) = (Some(*parameters), Some(*macs));

@@ -229,7 +229,7 @@ pub fn million(runs: &Path) -> Told {
 /// What a checkpoint of the published search (16 channels, 8 cells) takes: copying the state, writing, syncing.
 pub fn checkpoint_cost(runs: &Path) -> Told {
     use zonas::nn::{Init, Policy, Precision, Supernet, SupernetConfig};
-    use zonas::oneshot::{AdamSettings, Searcher, Settings, SgdSettings};
+    use zonas::oneshot::{AdamSettings, Method, Order, Searcher, Settings, SgdSettings};
     use zonas::space::{CellKind, Mask, Operation};
     let half =
         Mask::uniform(&[Operation::SepConv3x3, Operation::SepConv5x5, Operation::DilConv3x3, Operation::DilConv5x5]);
@@ -249,7 +249,8 @@ pub fn checkpoint_cost(runs: &Path) -> Told {
         net.initialise(Init::Default, 1).map_err(|e| e.to_string())?;
         let sgd = SgdSettings { momentum: 0.9, weight_decay: 3e-4, clip: 5.0 };
         let adam = AdamSettings { learning_rate: 3e-4, beta1: 0.5, beta2: 0.999, weight_decay: 1e-3 };
-        let searcher = Searcher::new(net, Settings { sgd, adam, order: 1 }, 1).map_err(|e| e.to_string())?;
+        let searcher = Searcher::new(net, Settings { sgd, adam, method: Method::darts(Order::First) }, 1)
+            .map_err(|e| e.to_string())?;
         let folder = create(runs, &format!("cost{}", told.len()), &config());
         let mut seconds = Vec::new();
         let mut bytes = 0;

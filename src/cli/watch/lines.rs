@@ -79,8 +79,9 @@ pub fn lines(event: &Event) -> Vec<String> {
             all
         }
         Body::SearchStarted(s) => vec![format!(
-            "search of order {}: {} of {} with {}, {} training and {} validation pictures, {} weights",
+            "search of order {}{}: {} of {} with {}, {} training and {} validation pictures, {} weights",
             s.order,
+            s.other_parts().iter().map(|p| format!(", {p}")).collect::<String>(),
             text::counted(s.epochs, "epoch"),
             text::counted(s.steps_per_epoch, "step"),
             text::counted(s.batch, "picture"),
@@ -88,6 +89,9 @@ pub fn lines(event: &Event) -> Vec<String> {
             s.valid,
             s.parameters
         )],
+        Body::SearchStopped { epoch, reason } => {
+            vec![format!("the search stops after epoch {}: {reason}", epoch + 1)]
+        }
         Body::TrainingStarted(t) => vec![format!(
             "training from scratch: {}, {}{}, {} weights; {} of {} with {}, {} training and {} test \
              pictures",

@@ -11,6 +11,7 @@ mod skips;
 
 use super::state::State;
 use super::text;
+use crate::oneshot::Order;
 
 /// One rule.
 pub trait Rule: Sync {
@@ -61,7 +62,7 @@ pub const RULES: [&dyn Rule; 7] = [
 /// The rules that hold of this run.
 pub fn rules(state: &State) -> impl Iterator<Item = &'static dyn Rule> {
     let training = state.trains();
-    let first_order = state.search.setup.as_ref().is_none_or(|s| s.order == 1);
+    let first_order = state.search.setup.as_ref().is_none_or(|s| s.order == Order::First);
     RULES.into_iter().filter(move |r| (!training || r.of_training()) && (!first_order || r.of_first_order()))
 }
 
@@ -120,7 +121,7 @@ mod tests {
             let mut events = fixture::journal(Until::Done, 1);
             for e in &mut events {
                 match &mut e.body {
-                    Body::SearchStarted(s) => s.order = 2,
+                    Body::SearchStarted(s) => s.order = Order::Second,
                     Body::CheckpointSaved { epoch, step, .. } => {
                         e.body = Body::SecondOrder { epoch: *epoch, step: *step, spread: Number(spread) };
                     }

@@ -83,6 +83,7 @@ fn describe(body: &Body) -> Option<(Level, String)> {
             e.valid_accuracy * 100.0,
             text::duration(e.seconds)
         )),
+        Body::SearchStopped { epoch, reason } => info(format!("the search stops after epoch {}: {reason}", epoch + 1)),
         Body::CheckpointSaved { epoch, step, bytes } => {
             info(format!("checkpoint {}, {}", text::moment(*epoch, *step), text::bytes(*bytes)))
         }

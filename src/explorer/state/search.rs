@@ -1,6 +1,7 @@
 use std::collections::VecDeque;
 
 use super::{Change, Series, Weights, changes};
+use crate::oneshot::Order;
 use crate::run::event::{Body, EpochEnded, Event, SearchStarted, Step, TrainingStarted};
 use crate::space::Genotype;
 
@@ -35,6 +36,8 @@ pub struct Searching {
     /// What each epoch changed in the genotype, with the epoch.
     pub changes: Vec<(usize, Vec<Change>)>,
     pub checkpoint: Option<(usize, usize, u64)>,
+    /// Why the search ended before its last epoch, and after which.
+    pub stopped: Option<(usize, String)>,
     /// How far two evaluations of a second-order gradient were apart when last measured.
     pub spread: Option<f64>,
     /// Seconds spent in pauses.
@@ -60,7 +63,11 @@ impl Searching {
                     epochs: t.epochs,
                     steps_per_epoch: t.steps_per_epoch,
                     batch: t.batch,
-                    order: 1,
+                    method: String::new(),
+                    order: Order::First,
+                    regularisers: Vec::new(),
+                    warm_up_epochs: 0,
+                    stop: Vec::new(),
                     train: t.train,
                     valid: t.test,
                     parameters: t.parameters,
@@ -86,6 +93,7 @@ impl Searching {
                 self.alphas.push(Snapshot { at, time: event.time, weights: Weights::new(normal, reduction) });
             }
             Body::EpochEnded(epoch) => self.end_epoch(epoch),
+            Body::SearchStopped { epoch, reason } => self.stopped = Some((*epoch, reason.clone())),
             Body::SecondOrder { spread, .. } => self.spread = Some(spread.0),
             Body::CheckpointSaved { epoch, step, bytes } => self.checkpoint = Some((*epoch, *step, *bytes)),
             Body::Paused => self.paused_since = Some(event.time),
@@ -141,6 +149,7 @@ impl Searching {
     }
 
     fn end_epoch(&mut self, epoch: &EpochEnded) {
+        self.stopped = None;
         self.epochs.retain(|e| e.epoch < epoch.epoch);
         self.changes.retain(|(e, _)| *e < epoch.epoch);
         if let Some(before) = self.epochs.last() {
@@ -175,6 +184,9 @@ impl Searching {
 
     /// Share of all steps that is done, 0 to 1.
     pub fn progress(&self) -> f64 {
+        if self.stopped.is_some() {
+            return 1.0;
+        }
         let total = self.setup.as_ref().map_or(0, |s| s.epochs * s.steps_per_epoch);
         if total == 0 { 0.0 } else { (self.steps_done() / total as f64).min(1.0) }
     }

@@ -148,12 +148,11 @@ fn progress(pad: &mut Pad, scene: &Scene) {
     let state = scene.state;
     let search = &state.search;
     let Some(setup) = &search.setup else { return };
-    let order = match (&search.training, setup.order) {
-        (Some(_), _) => "from scratch",
-        (None, 2) => "second order",
-        (None, _) => "first order",
+    let method = match &search.training {
+        Some(_) => "from scratch".to_string(),
+        None => [vec![format!("{} order", setup.order.word())], setup.other_parts()].concat().join(", "),
     };
-    let mut inner = pad.panel("progress", order, false);
+    let mut inner = pad.panel("progress", &method, false);
     let ill = health::warnings(state);
     let share = search.progress();
     let percent = format!("{:.0} %", share * 100.0);
@@ -165,7 +164,9 @@ fn progress(pad: &mut Pad, scene: &Scene) {
     inner.right(w.saturating_sub(1), 0, &percent, plain);
     let mut rows = vec![(
         "epoch",
-        if search.epoch >= setup.epochs {
+        if search.stopped.is_some() {
+            format!("{}/{} · stopped early", search.epoch, setup.epochs)
+        } else if search.epoch >= setup.epochs {
             format!("{0}/{0} · done", setup.epochs)
         } else {
             // Steps are counted from 1, as epochs are.
@@ -173,6 +174,9 @@ fn progress(pad: &mut Pad, scene: &Scene) {
             format!("{}/{} · step {step}/{}", search.epoch + 1, setup.epochs, setup.steps_per_epoch)
         },
     )];
+    if let Some((_, reason)) = &search.stopped {
+        rows.push(("why", reason.clone()));
+    }
     let rate = search
         .latest
         .as_ref()

@@ -3,6 +3,7 @@
 use super::{ConfigError, value_error};
 use crate::device::Choice;
 use crate::nn::Precision;
+use crate::oneshot::{OWN, PRESETS, Preset};
 use crate::run::config::Config;
 use crate::space::{CellKind, Counts, Edge};
 
@@ -102,10 +103,16 @@ impl Config {
         if self.score.batch < 2 {
             return Err(value_error("score.batch", "ranking functions compare pictures: at least 2"));
         }
-        if !matches!(self.search.order, 1 | 2) {
-            return Err(value_error("search.order", "must be 1 or 2"));
+        if Preset::find(&self.search.method).is_none() && self.search.method != OWN {
+            let shown: String = self.search.method.chars().filter(|c| !c.is_control()).take(40).collect();
+            let known: Vec<&str> = PRESETS.iter().map(|p| p.name).collect();
+            let reason = format!("`{shown}` is none of {}, {OWN}", known.join(", "));
+            return Err(value_error("search.method", reason));
         }
-        if self.search.order == 2 && self.precision() != Precision::Float32 {
+        if let Err((key, reason)) = self.search.parts().method() {
+            return Err(value_error(&format!("search.{key}"), reason));
+        }
+        if self.search.order.is_second() && self.precision() != Precision::Float32 {
             let reason = "search.order = 2 takes small differences of gradients, which the rounding of `bf16` drowns; set \
                           it to `float32`, or search.order = 1";
             return Err(value_error("device.precision", reason));

@@ -2,6 +2,7 @@
 
 mod check;
 mod meanings;
+mod method;
 #[cfg(test)]
 mod tests;
 
@@ -76,8 +77,10 @@ impl Config {
         // Read once by itself, so that messages have a line.
         toml::from_str::<Config>(text).map_err(|e| fail(&e))?;
         let base = self.as_table();
-        let merged = toml::Value::Table(merge(base, given));
-        merged.try_into().map_err(|e: toml::de::Error| fail(&e))
+        let merged = toml::Value::Table(merge(base, method::spelt_out(given)));
+        let mut config: Config = merged.try_into().map_err(|e: toml::de::Error| fail(&e))?;
+        method::name(&mut config.search);
+        Ok(config)
     }
 
     /// Sets one key from text, `search.batch=32`.
@@ -159,7 +162,7 @@ impl Config {
 }
 
 /// Settings that no result depends on, but for rounding. The place of the data is one: what counts is what lies there.
-const FREE: [&str; 7] = [
+const FREE: [&str; 8] = [
     "data.source",
     "data.prefetch",
     "device.kind",
@@ -167,6 +170,8 @@ const FREE: [&str; 7] = [
     "device.memory",
     "device.memory_budget",
     "search.journal_every",
+    // A name for what stands in other keys.
+    "search.method",
 ];
 
 impl Config {

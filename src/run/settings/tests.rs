@@ -1,4 +1,5 @@
 use super::*;
+use crate::oneshot::{Order, PRESETS};
 
 #[test]
 fn the_template_is_the_defaults_and_names_every_key() {
@@ -98,6 +99,32 @@ fn values_that_make_no_sense_are_refused() {
         let e = Config::default().set(bad).expect_err(bad).to_string();
         assert!(!e.is_empty() && !e.contains('\n'), "{bad}: {e}");
     }
+}
+
+#[test]
+fn a_method_is_a_name_for_the_keys_of_its_parts() {
+    let set = |c: &Config, assignment: &str| c.set(assignment).map_err(|e| e.to_string());
+    let c = set(&Config::default(), "search.method=beta_darts").unwrap();
+    assert_eq!((c.search.regularisers.clone(), c.search.method.as_str()), (vec!["beta_decay".into()], "beta_darts"));
+    // Another method leaves nothing of it behind, and parts that no method has are one's own.
+    let plus = set(&c, "search.method=darts_plus").unwrap();
+    assert!(plus.search.regularisers.is_empty() && plus.search.stop == ["skips"]);
+    let own = set(&c, "search.order=2").unwrap();
+    assert_eq!((own.search.method.as_str(), own.search.order), ("own", Order::Second));
+    assert_eq!(set(&Config::default(), "search.order=2").unwrap().search.method, "darts_2nd");
+    // In a file, what is said beside the name holds.
+    let text = "[search]\nregularisers = [\"beta_decay:3\"]\nmethod = \"darts_2nd\"\n";
+    let c = Config::parse(text, "f").unwrap();
+    assert_eq!((c.search.order, c.search.regularisers.concat()), (Order::Second, "beta_decay:3".into()));
+    assert_eq!(Config::parse(&c.to_toml(), "f").unwrap(), c);
+    // A file of before, without the key.
+    assert_eq!(Config::parse("[search]\norder = 2\n", "f").unwrap().search.method, "darts_2nd");
+    let refused = |assignment: &str| set(&Config::default(), assignment).unwrap_err();
+    assert!(refused("search.method=pc_darts").contains("none of darts, darts_2nd, beta_darts, darts_plus, own"));
+    assert!(refused("search.regularisers=beta").starts_with("setting `search.regularisers`: there is no `beta`"));
+    assert!(refused("search.stop=skips:0").starts_with("setting `search.stop`: `skips`: the limit must be"));
+    assert!(refused("search.order=3").contains("must be 1 or 2"));
+    assert_eq!(PRESETS.map(|p| p.name), ["darts", "darts_2nd", "beta_darts", "darts_plus"]);
 }
 
 #[test]

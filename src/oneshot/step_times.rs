@@ -9,7 +9,9 @@ use std::time::{Duration, Instant};
 use candle_core::{DType, Device, Tensor};
 use serde::{Deserialize, Serialize};
 
-use super::{Batch, Searcher, Settings};
+use super::order::Order;
+use super::relaxed::Batch;
+use super::searcher::{Searcher, Settings};
 use crate::nn::{EdgeTimes, Init, NnError, Policy, Supernet, SupernetConfig, Workload, timed_images};
 use crate::random;
 use crate::space::{Mask, Operation};
@@ -39,7 +41,7 @@ impl StepTimes {
             SupernetConfig { mask: Mask::uniform(&[Operation::SkipConnect]), policy: Policy::Keep, ..config.clone() };
         let mut net = Supernet::new(&frame)?;
         net.initialise(Init::Default, 0)?;
-        let mut searcher = Searcher::new(net, Settings::published(1), 0)?;
+        let mut searcher = Searcher::new(net, Settings::published(Order::First), 0)?;
         let shape = (images, work.height, work.width, config.input_channels);
         let mut rng = random::stream(0, "timing");
         let numbers =
