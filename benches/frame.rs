@@ -59,7 +59,7 @@ fn main() {
         day.apply(&journal.step(step / 300, step % 300));
     }
     println!("{steps} steps folded: {:.1} MiB more resident", (resident() - before) / 1_048_576.0);
-    let highest = day.state.search.train_loss.range().map_or(0.0, |r| r.1);
+    let highest = day.state.epochs.train_loss.range().map_or(0.0, |r| r.1);
     println!("highest loss of the day still in its curve: {}", highest == PEAK);
 }
 

@@ -169,7 +169,7 @@ fn trained(threads: usize) -> (Vec<Vec<f32>>, f64) {
         let mut loss = 0.0;
         for step in 0..6 {
             let drop = DropPath { probability: 0.1, seed: 3, at: [0, step] };
-            loss = trainer.step(&batch, 0.05, Some(drop)).unwrap().train_loss;
+            loss = trainer.step(&batch, 0.05, Some(drop)).unwrap().loss;
         }
         (trainer.state().unwrap().weights, loss)
     })

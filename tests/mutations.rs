@@ -183,7 +183,7 @@ fn damaged_files_are_read_or_refused() {
             }
             events.iter().for_each(|e| state.apply(e));
         }
-        let _ = (state.status(), state.search.progress(), state.search.left(), state.score.left());
+        let _ = (state.status(), state.epochs.progress(), state.epochs.left(), state.score.left());
     });
 
     let commands = r#"{"id":"a","command":"pause"}

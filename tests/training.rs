@@ -134,7 +134,7 @@ fn steps(case: &Case, trainer: &mut Trainer, steps: std::ops::Range<u64>) -> Tra
     for step in steps {
         let drop = DropPath { probability: case.drop, seed: 3, at: [0, step] };
         let report = trainer.step(&case.batch(step as f64), 0.05, Some(drop)).unwrap();
-        assert!(report.train_loss.is_finite() && report.gradient_norm > 0.0);
+        assert!(report.loss.is_finite() && report.gradient_norm > 0.0);
     }
     trainer.state().unwrap()
 }

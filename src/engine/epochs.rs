@@ -8,9 +8,8 @@ use super::saved::Position;
 use super::setup::tensors;
 use crate::data::{self, DataError, Dataset, Loader};
 use crate::nn::NnError;
-use crate::oneshot::{Batch, StepReport};
-use crate::run::event::{Body, Level, Step};
-use crate::run::number::Number;
+use crate::oneshot::Batch;
+use crate::run::event::Level;
 
 /// Journal lines that the steps of a whole run may take.
 const STEP_LINES: usize = 4000;
@@ -36,34 +35,25 @@ impl Steps {
         (at.epoch * self.per_epoch + at.step).is_multiple_of(every) || at.step + 1 == self.per_epoch
     }
 
-    /// Takes a step into the sums of its epoch, and tells of it if its turn has come.
+    /// Takes a step with this loss and so many right answers into the sums of its epoch. If its turn to be told of has come,
+    /// the pictures per second since the last one that was.
     pub fn take(
         &mut self,
-        control: &mut Control,
         at: &mut Position,
-        report: &StepReport,
-        rate: f64,
+        loss: f64,
+        right: usize,
         (pictures, seconds): (usize, f64),
-    ) -> Result<(), EngineError> {
-        at.loss += report.train_loss * pictures as f64;
-        at.right += report.train_right as u64;
+    ) -> Option<f64> {
+        at.loss += loss * pictures as f64;
+        at.right += right as u64;
         at.pictures += pictures as u64;
         at.seconds += seconds;
         self.pace = (self.pace.0 + pictures, self.pace.1 + seconds);
         if !self.is_told(at, self.every) {
-            return Ok(());
+            return None;
         }
         let (seen, seconds) = std::mem::take(&mut self.pace);
-        control.emit(Body::Step(Step {
-            epoch: at.epoch,
-            step: at.step,
-            train_loss: Number(report.train_loss),
-            train_accuracy: report.train_right as f64 / pictures as f64,
-            valid_loss: Number(report.valid_loss.unwrap_or(f64::NAN)),
-            gradient_norm: Number(report.gradient_norm),
-            learning_rate: rate,
-            images_per_second: seen as f64 / seconds.max(1e-9),
-        }))
+        Some(seen as f64 / seconds.max(1e-9))
     }
 }
 
@@ -136,13 +126,13 @@ pub(super) fn next(loader: &mut Loader) -> Result<data::Batch, DataError> {
     loader.next().unwrap_or_else(|| Err(DataError::Worker { reason: "ended before the epoch did".into() }))
 }
 
-/// What of a step is not finite.
-pub(super) fn not_finite(report: &StepReport) -> Option<&'static str> {
-    if report.valid_loss.is_some_and(|l| !l.is_finite()) {
+/// What of a step is not finite, of its losses and the norm of its gradient.
+pub(super) fn not_finite(valid_loss: Option<f64>, train_loss: f64, gradient_norm: f64) -> Option<&'static str> {
+    if valid_loss.is_some_and(|l| !l.is_finite()) {
         Some("the validation loss")
-    } else if !report.train_loss.is_finite() {
+    } else if !train_loss.is_finite() {
         Some("the training loss")
-    } else if !report.gradient_norm.is_finite() {
+    } else if !gradient_norm.is_finite() {
         Some("the gradient of the weights")
     } else {
         None

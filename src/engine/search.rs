@@ -12,7 +12,7 @@ use crate::data::{self, DataError, Loader, Split};
 use crate::nn::{Init, Supernet};
 use crate::oneshot::{Moment, Searcher, StepReport, alphas_by_row, cosine};
 use crate::run::RunFolder;
-use crate::run::event::{Body, EpochEnded, Level, SearchStarted, Stage};
+use crate::run::event::{Body, EpochEnded, Level, SearchStarted, Stage, Step};
 use crate::run::number::Number;
 use crate::space::{CellKind, Edge, Genotype, Mask, Operation};
 
@@ -137,7 +137,8 @@ impl Search<'_> {
     }
 
     fn check(&self, report: &StepReport) -> Result<(), EngineError> {
-        not_finite(report).map_or(Ok(()), |what| Err(self.not_finite(what)))
+        not_finite(report.valid_loss, report.train_loss, report.gradient_norm)
+            .map_or(Ok(()), |what| Err(self.not_finite(what)))
     }
 
     fn not_finite(&self, what: &'static str) -> EngineError {
@@ -219,7 +220,19 @@ impl Epochs for Search<'_> {
             let report = self.searcher.step(&batch, against.as_ref(), rate)?;
             self.check(&report)?;
             let seen = (batch.images.dim(0)?, began.elapsed().as_secs_f64());
-            self.steps.take(self.control, &mut self.at, &report, rate, seen)?;
+            let told = self.steps.take(&mut self.at, report.train_loss, report.train_right, seen);
+            if let Some(images_per_second) = told {
+                self.control.emit(Body::Step(Step {
+                    epoch,
+                    step: self.at.step,
+                    train_loss: Number(report.train_loss),
+                    train_accuracy: report.train_right as f64 / seen.0 as f64,
+                    valid_loss: Number(report.valid_loss.unwrap_or(f64::NAN)),
+                    gradient_norm: Number(report.gradient_norm),
+                    learning_rate: rate,
+                    images_per_second,
+                }))?;
+            }
             self.tell_alphas()?;
             self.at.step += 1;
         }

@@ -14,7 +14,7 @@ use crate::data::{self, Augment, DataError, Loader, Split};
 use crate::nn::{DropPath, Evaluation, EvaluationConfig, Init, NnError};
 use crate::oneshot::{SgdSettings, Trainer, TrainerSettings, cosine};
 use crate::run::config::Train;
-use crate::run::event::{Body, EpochEnded, Level, Stage, TrainingStarted};
+use crate::run::event::{Body, Level, Stage, TrainingEpoch, TrainingStarted, TrainingStep};
 use crate::run::number::Number;
 use crate::run::{LOGITS, RunFolder, WEIGHTS, take_home};
 use crate::space::Genotype;
@@ -24,7 +24,6 @@ struct Training<'a> {
     control: &'a mut Control,
     setup: &'a Setup<'a>,
     folder: &'a RunFolder,
-    genotype: &'a Genotype,
     trainer: Trainer,
     at: Position,
     steps: Steps,
@@ -119,7 +118,6 @@ fn attempt(
         control,
         setup,
         folder,
-        genotype,
         trainer,
         at,
         steps,
@@ -258,11 +256,21 @@ impl Epochs for Training<'_> {
             let at = [epoch as u64, self.at.step as u64];
             let drop = DropPath { probability: dropped, seed: self.setup.config.seed, at };
             let report = self.trainer.step(&batch, rate, Some(drop))?;
-            if let Some(what) = not_finite(&report) {
+            if let Some(what) = not_finite(None, report.loss, report.gradient_norm) {
                 return Err(self.not_finite(what));
             }
             let seen = (batch.images.dim(0)?, began.elapsed().as_secs_f64());
-            self.steps.take(self.control, &mut self.at, &report, rate, seen)?;
+            if let Some(images_per_second) = self.steps.take(&mut self.at, report.loss, report.right, seen) {
+                self.control.emit(Body::TrainingStep(TrainingStep {
+                    epoch,
+                    step: self.at.step,
+                    loss: Number(report.loss),
+                    accuracy: report.right as f64 / seen.0 as f64,
+                    gradient_norm: Number(report.gradient_norm),
+                    learning_rate: rate,
+                    images_per_second,
+                }))?;
+            }
             self.at.step += 1;
         }
         drop(loader);
@@ -270,16 +278,13 @@ impl Epochs for Training<'_> {
         let Some((loss, accuracy)) = self.test()? else { return Ok(false) };
         let seen = self.at.pictures.max(1) as f64;
         (self.loss, self.accuracy) = (loss, accuracy);
-        self.control.emit(Body::EpochEnded(EpochEnded {
+        self.control.emit(Body::TrainingEpochEnded(TrainingEpoch {
             epoch,
             train_loss: Number(self.at.loss / seen),
             train_accuracy: self.at.right as f64 / seen,
-            valid_loss: Number(loss),
-            valid_accuracy: accuracy,
+            test_loss: Number(loss),
+            test_accuracy: accuracy,
             seconds: self.at.seconds + began.elapsed().as_secs_f64(),
-            genotype: self.genotype.clone(),
-            alphas_normal: Vec::new(),
-            alphas_reduction: Vec::new(),
         }))?;
         self.at = Position { epoch: epoch + 1, ..Position::default() };
         self.save()?;

@@ -381,7 +381,7 @@ impl Writer {
         self.emit(
             0.1,
             Body::TrainingStarted(TrainingStarted {
-                genotype: genotype.clone(),
+                genotype,
                 channels: 8,
                 cells: 5,
                 epochs,
@@ -402,12 +402,11 @@ impl Writer {
             let (train_loss, train_accuracy) = (0.4 + 1.7 * (-t).exp() + 0.05 * self.noise(), 0.8 - 0.5 * (-t).exp());
             self.emit(
                 0.1,
-                Body::Step(Step {
+                Body::TrainingStep(TrainingStep {
                     epoch,
                     step,
-                    train_loss: Number(train_loss),
-                    train_accuracy,
-                    valid_loss: Number(f64::NAN),
+                    loss: Number(train_loss),
+                    accuracy: train_accuracy,
                     gradient_norm: Number(1.2),
                     learning_rate: 0.1,
                     images_per_second: 640.0,
@@ -419,16 +418,13 @@ impl Writer {
             if step + 1 == steps {
                 self.emit(
                     0.5,
-                    Body::EpochEnded(EpochEnded {
+                    Body::TrainingEpochEnded(TrainingEpoch {
                         epoch,
                         train_loss: Number(train_loss),
                         train_accuracy,
-                        valid_loss: Number(0.9 - 0.1 * epoch as f64),
-                        valid_accuracy: 0.7 + 0.05 * epoch as f64,
+                        test_loss: Number(0.9 - 0.1 * epoch as f64),
+                        test_accuracy: 0.7 + 0.05 * epoch as f64,
                         seconds: 6.8,
-                        genotype: genotype.clone(),
-                        alphas_normal: Vec::new(),
-                        alphas_reduction: Vec::new(),
                     }),
                 );
                 self.emit(0.1, Body::CheckpointSaved { epoch: epoch + 1, step: 0, bytes: 298_000 });

@@ -32,16 +32,16 @@ pub fn text(state: &State, folder: &RunFolder, status: &str, alive: bool) -> Str
             text::bytes(cut.full_memory_bytes)
         ));
     }
-    if let Some(epoch) = state.search.epochs.last() {
-        let words = match state.search.training {
-            None => "  search  {} epochs, validation accuracy of the supernet",
-            Some(_) => "  train   {} epochs, accuracy on the test pictures",
+    if let Some(epoch) = state.epochs.ended.last() {
+        let words = match state.trains() {
+            false => "  search  {} epochs, validation accuracy of the supernet",
+            true => "  train   {} epochs, accuracy on the test pictures",
         };
         lines.push(format!(
             "{} {:.1} % (best {:.1} %)",
             words.replace("{}", &(epoch.epoch + 1).to_string()),
-            epoch.valid_accuracy * 100.0,
-            state.search.best_accuracy().unwrap_or(f64::NAN) * 100.0
+            epoch.held_out_accuracy * 100.0,
+            state.epochs.best_accuracy().unwrap_or(f64::NAN) * 100.0
         ));
     }
     if let Some(found) = &state.found {

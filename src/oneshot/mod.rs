@@ -39,5 +39,5 @@ pub use selection::SelectionRule;
 pub use softmax::Softmax;
 pub use step_times::StepTimes;
 pub use stop_rule::{STOP_RULES, StopRule};
-pub use trainer::{Trainer, TrainerSettings, TrainerState};
+pub use trainer::{Trainer, TrainerReport, TrainerSettings, TrainerState};
 pub use warm_up::WarmUp;

@@ -5,7 +5,6 @@ use candle_nn::loss::cross_entropy;
 
 use super::optimiser::{Sgd, SgdSettings};
 use super::relaxed::{Batch, accuracy, scalar};
-use super::searcher::StepReport;
 use crate::nn::{DropPath, Evaluation, EvaluationPass, NnError};
 
 /// Settings of the training, without the schedule.
@@ -21,6 +20,17 @@ pub struct Trainer {
     pub net: Evaluation,
     pub settings: TrainerSettings,
     sgd: Sgd,
+}
+
+/// What one step of a training has seen.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct TrainerReport {
+    /// Of the main head.
+    pub loss: f64,
+    /// Pictures of the batch that were classified rightly.
+    pub right: usize,
+    /// L2 norm of all gradients before clipping.
+    pub gradient_norm: f64,
 }
 
 /// Everything that changes during a training, as plain numbers.
@@ -41,24 +51,23 @@ impl Trainer {
     ///
     /// # Errors
     /// A fault of the device, or candle's own. A loss that is not finite is reported, and nothing moves after it.
-    pub fn step(&mut self, batch: &Batch, rate: f64, drop: Option<DropPath>) -> Result<StepReport, NnError> {
+    pub fn step(&mut self, batch: &Batch, rate: f64, drop: Option<DropPath>) -> Result<TrainerReport, NnError> {
         let logits = self.net.forward(&batch.images, EvaluationPass::Train(drop))?;
         let main = cross_entropy(&logits.main, &batch.labels)?;
-        let train_loss = scalar(&main)?;
-        let train_right = accuracy(&logits.main, &batch.labels)?;
-        let told = StepReport { train_loss, train_right, valid_loss: None, gradient_norm: f64::NAN };
+        let right = accuracy(&logits.main, &batch.labels)?;
+        let told = TrainerReport { loss: scalar(&main)?, right, gradient_norm: f64::NAN };
         let loss = match &logits.auxiliary {
             Some(auxiliary) => (main + (cross_entropy(auxiliary, &batch.labels)? * self.settings.auxiliary)?)?,
             None => main,
         };
         if !scalar(&loss)?.is_finite() {
-            return Ok(StepReport { train_loss: f64::NAN, ..told });
+            return Ok(TrainerReport { loss: f64::NAN, ..told });
         }
         let found = loss.backward()?;
         // The maps of the step go before the weights are copied.
         std::mem::drop((loss, logits));
         let gradient_norm = self.sgd.step(rate, self.net.parameters(), found)?;
-        Ok(StepReport { gradient_norm, ..told })
+        Ok(TrainerReport { gradient_norm, ..told })
     }
 
     /// Loss (summed over pictures) and right answers in evaluation mode.

@@ -134,9 +134,11 @@ pub enum Body {
         spread: Number,
     },
 
-    /// Of a run that trains a genotype from scratch; its steps and epochs are told as a search's are, with the test pictures
-    /// for the validation.
+    /// Of a run that trains a genotype from scratch.
     TrainingStarted(TrainingStarted),
+    /// Thinned: at most one per `TrainingStarted::journal_every` steps.
+    TrainingStep(TrainingStep),
+    TrainingEpochEnded(TrainingEpoch),
 
     /// Memory of this process and of the machine, or its part of the memory of a GPU and all of that, sampled.
     Memory {
@@ -459,6 +461,31 @@ pub struct Step {
     pub images_per_second: f64,
 }
 
+/// A step of a training.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TrainingStep {
+    pub epoch: usize,
+    /// Step within the epoch.
+    pub step: usize,
+    /// Of the main head.
+    pub loss: Number,
+    pub accuracy: f64,
+    pub gradient_norm: Number,
+    pub learning_rate: f64,
+    pub images_per_second: f64,
+}
+
+/// An epoch of a training; the losses are means over pictures.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TrainingEpoch {
+    pub epoch: usize,
+    pub train_loss: Number,
+    pub train_accuracy: f64,
+    pub test_loss: Number,
+    pub test_accuracy: f64,
+    pub seconds: f64,
+}
+
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct EpochEnded {
     pub epoch: usize,
@@ -468,7 +495,7 @@ pub struct EpochEnded {
     pub valid_accuracy: f64,
     pub seconds: f64,
     pub genotype: Genotype,
-    /// Raw alphas by kind (14 x 8, row-major; NaN written as "nan" where cut); empty where there are none.
+    /// Raw alphas by kind (14 x 8, row-major; NaN written as "nan" where cut).
     pub alphas_normal: Vec<Vec<Number>>,
     pub alphas_reduction: Vec<Vec<Number>>,
 }

@@ -12,6 +12,7 @@ use super::command::{self, Command};
 use super::event::{Body, Event, VERSION};
 use super::files;
 use super::folder::{COMMANDS, EVENTS, RunFolder};
+use super::old_training::Trains;
 
 /// Longest line that a reader takes; a longer one is skipped and counted.
 const LONGEST: usize = 4 << 20;
@@ -145,7 +146,7 @@ pub fn send(folder: &RunFolder, body: command::Body) -> Result<String, WriteErro
 
 /// A reader of JSON lines that keeps up with a growing file.
 #[derive(Debug)]
-pub struct Tail<T> {
+pub struct Tail<T: Line> {
     path: PathBuf,
     /// Where it is a file of a run: that run, and the file's name.
     of: Option<(RunFolder, &'static str)>,
@@ -166,7 +167,8 @@ pub struct Tail<T> {
     thin: Option<Thin>,
     /// Lines that were left out as too many.
     pub passed: u64,
-    _lines: std::marker::PhantomData<fn() -> T>,
+    /// What the lines so far say of those to come.
+    so_far: T::SoFar,
 }
 
 impl<T: DeserializeOwned + Line> Tail<T> {
@@ -183,7 +185,7 @@ impl<T: DeserializeOwned + Line> Tail<T> {
             identity: None,
             thin: None,
             passed: 0,
-            _lines: std::marker::PhantomData,
+            so_far: T::SoFar::default(),
         }
     }
 
@@ -216,7 +218,7 @@ impl<T: DeserializeOwned + Line> Tail<T> {
             let identity = identity(&about);
             if about.len() < self.at || self.identity.is_some_and(|known| Some(known) != identity) {
                 (self.at, self.skipped, self.passed, self.dropping) = (0, 0, 0, false);
-                self.thin = None;
+                (self.thin, self.so_far) = (None, T::SoFar::default());
                 self.partial.clear();
                 self.restarts += 1;
             }
@@ -293,14 +295,15 @@ impl<T: DeserializeOwned + Line> Tail<T> {
             return;
         }
         match serde_json::from_slice::<T>(line) {
-            Ok(v) if v.known() => found.push(v),
+            Ok(v) if v.known() => found.push(v.after(&mut self.so_far)),
             _ => self.skipped += 1,
         }
     }
 }
 
 /// Events that come in great numbers, by name.
-const DENSE: [&[u8]; 7] = [b"score", b"scoring", b"baseline", b"step", b"alphas", b"memory", b"device"];
+const DENSE: [&[u8]; 8] =
+    [b"score", b"scoring", b"baseline", b"step", b"training_step", b"alphas", b"memory", b"device"];
 /// Bytes of such lines that are read of a long journal.
 const DENSE_BYTES: u64 = 16 << 20;
 /// Its end is read line by line.
@@ -356,19 +359,36 @@ fn identity(about: &std::fs::Metadata) -> Option<(u64, u64)> {
 }
 
 /// A kind of line, of a version that this program knows.
-pub trait Line {
+pub trait Line: Sized {
+    /// What earlier lines of a file say of later ones.
+    type SoFar: Default + std::fmt::Debug;
+
     fn known(&self) -> bool {
         true
+    }
+
+    /// The line as this version writes it.
+    #[must_use]
+    fn after(self, _: &mut Self::SoFar) -> Self {
+        self
     }
 }
 
 impl Line for Event {
+    type SoFar = Trains;
+
     fn known(&self) -> bool {
         self.v <= VERSION
     }
+
+    fn after(self, trains: &mut Trains) -> Event {
+        Event { body: trains.renewed(self.body), ..self }
+    }
 }
 
-impl Line for Command {}
+impl Line for Command {
+    type SoFar = ();
+}
 
 impl Tail<Event> {
     /// Of a run's journal.

@@ -11,6 +11,7 @@ mod folder;
 pub mod journal;
 pub mod lock;
 pub mod number;
+mod old_training;
 mod preset;
 pub mod process;
 pub mod report;

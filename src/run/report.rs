@@ -195,6 +195,13 @@ impl Report {
                 self.best_valid_accuracy = Some(best.max(e.valid_accuracy));
                 self.genotype = Some(e.genotype.clone());
             }
+            Body::TrainingEpochEnded(e) => {
+                self.epoch = Some(e.epoch + 1);
+                (self.train_loss, self.train_accuracy) = (Some(e.train_loss), Some(e.train_accuracy));
+                (self.valid_loss, self.valid_accuracy) = (Some(e.test_loss), Some(e.test_accuracy));
+                let best = self.best_valid_accuracy.unwrap_or(0.0);
+                self.best_valid_accuracy = Some(best.max(e.test_accuracy));
+            }
             Body::SearchStopped { reason, .. } => self.stopped_early = Some(reason.clone()),
             Body::Found { genotype, parameters, macs } => {
                 self.genotype = Some(genotype.clone());

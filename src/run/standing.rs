@@ -128,6 +128,7 @@ impl Progress {
             Body::SearchStarted(s) => self.epochs = s.epochs,
             Body::TrainingStarted(t) => self.epochs = t.epochs,
             Body::EpochEnded(e) => self.epoch = e.epoch + 1,
+            Body::TrainingEpochEnded(e) => self.epoch = e.epoch + 1,
             Body::Paused => self.paused = true,
             Body::Resumed => self.paused = false,
             Body::RunEnded { outcome, detail } => {

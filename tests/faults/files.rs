@@ -217,7 +217,7 @@ pub fn million(runs: &Path) -> Told {
     let begun = std::time::Instant::now();
     let read = report(&folder);
     let list = begun.elapsed().as_secs_f64();
-    if state.ended.is_none() || read.standing.word() != "done" || state.search.train_loss.is_empty() {
+    if state.ended.is_none() || read.standing.word() != "done" || state.epochs.train_loss.is_empty() {
         return Err("the end was not reached".into());
     }
     Ok(format!(

@@ -155,7 +155,7 @@ pub fn until(what: &str, mut so: impl FnMut() -> bool) {
 }
 
 pub fn is_step(body: &Body) -> bool {
-    matches!(body, Body::Step(_))
+    matches!(body, Body::Step(_) | Body::TrainingStep(_))
 }
 
 /// All that a run must end with, whatever happened to it: the genotype's bytes, the final weights, alphas and optimisers,
@@ -175,6 +175,11 @@ pub fn essence(folder: &RunFolder) -> Essence {
         Body::CutConfirmed(c) => serde_json::to_string(&(c.mask, c.xi, &c.source, &c.by_hand)).ok(),
         Body::RoundEnded { round, removed, summaries, .. } => serde_json::to_string(&(round, removed, summaries)).ok(),
         Body::EpochEnded(e) => {
+            let mut e = e.clone();
+            e.seconds = 0.0;
+            serde_json::to_string(&e).ok()
+        }
+        Body::TrainingEpochEnded(e) => {
             let mut e = e.clone();
             e.seconds = 0.0;
             serde_json::to_string(&e).ok()

@@ -105,16 +105,14 @@ pub fn lines(event: &Event) -> Vec<String> {
             t.train,
             t.test
         )],
-        Body::EpochEnded(e) => vec![format!(
-            "epoch {:>3}  train loss {:.4} accuracy {:5.2} %  {} loss {:.4} accuracy {:5.2} %  {}",
-            e.epoch + 1,
-            e.train_loss.0,
-            100.0 * e.train_accuracy,
-            if e.alphas_normal.is_empty() { "test" } else { "validation" },
-            e.valid_loss.0,
-            100.0 * e.valid_accuracy,
-            text::duration(e.seconds)
-        )],
+        Body::EpochEnded(e) => {
+            let (train, valid) = ((e.train_loss.0, e.train_accuracy), (e.valid_loss.0, e.valid_accuracy));
+            vec![epoch(e.epoch, train, "validation", valid, e.seconds)]
+        }
+        Body::TrainingEpochEnded(e) => {
+            let (train, test) = ((e.train_loss.0, e.train_accuracy), (e.test_loss.0, e.test_accuracy));
+            vec![epoch(e.epoch, train, "test", test, e.seconds)]
+        }
         Body::StageEnded { stage: stage @ (Stage::Search | Stage::Train), seconds, peak_bytes } => {
             let peak = peak_bytes.map_or("peak not available".into(), |b| format!("peak {}", text::bytes(b)));
             let did = if *stage == Stage::Search { "searched" } else { "trained" };
@@ -151,4 +149,17 @@ pub fn lines(event: &Event) -> Vec<String> {
         }
         _ => Vec::new(),
     }
+}
+
+/// Loss and accuracy of an epoch on the training pictures, and on those that were held out.
+fn epoch(epoch: usize, train: (f64, f64), held_out: &str, other: (f64, f64), seconds: f64) -> String {
+    format!(
+        "epoch {:>3}  train loss {:.4} accuracy {:5.2} %  {held_out} loss {:.4} accuracy {:5.2} %  {}",
+        epoch + 1,
+        train.0,
+        100.0 * train.1,
+        other.0,
+        100.0 * other.1,
+        text::duration(seconds)
+    )
 }

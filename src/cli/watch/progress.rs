@@ -4,7 +4,7 @@ use std::io::IsTerminal;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use crate::run::event::{Body, Event};
+use crate::run::event::{Body, Event, Step, TrainingStep};
 
 /// Shows how far the stage is; nothing where there is no terminal.
 pub struct Progress {
@@ -45,7 +45,9 @@ impl Progress {
                 self.steps_per_epoch = t.steps_per_epoch;
                 self.begin("training", t.epochs * t.steps_per_epoch);
             }
-            Body::Step(s) => self.bar.set_position((s.epoch * self.steps_per_epoch + s.step + 1) as u64),
+            Body::Step(Step { epoch, step, .. }) | Body::TrainingStep(TrainingStep { epoch, step, .. }) => {
+                self.bar.set_position((epoch * self.steps_per_epoch + step + 1) as u64);
+            }
             _ => {}
         }
     }

@@ -16,19 +16,19 @@ fn smooth(points: &[(f64, f64)], epochs: f64) -> Vec<(f64, f64)> {
 
 /// Losses and accuracies over epochs, side by side.
 pub fn draw(state: &State) -> Option<String> {
-    let search = &state.search;
-    let epochs = search.setup.as_ref()?.epochs.max(1) as f64;
+    let of = &state.epochs;
+    let epochs = of.plan?.epochs.max(1) as f64;
     let means =
         |s: &Series| -> Vec<(f64, f64)> { s.buckets().iter().map(|b: &Bucket| (b.middle(), b.mean())).collect() };
-    let valid: Vec<(f64, f64)> = search
-        .epochs
+    let valid: Vec<(f64, f64)> = of
+        .ended
         .iter()
-        .filter(|e| e.valid_accuracy.is_finite())
-        .map(|e| (e.epoch as f64 + 1.0, e.valid_accuracy * 100.0))
+        .filter(|e| e.held_out_accuracy.is_finite())
+        .map(|e| (e.epoch as f64 + 1.0, e.held_out_accuracy * 100.0))
         .collect();
-    let train: Vec<(f64, f64)> = means(&search.train_accuracy).into_iter().map(|(x, y)| (x, y * 100.0)).collect();
+    let train: Vec<(f64, f64)> = means(&of.train_accuracy).into_iter().map(|(x, y)| (x, y * 100.0)).collect();
     let other = if state.trains() { "test" } else { "validation" };
-    let losses = [means(&search.train_loss), means(&search.valid_loss)];
+    let losses = [means(&of.train_loss), means(&of.held_out_loss)];
     if losses.iter().all(Vec::is_empty) {
         return None;
     }

@@ -31,7 +31,7 @@ impl Rule for Collapse {
         let late = LATE * state.search.setup.as_ref().map_or(0.0, |s| s.epochs as f64);
         // What was still open by then is no warning, however the search ends.
         let before = state.search.alphas.iter().rev().find(|s| s.at <= late).and_then(|s| decided(&s.weights));
-        if state.search.progress() > LATE && before.is_none_or(|b| b < THRESHOLD) {
+        if state.epochs.progress() > LATE && before.is_none_or(|b| b < THRESHOLD) {
             let words = format!("edges decided: {:.0} %, in the last third of the search", value * 100.0);
             return Some(Reading { value, threshold: f64::INFINITY, words });
         }

@@ -27,7 +27,7 @@ impl Rule for Memory {
     }
 
     fn read(&self, state: &State) -> Option<Reading> {
-        let predicted = state.search.setup.as_ref()?.predicted_bytes;
+        let predicted = state.epochs.plan?.predicted_bytes;
         let peak = state.memory_peak?;
         if predicted == 0 {
             return None;

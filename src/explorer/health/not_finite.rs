@@ -23,9 +23,9 @@ impl Rule for NotFinite {
     }
 
     fn read(&self, state: &State) -> Option<Reading> {
-        let latest = state.search.latest.as_ref()?;
-        let losses = state.search.train_loss.undefined + state.search.valid_loss.undefined;
-        let count = losses + u64::from(!latest.gradient_norm.0.is_finite());
+        let latest = state.epochs.latest?;
+        let losses = state.epochs.train_loss.undefined + state.epochs.held_out_loss.undefined;
+        let count = losses + u64::from(!latest.gradient_norm.is_finite());
         Some(Reading { value: count as f64, threshold: 1.0, words: format!("{count} so far (warns from 1)") })
     }
 }

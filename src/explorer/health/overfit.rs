@@ -23,13 +23,13 @@ impl Rule for Overfit {
     }
 
     fn read(&self, state: &State) -> Option<Reading> {
-        let epochs = &state.search.epochs;
+        let epochs = &state.epochs.ended;
         let last = epochs.last()?;
         let lowest = |f: &dyn Fn(usize) -> f64| (0..epochs.len()).map(f).filter(|v| v.is_finite()).reduce(f64::min);
-        let valid = lowest(&|i| epochs[i].valid_loss.0)?;
-        let train = lowest(&|i| epochs[i].train_loss.0)?;
-        let falling = last.train_loss.0 <= train * 1.02;
-        let rise = if valid > 0.0 && falling { last.valid_loss.0 / valid - 1.0 } else { 0.0 };
+        let valid = lowest(&|i| epochs[i].held_out_loss)?;
+        let train = lowest(&|i| epochs[i].train_loss)?;
+        let falling = last.train_loss <= train * 1.02;
+        let rise = if valid > 0.0 && falling { last.held_out_loss / valid - 1.0 } else { 0.0 };
         if !rise.is_finite() {
             return None;
         }

@@ -1,5 +1,8 @@
+//! What the engine said, and what happened, as lines.
+
 use std::collections::VecDeque;
 
+use super::Epoch;
 use crate::explorer::text;
 use crate::run::event::{Body, Event, Level, Outcome};
 
@@ -73,16 +76,8 @@ fn describe(body: &Body) -> Option<(Level, String)> {
             cut.by_hand.len()
         )),
         Body::CutConfirmed(cut) => info(format!("cut confirmed: {} of 224 kept", cut.mask.count())),
-        Body::EpochEnded(e) => info(format!(
-            "epoch {}: loss {} train, {} {}; accuracy {:.1} %, {:.1} %; {}",
-            e.epoch + 1,
-            text::significant(e.train_loss.0, 4),
-            text::significant(e.valid_loss.0, 4),
-            if e.alphas_normal.is_empty() { "test" } else { "valid" },
-            e.train_accuracy * 100.0,
-            e.valid_accuracy * 100.0,
-            text::duration(e.seconds)
-        )),
+        Body::EpochEnded(e) => info(epoch(&e.into(), "valid", e.seconds)),
+        Body::TrainingEpochEnded(e) => info(epoch(&e.into(), "test", e.seconds)),
         Body::SearchStopped { epoch, reason } => info(format!("the search stops after epoch {}: {reason}", epoch + 1)),
         Body::CheckpointSaved { epoch, step, bytes } => {
             info(format!("checkpoint {}, {}", text::moment(*epoch, *step), text::bytes(*bytes)))
@@ -103,4 +98,16 @@ fn describe(body: &Body) -> Option<(Level, String)> {
         }
         _ => None,
     }
+}
+
+fn epoch(e: &Epoch, held_out: &str, seconds: f64) -> String {
+    format!(
+        "epoch {}: loss {} train, {} {held_out}; accuracy {:.1} %, {:.1} %; {}",
+        e.epoch + 1,
+        text::significant(e.train_loss, 4),
+        text::significant(e.held_out_loss, 4),
+        e.train_accuracy * 100.0,
+        e.held_out_accuracy * 100.0,
+        text::duration(seconds)
+    )
 }

@@ -4,6 +4,7 @@
 mod alphas;
 mod cell;
 mod cut;
+mod epochs;
 mod gpu;
 mod log;
 mod round;
@@ -14,6 +15,7 @@ mod series;
 pub use alphas::Weights;
 pub use cell::{Change, Chosen, Found, changes, chosen};
 pub use cut::{Cutting, Size, most_parameters};
+pub use epochs::{Epoch, Epochs, Latest, Plan};
 pub use gpu::Gpu;
 pub use log::{Line, Log};
 pub use round::Round;
@@ -22,7 +24,7 @@ pub use search::{Searching, Snapshot};
 pub use series::{Bucket, Series};
 
 use crate::run::config::Config;
-use crate::run::event::{Body, Event, Outcome, RunStarted, Stage, VERSION};
+use crate::run::event::{Body, Event, Outcome, RunStarted, Stage, TrainingStarted, VERSION};
 use crate::run::standing::Progress;
 use crate::space::{CellKind, Edge, Genotype, Operation, Place};
 
@@ -73,7 +75,11 @@ pub struct State {
     pub stages: [StageTimes; Stage::COUNT],
     pub score: Scoring,
     pub cut: Cutting,
+    /// Of the search or the training.
+    pub epochs: Epochs,
     pub search: Searching,
+    /// Set where the run trains a genotype from scratch.
+    pub training: Option<TrainingStarted>,
     pub found: Option<Found>,
     /// Used bytes over the wall clock, in seconds since 1970; in pieces, where nothing was told for a while.
     pub memory: Series,
@@ -132,7 +138,8 @@ impl State {
         self.log.note(event);
         self.score.apply(event);
         self.cut.apply(&event.body);
-        self.search.apply(event);
+        self.epochs.apply(event);
+        self.search.apply(event, &self.epochs);
         match &event.body {
             Body::RunStarted(run) => {
                 self.memory.interrupt();
@@ -143,6 +150,7 @@ impl State {
                 self.ended = None;
                 self.paused = false;
             }
+            Body::TrainingStarted(training) => self.training = Some(training.clone()),
             Body::Origin(origin) => self.config = Config::parse(&origin.config, "the journal").ok(),
             Body::StageStarted { stage } => {
                 self.stage = Some(*stage);
@@ -197,7 +205,7 @@ impl State {
         self.halted = halted && self.ended.is_none();
         if self.halted {
             self.score.halt();
-            self.search.halt();
+            self.epochs.halt();
             self.memory.interrupt();
         }
     }
@@ -226,7 +234,7 @@ impl State {
 
     /// What is to be said of a genotype that the search may still change: `of epoch 3 of 50, not the last`.
     pub fn passing(&self) -> Option<String> {
-        let last = self.search.epochs.last().filter(|_| self.found.is_none() && !self.trains())?;
+        let last = self.search.epochs.last().filter(|_| self.found.is_none())?;
         let of = self.search.setup.as_ref().map_or_else(String::new, |s| format!(" of {}", s.epochs));
         Some(format!("of epoch {}{of}, not the last", last.epoch + 1))
     }
@@ -254,7 +262,7 @@ impl State {
 
     /// Whether the run trains a genotype from scratch, and neither scores nor searches.
     pub fn trains(&self) -> bool {
-        self.search.training.is_some() || self.run.as_ref().is_some_and(|r| r.trains)
+        self.training.is_some() || self.run.as_ref().is_some_and(|r| r.trains)
     }
 
     /// The stage that the search screen is of: a run that trains has no search.
@@ -289,8 +297,8 @@ impl State {
             Some(Stage::Cut) if self.cut.cut.is_none() => "cutting".into(),
             Some(Stage::Cut) if !self.cut.confirmed => "your turn".into(),
             Some(Stage::Cut) => "cut".into(),
-            Some(Stage::Search | Stage::Train) => match &self.search.setup {
-                Some(setup) => format!("epoch {}/{}", (self.search.epoch + 1).min(setup.epochs), setup.epochs),
+            Some(Stage::Search | Stage::Train) => match &self.epochs.plan {
+                Some(plan) => format!("epoch {}/{}", (self.epochs.epoch + 1).min(plan.epochs), plan.epochs),
                 None if self.trains() => "training".into(),
                 None => "searching".into(),
             },

@@ -96,10 +96,10 @@ fn a_cut_is_open_until_it_is_confirmed() {
 #[test]
 fn the_search_is_followed_to_its_end() {
     let state = State::from_events(&fixture::journal(Until::Searching, 1));
-    let search = &state.search;
-    assert_eq!((search.epoch, search.step, search.epochs.len()), (2, 12, 2));
-    assert!((search.progress() - 62.0 / 100.0).abs() < 1e-9);
-    let left = search.left().unwrap();
+    let (search, epochs) = (&state.search, &state.epochs);
+    assert_eq!((epochs.epoch, epochs.step, search.epochs.len()), (2, 12, 2));
+    assert!((epochs.progress() - 62.0 / 100.0).abs() < 1e-9);
+    let left = epochs.left().unwrap();
     assert!((9.0..16.0).contains(&left), "{left}");
     assert_eq!(search.alphas.len(), 13);
     let done = State::from_events(&fixture::journal(Until::Done, 1));
@@ -117,7 +117,7 @@ fn the_search_is_followed_to_its_end() {
 #[test]
 fn a_pause_is_no_work() {
     let mut events = fixture::journal(Until::Searching, 1);
-    let before = State::from_events(&events).search.left().unwrap();
+    let before = State::from_events(&events).epochs.left().unwrap();
     let n = events.len();
     let middle = n - 20;
     for e in events.iter_mut().skip(middle) {
@@ -130,7 +130,7 @@ fn a_pause_is_no_work() {
         events.insert(middle + i, Event { v: VERSION, seq, time, body });
     }
     let state = State::from_events(&events);
-    let after = state.search.left().unwrap();
+    let after = state.epochs.left().unwrap();
     assert!((before - after).abs() < 0.5, "{before} {after}");
     assert_eq!(state.missing, 0);
 }
@@ -139,14 +139,14 @@ fn a_pause_is_no_work() {
 fn a_repeated_epoch_replaces_what_it_repeats() {
     let events = fixture::journal(Until::Done, 1);
     let mut state = State::from_events(&events);
-    let steps = state.search.train_loss.buckets().len();
+    let steps = state.epochs.train_loss.buckets().len();
     let epochs = state.search.epochs.len();
     // Taken up from the checkpoint of the first epoch.
     let again = events.iter().position(|e| matches!(&e.body, Body::Step(s) if s.epoch == 1)).unwrap();
     for event in events.iter().skip(again) {
         state.apply(event);
     }
-    assert_eq!(state.search.train_loss.buckets().len(), steps);
+    assert_eq!(state.epochs.train_loss.buckets().len(), steps);
     assert_eq!(state.search.epochs.len(), epochs);
     let at: Vec<f64> = state.search.alphas.iter().map(|s| s.at).collect();
     assert!(at.windows(2).all(|w| w[0] < w[1]));

@@ -100,9 +100,9 @@ fn without_an_engine_nothing_is_under_way() {
         assert!(!text.contains('◐') && !text.contains("scores/s"), "{text}");
         has(&text, &["crashed"]);
         let mut state = State::from_events(&fixture::journal(Until::Searching, 1));
-        assert!(state.search.left().is_some());
+        assert!(state.epochs.left().is_some());
         state.halt(true);
-        assert_eq!((state.search.left(), state.is_live()), (None, false));
+        assert_eq!((state.epochs.left(), state.is_live()), (None, false));
         ui.tab = Tab::Search;
         let text = shown(&state, &ui, size);
         assert!(!text.contains("pause") && !text.contains("12 s ·"), "{text}");
@@ -196,7 +196,7 @@ fn the_charts_tell_what_the_log_tells() {
     let state = State::from_events(&fixture::journal(Until::Done, 1));
     let last = state.search.epochs.last().unwrap();
     let told = format!("{:.1} %", last.train_accuracy * 100.0);
-    assert_ne!(told, format!("{:.1} %", state.search.latest.as_ref().unwrap().train_accuracy * 100.0));
+    assert_ne!(told, format!("{:.1} %", state.epochs.latest.unwrap().train_accuracy * 100.0));
     let text = shown(&state, &on(Tab::Search), (200, 60));
     has(&text, &[&format!("train {told}"), "means of epoch 4"]);
     assert!(shown(&state, &on(Tab::Log), (120, 40)).contains(&format!("accuracy {told}")));

@@ -220,7 +220,7 @@ impl Ui {
         let mut times: Vec<f64> = state.search.alphas.iter().map(|s| s.at).collect();
         if times.is_empty() {
             // A training has no alphas; its epochs are what there is to go along.
-            times.extend(state.search.epochs.iter().map(|e| e.epoch as f64 + 1.0));
+            times.extend(state.epochs.ended.iter().map(|e| e.epoch as f64 + 1.0));
         }
         let last = times.len().checked_sub(1)?;
         self.inspect = match (action, self.inspect) {

@@ -91,9 +91,9 @@ pub fn draw(pad: &mut Pad, scene: &Scene) {
             rows.push(("nearest published", words));
         }
         let training = state.trains();
-        if let Some(e) = state.search.epochs.last() {
+        if let Some(e) = state.epochs.ended.last() {
             let (label, pictures) = if training { ("trained", "test") } else { ("supernet", "validation") };
-            let (percent, epoch) = (e.valid_accuracy * 100.0, e.epoch + 1);
+            let (percent, epoch) = (e.held_out_accuracy * 100.0, e.epoch + 1);
             rows.push((label, format!("{percent:.1} % of the {pictures} pictures right after epoch {epoch}")));
         }
         if !training {

@@ -42,11 +42,11 @@ fn losses(pad: &mut Pad, scene: &Scene) {
         _ => "loss: validation of a search, test of a training",
     };
     let mut inner = pad.panel(title, "smoothed, over epochs", false);
-    let epochs = |s: &Side| s.state.search.setup.as_ref().map_or(1, |s| s.epochs);
+    let epochs = |s: &Side| s.state.epochs.plan.map_or(1, |p| p.epochs);
     let last = scene.sides.iter().map(epochs).max().unwrap_or(1).max(1);
     const GLYPHS: [char; 4] = ['*', 'o', '+', 'x'];
     let points: Vec<Vec<Bucket>> =
-        scene.sides.iter().map(|s| smoothed(s.state.search.valid_loss.buckets(), last as f64 / 24.0)).collect();
+        scene.sides.iter().map(|s| smoothed(s.state.epochs.held_out_loss.buckets(), last as f64 / 24.0)).collect();
     let curves: Vec<Curve> = points
         .iter()
         .enumerate()
@@ -137,7 +137,7 @@ fn rows(scene: &Scene) -> Vec<Row> {
     row("state", &|s| Some(listed(s).unwrap_or_else(|| s.state.status())));
     row("operations kept, of 224", &|s| Some(s.state.cut.cut.as_ref()?.mask.count().to_string()));
     row("memory predicted", &|s| {
-        let of_training = || s.state.search.setup.as_ref().map(|s| s.predicted_bytes);
+        let of_training = || s.state.epochs.plan.map(|p| p.predicted_bytes);
         Some(text::bytes(s.state.cut.cut.as_ref().map(|c| c.memory_bytes).or_else(of_training)?))
     });
     row("memory, peak of the process", &|s| Some(text::bytes(s.state.memory_peak?)));
@@ -145,7 +145,7 @@ fn rows(scene: &Scene) -> Vec<Row> {
     row("time of the epochs", &|s| Some(text::duration(s.state.stages[s.state.epochs_stage() as usize].seconds?)));
     row("best accuracy", &|s| {
         let pictures = if s.state.trains() { "test" } else { "validation" };
-        Some(format!("{:.1} % of {pictures}", s.state.search.best_accuracy()? * 100.0))
+        Some(format!("{:.1} % of {pictures}", s.state.epochs.best_accuracy()? * 100.0))
     });
     row("parameters found", &|s| Some(text::count(s.state.found.as_ref()?.parameters)));
     row("MACs found", &|s| Some(text::count(s.state.found.as_ref()?.macs)));

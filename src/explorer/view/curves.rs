@@ -2,18 +2,17 @@
 
 use super::Scene;
 use crate::explorer::draw::Pad;
-use crate::explorer::state::{Bucket, Series};
+use crate::explorer::state::{Bucket, Epoch, Series};
 use crate::explorer::text;
 use crate::explorer::widgets::{Chart, Curve};
-use crate::run::event::EpochEnded;
 
 /// First and last epoch in view: all of the search, or the latest part of what there is.
 pub(super) fn window(scene: &Scene) -> (f64, f64) {
-    let epochs = scene.state.search.setup.as_ref().map_or(1, |s| s.epochs).max(1) as f64;
+    let epochs = scene.state.epochs.plan.map_or(1, |p| p.epochs).max(1) as f64;
     if scene.ui.zoom == 0 {
         return (0.0, epochs);
     }
-    let to = scene.state.search.train_loss.span().map_or(epochs, |s| s.1).max(1e-3);
+    let to = scene.state.epochs.train_loss.span().map_or(epochs, |s| s.1).max(1e-3);
     let width = to / f64::from(1u32 << scene.ui.zoom.min(16));
     (to - width, to)
 }
@@ -98,8 +97,8 @@ fn other(scene: &Scene) -> &'static str {
 }
 
 /// The latest epoch that has ended, or the latest before the time cursor: its means are what the log tells too.
-fn epoch<'a>(scene: &Scene<'a>) -> Option<&'a EpochEnded> {
-    let ended = &scene.state.search.epochs;
+fn epoch<'a>(scene: &Scene<'a>) -> Option<&'a Epoch> {
+    let ended = &scene.state.epochs.ended;
     ended.iter().rev().find(|e| scene.ui.inspect.is_none_or(|at| e.epoch as f64 + 1.0 <= at + 1e-9))
 }
 
@@ -163,15 +162,15 @@ fn steps(scene: &Scene, series: &Series) -> (Vec<Bucket>, bool) {
 }
 
 pub(super) fn loss(pad: &mut Pad, scene: &Scene) {
-    let search = &scene.state.search;
-    let value = |of: &dyn Fn(&EpochEnded) -> f64, s: &Series| {
+    let epochs = &scene.state.epochs;
+    let value = |of: &dyn Fn(&Epoch) -> f64, s: &Series| {
         let v = epoch(scene).map(of).or_else(|| so_far(scene, s));
         v.map_or_else(|| "—".into(), |v| text::significant(v, 3))
     };
-    let ((train, smooth), (valid, _)) = (steps(scene, &search.train_loss), steps(scene, &search.valid_loss));
+    let ((train, smooth), (valid, _)) = (steps(scene, &epochs.train_loss), steps(scene, &epochs.held_out_loss));
     let parts = [
-        ("train", '*', value(&|e| e.train_loss.0, &search.train_loss)),
-        (other(scene), 'o', value(&|e| e.valid_loss.0, &search.valid_loss)),
+        ("train", '*', value(&|e| e.train_loss, &epochs.train_loss)),
+        (other(scene), 'o', value(&|e| e.held_out_loss, &epochs.held_out_loss)),
     ];
     titled(pad, &titles(scene, "loss", scene.ui.log_scale, smooth), &parts);
     let (w, h) = (pad.width(), pad.height());
@@ -184,20 +183,20 @@ pub(super) fn loss(pad: &mut Pad, scene: &Scene) {
 }
 
 pub(super) fn accuracy(pad: &mut Pad, scene: &Scene) {
-    let search = &scene.state.search;
+    let epochs = &scene.state.epochs;
     let percent = |v: Option<f64>| v.map_or_else(|| "—".into(), |v| format!("{:.1} %", v * 100.0));
-    let valid: Vec<Bucket> = search
-        .epochs
+    let valid: Vec<Bucket> = epochs
+        .ended
         .iter()
-        .map(|e| (e.epoch as f64 + 1.0, e.valid_accuracy))
+        .map(|e| (e.epoch as f64 + 1.0, e.held_out_accuracy))
         .filter(|(_, v)| v.is_finite())
         .map(|(x, v)| Bucket::point(x, v))
         .collect();
-    let (train, smooth) = steps(scene, &search.train_accuracy);
-    let train_now = epoch(scene).map(|e| e.train_accuracy).or_else(|| so_far(scene, &search.train_accuracy));
+    let (train, smooth) = steps(scene, &epochs.train_accuracy);
+    let train_now = epoch(scene).map(|e| e.train_accuracy).or_else(|| so_far(scene, &epochs.train_accuracy));
     let parts = [
         ("train", '*', percent(train_now)),
-        (other(scene), 'o', percent(epoch(scene).map(|e| e.valid_accuracy).filter(|v| v.is_finite()))),
+        (other(scene), 'o', percent(epoch(scene).map(|e| e.held_out_accuracy).filter(|v| v.is_finite()))),
     ];
     titled(pad, &titles(scene, "accuracy", false, smooth), &parts);
     let (w, h) = (pad.width(), pad.height());

@@ -62,7 +62,7 @@ pub(super) fn draw(pad: &mut Pad, scene: &Scene) {
     let used = used.map_or_else(|| "—".into(), |v| text::bytes(v as u64));
     // What is predicted is what a search adds to the process; of a GPU it is all that the process takes there.
     let idle = if state.gpu.is_some() { 0 } else { state.memory_idle.unwrap_or(0) };
-    let predicted = state.search.setup.as_ref().map(|s| s.predicted_bytes);
+    let predicted = state.epochs.plan.map(|p| p.predicted_bytes);
     let level = predicted.map(|p| (p + idle) as f64);
     let sum = predicted.map_or_else(
         || "—".into(),

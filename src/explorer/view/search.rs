@@ -19,14 +19,14 @@ use crate::space::{CellKind, Choice, INPUTS, Operation, Place};
 /// ```
 pub fn draw(pad: &mut Pad, scene: &Scene) {
     let (w, h) = (pad.width(), pad.height());
-    if scene.state.search.setup.is_none() && scene.state.trains() {
+    if scene.state.epochs.plan.is_none() && scene.state.trains() {
         let mut inner = pad.panel("train", "", false);
         inner.prose(
             "Losses, accuracies and memory of the training will be shown here as soon as its first step is done.",
         );
         return;
     }
-    if scene.state.search.setup.is_none() {
+    if scene.state.epochs.plan.is_none() {
         let mut inner = pad.panel("search", "", false);
         inner.prose(
             &format!(
@@ -146,15 +146,15 @@ fn weight_entry(weights: &Weights, place: Place) -> Entry {
 
 fn progress(pad: &mut Pad, scene: &Scene) {
     let state = scene.state;
-    let search = &state.search;
-    let Some(setup) = &search.setup else { return };
-    let method = match &search.training {
-        Some(_) => "from scratch".to_string(),
-        None => [vec![format!("{} order", setup.order.word())], setup.other_parts()].concat().join(", "),
+    let (search, epochs) = (&state.search, &state.epochs);
+    let Some(plan) = epochs.plan else { return };
+    let method = match &search.setup {
+        None => "from scratch".to_string(),
+        Some(setup) => [vec![format!("{} order", setup.order.word())], setup.other_parts()].concat().join(", "),
     };
     let mut inner = pad.panel("progress", &method, false);
     let ill = health::warnings(state);
-    let share = search.progress();
+    let share = epochs.progress();
     let percent = format!("{:.0} %", share * 100.0);
     let w = inner.width();
     // Beside the longest label.
@@ -165,24 +165,24 @@ fn progress(pad: &mut Pad, scene: &Scene) {
     let mut rows = vec![(
         "epoch",
         if search.stopped.is_some() {
-            format!("{}/{} · stopped early", search.epoch, setup.epochs)
-        } else if search.epoch >= setup.epochs {
-            format!("{0}/{0} · done", setup.epochs)
+            format!("{}/{} · stopped early", epochs.epoch, plan.epochs)
+        } else if epochs.epoch >= plan.epochs {
+            format!("{0}/{0} · done", plan.epochs)
         } else {
             // Steps are counted from 1, as epochs are.
-            let step = (search.step + 1).min(setup.steps_per_epoch);
-            format!("{}/{} · step {step}/{}", search.epoch + 1, setup.epochs, setup.steps_per_epoch)
+            let step = (epochs.step + 1).min(plan.steps_per_epoch);
+            format!("{}/{} · step {step}/{}", epochs.epoch + 1, plan.epochs, plan.steps_per_epoch)
         },
     )];
     if let Some((_, reason)) = &search.stopped {
         rows.push(("why", reason.clone()));
     }
-    let rate = search
+    let rate = epochs
         .latest
         .as_ref()
         .map_or_else(|| "—".into(), |s| format!("{} images/s", text::significant(s.images_per_second, 3)));
     if state.ended.is_none() && !state.passed(state.epochs_stage()) {
-        let left = search.left().map_or_else(|| "—".into(), text::duration);
+        let left = epochs.left().map_or_else(|| "—".into(), text::duration);
         rows.push(("left", format!("{left} · {rate}")));
     } else {
         let took = state.stages[state.epochs_stage() as usize].seconds;
@@ -194,13 +194,13 @@ fn progress(pad: &mut Pad, scene: &Scene) {
         rows.push(("memory", memory));
     }
     let other = if scene.state.trains() { ("test", "the test pictures") } else { ("validation", "validation") };
-    let best = search
+    let best = epochs
         .best_accuracy()
         .map_or_else(|| "after the first epoch".into(), |a| format!("{:.1} % of {}", a * 100.0, other.1));
     rows.push(("best", best));
     rows.push((
         "saved",
-        search.checkpoint.map_or_else(
+        epochs.checkpoint.map_or_else(
             || "no checkpoint yet".into(),
             |(e, step, bytes)| {
                 let (when, size) = (text::moment(e, step), text::bytes(bytes));
@@ -208,17 +208,17 @@ fn progress(pad: &mut Pad, scene: &Scene) {
             },
         ),
     ));
-    if let Some(step) = &search.latest {
+    if let Some(step) = &epochs.latest {
         rows.push((
             "step",
             format!(
                 "lr {} · gradient {}",
                 text::significant(step.learning_rate, 2),
-                text::significant(step.gradient_norm.0, 3)
+                text::significant(step.gradient_norm, 3)
             ),
         ));
     }
-    let (train, valid, batch) = (setup.train, setup.valid, setup.batch);
+    let (train, valid, batch) = (plan.train, plan.held_out, plan.batch);
     rows.push((
         "pictures",
         fitting(
@@ -230,8 +230,8 @@ fn progress(pad: &mut Pad, scene: &Scene) {
             ],
         ),
     ));
-    rows.push(match &search.training {
-        None => ("supernet", format!("{} parameters", text::count(setup.parameters))),
+    rows.push(match &state.training {
+        None => ("supernet", format!("{} parameters", text::count(plan.parameters))),
         Some(t) => {
             let head = if t.auxiliary { ", auxiliary head" } else { "" };
             let (parameters, macs) = (text::count(t.parameters), text::count(t.macs));

@@ -165,3 +165,39 @@ fn commands_arrive_whole_and_in_order() {
     assert_eq!(got.iter().map(|c| c.id.clone()).collect::<Vec<_>>(), [a, b]);
     assert_eq!(got[1].body, command::Body::Confirm { revision: Some(3) });
 }
+
+#[test]
+fn a_training_of_before_is_read_as_one_of_today() {
+    let dir = tempfile::tempdir().unwrap();
+    let folder = folder(dir.path());
+    let genotype = crate::space::published::find("DARTS_V2").unwrap().genotype;
+    let genotype = serde_json::to_string(&genotype).unwrap();
+    let step = r#""epoch":0,"step":3,"train_loss":1.5,"train_accuracy":0.25,"valid_loss":"nan","gradient_norm":2.0,"learning_rate":0.1,"images_per_second":9.0"#;
+    let epoch = format!(
+        r#""epoch":0,"train_loss":1.25,"train_accuracy":0.5,"valid_loss":"nan","valid_accuracy":0.75,"seconds":3.0,"genotype":{genotype},"alphas_normal":[],"alphas_reduction":[]"#
+    );
+    let began = format!(
+        r#""genotype":{genotype},"channels":8,"cells":5,"epochs":2,"steps_per_epoch":4,"batch":8,"train":32,"test":8,"parameters":9,"macs":9,"auxiliary":false,"predicted_bytes":9,"journal_every":1"#
+    );
+    let lines = |with: bool| -> String {
+        let told = [("training_started", began.as_str()), ("step", step), ("epoch_ended", &epoch)];
+        let told = told.iter().filter(|(name, _)| with || *name != "training_started");
+        told.enumerate()
+            .map(|(seq, (name, rest))| format!("{{\"v\":1,\"seq\":{seq},\"time\":1.0,\"event\":\"{name}\",{rest}}}\n"))
+            .collect()
+    };
+    std::fs::write(folder.file(EVENTS), lines(true)).unwrap();
+    let mut tail = Tail::events(&folder);
+    let bodies: Vec<Body> = tail.rest().into_iter().map(|e| e.body).collect();
+    assert_eq!(tail.skipped, 0);
+    let [Body::TrainingStarted(_), Body::TrainingStep(s), Body::TrainingEpochEnded(e)] = &bodies[..] else {
+        panic!("{bodies:?}")
+    };
+    assert_eq!((s.epoch, s.step, s.loss.0, s.accuracy, s.learning_rate), (0, 3, 1.5, 0.25, 0.1));
+    assert_eq!((e.train_loss.0, e.train_accuracy, e.test_accuracy, e.seconds), (1.25, 0.5, 0.75, 3.0));
+    assert!(e.test_loss.0.is_nan());
+    // The same lines in another file are a search's.
+    std::fs::write(folder.file(EVENTS), lines(false)).unwrap();
+    let bodies: Vec<Body> = tail.rest().into_iter().map(|e| e.body).collect();
+    assert!(matches!(bodies[..], [Body::Step(_), Body::EpochEnded(_)]), "{bodies:?}");
+}
