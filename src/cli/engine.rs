@@ -9,6 +9,7 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGXFSZ};
 use signal_hook::iterator::Signals;
 
 use super::Exit;
+use super::begin::FirstWord;
 use crate::engine::{self, Confirm, EngineError, Interrupt, Options, Outcome};
 use crate::run::RunFolder;
 
@@ -57,8 +58,10 @@ impl Confirming {
 
 pub fn run(a: &EngineArguments) -> eyre::Result<Exit> {
     let folder = RunFolder::at(&a.folder)?;
+    let mut word = FirstWord::of(&folder);
     let ended = work(&folder, How { confirming: a.confirm, force: a.force, queue: a.queue });
-    if let Some(command) = &a.on_end {
+    // A run that was refused did not end.
+    if let Some(command) = a.on_end.as_ref().filter(|_| ended.is_ok() || word.has_come()) {
         super::on_end::run(command, &folder, &ended);
     }
     ended

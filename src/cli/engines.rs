@@ -2,8 +2,9 @@
 
 use std::path::PathBuf;
 
+use super::begin::{Made, begin};
 use super::engine::{Confirming, How};
-use super::run::{launch, stem};
+use super::run::stem;
 use crate::engine;
 use crate::explorer::Engines;
 use crate::run::config::Config;
@@ -18,40 +19,29 @@ impl Engines for Processes {
     fn demo(&mut self) -> Result<RunFolder, String> {
         let config = preset("demo").ok_or("this program has no demo")?;
         let folder = RunFolder::create(&self.runs, None, &stem(&config), &config).map_err(|e| e.to_string())?;
-        launch(&folder, Confirming::Wait.into()).map_err(|e| e.to_string())?.forget();
+        begin(&folder, Confirming::Wait.into(), Made::Run)?;
         Ok(folder)
     }
 
     fn resume(&mut self, folder: &RunFolder) -> Result<(), String> {
-        let config = folder.config().map_err(|e| e.to_string())?;
-        engine::check_resume(folder, &config, false).map_err(|e| e.to_string())?;
-        launch(folder, Confirming::Wait.into()).map_err(|e| e.to_string())?.forget();
-        Ok(())
+        begin(folder, Confirming::Wait.into(), Made::Nothing)
     }
 
     fn queue(&mut self, like: &RunFolder, name: &str, config: &Config) -> Result<RunFolder, String> {
-        // Its turn may come in hours: what can be known to be wrong is said now.
-        engine::check(config).map_err(|e| e.to_string())?;
         let folder = (1..100)
             .map(|n| if n == 1 { name.to_string() } else { format!("{name}-{n}") })
             .map(|name| RunFolder::create(&self.runs, Some(&name), "", config))
             .find(|made| !matches!(made, Err(crate::run::FolderError::Exists { .. })))
             .ok_or_else(|| format!("there are a hundred runs named {name} already"))?
             .map_err(|e| e.to_string())?;
-        let begun = engine::inherit(like, &folder, config).map_err(|e| e.to_string()).and_then(|_| {
-            let how = How { confirming: Confirming::Automatic, force: false, queue: true };
-            launch(&folder, how).map_err(|e| e.to_string())
-        });
-        match begun {
-            Ok(engine) => {
-                engine.forget();
-                Ok(folder)
-            }
-            Err(e) => {
-                // A run that could not begin leaves nothing behind.
-                let _ = folder.remove();
-                Err(e)
-            }
+        if let Err(e) = engine::inherit(like, &folder, config) {
+            // A run that could not begin leaves nothing behind.
+            let _ = folder.remove();
+            return Err(e.to_string());
         }
+        // Its turn may come in hours: what can be known to be wrong is said now.
+        let how = How { confirming: Confirming::Automatic, force: false, queue: true };
+        begin(&folder, how, Made::Run)?;
+        Ok(folder)
     }
 }

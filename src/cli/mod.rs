@@ -1,5 +1,6 @@
 //! The command line: one file per sub-command, and what they have in common: exit codes, errors, output.
 
+mod begin;
 mod bench;
 mod config;
 mod count;

@@ -3,11 +3,11 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use color_eyre::eyre;
 
+use super::begin::{FirstWord, Made};
 use super::engine::{self as work, Confirming, How};
 use super::settings::SettingArguments;
 use super::watch::{Watched, Watching};
 use super::{Exit, Output, Place, on_end};
-use crate::engine;
 use crate::run::config::Config;
 use crate::run::report::Report;
 use crate::run::{RunFolder, process};
@@ -105,21 +105,21 @@ fn launch_telling(folder: &RunFolder, how: How, on_end: Option<&str>) -> eyre::R
 
 pub fn run(place: &Place, a: &RunArguments) -> eyre::Result<Exit> {
     let runs = place.folder()?;
-    let folder = match &a.resume {
+    let (folder, made) = match &a.resume {
         Some(name) => {
             let folder = RunFolder::open(&runs, name)?;
             let own = folder.config()?;
             let config = a.settings.over_run(&own)?;
-            engine::check_resume(&folder, &config, a.force)?;
-            if config != own {
+            if config == own {
+                (folder, Made::Nothing)
+            } else {
                 folder.change(&config)?;
+                (folder, Made::Change(Box::new(own)))
             }
-            folder
         }
         None => {
             let config = a.settings.config()?;
-            engine::check(&config)?;
-            RunFolder::create(&runs, a.name.as_deref(), &stem(&config), &config)?
+            (RunFolder::create(&runs, a.name.as_deref(), &stem(&config), &config)?, Made::Run)
         }
     };
     let confirming = match (a.yes, a.wait) {
@@ -128,26 +128,38 @@ pub fn run(place: &Place, a: &RunArguments) -> eyre::Result<Exit> {
         _ => Confirming::Stop,
     };
     let how = How { confirming, force: a.force, queue: a.beginning.queue };
-    a.beginning.run(place, folder, how)
+    a.beginning.run(place, folder, how, made)
 }
 
 impl Beginning {
-    /// Begins a run and watches it as it was asked for.
-    pub fn run(&self, place: &Place, folder: RunFolder, how: How) -> eyre::Result<Exit> {
+    /// Begins a run and watches it as it was asked for; where the engine refuses to begin, what was made for it is undone.
+    pub fn run(&self, place: &Place, folder: RunFolder, how: How, made: Made) -> eyre::Result<Exit> {
+        let mut word = FirstWord::of(&folder);
+        let ended = self.watch(place, &folder, how);
+        if ended.is_err() && !word.has_come() {
+            // The reason is worth more than what may go wrong with this.
+            let _ = made.undo(&folder);
+        }
+        ended
+    }
+
+    fn watch(&self, place: &Place, folder: &RunFolder, how: How) -> eyre::Result<Exit> {
         let Beginning { foreground, detach, output, .. } = *self;
-        let name = place.word(&folder);
+        let name = place.word(folder);
         let mut out = Output::stdout();
-        let watching = Watching::from_now(&folder, output);
+        let watching = Watching::from_now(folder, output);
+        let mut word = FirstWord::of(folder);
         let exit = if foreground {
             let engine = folder.clone();
             let engine = std::thread::Builder::new().name("engine".into()).spawn(move || work::work(&engine, how))?;
             let ended = watching.thread(&mut out, engine);
-            if let Some(command) = &self.on_end {
-                on_end::run(command, &folder, &ended);
+            // A run that was refused did not end.
+            if let Some(command) = self.on_end.as_ref().filter(|_| ended.is_ok() || word.has_come()) {
+                on_end::run(command, folder, &ended);
             }
             ended?
         } else {
-            let engine = launch_telling(&folder, how, self.on_end.as_deref())?;
+            let engine = launch_telling(folder, how, self.on_end.as_deref())?;
             let watched = if detach {
                 watching.beginning(&mut out, engine, &name)?
             } else {
@@ -167,7 +179,7 @@ impl Beginning {
                 let form = if folder.file(crate::run::WEIGHTS).exists() { "safetensors" } else { "python" };
                 out.line(&format!("look at it: `zonas open {name}`; take it home: `zonas export {name} --as {form}`"))?;
             }
-            Exit::Stopped if doubted(&folder) => out.line(&format!(
+            Exit::Stopped if doubted(folder) => out.line(&format!(
                 "look at the cut with `zonas attach {name}`, or take it as it is with `zonas run --resume {name} --yes --force`"
             ))?,
             Exit::Stopped => out.line(&format!(

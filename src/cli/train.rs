@@ -3,12 +3,12 @@
 use clap::Args;
 use color_eyre::eyre;
 
+use super::begin::Made;
 use super::engine::{Confirming, How};
 use super::genotype::{self, WhichArguments};
 use super::run::{Beginning, stem};
 use super::settings::SettingArguments;
 use super::{Exit, Place, Usage};
-use crate::engine;
 use crate::run::RunFolder;
 use crate::run::report::Report;
 
@@ -47,9 +47,8 @@ pub fn run(place: &Place, a: &TrainArguments) -> eyre::Result<Exit> {
         Err(_) => (a.settings.config()?, genotype::find(&a.genotype, &a.which)?.genotype),
     };
     config.train.genotype = genotype.to_string();
-    engine::check(&config)?;
     let stem = format!("{}-train", stem(&config));
     let folder = RunFolder::create(&runs, a.name.as_deref(), &stem, &config)?;
     let how = How { confirming: Confirming::Automatic, force: false, queue: a.beginning.queue };
-    a.beginning.run(place, folder, how)
+    a.beginning.run(place, folder, how, Made::Run)
 }

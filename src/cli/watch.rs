@@ -141,7 +141,7 @@ impl Watching {
     ) -> eyre::Result<Watched> {
         loop {
             let over = engine.ended();
-            if !self.tail.read().is_empty() {
+            if self.tail.read().iter().any(|e| !matches!(e.body, Body::RunEnded { .. })) {
                 engine.forget();
                 let queued = matches!(Liveness::of(&self.folder), Liveness::Alive(h) if h.queued);
                 let word = if queued { "queued" } else { "started" };
@@ -161,11 +161,10 @@ impl Watching {
         if let Some(outcome) = self.outcome.filter(|o| *o != Outcome::Failed) {
             return Ok(Watched::Ended(super::engine::exit(outcome)));
         }
-        let said = engine.said();
         let code = status.code().unwrap_or(1);
         let exit = [Exit::BadInput, Exit::Stopped, Exit::Interrupted].into_iter().find(|e| i32::from(e.code()) == code);
-        let last = said.lines().rev().find(|l| !l.trim().is_empty()).unwrap_or("").trim();
-        let words = last.strip_prefix("error: ").unwrap_or(last);
+        let said = engine.said();
+        let words = last_line(&said);
         match exit {
             Some(exit @ (Exit::Stopped | Exit::Interrupted)) => {
                 if !words.is_empty() {
@@ -175,15 +174,25 @@ impl Watching {
                 Ok(Watched::Ended(exit))
             }
             Some(Exit::BadInput) if !words.is_empty() => Err(super::Usage(words.to_string()).into()),
-            _ if words.is_empty() => {
-                Err(eyre::eyre!("the engine ended ({status}) and said nothing; see {}", self.shown()))
-            }
-            _ => Err(eyre::eyre!("{words}")),
+            _ => Err(eyre::eyre!("{}", last_words(engine, status, &self.folder))),
         }
     }
 
     fn shown(&self) -> String {
         self.folder.path().display().to_string()
+    }
+}
+
+fn last_line(said: &str) -> &str {
+    let last = said.lines().rev().find(|l| !l.trim().is_empty()).unwrap_or("").trim();
+    last.strip_prefix("error: ").unwrap_or(last)
+}
+
+/// Why an engine has ended.
+pub fn last_words(engine: &process::Engine, status: ExitStatus, folder: &RunFolder) -> String {
+    match last_line(&engine.said()) {
+        "" => format!("the engine ended ({status}) and said nothing; see {}", folder.path().display()),
+        words => words.to_string(),
     }
 }
 

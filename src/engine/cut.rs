@@ -111,7 +111,7 @@ pub(super) fn run(
     }
     control.end(&clock)?;
     control.sync()?;
-    if options.confirm == Confirm::Wait && !queue::wait(control, folder)? {
+    if options.confirm == Confirm::Wait && !queue::wait(control, folder, || {})? {
         return Ok(Decision::StoppedInQueue);
     }
     Ok(Decision::Confirmed(mask))

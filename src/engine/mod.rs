@@ -83,22 +83,23 @@ pub struct Options {
 /// # Errors
 /// The first thing that is wrong.
 pub fn check(config: &Config) -> Result<(), EngineError> {
-    let setup = Setup::new(config, device::threads(config.device.threads))?;
-    if setup.trained.is_none() && config.cut.source == Source::Scores.name() {
-        scoring_memory::room(&setup)?;
-    }
-    Ok(())
+    prepared(config, &Past::default()).map(drop)
 }
 
-/// Whether a run could be resumed.
-///
-/// # Errors
-/// It is done; settings, data or program have changed and that is not forced; what [`check`] finds.
-pub fn check_resume(folder: &RunFolder, config: &Config, force: bool) -> Result<(), EngineError> {
-    let past = Past::read(folder);
-    past.unfinished(folder)?;
-    let setup = Setup::new(config, device::threads(config.device.threads))?;
-    origin::compare(past.origin.as_ref(), &origin::of(&setup, ""), force).map(drop)
+/// Threads, and a configuration made real on them: all that can be known to be wrong is found here, before any work is done.
+fn prepared<'a>(config: &'a Config, past: &Past) -> Result<(rayon::ThreadPool, Setup<'a>), EngineError> {
+    let threads = device::threads(config.device.threads);
+    let pool = rayon::ThreadPoolBuilder::new()
+        .num_threads(threads)
+        .thread_name(|i| format!("engine-{i}"))
+        .build()
+        .map_err(|e| EngineError::Threads(threads, e))?;
+    let setup = guarded(|| pool.install(|| Setup::new(config, threads)))?;
+    let scores = setup.trained.is_none() && config.cut.source == Source::Scores.name();
+    if scores && !past.started && past.scored.is_none() {
+        scoring_memory::room(&setup)?;
+    }
+    Ok((pool, setup))
 }
 
 /// Runs the stages of a run: score, cut, search, cell; or, where the settings name a genotype to train, cell and train.
@@ -106,6 +107,10 @@ pub fn check_resume(folder: &RunFolder, config: &Config, force: bool) -> Result<
 /// A run that an earlier engine left off is resumed where its journal
 /// and its checkpoint end: after the last score, at the cut, at the saved step; the result is the same as without the
 /// interruption.
+///
+/// A run that can't begin is refused before anything else: of a new one the journal then holds nothing but the end and its
+/// reason, that of one that would be resumed stays as it was. What was found out for this is what the run then works with; only
+/// where it has to wait for its turn it is let go meanwhile, and found out anew.
 ///
 /// Everything goes through the folder: events and checkpoints out, commands in. The genotype is in `genotype.json` and
 /// `genotype.py` when the outcome is [`Outcome::Done`]. The last event is `RunEnded`, also after an error, unless the run
@@ -124,25 +129,35 @@ pub fn run(folder: &RunFolder, config: &Config, options: &Options) -> Result<Out
     let mut past = Past::read(folder);
     past.unfinished(folder)?;
     lock.follows(options.queue);
+    let compared = |setup: &Setup| origin::compare(past.origin.as_ref(), &origin::of(setup, ""), options.force);
+    let ready = prepared(config, &past).and_then(|ready| Ok((compared(&ready.1)?, ready)));
+    let (mut origin, ready) = match ready {
+        Ok((origin, ready)) => (origin, Ok(ready)),
+        Err(e) if past.started || matches!(e, EngineError::Changed(_)) => return Err(e),
+        Err(e) => (Vec::new(), Err(e)),
+    };
     let mut control = Control::open(folder, lock, commands, options.interrupt.clone())?;
-    if options.queue && !queue::wait(&mut control, folder)? {
+    let mut ready = match ready {
+        Ok(ready) => Some(ready),
+        Err(e) => {
+            let _ = control.close(Body::RunEnded { outcome: Outcome::Failed, detail: e.to_string() });
+            return Err(e);
+        }
+    };
+    if options.queue && !queue::wait(&mut control, folder, || ready = None)? {
         let outcome = if control.aborts() { Outcome::Aborted } else { Outcome::Stopped };
         control.close(Body::RunEnded { outcome, detail: "while it waited for its turn".into() })?;
         return Ok(outcome);
     }
-    let threads = device::threads(config.device.threads);
-    let pool = rayon::ThreadPoolBuilder::new()
-        .num_threads(threads)
-        .thread_name(|i| format!("engine-{i}"))
-        .build()
-        .map_err(|e| EngineError::Threads(threads, e));
-    let ready = pool.and_then(|pool| {
-        let setup = guarded(|| pool.install(|| Setup::new(config, threads)))?;
-        Ok((pool, setup))
-    });
-    let origin = match &ready {
-        Ok((_, setup)) => origin::compare(past.origin.as_ref(), &origin::of(setup, ""), options.force)?,
-        Err(_) => Vec::new(),
+    let ready = match ready {
+        Some(ready) => Ok(ready),
+        None => {
+            let again = prepared(config, &past);
+            if let Ok((_, setup)) = &again {
+                origin = compared(setup)?;
+            }
+            again
+        }
     };
     let open: Vec<_> = old.into_iter().filter(|c| !past.answered.contains(&c.id)).collect();
     for (id, command) in std::mem::take(&mut past.owed) {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::{EngineError, Past};
 use crate::data::{self, DataError, Dataset};
 use crate::device::{self, Choice, Device, NoGpu};
-use crate::kernels;
+use crate::kernels::{self, gpu::Gpu};
 use crate::nn::{EvaluationConfig, NnError, Policy, Precision, SupernetConfig, Workload};
 use crate::oneshot::StepTimes;
 use crate::run::RunFolder;
@@ -63,27 +63,41 @@ pub fn budget(config: &Config, device: &Device) -> Option<u64> {
     config.memory_budget().or_else(|| device.memory().map(|m| m.available_bytes - m.available_bytes / MARGIN))
 }
 
-/// The device that settings ask for; where that is the CPU for want of a GPU, with the reason.
+/// What a run computes on.
+#[derive(Default)]
+pub(super) struct Opened {
+    pub device: Device,
+    /// Its kernels, where it is a GPU.
+    pub gpu: Option<Gpu>,
+    /// Why there is no GPU, if one would have been taken.
+    pub no_gpu: Option<NoGpu>,
+}
+
+/// The device that settings ask for, opened once.
 ///
 /// # Errors
 /// A GPU is asked for and can't be used, or what only a GPU can do.
-pub fn device_of(config: &Config) -> Result<(Device, Option<NoGpu>), EngineError> {
+pub(super) fn open_device(config: &Config) -> Result<Opened, EngineError> {
     match found(config)? {
-        (Device::Cpu, why) if config.precision() != Precision::Float32 => Err(EngineError::NoPrecision(why)),
+        Opened { device: Device::Cpu, no_gpu, .. } if config.precision() != Precision::Float32 => {
+            Err(EngineError::NoPrecision(no_gpu))
+        }
         found => Ok(found),
     }
 }
 
-fn found(config: &Config) -> Result<(Device, Option<NoGpu>), EngineError> {
+fn found(config: &Config) -> Result<Opened, EngineError> {
     let choice: Choice =
         config.device.kind.parse().map_err(|reason| ConfigError::Value { key: "device.kind".into(), reason })?;
     let refuse = |reason| EngineError::NoGpu { asked: choice, reason };
     let (device, why) = Device::choose(choice).map_err(refuse)?;
-    let Device::Cuda(gpu) = &device else { return Ok((device, why)) };
     // The kernels are made ready here, so that a device that can't have them shows before any work is done.
-    let Err(fault) = kernels::gpu::on(&device) else { return Ok((device, None)) };
-    let why = NoGpu::Unusable { name: gpu.label(), reason: fault.to_string() };
-    if choice == Choice::Auto { Ok((Device::Cpu, Some(why))) } else { Err(refuse(why)) }
+    let fault = match kernels::gpu::on(&device) {
+        Ok(gpu) => return Ok(Opened { device, gpu, no_gpu: why }),
+        Err(fault) => fault,
+    };
+    let why = NoGpu::Unusable { name: device.label(), reason: fault.to_string() };
+    if choice == Choice::Auto { Ok(Opened { no_gpu: Some(why), ..Opened::default() }) } else { Err(refuse(why)) }
 }
 
 /// Opens the data that settings name.
@@ -98,7 +112,7 @@ pub(super) fn open(config: &Config) -> Result<Arc<dyn Dataset>, DataError> {
 /// The data's.
 pub fn of_settings(config: &Config) -> Result<Planner, EngineError> {
     let shape = DataShape::of(open(config)?.summary());
-    let (device, _) = device_of(config)?;
+    let device = open_device(config)?.device;
     Ok(Planner::new(config, shape, budget(config, &device), device::threads(config.device.threads)).on(&device))
 }
 
@@ -111,7 +125,7 @@ pub fn training_bytes(config: &Config) -> Result<(u64, Option<u64>), EngineError
     let about = dataset.summary();
     let pictures = data::limited(&*dataset, config.seed, config.data.limit).len();
     let network = config.trained()?.map(|g| super::train::network(&config.train, about, &g)).transpose()?;
-    let (device, _) = device_of(config)?;
+    let device = open_device(config)?.device;
     let images = config.train.batch.min(pictures);
     let bytes = network.map_or(0, |n| training_step(&config.train, &n, images, about, &device));
     Ok((bytes, budget(config, &device)))

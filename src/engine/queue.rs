@@ -18,8 +18,9 @@ const LOOK: Duration = Duration::from_millis(100);
 const LOOKS: u32 = 8;
 
 /// Waits for this run's turn; false if it was asked to leave before. A run that was not begun to follow others waits only
-/// for those that were, and have had the turn that it gave up.
-pub(super) fn wait(control: &mut Control, folder: &RunFolder) -> Result<bool, EngineError> {
+/// for those that were, and have had the turn that it gave up. `release` gives up what others may need meanwhile: it is called
+/// where there is somebody to wait for, maybe more than once.
+pub(super) fn wait(control: &mut Control, folder: &RunFolder, mut release: impl FnMut()) -> Result<bool, EngineError> {
     let mut said = None;
     // From here on others see that this run wants its turn.
     let yielded = control.lock().holder().yields;
@@ -35,6 +36,7 @@ pub(super) fn wait(control: &mut Control, folder: &RunFolder) -> Result<bool, En
             }
         }
         if let Some(other) = before(folder.path(), &control.lock().holder()) {
+            release();
             let words = format!("behind {other}");
             control.lock().queued(Some(&words));
             if said.as_ref() != Some(&other) {

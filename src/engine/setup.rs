@@ -4,11 +4,11 @@ use std::sync::Arc;
 use candle_core::Tensor;
 
 use super::budget::Choice;
-use super::plan::{self, DataShape, Planner};
+use super::plan::{self, DataShape, Opened, Planner};
 use super::{EngineError, cut};
 use crate::data::{self, Augment, Dataset, Halves};
 use crate::device::{Device, NoGpu};
-use crate::kernels::gpu::{self, Gpu};
+use crate::kernels::gpu::Gpu;
 use crate::nn::{EvaluationConfig, NnError};
 use crate::oneshot::{AdamSettings, Batch, Settings, SgdSettings};
 use crate::proxies::{self, RankingFunction};
@@ -48,7 +48,7 @@ impl<'a> Setup<'a> {
         let functions: Vec<_> = config.score.functions.iter().map(|n| proxies::by_name(n)).collect::<Result<_, _>>()?;
         let dataset = plan::open(config)?;
         let pictures = data::limited(&*dataset, config.seed, config.data.limit);
-        let (device, no_gpu) = plan::device_of(config)?;
+        let Opened { device, gpu, no_gpu } = plan::open_device(config)?;
         let halves = match &trained {
             Some(_) => Halves { weights: Vec::new(), alphas: Vec::new() },
             None => data::halves(&*dataset, config.seed, config.data.limit, config.search.train_share)?,
@@ -62,7 +62,7 @@ impl<'a> Setup<'a> {
             functions,
             space: config.space(),
             budget: plan::budget(config, &device),
-            gpu: gpu::on(&device).map_err(NnError::from)?,
+            gpu,
             device,
             no_gpu,
             trained,

@@ -77,6 +77,8 @@ Code cuDevicePrimaryCtxRetain(void **c, int d) {
     long busy = number("busy", -1);
     if (busy == d || busy == 9) return 46;
     *c = (void *)(intptr_t)(d + 1);
+    FILE *f = getenv("FAKE_OPENED") ? fopen(getenv("FAKE_OPENED"), "a") : NULL; /* who opens a device is noted there */
+    if (f) fprintf(f, "%d\n", d), fclose(f);
     return 0;
 }
 Code cuDevicePrimaryCtxRelease_v2(int d) { (void)d; return 0; }

@@ -44,3 +44,17 @@ fn a_training_whose_gpu_is_full_or_lost_ends_with_a_sentence_and_is_taken_up_on_
     assert_eq!(code, 0, "{out}{err}");
     assert!(out.contains("resumed on cpu, after cuda:0, Imitation A: from here on the numbers agree"), "{out}");
 }
+
+/// The engine has a process of its own; the one that begins it leaves the GPU alone.
+#[test]
+fn a_gpu_is_opened_once_for_a_run() {
+    let home = tempfile::tempdir().unwrap();
+    let note = home.path().join("opened");
+    let Some(mut program) = with(Command::new(env!("CARGO_BIN_EXE_zonas")), "new", "", home.path()) else { return };
+    program.args(["train", "DARTS_V2", "--preset", "demo", "--device", "cuda:0", "--name", "a"]);
+    program.args(["--set", "train.epochs=1", "--set", "train.channels=4", "--set", "train.cells=3"]);
+    let output = program.args(["--set", "data.limit=256"]).env("FAKE_OPENED", &note).output().unwrap();
+    let (out, err, code) = told(&output);
+    assert_eq!(code, 0, "{out}{err}");
+    assert_eq!(std::fs::read_to_string(note).unwrap(), "0\n");
+}

@@ -1,0 +1,82 @@
+//! How an engine begins: it checks the run itself, so that data, device and machine are looked at once. Whoever begins it waits
+//! for its first word, and undoes what was made for a run that can't be.
+
+use std::time::Duration;
+
+use color_eyre::eyre;
+
+use super::run::launch;
+use super::{engine::How, watch};
+use crate::run::config::Config;
+use crate::run::event::{Body, Event};
+use crate::run::journal::Tail;
+use crate::run::{FolderError, RunFolder};
+
+/// Between two looks at the journal.
+const LOOK: Duration = Duration::from_millis(20);
+
+/// Whether an engine has said anything since, but that it can't begin.
+pub struct FirstWord {
+    tail: Tail<Event>,
+    come: bool,
+}
+
+impl FirstWord {
+    /// To be made before the engine is.
+    pub fn of(folder: &RunFolder) -> FirstWord {
+        FirstWord { tail: Tail::events(folder).at_end(), come: false }
+    }
+
+    pub fn has_come(&mut self) -> bool {
+        if !self.come {
+            self.come = self.tail.rest().iter().any(|e| !matches!(e.body, Body::RunEnded { .. }));
+        }
+        self.come
+    }
+}
+
+/// What was done to a folder for an engine, in case that it refuses to begin.
+pub enum Made {
+    /// The folder is new.
+    Run,
+    /// These were the settings before they were changed.
+    Change(Box<Config>),
+    Nothing,
+}
+
+impl Made {
+    pub fn undo(self, folder: &RunFolder) -> Result<(), FolderError> {
+        match self {
+            Made::Run => folder.remove(),
+            Made::Change(config) => folder.change(&config),
+            Made::Nothing => Ok(()),
+        }
+    }
+}
+
+/// Starts an engine in a process of its own and waits until it has begun, or has queued.
+///
+/// # Errors
+/// Why it can't; then what was made is undone.
+pub fn begin(folder: &RunFolder, how: How, made: Made) -> Result<(), String> {
+    let mut word = FirstWord::of(folder);
+    let begun = launch(folder, how).and_then(|mut engine| {
+        loop {
+            // Looked at first, so that its last word is not missed.
+            let over = engine.ended();
+            if word.has_come() {
+                engine.forget();
+                return Ok(());
+            }
+            match over {
+                Some(status) => return Err(eyre::eyre!("{}", watch::last_words(&engine, status, folder))),
+                None => std::thread::sleep(LOOK),
+            }
+        }
+    });
+    begun.map_err(|e| {
+        // The reason is worth more than what may go wrong with this.
+        let _ = made.undo(folder);
+        e.to_string()
+    })
+}
