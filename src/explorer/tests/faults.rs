@@ -316,3 +316,29 @@ fn narrow_windows_say_what_they_have_no_room_for() {
     ui.update(Action::EdgeLines, &state);
     assert!(ui.edge_lines);
 }
+
+#[test]
+fn a_search_that_stopped_early_says_so_and_why() {
+    let mut events = fixture::journal(Until::Searching, 1);
+    let after = events.iter().rposition(|e| matches!(e.body, Body::EpochEnded(_))).unwrap();
+    events.truncate(after + 1);
+    for e in &mut events {
+        if let Body::SearchStarted(s) = &mut e.body {
+            (s.stop, s.regularisers) = (vec!["skips:1".into()], vec!["beta_decay".into()]);
+        }
+    }
+    let last = events[after].clone();
+    let reason = "the normal cell has 1 skip connection".to_string();
+    let body = Body::SearchStopped { epoch: 1, reason: reason.clone() };
+    events.push(Event { seq: last.seq + 1, body, ..last.clone() });
+    let mut state = State::from_events(&events);
+    assert_eq!((state.epochs.progress(), state.search.stopped.clone()), (1.0, Some((1, reason.clone()))));
+    for size in SIZES {
+        has(&shown(&state, &on(Tab::Search), size), &["100 %", "2/4 · stopped early"]);
+    }
+    has(&shown(&state, &on(Tab::Search), (200, 60)), &["first order", "beta_decay, may stop by skips:1", &reason]);
+    has(&shown(&state, &on(Tab::Log), (120, 40)), &[&format!("the search stops after epoch 2: {reason}")]);
+    // An epoch that is told again is not yet judged.
+    state.apply(&Event { seq: last.seq + 2, ..last });
+    assert_eq!((state.epochs.progress(), state.search.stopped), (0.5, None));
+}

@@ -10,6 +10,7 @@ use crate::explorer::health;
 use crate::explorer::state::{Bucket, Gpu, Weights, chosen};
 use crate::explorer::text;
 use crate::explorer::widgets::{Curve, Entry, Grid, bar, spark};
+use crate::run::event::SearchStarted;
 use crate::space::{CellKind, Choice, INPUTS, Operation, Place};
 
 /// ```text
@@ -148,11 +149,11 @@ fn progress(pad: &mut Pad, scene: &Scene) {
     let state = scene.state;
     let (search, epochs) = (&state.search, &state.epochs);
     let Some(plan) = epochs.plan else { return };
-    let method = match &search.setup {
+    let order = match &search.setup {
         None => "from scratch".to_string(),
-        Some(setup) => [vec![format!("{} order", setup.order.word())], setup.other_parts()].concat().join(", "),
+        Some(setup) => format!("{} order", setup.order.word()),
     };
-    let mut inner = pad.panel("progress", &method, false);
+    let mut inner = pad.panel("progress", &order, false);
     let ill = health::warnings(state);
     let share = epochs.progress();
     let percent = format!("{:.0} %", share * 100.0);
@@ -175,7 +176,7 @@ fn progress(pad: &mut Pad, scene: &Scene) {
         },
     )];
     if let Some((_, reason)) = &search.stopped {
-        rows.push(("why", reason.clone()));
+        rows.push(("why", text::sanitize(reason)));
     }
     let rate = epochs
         .latest
@@ -208,6 +209,10 @@ fn progress(pad: &mut Pad, scene: &Scene) {
             },
         ),
     ));
+    let parts = search.setup.as_ref().map_or_else(Vec::new, SearchStarted::other_parts);
+    if !parts.is_empty() {
+        rows.push(("method", text::sanitize(&parts.join(", "))));
+    }
     if let Some(step) = &epochs.latest {
         rows.push((
             "step",
