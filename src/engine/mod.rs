@@ -129,6 +129,10 @@ pub fn run(folder: &RunFolder, config: &Config, options: &Options) -> Result<Out
     let mut past = Past::read(folder);
     past.unfinished(folder)?;
     lock.follows(options.queue);
+    if options.queue {
+        // What is looked at first takes a moment, in which it is in nobody's way.
+        lock.queued(Some("its turn"));
+    }
     let compared = |setup: &Setup| origin::compare(past.origin.as_ref(), &origin::of(setup, ""), options.force);
     let ready = prepared(config, &past).and_then(|ready| Ok((compared(&ready.1)?, ready)));
     let (mut origin, ready) = match ready {
