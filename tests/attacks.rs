@@ -3,16 +3,13 @@
 //! of the run is so.
 #![cfg(target_os = "linux")]
 
-mod faults;
-mod pty;
-
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Output;
 use std::time::{Duration, Instant};
 
-use faults::{Engine, Essence, config, create, disk, essence, finish, is_step, report, until, wait_for};
+use crate::faults::{Engine, Essence, config, create, disk, essence, finish, is_step, report, until, wait_for};
 use rustix::process::Signal;
 use zonas::run::config::Config;
 use zonas::run::event::Body;
@@ -62,7 +59,7 @@ fn other() -> Config {
 
 /// A run that was stopped in its search.
 fn stopped(runs: &Path, name: &str) -> RunFolder {
-    let folder = create(runs, name, &faults::endless());
+    let folder = create(runs, name, &crate::faults::endless());
     let mut engine = Engine::start(&folder);
     let saved = |b: &Body| matches!(b, Body::CheckpointSaved { .. });
     assert!(wait_for(&folder, &mut engine, saved));
@@ -77,7 +74,7 @@ fn an_engine_stays_with_its_folder_wherever_that_is_moved() {
     let alone = create(dir.path(), "alone", &other());
     assert_eq!(finish(&alone), 0);
     let expected: Essence = essence(&alone);
-    let folder = create(dir.path(), "exp", &faults::endless());
+    let folder = create(dir.path(), "exp", &crate::faults::endless());
     let mut engine = Engine::start(&folder);
     assert!(wait_for(&folder, &mut engine, is_step));
     let moved = dir.path().join("exp-old");
@@ -86,7 +83,7 @@ fn an_engine_stays_with_its_folder_wherever_that_is_moved() {
     // In its place another run, while the first one's engine saves every other step.
     let new = create(dir.path(), "exp", &other());
     assert_eq!(finish(&new), 0, "{:?}", report(&new).standing);
-    faults::compare("the new run", &expected, &essence(&new)).unwrap();
+    crate::faults::compare("the new run", &expected, &essence(&new)).unwrap();
     assert!(!engine.is_over(), "the first run goes on: {:?}", report(&moved).standing);
     // It hears what is asked of it where it is now.
     let out = zonas(dir.path(), &["stop", "exp-old"]);
@@ -96,7 +93,7 @@ fn an_engine_stays_with_its_folder_wherever_that_is_moved() {
     // The other way: what somebody has put there is not the run's.
     let stray = create(dir.path(), "stray", &other());
     std::fs::remove_dir(stray.file(CHECKPOINTS)).unwrap();
-    faults::copy(&moved.file(CHECKPOINTS), &stray.file(CHECKPOINTS));
+    crate::faults::copy(&moved.file(CHECKPOINTS), &stray.file(CHECKPOINTS));
     assert_eq!(finish(&stray), 1);
     let standing = report(&stray).standing;
     assert!(standing.detail().is_some_and(|d| d.contains("it was saved by another run")), "{standing:?}");
@@ -131,7 +128,7 @@ fn pipes_are_not_waited_for() {
     let newest = format!("{CHECKPOINTS}/{newest}");
     for name in [LOCK, LOG, EVENTS, COMMANDS, CONFIG, WEIGHTS, &newest] {
         let runs = tempfile::tempdir().unwrap();
-        faults::copy(whole.path(), &runs.path().join("r"));
+        crate::faults::copy(whole.path(), &runs.path().join("r"));
         create(runs.path(), "beside", &config());
         let at = runs.path().join("r").join(name);
         let _ = std::fs::remove_file(&at);
@@ -196,7 +193,7 @@ fn nothing_is_written_through_links() {
             }
             let runs = tempfile::tempdir().unwrap();
             let folder = runs.path().join("r");
-            faults::copy(whole.path(), &folder);
+            crate::faults::copy(whole.path(), &folder);
             let mut c = Config::parse(&std::fs::read_to_string(folder.join(CONFIG)).unwrap(), "c").unwrap();
             c.run.grace_seconds = 5;
             std::fs::write(folder.join(CONFIG), c.to_toml()).unwrap();
@@ -296,7 +293,7 @@ fn a_disk_that_turned_read_only_is_told() {
         println!("skipped: nothing can be mounted here");
         return;
     };
-    let folder = create(&dir.path().join("disk"), "r", &faults::endless());
+    let folder = create(&dir.path().join("disk"), "r", &crate::faults::endless());
     let mut engine = Engine::start(&folder);
     assert!(wait_for(&folder, &mut engine, is_step));
     // Files that are open for writing keep a disk from turning read-only, but not where it fails by itself: a second view.
@@ -332,7 +329,7 @@ fn a_disk_that_turned_read_only_is_told() {
 #[test]
 fn a_run_that_was_stopped_on_a_full_disk_is_told_so() {
     let dir = tempfile::tempdir().unwrap();
-    let folder = create(dir.path(), "r", &faults::endless());
+    let folder = create(dir.path(), "r", &crate::faults::endless());
     let mut engine = Engine::start(&folder);
     assert!(wait_for(&folder, &mut engine, is_step));
     let limit = rustix::process::Rlimit { current: Some(4096), maximum: None };
@@ -439,7 +436,7 @@ fn numbers_and_outputs_are_taken_as_they_are_meant() {
     );
     assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0, "a run was left behind");
     // A training never has scores.
-    let mut training = faults::training();
+    let mut training = crate::faults::training();
     training.train.epochs = 1;
     let folder = create(dir.path(), "t", &training);
     assert_eq!(finish(&folder), 0);
@@ -457,7 +454,7 @@ fn more_threads_than_are_of_use_are_not_started() {
     let usable = std::thread::available_parallelism().unwrap().get();
     assert_eq!(threads, 1000.min((4 * usable).max(16)));
     let said = |b: &Body| matches!(b, Body::Log { text, .. } if text.contains("device.threads = 1000"));
-    assert!(threads == 1000 || faults::events(&folder).iter().any(|e| said(&e.body)));
+    assert!(threads == 1000 || crate::faults::events(&folder).iter().any(|e| said(&e.body)));
 }
 
 #[test]
@@ -468,8 +465,8 @@ fn every_signal_that_ends_the_explorer_gives_the_terminal_back() {
     {
         let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_zonas"));
         command.arg("--runs").arg(dir.path()).args(["open", "r"]).env("TERM", "xterm-256color");
-        let mut terminal = pty::Terminal::start(command, (100, 30));
-        terminal.until("the explorer", pty::Terminal::taken);
+        let mut terminal = crate::pty::Terminal::start(command, (100, 30));
+        terminal.until("the explorer", crate::pty::Terminal::taken);
         terminal.signal(signal);
         terminal.left();
     }

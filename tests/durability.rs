@@ -1,13 +1,11 @@
 //! Runs that outlive what happens to them; `cargo bench --bench faults` does all of it, at greater length.
 #![cfg(target_os = "linux")]
 
-mod faults;
-
-use faults::{disk, files, kills, queue};
+use crate::faults::{disk, files, kills, queue};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
-fn good(told: faults::Told) {
+fn good(told: crate::faults::Told) {
     match told {
         Ok(words) => println!("{words}"),
         Err(words) => panic!("{words}"),
@@ -15,7 +13,7 @@ fn good(told: faults::Told) {
 }
 
 /// What not every machine can do.
-fn possible(told: Option<faults::Told>) {
+fn possible(told: Option<crate::faults::Told>) {
     match told {
         Some(told) => good(told),
         None => println!("skipped: not possible here"),
@@ -25,7 +23,7 @@ fn possible(told: Option<faults::Told>) {
 #[test]
 fn engines_that_are_killed() {
     let dir = tempfile::tempdir().unwrap();
-    let (_, whole) = faults::whole(dir.path());
+    let (_, whole) = crate::faults::whole(dir.path());
     good(kills::engine(dir.path(), &whole, 8, &mut ChaCha8Rng::seed_from_u64(1)));
     good(kills::memory(dir.path(), &whole));
     possible(kills::out_of_memory(dir.path(), &whole));
@@ -41,7 +39,7 @@ fn engines_that_train_and_are_killed() {
 #[test]
 fn watchers_that_die_or_do_not_read() {
     let dir = tempfile::tempdir().unwrap();
-    let (_, whole) = faults::whole(dir.path());
+    let (_, whole) = crate::faults::whole(dir.path());
     good(kills::watchers(dir.path(), &whole, false));
     good(kills::pipes(dir.path(), &whole));
     good(kills::two(dir.path(), 5));
@@ -51,14 +49,14 @@ fn watchers_that_die_or_do_not_read() {
 fn runs_that_follow_one_another() {
     let dir = tempfile::tempdir().unwrap();
     good(queue::turns(dir.path()));
-    let (folder, _) = faults::whole(dir.path());
+    let (folder, _) = crate::faults::whole(dir.path());
     good(queue::inherited(dir.path(), &folder));
 }
 
 #[test]
 fn files_that_are_damaged_moved_or_edited() {
     let (dir, elsewhere) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    let (_, whole) = faults::whole(dir.path());
+    let (_, whole) = crate::faults::whole(dir.path());
     good(files::journal_cut(dir.path(), &whole, (0..1024).step_by(150)));
     good(files::flipped(dir.path(), &whole, 4, &mut ChaCha8Rng::seed_from_u64(2)));
     good(files::clock(dir.path(), &whole));
@@ -69,7 +67,7 @@ fn files_that_are_damaged_moved_or_edited() {
 #[test]
 fn a_disk_without_room_is_waited_for() {
     let dir = tempfile::tempdir().unwrap();
-    let (_, whole) = faults::whole(dir.path());
+    let (_, whole) = crate::faults::whole(dir.path());
     good(disk::limited(dir.path(), &whole));
     possible(disk::forbidden(dir.path(), &whole));
 }

@@ -1,13 +1,11 @@
 //! The evaluation network against PyTorch (`evaluation_reference.py`, in float64), on the CPU and on an imitation of a GPU, and
 //! what must hold of it besides.
 
-mod gpu;
-
 use std::collections::HashMap;
 
+use crate::gpu::{Build, Shim};
 use candle_core::{Device, Tensor};
 use candle_nn::loss::cross_entropy;
-use gpu::{Build, Shim};
 use serde::Deserialize;
 use zonas::nn::{DropPath, Evaluation, EvaluationConfig, EvaluationPass, Init};
 use zonas::oneshot::{Batch, SgdSettings, Trainer, TrainerSettings};
@@ -99,7 +97,7 @@ fn numbers(t: &Tensor) -> Vec<f64> {
 #[test]
 fn logits_loss_and_every_gradient_are_pytorchs() {
     are_pytorchs(net());
-    if gpu::available() {
+    if crate::gpu::available() {
         are_pytorchs(net().on(Some(Shim::new(Build::Fast, 1))));
     }
 }

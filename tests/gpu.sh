@@ -63,7 +63,7 @@ fi
 
 step "tests on the GPU"
 export ZONAS_TEST_DEVICE=$device
-kept tests cargo test --release --features cuda --test cuda --test reference --test nvrtc -- --test-threads 1 --show-output
+kept tests cargo test --release --features cuda --test cuda --test levels --test nvrtc -- --test-threads 1 --show-output
 
 step "the demo on the CPU and twice on the GPU"
 runs=$out/runs

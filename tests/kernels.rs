@@ -1,25 +1,17 @@
 //! Kernels against plain loops in float64, and the backward pass of every operation against central differences of those
 //! loops: odd sizes, 1 to 67 channels, strides, dilations, one image, 7x7 maps.
 
-use std::sync::{Mutex, PoisonError};
-
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use zonas::kernels::depthwise::{self, Load, Shape};
 use zonas::kernels::norm::Collector;
-use zonas::kernels::{Level, pool, set_level};
+use zonas::kernels::{Level, pool};
 use zonas::nn::{Kind, MixedOperation};
 use zonas::space::Operation;
 
-/// Runs a test at every instruction set that this processor has; one test at a time, since the choice is global.
+/// Runs a test at every instruction set that this processor has.
 fn at_every_level(test: impl Fn()) {
-    static ONE: Mutex<()> = Mutex::new(());
-    let _held = ONE.lock().unwrap_or_else(PoisonError::into_inner);
-    for level in Level::available() {
-        assert!(set_level(level));
-        println!("{}", level.name());
-        test();
-    }
+    crate::at_levels(&Level::available(), test);
 }
 
 fn numbers(n: usize, seed: u64) -> Vec<f32> {

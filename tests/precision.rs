@@ -1,13 +1,11 @@
 //! Maps kept as bfloat16, on an imitation of a device: what is kept is the nearest number, statistics and gradients are
 //! those of the numbers that are kept, and both memory policies and all orders of threads are equal bit for bit.
 
-mod gpu;
-
 use std::sync::{Arc, Mutex};
 
+use crate::gpu::{Build, Shim};
 use candle_core::{Device, Tensor, Var};
 use candle_nn::loss::cross_entropy;
-use gpu::{Build, Shim};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use zonas::kernels::gpu::{Gpu, SOURCE};
@@ -79,7 +77,7 @@ impl Probe for Maps {
 
 #[test]
 fn what_is_kept_is_the_nearest_number_and_so_are_its_statistics() {
-    if !gpu::available() {
+    if !crate::gpu::available() {
         return;
     }
     let seen = |precision| {
@@ -174,7 +172,7 @@ fn fault(gpu: &Gpu) -> Option<String> {
 
 #[test]
 fn operations_agree_with_the_cpu_but_for_rounding() {
-    if !gpu::available() {
+    if !crate::gpu::available() {
         return;
     }
     for seed in [1, 2] {
@@ -184,7 +182,7 @@ fn operations_agree_with_the_cpu_but_for_rounding() {
 
 #[test]
 fn what_is_rounded_in_one_place_and_not_in_another_is_found() {
-    if !gpu::available() {
+    if !crate::gpu::available() {
         return;
     }
     let mutations = [
@@ -225,7 +223,7 @@ fn passes(net: &Supernet, norm: Norm) -> Vec<Vec<f32>> {
 
 #[test]
 fn policies_and_orders_of_threads_are_equal_bit_for_bit() {
-    if !gpu::available() {
+    if !crate::gpu::available() {
         return;
     }
     for norm in [Norm::Batch, Norm::Running] {
@@ -244,7 +242,7 @@ fn policies_and_orders_of_threads_are_equal_bit_for_bit() {
 /// A few steps of a search on one set of pictures: losses and alphas beside those of float32.
 #[test]
 fn a_search_stays_beside_that_of_float32() {
-    if !gpu::available() {
+    if !crate::gpu::available() {
         return;
     }
     let batch = |seed: u64| Batch {

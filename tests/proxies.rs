@@ -3,10 +3,9 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
 
 use candle_core::{DType, Device, Tensor};
-use zonas::kernels::{Level, set_level};
+use zonas::kernels::Level;
 use zonas::nn::{Policy, Precision, Supernet, SupernetConfig};
 use zonas::proxies::{Context, Draw, TABLE};
 use zonas::space::count::{self, Network};
@@ -34,15 +33,8 @@ fn mask(tensors: &HashMap<String, Tensor>, name: &str) -> Mask {
     mask
 }
 
-/// At those of these instruction sets that this machine has, one test at a time: the choice is the process's.
 fn check(weights: &Path, proxies: &Path, levels: &[Level]) {
-    static ONE: Mutex<()> = Mutex::new(());
-    let _alone = ONE.lock().unwrap_or_else(PoisonError::into_inner);
-    for level in Level::available().into_iter().filter(|l| levels.contains(l)) {
-        assert!(set_level(level));
-        println!("{}", level.name());
-        check_here(weights, proxies);
-    }
+    crate::at_levels(levels, || check_here(weights, proxies));
 }
 
 fn check_here(weights: &Path, proxies: &Path) {

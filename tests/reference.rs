@@ -2,16 +2,13 @@
 //! `ZONAS_REFERENCE` names the file; without it the shared one is read; where there is neither, the test says that it
 //! skipped. A small reference of the same kind travels with the tests.
 
-mod gpu;
-
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
 
 use candle_core::{DType, Device, Tensor};
 use candle_nn::loss::cross_entropy;
+use zonas::kernels::Level;
 use zonas::kernels::gpu::Gpu;
-use zonas::kernels::{Level, set_level};
 use zonas::nn::{Kind, MixedOperation, Mixing, Pass, Policy, Precision, Supernet, SupernetConfig};
 use zonas::oneshot::{AdamSettings, Batch, Method, Order, Searcher, Settings, SgdSettings};
 use zonas::space::{CellKind, Mask, Operation};
@@ -397,19 +394,6 @@ fn all(r: &Reference) {
     r.report();
 }
 
-/// The choice of instruction set is the process's.
-static LEVEL: Mutex<()> = Mutex::new(());
-
-/// Every level that this processor has; the best stays chosen.
-fn at_every_level(levels: &[Level], check: impl Fn()) {
-    let _guard = LEVEL.lock().unwrap_or_else(PoisonError::into_inner);
-    for level in Level::available().iter().filter(|l| levels.contains(l)) {
-        assert!(set_level(*level));
-        println!("{}", level.name());
-        check();
-    }
-}
-
 /// The large reference file, if there is one; says so if not.
 fn large() -> Option<PathBuf> {
     let path = std::env::var_os("ZONAS_REFERENCE").map(PathBuf::from).or_else(|| {
@@ -426,7 +410,7 @@ fn large() -> Option<PathBuf> {
 fn agrees_with_the_reference() {
     let Some(path) = large() else { return };
     // Without fused multiply-add, the large file's unrolled step has a ReLU on the other side of its kink.
-    at_every_level(&[Level::Avx2, Level::Avx512, Level::Neon], || all(&Reference::read(&path)));
+    crate::at_levels(&[Level::Avx2, Level::Avx512, Level::Neon], || all(&Reference::read(&path)));
 }
 
 /// The network of `tests/data/small_reference.safetensors`: 2 channels, 3 cells, 4 classes, 4 pictures of 16x16, with the
@@ -435,7 +419,7 @@ fn agrees_with_the_reference() {
 #[test]
 fn agrees_with_the_small_reference() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/small_reference.safetensors");
-    at_every_level(&[Level::Portable, Level::Avx2, Level::Avx512, Level::Neon], || all(&Reference::read(&path)));
+    crate::at_levels(&[Level::Portable, Level::Avx2, Level::Avx512, Level::Neon], || all(&Reference::read(&path)));
 }
 
 /// The same on a real one; `ZONAS_TEST_DEVICE` names it, and where there is none the test says that it skipped.
@@ -462,24 +446,24 @@ fn a_gpu_agrees_with_the_small_reference() {
 /// The GPU's passes and kernels, run by an imitation of a device, under the limits of the CPU.
 #[test]
 fn an_imitated_gpu_agrees_with_the_small_reference() {
-    if !gpu::available() {
+    if !crate::gpu::available() {
         return;
     }
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/small_reference.safetensors");
     let mut r = Reference::read(&path);
-    r.gpu = Some(gpu::Shim::new(gpu::Build::Fast, 1));
+    r.gpu = Some(crate::gpu::Shim::new(crate::gpu::Build::Fast, 1));
     all(&r);
 }
 
 /// The same with maps kept as bfloat16, under limits of their own.
 #[test]
 fn an_imitated_gpu_that_rounds_its_maps_stays_near_the_small_reference() {
-    if !gpu::available() {
+    if !crate::gpu::available() {
         return;
     }
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/small_reference.safetensors");
     let mut r = Reference { precision: Precision::Bf16, ..Reference::read(&path) };
-    r.gpu = Some(gpu::Shim::new(gpu::Build::Fast, 1));
+    r.gpu = Some(crate::gpu::Shim::new(crate::gpu::Build::Fast, 1));
     all(&r);
 }
 
@@ -487,10 +471,10 @@ fn an_imitated_gpu_that_rounds_its_maps_stays_near_the_small_reference() {
 #[test]
 #[ignore = "takes minutes"]
 fn an_imitated_gpu_agrees_with_the_reference() {
-    let Some(path) = large().filter(|_| gpu::available()) else { return };
+    let Some(path) = large().filter(|_| crate::gpu::available()) else { return };
     for precision in Precision::ALL {
         let mut r = Reference { precision, ..Reference::read(&path) };
-        r.gpu = Some(gpu::Shim::new(gpu::Build::Fast, 1));
+        r.gpu = Some(crate::gpu::Shim::new(crate::gpu::Build::Fast, 1));
         all(&r);
     }
 }

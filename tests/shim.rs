@@ -1,11 +1,9 @@
 //! The GPU's kernels on an imitation of a device against the CPU back end: every operation over odd sizes and channel counts,
 //! with an address sanitizer and two orders of threads; and kernels with faults put into them, which must be found.
 
-mod gpu;
-
+use crate::gpu::{Build, Shim};
 use candle_core::{Device, Tensor, Var};
 use candle_nn::loss::cross_entropy;
-use gpu::{Build, Shim};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use zonas::engine::score::{Evaluator, NetworkEvaluator, Proxy};
@@ -93,7 +91,7 @@ fn full_edges() -> Vec<Case> {
 
 #[test]
 fn operations_agree_with_the_cpu_and_stay_in_bounds() {
-    if !gpu::available() {
+    if !crate::gpu::available() {
         return;
     }
     for seed in [1, 2] {
@@ -150,7 +148,7 @@ fn worst(ours: &[Vec<f32>], expected: &[Vec<f32>]) -> f64 {
 
 #[test]
 fn networks_agree_with_the_cpu_in_every_mode_bit_for_bit_among_themselves() {
-    if !gpu::available() {
+    if !crate::gpu::available() {
         return;
     }
     for norm in [Norm::Batch, Norm::Running, Norm::Off] {
@@ -167,7 +165,7 @@ fn networks_agree_with_the_cpu_in_every_mode_bit_for_bit_among_themselves() {
 
 #[test]
 fn ranking_functions_agree_with_the_cpu() {
-    if !gpu::available() {
+    if !crate::gpu::available() {
         return;
     }
     let labels = Tensor::from_vec(vec![0u32, 3, 1, 2], 4, &Device::Cpu).unwrap();
@@ -183,7 +181,7 @@ fn ranking_functions_agree_with_the_cpu() {
 
 #[test]
 fn scores_on_several_streams_are_those_of_one() {
-    if !gpu::available() {
+    if !crate::gpu::available() {
         return;
     }
     let values = |threads| {
@@ -222,7 +220,7 @@ fn is_found(source: &str) -> bool {
 
 #[test]
 fn a_missing_barrier_is_found_wherever_it_is() {
-    if !gpu::available() {
+    if !crate::gpu::available() {
         return;
     }
     let start = SOURCE.find("enum Kind").unwrap();
@@ -242,7 +240,7 @@ fn a_missing_barrier_is_found_wherever_it_is() {
 
 #[test]
 fn bounds_that_are_off_by_one_and_wrong_strides_are_found() {
-    if !gpu::available() {
+    if !crate::gpu::available() {
         return;
     }
     let mutations = [

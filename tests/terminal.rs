@@ -2,15 +2,13 @@
 //! it was. Most in a terminal of the tests' own; those of tmux by the script beside this file.
 #![cfg(target_os = "linux")]
 
-mod pty;
-
 use std::fs::File;
 use std::io::Write;
 use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use pty::Terminal;
+use crate::pty::Terminal;
 use rustix::process::{Pid, Signal};
 use zonas::explorer::{Engines, Options, Settings};
 use zonas::run::RunFolder;
@@ -234,7 +232,7 @@ fn breaks_down() {
 
 fn broken(runs: &Path, picture: Option<&str>) -> Terminal {
     let mut command = Command::new(std::env::current_exe().unwrap());
-    command.args(["--exact", "breaks_down", "--ignored", "--nocapture"]);
+    command.args(["--exact", "terminal::breaks_down", "--ignored", "--nocapture"]);
     plain(&mut command, runs);
     command.env("ZONAS_TEST_RUNS", runs);
     command.envs(picture.map(|p| ("ZONAS_TEST_PICTURE", p)));

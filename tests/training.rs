@@ -1,11 +1,9 @@
 //! Trainings on an imitation of a GPU against the CPU: passes over odd sizes, orders of threads, a training that changes devices,
 //! and kernels with faults put into them, which must be found.
 
-mod gpu;
-
+use crate::gpu::{Build, Shim};
 use candle_core::{Device, Tensor};
 use candle_nn::loss::cross_entropy;
-use gpu::{Build, Shim};
 use rayon::prelude::*;
 use zonas::kernels::gpu::arguments::Rectified;
 use zonas::kernels::gpu::{Buffer, Gpu, GpuError, Kernel, SOURCE, launch};
@@ -112,7 +110,7 @@ impl Case {
 
 #[test]
 fn an_imitated_gpu_agrees_with_the_cpu_bit_for_bit_in_every_order() {
-    if !gpu::available() {
+    if !crate::gpu::available() {
         return;
     }
     for case in cases() {
@@ -150,7 +148,7 @@ fn apart(a: &TrainerState, b: &TrainerState, start: &TrainerState) -> f64 {
 
 #[test]
 fn a_training_goes_on_on_the_other_device() {
-    if !gpu::available() {
+    if !crate::gpu::available() {
         return;
     }
     let case = case(&turned(), [3, 1], [4, 17, 16], true, 0.2);
@@ -236,7 +234,7 @@ fn descent_error(gpu: &Gpu) -> Result<f64, GpuError> {
 
 #[test]
 fn a_step_of_sgd_is_the_cpus() {
-    if !gpu::available() {
+    if !crate::gpu::available() {
         return;
     }
     for seed in [1, 2] {
@@ -257,7 +255,7 @@ fn is_found(source: &str) -> bool {
 
 #[test]
 fn faults_in_what_trainings_use_are_found() {
-    if !gpu::available() {
+    if !crate::gpu::available() {
         return;
     }
     assert!(!is_found(SOURCE), "the kernels as they are");

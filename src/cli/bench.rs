@@ -1,3 +1,5 @@
+//! `zonas bench`: what this machine does with a search step and a scoring round, and its arithmetic limit.
+
 use std::time::Instant;
 
 use candle_core::Tensor;

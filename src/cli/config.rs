@@ -1,3 +1,5 @@
+//! `zonas config`: every setting with its default and meaning, as TOML.
+
 use clap::Args;
 use color_eyre::eyre;
 

@@ -1,3 +1,5 @@
+//! `zonas count`: exact parameters and multiply-accumulates of a genotype's evaluation network.
+
 use clap::Args;
 use color_eyre::eyre;
 

@@ -1,3 +1,5 @@
+//! `zonas export`: genotypes, alphas, weights, logits and figures of a run, as files.
+
 use std::collections::HashMap;
 use std::io::IsTerminal;
 use std::path::PathBuf;

@@ -1,3 +1,5 @@
+//! `zonas open`, `attach` and `replay`: the explorer, on a run or on none; pictures of its screens.
+
 use std::io::IsTerminal;
 use std::path::PathBuf;
 

@@ -1,3 +1,5 @@
+//! `zonas predict`: memory and time of searches, by level and way of cutting, before one runs.
+
 use clap::Args;
 use color_eyre::eyre;
 use serde::Serialize;

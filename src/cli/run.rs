@@ -1,3 +1,5 @@
+//! `zonas run`: begins or resumes a run, and watches it as lines, as JSON, or not at all.
+
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};

@@ -1,3 +1,5 @@
+//! `zonas runs`: which runs there are.
+
 use clap::Args;
 use color_eyre::eyre;
 

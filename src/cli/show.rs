@@ -1,3 +1,5 @@
+//! `zonas show`: what a run has found.
+
 use clap::Args;
 use color_eyre::eyre;
 

@@ -1,3 +1,5 @@
+//! `zonas tail`: the events of a run as they come.
+
 use clap::Args;
 use color_eyre::eyre;
 

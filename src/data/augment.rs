@@ -1,3 +1,5 @@
+//! Random changes of training pictures: crop, mirror, cutout.
+
 use rand::Rng;
 
 use super::{DataError, Summary};

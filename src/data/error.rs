@@ -1,3 +1,5 @@
+//! What can be wrong with data, as sentences that say where and what to do.
+
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};

@@ -1,3 +1,5 @@
+//! Commands to a running engine, looked at between steps: pause, checkpoint, stop, abort.
+
 use std::time::{Duration, Instant};
 
 use super::saved::Seal;

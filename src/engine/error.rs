@@ -1,3 +1,5 @@
+//! Why an engine could not go on, as sentences.
+
 use std::path::PathBuf;
 
 use crate::data::DataError;

@@ -1,3 +1,5 @@
+//! What an earlier engine left in the journal of a run that is resumed.
+
 use std::collections::HashSet;
 
 use super::{EngineError, score};

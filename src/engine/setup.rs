@@ -1,3 +1,5 @@
+//! From settings to what a stage works with: data opened, names resolved, sizes known.
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 

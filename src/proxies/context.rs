@@ -1,3 +1,5 @@
+//! What the ranking functions of one network share: a draw, and passes that are run when first asked for.
+
 use std::cell::OnceCell;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
@@ -34,7 +36,7 @@ impl Draw {
     /// `proxy/noise` and `proxy/normal` at `draw`.
     ///
     /// # Errors
-    /// None but candle's own.
+    /// Images that are not float32 of four dimensions.
     pub fn new(images: Tensor, labels: Tensor, seed: u64, draw: u64) -> Result<Draw, NnError> {
         let (n, h, w, c) = images.dims4()?;
         let values = images.flatten_all()?.to_vec1::<f32>()?;
@@ -122,7 +124,7 @@ pub(super) struct Weight {
 
 impl<'a> Context<'a> {
     /// # Errors
-    /// None but candle's own.
+    /// A failing allocation of the mixing weights.
     pub fn new(net: &'a Supernet, draw: &'a Draw) -> Result<Context<'a>, NnError> {
         let mixing = Mixing::uniform(&net.config().mask)?;
         Ok(Context::of(net, draw, mixing, Share::Nothing))
@@ -175,7 +177,7 @@ impl<'a> Context<'a> {
     /// The network that is looked at.
     ///
     /// # Errors
-    /// None but candle's own.
+    /// What [`Supernet::masked`] can fail with.
     pub fn net(&self) -> Result<&Supernet, NnError> {
         let Share::Without(_, place) = &self.share else { return Ok(self.source) };
         if let Some(net) = self.cut.get() {
@@ -192,7 +194,7 @@ impl<'a> Context<'a> {
     /// The network with the N(0, 1) weights of the draw; those of both sides of a difference are the same.
     ///
     /// # Errors
-    /// None but candle's own.
+    /// What [`Supernet::masked`] and [`Supernet::initialise`] can fail with.
     pub(super) fn with_normal_weights(&self) -> Result<Given<'_>, NnError> {
         let net = self.net()?;
         let Some(seed) = self.draw.normal_weights else { return Ok(Given::Own(net)) };

@@ -1,3 +1,5 @@
+//! `grad_norm`: the size of the loss's gradient.
+
 use super::{Context, Needs, RankingFunction};
 use crate::nn::NnError;
 

@@ -1,3 +1,5 @@
+//! `macs`: multiply-accumulates, a count that a ranking function has to beat.
+
 use super::{Context, Needs, RankingFunction};
 use crate::nn::NnError;
 

@@ -1,3 +1,5 @@
+//! `naswot`: how differently the ReLUs answer to different pictures.
+
 use nalgebra::DMatrix;
 
 use super::{Context, Needs, RankingFunction};

@@ -1,3 +1,5 @@
+//! `nngp_frobenius`: the Frobenius norm of the correlations between pictures' logits.
+
 use super::{Context, Needs, RankingFunction};
 use crate::nn::NnError;
 

@@ -1,3 +1,5 @@
+//! `nngp_mean`: the mean of the correlations between pictures' logits.
+
 use super::nngp_frobenius::correlations;
 use super::{Context, Needs, RankingFunction};
 use crate::nn::NnError;

@@ -1,3 +1,5 @@
+//! `ntk_condition`: the condition number of the neural tangent kernel.
+
 use nalgebra::DMatrix;
 
 use super::context::weights_with_gradients;

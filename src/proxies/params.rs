@@ -1,3 +1,5 @@
+//! `params`: the number of parameters, a count that a ranking function has to beat.
+
 use super::{Context, Needs, RankingFunction};
 use crate::nn::NnError;
 

@@ -1,3 +1,5 @@
+//! `relu_regions`: how many linear regions small crops fall into.
+
 use std::sync::Arc;
 
 use super::agreement::Patterns;

@@ -1,3 +1,5 @@
+//! `snip`: what the loss would lose without each weight.
+
 use super::{Context, Needs, RankingFunction};
 use crate::nn::NnError;
 

@@ -1,3 +1,5 @@
+//! `synflow`: what flows through all paths of a network, without data.
+
 use candle_core::{DType, Device, Tensor};
 
 use super::context::weights_with_gradients;

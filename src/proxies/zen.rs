@@ -1,3 +1,5 @@
+//! `zen`: how strongly features answer to a small change of the input.
+
 use std::sync::Arc;
 
 use super::context::Variances;

@@ -1,3 +1,5 @@
+//! Numbers in journals and on command lines: JSON's, those that JSON has not, bytes as people type them.
+
 use serde::de::{Deserializer, Error, Visitor};
 use serde::{Deserialize, Serialize, Serializer};
 

@@ -1,3 +1,5 @@
+//! A reader of the pickles that CIFAR comes in: builds plain values only, and runs nothing.
+
 use std::borrow::Cow;
 use std::collections::HashMap;
 

@@ -1,3 +1,5 @@
+//! Pickles as they are found, and damaged or hostile ones.
+
 use flate2::read::GzDecoder;
 use std::io::Read;
 

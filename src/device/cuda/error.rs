@@ -1,3 +1,5 @@
+//! What can go wrong on a GPU that is there.
+
 use super::compiler::CompilerError;
 use crate::device::NoGpu;
 

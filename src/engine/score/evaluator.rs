@@ -1,3 +1,5 @@
+//! Values of ranking functions for proxy networks that lack one operation each.
+
 use rand::Rng;
 use rayon::prelude::*;
 

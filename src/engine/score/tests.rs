@@ -1,3 +1,5 @@
+//! The rounds of scoring on a made-up ranking: order, ties, undefined values, stopping.
+
 use std::convert::Infallible;
 
 use super::*;

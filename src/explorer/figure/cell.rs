@@ -1,3 +1,5 @@
+//! The figure of both cells.
+
 use super::paper::{Anchor, INK, LINE, Paper, QUIET, css, series};
 use crate::explorer::color::{SERIES, darker};
 use crate::explorer::state::{State, chosen};

@@ -1,3 +1,5 @@
+//! The figure of a cut: masks, and memory against pruning level.
+
 use super::paper::{Anchor, Axes, INK, LINE, Paper, QUIET, series, tick};
 use crate::explorer::forecast::Basis;
 use crate::explorer::state::State;

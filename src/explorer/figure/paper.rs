@@ -1,3 +1,5 @@
+//! SVG on white: lines, texts and axes of the figures.
+
 use std::fmt::Write;
 
 use crate::explorer::color::Rgb;

@@ -1,3 +1,5 @@
+//! Figures as PNG.
+
 use std::sync::{Arc, OnceLock};
 
 use resvg::usvg::fontdb::{self, Family, Query};

@@ -1,3 +1,5 @@
+//! The figure of the scores: one heat map a cell.
+
 use super::paper::{Anchor, INK, Paper, QUIET, css};
 use crate::explorer::color::{self, Rgb};
 use crate::explorer::state::{Ranking, State};

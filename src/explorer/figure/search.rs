@@ -1,3 +1,5 @@
+//! The figure of a search: losses and accuracies.
+
 use super::paper::{Anchor, Axes, INK, Paper, series, tick};
 use crate::explorer::state::{Bucket, Series, State};
 use crate::explorer::view::smoothed;

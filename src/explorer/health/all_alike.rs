@@ -1,3 +1,5 @@
+//! Health rule: a cell in which one operation is everywhere.
+
 use super::{Reading, Rule, counted};
 use crate::explorer::state::State;
 use crate::space::{CellKind, Operation};

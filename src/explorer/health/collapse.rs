@@ -1,3 +1,5 @@
+//! Health rule: mixing weights that settle early.
+
 use super::{Reading, Rule, share};
 use crate::explorer::state::{State, Weights};
 use crate::space::{CellKind, Edge, Operation};

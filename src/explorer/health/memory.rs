@@ -1,3 +1,5 @@
+//! Health rule: memory beyond its prediction.
+
 use super::{Reading, Rule};
 use crate::explorer::state::State;
 use crate::explorer::text;

@@ -1,3 +1,5 @@
+//! Health rule: losses and gradients that are NaN or infinite.
+
 use super::{Reading, Rule};
 use crate::explorer::state::State;
 

@@ -1,3 +1,5 @@
+//! Health rule: validation loss that rises while the training loss falls.
+
 use super::{Reading, Rule};
 use crate::explorer::state::State;
 use crate::explorer::text;

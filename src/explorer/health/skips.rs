@@ -1,3 +1,5 @@
+//! Health rule: skip connections taking over the normal cell.
+
 use super::{Reading, Rule, counted};
 use crate::explorer::state::State;
 use crate::space::Operation;

@@ -1,3 +1,5 @@
+//! Mixing weights of a search as the screens show them.
+
 use crate::run::number::Number;
 use crate::space::{CellKind, Edge, OPERATIONS, Operation};
 

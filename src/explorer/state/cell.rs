@@ -1,3 +1,5 @@
+//! What a search ended with: the genotype and its counts.
+
 use std::collections::BTreeSet;
 
 use super::Weights;

@@ -1,3 +1,5 @@
+//! The cut of a run as its journal tells it.
+
 use crate::run::event::{Body, Cut, RunStarted, Stage};
 use crate::space::cut::{Cutter, Source};
 use crate::space::{Mask, Place, count};

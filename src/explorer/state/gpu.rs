@@ -1,3 +1,5 @@
+//! The GPU that a run is on: its meters over time.
+
 use super::Series;
 use crate::device::DeviceMeters;
 

@@ -1,3 +1,5 @@
+//! Scores of a run, as its journal tells them, by round and operation.
+
 use std::collections::{BTreeMap, VecDeque};
 
 use super::round::Round;

@@ -1,3 +1,5 @@
+//! Curves of any length in bounded memory: neighbouring points are merged, extremes kept.
+
 /// Points that were merged into one: their span, and their lowest, highest and last value.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Bucket {

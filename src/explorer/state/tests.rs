@@ -1,3 +1,5 @@
+//! The state of the explorer after journals made by hand.
+
 use super::*;
 use crate::explorer::fixture::{self, Until};
 use crate::run::event::Stage;

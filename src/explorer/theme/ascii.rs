@@ -1,3 +1,5 @@
+//! Glyphs for terminals that read only ASCII.
+
 /// The ASCII character that stands for a glyph of ours in a terminal that reads only ASCII.
 pub fn ascii(glyph: char) -> char {
     match glyph {

@@ -1,3 +1,5 @@
+//! A bar that is filled to a share.
+
 use crate::explorer::draw::Pad;
 
 /// A bar of `width` columns filled to `share` (0 to 1), in half columns.

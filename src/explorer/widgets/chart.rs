@@ -1,3 +1,5 @@
+//! Curves with axes, in characters.
+
 use ratatui::style::Style;
 
 use super::raster::Raster;

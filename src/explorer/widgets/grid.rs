@@ -1,3 +1,5 @@
+//! A table of coloured values with a cursor: edges by operations.
+
 use ratatui::style::{Modifier, Style};
 
 use crate::explorer::draw::Pad;

@@ -1,3 +1,5 @@
+//! Dots on a grid finer than the characters.
+
 use ratatui::style::Style;
 
 use crate::explorer::draw::Pad;

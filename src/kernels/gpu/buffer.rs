@@ -1,3 +1,5 @@
+//! A GPU's memory, given back when its last owner goes.
+
 use std::sync::Arc;
 
 use super::{Gpu, GpuError, Precision};

@@ -1,3 +1,5 @@
+//! How kept maps lie in a GPU's memory: float32 or bfloat16.
+
 use std::fmt;
 use std::str::FromStr;
 

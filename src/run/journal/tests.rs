@@ -1,3 +1,5 @@
+//! Journals as written, cut short, damaged, and of versions before.
+
 use std::path::Path;
 
 use super::*;

@@ -1,3 +1,5 @@
+//! Locks of engines that live, died, or are elsewhere.
+
 use std::path::Path;
 
 use super::*;

@@ -1,3 +1,5 @@
+//! Settings from files, from words and from presets; what is refused.
+
 use super::*;
 use crate::oneshot::{Order, PRESETS};
 

@@ -1,0 +1,252 @@
+#!/usr/bin/env python3
+"""Ranking functions of a DARTS supernet, the plain way in PyTorch, in float64 and float32: what tests/proxies.rs checks against.
+
+    python tests/proxy_reference.py --check    # computes again what tests/data/small_proxies.safetensors holds, and compares
+    python tests/proxy_reference.py            # writes that file again
+
+Needs torch, numpy and safetensors (`pip install torch numpy safetensors`). A new ranking function is a function here that
+returns `{"its_name": value}`, and its place in `PARTS`; numbers that were there before must come out again, which `--check` tells.
+All alphas are 0: kept operations of an edge are mixed with equal weights, dropped ones are not evaluated. Batch norm uses the
+batch's statistics. Sums run over weights of convolutions and of the classifier.
+"""
+import argparse
+import math
+import os
+import sys
+
+import torch
+import torch.nn.functional as F
+from safetensors import safe_open
+from safetensors.torch import save_file
+from torch import nn
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.join(HERE, "..", "benches", "compare"))
+from torch_side import EDGES, PRIMITIVES, SuperNet  # noqa: E402
+
+
+def without_norm(net):
+    for module in net.modules():
+        for name, child in list(module.named_children()):
+            if isinstance(child, nn.BatchNorm2d):
+                setattr(module, name, nn.Identity())
+
+
+def apply_mask(net, masks):
+    """masks: {"normal": bool [14, 8], "reduce": bool [14, 8]}"""
+    for cell in net.cells:
+        mask = masks["reduce" if cell.reduction else "normal"]
+        for edge, mixed in enumerate(cell._ops):
+            kept = [i for i in range(len(PRIMITIVES)) if mask[edge, i]]
+            mixed.todo = [(i, str(i)) for i in kept]
+            for i in range(len(PRIMITIVES)):
+                if i not in kept:
+                    del mixed._ops[str(i)]
+    for kind, alpha in (("normal", net.alphas_normal), ("reduce", net.alphas_reduce)):
+        alpha.data = torch.where(masks[kind], 0.0, -math.inf).to(alpha.dtype)
+        alpha.requires_grad_(False)
+    return net
+
+
+def weights_of(net):
+    """Weights of convolutions and of the classifier: no batch norm, no bias."""
+    return [m.weight for m in net.modules() if isinstance(m, (nn.Conv2d, nn.Linear))]
+
+
+def features(net, x):
+    """Output of the last cell, before the global average."""
+    trace = []
+    net(x, trace)
+    return trace[-1][1]
+
+
+def relu_patterns(net, x):
+    rows = []
+    hooks = [m.register_forward_hook(lambda _, __, out: rows.append((out.detach() > 0).reshape(out.shape[0], -1)))
+             for m in net.modules() if isinstance(m, nn.ReLU)]
+    with torch.no_grad():
+        net(x)
+    for h in hooks:
+        h.remove()
+    return rows
+
+
+def supervised(net, x, y):
+    w = weights_of(net)
+    g = torch.autograd.grad(F.cross_entropy(net(x), y), w)
+    return {"grad_norm": sum(t.norm() for t in g), "snip": sum((t * p).abs().sum() for t, p in zip(g, w)),
+            "plain": sum((t * p).sum() for t, p in zip(g, w)), "l2_norm": sum(p.detach().norm() for p in w)}
+
+
+def nngp(net, x):
+    with torch.no_grad():
+        k = torch.corrcoef(net(x))
+    return {"nngp_frobenius": k.norm(), "nngp_mean": k.mean()}
+
+
+def naswot(net, x):
+    k = sum((c @ c.T) + ((1 - c) @ (1 - c).T) for c in (r.to(torch.float64) for r in relu_patterns(net, x)))
+    return {"naswot": torch.linalg.slogdet(k)[1]}
+
+
+def regions(net, crops):
+    """sum over samples of 1 / (number of samples with the same pattern) = number of different patterns"""
+    return {"relu_regions": torch.tensor(float(len(torch.unique(torch.cat(relu_patterns(net, crops), 1), dim=0))))}
+
+
+def ntk(net, x):
+    """Batch norm with batch statistics right before the average makes the logits of a batch sum to a constant, so the
+    vector of ones is always in the kernel's null space: the condition number is taken on the n - 1 others."""
+    w, logits = weights_of(net), net(x)
+    rows = [torch.cat([t.reshape(-1) for t in torch.autograd.grad(o.sum(), w, retain_graph=True)]) for o in logits]
+    g = torch.stack(rows).double()
+    ev = torch.linalg.eigvalsh(g @ g.T)
+    return {"ntk_condition": ev[-1] / ev[1], "ntk_trace": ev.sum()}
+
+
+def zen(net, x, eps, gamma=0.01):
+    """log mean_n sum |phi(x) - phi(x + gamma eps)| + sum over batch norms of log sqrt(mean over channels of the biased
+    variance of its input in the forward pass of x); all batch norms use batch statistics."""
+    variances = []
+    hooks = [m.register_forward_hook(lambda _, i, __: variances.append(i[0].var((0, 2, 3), unbiased=False).mean()))
+             for m in net.modules() if isinstance(m, nn.BatchNorm2d)]
+    with torch.no_grad():
+        a = features(net, x)
+        for h in hooks:
+            h.remove()
+        d = (a - features(net, x + gamma * eps)).abs().sum((1, 2, 3)).mean()
+    return {"zen": torch.log(d) + sum(torch.log(v.sqrt()) for v in variances), "zen_difference": torch.log(d)}
+
+
+def synflow(net, x):
+    """No batch norm, all parameters made non-negative, an input of ones, one image."""
+    without_norm(net)
+    with torch.no_grad():
+        for p in net.parameters():
+            p.abs_()
+    w = weights_of(net)
+    g = torch.autograd.grad(net(torch.ones_like(x[:1])).sum(), w)
+    return {"synflow": sum((t * p).abs().sum() for t, p in zip(g, w)),
+            "logsynflow": sum((p * torch.log(t + 1)).abs().sum() for t, p in zip(g, w))}
+
+
+def macs(net, x):
+    """Multiplications of convolutions and of the classifier for one image."""
+    total = []
+
+    def hook(m, _, out):
+        total.append(m.weight.numel() * (out.shape[2] * out.shape[3] if out.dim() == 4 else 1))
+    hooks = [m.register_forward_hook(hook) for m in net.modules() if isinstance(m, (nn.Conv2d, nn.Linear))]
+    with torch.no_grad():
+        net(x[:2])
+    for h in hooks:
+        h.remove()
+    return {"macs": torch.tensor(float(sum(total))), "params": torch.tensor(float(sum(p.numel() for p in net.parameters())))}
+
+
+def make_masks(gen):
+    full = {k: torch.ones(EDGES, len(PRIMITIVES), dtype=torch.bool) for k in ("normal", "reduce")}
+
+    def drop(base, kind, edge, op):
+        m = {k: v.clone() for k, v in base.items()}
+        m[kind][edge, PRIMITIVES.index(op)] = False
+        return m
+
+    no_none = {k: v.clone() for k, v in full.items()}
+    for v in no_none.values():
+        v[:, 0] = False
+    half = {k: torch.zeros_like(v) for k, v in full.items()}
+    for v in half.values():
+        for e in range(EDGES):
+            v[e, 1 + torch.randperm(7, generator=gen)[:4]] = True
+    return {"full": full, "no_none": no_none, "half": half,
+            "without_normal_0_sep_conv_3x3": drop(no_none, "normal", 0, "sep_conv_3x3"),
+            "without_normal_9_skip_connect": drop(no_none, "normal", 9, "skip_connect"),
+            "without_reduce_5_max_pool_3x3": drop(no_none, "reduce", 5, "max_pool_3x3"),
+            "without_reduce_1_dil_conv_5x5": drop(no_none, "reduce", 1, "dil_conv_5x5")}
+
+
+PARTS = (lambda net, d: supervised(net, d["input"], d["target"]), lambda net, d: nngp(net, d["input"]),
+         lambda net, d: naswot(net, d["input"]), lambda net, d: regions(net, d["crops"]),
+         lambda net, d: ntk(net, d["input"]), lambda net, d: zen(net, d["zen/input"], d["zen/eps"]), lambda net, d: synflow(net, d["input"]),
+         lambda net, d: macs(net, d["input"]))
+
+
+def draw(batch, size, classes, gen):
+    return {"input": torch.randn(batch, 3, size, size, generator=gen),
+            "target": torch.randint(classes, (batch,), generator=gen),
+            "crops": torch.randn(40, 3, 8, 8, generator=gen)[torch.randint(40, (96,), generator=gen)],
+            "zen/input": torch.randn(batch, 3, size, size, generator=gen),
+            "zen/eps": torch.randn(batch, 3, size, size, generator=gen)}
+
+
+def compute(weights, batch, seed):
+    """All tensors of the file: the draw, the masks, every function under every mask at both precisions."""
+    gen = torch.Generator().manual_seed(seed)
+    with safe_open(weights, "pt") as f:
+        meta = f.metadata()
+        shape = int(meta["C"]), int(meta["classes"]), int(meta["layers"])
+        state = {k: f.get_tensor(k) for k in SuperNet(*shape).state_dict()}
+    data = draw(batch, int(meta["size"]), shape[1], gen)
+    masks = make_masks(gen)
+    out = dict(data)
+    for name, m in masks.items():
+        for kind, t in m.items():
+            out[f"masks/{name}/{kind}"] = t.to(torch.uint8)
+    for tag, dt in (("f32", torch.float32), ("f64", torch.float64)):
+        cast = {k: v.to(dt) if v.is_floating_point() else v for k, v in data.items()}
+        for name, m in masks.items():
+            for part in PARTS:
+                net = SuperNet(*shape).to(dt)
+                net.load_state_dict({k: v.to(dt) if v.is_floating_point() else v for k, v in state.items()})
+                net.alphas_normal, net.alphas_reduce = net.alphas_normal.detach().to(dt), net.alphas_reduce.detach().to(dt)
+                for function, v in part(apply_mask(net, m).train(), cast).items():
+                    out[f"{tag}/{name}/{function}"] = v.detach().double().reshape(1)
+    return out
+
+
+def check(found, path):
+    """Draw and masks to the bit; float64 within 1e-10, float32 within 1e-5 (`plain`, which nearly cancels, 1e-3). The file also
+    has `jacob_cov`, which is not made any more: with batch statistics the logits of a batch sum to a constant, so that the
+    gradient it looks at is nothing but rounding."""
+    loose = {"f32/plain": 1e-3}
+    wrong, new = [], set(found)
+    with safe_open(path, "pt") as f:
+        for k in f.keys():
+            kept = f.get_tensor(k)
+            new.discard(k)
+            tag, function = k.split("/")[0], k.split("/")[-1]
+            if function == "jacob_cov":
+                continue
+            if k not in found:
+                wrong.append(f"{k} is no longer made")
+            elif tag in ("f32", "f64"):
+                off = (found[k] - kept).abs().item() / max(kept.abs().item(), 1e-30)
+                if not off <= loose.get(f"{tag}/{function}", 1e-5 if tag == "f32" else 1e-10):
+                    wrong.append(f"{k}: {found[k].item()} here, {kept.item()} in the file, off by {off:.1e}")
+            elif not torch.equal(found[k], kept):
+                wrong.append(f"{k} is another draw: this torch makes other random numbers")
+    print(f"{len(found) - len(new)} tensors compared, {len(wrong)} differ; {len(new)} are not in the file yet")
+    print("\n".join(wrong))
+    return 1 if wrong else 0
+
+
+def main():
+    ap = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    ap.add_argument("--weights", default=os.path.join(HERE, "data", "small_reference.safetensors"))
+    ap.add_argument("--out", default=os.path.join(HERE, "data", "small_proxies.safetensors"))
+    ap.add_argument("--batch", type=int, default=3)
+    ap.add_argument("--seed", type=int, default=6)
+    ap.add_argument("--check", action="store_true", help="compare with the file, write nothing")
+    a = ap.parse_args()
+    torch.set_num_threads(1)
+    found = compute(a.weights, a.batch, a.seed)
+    if a.check:
+        return check(found, a.out)
+    save_file({k: v.contiguous() for k, v in found.items()}, a.out,
+              metadata={"weights": os.path.basename(a.weights), "batch": str(a.batch), "seed": str(a.seed)})
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
