@@ -1,9 +1,9 @@
 //! One configuration of the supernet, measured, as one JSON line:
 //! `cargo bench --bench step -- [--channels 16] [--cells 8] [--batch 16] [--size 32] [--threads 2] [--steps 3] [--order 1|2]
-//! [--device cpu|cuda[:N]] [--precision float32|bf16] [--policy keep|recompute|N] [--keep sep_conv_3x3,skip_connect,…] [--what search|forward|round [--proxy nr] [--places 49]]`.
+//! [--device cpu|cuda[:N]] [--precision float32|bf16] [--policy keep|recompute|N] [--keep sep_conv_3x3,skip_connect,…] [--what search|forward|train|round [--proxy nr] [--places 49]]`.
 //!
 //! `search` is a complete search step as the engine takes it (architecture step with Adam, weight step with clipping and
-//! SGD), `forward` a pass in evaluation mode, `round` the default ranking functions on networks without one operation each. One process is one configuration, so that the peak of memory is its own.
+//! SGD), `forward` a pass in evaluation mode, `train` a training step of the evaluation network of DARTS_V2 with its auxiliary head, `round` the default ranking functions on networks without one operation each. One process is one configuration, so that the peak of memory is its own.
 
 use std::time::Instant;
 
@@ -11,10 +11,10 @@ use candle_core::{Device, Tensor};
 use zonas::device::{Choice, Device as Place, Meter, used_bytes};
 use zonas::engine::score::{Evaluator, NetworkEvaluator, Proxy};
 use zonas::kernels::gpu::{self, Gpu};
-use zonas::nn::{Init, Policy, Precision, Supernet, SupernetConfig, Workload};
-use zonas::oneshot::{Batch, Order, Searcher, Settings};
+use zonas::nn::{Evaluation, EvaluationConfig, Init, Policy, Precision, Supernet, SupernetConfig, Workload};
+use zonas::oneshot::{Batch, Order, Searcher, Settings, SgdSettings, Trainer, TrainerSettings};
 use zonas::proxies::Draw;
-use zonas::space::{CellKind, Mask, Operation};
+use zonas::space::{CellKind, Mask, Operation, published};
 
 #[global_allocator]
 static ALLOCATOR: zonas::device::KeptPages = zonas::device::KeptPages;
@@ -96,6 +96,52 @@ fn round(
     Ok(())
 }
 
+/// A training step: pass, way back, clipping, SGD.
+fn train(size: usize, steps: usize, threads: usize, policy: Policy) -> Result<(), Box<dyn std::error::Error>> {
+    let (channels, cells, batch) = (number("--channels", 16), number("--cells", 8), number("--batch", 64));
+    let genotype = published::find("DARTS_V2").ok_or("DARTS_V2 is missing")?.genotype;
+    let config = EvaluationConfig { genotype, channels, cells, input_channels: 3, classes: 10, auxiliary: true };
+    let (place, gpu) = place()?;
+    let trainer = |config: &EvaluationConfig| -> Result<Trainer, Box<dyn std::error::Error>> {
+        let mut net = Evaluation::new(config)?.on(gpu.clone()).keeping(policy);
+        net.initialise(Init::Default, 2)?;
+        let sgd = SgdSettings { momentum: 0.9, weight_decay: 3e-4, clip: 5.0 };
+        Ok(Trainer::new(net, TrainerSettings { sgd, auxiliary: 0.4 }))
+    };
+    let batch_of = |n: usize| -> Result<Batch, candle_core::Error> {
+        let labels = (0..n as u32).map(|i| i % 10).collect::<Vec<_>>();
+        let images = Tensor::randn(0f32, 1.0, (n, size, size, 3), &Device::Cpu)?;
+        Ok(Batch { images, labels: Tensor::from_vec(labels, n, &Device::Cpu)? })
+    };
+    // The program's own pages and its threads are there before a training begins.
+    let tiny = EvaluationConfig { channels: 2, ..config.clone() };
+    trainer(&tiny)?.step(&batch_of(threads)?, 0.025, None)?;
+    let (pictures, meter) = (batch_of(batch)?, Meter::on(&place));
+    let mut trainer = trainer(&config)?;
+    let (mut seconds, mut cpu, mut losses) = (Vec::new(), Vec::new(), Vec::new());
+    for _ in 0..=steps {
+        let (start, before) = (Instant::now(), cpu_seconds());
+        losses.push(trainer.step(&pictures, 0.025, None)?.loss);
+        seconds.push(start.elapsed().as_secs_f64());
+        cpu.push(cpu_seconds() - before);
+    }
+    for list in [&mut seconds, &mut cpu] {
+        list.remove(0);
+        list.sort_by(f64::total_cmp);
+    }
+    let work = Workload { images: batch, height: size, width: size, second_order: false, threads };
+    let predicted = match &place {
+        Place::Cpu => config.training_footprints(&work)(policy).bytes(),
+        Place::Cuda(_) => config.gpu_footprint(batch, size, size, false),
+    };
+    let line = serde_json::json!({"what": "train", "channels": channels, "cells": cells, "batch": batch, "size": size,
+        "threads": threads, "policy": format!("{policy:?}"), "device": place.label(), "loss": losses.first(),
+        "median_s": seconds.get(seconds.len() / 2), "min_s": seconds.first(), "cpu_s": cpu.get(cpu.len() / 2),
+        "peak_over_idle_mib": mib(meter.peak_over_start()), "predicted_mib": predicted as f64 / MIB});
+    println!("{line}");
+    Ok(())
+}
+
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     // As the engine does: work starts on a thread of the pool, so that no region has to be handed over.
     let pool = rayon::ThreadPoolBuilder::new().num_threads(number("--threads", 2)).build()?;
@@ -119,6 +165,9 @@ fn measure() -> Result<(), Box<dyn std::error::Error>> {
     };
     if argument("--what").as_deref() == Some("round") {
         return round(channels, cells, batch, size, threads, steps);
+    }
+    if argument("--what").as_deref() == Some("train") {
+        return train(size, steps, threads, policy);
     }
     let forward = argument("--what").as_deref() == Some("forward");
     let layout = CellKind::published_layout(cells);

@@ -69,7 +69,8 @@ class Cell(nn.Module):
     def forward(self, a, b):
         states = [self.preprocess0(a), self.preprocess1(b)]
         for i in range(4):
-            states.append(sum(self._ops[j](states[self.choices[j][1]]) for j in (2 * i, 2 * i + 1)))
+            first, second = (self._ops[j](states[self.choices[j][1]]) for j in (2 * i, 2 * i + 1))
+            states.append(first + second)
         return torch.cat(states[2:], 1)
 
 

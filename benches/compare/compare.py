@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The search step, the evaluation pass and the leave-one-out round, here and in PyTorch, in turn on one machine.
+"""The search step, the training step and the leave-one-out round, here and in PyTorch, in turn on one machine.
 
     benches/compare/run.sh [--device cuda] [--rounds 3] [--only search,round] [--json FILE]
 
@@ -46,6 +46,9 @@ def cases():
            ["search", "--batch", "16", "--order", "2"], {"published": []})
     yield ("second-order step, batch 64", {"keep": ["--batch", "64", "--order", "2"]},
            ["search", "--batch", "64", "--order", "2"], {"published": []})
+    train = ["--what", "train", "--batch", "64"]
+    yield ("training step, DARTS_V2, batch 64", {"keep": train, "recompute": [*train, "--policy", "recompute"]},
+           ["train", "--batch", "64"], {"published": [], "channels last": ["--channels-last"]})
     yield ("leave-one-out, proxy as shipped",
            {"": ["--what", "round", "--channels", "PROXY", "--proxy", "nr", "--batch", "PICTURES"]},
            ["round", "--C", "PROXY", "--cells", "nr", "--batch", "PICTURES"], {"": []})

@@ -495,6 +495,43 @@ def cmd_search2(a):
     return rec
 
 
+def cmd_train(a):
+    """A training step of the evaluation network of DARTS_V2 with its auxiliary head: pass, way back, clipping, SGD."""
+    sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "tests"))
+    import evaluation_reference as published
+    published.NORMAL = [("sep_conv_3x3", 0), ("sep_conv_3x3", 1), ("sep_conv_3x3", 0), ("sep_conv_3x3", 1),
+                        ("sep_conv_3x3", 1), ("skip_connect", 0), ("skip_connect", 0), ("dil_conv_3x3", 2)]
+    published.REDUCE = [("max_pool_3x3", 0), ("max_pool_3x3", 1), ("skip_connect", 2), ("max_pool_3x3", 1),
+                        ("max_pool_3x3", 0), ("skip_connect", 2), ("skip_connect", 2), ("max_pool_3x3", 1)]
+    torch.manual_seed(a.seed)
+    net = published.Net(a.C, a.layers, a.classes).to(a.device)
+    if a.channels_last:
+        net.to(memory_format=torch.channels_last)
+    net.train()
+    opt = torch.optim.SGD(net.parameters(), 0.025, momentum=0.9, weight_decay=3e-4)
+    x, y = batch_of(a)
+    net.keep = []
+    rec = base_record(a, net)
+    memory = Memory(a)
+    clock = Clock(a.threads)
+    losses = []
+    for _ in Repeat(a, clock, "step"):
+        finish(a)
+        t = clock.start()
+        opt.zero_grad()
+        logits, auxiliary = net(x)
+        loss = F.cross_entropy(logits, y) + 0.4 * F.cross_entropy(auxiliary, y)
+        loss.backward()
+        nn.utils.clip_grad_norm_(list(net.parameters()), 5.0)
+        opt.step()
+        losses.append(round(loss.item(), 4))
+        del loss, logits, auxiliary
+        finish(a)
+        clock.stop("step", t)
+    rec.update(timing=clock.summary(a.warmup), losses=losses[:1] + losses[-1:], **memory.record())
+    return rec
+
+
 def cmd_round(a):
     """Leave-one-out: naswot and nngp_frobenius of the network without one operation, for `--places` operations."""
     net = make_net(a)
@@ -545,7 +582,7 @@ def cmd_round(a):
 
 def main():
     ap = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    ap.add_argument("mode", choices=["search", "forward", "round"])
+    ap.add_argument("mode", choices=["search", "forward", "round", "train"])
     ap.add_argument("--C", type=int, default=16)
     ap.add_argument("--layers", type=int, default=8)
     ap.add_argument("--batch", type=int, default=16)

@@ -9,7 +9,7 @@ use crate::kernels::{self, gpu::Gpu};
 use crate::nn::{EvaluationConfig, NnError, Policy, Precision, SupernetConfig, Workload};
 use crate::oneshot::StepTimes;
 use crate::run::RunFolder;
-use crate::run::config::{Config, ConfigError, Train};
+use crate::run::config::{Config, ConfigError};
 use crate::space::cut::{Cutter, Source, level_of};
 use crate::space::{CellKind, Mask, OPERATIONS, Place};
 
@@ -127,21 +127,37 @@ pub fn training_bytes(config: &Config) -> Result<(u64, Option<u64>), EngineError
     let network = config.trained()?.map(|g| super::train::network(&config.train, about, &g)).transpose()?;
     let device = open_device(config)?.device;
     let images = config.train.batch.min(pictures);
-    let bytes = network.map_or(0, |n| training_step(&config.train, &n, images, about, &device));
-    Ok((bytes, budget(config, &device)))
+    let budget = budget(config, &device);
+    Ok((network.map_or(0, |n| training_step(config, &n, images, about, &device, budget).1), budget))
 }
 
-/// Bytes that a step of a training needs of a device.
+/// What a training keeps for the way back (as `device.memory` asks, and as the budget allows), and the bytes that a step then
+/// needs of the device.
 pub(super) fn training_step(
-    config: &Train,
+    config: &Config,
     network: &EvaluationConfig,
     images: usize,
     about: &data::Summary,
     device: &Device,
-) -> u64 {
-    match device {
-        Device::Cpu => network.footprint(images, about.height, about.width),
-        Device::Cuda(_) => network.gpu_footprint(images, about.height, about.width, config.drop_path > 0.0),
+    budget: Option<u64>,
+) -> (Policy, u64) {
+    let (height, width) = (about.height, about.width);
+    if let Device::Cuda(_) = device {
+        let drops = config.train.drop_path > 0.0;
+        return (Policy::Keep, network.gpu_footprint(images, height, width, drops));
+    }
+    let threads = device::threads(config.device.threads);
+    let bytes = network.training_footprints(&Workload { images, height, width, second_order: false, threads });
+    let of = |policy| (policy, bytes(policy).bytes());
+    let fits = |bytes: u64| budget.is_none_or(|b| bytes <= b);
+    match config.device.memory.as_str() {
+        "keep" => of(Policy::Keep),
+        "recompute" => of(Policy::Recompute),
+        _ => {
+            let some = (1..network.cells).map(Policy::RecomputeFirst);
+            let all = std::iter::once(Policy::Keep).chain(some).map(of);
+            all.into_iter().find(|(_, bytes)| fits(*bytes)).unwrap_or_else(|| of(Policy::Recompute))
+        }
     }
 }
 

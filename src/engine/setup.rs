@@ -11,7 +11,7 @@ use super::{EngineError, cut};
 use crate::data::{self, Augment, Dataset, Halves};
 use crate::device::{Device, NoGpu};
 use crate::kernels::gpu::Gpu;
-use crate::nn::{EvaluationConfig, NnError};
+use crate::nn::{EvaluationConfig, NnError, Policy};
 use crate::oneshot::{AdamSettings, Batch, Settings, SgdSettings};
 use crate::proxies::{self, RankingFunction};
 use crate::run::config::{Config, ConfigError};
@@ -103,7 +103,7 @@ impl<'a> Setup<'a> {
         data::check_batch("training", "train.batch", self.pictures.len(), batch.min(self.pictures.len()).max(1))?;
         data::check_batch("test", "train.batch", about.test, 1)?;
         let network = super::train::network(&self.config.train, about, genotype)?;
-        let needed = |network: &EvaluationConfig, batch: usize| self.training_bytes(network, batch);
+        let needed = |network: &EvaluationConfig, batch: usize| self.training(network, batch).1;
         let Some(budget) = self.budget.filter(|budget| needed(&network, batch) > *budget) else { return Ok(()) };
         let halved = |n: usize| std::iter::successors(Some(n / 2), |n| Some(n / 2)).take_while(|n| *n > 0);
         let mut ways = Vec::new();
@@ -124,10 +124,10 @@ impl<'a> Setup<'a> {
         )))
     }
 
-    /// Bytes that a step of such a training needs of the device.
-    pub fn training_bytes(&self, network: &EvaluationConfig, batch: usize) -> u64 {
+    /// What such a training keeps for the way back, and the bytes that a step needs of the device.
+    pub fn training(&self, network: &EvaluationConfig, batch: usize) -> (Policy, u64) {
         let images = batch.min(self.pictures.len());
-        plan::training_step(&self.config.train, network, images, self.dataset.summary(), &self.device)
+        plan::training_step(self.config, network, images, self.dataset.summary(), &self.device, self.budget)
     }
 
     /// What is to be told where fewer threads are taken than were asked for.

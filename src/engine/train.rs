@@ -87,7 +87,8 @@ fn attempt(
     let size = EvaluationConfig { auxiliary: false, ..network.clone() }
         .count(about.height, about.width)
         .map_err(|e| EngineError::Training(e.to_string()))?;
-    let mut net = Evaluation::new(&network)?.on(setup.gpu.clone());
+    let (policy, predicted_bytes) = setup.training(&network, config.batch);
+    let mut net = Evaluation::new(&network)?.on(setup.gpu.clone()).keeping(policy);
     net.initialise(Init::Default, setup.config.seed)?;
     let parameters = net.parameters().count() as u64;
     let sgd = SgdSettings { momentum: config.momentum, weight_decay: config.weight_decay, clip: config.clip };
@@ -110,7 +111,7 @@ fn attempt(
         parameters,
         macs: size.macs,
         auxiliary: network.auxiliary,
-        predicted_bytes: setup.training_bytes(&network, config.batch),
+        predicted_bytes,
         journal_every: steps.every,
     }))?;
     let keeper = Keeper::new(&at);

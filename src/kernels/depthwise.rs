@@ -52,8 +52,8 @@ impl Shape {
 pub enum Load<'a> {
     /// `max(x, 0)`.
     Relu,
-    /// `max((x - mean) * scale, 0)` by channel: a batch norm whose result is not stored.
-    NormRelu { mean: &'a [f32], scale: &'a [f32] },
+    /// `max((x - mean) * scale + shift, 0)` by channel: a batch norm whose result is not stored.
+    NormRelu { mean: &'a [f32], scale: &'a [f32], shift: &'a [f32] },
     /// As they are.
     Copy,
 }
@@ -103,10 +103,10 @@ pub fn fill_padded(
         }
         // SAFETY: the map has `height` rows of `row` numbers, and so many lie `out_row` apart in the padded one.
         Load::Relu => unsafe { relu_rows(x.as_ptr(), inner.as_mut_ptr(), height, row, out_row) },
-        Load::NormRelu { mean, scale } => {
-            assert!(mean.len() == channels && scale.len() == channels);
+        Load::NormRelu { mean, scale, shift } => {
+            assert!([mean, scale, shift].iter().all(|v| v.len() == channels));
             // SAFETY: as above, and the statistics are by channel.
-            unsafe { norm_relu_rows(x.as_ptr(), inner.as_mut_ptr(), height, row, out_row, mean, scale) }
+            unsafe { norm_relu_rows(x.as_ptr(), inner.as_mut_ptr(), height, row, out_row, [mean, scale, shift]) }
         }
     }
 }
@@ -118,18 +118,18 @@ pub fn load_values(x: &[f32], channels: usize, load: Load, to: &mut [f32]) {
         Load::Copy => to.copy_from_slice(x),
         // SAFETY: both have `len` numbers.
         Load::Relu => unsafe { load_relu(x.as_ptr(), to.as_mut_ptr(), x.len()) },
-        Load::NormRelu { mean, scale } => {
-            assert!(mean.len() == channels && scale.len() == channels && x.len().is_multiple_of(channels));
+        Load::NormRelu { mean, scale, shift } => {
+            assert!([mean, scale, shift].iter().all(|v| v.len() == channels) && x.len().is_multiple_of(channels));
             // SAFETY: as above, and the statistics are by channel.
-            unsafe { load_norm_relu(x.as_ptr(), to.as_mut_ptr(), x.len(), mean, scale) }
+            unsafe { load_norm_relu(x.as_ptr(), to.as_mut_ptr(), x.len(), [mean, scale, shift]) }
         }
     }
 }
 
 dispatch!(unsafe fn relu_rows(x: *const f32, to: *mut f32, rows: usize, row: usize, to_row: usize) = relu_rows_body);
-dispatch!(unsafe fn norm_relu_rows(x: *const f32, to: *mut f32, rows: usize, row: usize, to_row: usize, mean: &[f32], scale: &[f32]) = norm_relu_rows_body);
+dispatch!(unsafe fn norm_relu_rows(x: *const f32, to: *mut f32, rows: usize, row: usize, to_row: usize, norm: [&[f32]; 3]) = norm_relu_rows_body);
 dispatch!(unsafe fn load_relu(x: *const f32, to: *mut f32, len: usize) = load_relu_body);
-dispatch!(unsafe fn load_norm_relu(x: *const f32, to: *mut f32, len: usize, mean: &[f32], scale: &[f32]) = load_norm_relu_body);
+dispatch!(unsafe fn load_norm_relu(x: *const f32, to: *mut f32, len: usize, norm: [&[f32]; 3]) = load_norm_relu_body);
 
 #[inline(always)]
 unsafe fn relu_rows_body<S: Simd>(x: *const f32, to: *mut f32, rows: usize, row: usize, to_row: usize) {
@@ -145,11 +145,10 @@ unsafe fn norm_relu_rows_body<S: Simd>(
     rows: usize,
     row: usize,
     to_row: usize,
-    mean: &[f32],
-    scale: &[f32],
+    norm: [&[f32]; 3],
 ) {
     for r in 0..rows {
-        unsafe { load_norm_relu_body::<S>(x.add(r * row), to.add(r * to_row), row, mean, scale) }
+        unsafe { load_norm_relu_body::<S>(x.add(r * row), to.add(r * to_row), row, norm) }
     }
 }
 
@@ -171,18 +170,19 @@ unsafe fn load_relu_body<S: Simd>(x: *const f32, to: *mut f32, len: usize) {
 }
 
 #[inline(always)]
-unsafe fn load_norm_relu_body<S: Simd>(x: *const f32, to: *mut f32, len: usize, mean: &[f32], scale: &[f32]) {
+unsafe fn load_norm_relu_body<S: Simd>(x: *const f32, to: *mut f32, len: usize, norm: [&[f32]; 3]) {
+    let [mean, scale, shift] = norm;
     let run = pixels_per_vector::<S>(mean.len()) * mean.len();
     let mut b = 0;
     while b < run {
-        let mut at = unsafe { by_vectors!(run - b, load_norm_relu_of::<S>(x, to, len, mean, scale, b), b) };
+        let mut at = unsafe { by_vectors!(run - b, load_norm_relu_of::<S>(x, to, len, norm, b), b) };
         // What does not fill a vector: channels, or the last pixels.
         let width = (run - b).min(vectors::<S>(run - b).max(1) * S::LANES);
         while at < len {
             let n = width.min(len - at);
             unsafe {
                 let (m, k, zero) = (repeat::<S>(mean, b, n), repeat::<S>(scale, b, n), S::splat(0.0));
-                let y = S::mul(S::sub(load::<S>(x.add(at), n), m), k);
+                let y = S::fma(S::sub(load::<S>(x.add(at), n), m), k, repeat::<S>(shift, b, n));
                 store::<S>(to.add(at), S::if_gt(y, zero, y, zero), n);
             }
             at += run;
@@ -197,18 +197,18 @@ unsafe fn load_norm_relu_of<S: Simd, const V: usize>(
     x: *const f32,
     to: *mut f32,
     len: usize,
-    mean: &[f32],
-    scale: &[f32],
+    [mean, scale, shift]: [&[f32]; 3],
     b: usize,
 ) -> usize {
     let run = pixels_per_vector::<S>(mean.len()) * mean.len();
     let mut at = b;
     unsafe {
         let (m, k, zero) = (repeat_all::<S, V>(mean, b), repeat_all::<S, V>(scale, b), S::splat(0.0));
+        let shift = repeat_all::<S, V>(shift, b);
         while at + V * S::LANES <= len {
             for v in 0..V {
                 let p = at + v * S::LANES;
-                let y = S::mul(S::sub(S::load(x.add(p)), m[v]), k[v]);
+                let y = S::fma(S::sub(S::load(x.add(p)), m[v]), k[v], shift[v]);
                 S::store(to.add(p), S::if_gt(y, zero, y, zero));
             }
             at += run;

@@ -16,20 +16,22 @@ const TOGETHER: usize = 8;
 /// A map, and the mean and scale by channel that it is mixed with.
 pub type Mixed<'a> = (&'a [f32], &'a [f32], &'a [f32]);
 
-/// By channel: `out = out + Σ (z − mean) · scale`, or without the first `out` where `fresh`.
-pub fn mix_all(maps: &[Mixed], out: &mut [f32], fresh: bool) {
+/// By channel: `out = out + shift + Σ (z − mean) · scale`, or without the first `out` where `fresh`; an empty `shift` is 0.
+pub fn mix_all(maps: &[Mixed], shift: &[f32], out: &mut [f32], fresh: bool) {
     let fits = |(z, mean, scale): &Mixed| z.len() == out.len() && mean.len() == scale.len() && !mean.is_empty();
     assert!(maps.iter().all(fits) && maps.windows(2).all(|m| m[0].1.len() == m[1].1.len()), "maps of one size");
+    assert!(shift.is_empty() || maps.first().is_some_and(|m| m.1.len() == shift.len()), "a shift by channel");
     if fresh && maps.is_empty() {
         out.fill(0.0);
     }
     for (i, maps) in maps.chunks(TOGETHER).enumerate() {
+        let shift = if i == 0 { shift } else { &[] };
         // SAFETY: sizes were checked.
         unsafe {
             if fresh && i == 0 {
-                mix_fresh(maps, out);
+                mix_fresh(maps, shift, out);
             } else {
-                mix_onto(maps, out);
+                mix_onto(maps, shift, out);
             }
         }
     }
@@ -37,11 +39,11 @@ pub fn mix_all(maps: &[Mixed], out: &mut [f32], fresh: bool) {
 
 /// [`mix_all`] of one map.
 pub fn mix(z: &[f32], mean: &[f32], scale: &[f32], out: &mut [f32], fresh: bool) {
-    mix_all(&[(z, mean, scale)], out, fresh);
+    mix_all(&[(z, mean, scale)], &[], out, fresh);
 }
 
-dispatch!(unsafe fn mix_fresh(maps: &[Mixed], out: &mut [f32]) = mix_fresh_body);
-dispatch!(unsafe fn mix_onto(maps: &[Mixed], out: &mut [f32]) = mix_onto_body);
+dispatch!(unsafe fn mix_fresh(maps: &[Mixed], shift: &[f32], out: &mut [f32]) = mix_fresh_body);
+dispatch!(unsafe fn mix_onto(maps: &[Mixed], shift: &[f32], out: &mut [f32]) = mix_onto_body);
 dispatch!(unsafe fn backward(dy: &[f32], z: &[f32], b: &Backward, dz: &mut [f32]) = backward_body);
 
 /// The linear form that a batch norm's backward pass is: `dz = dy · scale + (z − mean) · slope + offset`, by channel. With a
@@ -55,6 +57,12 @@ pub struct Backward {
 }
 
 impl Backward {
+    /// The form for a gradient that is `factor` times the one it was made for, with the same sums.
+    #[must_use]
+    pub fn times(&self, factor: f32) -> Backward {
+        Backward { scale: self.scale.iter().map(|s| s * factor).collect(), ..self.clone() }
+    }
+
     pub fn apply(&self, dy: &[f32], z: &[f32], dz: &mut [f32]) {
         let c = self.mean.len();
         assert!(
@@ -102,22 +110,22 @@ unsafe fn normalise_body<S: Simd>(z: &mut [f32], mean: &[f32], scale: &[f32]) {
 }
 
 #[inline(always)]
-unsafe fn mix_fresh_body<S: Simd>(maps: &[Mixed], out: &mut [f32]) {
-    unsafe { mix_body::<S, true>(maps, out) }
+unsafe fn mix_fresh_body<S: Simd>(maps: &[Mixed], shift: &[f32], out: &mut [f32]) {
+    unsafe { mix_body::<S, true>(maps, shift, out) }
 }
 
 #[inline(always)]
-unsafe fn mix_onto_body<S: Simd>(maps: &[Mixed], out: &mut [f32]) {
-    unsafe { mix_body::<S, false>(maps, out) }
+unsafe fn mix_onto_body<S: Simd>(maps: &[Mixed], shift: &[f32], out: &mut [f32]) {
+    unsafe { mix_body::<S, false>(maps, shift, out) }
 }
 
 #[inline(always)]
-unsafe fn mix_body<S: Simd, const FRESH: bool>(maps: &[Mixed], out: &mut [f32]) {
+unsafe fn mix_body<S: Simd, const FRESH: bool>(maps: &[Mixed], shift: &[f32], out: &mut [f32]) {
     let c = maps[0].1.len();
     let run = pixels_per_vector::<S>(c) * c;
     let mut b = 0;
     while b < run {
-        let mut at = unsafe { by_vectors!(run - b, mix_of::<S, FRESH>(maps, out, b), b) };
+        let mut at = unsafe { by_vectors!(run - b, mix_of::<S, FRESH>(maps, shift, out, b), b) };
         // What does not fill a vector: channels, or the last pixels.
         let width = (run - b).min(vectors::<S>(run - b).max(1) * S::LANES);
         while at < out.len() {
@@ -125,6 +133,9 @@ unsafe fn mix_body<S: Simd, const FRESH: bool>(maps: &[Mixed], out: &mut [f32]) 
             unsafe {
                 let to = out.as_mut_ptr().add(at);
                 let mut sum = if FRESH { S::splat(0.0) } else { load::<S>(to, n) };
+                if !shift.is_empty() {
+                    sum = S::add(sum, repeat::<S>(shift, b, n));
+                }
                 for (z, mean, scale) in maps {
                     let (m, k) = (repeat::<S>(mean, b, n), repeat::<S>(scale, b, n));
                     sum = S::fma(S::sub(load::<S>(z.as_ptr().add(at), n), m), k, sum);
@@ -139,7 +150,12 @@ unsafe fn mix_body<S: Simd, const FRESH: bool>(maps: &[Mixed], out: &mut [f32]) 
 
 /// `V` vectors of channels, from number `b` on; returns where whole vectors end.
 #[inline(always)]
-unsafe fn mix_of<S: Simd, const V: usize, const FRESH: bool>(maps: &[Mixed], out: &mut [f32], b: usize) -> usize {
+unsafe fn mix_of<S: Simd, const V: usize, const FRESH: bool>(
+    maps: &[Mixed],
+    shift: &[f32],
+    out: &mut [f32],
+    b: usize,
+) -> usize {
     let c = maps[0].1.len();
     let (run, len, to) = (pixels_per_vector::<S>(c) * c, out.len(), out.as_mut_ptr());
     let mut at = b;
@@ -148,11 +164,13 @@ unsafe fn mix_of<S: Simd, const V: usize, const FRESH: bool>(maps: &[Mixed], out
         for (v, (_, mean, scale)) in by_channel.iter_mut().zip(maps) {
             *v = (repeat_all::<S, V>(mean, b), repeat_all::<S, V>(scale, b));
         }
+        let start = if shift.is_empty() { [S::splat(0.0); V] } else { repeat_all::<S, V>(shift, b) };
         while at + V * S::LANES <= len {
-            let mut sum = [S::splat(0.0); V];
+            let mut sum = start;
             if !FRESH {
                 for (v, s) in sum.iter_mut().enumerate() {
-                    *s = S::load(to.add(at + v * S::LANES));
+                    let there = S::load(to.add(at + v * S::LANES));
+                    *s = if shift.is_empty() { there } else { S::add(there, *s) };
                 }
             }
             for ((z, ..), (mean, scale)) in maps.iter().zip(&by_channel) {

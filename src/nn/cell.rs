@@ -1,73 +1,24 @@
-//! A cell of the supernet on plain maps: forward, and backward from what the forward pass kept.
+//! A cell on plain maps, of a supernet or of a genotype: forward, and backward from what the forward pass kept.
 
 use std::sync::Arc;
 
+use super::drop_path::Factors;
 use super::edge::{self, BranchState, Bundle, COLUMNS, Geometry};
-use super::layout::CellPlan;
-use super::norm::{Norm, NormPass, Seen, Statistics};
+use super::norm::{Norm, NormPass, Seen};
 use super::parallel::{Images, image, map_groups, unfilled, zeros};
-use super::project::Projector;
-use super::projected::{project_backward, project_forward};
+use super::plan::{CellPlan, CellSizes, SOURCES};
+use super::projected::{Projected, project_backward, project_forward};
 use super::{Policy, Probe};
 use crate::kernels::copy::copy_runs;
-use crate::space::{Edge, INPUTS, NODES, STATES};
-
-/// Sizes of a cell's inputs in one pass, `[N, H, W, C]` each.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct CellSizes {
-    pub images: usize,
-    /// Height and width of the older and of the last output.
-    pub inputs: [(usize, usize); 2],
-}
-
-impl CellSizes {
-    /// Sizes of each cell's inputs in a network that reads `images` pictures of `height` x `width` pixels.
-    pub fn along<'a>(
-        cells: impl IntoIterator<Item = &'a CellPlan>,
-        [images, height, width]: [usize; 3],
-    ) -> Vec<CellSizes> {
-        let (mut older, mut last) = ((height, width), (height, width));
-        let each = |plan: &CellPlan| {
-            let sizes = CellSizes { images, inputs: [older, last] };
-            (older, last) = (last, plan.output_size(&sizes));
-            sizes
-        };
-        cells.into_iter().map(each).collect()
-    }
-}
-
-impl CellPlan {
-    /// Size of the two projected inputs, which the edges read.
-    fn projected(&self, sizes: &CellSizes) -> (usize, usize) {
-        let p = self.shape.projection(1, sizes.inputs[1].0, sizes.inputs[1].1);
-        (p.out_height(), p.out_width())
-    }
-
-    /// Size of the cell's output.
-    pub fn output_size(&self, sizes: &CellSizes) -> (usize, usize) {
-        let (h, w) = self.projected(sizes);
-        let stride = Edge::all().next().map_or(1, |e| e.stride(self.shape.kind));
-        (h.div_ceil(stride), w.div_ceil(stride))
-    }
-
-    pub(crate) fn geometry(&self, sizes: &CellSizes, edge: Edge) -> Geometry {
-        let (height, width) = if edge.source() < INPUTS { self.projected(sizes) } else { self.output_size(sizes) };
-        Geometry {
-            images: sizes.images,
-            height,
-            width,
-            channels: self.shape.channels,
-            stride: edge.stride(self.shape.kind),
-        }
-    }
-}
+use crate::space::INPUTS;
 
 /// What a cell keeps from its forward to its backward pass.
 pub(crate) struct CellState {
-    /// The projected and normalised inputs, and the scales of their norms.
-    projected: Vec<(Vec<f32>, Statistics)>,
+    projected: Vec<Projected>,
     /// By source, edge by edge; empty under [`Policy::Recompute`].
     edges: Vec<Vec<BranchState>>,
+    /// By node; empty where the output has it.
+    loose: Vec<Vec<f32>>,
 }
 
 /// One pass through a cell.
@@ -79,6 +30,10 @@ pub(crate) struct CellPass<'a> {
     /// Running statistics of the block.
     pub running: &'a [f32],
     pub probe: Option<&'a Arc<dyn Probe>>,
+    /// Edges that are left out of the pass, image by image, of this cell.
+    pub factors: Option<&'a Factors>,
+    /// Number of the cell.
+    pub index: usize,
 }
 
 /// Where the gradients of a cell go.
@@ -103,39 +58,49 @@ impl CellPass<'_> {
         mixing: &[f32],
         keep: bool,
     ) -> (Vec<f32>, Vec<Seen>, Option<CellState>) {
-        let plan = self.plan;
-        let n = self.sizes.images;
+        let (plan, n) = (self.plan, self.sizes.images);
         let mut norms = self.norms();
-        let projected = self.project(inputs, weights, &mut norms);
+        let mut projected = self.project(inputs, weights, keep, &mut norms);
         let (oh, ow) = plan.output_size(&self.sizes);
         let node_len = n * oh * ow * plan.shape.channels;
-        // SAFETY: the first source's edges write all of every node.
-        let mut nodes: Vec<Vec<f32>> = (0..NODES).map(|_| unsafe { unfilled(node_len) }).collect();
+        // SAFETY: each node's first edge writes all of it.
+        let mut nodes: Vec<Vec<f32>> = (0..plan.nodes).map(|_| unsafe { unfilled(node_len) }).collect();
+        let mut made = vec![false; plan.nodes];
         let mut kept = Vec::with_capacity(SOURCES);
+        let keeps = keep && self.policy == Policy::Keep;
         for source in 0..SOURCES {
-            let edges: Vec<Edge> = from(source).collect();
-            // Nodes before the first target are whole.
-            let (done, open) = nodes.split_at_mut(source.saturating_sub(INPUTS - 1).min(NODES));
-            let x = state(&projected, done, source);
+            let edges: Vec<usize> = plan.from(source).collect();
+            let mut states = Vec::new();
             // Edges that read one map take their steps together; where little is to be alive they take turns.
-            let together = if keep && self.policy == Policy::Keep { edges.len() } else { 1 };
-            for edges in edges.chunks(together.max(1)) {
+            for edges in edges.chunks(if keeps { edges.len() } else { 1 }.max(1)) {
                 let g = plan.geometry(&self.sizes, edges[0]);
-                let first = edges[0].node() - done.len();
+                let own: Vec<usize> = edges.iter().map(|e| plan.edges[*e].node).collect();
+                let mut targets: Vec<Vec<f32>> = own.iter().map(|node| std::mem::take(&mut nodes[*node])).collect();
+                let fresh: Vec<bool> = own.iter().map(|node| !std::mem::replace(&mut made[*node], true)).collect();
+                let x = state(&projected, &nodes, source);
                 let bundle = self.bundle(edges, mixing);
-                let states = bundle.branches_forward(&g, x, weights, &mut norms);
-                self.watch(edges, &g, x, &states);
-                let mut targets: Vec<&mut [f32]> =
-                    open[first..first + edges.len()].iter_mut().map(Vec::as_mut_slice).collect();
-                bundle.mix_into(&g, x, &states, &mut targets, source == 0);
-                if keep && self.policy == Policy::Keep {
-                    kept.push(states);
+                let found = bundle.branches_forward(&g, x, weights, &mut norms);
+                self.watch(edges, &g, x, &found);
+                let mut open: Vec<&mut [f32]> = targets.iter_mut().map(Vec::as_mut_slice).collect();
+                bundle.mix_into(&g, x, &found, &mut open, &fresh);
+                own.iter().zip(targets).for_each(|(node, map)| nodes[*node] = map);
+                if keeps {
+                    states = found;
                 }
             }
+            if keeps {
+                kept.push(states);
+            }
         }
-        let output = join(&nodes.iter().map(Vec::as_slice).collect::<Vec<_>>(), n, plan.shape.channels);
-        drop(nodes);
-        let state = keep.then_some(CellState { projected, edges: kept });
+        for (node, _) in nodes.iter_mut().zip(made).filter(|(_, made)| !made) {
+            node.fill(0.0);
+        }
+        let joined: Vec<&[f32]> = plan.concat.iter().map(|node| &nodes[*node][..]).collect();
+        let output = join(&joined, n, plan.shape.channels);
+        let loose = nodes.into_iter().enumerate().map(|(i, map)| if plan.place(i).is_none() { map } else { Vec::new() });
+        let loose = loose.collect();
+        projected.iter_mut().for_each(Projected::slim);
+        let state = keep.then_some(CellState { projected, edges: kept, loose });
         if let Some(probe) = self.probe {
             norms.seen.iter().for_each(|s| probe.norm(&s.moments.variance()));
         }
@@ -152,16 +117,14 @@ impl CellPass<'_> {
         &self,
         inputs: [&[f32]; INPUTS],
         weights: &[f32],
+        keep: bool,
         norms: &mut NormPass,
-    ) -> Vec<(Vec<f32>, Statistics)> {
-        let (plan, n) = (self.plan, self.sizes.images);
-        let each = inputs.into_iter().enumerate().map(|(i, x)| {
+    ) -> Vec<Projected> {
+        let each = inputs.into_iter().zip(&self.plan.projections).enumerate().map(|(i, (x, plan))| {
             if let Some(probe) = self.probe {
-                probe.relu(x, None, n, 1);
+                probe.relu(x, None, self.sizes.images, 1);
             }
-            let (h, w) = self.sizes.inputs[i];
-            let own = &weights[plan.projections[i].clone()];
-            project_forward(plan.shape.projection(i, h, w), n, x, own, plan.projection_norms[i], norms)
+            project_forward(plan, self.sizes.inputs[i], self.sizes.images, x, weights, keep, norms)
         });
         each.collect()
     }
@@ -171,7 +134,7 @@ impl CellPass<'_> {
     fn again(
         &self,
         all: &Bundle,
-        edges: &[Edge],
+        edges: &[usize],
         g: &Geometry,
         x: &[f32],
         weights: &[f32],
@@ -200,7 +163,7 @@ impl CellPass<'_> {
     /// The gradients of the mixing weights alone of edges from one source, whose maps are made again, edge by edge.
     fn mixing_again(
         &self,
-        edges: &[Edge],
+        edges: &[usize],
         g: &Geometry,
         x: &[f32],
         weights: &[f32],
@@ -217,18 +180,25 @@ impl CellPass<'_> {
     }
 
     /// Edges from one source, with their mixing weights.
-    pub fn bundle(&self, edges: &[Edge], mixing: &[f32]) -> Bundle<'_> {
+    pub fn bundle(&self, edges: &[usize], mixing: &[f32]) -> Bundle<'_> {
         let mut bundle = Bundle::default();
         for (target, e) in edges.iter().enumerate() {
-            bundle.add(&self.plan.edges[e.index()], target, row(mixing, *e));
+            let edge = &self.plan.edges[*e];
+            match self.plan.mixed {
+                true => bundle.add(edge, target, &mixing[edge.row..][..COLUMNS]),
+                false => {
+                    let factors = self.factors.and_then(|f| f.of(self.index, *e, self.sizes.images));
+                    bundle.add_whole(edge, target, factors);
+                }
+            }
         }
         bundle
     }
 
     /// Shows the inputs of the edges' ReLUs to whoever watches.
-    pub fn watch(&self, edges: &[Edge], g: &Geometry, x: &[f32], states: &[BranchState]) {
+    pub fn watch(&self, edges: &[usize], g: &Geometry, x: &[f32], states: &[BranchState]) {
         let Some(probe) = self.probe else { return };
-        let relus: usize = edges.iter().map(|e| self.plan.edges[e.index()].relus(g.stride)).sum();
+        let relus: usize = edges.iter().map(|e| self.plan.edges[*e].relus()).sum();
         if relus > 0 {
             probe.relu(x, None, g.images, relus);
         }
@@ -248,31 +218,30 @@ impl CellPass<'_> {
         gradient: Vec<f32>,
         mut to: To,
     ) {
-        let plan = self.plan;
-        let c = plan.shape.channels;
-        let nodes = parts(output, self.sizes.images, c);
-        let mut node_gradients = parts(&gradient, self.sizes.images, c);
+        let (plan, n) = (self.plan, self.sizes.images);
+        let remade: Vec<Option<Vec<f32>>> = state_of.projected.iter().map(|p| p.remade(n)).collect();
+        let projected: Vec<&[f32]> =
+            state_of.projected.iter().zip(&remade).map(|(p, r)| r.as_deref().unwrap_or(&p.map)).collect();
+        let nodes = self.parts(output, |node, _| state_of.loose[node].clone());
+        let mut node_gradients = self.parts(&gradient, |_, len| zeros(len, n));
         drop(gradient);
         // Before inputs without a gradient there is nothing that has one.
         let wanted = to.places.map(|place| place.is_some() || to.weights.is_some());
         let mut input_gradients: Vec<Vec<f32>> = wanted
             .iter()
-            .zip(&state_of.projected)
-            .map(|(wanted, (map, _))| if *wanted { zeros(map.len(), self.sizes.images) } else { Vec::new() })
+            .zip(&projected)
+            .map(|(wanted, map)| if *wanted { zeros(map.len(), n) } else { Vec::new() })
             .collect();
         for source in (0..SOURCES).rev() {
-            let edges: Vec<Edge> = from(source).collect();
-            let Some(first) = edges.first().map(|e| e.node()) else { continue };
-            let g = plan.geometry(&self.sizes, edges[0]);
-            let x = state(&state_of.projected, &nodes, source);
-            // What later sources gave the nodes after this one is complete.
-            let (before, after) = node_gradients.split_at_mut(first);
-            let input = match source.checked_sub(INPUTS) {
-                Some(i) => &mut before[i],
-                None => &mut input_gradients[source],
-            };
-            let mut grads = edge::Gradients { input, weights: to.weights.as_deref_mut() };
-            let dnodes: Vec<&[f32]> = after.iter().map(Vec::as_slice).collect();
+            let edges: Vec<usize> = plan.from(source).collect();
+            let Some(first) = edges.first() else { continue };
+            let g = plan.geometry(&self.sizes, *first);
+            let x = source.checked_sub(INPUTS).map_or_else(|| projected[source], |node| &nodes[node]);
+            // What later sources gave to this one's gradient is complete.
+            let own = source.checked_sub(INPUTS).map(|node| &mut node_gradients[node]);
+            let mut input = std::mem::take(own.unwrap_or_else(|| &mut input_gradients[source]));
+            let mut grads = edge::Gradients { input: &mut input, weights: to.weights.as_deref_mut() };
+            let dnodes: Vec<&[f32]> = edges.iter().map(|e| &node_gradients[plan.edges[*e].node][..]).collect();
             let all = self.bundle(&edges, mixing);
             let of_mixing = match (state_of.edges.get(source), wanted.get(source) != Some(&false)) {
                 (Some(states), true) => all.backward(&g, x, weights, states, &dnodes, &mut grads),
@@ -280,41 +249,59 @@ impl CellPass<'_> {
                 (Some(states), false) => all.mixing_gradients(&g, x, states, &dnodes),
                 (None, false) => self.mixing_again(&edges, &g, x, weights, mixing, &dnodes),
             };
-            for ((b, target), v) in all.branches.iter().zip(&all.targets).zip(of_mixing) {
-                to.mixing[edges[*target].index() * COLUMNS + b.operation.index()] += v;
+            if plan.mixed {
+                for ((b, target), v) in all.branches.iter().zip(&all.targets).zip(of_mixing) {
+                    to.mixing[plan.edges[edges[*target]].row + b.operation.index()] += v;
+                }
             }
+            let own = source.checked_sub(INPUTS).map(|node| &mut node_gradients[node]);
+            *own.unwrap_or_else(|| &mut input_gradients[source]) = input;
         }
         drop((nodes, node_gradients));
+        drop(projected);
+        drop(remade);
         for i in (0..INPUTS).filter(|i| wanted[*i]) {
-            let (h, w) = self.sizes.inputs[i];
-            let range = plan.projections[i].clone();
-            let projector = Projector::new(plan.shape.projection(i, h, w), &weights[range.clone()], true);
-            let (map, statistics) = &state_of.projected[i];
-            let own = to.weights.as_deref_mut().map(|w| &mut w[range]);
             let input = to.places[i].map(|place| &mut to.inputs[place]);
             let dy = std::mem::take(&mut input_gradients[i]);
-            project_backward(&projector, self.sizes.images, inputs[i], map, statistics, &dy, input, own);
+            let (own, size) = (&plan.projections[i], self.sizes.inputs[i]);
+            let weights_to = to.weights.as_deref_mut();
+            project_backward(own, size, n, inputs[i], weights, &state_of.projected[i], &dy, input, weights_to);
         }
+    }
+
+    /// The nodes' maps out of a concatenation; `other` gives those that are no part of it, given their numbers' count.
+    fn parts(&self, joined: &[f32], other: impl Fn(usize, usize) -> Vec<f32>) -> Vec<Vec<f32>> {
+        let (plan, images, c) = (self.plan, self.sizes.images, self.plan.shape.channels);
+        let wide = plan.concat.len();
+        let len = joined.len() / wide;
+        let mut out: Vec<Vec<f32>> = (0..plan.nodes)
+            .map(|node| match plan.place(node) {
+                // SAFETY: every pixel of every image is written below.
+                Some(_) => unsafe { unfilled(len) },
+                None => other(node, len),
+            })
+            .collect();
+        let writers: Vec<Images> = out.iter_mut().map(|m| Images::new(m, images)).collect();
+        map_groups(images, |group| {
+            for n in group {
+                for (i, node) in plan.concat.iter().enumerate() {
+                    // SAFETY: groups do not share images.
+                    let out = unsafe { writers[*node].image(n) };
+                    let joined = image(joined, n, joined.len() / images);
+                    copy_runs(&joined[i * c..], wide * c, out, c, c, out.len() / c);
+                }
+            }
+        });
+        drop(writers);
+        out
     }
 }
 
-/// States that edges start from: all but the last node.
-pub(crate) const SOURCES: usize = STATES - 1;
-
-/// The edges from a state, by target.
-pub(crate) fn from(source: usize) -> impl Iterator<Item = Edge> {
-    Edge::all().filter(move |e| e.source() == source)
-}
-
-pub(crate) fn row(mixing: &[f32], e: Edge) -> &[f32] {
-    &mixing[e.index() * COLUMNS..(e.index() + 1) * COLUMNS]
-}
-
 /// The map that edges from `source` read.
-fn state<'a>(projected: &'a [(Vec<f32>, Statistics)], nodes: &'a [Vec<f32>], source: usize) -> &'a [f32] {
+fn state<'a>(projected: &'a [Projected], nodes: &'a [Vec<f32>], source: usize) -> &'a [f32] {
     match source.checked_sub(INPUTS) {
         Some(node) => &nodes[node],
-        None => &projected[source].0,
+        None => &projected[source].map,
     }
 }
 
@@ -331,25 +318,6 @@ pub(crate) fn join(maps: &[&[f32]], images: usize, c: usize) -> Vec<f32> {
             for (i, m) in maps.iter().enumerate() {
                 let map = image(m, n, m.len() / images);
                 copy_runs(map, c, &mut out[i * c..], maps.len() * c, c, map.len() / c);
-            }
-        }
-    });
-    out
-}
-
-/// The four maps of a concatenation.
-fn parts(joined: &[f32], images: usize, c: usize) -> Vec<Vec<f32>> {
-    let len = joined.len() / NODES;
-    // SAFETY: every pixel of every image is written below.
-    let mut out: Vec<Vec<f32>> = (0..NODES).map(|_| unsafe { unfilled(len) }).collect();
-    let writers: Vec<Images> = out.iter_mut().map(|m| Images::new(m, images)).collect();
-    map_groups(images, |group| {
-        for n in group {
-            for (i, writer) in writers.iter().enumerate() {
-                // SAFETY: groups do not share images.
-                let out = unsafe { writer.image(n) };
-                let joined = image(joined, n, joined.len() / images);
-                copy_runs(&joined[i * c..], NODES * c, out, c, c, out.len() / c);
             }
         }
     });

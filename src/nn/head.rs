@@ -1,20 +1,16 @@
 //! The classifier: global average pooling and a linear layer.
 
-use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape, Tensor};
-
 use super::layout::{BlockLayout, Kind};
-use super::{slice, with_slices};
 
 pub(crate) fn layout(name: &str, channels: usize, classes: usize) -> BlockLayout {
     let mut layout = BlockLayout::default();
-    layout.add(format!("{name}.weight"), Kind::Classifier, classes, channels);
-    layout.add(format!("{name}.bias"), Kind::Bias, classes, 1);
+    add(&mut layout, name, channels, classes);
     layout
 }
 
-/// Inputs: features `[N, H, W, C]`, and the parameters: weight `[C, classes]`, then bias. Output: logits `[N, classes]`.
-pub(crate) struct HeadOp {
-    pub classes: usize,
+pub(crate) fn add(layout: &mut BlockLayout, name: &str, channels: usize, classes: usize) {
+    layout.add(format!("{name}.weight"), Kind::Classifier, classes, channels);
+    layout.add(format!("{name}.bias"), Kind::Bias, classes, 1);
 }
 
 /// Means over the pixels, `[N, C]`.
@@ -84,34 +80,4 @@ pub(crate) fn backward(
         }
     }
     dx
-}
-
-impl CustomOp2 for HeadOp {
-    fn name(&self) -> &'static str {
-        "classifier"
-    }
-
-    fn cpu_fwd(&self, sx: &CpuStorage, lx: &Layout, sw: &CpuStorage, lw: &Layout) -> Result<(CpuStorage, Shape)> {
-        let (n, h, w, c) = lx.shape().dims4()?;
-        let out = forward(slice(sx, lx)?, [n, h, w, c], slice(sw, lw)?, self.classes);
-        Ok((CpuStorage::F32(out), Shape::from((n, self.classes))))
-    }
-
-    fn bwd(
-        &self,
-        x: &Tensor,
-        parameters: &Tensor,
-        _: &Tensor,
-        gradient: &Tensor,
-    ) -> Result<(Option<Tensor>, Option<Tensor>)> {
-        let (n, h, w, c) = x.dims4()?;
-        let (dx, dp) = with_slices([x, parameters, gradient], |[x, parameters, dy]| {
-            let mut dp = vec![0.0; parameters.len()];
-            (backward(x, [n, h, w, c], parameters, dy, self.classes, Some(&mut dp)), dp)
-        })?;
-        Ok((
-            Some(Tensor::from_vec(dx, x.shape(), x.device())?),
-            Some(Tensor::from_vec(dp, parameters.shape(), parameters.device())?),
-        ))
-    }
 }

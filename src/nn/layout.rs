@@ -2,10 +2,8 @@
 //!
 //! Every block (the stem, each cell, the classifier) has one flat vector of parameters and one of running statistics.
 
-use super::edge::{Branch, Edge};
 use super::norm::NormSlot;
-use super::project::Projection;
-use crate::space::{self, CellKind, Mask, Operation, Place};
+use crate::space::CellKind;
 
 /// What a parameter is; decides its shape in files, its place in memory and its initialisation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -153,7 +151,7 @@ impl BlockLayout {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CellShape {
     pub kind: CellKind,
-    /// Width of the cell's nodes; its output has four times as many channels.
+    /// Width of the cell's nodes; its output is the concatenation of some.
     pub channels: usize,
     /// Channels of the output before the last, and of the last.
     pub inputs: [usize; 2],
@@ -162,8 +160,14 @@ pub struct CellShape {
 }
 
 impl CellShape {
-    /// The shapes of a stack of cells after a stem of `stem` channels: a reduction cell doubles the width.
-    pub fn stack(channels: usize, stem: usize, layout: &[CellKind]) -> Vec<CellShape> {
+    /// The shapes of a stack of cells after a stem of `stem` channels: a reduction cell doubles the width. `nodes`: how many
+    /// are the output of a cell of a kind.
+    pub fn stack(
+        channels: usize,
+        stem: usize,
+        layout: &[CellKind],
+        nodes: impl Fn(CellKind) -> usize,
+    ) -> Vec<CellShape> {
         let (mut older, mut last, mut width, mut reduced) = (stem, stem, channels, false);
         layout
             .iter()
@@ -172,101 +176,9 @@ impl CellShape {
                     width *= 2;
                 }
                 let shape = CellShape { kind, channels: width, inputs: [older, last], halve_first: reduced };
-                (older, last, reduced) = (last, space::NODES * width, kind == CellKind::Reduction);
+                (older, last, reduced) = (last, nodes(kind) * width, kind == CellKind::Reduction);
                 shape
             })
             .collect()
     }
-
-    /// The projection of input 0 or 1 for maps of this size.
-    pub(crate) fn projection(&self, input: usize, height: usize, width: usize) -> Projection {
-        Projection {
-            height,
-            width,
-            channels_in: self.inputs[input],
-            channels_out: self.channels,
-            halve: input == 0 && self.halve_first,
-        }
-    }
-}
-
-/// A cell of the supernet: where its parameters are.
-#[derive(Clone, Debug)]
-pub(crate) struct CellPlan {
-    pub shape: CellShape,
-    /// Where the weights of the two projections are.
-    pub projections: [std::ops::Range<usize>; 2],
-    pub projection_norms: [NormSlot; 2],
-    /// The 14 edges.
-    pub edges: Vec<Edge>,
-    pub layout: BlockLayout,
-}
-
-impl CellPlan {
-    pub fn new(index: usize, shape: CellShape, mask: &Mask) -> CellPlan {
-        let mut layout = BlockLayout::default();
-        let c = shape.channels;
-        let mut projections = [0..0, 0..0];
-        let projection_norms = std::array::from_fn(|input| {
-            let name = format!("cells.{index}.preprocess{input}");
-            let start = layout.len;
-            let norm = if input == 0 && shape.halve_first {
-                halving(&mut layout, &name, shape.inputs[input], c)
-            } else {
-                layout.add(format!("{name}.op.1.weight"), Kind::Convolution { kernel: 1 }, c, shape.inputs[input]);
-                layout.add_norm(format!("{name}.op.2"), c)
-            };
-            projections[input] = start..layout.len;
-            norm
-        });
-        let edges = space::Edge::all()
-            .map(|edge| {
-                let branches = mask
-                    .kept(shape.kind, edge)
-                    .filter(|o| *o != Operation::None)
-                    .map(|operation| branch(&mut layout, index, Place::new(shape.kind, edge, operation), c))
-                    .collect();
-                Edge { branches }
-            })
-            .collect();
-        CellPlan { shape, projections, projection_norms, edges, layout }
-    }
-
-    /// The same cell without one operation; parameters stay where they are.
-    pub fn without(&self, edge: space::Edge, operation: Operation) -> CellPlan {
-        let mut cut = self.clone();
-        cut.edges[edge.index()].branches.retain(|b| b.operation != operation);
-        cut
-    }
-}
-
-fn halving(layout: &mut BlockLayout, name: &str, inputs: usize, outputs: usize) -> NormSlot {
-    let first = outputs / 2;
-    layout.add(format!("{name}.conv_1.weight"), Kind::Convolution { kernel: 1 }, first, inputs);
-    layout.add(format!("{name}.conv_2.weight"), Kind::Convolution { kernel: 1 }, outputs - first, inputs);
-    layout.add_norm(format!("{name}.bn"), outputs)
-}
-
-pub(crate) fn branch(layout: &mut BlockLayout, cell: usize, place: Place, c: usize) -> Branch {
-    let operation = place.operation;
-    let name = format!("cells.{cell}._ops.{}._ops.{}", place.edge.index(), operation.index());
-    let offset = layout.len;
-    let mut norms = Vec::new();
-    let mut half = |layout: &mut BlockLayout, first: usize| {
-        let kernel = operation.kernel().unwrap_or(3);
-        layout.add(format!("{name}.op.{first}.weight"), Kind::Depthwise { kernel }, c, 1);
-        layout.add(format!("{name}.op.{}.weight", first + 1), Kind::Convolution { kernel: 1 }, c, c);
-        norms.push(layout.add_norm(format!("{name}.op.{}", first + 2), c));
-    };
-    match operation {
-        Operation::SepConv3x3 | Operation::SepConv5x5 => {
-            half(layout, 1);
-            half(layout, 5);
-        }
-        Operation::DilConv3x3 | Operation::DilConv5x5 => half(layout, 1),
-        Operation::MaxPool3x3 | Operation::AvgPool3x3 => norms.push(layout.add_norm(format!("{name}.1"), c)),
-        Operation::SkipConnect if place.edge.stride(place.cell) == 2 => norms.push(halving(layout, &name, c, c)),
-        Operation::SkipConnect | Operation::None => {}
-    }
-    Branch { operation, offset, len: layout.len - offset, norms, affine: false }
 }

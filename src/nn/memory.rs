@@ -10,13 +10,12 @@ mod scratch;
 use self::ledger::Ledger;
 pub use self::scoring::PassBytes;
 use self::scratch::Scratch;
-use super::cell::CellSizes;
 use super::edge::{Branch, Geometry, is_pooling, is_separable};
-use super::layout::CellPlan;
 use super::parallel::GROUPS;
-use super::{Policy, SupernetConfig};
+use super::plan::{CellPlan, CellSizes, NetworkPlan};
+use super::{EvaluationConfig, Policy, SupernetConfig};
 use crate::kernels::matrix::Packed;
-use crate::space::{self, INPUTS, NODES, Operation, STATES};
+use crate::space::{INPUTS, Operation, STATES};
 
 /// What a search step needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,6 +77,11 @@ struct CellNumbers {
     parameters: u64,
     running: u64,
     node: u64,
+    /// Nodes, and those of them that the output is made of.
+    nodes: u64,
+    joined: u64,
+    /// The projected inputs are kept as they were before a norm with scale and shift.
+    affine: bool,
     inputs: [u64; 2],
     projected: [u64; 2],
     projection_weights: [u64; 2],
@@ -89,15 +93,14 @@ impl CellNumbers {
         let (h, w) = plan.output_size(sizes);
         let c = plan.shape.channels;
         let map = |size: (usize, usize), channels: usize| (sizes.images * size.0 * size.1 * channels) as u64;
-        let projection = |i: usize| plan.shape.projection(i, sizes.inputs[i].0, sizes.inputs[i].1);
-        let edges = space::Edge::all().map(|e| {
+        let projection = |i: usize| plan.projections[i].shape(sizes.inputs[i].0, sizes.inputs[i].1);
+        let edges = plan.edges.iter().enumerate().map(|(e, edge)| {
             let g: Geometry = plan.geometry(sizes, e);
-            let edge = &plan.edges[e.index()];
             let halved = |b: &Branch| if is_separable(b.operation) { b.len / 2 } else { 0 };
             let count =
                 |of: &dyn Fn(Operation) -> bool| edge.branches.iter().filter(|b| of(b.operation)).count() as u64;
             EdgeNumbers {
-                source: e.source(),
+                source: edge.source,
                 map: (g.images * g.output()) as u64,
                 first: count(&|o| {
                     !(o == Operation::None || is_pooling(o) || o == Operation::SkipConnect && g.stride == 1)
@@ -113,6 +116,9 @@ impl CellNumbers {
             parameters: plan.layout.len as u64,
             running: plan.layout.running as u64,
             node: map((h, w), c),
+            nodes: plan.nodes as u64,
+            joined: plan.concat.len() as u64,
+            affine: plan.projections.iter().any(|p| p.affine),
             inputs: [0, 1].map(|i| map(sizes.inputs[i], plan.shape.inputs[i])),
             projected: [0, 1].map(|i| map((projection(i).out_height(), projection(i).out_width()), c)),
             projection_weights: [0, 1].map(|i| projection(i).weights() as u64),
@@ -121,14 +127,15 @@ impl CellNumbers {
     }
 
     fn output(&self) -> u64 {
-        NODES as u64 * self.node
+        self.joined * self.node
     }
 
     /// Leaves the output and, for a backward pass, what is kept; returns the bytes that are kept.
     fn forward(&self, l: &mut Ledger, policy: Policy, keep: bool) -> u64 {
         let projected: u64 = self.projected.iter().map(|p| l.take(*p)).sum();
+        let formed = if self.affine { self.projected.iter().map(|p| l.take(*p)).sum() } else { 0 };
         let mut kept = 0;
-        let nodes: u64 = (0..NODES).map(|_| l.take(self.node)).sum();
+        let nodes: u64 = (0..self.nodes).map(|_| l.take(self.node)).sum();
         for e in &self.edges {
             let maps = e.make(l);
             if keep && policy == Policy::Keep {
@@ -138,9 +145,10 @@ impl CellNumbers {
             }
         }
         l.take(self.output());
-        l.give_bytes(nodes);
+        let loose = if keep { (self.nodes - self.joined) * ledger::bytes(self.node) } else { 0 };
+        l.give_bytes(nodes - loose + formed);
         if keep {
-            kept + projected
+            kept + projected + loose
         } else {
             l.give_bytes(projected);
             0
@@ -158,7 +166,8 @@ impl CellNumbers {
         pending: [bool; 2],
         groups: u64,
     ) {
-        let maps: u64 = (0..2 * NODES).map(|_| l.take(self.node)).sum();
+        let formed: u64 = if self.affine { self.projected.iter().map(|p| l.take(*p)).sum() } else { 0 };
+        let maps: u64 = formed + (0..2 * self.nodes).map(|_| l.take(self.node)).sum::<u64>();
         // The nodes' gradients were parts of the output's.
         l.give(1, self.output());
         // Before inputs without a gradient there is nothing that has one.
@@ -238,22 +247,29 @@ struct Network {
     forward_scratch: u64,
 }
 
-impl SupernetConfig {
-    fn numbers(&self, images: usize, height: usize, width: usize) -> Network {
-        let (stem, plans) = (self.stem_plan(), self.cell_plans());
-        let sizes = CellSizes::along(&plans, [images, height, width]);
+impl Network {
+    fn of(plan: NetworkPlan, operations: usize, [images, height, width]: [usize; 3]) -> Network {
+        let heads = plan.layouts().skip(1 + plan.cells.len()).map(|l| l.len as u64).sum();
+        let NetworkPlan { stem, cells: plans, .. } = plan;
+        let sizes = CellSizes::along(plans.iter().map(|p| &**p), [images, height, width]);
         let mut scratch = Scratch::default();
         plans.iter().zip(&sizes).for_each(|(plan, sizes)| scratch.add(plan, sizes));
         Network {
             cells: plans.iter().zip(&sizes).map(|(plan, sizes)| CellNumbers::new(plan, sizes)).collect(),
             stem: (images * height * width * stem.outputs) as u64,
             stem_parameters: stem.layout.len as u64,
-            head_parameters: self.head_layout(&plans).len as u64,
+            head_parameters: heads,
             groups: images.div_ceil(images.div_ceil(GROUPS).max(1)) as u64,
-            operations: self.mask.count() as u64,
+            operations: operations as u64,
             scratch: scratch.bytes(),
             forward_scratch: scratch.forward_bytes(),
         }
+    }
+}
+
+impl SupernetConfig {
+    fn numbers(&self, images: usize, height: usize, width: usize) -> Network {
+        Network::of(NetworkPlan::of_supernet(self), self.mask.count(), [images, height, width])
     }
 
     /// Peak of one search step (architecture step, then weight step).
@@ -278,11 +294,24 @@ impl SupernetConfig {
     }
 }
 
+impl EvaluationConfig {
+    /// Peak of one training step on the CPU, by policy. What the auxiliary head needs beside its weights is left out: it is
+    /// less than a cell.
+    pub fn training_footprints(&self, work: &Workload) -> impl Fn(Policy) -> Footprint + use<> {
+        let plan = NetworkPlan::of_genotype(self);
+        let operations = plan.cells.iter().map(|c| c.edges.len()).sum();
+        let (network, work) = (Network::of(plan, operations, [work.images, work.height, work.width]), *work);
+        move |policy| {
+            let pass = network.pass(policy, Wanted { weights: true, mixing: false });
+            let parameters = 4 * network.parameters();
+            network.peak(vec![(2 * parameters, pass), (5 * parameters, 0)], &work)
+        }
+    }
+}
+
 impl Network {
     fn search(&self, policy: Policy, work: &Workload) -> Footprint {
         let parameters = 4 * self.parameters();
-        // Running statistics, and their copies while a pass renews them.
-        let running = 8 * self.cells.iter().map(|c| c.running).sum::<u64>();
         let architecture = self.pass(policy, Wanted { weights: false, mixing: true });
         let weight = self.pass(policy, Wanted { weights: true, mixing: false });
         // What is alive beside each pass: the weights and their momentum always; in the unrolled step the weights of before,
@@ -294,6 +323,13 @@ impl Network {
         }
         // The update itself: gradients, old and new weights.
         peaks.push((if work.second_order { 7 } else { 5 } * parameters, 0));
+        self.peak(peaks, work)
+    }
+
+    /// The greatest of moments of a step, each with what is alive beside a pass and what the pass takes.
+    fn peak(&self, peaks: Vec<(u64, u64)>, work: &Workload) -> Footprint {
+        // Running statistics, and their copies while a pass renews them.
+        let running = 8 * self.cells.iter().map(|c| c.running).sum::<u64>();
         let (weights, pass) = peaks.into_iter().max_by_key(|(w, p)| w + p).unwrap_or_default();
         // The allocator's pages are not filled to the last. Measured: between a half and one hundredth.
         let unfilled = pass / UNFILLED;

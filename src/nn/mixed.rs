@@ -4,8 +4,9 @@ use std::ops::Range;
 
 use super::edge::{Bundle, Edge, Geometry, Gradients};
 use super::gpu::MixedPass;
-use super::layout::{BlockLayout, Slot, branch};
+use super::layout::{BlockLayout, Slot};
 use super::norm::{Norm, NormPass};
+use super::plan::branch;
 use crate::kernels::gpu::{Gpu, GpuError, Precision};
 use crate::space::{CellKind, Operation, Place};
 
@@ -40,7 +41,7 @@ impl MixedOperation {
             .filter(|p| p.operation != Operation::None)
             .map(|p| branch(&mut layout, 0, p, channels))
             .collect();
-        MixedOperation { edge: Edge { branches }, layout, channels, stride, precision: Precision::Float32 }
+        MixedOperation { edge: Edge { branches, stride, ..Edge::default() }, layout, channels, stride, precision: Precision::Float32 }
     }
 
     /// With maps that a GPU keeps like this.
@@ -119,7 +120,7 @@ impl MixedOperation {
         let bundle = Bundle::of(&self.edge, mixing);
         let states = bundle.branches_forward(&g, x, weights, &mut Self::norms());
         let mut out = vec![0.0; g.images * g.output()];
-        bundle.mix_into(&g, x, &states, &mut [&mut out], true);
+        bundle.mix_into(&g, x, &states, &mut [&mut out], &[true]);
         out
     }
 

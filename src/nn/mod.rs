@@ -8,7 +8,9 @@
 // Passes over plain maps take their maps one by one.
 #![allow(clippy::too_many_arguments)]
 
+mod auxiliary;
 mod cell;
+mod drop_path;
 mod edge;
 mod evaluation;
 mod gpu;
@@ -23,6 +25,7 @@ mod network_op;
 mod norm;
 mod parallel;
 mod parameters;
+mod plan;
 mod project;
 mod projected;
 mod remembered;
@@ -34,7 +37,8 @@ mod timing;
 mod weights;
 
 pub use crate::kernels::gpu::Precision;
-pub use evaluation::{DropPath, Evaluation, EvaluationConfig, EvaluationPass, Logits};
+pub use drop_path::DropPath;
+pub use evaluation::{Evaluation, EvaluationConfig, EvaluationPass, Logits};
 pub use init::Init;
 pub use layout::{BlockLayout, CellShape, Kind, Slot};
 pub use memory::{Footprint, PassBytes, Workload};

@@ -1,76 +1,15 @@
-//! A whole supernet on plain maps: from pictures to logits, and back.
+//! A whole network on plain maps, of a supernet or of a genotype: from pictures to logits, and back.
 
 use std::sync::Arc;
 
-use super::cell::{CellPass, CellSizes, CellState};
-use super::edge::COLUMNS;
+use super::auxiliary::{HeadPass, HeadState};
+use super::cell::{CellPass, CellState};
+use super::drop_path::Factors;
 use super::head;
-use super::layout::CellPlan;
 use super::norm::{Norm, Seen};
-use super::stem::{StemPass, StemPlan, StemState};
+use super::plan::{CellSizes, NetworkPlan, read_by};
+use super::stem::{StemPass, StemState};
 use super::{Policy, Probe};
-use crate::space::{CellKind, EDGES, NODES, Place};
-
-/// Numbers of one kind's mixing weights.
-pub(crate) const MIXING: usize = EDGES * COLUMNS;
-
-/// The blocks of a network, and where each has its parameters in one flat vector of all.
-#[derive(Clone)]
-pub(crate) struct NetworkPlan {
-    pub stem: Arc<StemPlan>,
-    pub cells: Vec<Arc<CellPlan>>,
-    pub classes: usize,
-}
-
-impl NetworkPlan {
-    /// Parameters that lie one after the other, by block.
-    pub fn parted<'a>(&self, all: &'a [f32]) -> Vec<&'a [f32]> {
-        let starts = self.starts();
-        let ends = starts.iter().skip(1).copied().chain([all.len()]);
-        starts.iter().zip(ends).map(|(start, end)| &all[*start..end]).collect()
-    }
-
-    /// First parameter of each block (the stem, each cell, the classifier).
-    pub fn starts(&self) -> Vec<usize> {
-        let mut at = 0;
-        let lengths = std::iter::once(self.stem.layout.len).chain(self.cells.iter().map(|c| c.layout.len));
-        let mut starts: Vec<usize> = lengths
-            .map(|len| {
-                let start = at;
-                at += len;
-                start
-            })
-            .collect();
-        starts.push(at);
-        starts
-    }
-
-    /// The first cell of a kind.
-    pub fn first(&self, kind: CellKind) -> Option<usize> {
-        self.cells.iter().position(|c| c.shape.kind == kind)
-    }
-
-    pub fn sizes(&self, pictures: [usize; 3]) -> Vec<CellSizes> {
-        CellSizes::along(self.cells.iter().map(Arc::as_ref), pictures)
-    }
-
-    /// The same blocks at the same places, without one operation.
-    pub fn without(&self, place: Place) -> NetworkPlan {
-        let cut = |cell: &Arc<CellPlan>| match cell.shape.kind == place.cell {
-            true => Arc::new(cell.without(place.edge, place.operation)),
-            false => cell.clone(),
-        };
-        NetworkPlan { cells: self.cells.iter().map(cut).collect(), ..self.clone() }
-    }
-
-    /// Where cell `i`'s mixing weights are among those of both kinds.
-    pub fn mixing(&self, i: usize) -> std::ops::Range<usize> {
-        match self.cells[i].shape.kind {
-            CellKind::Normal => 0..MIXING,
-            CellKind::Reduction => MIXING..2 * MIXING,
-        }
-    }
-}
 
 /// Where a pass ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,6 +17,9 @@ pub(crate) enum End {
     /// The last cell's output, `[N, H, W, C]`.
     Features,
     Logits,
+    /// Logits `[heads, N, classes]`: those of the classifier, then of the auxiliary head where the network has one and its weights'
+    /// gradients are wanted.
+    AllLogits,
 }
 
 /// One pass through a network.
@@ -91,6 +33,8 @@ pub(crate) struct NetworkPass<'a> {
     pub running: &'a [Arc<Vec<f32>>],
     pub probe: Option<&'a Arc<dyn Probe>>,
     pub end: End,
+    /// Edges that are left out, image by image.
+    pub factors: Option<&'a Factors>,
     /// Gradients that a backward pass will be asked for.
     pub weights_wanted: bool,
     pub mixing_wanted: bool,
@@ -104,12 +48,13 @@ pub(crate) struct NetworkState {
     outputs: Vec<Vec<f32>>,
     stem: Option<StemState>,
     cells: Vec<CellState>,
+    auxiliary: Option<HeadState>,
 }
 
 /// What a forward pass gives.
 pub(crate) struct NetworkOutput {
     pub output: Vec<f32>,
-    /// `[N, H, W, C]` or `[N, classes]`.
+    /// `[N, H, W, C]`, `[N, classes]` or `[heads, N, classes]`.
     pub shape: Vec<usize>,
     /// By block.
     pub seen: Vec<Vec<Seen>>,
@@ -121,11 +66,6 @@ pub(crate) type NetworkGradients = (Option<Vec<f32>>, Vec<f32>);
 
 /// Somebody who is shown the output of every block, `[N, H, W, C]`.
 pub(crate) type Watcher<'a> = dyn FnMut(&[f32], [usize; 4]) + 'a;
-
-/// The outputs that cell `i` reads, counted from the stem's.
-pub(crate) fn read_by(i: usize) -> [usize; 2] {
-    [i.saturating_sub(1), i]
-}
 
 impl NetworkPass<'_> {
     fn running(&self, block: usize) -> &[f32] {
@@ -145,19 +85,17 @@ impl NetworkPass<'_> {
             policy: self.policy.of_cell(i),
             running: self.running(i + 1),
             probe: self.probe,
+            factors: self.factors,
+            index: i,
         }
     }
 
-    /// Shape of the last cell's output.
-    pub fn features(&self, sizes: &[CellSizes]) -> [usize; 4] {
-        let [n, height, width] = self.size;
-        match (self.plan.cells.last(), sizes.last()) {
-            (Some(plan), Some(sizes)) => {
-                let (h, w) = plan.output_size(sizes);
-                [n, h, w, NODES * plan.shape.channels]
-            }
-            _ => [n, height, width, self.plan.stem.outputs],
-        }
+    /// The auxiliary head behind cell `i`, where it takes part.
+    fn auxiliary(&self, i: usize, sizes: &CellSizes) -> Option<HeadPass<'_>> {
+        let trains = self.end == End::AllLogits && self.weights_wanted;
+        let plan = self.plan.auxiliary.as_deref().filter(|h| trains && h.after == i)?;
+        let (size, running) = (self.plan.cells[i].output_shape(sizes), self.running(self.plan.auxiliary_block()));
+        Some(HeadPass { plan, size, classes: self.plan.classes, running })
     }
 
     /// `images` are `[N, H, W, C]`, `parameters` by block; `each` is shown the output of every block before the head.
@@ -176,14 +114,16 @@ impl NetworkPass<'_> {
             each(&output, [n, height, width, self.plan.stem.outputs]);
         }
         let (mut outputs, mut seen, mut cells) = (vec![output], vec![seen], Vec::new());
+        let mut auxiliary = None;
         for (i, sizes) in sizes.iter().enumerate() {
             let [older, last] = read_by(i).map(|o| &outputs[o][..]);
             let mixing = &mixing[self.plan.mixing(i)];
             let (output, told, state) = self.cell(i, *sizes).forward([older, last], parameters[i + 1], mixing, keep);
             if let Some(each) = &mut each {
-                let plan = &self.plan.cells[i];
-                let (h, w) = plan.output_size(sizes);
-                each(&output, [n, h, w, NODES * plan.shape.channels]);
+                each(&output, self.plan.cells[i].output_shape(sizes));
+            }
+            if let Some(head) = self.auxiliary(i, sizes) {
+                auxiliary = Some(head.forward(&output, parameters[self.plan.auxiliary_block()]));
             }
             outputs.push(output);
             seen.push(told);
@@ -193,20 +133,24 @@ impl NetworkPass<'_> {
                 outputs[i - 1] = Vec::new();
             }
         }
-        let shape = self.features(&sizes);
-        let head = parameters[self.plan.cells.len() + 1];
-        let state = |outputs| keep.then_some(NetworkState { outputs, stem, cells });
-        match self.end {
-            End::Features => {
-                let output = if keep { outputs.last().cloned() } else { outputs.pop() }.unwrap_or_default();
-                NetworkOutput { output, shape: shape.to_vec(), seen, state: state(outputs) }
-            }
-            End::Logits => {
-                let last = outputs.last().map_or(&[][..], Vec::as_slice);
-                let output = head::forward(last, shape, head, self.plan.classes);
-                NetworkOutput { output, shape: vec![n, self.plan.classes], seen, state: state(outputs) }
-            }
+        let shape = self.plan.features(self.size, &sizes);
+        let head = parameters[self.plan.classifier_block()];
+        let (more, told, auxiliary) = match auxiliary {
+            Some((logits, told, state)) => (logits, Some(told), Some(state)),
+            None => (Vec::new(), None, None),
+        };
+        seen.extend(told);
+        let state = |outputs| keep.then_some(NetworkState { outputs, stem, cells, auxiliary });
+        if self.end == End::Features {
+            let output = if keep { outputs.last().cloned() } else { outputs.pop() }.unwrap_or_default();
+            return NetworkOutput { output, shape: shape.to_vec(), seen, state: state(outputs) };
         }
+        let last = outputs.last().map_or(&[][..], Vec::as_slice);
+        let mut output = head::forward(last, shape, head, self.plan.classes);
+        output.extend(more);
+        let heads = output.len() / (n * self.plan.classes);
+        let shape = [heads, n, self.plan.classes][usize::from(self.end == End::Logits)..].to_vec();
+        NetworkOutput { output, shape, seen, state: state(outputs) }
     }
 
     /// `gradient` is that of the output. Unless it is retained, the state is used up.
@@ -227,16 +171,23 @@ impl NetworkPass<'_> {
         let mut gradients: Vec<Option<Vec<f32>>> = vec![None; cells + 1];
         gradients[cells] = Some(match self.end {
             End::Features => gradient.to_vec(),
-            End::Logits => {
-                let (head, last) = (starts[cells + 1].., &state.outputs[cells]);
-                let to = of_weights.as_mut().map(|w| &mut w[head]);
-                head::backward(last, self.features(&sizes), parameters[cells + 1], gradient, self.plan.classes, to)
+            End::Logits | End::AllLogits => {
+                let (block, last) = (self.plan.classifier_block(), &state.outputs[cells]);
+                let to = of_weights.as_mut().map(|w| &mut w[starts[block]..]);
+                let (shape, own) = (self.plan.features(self.size, &sizes), &gradient[..self.size[0] * self.plan.classes]);
+                head::backward(last, shape, parameters[block], own, self.plan.classes, to)
             }
         });
         for i in (0..cells).rev() {
             let [older, last] = read_by(i);
             let range = starts[i + 1]..starts[i + 2];
-            let Some(dy) = gradients[i + 1].take() else { continue };
+            let Some(mut dy) = gradients[i + 1].take() else { continue };
+            if let (Some(head), Some(own), Some(to)) = (self.auxiliary(i, &sizes[i]), &state.auxiliary, &mut of_weights) {
+                let block = self.plan.auxiliary_block();
+                let of_head = &gradient[self.size[0] * self.plan.classes..];
+                let to = &mut to[starts[block]..starts[block + 1]];
+                head.backward(&state.outputs[i + 1], parameters[block], own, of_head, &mut dy, to);
+            }
             let inputs = [&state.outputs[older][..], &state.outputs[last][..]];
             let to = super::cell::To {
                 weights: of_weights.as_mut().map(|w| &mut w[range]),
@@ -260,7 +211,7 @@ impl NetworkPass<'_> {
             }
         }
         if let (Some(to), Some(stem), Some(dy)) = (&mut of_weights, &state.stem, gradients[0].take()) {
-            self.stem().backward(images, parameters[0], stem, &dy, &mut to[..starts[1]]);
+            self.stem().backward(images, stem, &dy, &mut to[..starts[1]]);
         }
         (of_weights, of_mixing)
     }

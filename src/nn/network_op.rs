@@ -6,10 +6,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use candle_core::{CpuStorage, CustomOp3, Layout, Result, Shape, Tensor};
 
 use super::gpu::{self, Moments};
-use super::network::{self, End, NetworkPlan};
+use super::drop_path::Factors;
+use super::network::{self, End};
 use super::norm::{Norm, Seen};
+use super::parameters::Parameters;
+use super::plan::NetworkPlan;
 use super::resident::Resident;
-use super::{NnError, Pass, Policy, slice, with_slices};
+use super::{Mixing, NnError, Pass, Policy, slice, with_slices};
 use crate::kernels::gpu::{Gpu, GpuError, Precision};
 
 /// Inputs: pictures `[N, H, W, C]`, the parameters of all blocks (or one number, where they are in `blocks` or on a GPU), the
@@ -27,6 +30,8 @@ pub(crate) struct NetworkOp {
     /// By block.
     pub running: Vec<Arc<Vec<f32>>>,
     pub end: End,
+    /// Edges that are left out, image by image.
+    pub factors: Option<Factors>,
     /// Wants to see the output of every block.
     pub trace: bool,
     pub side: Arc<Mutex<Side>>,
@@ -88,6 +93,7 @@ impl NetworkOp {
             running: &self.running,
             probe: self.pass.probe.as_ref(),
             end: self.end,
+            factors: self.factors.as_ref(),
             weights_wanted: self.pass.weights,
             mixing_wanted: self.pass.mixing,
             retain: self.pass.retain,
@@ -117,6 +123,84 @@ impl NetworkOp {
     /// Whether the running statistics take in this pass.
     pub fn updates(pass: &Pass) -> bool {
         pass.update_running && pass.norm == Norm::Batch
+    }
+}
+
+/// A network whose passes are run.
+pub(crate) struct Run<'a> {
+    pub plan: &'a NetworkPlan,
+    pub parameters: &'a Parameters,
+    pub policy: Policy,
+}
+
+impl Run<'_> {
+    /// A pass on the CPU.
+    ///
+    /// # Errors
+    /// Candle's own.
+    pub fn on_cpu(
+        &self,
+        images: &Tensor,
+        mixing: Option<&Mixing>,
+        pass: &Pass,
+        end: End,
+        factors: Option<Factors>,
+    ) -> std::result::Result<(Tensor, Vec<Output>), NnError> {
+        self.on(None, Precision::Float32, images, mixing, pass, end, factors, false)
+    }
+
+    /// A pass on a GPU, or on the CPU without: its result and, for a `trace`, the output of every block. Takes the batch's
+    /// statistics into the running ones where the pass asks for it.
+    ///
+    /// # Errors
+    /// Too little memory, a fault of the device, or candle's own.
+    pub fn on(
+        &self,
+        gpu: Option<Resident>,
+        precision: Precision,
+        images: &Tensor,
+        mixing: Option<&Mixing>,
+        pass: &Pass,
+        end: End,
+        factors: Option<Factors>,
+        trace: bool,
+    ) -> std::result::Result<(Tensor, Vec<Output>), NnError> {
+        let side = Arc::new(Mutex::new(Side::default()));
+        let mut blocks = Vec::new();
+        let parameters = match (&gpu, pass.weights) {
+            (Some(_), tracked) => Resident::anchor(tracked)?,
+            (None, true) => Tensor::cat(&self.parameters.blocks(true)?, 0)?,
+            (None, false) => {
+                blocks = self.parameters.blocks(false)?;
+                Resident::anchor(false)?
+            }
+        };
+        let op = NetworkOp {
+            blocks,
+            gpu,
+            plan: self.plan.clone(),
+            pass: pass.clone(),
+            policy: self.policy,
+            precision,
+            running: self.parameters.statistics(),
+            end,
+            factors,
+            trace,
+            side: side.clone(),
+        };
+        let mixing = match mixing {
+            Some(mixing) => Tensor::cat(&[&mixing.normal.flatten_all()?, &mixing.reduction.flatten_all()?], 0)?,
+            None => Resident::anchor(false)?,
+        };
+        let output = images.contiguous()?.apply_op3(&parameters, &mixing, op)?;
+        let (seen, outputs) = {
+            let mut side = side.lock().unwrap_or_else(PoisonError::into_inner);
+            (std::mem::take(&mut side.seen), std::mem::take(&mut side.outputs))
+        };
+        if NetworkOp::updates(pass) {
+            self.parameters.update_running(&seen.fetch()?);
+        }
+        Ok((output, outputs))
     }
 }
 

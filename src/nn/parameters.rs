@@ -145,6 +145,17 @@ impl Parameters {
         blocks.iter().map(Vec::len).eq(self.layouts.iter().map(|l| l.len))
     }
 
+    /// Parameters, or momenta, that were saved in other blocks (version 0.1.0 had one for each layer of an evaluation
+    /// network), in those of this network; as they are where there are not as many.
+    pub fn reblocked(&self, saved: Vec<Vec<f32>>) -> Vec<Vec<f32>> {
+        reblocked(saved, self.layouts.iter().map(|l| l.len))
+    }
+
+    /// The same for running statistics.
+    pub fn reblocked_running(&self, saved: Vec<Vec<f32>>) -> Vec<Vec<f32>> {
+        reblocked(saved, self.layouts.iter().map(|l| l.running))
+    }
+
     /// # Errors
     /// Blocks of other lengths.
     pub fn set_values(&self, values: Vec<Vec<f32>>) -> Result<(), NnError> {
@@ -219,5 +230,28 @@ impl Parameters {
         }
         *self.lock() = Running { blocks: blocks.into_iter().map(Arc::new).collect(), batches };
         Ok(())
+    }
+}
+
+fn reblocked(saved: Vec<Vec<f32>>, lengths: impl Iterator<Item = usize> + Clone) -> Vec<Vec<f32>> {
+    if saved.iter().map(Vec::len).eq(lengths.clone()) || saved.iter().map(Vec::len).sum::<usize>() != lengths.clone().sum()
+    {
+        return saved;
+    }
+    let mut all = saved.into_iter().flatten();
+    lengths.map(|len| all.by_ref().take(len).collect()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::reblocked;
+
+    #[test]
+    fn what_was_saved_in_other_blocks_is_parted_anew() {
+        let saved = vec![vec![1.0, 2.0], vec![], vec![3.0], vec![4.0, 5.0]];
+        assert_eq!(reblocked(saved.clone(), [1, 4].into_iter()), [vec![1.0], vec![2.0, 3.0, 4.0, 5.0]]);
+        for lengths in [vec![2, 0, 1, 2], vec![4], vec![6]] {
+            assert_eq!(reblocked(saved.clone(), lengths.into_iter()), saved);
+        }
     }
 }

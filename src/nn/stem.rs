@@ -1,13 +1,11 @@
 //! The stem: a 3x3 convolution from the picture's channels, and the only batch norm of a supernet with scale and shift.
 
-use std::sync::{Arc, Mutex, PoisonError};
-
-use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape, Tensor};
+use std::sync::Arc;
 
 use super::layout::{BlockLayout, Kind};
 use super::norm::{Norm, NormPass, NormSlot, Seen, Statistics, Sums, collector};
 use super::parallel::{Images, image, map_groups, sum_parts, unfilled};
-use super::{Probe, slice, with_slices};
+use super::Probe;
 use crate::kernels::matrix::{Outer, Packed, product};
 use crate::kernels::norm::Collector;
 use crate::kernels::norm::add_products;
@@ -103,9 +101,10 @@ impl StemPass<'_> {
             moments.map(Collector::finish)
         });
         let mut norms = NormPass { norm: self.norm, running: self.running, seen: Vec::new() };
-        let statistics = norms.settle(self.plan.norm, parts.into_iter().flatten());
         // No norm at all: neither scale nor shift.
-        let form = (self.norm != Norm::Off).then(|| statistics.affine(scale, shift));
+        let affine = (self.norm != Norm::Off).then_some([scale, shift]);
+        let statistics = norms.settle(self.plan.norm, parts.into_iter().flatten()).with(affine);
+        let form = affine.map(|_| statistics.form());
         // SAFETY: every image is written below.
         let mut out = unsafe { unfilled(z.len()) };
         let writer = Images::new(&mut out, n);
@@ -127,10 +126,9 @@ impl StemPass<'_> {
     }
 
     /// Sets the gradient of the parameters; `dy` is that of the output.
-    pub fn backward(&self, x: &[f32], parameters: &[f32], state: &StemState, dy: &[f32], to: &mut [f32]) {
+    pub fn backward(&self, x: &[f32], state: &StemState, dy: &[f32], to: &mut [f32]) {
         let [n, h, w] = self.size;
         let (c, outputs) = (self.plan.inputs, self.plan.outputs);
-        let (_, scale, _) = self.plan.split(parameters);
         let StemState { z, statistics } = state;
         let len = h * w * outputs;
         let parts = map_groups(n, |group| {
@@ -142,11 +140,7 @@ impl StemPass<'_> {
             sums
         });
         let sums = Sums::total(outputs, &parts);
-        let (back, affine) = if self.norm == Norm::Off {
-            (statistics.backward(1.0, &sums), vec![0.0; 2 * outputs])
-        } else {
-            statistics.affine_backward(scale, &sums)
-        };
+        let back = statistics.backward(1.0, &sums);
         let outer = Outer { m: h * w, k: TAPS * c, n: outputs, lda: TAPS * c, ldb: outputs, ldc: outputs };
         let gradients = map_groups(n, |group| {
             let mut columns = vec![0.0f32; h * w * TAPS * c];
@@ -162,60 +156,9 @@ impl StemPass<'_> {
         let (convolution, rest) = to.split_at_mut(TAPS * c * outputs);
         convolution.fill(0.0);
         sum_parts(&gradients, convolution);
-        rest.copy_from_slice(&affine);
-    }
-}
-
-/// The stem as an operation of its own. Inputs: pictures `[N, H, W, C]`, and the block's parameters. Output: `[N, H, W, 3C']`.
-pub(crate) struct StemOp {
-    pub plan: Arc<StemPlan>,
-    pub norm: Norm,
-    pub running: Arc<Vec<f32>>,
-    pub keep: bool,
-    pub side: Arc<Mutex<Side>>,
-}
-
-#[derive(Default)]
-pub(crate) struct Side {
-    pub seen: Vec<Seen>,
-    state: Option<StemState>,
-}
-
-impl StemOp {
-    fn pass(&self, size: [usize; 3]) -> StemPass<'_> {
-        StemPass { plan: &self.plan, size, norm: self.norm, running: &self.running, probe: None }
-    }
-}
-
-impl CustomOp2 for StemOp {
-    fn name(&self) -> &'static str {
-        "stem"
-    }
-
-    fn cpu_fwd(&self, sx: &CpuStorage, lx: &Layout, sw: &CpuStorage, lw: &Layout) -> Result<(CpuStorage, Shape)> {
-        let (n, h, w, _) = lx.shape().dims4()?;
-        let (out, state, seen) = self.pass([n, h, w]).forward(slice(sx, lx)?, slice(sw, lw)?, self.keep);
-        *self.side.lock().unwrap_or_else(PoisonError::into_inner) = Side { seen, state };
-        Ok((CpuStorage::F32(out), Shape::from((n, h, w, self.plan.outputs))))
-    }
-
-    fn bwd(
-        &self,
-        x: &Tensor,
-        parameters: &Tensor,
-        _: &Tensor,
-        gradient: &Tensor,
-    ) -> Result<(Option<Tensor>, Option<Tensor>)> {
-        let side = self.side.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(state) = &side.state else {
-            candle_core::bail!("the stem's backward pass needs a forward pass that keeps its state");
-        };
-        let (n, h, w, _) = x.dims4()?;
-        let found = with_slices([x, parameters, gradient], |[x, parameters, dy]| {
-            let mut all = vec![0.0f32; parameters.len()];
-            self.pass([n, h, w]).backward(x, parameters, state, dy, &mut all);
-            all
-        })?;
-        Ok((None, Some(Tensor::from_vec(found, parameters.shape(), parameters.device())?)))
+        rest.fill(0.0);
+        if statistics.is_affine() {
+            statistics.add_affine_gradients(&sums, rest);
+        }
     }
 }

@@ -1,19 +1,16 @@
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use candle_core::Tensor;
 
-use super::cell::CellSizes;
-use super::head;
-use super::layout::{BlockLayout, CellPlan, CellShape};
-use super::network::{End, NetworkPlan};
-use super::network_op::{self, NetworkOp};
+use super::layout::BlockLayout;
+use super::network::End;
+use super::network_op;
 use super::norm::Norm;
 use super::parameters::Parameters;
-use super::resident::Resident;
-use super::stem::StemPlan;
+use super::plan::NetworkPlan;
 use super::{Init, Mixing, NnError, Policy, Probe, Remembered, check_pictures, remembered, with_slices};
 use crate::kernels::gpu::{Gpu, Precision};
-use crate::space::{CellKind, Mask, NODES};
+use crate::space::{CellKind, Mask};
 
 /// What a supernet is built from.
 #[derive(Clone, Debug, PartialEq)]
@@ -34,27 +31,10 @@ pub struct SupernetConfig {
     pub precision: Precision,
 }
 
-impl SupernetConfig {
-    pub(crate) fn stem_plan(&self) -> StemPlan {
-        StemPlan::new(self.input_channels, self.stem_multiplier * self.channels)
-    }
-
-    pub(crate) fn cell_plans(&self) -> Vec<CellPlan> {
-        let shapes = CellShape::stack(self.channels, self.stem_multiplier * self.channels, &self.layout);
-        shapes.into_iter().enumerate().map(|(i, shape)| CellPlan::new(i, shape, &self.mask)).collect()
-    }
-
-    /// Layout of the classifier behind these cells.
-    pub(crate) fn head_layout(&self, cells: &[CellPlan]) -> BlockLayout {
-        head::layout("classifier", NODES * cells.last().map_or(self.channels, |c| c.shape.channels), self.classes)
-    }
-}
-
 /// The network of which every edge is a mixture of its kept operations.
 pub struct Supernet {
     config: SupernetConfig,
-    stem: Arc<StemPlan>,
-    cells: Vec<Arc<CellPlan>>,
+    plan: NetworkPlan,
     /// By block: the stem, each cell, the classifier.
     parameters: Parameters,
     /// Where the passes run; on the CPU without.
@@ -120,12 +100,9 @@ impl Supernet {
             return refuse("a supernet takes at most 16 reduction cells: each doubles the width");
         }
         config.mask.check().map_err(|e| NnError::Config(e.to_string()))?;
-        let (stem, cells) = (config.stem_plan(), config.cell_plans());
-        let head = config.head_layout(&cells);
-        let cells: Vec<_> = cells.into_iter().map(Arc::new).collect();
-        let layouts = std::iter::once(&stem.layout).chain(cells.iter().map(|c| &c.layout)).chain([&head]);
-        let parameters = Parameters::zeros(layouts.cloned().collect())?;
-        Ok(Supernet { config: config.clone(), stem: Arc::new(stem), cells, parameters, gpu: None, remembered: 0 })
+        let plan = NetworkPlan::of_supernet(config);
+        let parameters = Parameters::zeros(plan.layouts().cloned().collect())?;
+        Ok(Supernet { config: config.clone(), plan, parameters, gpu: None, remembered: 0 })
     }
 
     /// The same network with its passes on a GPU. Weights go to it with the first, and stay there.
@@ -154,13 +131,11 @@ impl Supernet {
         let weights = |layout: &BlockLayout| {
             layout.slots.iter().filter(|s| s.kind.is_weight()).map(|s| s.len() as u64).sum::<u64>()
         };
-        let mut total = weights(&self.stem.layout) * (height * width) as u64;
-        total += self.parameters.layouts().last().map_or(0, weights);
-        let sizes = CellSizes::along(self.cells.iter().map(Arc::as_ref), [1, height, width]);
-        for (plan, sizes) in self.cells.iter().zip(&sizes) {
-            for (i, range) in plan.projections.iter().enumerate() {
-                let p = plan.shape.projection(i, sizes.inputs[i].0, sizes.inputs[i].1);
-                total += (range.len() * p.pixels()) as u64;
+        let mut total = weights(&self.plan.stem.layout) * (height * width) as u64;
+        total += weights(&self.plan.classifier);
+        for (plan, sizes) in self.plan.cells.iter().zip(&self.plan.sizes([1, height, width])) {
+            for (own, (h, w)) in plan.projections.iter().zip(sizes.inputs) {
+                total += (own.weights.len() * own.shape(h, w).pixels()) as u64;
             }
             let (h, w) = plan.output_size(sizes);
             let branches = plan.edges.iter().flat_map(|e| &e.branches);
@@ -220,11 +195,11 @@ impl Supernet {
     ) -> Result<Option<Remembered<P>>, NnError> {
         check_pictures(images, self.config.input_channels)?;
         let (n, h, w, _) = images.dims4()?;
-        if self.gpu.is_some() || remembered::bytes(&self.plan(), [n, h, w]) > self.remembered {
+        if self.gpu.is_some() || remembered::bytes(&self.plan, [n, h, w]) > self.remembered {
             return Ok(None);
         }
         let parameters = self.parameters.values()?;
-        with_slices([images], |[x]| Remembered::new(self.plan(), [n, h, w], x, parameters, mixing, probe))?.map(Some)
+        with_slices([images], |[x]| Remembered::new(self.plan.clone(), [n, h, w], x, parameters, mixing, probe))?.map(Some)
     }
 
     /// Shows the output of the stem (0) and of every cell (1, 2, …), `[N, H, W, C]` each, to `each`.
@@ -247,10 +222,6 @@ impl Supernet {
         Ok(())
     }
 
-    fn plan(&self) -> NetworkPlan {
-        NetworkPlan { stem: self.stem.clone(), cells: self.cells.clone(), classes: self.config.classes }
-    }
-
     /// A pass: its result and, for a `trace`, the output of every block.
     fn run(
         &self,
@@ -261,38 +232,8 @@ impl Supernet {
         trace: bool,
     ) -> Result<(Tensor, Vec<network_op::Output>), NnError> {
         check_pictures(images, self.config.input_channels)?;
-        let side = Arc::new(Mutex::new(network_op::Side::default()));
         let gpu = self.gpu.as_ref().map(|gpu| self.parameters.on(gpu)).transpose()?;
-        let mut blocks = Vec::new();
-        let parameters = match (&gpu, pass.weights) {
-            (Some(_), tracked) => Resident::anchor(tracked)?,
-            (None, true) => Tensor::cat(&self.parameters.blocks(true)?, 0)?,
-            (None, false) => {
-                blocks = self.parameters.blocks(false)?;
-                Resident::anchor(false)?
-            }
-        };
-        let op = NetworkOp {
-            blocks,
-            gpu,
-            plan: self.plan(),
-            pass: pass.clone(),
-            policy: self.config.policy,
-            precision: self.config.precision,
-            running: self.parameters.statistics(),
-            end,
-            trace,
-            side: side.clone(),
-        };
-        let mixing = Tensor::cat(&[&mixing.normal.flatten_all()?, &mixing.reduction.flatten_all()?], 0)?;
-        let output = images.contiguous()?.apply_op3(&parameters, &mixing, op)?;
-        let (seen, outputs) = {
-            let mut side = side.lock().unwrap_or_else(PoisonError::into_inner);
-            (std::mem::take(&mut side.seen), std::mem::take(&mut side.outputs))
-        };
-        if NetworkOp::updates(pass) {
-            self.parameters.update_running(&seen.fetch()?);
-        }
-        Ok((output, outputs))
+        let of = network_op::Run { plan: &self.plan, parameters: &self.parameters, policy: self.config.policy };
+        of.on(gpu, self.config.precision, images, Some(mixing), pass, end, None, trace)
     }
 }

@@ -1,19 +1,18 @@
 //! What every operation of an edge costs on this machine, timed at each size of map that a network has.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
-use super::cell::CellSizes;
 use super::edge::{Bundle, Geometry, Gradients};
-use super::layout::CellPlan;
 use super::mixed::MixedOperation;
-use super::network::read_by;
 use super::norm::{Norm, NormPass};
 use super::parallel::unfilled;
+use super::plan::{CellPlan, CellSizes, NetworkPlan, read_by};
 use super::{NnError, Policy, SupernetConfig, Workload};
 use crate::random;
-use crate::space::{Edge, Mask, OPERATIONS, Operation};
+use crate::space::{Mask, OPERATIONS, Operation};
 
 /// Seconds of an edge's passes: forward, the part of it that a backward pass does again, backward to the mixing weights alone,
 /// to them and to the input, and to the weights too.
@@ -133,10 +132,10 @@ pub fn timed_images(config: &SupernetConfig, work: &Workload) -> usize {
 }
 
 /// The cells of a network with the sizes of their inputs.
-fn plans(config: &SupernetConfig, work: &Workload) -> impl Iterator<Item = (CellPlan, CellSizes)> + use<> {
-    let plans = config.cell_plans();
-    let sizes = CellSizes::along(&plans, [work.images, work.height, work.width]);
-    plans.into_iter().zip(sizes)
+fn plans(config: &SupernetConfig, work: &Workload) -> impl Iterator<Item = (Arc<CellPlan>, CellSizes)> + use<> {
+    let plan = NetworkPlan::of_supernet(config);
+    let sizes = plan.sizes([work.images, work.height, work.width]);
+    plan.cells.into_iter().zip(sizes)
 }
 
 impl EdgeTimes {
@@ -145,7 +144,7 @@ impl EdgeTimes {
         let images = timed_images(config, work);
         let mut sizes: Vec<Size> = Vec::new();
         for (plan, of) in plans(&SupernetConfig { mask: Mask::FULL, ..config.clone() }, work) {
-            for g in Edge::all().map(|e| plan.geometry(&of, e)) {
+            for g in (0..plan.edges.len()).map(|e| plan.geometry(&of, e)) {
                 let size = Size { height: g.height, width: g.width, channels: g.channels, stride: g.stride };
                 if !sizes.contains(&size) {
                     sizes.push(size);
@@ -186,15 +185,15 @@ impl EdgeTimes {
     ) -> Result<Passes, NnError> {
         let mut total = Passes::default();
         for (i, (plan, sizes)) in plans(config, work).enumerate() {
-            for e in Edge::all() {
+            for (e, edge) in plan.edges.iter().enumerate() {
                 let g = plan.geometry(&sizes, e);
                 let size = Size { height: g.height, width: g.width, channels: g.channels, stride: g.stride };
                 let Some(timed) = self.timed.iter().find(|t| t.size == size) else {
                     return Err(NnError::Config("the network has sizes of maps that were not timed".into()));
                 };
-                let kept: Vec<Operation> = plan.edges[e.index()].branches.iter().map(|b| b.operation).collect();
+                let kept: Vec<Operation> = edge.branches.iter().map(|b| b.operation).collect();
                 // An architecture step goes no further where an edge reads what is made of the stem's output alone.
-                let ends = read_by(i).get(e.source()) == Some(&0);
+                let ends = read_by(i).get(edge.source) == Some(&0);
                 let of = |operations: &[Operation]| {
                     let edge = timed.edge(operations);
                     Passes { backward: if ends { edge.mixing } else { edge.backward }, ..edge }
@@ -253,7 +252,7 @@ impl Case {
         (0..TOGETHER).for_each(|target| bundle.add(&mixed.edge, target, &mixing));
         let states = bundle.branches_forward(g, x, &weights, &mut norms);
         let again = start.elapsed().as_secs_f64();
-        bundle.mix_into(g, x, &states, &mut nodes.iter_mut().map(Vec::as_mut_slice).collect::<Vec<_>>(), true);
+        bundle.mix_into(g, x, &states, &mut nodes.iter_mut().map(Vec::as_mut_slice).collect::<Vec<_>>(), &[true; TOGETHER]);
         let forward = start.elapsed().as_secs_f64();
         let mut backward = |weights_wanted: bool| {
             let mut gradient = vec![0.0; if weights_wanted { weights.len() } else { 0 }];

@@ -108,6 +108,12 @@ impl Trainer {
     /// A state of another network; nothing is changed then.
     pub fn restore(&mut self, state: TrainerState) -> Result<(), NnError> {
         let own = self.net.parameters();
+        let state = TrainerState {
+            weights: own.reblocked(state.weights),
+            running: own.reblocked_running(state.running),
+            momentum: own.reblocked(state.momentum),
+            ..state
+        };
         if !own.fit(&state.weights) || !(state.momentum.is_empty() || own.fit(&state.momentum)) {
             return Err(NnError::Weights("the saved state belongs to another network".into()));
         }

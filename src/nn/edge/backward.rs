@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::kernel::{Kernel, Scratch};
 use super::{Branch, BranchState, Bundle, Geometry, Gradients, Normed, in_order, is_separable};
-use crate::kernels::norm::{Backward, add_products};
+use crate::kernels::norm::Backward;
 use crate::kernels::relu;
 use crate::nn::norm::Sums;
 use crate::nn::parallel::{Images, at_least, image, map_groups, sum_parts, unfilled};
@@ -68,6 +68,7 @@ impl Bundle<'_> {
             .collect();
         let sums = self.output_sums(g, x, states, dnodes);
         let mixing = inner_products(states, &sums);
+        self.add_affine_gradients(states.iter().map(|s| s.last.as_ref()).zip(sums.iter().map(Some)), true, to);
         let backs: Vec<Option<Backward>> = self
             .mixing
             .iter()
@@ -76,6 +77,23 @@ impl Bundle<'_> {
             .map(|((weight, s), sums)| s.last.as_ref().map(|l| l.statistics.backward(*weight, sums)))
             .collect();
         (mixing, self.backward_last(g, x, &kernels, states, &backs, dnodes, to))
+    }
+
+    /// Adds the gradients of scale and shift of the branches' last norms, or first ones, given the sums over the gradients
+    /// of their results.
+    fn add_affine_gradients<'s>(
+        &self,
+        norms: impl Iterator<Item = (Option<&'s Normed>, Option<&'s Sums>)>,
+        last: bool,
+        to: &mut Gradients,
+    ) {
+        let Some(to) = to.weights.as_deref_mut() else { return };
+        for (b, (normed, sums)) in self.branches.iter().zip(norms) {
+            let k = if last { b.norms.len().saturating_sub(1) } else { 0 };
+            if let (Some(normed), Some(sums), Some(at)) = (normed, sums, b.affine(k)) {
+                normed.statistics.add_affine_gradients(sums, &mut to[at..][..2 * sums.plain.len()]);
+            }
+        }
     }
 
     /// Σ dnode and Σ dnode·(z − mean) of each branch's last map.
@@ -88,9 +106,10 @@ impl Bundle<'_> {
                     let dy = image(dnodes[self.targets[i]], n, g.output());
                     let (z, mean) = match &state.last {
                         Some(l) => (image(&l.z, n, g.output()), &l.statistics.mean),
+                        None if self.constant => continue,
                         None => (image(x, n, g.input()), &zeros),
                     };
-                    add_products(dy, z, mean, &mut sums.plain, &mut sums.product);
+                    sums.add_products(dy, z, mean, self.factor(i, n));
                 }
             }
             sums
@@ -128,7 +147,7 @@ impl Bundle<'_> {
             })
             .collect();
         // Of a separable convolution only the second half is passed here.
-        let part = |b: &Branch| if is_separable(b.operation) { b.len / 2..b.len } else { 0..b.len };
+        let part = |b: &Branch| b.convolution(usize::from(is_separable(b.operation)));
         let places = Places::of(&self.branches, part);
         let wanted = to.weights.is_some();
         let middle_writers: Vec<Images> = middles.iter_mut().map(|m| Images::new(m, g.images)).collect();
@@ -155,14 +174,16 @@ impl Bundle<'_> {
                         let dy = image(dnodes[self.targets[i]], n, g.output());
                         let own = wanted.then(|| &mut gradient[places.own(i)]);
                         let (Some(back), Some(last)) = (&backs[i], &states[i].last) else {
-                            relu::add_scaled(dy, self.mixing[i], dx);
+                            relu::add_scaled(dy, self.mixing[i] * self.factor(i, n), dx);
                             continue;
                         };
+                        let factored = self.factors[i].map(|f| back.times(f[n]));
+                        let back = factored.as_ref().unwrap_or(back);
                         match (&kernels[i], &ready[i], &states[i].first) {
                             (Kernel::Separable(s), Some(ready), Some(first)) => {
                                 let z = image(&last.z, n, g.output());
                                 let z1 = image(&first.z, n, g.output());
-                                let (p, mean) = (s.shape.reach(), &first.statistics.mean);
+                                let (p, norm) = (s.shape.reach(), first.statistics.normed());
                                 if wanted {
                                     scratch.pad_as(&s.shape, z1, first.statistics.load_relu());
                                 }
@@ -177,7 +198,7 @@ impl Bundle<'_> {
                                     own,
                                     |at, raw| {
                                         let (z1, dh) = (&z1[at.clone()], &mut dh[at]);
-                                        relu::gate(z1, mean, raw, dh, &mut sums.plain, &mut sums.product);
+                                        relu::gate(z1, norm, raw, dh, &mut sums.plain, &mut sums.product);
                                     },
                                     &mut scratch.separable,
                                 );
@@ -213,7 +234,7 @@ impl Bundle<'_> {
             })
         });
         let (gradients, sums): (Vec<Vec<f32>>, Vec<Vec<Sums>>) = parts.into_iter().unzip();
-        places.take(&self.branches, &gradients, to);
+        places.take(&gradients, to);
         self.branches
             .iter()
             .zip(middles)
@@ -243,7 +264,7 @@ impl Bundle<'_> {
             back: Backward,
             dh: &'a [f32],
         }
-        let part = |b: &Branch| 0..if is_separable(b.operation) { b.len / 2 } else { 0 };
+        let part = |b: &Branch| if is_separable(b.operation) { b.convolution(0) } else { 0..0 };
         let places = Places::of(&self.branches, part);
         let halves: Vec<Half> = self
             .branches
@@ -253,8 +274,7 @@ impl Bundle<'_> {
             .zip(middles)
             .filter_map(|(((number, branch), state), middle)| {
                 let (first, (dh, sums)) = (state.first.as_ref()?, middle.as_ref()?);
-                let len = branch.len / 2;
-                let kernel = Separable::new(g.shape(branch.operation), &weights[branch.offset..][..len]);
+                let kernel = Separable::new(g.shape(branch.operation), &weights[branch.convolution(0)]);
                 let back = first.statistics.backward(1.0, sums);
                 Some(Half { number, ready: kernel.for_backward(), kernel, first, back, dh })
             })
@@ -262,6 +282,8 @@ impl Bundle<'_> {
         if halves.is_empty() {
             return;
         }
+        let firsts = states.iter().map(|s| s.first.as_ref());
+        self.add_affine_gradients(firsts.zip(middles.iter().map(|m| m.as_ref().map(|(_, sums)| sums))), false, to);
         let padding = halves.iter().map(|h| h.kernel.shape.reach()).max().unwrap_or(0);
         let wanted = to.weights.is_some();
         let dx_writer = Images::new(to.input, g.images);
@@ -294,7 +316,7 @@ impl Bundle<'_> {
                 gradient
             })
         });
-        places.take(&self.branches, &gradients, to);
+        places.take(&gradients, to);
     }
 }
 
@@ -333,12 +355,12 @@ impl Places {
     }
 
     /// Adds up the groups' gradients.
-    fn take(&self, branches: &[&Branch], gradients: &[Vec<f32>], to: &mut Gradients) {
+    fn take(&self, gradients: &[Vec<f32>], to: &mut Gradients) {
         let Some(to) = &mut to.weights else { return };
         let mut sums = vec![0.0f32; self.total];
         sum_parts(gradients, &mut sums);
-        for (b, (part, start)) in branches.iter().zip(&self.parts) {
-            let to = &mut to[b.offset + part.start..b.offset + part.end];
+        for (part, start) in &self.parts {
+            let to = &mut to[part.clone()];
             to.iter_mut().zip(&sums[*start..]).for_each(|(t, v)| *t += v);
         }
     }

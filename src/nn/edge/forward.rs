@@ -16,7 +16,7 @@ impl Bundle<'_> {
         for (b, (z, parts)) in self.branches.iter().zip(firsts.drain(..)) {
             let mut state = BranchState::default();
             if let Some(slot) = b.norms.first() {
-                let normed = Normed { z, statistics: norms.settle(*slot, parts) };
+                let normed = Normed { z, statistics: norms.settle(*slot, parts).with(b.gain(0, weights)) };
                 if is_separable(b.operation) {
                     state.first = Some(normed);
                 } else {
@@ -28,7 +28,7 @@ impl Bundle<'_> {
         for (b, state) in self.branches.iter().zip(&mut states) {
             if let (Some(first), Some(slot)) = (&state.first, b.norms.get(1)) {
                 let (z, parts) = second_stage(g, b, first, weights, norms.norm);
-                state.last = Some(Normed { z, statistics: norms.settle(*slot, parts) });
+                state.last = Some(Normed { z, statistics: norms.settle(*slot, parts).with(b.gain(1, weights)) });
             }
         }
         states
@@ -40,6 +40,7 @@ impl Bundle<'_> {
         let kernels: Vec<Kernel> = self.branches.iter().map(|b| Kernel::new(g, b, weights, false)).collect();
         let pools = Pools::of(self, g);
         let number = |i: usize| pools.number(self.branches[i].operation);
+        let pooled = (0..kernels.len()).any(|i| number(i).is_some() && !self.branches[i].norms.is_empty());
         // Of branches that are the same pooling the first one's moments are those of all.
         let alike: Vec<usize> = (0..kernels.len())
             .map(|i| number(i).map_or(i, |kind| (0..i).find(|j| number(*j) == Some(kind)).unwrap_or(i)))
@@ -61,6 +62,7 @@ impl Bundle<'_> {
                     .enumerate()
                     .map(|(i, k)| match k {
                         Kernel::Identity => None,
+                        _ if self.branches[i].norms.is_empty() => None,
                         _ if alike[i] != i => None,
                         _ => collector(norm, g.channels),
                     })
@@ -68,7 +70,7 @@ impl Bundle<'_> {
                 for n in group {
                     let x = image(x, n, g.input());
                     scratch.pad(g, x, padding);
-                    if norm == Norm::Batch {
+                    if norm == Norm::Batch && pooled {
                         pools.make(g, x, &mut scratch.made, &mut scratch.pool);
                     }
                     for (i, (kernel, moments)) in kernels.iter().zip(&mut collectors).enumerate() {
@@ -109,7 +111,7 @@ impl Bundle<'_> {
     }
 
     /// Adds the weighted operations to the nodes' maps `[N, H', W', C]`, or sets those that are `fresh`.
-    pub fn mix_into(&self, g: &Geometry, x: &[f32], states: &[BranchState], nodes: &mut [&mut [f32]], fresh: bool) {
+    pub fn mix_into(&self, g: &Geometry, x: &[f32], states: &[BranchState], nodes: &mut [&mut [f32]], fresh: &[bool]) {
         let zeros = vec![0.0; g.channels];
         let scales: Vec<Vec<f32>> = self
             .mixing
@@ -120,29 +122,38 @@ impl Bundle<'_> {
                 None => vec![*weight; g.channels],
             })
             .collect();
+        let affine = states.iter().any(|s| s.last.as_ref().is_some_and(|l| l.statistics.is_affine()));
         let pools = Pools::of(self, g);
         let nodes: Vec<Images> = nodes.iter_mut().map(|n| Images::new(n, g.images)).collect();
         map_groups(g.images, |group| {
             Scratch::with(|scratch| {
+                let mut shift = vec![0.0; if affine { g.channels } else { 0 }];
                 for n in group {
                     let own = image(x, n, g.input());
                     let pooled = pools.make(g, own, &mut scratch.made, &mut scratch.pool);
-                    let maps = self.branches.iter().zip(states).zip(&scales).map(|((b, s), scale)| match &s.last {
-                        Some(l) => {
-                            let z = match pools.number(b.operation) {
-                                Some(kind) => image(pooled, kind, g.output()),
-                                None => image(&l.z, n, g.output()),
-                            };
-                            (z, &l.statistics.mean[..], &scale[..])
-                        }
-                        None => (own, &zeros[..], &scale[..]),
-                    });
-                    let maps: Vec<Mixed> = maps.collect();
+                    let scaled: Vec<Option<Vec<f32>>> = (0..states.len())
+                        .map(|i| self.factors[i].map(|f| scales[i].iter().map(|s| s * f[n]).collect()))
+                        .collect();
+                    let map = |i: usize| {
+                        let z = match (pools.number(self.branches[i].operation), &states[i].last) {
+                            (Some(kind), _) => image(pooled, kind, g.output()),
+                            (None, Some(l)) => image(&l.z, n, g.output()),
+                            (None, None) => own,
+                        };
+                        let mean = states[i].last.as_ref().map_or(&zeros, |l| &l.statistics.mean);
+                        (z, &mean[..], scaled[i].as_ref().unwrap_or(&scales[i]).as_slice())
+                    };
                     for (target, node) in nodes.iter().enumerate() {
-                        let own: Vec<Mixed> =
-                            maps.iter().zip(&self.targets).filter(|(_, t)| **t == target).map(|(m, _)| *m).collect();
+                        let branches = || (0..states.len()).filter(|i| self.targets[*i] == target);
+                        let own: Vec<Mixed> = branches().map(map).collect();
+                        shift.fill(0.0);
+                        for (i, l) in branches().filter_map(|i| Some((i, states[i].last.as_ref()?))) {
+                            let weight = self.mixing[i] * self.factor(i, n);
+                            shift.iter_mut().zip(&l.statistics.shift).for_each(|(t, s)| *t += weight * s);
+                        }
+                        let shift = if own.is_empty() { &[] } else { &shift[..] };
                         // SAFETY: groups do not share images.
-                        mix_all(&own, unsafe { node.image(n) }, fresh);
+                        mix_all(&own, shift, unsafe { node.image(n) }, fresh[target]);
                     }
                 }
             });
@@ -152,7 +163,7 @@ impl Bundle<'_> {
 
 /// Maps before the second batch norm of a separable convolution, with the moments of each group.
 fn second_stage(g: &Geometry, b: &Branch, first: &Normed, weights: &[f32], norm: Norm) -> (Vec<f32>, Vec<Moments>) {
-    let kernel = Separable::new(g.second(b.operation), &weights[b.offset..][b.len / 2..b.len]);
+    let kernel = Separable::new(g.second(b.operation), &weights[b.convolution(1)]);
     let padding = kernel.shape.reach();
     // SAFETY: the kernel writes all of each image below.
     let mut maps = unsafe { unfilled(g.images * g.output()) };

@@ -22,7 +22,7 @@ pub(super) enum Kernel<'a> {
 impl<'a> Kernel<'a> {
     /// The operation, or the first half of a separable convolution.
     pub fn new(g: &Geometry, b: &Branch, weights: &'a [f32], with_backward: bool) -> Kernel<'a> {
-        let own = &weights[b.offset..b.offset + b.len];
+        let own = &weights[b.convolution(0)];
         if let Some(pooling) = Kernel::pooling(g, b.operation) {
             return pooling;
         }
@@ -31,10 +31,7 @@ impl<'a> Kernel<'a> {
             Operation::SkipConnect | Operation::None | Operation::MaxPool3x3 | Operation::AvgPool3x3 => {
                 Kernel::Identity
             }
-            Operation::SepConv3x3 | Operation::SepConv5x5 => {
-                Kernel::Separable(Separable::new(g.shape(b.operation), &own[..b.len / 2]))
-            }
-            Operation::DilConv3x3 | Operation::DilConv5x5 => {
+            Operation::SepConv3x3 | Operation::SepConv5x5 | Operation::DilConv3x3 | Operation::DilConv5x5 => {
                 Kernel::Separable(Separable::new(g.shape(b.operation), own))
             }
         }
@@ -60,7 +57,7 @@ impl<'a> Kernel<'a> {
     }
 
     pub fn second(g: &Geometry, b: &Branch, weights: &'a [f32]) -> Kernel<'a> {
-        Kernel::Separable(Separable::new(g.second(b.operation), &weights[b.offset..][b.len / 2..b.len]))
+        Kernel::Separable(Separable::new(g.second(b.operation), &weights[b.convolution(1)]))
     }
 
     pub fn for_backward(&self) -> Option<SeparableBackward> {

@@ -6,6 +6,8 @@ mod forward;
 mod kernel;
 mod pools;
 
+use std::ops::Range;
+
 use super::norm::{NormSlot, Statistics};
 use super::project::Projection;
 use crate::kernels::depthwise::Shape;
@@ -84,6 +86,19 @@ impl Branch {
         self.operation == Operation::SkipConnect && stride == 1
     }
 
+    /// Where the weights of convolution `k` are, without scale and shift of the norm behind it.
+    pub fn convolution(&self, k: usize) -> Range<usize> {
+        let each = self.len / self.norms.len().max(1);
+        let behind = if self.affine { 2 * self.norms.get(k).map_or(0, |slot| slot.channels) } else { 0 };
+        self.offset + k * each..self.offset + (k + 1) * each - behind
+    }
+
+    /// Scale and shift of norm `k`, where it has them.
+    pub fn gain<'w>(&self, k: usize, weights: &'w [f32]) -> Option<[&'w [f32]; 2]> {
+        let (at, c) = (self.affine(k)?, self.norms[k].channels);
+        Some([&weights[at..][..c], &weights[at + c..][..c]])
+    }
+
     /// Where scale and shift of norm `k` are, beside `offset`.
     pub fn affine(&self, k: usize) -> Option<usize> {
         let slot = self.norms.get(k).filter(|_| self.affine)?;
@@ -91,9 +106,15 @@ impl Branch {
     }
 }
 
-/// The kept operations of an edge, without `none`, which costs nothing.
+/// An edge of a cell, and its kept operations without `none`, which costs nothing.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Edge {
+    /// The state that it reads, and the node that it is added to.
+    pub source: usize,
+    pub node: usize,
+    pub stride: usize,
+    /// Its first mixing weight among those of the cell.
+    pub row: usize,
     pub branches: Vec<Branch>,
 }
 
@@ -119,6 +140,10 @@ pub(crate) struct Bundle<'a> {
     /// Which node each branch is added to, as a number among those of the bundle, and its mixing weight.
     pub targets: Vec<usize>,
     pub mixing: Vec<f32>,
+    /// What each image of a branch is multiplied with beside, where it may be left out.
+    pub factors: Vec<Option<&'a [f32]>>,
+    /// The mixing weights are constants: nobody asks for their gradient.
+    pub constant: bool,
 }
 
 impl<'a> Bundle<'a> {
@@ -135,16 +160,34 @@ impl<'a> Bundle<'a> {
             self.branches.push(b);
             self.targets.push(target);
             self.mixing.push(mixing[b.operation.index()]);
+            self.factors.push(None);
         }
+    }
+
+    /// One more edge, into this node, whose operations count as they are but for the images' `factors`.
+    pub fn add_whole(&mut self, edge: &'a Edge, target: usize, factors: Option<&'a [f32]>) {
+        self.constant = true;
+        for b in &edge.branches {
+            self.branches.push(b);
+            self.targets.push(target);
+            self.mixing.push(1.0);
+            self.factors.push(factors);
+        }
+    }
+
+    /// What image `n` of branch `i` is multiplied with beside its mixing weight.
+    fn factor(&self, i: usize, n: usize) -> f32 {
+        self.factors[i].map_or(1.0, |f| f[n])
     }
 
     /// The poolings among the branches, or the others, and their numbers.
     pub fn part(&self, poolings: bool) -> (Bundle<'a>, Vec<usize>) {
-        let (mut part, mut numbers) = (Bundle::default(), Vec::new());
+        let (mut part, mut numbers) = (Bundle { constant: self.constant, ..Bundle::default() }, Vec::new());
         for (i, b) in self.branches.iter().enumerate().filter(|(_, b)| is_pooling(b.operation) == poolings) {
             part.branches.push(b);
             part.targets.push(self.targets[i]);
             part.mixing.push(self.mixing[i]);
+            part.factors.push(self.factors[i]);
             numbers.push(i);
         }
         (part, numbers)
@@ -178,10 +221,10 @@ pub(crate) fn is_pooling(operation: Operation) -> bool {
 
 impl Edge {
     /// How many of the edge's operations apply a ReLU to its input.
-    pub fn relus(&self, stride: usize) -> usize {
+    pub fn relus(&self) -> usize {
         self.branches
             .iter()
-            .filter(|b| b.operation.is_convolution() || (b.operation == Operation::SkipConnect && stride == 2))
+            .filter(|b| b.operation.is_convolution() || (b.operation == Operation::SkipConnect && self.stride == 2))
             .count()
     }
 }

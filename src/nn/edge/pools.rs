@@ -4,7 +4,7 @@
 use super::backward::inner_products;
 use super::kernel::{Kernel, Scratch};
 use super::{BranchState, Bundle, Geometry};
-use crate::kernels::norm::{Backward, add_products, mix};
+use crate::kernels::norm::{Backward, mix};
 use crate::kernels::pool;
 use crate::nn::norm::Sums;
 use crate::nn::parallel::{Images, at_least, image, map_groups, unfilled};
@@ -71,34 +71,42 @@ impl Bundle<'_> {
         dnodes: &[&[f32]],
         input: &mut [f32],
     ) -> Vec<f32> {
-        let pools = Pools::of(self, g);
-        let sums = self.pool_sums(g, x, states, dnodes);
-        if sums.is_empty() {
+        if states.is_empty() {
             return Vec::new();
         }
+        let pools = Pools::of(self, g);
+        let sums = self.pool_sums(g, x, states, dnodes);
         let number = |i: usize| pools.number(self.branches[i].operation).unwrap_or(0);
+        let zeros = vec![0.0; g.channels];
         // By kind: the form of its first edge with what depends on the map from all of them, and the scales of the others.
         struct Kind {
             form: Backward,
-            target: usize,
+            first: usize,
             others: Vec<(usize, Vec<f32>)>,
         }
         let mut kinds: Vec<Option<Kind>> = pools.0.iter().map(|_| None).collect();
-        let last = states.iter().filter_map(|s| s.last.as_ref());
-        for (i, (l, sums)) in last.zip(&sums).enumerate() {
-            let form = l.statistics.backward(self.mixing[i], sums);
+        for (i, (state, sums)) in states.iter().zip(&sums).enumerate() {
+            let form = match &state.last {
+                Some(l) => l.statistics.backward(self.mixing[i], sums),
+                None => Backward {
+                    scale: vec![self.mixing[i]; g.channels],
+                    mean: zeros.clone(),
+                    slope: zeros.clone(),
+                    offset: zeros.clone(),
+                },
+            };
             match &mut kinds[number(i)] {
                 Some(kind) => {
                     for (to, from) in [(&mut kind.form.slope, &form.slope), (&mut kind.form.offset, &form.offset)] {
                         to.iter_mut().zip(from).for_each(|(t, f)| *t += f);
                     }
-                    kind.others.push((self.targets[i], form.scale));
+                    kind.others.push((i, form.scale));
                 }
-                none => *none = Some(Kind { form, target: self.targets[i], others: Vec::new() }),
+                none => *none = Some(Kind { form, first: i, others: Vec::new() }),
             }
         }
-        let zeros = vec![0.0; g.channels];
         let dx_writer = Images::new(input, g.images);
+        let dnode = |i: usize, n: usize| image(dnodes[self.targets[i]], n, g.output());
         map_groups(g.images, |group| {
             Scratch::with(|scratch| {
                 for n in group {
@@ -109,9 +117,12 @@ impl Bundle<'_> {
                     for (k, ((_, kernel), kind)) in pools.0.iter().zip(&kinds).enumerate() {
                         let Some(kind) = kind else { continue };
                         let dz = at_least(&mut scratch.gradient, g.output());
-                        kind.form.apply(image(dnodes[kind.target], n, g.output()), image(made, k, g.output()), dz);
-                        for (target, scale) in &kind.others {
-                            mix(image(dnodes[*target], n, g.output()), &zeros, scale, dz, false);
+                        let factored = self.factors[kind.first].map(|f| kind.form.times(f[n]));
+                        let form = factored.as_ref().unwrap_or(&kind.form);
+                        form.apply(dnode(kind.first, n), image(made, k, g.output()), dz);
+                        for (i, scale) in &kind.others {
+                            let factored = self.factors[*i].map(|f| scale.iter().map(|s| s * f[n]).collect::<Vec<_>>());
+                            mix(dnode(*i, n), &zeros, factored.as_ref().unwrap_or(scale), dz, false);
                         }
                         match kernel {
                             Kernel::Max(s) => pool::max_backward(s, x, dz, dx, &mut scratch.pool),
@@ -127,26 +138,27 @@ impl Bundle<'_> {
 
     /// Σ dnode and Σ dnode·(z − mean) of each branch, which are all poolings.
     pub(super) fn pool_sums(&self, g: &Geometry, x: &[f32], states: &[&BranchState], dnodes: &[&[f32]]) -> Vec<Sums> {
+        // Without a norm and with constant weights nobody asks for them.
+        if states.is_empty() || self.constant && states.iter().all(|s| s.last.is_none()) {
+            return states.iter().map(|_| Sums::new(g.channels)).collect();
+        }
         let pools = Pools::of(self, g);
         let number = |i: usize| pools.number(self.branches[i].operation).unwrap_or(0);
-        let last: Vec<_> = states.iter().filter_map(|s| s.last.as_ref()).collect();
-        if last.is_empty() {
-            return Vec::new();
-        }
+        let zeros = vec![0.0; g.channels];
         let parts = map_groups(g.images, |group| {
             Scratch::with(|scratch| {
-                let mut sums: Vec<Sums> = last.iter().map(|_| Sums::new(g.channels)).collect();
+                let mut sums: Vec<Sums> = states.iter().map(|_| Sums::new(g.channels)).collect();
                 for n in group {
                     let made = pools.make(g, image(x, n, g.input()), &mut scratch.made, &mut scratch.pool);
-                    for (i, (l, sums)) in last.iter().zip(&mut sums).enumerate() {
-                        let (dy, z) =
-                            (image(dnodes[self.targets[i]], n, g.output()), image(made, number(i), g.output()));
-                        add_products(dy, z, &l.statistics.mean, &mut sums.plain, &mut sums.product);
+                    for (i, (state, sums)) in states.iter().zip(&mut sums).enumerate() {
+                        let dy = image(dnodes[self.targets[i]], n, g.output());
+                        let mean = state.last.as_ref().map_or(&zeros, |l| &l.statistics.mean);
+                        sums.add_products(dy, image(made, number(i), g.output()), mean, self.factor(i, n));
                     }
                 }
                 sums
             })
         });
-        (0..last.len()).map(|i| Sums::total(g.channels, parts.iter().map(|p| &p[i]))).collect()
+        (0..states.len()).map(|i| Sums::total(g.channels, parts.iter().map(|p| &p[i]))).collect()
     }
 }

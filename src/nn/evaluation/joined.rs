@@ -1,42 +1,22 @@
-//! An evaluation network as the GPU's passes take it: parameters and running statistics of all units lie one behind the other,
+//! An evaluation network as the GPU's passes take it: parameters and running statistics of all blocks lie one behind the other,
 //! and what reads one map is run together, as in a supernet.
 
-use std::ops::Range;
 use std::sync::Arc;
 
 use super::EvaluationConfig;
-use super::plan::{EdgePlan, Layer, Plan};
-use crate::nn::cell::CellSizes;
 use crate::nn::edge::{Branch, Edge, Geometry};
-use crate::nn::layout::{BlockLayout, NormName, Slot};
-use crate::nn::norm::{NormSlot, Seen};
-use crate::nn::project::Projection;
+use crate::nn::layout::{BlockLayout, NormName};
+use crate::nn::norm::Seen;
+use crate::nn::plan::{CellSizes, NetworkPlan, ProjectionPlan};
 use crate::nn::stem::StemPlan;
 use crate::space::{CellKind, INPUTS, NODES};
-
-/// ReLU → 1x1 convolution(s) → norm: where its weights (then scale and shift) and its statistics are.
-#[derive(Clone, Debug)]
-pub(crate) struct JoinedProjection {
-    pub weights: Range<usize>,
-    pub slot: NormSlot,
-    pub inputs: usize,
-    pub halve: bool,
-}
-
-impl JoinedProjection {
-    /// On maps of this size.
-    pub fn shape(&self, height: usize, width: usize) -> Projection {
-        let (channels_in, channels_out) = (self.inputs, self.slot.channels);
-        Projection { height, width, channels_in, channels_out, halve: self.halve }
-    }
-}
 
 #[derive(Clone, Debug)]
 pub(crate) struct JoinedCell {
     pub kind: CellKind,
     /// Of the nodes.
     pub channels: usize,
-    pub projections: [JoinedProjection; INPUTS],
+    pub projections: [ProjectionPlan; INPUTS],
     /// The state that each edge reads, and its operation; two edges for each node.
     pub edges: Vec<(usize, Edge)>,
     pub concat: Vec<usize>,
@@ -85,7 +65,7 @@ impl JoinedCell {
 pub(crate) struct JoinedHead {
     /// The cell that it follows.
     pub after: usize,
-    pub projections: [JoinedProjection; 2],
+    pub projections: [ProjectionPlan; 2],
     pub classifier: usize,
 }
 
@@ -97,103 +77,69 @@ pub(crate) struct Joined {
     /// Where the classifier's parameters are.
     pub classifier: usize,
     pub classes: usize,
-    /// Numbers of all parameters, and the norms of all units but the stem.
+    /// Numbers of all parameters, and the norms of all blocks but the stem.
     pub layout: BlockLayout,
-    /// Where each unit's running statistics are among them; the stem's are beside.
+    /// Where each block's running statistics are among them; the stem's are beside.
     running: Vec<usize>,
 }
 
-/// Where the parameters and the statistics of each unit begin.
-struct Starts<'a> {
-    plan: &'a Plan,
-    parameters: Vec<usize>,
-    running: &'a [usize],
-}
-
-impl Starts<'_> {
-    fn slot(&self, norm: usize) -> NormSlot {
-        let channels = self.plan.units[norm].running / 2;
-        NormSlot { offset: self.running[norm], channels }
-    }
-
-    fn projection(&self, layers: &[Layer]) -> JoinedProjection {
-        let slot = NormSlot { offset: 0, channels: 0 };
-        let mut found = JoinedProjection { weights: 0..0, slot, inputs: 0, halve: false };
-        for layer in layers {
-            match *layer {
-                Layer::Projection { unit, halve, .. } => {
-                    let (start, layout) = (self.parameters[unit], &self.plan.units[unit]);
-                    found.weights = start..start + layout.len;
-                    found.inputs = layout.slots.first().map_or(0, Slot::fan_in);
-                    found.halve = halve;
-                }
-                Layer::Norm { unit } => found.slot = self.slot(unit),
-                Layer::Convolution { .. } | Layer::Pool { .. } => {}
-            }
-        }
-        found
-    }
-
-    fn edge(&self, edge: &EdgePlan) -> Edge {
-        let (mut own, mut norms) = (Vec::new(), Vec::new());
-        for layer in &edge.layers {
-            match *layer {
-                Layer::Convolution { unit, .. } | Layer::Projection { unit, .. } => own.push(unit),
-                Layer::Norm { unit } => {
-                    own.push(unit);
-                    norms.push(self.slot(unit));
-                }
-                Layer::Pool { .. } => {}
-            }
-        }
-        let len = own.iter().map(|u| self.plan.units[*u].len).sum();
-        let offset = own.first().map_or(0, |u| self.parameters[*u]);
-        Edge { branches: vec![Branch { operation: edge.operation, offset, len, norms, affine: true }] }
+impl ProjectionPlan {
+    /// The same where the block's parameters and statistics begin so far behind.
+    fn moved(&self, parameters: usize, running: usize) -> ProjectionPlan {
+        let weights = self.weights.start + parameters..self.weights.end + parameters;
+        ProjectionPlan { weights, norm: self.norm.moved(running), ..self.clone() }
     }
 }
 
 impl Joined {
     pub fn of(config: &EvaluationConfig) -> Joined {
-        Joined::new(&Plan::new(config), config)
+        Joined::new(&NetworkPlan::of_genotype(config))
     }
 
-    pub(super) fn new(plan: &Plan, config: &EvaluationConfig) -> Joined {
+    pub(super) fn new(plan: &NetworkPlan) -> Joined {
         let mut layout = BlockLayout::default();
         let (mut parameters, mut running) = (Vec::new(), Vec::new());
-        for (u, unit) in plan.units.iter().enumerate() {
+        for (i, block) in plan.layouts().enumerate() {
             parameters.push(layout.len);
             running.push(layout.running);
-            layout.len += unit.len;
-            if u > 0 {
-                layout.norms.extend(unit.norms.iter().map(|n| NormName {
+            layout.len += block.len;
+            if i > 0 {
+                layout.norms.extend(block.norms.iter().map(|n| NormName {
                     name: n.name.clone(),
-                    slot: NormSlot { offset: layout.running + n.slot.offset, ..n.slot },
+                    slot: n.slot.moved(layout.running),
                 }));
-                layout.running += unit.running;
+                layout.running += block.running;
             }
         }
-        let starts = Starts { plan, parameters, running: &running };
-        let cells = plan.cells.iter().zip(config.layout()).map(|(cell, kind)| {
-            let projections = [0, 1].map(|i| starts.projection(&cell.projections[i]));
+        let cells = plan.cells.iter().enumerate().map(|(i, cell)| {
+            let (parameters, running) = (parameters[i + 1], running[i + 1]);
+            let edges = cell.edges.iter().map(|edge| {
+                let branches = edge.branches.iter().map(|b| Branch {
+                    offset: b.offset + parameters,
+                    norms: b.norms.iter().map(|slot| slot.moved(running)).collect(),
+                    ..b.clone()
+                });
+                (edge.source, Edge { branches: branches.collect(), ..edge.clone() })
+            });
             JoinedCell {
-                kind,
-                channels: projections[0].slot.channels,
-                projections,
-                edges: cell.edges.iter().map(|e| (e.source, starts.edge(e))).collect(),
-                concat: cell.concat.clone(),
+                kind: cell.shape.kind,
+                channels: cell.shape.channels,
+                projections: cell.projections.each_ref().map(|p| p.moved(parameters, running)),
+                edges: edges.collect(),
+                concat: cell.concat.iter().map(|node| INPUTS + node).collect(),
             }
         });
-        let auxiliary = plan.auxiliary.as_ref().map(|head| JoinedHead {
-            after: head.after,
-            projections: [&head.layers[..2], &head.layers[2..]].map(|layers| starts.projection(layers)),
-            classifier: starts.parameters[head.classifier],
+        let auxiliary = plan.auxiliary.as_ref().map(|head| {
+            let block = plan.auxiliary_block();
+            let projections = head.projections.each_ref().map(|p| p.moved(parameters[block], running[block]));
+            JoinedHead { after: head.after, projections, classifier: parameters[block] + head.classifier }
         });
         Joined {
             stem: plan.stem.clone(),
             cells: cells.collect(),
             auxiliary,
-            classifier: starts.parameters[plan.classifier],
-            classes: config.classes,
+            classifier: parameters[plan.classifier_block()],
+            classes: plan.classes,
             layout,
             running,
         }
@@ -210,16 +156,16 @@ impl Joined {
         self.cells.iter().map(each).collect()
     }
 
-    /// What the norms have seen, by unit, their slots beside the unit's own statistics.
-    pub fn by_unit(&self, stem: Vec<Seen>, seen: Vec<Seen>) -> Vec<Vec<Seen>> {
-        let mut units = vec![Vec::new(); self.running.len()];
+    /// What the norms have seen, by block.
+    pub fn by_block(&self, stem: Vec<Seen>, seen: Vec<Seen>) -> Vec<Vec<Seen>> {
+        let mut blocks = vec![Vec::new(); self.running.len()];
         for mut s in seen {
-            // Units without norms begin where the next one does: the last of equals has it.
-            let unit = self.running.partition_point(|start| *start <= s.slot.offset).saturating_sub(1);
-            s.slot.offset -= self.running[unit];
-            units[unit].push(s);
+            // A block without norms begins where the next one does: the last of equals has it.
+            let block = self.running.partition_point(|start| *start <= s.slot.offset).saturating_sub(1);
+            s.slot.offset -= self.running[block];
+            blocks[block].push(s);
         }
-        units[0] = stem;
-        units
+        blocks[0] = stem;
+        blocks
     }
 }

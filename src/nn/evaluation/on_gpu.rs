@@ -6,7 +6,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape, Tensor};
 
 use super::joined::Joined;
-use crate::nn::gpu::{EvaluationPass, EvaluationState, Factors};
+use crate::nn::drop_path::Factors;
+use crate::nn::gpu::{EvaluationPass, EvaluationState};
 use crate::nn::norm::{Norm, Seen};
 use crate::nn::resident::Resident;
 use crate::nn::{slice, with_slices};
@@ -17,7 +18,7 @@ pub(super) struct NetworkOp {
     pub gpu: Resident,
     pub plan: Arc<Joined>,
     pub norm: Norm,
-    /// Running statistics of the stem, and of all other units.
+    /// Running statistics of the stem, and of all other blocks.
     pub running: [Vec<f32>; 2],
     pub factors: Factors,
     pub side: Arc<Mutex<Side>>,
@@ -26,7 +27,7 @@ pub(super) struct NetworkOp {
 /// What a pass leaves beside its output.
 #[derive(Default)]
 pub(super) struct Side {
-    /// Moments of every batch norm, by unit.
+    /// Moments of every batch norm, by block.
     pub seen: Vec<Vec<Seen>>,
     state: Option<EvaluationState>,
 }

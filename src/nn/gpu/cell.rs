@@ -8,12 +8,11 @@ use super::project::{Project, Projected};
 use super::{DeviceSeen, Norms, View};
 use crate::kernels::gpu::buffer::download;
 use crate::kernels::gpu::{Buffer, Gpu, GpuError, Precision, launch};
-use crate::nn::cell::{CellSizes, SOURCES, from};
 use crate::nn::edge::{COLUMNS, Geometry};
-use crate::nn::layout::CellPlan;
 use crate::nn::norm::Norm;
+use crate::nn::plan::{CellPlan, CellSizes, SOURCES};
 use crate::nn::{Policy, Probe};
-use crate::space::{EDGES, Edge, INPUTS, NODES};
+use crate::space::{EDGES, INPUTS, NODES};
 
 /// What a cell keeps from its forward to its backward pass.
 pub(crate) struct CellState {
@@ -56,16 +55,16 @@ pub(crate) struct CellGradients {
 
 impl CellPass<'_> {
     fn project(&self, i: usize, x: u64, weights: u64) -> Project<'_> {
-        let (h, w) = self.sizes.inputs[i];
+        let (own, (h, w)) = (&self.plan.projections[i], self.sizes.inputs[i]);
         Project {
             gpu: self.gpu,
-            shape: self.plan.shape.projection(i, h, w),
+            shape: own.shape(h, w),
             images: self.sizes.images,
             x: View { address: x, stride: self.plan.shape.inputs[i] },
             weights,
-            range: self.plan.projections[i].clone(),
-            slot: self.plan.projection_norms[i],
-            affine: false,
+            range: own.weights.clone(),
+            slot: own.norm,
+            affine: own.affine,
         }
     }
 
@@ -88,10 +87,11 @@ impl CellPass<'_> {
     }
 
     /// Edges from one source.
-    fn bundle(&self, edges: &[Edge]) -> Bundle<'_> {
+    fn bundle(&self, edges: &[usize]) -> Bundle<'_> {
         let mut bundle = Bundle::new(self.precision);
         for (target, e) in edges.iter().enumerate() {
-            bundle.add(&self.plan.edges[e.index()], target, e.index() * COLUMNS);
+            let edge = &self.plan.edges[*e];
+            bundle.add(edge, target, edge.row);
         }
         bundle
     }
@@ -115,7 +115,7 @@ impl CellPass<'_> {
         let mut kept = Vec::new();
         let keeps = keep && self.policy == Policy::Keep;
         for source in 0..SOURCES {
-            let edges: Vec<Edge> = from(source).collect();
+            let edges: Vec<usize> = plan.from(source).collect();
             // Edges that read one map take their steps together; where little is to be alive they take turns.
             for edges in edges.chunks(if keeps { NODES } else { 1 }) {
                 let g = plan.geometry(&self.sizes, edges[0]);
@@ -123,7 +123,7 @@ impl CellPass<'_> {
                 let bundle = self.bundle(edges);
                 let mut maps = edge::branches(self.gpu, &g, &bundle, x, weights, &mut norms, false)?;
                 self.watch_edges(edges, &g, x, &bundle, &maps, &norms)?;
-                let nodes: Vec<View> = edges.iter().map(|e| self.node(output.address(), e.node())).collect();
+                let nodes: Vec<View> = edges.iter().map(|e| self.node(output.address(), self.plan.edges[*e].node)).collect();
                 edge::mix_into(self.gpu, &g, &bundle, x, &maps, &norms, mixing, &nodes, source == 0)?;
                 if keeps {
                     for (b, own) in bundle.branches.iter().zip(&mut maps) {
@@ -153,7 +153,7 @@ impl CellPass<'_> {
     /// Shows the inputs of the edges' ReLUs to whoever watches.
     fn watch_edges(
         &self,
-        edges: &[Edge],
+        edges: &[usize],
         g: &Geometry,
         x: View,
         bundle: &Bundle,
@@ -161,7 +161,7 @@ impl CellPass<'_> {
         norms: &Norms,
     ) -> Result<(), GpuError> {
         let c = g.channels;
-        let relus = edges.iter().map(|e| self.plan.edges[e.index()].relus(g.stride)).sum();
+        let relus = edges.iter().map(|e| self.plan.edges[*e].relus()).sum();
         if relus > 0 {
             self.watch(x, (g.height * g.width, c), relus)?;
         }
@@ -201,7 +201,7 @@ impl CellPass<'_> {
         let states = [0, 1].map(|i: usize| state.projected[i].map.address());
         let gradients = [0, 1].map(|i: usize| projected[i].as_ref().map_or(0, Buffer::address));
         for source in (0..SOURCES).rev() {
-            let edges: Vec<Edge> = from(source).collect();
+            let edges: Vec<usize> = plan.from(source).collect();
             let kept = state.edges.get(source);
             for edges in edges.chunks(if kept.is_some() { NODES } else { 1 }) {
                 let g = plan.geometry(&self.sizes, edges[0]);
@@ -215,7 +215,7 @@ impl CellPass<'_> {
                         &again
                     }
                 };
-                let dnodes: Vec<View> = edges.iter().map(|e| self.node(gradient, e.node())).collect();
+                let dnodes: Vec<View> = edges.iter().map(|e| self.node(gradient, self.plan.edges[*e].node)).collect();
                 let backward = BundleBackward {
                     gpu,
                     g: &g,

@@ -13,7 +13,7 @@ mod project;
 mod stem;
 mod units;
 
-pub(crate) use evaluation::{EvaluationPass, EvaluationState, Factors, sheet};
+pub(crate) use evaluation::{EvaluationPass, EvaluationState, sheet};
 pub(crate) use mixed::MixedPass;
 pub(crate) use network::{Moments, NetworkPass, NetworkState};
 

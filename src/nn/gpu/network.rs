@@ -7,9 +7,9 @@ use super::cell::{CellGradients, CellPass, CellState};
 use super::head::{Logits, head_backward, head_forward};
 use super::stem::{StemPass, StemState};
 use crate::kernels::gpu::{Buffer, Gpu, GpuError, Precision};
-use crate::nn::cell::CellSizes;
-use crate::nn::network::{self, End, MIXING, read_by};
+use crate::nn::network::{self, End};
 use crate::nn::norm::Seen;
+use crate::nn::plan::{CellSizes, MIXING, read_by};
 use crate::space::{CellKind, NODES};
 
 /// One pass through a network on a GPU.
@@ -156,7 +156,7 @@ impl NetworkPass<'_> {
                 let shape = vec![n, h, w, logits.channels];
                 (crate::kernels::gpu::buffer::download(gpu, last, shape.iter().product())?, shape)
             }
-            End::Logits => {
+            End::Logits | End::AllLogits => {
                 let found = head_forward(gpu, logits, last, parameters.at(starts[sizes.len() + 1]))?;
                 (found.to_vec(n * self.of.plan.classes)?, vec![n, self.of.plan.classes])
             }
@@ -187,7 +187,7 @@ impl NetworkPass<'_> {
         let dy = Buffer::from_slice(gpu, gradient)?;
         gradients[count] = Some(match self.of.end {
             End::Features => dy,
-            End::Logits => {
+            End::Logits | End::AllLogits => {
                 let (x, weights) = (address(state.outputs[count].as_ref()), state.parameters.at(starts[count + 1]));
                 head_backward(gpu, logits, x, weights, dy.address(), to_block(count + 1))?
             }

@@ -1,17 +1,17 @@
 //! How many bytes of a GPU's memory a search step takes at its peak: the passes of [`crate::nn::gpu`] walked with a count of
 //! what they ask for. A recording device finds the same number, to the byte.
 
+use std::sync::Arc;
+
 use super::{Wanted, Workload};
 use crate::kernels::gpu::Precision;
 use crate::kernels::gpu::launch::{product_parts, splits, tiles};
-use crate::nn::cell::{CellSizes, SOURCES, from};
 use crate::nn::edge::{Branch, Geometry, is_pooling, is_separable};
-use crate::nn::layout::CellPlan;
-use crate::nn::network::MIXING;
+use crate::nn::plan::{CellPlan, CellSizes, MIXING, NetworkPlan, SOURCES};
 use crate::nn::project::Projection;
 use crate::nn::stem::StemPlan;
 use crate::nn::{Policy, SupernetConfig};
-use crate::space::{Edge, INPUTS, NODES, Operation};
+use crate::space::{INPUTS, NODES, Operation};
 
 /// Bytes in use, and the most there ever were.
 #[derive(Default)]
@@ -66,8 +66,8 @@ pub(super) struct BundleNumbers {
 }
 
 impl BundleNumbers {
-    fn of(plan: &CellPlan, sizes: &CellSizes, edges: &[Edge], precision: Precision) -> BundleNumbers {
-        let branches = edges.iter().flat_map(|e| &plan.edges[e.index()].branches).collect();
+    fn of(plan: &CellPlan, sizes: &CellSizes, edges: &[usize], precision: Precision) -> BundleNumbers {
+        let branches = edges.iter().flat_map(|e| &plan.edges[*e].branches).collect();
         BundleNumbers::new(&plan.geometry(sizes, edges[0]), branches, precision)
     }
 
@@ -184,13 +184,13 @@ impl CellNumbers {
     fn new(plan: &CellPlan, sizes: &CellSizes, precision: Precision) -> CellNumbers {
         let (h, w) = plan.output_size(sizes);
         let channels = plan.shape.channels;
-        let sources = || (0..SOURCES).map(|s| from(s).collect::<Vec<_>>());
-        let bundle = |edges: &[Edge]| BundleNumbers::of(plan, sizes, edges, precision);
+        let sources = || (0..SOURCES).map(|s| plan.from(s).collect::<Vec<_>>());
+        let bundle = |edges: &[usize]| BundleNumbers::of(plan, sizes, edges, precision);
         CellNumbers {
             running: plan.layout.running,
             channels,
             output: sizes.images * h * w * NODES * channels,
-            inputs: [0, 1].map(|i| plan.shape.projection(i, sizes.inputs[i].0, sizes.inputs[i].1)),
+            inputs: [0, 1].map(|i: usize| plan.projections[i].shape(sizes.inputs[i].0, sizes.inputs[i].1)),
             images: sizes.images,
             together: sources().map(|edges| vec![bundle(&edges)]).collect(),
             in_turn: sources().map(|edges| edges.into_iter().map(|e| bundle(&[e])).collect()).collect(),
@@ -283,7 +283,7 @@ pub(super) fn stem_backward(l: &mut Count, stem: &StemPlan, pixels: usize, tiles
 struct GpuNetwork {
     pictures: usize,
     images: usize,
-    stem: StemPlan,
+    stem: Arc<StemPlan>,
     stem_pixels: usize,
     stem_tiles: usize,
     cells: Vec<CellNumbers>,
@@ -296,11 +296,10 @@ impl SupernetConfig {
     /// Bytes of a GPU's memory at the peak of a search step, by policy.
     pub fn gpu_footprints(&self, work: &Workload) -> impl Fn(Policy) -> u64 + use<> {
         let (images, height, width) = (work.images, work.height, work.width);
-        let (stem, plans) = (self.stem_plan(), self.cell_plans());
-        let sizes = CellSizes::along(&plans, [images, height, width]);
-        let head = self.head_layout(&plans);
-        let blocks = [&stem.layout, &head].into_iter().chain(plans.iter().map(|p| &p.layout));
-        let parameters = blocks.map(|l| l.len).sum();
+        let plan = NetworkPlan::of_supernet(self);
+        let sizes = plan.sizes([images, height, width]);
+        let parameters = plan.layouts().map(|l| l.len).sum();
+        let NetworkPlan { stem, cells: plans, classifier: head, .. } = plan;
         let network = GpuNetwork {
             pictures: images * height * width * self.input_channels,
             images,

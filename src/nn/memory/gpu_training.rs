@@ -4,10 +4,9 @@ use super::gpu::{BundleNumbers, Count, project_backward, stem_backward};
 use crate::kernels::gpu::Precision;
 use crate::kernels::gpu::launch::tiles;
 use crate::nn::EvaluationConfig;
-use crate::nn::cell::{CellSizes, SOURCES};
 use crate::nn::evaluation::joined::{Joined, JoinedCell, JoinedHead};
 use crate::nn::gpu::sheet;
-use crate::nn::network::read_by;
+use crate::nn::plan::{CellSizes, SOURCES, read_by};
 use crate::nn::project::Projection;
 use crate::space::INPUTS;
 

@@ -1,9 +1,7 @@
 //! Bytes of single passes, and of a pass that is remembered: what ranking functions ask of a network.
 
-use std::sync::Arc;
-
 use super::{UNFILLED, Wanted};
-use crate::nn::network::NetworkPlan;
+use crate::nn::plan::NetworkPlan;
 use crate::nn::remembered;
 use crate::nn::{Policy, SupernetConfig};
 
@@ -30,11 +28,7 @@ impl SupernetConfig {
         let weights = 4 * (network.parameters() + 2 * network.cells.iter().map(|c| c.running).sum::<u64>());
         let whole = |bytes: u64| bytes + bytes / UNFILLED + network.small();
         let pass = |weights| whole(network.pass(Policy::Keep, Wanted { weights, mixing: false }));
-        let plan = NetworkPlan {
-            stem: Arc::new(self.stem_plan()),
-            cells: self.cell_plans().into_iter().map(Arc::new).collect(),
-            classes: self.classes,
-        };
+        let plan = NetworkPlan::of_supernet(self);
         PassBytes {
             weights,
             forward: pass(false),

@@ -1,9 +1,8 @@
 //! The buffers that a thread reuses from image to image, in bytes.
 
-use crate::nn::cell::CellSizes;
 use crate::nn::edge::is_pooling;
-use crate::nn::layout::CellPlan;
-use crate::space::{self, INPUTS, Operation};
+use crate::nn::plan::{CellPlan, CellSizes};
+use crate::space::Operation;
 
 /// The largest of each buffer that a thread reuses.
 #[derive(Default)]
@@ -22,13 +21,13 @@ pub(super) struct Scratch {
 
 impl Scratch {
     pub fn add(&mut self, plan: &CellPlan, sizes: &CellSizes) {
-        for e in space::Edge::all() {
+        for (e, edge) in plan.edges.iter().enumerate() {
             let g = plan.geometry(sizes, e);
-            let from = || space::Edge::all().filter(|o| o.source() == e.source());
-            let pools = |o: Operation| from().any(|e| plan.edges[e.index()].branches.iter().any(|b| b.operation == o));
+            let from = || plan.from(edge.source);
+            let pools = |o: Operation| from().any(|e| plan.edges[e].branches.iter().any(|b| b.operation == o));
             let kinds = [Operation::MaxPool3x3, Operation::AvgPool3x3].into_iter().filter(|o| pools(*o)).count();
             self.made = self.made.max(kinds * g.output());
-            for b in &plan.edges[e.index()].branches {
+            for b in &edge.branches {
                 if is_pooling(b.operation) {
                     self.map = self.map.max(g.output());
                 }
@@ -49,8 +48,8 @@ impl Scratch {
                 }
             }
         }
-        for i in 0..INPUTS {
-            let p = plan.shape.projection(i, sizes.inputs[i].0, sizes.inputs[i].1);
+        for (own, (h, w)) in plan.projections.iter().zip(sizes.inputs) {
+            let p = own.shape(h, w);
             self.projection = self.projection.max(p.pixels() * p.channels_in);
         }
     }

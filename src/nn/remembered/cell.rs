@@ -5,12 +5,12 @@ use std::sync::Arc;
 use super::Shown;
 use crate::kernels::norm::{Mixed, mix_all};
 use crate::nn::Probe;
-use crate::nn::cell::{CellPass, CellSizes, SOURCES, from, join, row};
-use crate::nn::edge::Geometry;
-use crate::nn::layout::CellPlan;
+use crate::nn::cell::{CellPass, join};
+use crate::nn::edge::{COLUMNS, Geometry};
 use crate::nn::norm::Statistics;
 use crate::nn::parallel::{Images, image, map_groups, unfilled};
-use crate::space::{Edge, INPUTS, NODES, Operation, Place};
+use crate::nn::plan::{CellPlan, CellSizes, SOURCES};
+use crate::space::{INPUTS, NODES, Operation, Place};
 
 /// One branch's map before its last norm.
 struct Made<P> {
@@ -56,23 +56,23 @@ pub(super) struct CellMemory<P> {
 /// Bytes of the maps that a cell remembers.
 pub(super) fn bytes(plan: &CellPlan, sizes: &CellSizes) -> usize {
     let with_map = |o: Operation| o.is_convolution() || o == Operation::SkipConnect;
-    let of_edge = |e: Edge| {
+    let of_edge = |e: usize| {
         let g = plan.geometry(sizes, e);
-        let own = plan.edges[e.index()].branches.iter().filter(|b| with_map(b.operation)).count();
+        let own = plan.edges[e].branches.iter().filter(|b| with_map(b.operation)).count();
         // Beside the branches' maps the node's, as it was before.
         4 * g.images * g.output() * (own + 1)
     };
     let pooled = |source: usize| {
-        let Some(first) = from(source).next() else { return 0 };
+        let Some(first) = plan.from(source).next() else { return 0 };
         let pools =
-            |o: Operation| from(source).any(|e| plan.edges[e.index()].branches.iter().any(|b| b.operation == o));
+            |o: Operation| plan.from(source).any(|e| plan.edges[e].branches.iter().any(|b| b.operation == o));
         let kinds = [Operation::MaxPool3x3, Operation::AvgPool3x3].into_iter().filter(|o| pools(*o)).count();
         let g = plan.geometry(sizes, first);
         // What an edge within the cell reads is a node, which is counted; the inputs are projected.
         let projected = if source < INPUTS { g.input() } else { 0 };
         4 * g.images * (kinds * g.output() + projected)
     };
-    Edge::all().map(of_edge).sum::<usize>() + (0..SOURCES).map(pooled).sum::<usize>()
+    (0..plan.edges.len()).map(of_edge).sum::<usize>() + (0..SOURCES).map(pooled).sum::<usize>()
 }
 
 /// Numbers of a cell's output.
@@ -91,20 +91,20 @@ impl<P: Probe + 'static> CellMemory<P> {
     }
 
     /// All that a pass through `plan`'s cell shows.
-    pub fn shown(&self, plan: &CellPlan, sizes: &CellSizes) -> Shown<P> {
-        self.shown_before(plan, plan, sizes, SOURCES)
+    pub fn shown(&self, plan: &CellPlan) -> Shown<P> {
+        self.shown_before(plan, plan, SOURCES)
     }
 
     /// What a pass through `plan`'s cell shows of the inputs and of the first so many sources; `plan` may lack operations of
     /// `whole`.
-    fn shown_before(&self, whole: &CellPlan, plan: &CellPlan, sizes: &CellSizes, sources: usize) -> Shown<P> {
+    fn shown_before(&self, whole: &CellPlan, plan: &CellPlan, sources: usize) -> Shown<P> {
         let mut shown = vec![(self.inputs.clone(), 1)];
         for (s, source) in self.sources.iter().enumerate().take(sources) {
-            let relus: usize = from(s).map(|e| plan.edges[e.index()].relus(plan.geometry(sizes, e).stride)).sum();
+            let relus: usize = plan.from(s).map(|e| plan.edges[e].relus()).sum();
             if relus > 0 {
                 shown.push((source.relu.clone(), relus));
             }
-            for (_, made) in from(s).flat_map(|e| self.branches(whole, plan, e)) {
+            for (_, made) in plan.from(s).flat_map(|e| self.branches(whole, plan, e)) {
                 shown.extend(made.inner.iter().map(|p| (p.clone(), 1)));
             }
         }
@@ -116,10 +116,10 @@ impl<P: Probe + 'static> CellMemory<P> {
         &'a self,
         whole: &'a CellPlan,
         plan: &'a CellPlan,
-        edge: Edge,
+        edge: usize,
     ) -> impl Iterator<Item = (Operation, &'a Made<P>)> {
-        let [all, kept] = [whole, plan].map(|p| &p.edges[edge.index()].branches);
-        let made = all.iter().zip(&self.edges[edge.index()]).map(|(b, made)| (b.operation, made));
+        let [all, kept] = [whole, plan].map(|p| &p.edges[edge].branches);
+        let made = all.iter().zip(&self.edges[edge]).map(|(b, made)| (b.operation, made));
         made.filter(|(operation, _)| kept.iter().any(|b| b.operation == *operation))
     }
 
@@ -155,11 +155,16 @@ impl<P: Probe + 'static> CellMemory<P> {
                 let maps: Vec<Mixed> =
                     own.iter().map(|(map, mean, scale)| (image(map, n, g.output()), *mean, &scale[..])).collect();
                 // SAFETY: groups do not share images.
-                mix_all(&maps, unsafe { writer.image(n) }, fresh);
+                mix_all(&maps, &[], unsafe { writer.image(n) }, fresh);
             }
         });
         node
     }
+}
+
+/// The mixing weights of an edge.
+fn row<'a>(mixing: &'a [f32], plan: &CellPlan, edge: usize) -> &'a [f32] {
+    &mixing[plan.edges[edge].row..][..COLUMNS]
 }
 
 impl CellPass<'_> {
@@ -180,7 +185,7 @@ impl CellPass<'_> {
         let mut norms = self.norms();
         let watcher = Arc::new(probe());
         inputs.iter().for_each(|x| watcher.relu(x, None, n, 1));
-        let projected = self.project(inputs, weights, &mut norms).into_iter().map(|(map, _)| map).collect();
+        let projected = self.project(inputs, weights, false, &mut norms).into_iter().map(|p| p.map).collect();
         let mut memory = CellMemory {
             projected,
             inputs: watcher,
@@ -189,34 +194,34 @@ impl CellPass<'_> {
             nodes: (0..NODES).map(|_| Node { map: Vec::new(), before: Vec::new() }).collect(),
         };
         for source in 0..SOURCES {
-            let Some(first) = from(source).next() else { continue };
+            let Some(first) = plan.from(source).next() else { continue };
             let (g, x) = (plan.geometry(&self.sizes, first), memory.state(source));
             let of_source = Source {
                 relu: shown(x, None),
-                pooled: self.bundle(&from(source).collect::<Vec<_>>(), mixing).pooled(&g, x),
+                pooled: self.bundle(&plan.from(source).collect::<Vec<_>>(), mixing).pooled(&g, x),
             };
-            for e in from(source) {
+            for e in plan.from(source) {
                 let states = self.bundle(&[e], mixing).branches_forward(&g, memory.state(source), weights, &mut norms);
                 let made = states.into_iter().map(|s| {
                     let inner = s.first.map(|first| shown(&first.z, Some(&first.statistics.mean)));
                     let (map, statistics) = s.last.map_or((Vec::new(), None), |l| (l.z, Some(l.statistics)));
                     Made { map, statistics, inner }
                 });
-                memory.edges[e.index()] = made.collect();
+                memory.edges[e] = made.collect();
             }
             memory.sources.push(of_source);
-            for e in from(source) {
-                let node = std::mem::take(&mut memory.nodes[e.node()].map);
+            for e in plan.from(source) {
+                let node = std::mem::take(&mut memory.nodes[plan.edges[e].node].map);
                 let before = (source > 0).then(|| node.clone());
                 let mixed = memory.mix(
                     &g,
                     source,
                     memory.branches(plan, plan, e),
-                    row(mixing, e),
+                    row(mixing, plan, e),
                     (source > 0).then_some(node),
                 );
-                memory.nodes[e.node()].map = mixed;
-                memory.nodes[e.node()].before.extend(before);
+                memory.nodes[plan.edges[e].node].map = mixed;
+                memory.nodes[plan.edges[e].node].before.extend(before);
             }
         }
         let output = join(&memory.nodes.iter().map(|n| &n.map[..]).collect::<Vec<_>>(), n, plan.shape.channels);
@@ -237,25 +242,26 @@ impl CellPass<'_> {
         let mut norms = self.norms();
         // Sources after this one are nodes that change.
         let same = INPUTS + at;
-        let shown = memory.shown_before(whole, plan, &self.sizes, same);
+        let shown = memory.shown_before(whole, plan, same);
         let mut changed: Vec<Vec<f32>> = Vec::with_capacity(NODES - at);
         let mut node = memory.nodes[at].before(place.edge.source());
-        for e in Edge::all().filter(|e| e.node() == at && e.source() >= place.edge.source()) {
+        let later = |e: &usize| plan.edges[*e].node == at && plan.edges[*e].source >= place.edge.source();
+        for e in (0..plan.edges.len()).filter(later) {
             let g = plan.geometry(&self.sizes, e);
             let branches = memory.branches(whole, plan, e);
-            node = Some(memory.mix(&g, e.source(), branches, row(mixing, e), node));
+            node = Some(memory.mix(&g, plan.edges[e].source, branches, row(mixing, plan, e), node));
         }
         changed.extend(node);
         changed.extend(memory.nodes[at + 1..].iter().filter_map(|n| n.before(same)));
         for source in same..SOURCES {
             let (done, open) = changed.split_at_mut(source + 1 - same);
             let Some(x) = done.last() else { continue };
-            for (e, node) in from(source).zip(open) {
+            for (e, node) in plan.from(source).zip(open) {
                 let g = plan.geometry(&self.sizes, e);
                 let bundle = self.bundle(&[e], mixing);
                 let states = bundle.branches_forward(&g, x, weights, &mut norms);
                 self.watch(&[e], &g, x, &states);
-                bundle.mix_into(&g, x, &states, &mut [node], false);
+                bundle.mix_into(&g, x, &states, &mut [node], &[false]);
             }
         }
         let nodes = memory.nodes[..at].iter().map(|n| &n.map[..]).chain(changed.iter().map(Vec::as_slice));

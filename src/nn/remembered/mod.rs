@@ -9,8 +9,9 @@ mod cell;
 use std::sync::Arc;
 
 use self::cell::CellMemory;
-use super::network::{End, MIXING, NetworkPass, NetworkPlan, read_by};
+use super::network::{End, NetworkPass};
 use super::norm::Norm;
+use super::plan::{MIXING, NetworkPlan, read_by};
 use super::{Mixing, NnError, Policy, Probe, head};
 use crate::space::{CellKind, Place};
 
@@ -63,6 +64,7 @@ fn pass<'a>(plan: &'a NetworkPlan, size: [usize; 3], probe: Option<&'a Arc<dyn P
         running: &[],
         probe,
         end: End::Logits,
+        factors: None,
         weights_wanted: false,
         mixing_wanted: false,
         retain: false,
@@ -101,7 +103,7 @@ impl<P: Probe + 'static> Remembered<P> {
             let output = if plan.first(kind) == Some(i) {
                 let pass = pass(&plan, size, None);
                 let (output, memory) = pass.cell(i, sizes).remember(inputs, weights, mixing, &probe);
-                shown.push(memory.shown(&plan.cells[i], &sizes));
+                shown.push(memory.shown(&plan.cells[i]));
                 firsts[kind.index()] = Some((i, memory));
                 output
             } else {
@@ -161,8 +163,8 @@ impl<P: Probe + 'static> Remembered<P> {
 }
 
 fn logits(plan: &NetworkPlan, size: [usize; 3], parameters: &[Vec<f32>], features: &[f32]) -> Vec<f32> {
-    let shape = pass(plan, size, None).features(&plan.sizes(size));
-    head::forward(features, shape, &parameters[plan.cells.len() + 1], plan.classes)
+    let shape = plan.features(size, &plan.sizes(size));
+    head::forward(features, shape, &parameters[plan.classifier_block()], plan.classes)
 }
 
 #[cfg(test)]

@@ -49,7 +49,7 @@ impl HeadPass<'_> {
 
     /// A ReLU alone, on `[N, C]`.
     fn relu(&self) -> Rectified {
-        let [images, channels] = [self.size[0], self.head.projections[1].slot.channels].map(|n| n as i32);
+        let [images, channels] = [self.size[0], self.head.projections[1].norm.channels].map(|n| n as i32);
         Rectified {
             images,
             height: 1,
@@ -74,13 +74,13 @@ impl HeadPass<'_> {
             x: View { address: x, stride: own.inputs },
             weights: self.weights,
             range: own.weights.clone(),
-            slot: own.slot,
+            slot: own.norm,
             affine: true,
         }
     }
 
     fn logits(&self) -> Logits {
-        let channels = self.head.projections[1].slot.channels;
+        let channels = self.head.projections[1].norm.channels;
         Logits { images: self.size[0], pixels: 1, channels, classes: self.classes }
     }
 
@@ -98,7 +98,7 @@ impl HeadPass<'_> {
         // Averages of what is 0 or more: the ReLU of a projection changes nothing.
         let first = self.project(0, pooled.address()).forward(norms, true)?;
         let second = self.project(1, first.map.address()).forward(norms, true)?;
-        let features = Buffer::new(self.gpu, self.size[0] * self.head.projections[1].slot.channels)?;
+        let features = Buffer::new(self.gpu, self.size[0] * self.head.projections[1].norm.channels)?;
         let relu = Rectified { x: second.map.address(), out: features.address(), ..self.relu() };
         rectified(self.gpu, Kernel::RectifiedAverage, &relu)?;
         let logits = head_forward(self.gpu, self.logits(), features.address(), self.classifier())?;

@@ -3,12 +3,12 @@
 
 use crate::kernels::gpu::arguments::{MixTarget, Mixed};
 use crate::kernels::gpu::{Buffer, Gpu, GpuError, Precision, launch};
-use crate::nn::cell::{CellSizes, SOURCES};
 use crate::nn::evaluation::joined::JoinedCell;
 use crate::nn::gpu::edge::{Bundle, Maps, affine, branches};
 use crate::nn::gpu::edge_backward::{BundleBackward, Gradients};
 use crate::nn::gpu::project::{Project, Projected};
 use crate::nn::gpu::{Norms, View};
+use crate::nn::plan::{CellSizes, SOURCES};
 use crate::space::{INPUTS, NODES, STATES};
 
 /// What a cell keeps from its forward to its backward pass.
@@ -48,7 +48,7 @@ impl CellPass<'_> {
             x: View { address: x, stride: own.inputs },
             weights: self.weights,
             range: own.weights.clone(),
-            slot: own.slot,
+            slot: own.norm,
             affine: true,
         }
     }

@@ -13,17 +13,10 @@ use super::head::{Logits, head_backward, head_forward};
 use super::stem::{StemPass, StemState};
 use super::{DeviceSeen, Norms};
 use crate::kernels::gpu::{Buffer, Gpu, GpuError};
-use crate::nn::cell::CellSizes;
+use crate::nn::drop_path::Factors;
 use crate::nn::evaluation::joined::{Joined, JoinedCell};
-use crate::nn::network::read_by;
 use crate::nn::norm::{Norm, Seen};
-
-/// What images of edges that may be left out are multiplied with: by cell and edge, where among the numbers `[N]` each begins.
-#[derive(Default)]
-pub(crate) struct Factors {
-    pub numbers: Vec<f32>,
-    pub places: Vec<Vec<Option<usize>>>,
-}
+use crate::nn::plan::{CellSizes, read_by};
 
 /// One pass through an evaluation network on a GPU.
 pub(crate) struct EvaluationPass<'a> {
@@ -147,7 +140,7 @@ impl EvaluationPass<'_> {
             None => None,
         };
         let seen = DeviceSeen { moments: norms.moments.take(), slots: std::mem::take(&mut norms.seen) };
-        let seen = self.plan.by_unit(stem_seen.fetch()?, seen.fetch()?);
+        let seen = self.plan.by_block(stem_seen.fetch()?, seen.fetch()?);
         let state =
             stem.map(|stem| EvaluationState { images, parameters, factors, stem, norms, outputs, cells, auxiliary });
         Ok(EvaluationOutput { logits: found, seen, state })

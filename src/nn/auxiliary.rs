@@ -1,0 +1,119 @@
+//! The auxiliary head on plain maps (DARTS, appendix A.2): ReLU, averages over 5x5 windows, a 1x1 convolution with its norm, one
+//! over all that is left with its norm, ReLU, classifier.
+
+use super::NnError;
+use super::head;
+use super::norm::{Norm, NormPass, Seen};
+use super::plan::{HeadPlan, ProjectionPlan};
+use super::projected::{Projected, project_backward, project_forward};
+use crate::kernels::relu;
+
+const WINDOW: usize = 5;
+const STRIDE: usize = 3;
+/// Side of what the pooling gives.
+const SIDE: usize = 2;
+
+/// Refuses maps that the head can't average to 2x2.
+pub(crate) fn check(height: usize, width: usize) -> Result<(), NnError> {
+    if (8..=10).contains(&height) && (8..=10).contains(&width) {
+        return Ok(());
+    }
+    Err(NnError::Input(format!("the auxiliary head needs maps of 8 to 10 pixels a side, not {height}x{width}")))
+}
+
+/// For each output pixel the input pixels of its window.
+fn windows(width: usize) -> impl Iterator<Item = (usize, usize)> {
+    (0..SIDE * SIDE).flat_map(move |o| {
+        let (top, left) = (o / SIDE * STRIDE, o % SIDE * STRIDE);
+        (0..WINDOW * WINDOW).map(move |p| (o, (top + p / WINDOW) * width + left + p % WINDOW))
+    })
+}
+
+/// What the head keeps from its forward to its backward pass.
+pub(crate) struct HeadState {
+    /// `[N, 2, 2, C]`.
+    pooled: Vec<f32>,
+    projected: [Projected; 2],
+}
+
+/// One pass through the head, in training mode.
+pub(crate) struct HeadPass<'a> {
+    pub plan: &'a HeadPlan,
+    /// Shape of the cell's output, `[N, H, W, C]`.
+    pub size: [usize; 4],
+    pub classes: usize,
+    /// Running statistics of the block.
+    pub running: &'a [f32],
+}
+
+fn rectified(x: &[f32]) -> Vec<f32> {
+    x.iter().map(|v| v.max(0.0)).collect()
+}
+
+impl HeadPass<'_> {
+    /// The projections with the side of the map that each reads: all four pixels are one of the second.
+    fn projections(&self) -> [(&ProjectionPlan, (usize, usize)); 2] {
+        [(&self.plan.projections[0], (SIDE, SIDE)), (&self.plan.projections[1], (1, 1))]
+    }
+
+    fn wide(&self) -> [usize; 4] {
+        [self.size[0], 1, 1, self.plan.projections[1].norm.channels]
+    }
+
+    /// Logits `[N, classes]` from the cell's output; `weights` are the block's.
+    pub fn forward(&self, x: &[f32], weights: &[f32]) -> (Vec<f32>, Vec<Seen>, HeadState) {
+        let [n, h, w, c] = self.size;
+        let share = 1.0 / (WINDOW * WINDOW) as f32;
+        let mut pooled = vec![0.0f32; n * SIDE * SIDE * c];
+        for (x, to) in x.chunks_exact(h * w * c).zip(pooled.chunks_exact_mut(SIDE * SIDE * c)) {
+            for (o, p) in windows(w) {
+                to[o * c..][..c].iter_mut().zip(&x[p * c..][..c]).for_each(|(o, v)| *o += v.max(0.0));
+            }
+            to.iter_mut().for_each(|v| *v *= share);
+        }
+        let mut norms = NormPass { norm: Norm::Batch, running: self.running, seen: Vec::new() };
+        // Averages of what is 0 or more: the ReLU of a projection changes nothing.
+        let [(first, first_size), (second, second_size)] = self.projections();
+        let first = project_forward(first, first_size, n, &pooled, weights, true, &mut norms);
+        let second = project_forward(second, second_size, n, &first.map, weights, true, &mut norms);
+        let features = rectified(&second.map);
+        let logits = head::forward(&features, self.wide(), &weights[self.plan.classifier..], self.classes);
+        (logits, norms.seen, HeadState { pooled, projected: [first, second] })
+    }
+
+    /// Adds to the gradient of the cell's output, `dx`, and to that of the block's parameters; `dy` is that of the logits.
+    pub fn backward(
+        &self,
+        x: &[f32],
+        weights: &[f32],
+        state: &HeadState,
+        dy: &[f32],
+        dx: &mut [f32],
+        to: &mut [f32],
+    ) {
+        let [n, h, w, c] = self.size;
+        let [first, second] = &state.projected;
+        let (own, classes) = (&weights[self.plan.classifier..], self.classes);
+        let to_classifier = Some(&mut to[self.plan.classifier..]);
+        let dfeatures = head::backward(&rectified(&second.map), self.wide(), own, dy, classes, to_classifier);
+        let mut dsecond = vec![0.0; dfeatures.len()];
+        relu::add_where_positive(&second.map, &dfeatures, &mut dsecond);
+        let [(first_plan, first_size), (second_plan, second_size)] = self.projections();
+        let mut dfirst = None;
+        let narrow = Some(&mut dfirst);
+        project_backward(second_plan, second_size, n, &first.map, weights, second, &dsecond, narrow, Some(&mut *to));
+        let dfirst = dfirst.unwrap_or_default();
+        let mut dpooled = None;
+        let wide = Some(&mut dpooled);
+        project_backward(first_plan, first_size, n, &state.pooled, weights, first, &dfirst, wide, Some(to));
+        let share = 1.0 / (WINDOW * WINDOW) as f32;
+        let dpooled = dpooled.unwrap_or_default();
+        let maps = x.chunks_exact(h * w * c).zip(dx.chunks_exact_mut(h * w * c));
+        for ((x, dx), d) in maps.zip(dpooled.chunks_exact(SIDE * SIDE * c)) {
+            for (o, p) in windows(w) {
+                let places = dx[p * c..][..c].iter_mut().zip(&x[p * c..][..c]);
+                places.zip(&d[o * c..][..c]).filter(|((_, x), _)| **x > 0.0).for_each(|((t, _), v)| *t += v * share);
+            }
+        }
+    }
+}

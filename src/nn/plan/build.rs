@@ -1,0 +1,175 @@
+//! Plans of supernets and of genotypes, with the parameter names of published checkpoints.
+
+use std::sync::Arc;
+
+use super::{CellPlan, HeadPlan, NetworkPlan, ProjectionPlan, all_nodes};
+use crate::nn::edge::{Branch, Edge};
+use crate::nn::layout::{BlockLayout, CellShape, Kind};
+use crate::nn::norm::NormSlot;
+use crate::nn::stem::StemPlan;
+use crate::nn::{EvaluationConfig, SupernetConfig, head};
+use crate::space::{self, CellKind, INPUTS, Mask, NODES, Operation, Place};
+
+/// Channels of an evaluation network's stem, in units of the width.
+const STEM: usize = 3;
+/// Channels inside the auxiliary head.
+const AUXILIARY: [usize; 2] = [128, 768];
+
+/// A block in the making.
+struct Block {
+    layout: BlockLayout,
+    /// Whether norms have a scale and shift.
+    affine: bool,
+}
+
+impl Block {
+    fn new(affine: bool) -> Block {
+        Block { layout: BlockLayout::default(), affine }
+    }
+
+    fn norm(&mut self, name: String, channels: usize) -> NormSlot {
+        if self.affine {
+            self.layout.add(format!("{name}.weight"), Kind::NormWeight, channels, 1);
+            self.layout.add(format!("{name}.bias"), Kind::NormBias, channels, 1);
+        }
+        self.layout.add_norm(name, channels)
+    }
+
+    /// ReLU → 1x1 convolution (or one over a `kernel` wide map) → norm.
+    fn projection(&mut self, [weights, norm]: [String; 2], kernel: usize, inputs: usize, c: usize) -> ProjectionPlan {
+        let start = self.layout.len;
+        self.layout.add(weights, Kind::Convolution { kernel }, c, inputs);
+        let weights = start..self.layout.len;
+        let inputs = inputs * kernel * kernel;
+        ProjectionPlan { weights, norm: self.norm(norm, c), inputs, halve: false, affine: self.affine }
+    }
+
+    /// FactorizedReduce → norm.
+    fn halving(&mut self, name: &str, inputs: usize, outputs: usize) -> ProjectionPlan {
+        let (start, kind, first) = (self.layout.len, Kind::Convolution { kernel: 1 }, outputs / 2);
+        self.layout.add(format!("{name}.conv_1.weight"), kind, first, inputs);
+        self.layout.add(format!("{name}.conv_2.weight"), kind, outputs - first, inputs);
+        let weights = start..self.layout.len;
+        let norm = self.norm(format!("{name}.bn"), outputs);
+        ProjectionPlan { weights, norm, inputs, halve: true, affine: self.affine }
+    }
+
+    /// Both inputs of cell `index`.
+    fn inputs(&mut self, index: usize, shape: &CellShape) -> [ProjectionPlan; INPUTS] {
+        std::array::from_fn(|input| {
+            let (name, inputs) = (format!("cells.{index}.preprocess{input}"), shape.inputs[input]);
+            match input == 0 && shape.halve_first {
+                true => self.halving(&name, inputs, shape.channels),
+                false => {
+                    let names = [format!("{name}.op.1.weight"), format!("{name}.op.2")];
+                    self.projection(names, 1, inputs, shape.channels)
+                }
+            }
+        })
+    }
+
+    /// An operation of an edge, called `name`; `pool_norm`: poolings have a norm, called so behind it.
+    fn branch(&mut self, name: &str, operation: Operation, stride: usize, c: usize, pool_norm: bool) -> Branch {
+        let offset = self.layout.len;
+        let mut norms = Vec::new();
+        let mut half = |block: &mut Block, first: usize| {
+            let kernel = operation.kernel().unwrap_or(3);
+            block.layout.add(format!("{name}.op.{first}.weight"), Kind::Depthwise { kernel }, c, 1);
+            let kind = Kind::Convolution { kernel: 1 };
+            block.layout.add(format!("{name}.op.{}.weight", first + 1), kind, c, c);
+            norms.push(block.norm(format!("{name}.op.{}", first + 2), c));
+        };
+        match operation {
+            Operation::SepConv3x3 | Operation::SepConv5x5 => {
+                half(self, 1);
+                half(self, 5);
+            }
+            Operation::DilConv3x3 | Operation::DilConv5x5 => half(self, 1),
+            Operation::MaxPool3x3 | Operation::AvgPool3x3 if pool_norm => {
+                norms.push(self.norm(format!("{name}.1"), c));
+            }
+            Operation::SkipConnect if stride == 2 => norms.push(self.halving(name, c, c).norm),
+            _ => {}
+        }
+        Branch { operation, offset, len: self.layout.len - offset, norms, affine: self.affine }
+    }
+}
+
+/// An operation of a supernet's edge.
+pub(crate) fn branch(layout: &mut BlockLayout, cell: usize, place: Place, c: usize) -> Branch {
+    let name = format!("cells.{cell}._ops.{}._ops.{}", place.edge.index(), place.operation.index());
+    let mut block = Block { layout: std::mem::take(layout), affine: false };
+    let branch = block.branch(&name, place.operation, place.edge.stride(place.cell), c, true);
+    *layout = block.layout;
+    branch
+}
+
+impl CellPlan {
+    /// A cell of a supernet, whose edges are mixtures of what `mask` keeps.
+    pub fn mixed(index: usize, shape: CellShape, mask: &Mask) -> CellPlan {
+        let mut block = Block::new(false);
+        let projections = block.inputs(index, &shape);
+        let edges = space::Edge::all().map(|edge| {
+            let kept = mask.kept(shape.kind, edge).filter(|o| *o != Operation::None);
+            let place = |operation| Place::new(shape.kind, edge, operation);
+            let branches = kept.map(|o| branch(&mut block.layout, index, place(o), shape.channels)).collect();
+            let (source, node, stride) = (edge.source(), edge.node(), edge.stride(shape.kind));
+            Edge { source, node, stride, row: edge.index() * space::OPERATIONS, branches }
+        });
+        let edges = edges.collect();
+        let (nodes, concat) = (NODES, all_nodes());
+        CellPlan { shape, projections, edges, nodes, concat, mixed: true, layout: block.layout }
+    }
+
+    /// A cell of a genotype.
+    fn chosen(index: usize, shape: CellShape, genotype: &space::Genotype) -> CellPlan {
+        let mut block = Block::new(true);
+        let projections = block.inputs(index, &shape);
+        let edges = genotype.choices(shape.kind).iter().enumerate().map(|(j, choice)| {
+            let stride = if shape.kind == CellKind::Reduction && choice.source < INPUTS { 2 } else { 1 };
+            let name = format!("cells.{index}._ops.{j}");
+            let branches = vec![block.branch(&name, choice.operation, stride, shape.channels, false)];
+            Edge { source: choice.source, node: j / 2, stride, row: 0, branches }
+        });
+        let edges = edges.collect();
+        let concat = genotype.concat(shape.kind).iter().map(|state| state - INPUTS).collect();
+        CellPlan { shape, projections, edges, nodes: NODES, concat, mixed: false, layout: block.layout }
+    }
+}
+
+impl NetworkPlan {
+    pub fn of_supernet(config: &SupernetConfig) -> NetworkPlan {
+        let stem = StemPlan::new(config.input_channels, config.stem_multiplier * config.channels);
+        let shapes = CellShape::stack(config.channels, stem.outputs, &config.layout, |_| NODES);
+        let cells: Vec<Arc<CellPlan>> =
+            shapes.into_iter().enumerate().map(|(i, shape)| Arc::new(CellPlan::mixed(i, shape, &config.mask))).collect();
+        let features = cells.last().map_or(NODES * config.channels, |c| c.outputs());
+        let classifier = head::layout("classifier", features, config.classes);
+        NetworkPlan { stem: Arc::new(stem), cells, auxiliary: None, classifier, classes: config.classes }
+    }
+
+    pub fn of_genotype(config: &EvaluationConfig) -> NetworkPlan {
+        let stem = StemPlan::new(config.input_channels, STEM * config.channels);
+        let concat = |kind| config.genotype.concat(kind).len();
+        let shapes = CellShape::stack(config.channels, stem.outputs, &config.layout(), concat);
+        let cells: Vec<Arc<CellPlan>> =
+            shapes.into_iter().enumerate().map(|(i, s)| Arc::new(CellPlan::chosen(i, s, &config.genotype))).collect();
+        let after = 2 * config.cells / 3;
+        let auxiliary = cells.get(after).filter(|_| config.auxiliary).map(|cell| {
+            let [narrow, wide] = AUXILIARY;
+            let mut block = Block::new(true);
+            let mut layer = |at: usize, kernel, inputs, outputs| {
+                let name = |at| format!("auxiliary_head.features.{at}");
+                block.projection([format!("{}.weight", name(at)), name(at + 1)], kernel, inputs, outputs)
+            };
+            let projections = [layer(2, 1, cell.outputs(), narrow), layer(5, 2, narrow, wide)];
+            let mut layout = block.layout;
+            let classifier = layout.len;
+            head::add(&mut layout, "auxiliary_head.classifier", wide, config.classes);
+            Arc::new(HeadPlan { after, projections, classifier, layout })
+        });
+        let features = cells.last().map_or(stem.outputs, |c| c.outputs());
+        let classifier = head::layout("classifier", features, config.classes);
+        NetworkPlan { stem: Arc::new(stem), cells, auxiliary, classifier, classes: config.classes }
+    }
+}

@@ -1,0 +1,236 @@
+//! What a network is made of, for supernets and genotypes alike: blocks (stem, cells, auxiliary head, classifier), the edges of
+//! each cell, the branches of each edge, and where each has its numbers. Passes, memory models and times walk it.
+
+mod build;
+
+use std::ops::Range;
+use std::sync::Arc;
+
+pub(crate) use self::build::branch;
+use super::edge::{Edge, Geometry};
+use super::layout::{BlockLayout, CellShape};
+use super::norm::NormSlot;
+use super::project::Projection;
+use super::stem::StemPlan;
+use crate::space::{self, CellKind, EDGES, INPUTS, NODES, OPERATIONS, Operation, STATES};
+
+/// States that edges start from: all but the last node.
+pub(crate) const SOURCES: usize = STATES - 1;
+/// Numbers of one kind's mixing weights.
+pub(crate) const MIXING: usize = EDGES * OPERATIONS;
+
+/// ReLU → 1x1 convolution(s) → norm: where its weights and its statistics are in the block.
+#[derive(Clone, Debug)]
+pub(crate) struct ProjectionPlan {
+    pub weights: Range<usize>,
+    pub norm: NormSlot,
+    pub inputs: usize,
+    pub halve: bool,
+    /// Whether the norm has a scale and shift, which are behind the weights.
+    pub affine: bool,
+}
+
+impl ProjectionPlan {
+    /// On maps of this size.
+    pub fn shape(&self, height: usize, width: usize) -> Projection {
+        let (channels_in, channels_out) = (self.inputs, self.norm.channels);
+        Projection { height, width, channels_in, channels_out, halve: self.halve }
+    }
+
+    /// Scale and shift, where the norm has them; `weights` are the block's.
+    pub fn gain<'w>(&self, weights: &'w [f32]) -> Option<[&'w [f32]; 2]> {
+        let (at, c) = (self.weights.end, self.norm.channels);
+        self.affine.then(|| [&weights[at..][..c], &weights[at + c..][..c]])
+    }
+}
+
+/// A cell: its edges, and where its parameters are.
+#[derive(Clone, Debug)]
+pub(crate) struct CellPlan {
+    pub shape: CellShape,
+    pub projections: [ProjectionPlan; INPUTS],
+    /// Node by node, and by source.
+    pub edges: Vec<Edge>,
+    pub nodes: usize,
+    /// The nodes that the output is the concatenation of.
+    pub concat: Vec<usize>,
+    /// The edges are mixtures, whose weights an architecture step moves.
+    pub mixed: bool,
+    pub layout: BlockLayout,
+}
+
+impl CellPlan {
+    /// The same cell without one operation; parameters stay where they are.
+    pub fn without(&self, edge: space::Edge, operation: Operation) -> CellPlan {
+        let mut cut = self.clone();
+        cut.edges[edge.index()].branches.retain(|b| b.operation != operation);
+        cut
+    }
+
+    /// The edges from a state, by number.
+    pub fn from(&self, source: usize) -> impl Iterator<Item = usize> + use<'_> {
+        (0..self.edges.len()).filter(move |e| self.edges[*e].source == source)
+    }
+
+    /// Numbers of one pixel of the output.
+    pub fn outputs(&self) -> usize {
+        self.concat.len() * self.shape.channels
+    }
+
+    /// Where in the output a node is, if it is there.
+    pub fn place(&self, node: usize) -> Option<usize> {
+        self.concat.iter().position(|n| *n == node)
+    }
+
+    /// Size of the two projected inputs, which the edges read.
+    fn projected(&self, sizes: &CellSizes) -> (usize, usize) {
+        let p = self.projections[1].shape(sizes.inputs[1].0, sizes.inputs[1].1);
+        (p.out_height(), p.out_width())
+    }
+
+    /// Size of the cell's output.
+    pub fn output_size(&self, sizes: &CellSizes) -> (usize, usize) {
+        let (h, w) = self.projected(sizes);
+        let stride = if self.shape.kind == CellKind::Reduction { 2 } else { 1 };
+        (h.div_ceil(stride), w.div_ceil(stride))
+    }
+
+    /// `[N, H', W', C']` of the cell's output.
+    pub fn output_shape(&self, sizes: &CellSizes) -> [usize; 4] {
+        let (h, w) = self.output_size(sizes);
+        [sizes.images, h, w, self.outputs()]
+    }
+
+    /// Of an edge, by number.
+    pub fn geometry(&self, sizes: &CellSizes, edge: usize) -> Geometry {
+        let edge = &self.edges[edge];
+        let (height, width) = if edge.source < INPUTS { self.projected(sizes) } else { self.output_size(sizes) };
+        Geometry { images: sizes.images, height, width, channels: self.shape.channels, stride: edge.stride }
+    }
+}
+
+/// Sizes of a cell's inputs in one pass, `[N, H, W, C]` each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct CellSizes {
+    pub images: usize,
+    /// Height and width of the older and of the last output.
+    pub inputs: [(usize, usize); INPUTS],
+}
+
+impl CellSizes {
+    /// Sizes of each cell's inputs in a network that reads `images` pictures of `height` x `width` pixels.
+    pub fn along<'a>(
+        cells: impl IntoIterator<Item = &'a CellPlan>,
+        [images, height, width]: [usize; 3],
+    ) -> Vec<CellSizes> {
+        let (mut older, mut last) = ((height, width), (height, width));
+        let each = |plan: &CellPlan| {
+            let sizes = CellSizes { images, inputs: [older, last] };
+            (older, last) = (last, plan.output_size(&sizes));
+            sizes
+        };
+        cells.into_iter().map(each).collect()
+    }
+}
+
+/// The auxiliary head of an evaluation network: pooling to 2x2, a 1x1 convolution, one over all that is left, a classifier.
+#[derive(Clone, Debug)]
+pub(crate) struct HeadPlan {
+    /// The cell that it follows.
+    pub after: usize,
+    pub projections: [ProjectionPlan; 2],
+    /// Where the classifier's parameters are in the block.
+    pub classifier: usize,
+    pub layout: BlockLayout,
+}
+
+/// The blocks of a network, in the order of their parameters in one flat vector of all: the stem, the cells, the auxiliary
+/// head, the classifier.
+#[derive(Clone, Debug)]
+pub(crate) struct NetworkPlan {
+    pub stem: Arc<StemPlan>,
+    pub cells: Vec<Arc<CellPlan>>,
+    pub auxiliary: Option<Arc<HeadPlan>>,
+    pub classifier: BlockLayout,
+    pub classes: usize,
+}
+
+impl NetworkPlan {
+    /// Names and places, by block.
+    pub fn layouts(&self) -> impl Iterator<Item = &BlockLayout> {
+        let cells = self.cells.iter().map(|c| &c.layout);
+        let head = self.auxiliary.iter().map(|h| &h.layout);
+        std::iter::once(&self.stem.layout).chain(cells).chain(head).chain([&self.classifier])
+    }
+
+    /// First parameter of each block.
+    pub fn starts(&self) -> Vec<usize> {
+        let sum = |at: &mut usize, layout: &BlockLayout| {
+            let start = *at;
+            *at += layout.len;
+            Some(start)
+        };
+        self.layouts().scan(0, sum).collect()
+    }
+
+    /// Number of the block of the auxiliary head, or where it would be.
+    pub fn auxiliary_block(&self) -> usize {
+        self.cells.len() + 1
+    }
+
+    /// Number of the classifier's block.
+    pub fn classifier_block(&self) -> usize {
+        self.auxiliary_block() + usize::from(self.auxiliary.is_some())
+    }
+
+    /// Parameters that lie one after the other, by block.
+    pub fn parted<'a>(&self, all: &'a [f32]) -> Vec<&'a [f32]> {
+        let starts = self.starts();
+        self.layouts().zip(&starts).map(|(layout, start)| &all[*start..start + layout.len]).collect()
+    }
+
+    /// The first cell of a kind.
+    pub fn first(&self, kind: CellKind) -> Option<usize> {
+        self.cells.iter().position(|c| c.shape.kind == kind)
+    }
+
+    pub fn sizes(&self, pictures: [usize; 3]) -> Vec<CellSizes> {
+        CellSizes::along(self.cells.iter().map(Arc::as_ref), pictures)
+    }
+
+    /// Shape of the last cell's output.
+    pub fn features(&self, [n, height, width]: [usize; 3], sizes: &[CellSizes]) -> [usize; 4] {
+        match (self.cells.last(), sizes.last()) {
+            (Some(plan), Some(sizes)) => plan.output_shape(sizes),
+            _ => [n, height, width, self.stem.outputs],
+        }
+    }
+
+    /// The same blocks at the same places, without one operation.
+    pub fn without(&self, place: space::Place) -> NetworkPlan {
+        let cut = |cell: &Arc<CellPlan>| match cell.shape.kind == place.cell {
+            true => Arc::new(cell.without(place.edge, place.operation)),
+            false => cell.clone(),
+        };
+        NetworkPlan { cells: self.cells.iter().map(cut).collect(), ..self.clone() }
+    }
+
+    /// Where cell `i`'s mixing weights are among those of both kinds.
+    pub fn mixing(&self, i: usize) -> Range<usize> {
+        match self.cells[i].shape.kind {
+            _ if !self.cells[i].mixed => 0..0,
+            CellKind::Normal => 0..MIXING,
+            CellKind::Reduction => MIXING..2 * MIXING,
+        }
+    }
+}
+
+/// The outputs that cell `i` reads, counted from the stem's.
+pub(crate) fn read_by(i: usize) -> [usize; INPUTS] {
+    [i.saturating_sub(1), i]
+}
+
+/// The nodes of a cell whose output is all of them.
+fn all_nodes() -> Vec<usize> {
+    (0..NODES).collect()
+}
