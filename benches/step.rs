@@ -99,7 +99,7 @@ fn round(
 /// A training step: pass, way back, clipping, SGD.
 fn train(size: usize, steps: usize, threads: usize, policy: Policy) -> Result<(), Box<dyn std::error::Error>> {
     let (channels, cells, batch) = (number("--channels", 16), number("--cells", 8), number("--batch", 64));
-    let genotype = published::find("DARTS_V2").ok_or("DARTS_V2 is missing")?.genotype;
+    let genotype = published::find("DARTS_V2")?.genotype;
     let config = EvaluationConfig { genotype, channels, cells, input_channels: 3, classes: 10, auxiliary: true };
     let (place, gpu) = place()?;
     let trainer = |config: &EvaluationConfig| -> Result<Trainer, Box<dyn std::error::Error>> {

@@ -97,7 +97,8 @@ impl CellPass<'_> {
         }
         let joined: Vec<&[f32]> = plan.concat.iter().map(|node| &nodes[*node][..]).collect();
         let output = join(&joined, n, plan.shape.channels);
-        let loose = nodes.into_iter().enumerate().map(|(i, map)| if plan.place(i).is_none() { map } else { Vec::new() });
+        let loose =
+            nodes.into_iter().enumerate().map(|(i, map)| if plan.place(i).is_none() { map } else { Vec::new() });
         let loose = loose.collect();
         projected.iter_mut().for_each(Projected::slim);
         let state = keep.then_some(CellState { projected, edges: kept, loose });

@@ -32,8 +32,8 @@ impl Factors {
         let mut rng = random::stream_at(drop.seed, "drop_path", drop.at);
         for cell in &plan.cells {
             let mut places = Vec::with_capacity(cell.edges.len());
-            for edge in &cell.edges {
-                let drops = !edge.branches.iter().all(|b| b.is_identity(edge.stride));
+            for edge in 0..cell.edges.len() {
+                let drops = cell.may_drop(edge);
                 places.push(drops.then_some(factors.numbers.len()));
                 for _ in 0..if drops { images } else { 0 } {
                     let factor = if rng.random::<f64>() < keep { (1.0 / keep) as f32 } else { 0.0 };

@@ -2,7 +2,7 @@
 //! and given back, in the order in which the passes do it. Nothing is allocated or run.
 
 mod gpu;
-mod gpu_training;
+mod gpu_auxiliary;
 mod ledger;
 mod scoring;
 mod scratch;

@@ -41,7 +41,13 @@ impl MixedOperation {
             .filter(|p| p.operation != Operation::None)
             .map(|p| branch(&mut layout, 0, p, channels))
             .collect();
-        MixedOperation { edge: Edge { branches, stride, ..Edge::default() }, layout, channels, stride, precision: Precision::Float32 }
+        MixedOperation {
+            edge: Edge { branches, stride, ..Edge::default() },
+            layout,
+            channels,
+            stride,
+            precision: Precision::Float32,
+        }
     }
 
     /// With maps that a GPU keeps like this.

@@ -68,7 +68,7 @@ pub(crate) type NetworkGradients = (Option<Vec<f32>>, Vec<f32>);
 pub(crate) type Watcher<'a> = dyn FnMut(&[f32], [usize; 4]) + 'a;
 
 impl NetworkPass<'_> {
-    fn running(&self, block: usize) -> &[f32] {
+    pub fn running(&self, block: usize) -> &[f32] {
         self.running.get(block).map_or(&[], |r| r.as_slice())
     }
 
@@ -91,7 +91,7 @@ impl NetworkPass<'_> {
     }
 
     /// The auxiliary head behind cell `i`, where it takes part.
-    fn auxiliary(&self, i: usize, sizes: &CellSizes) -> Option<HeadPass<'_>> {
+    pub fn auxiliary(&self, i: usize, sizes: &CellSizes) -> Option<HeadPass<'_>> {
         let trains = self.end == End::AllLogits && self.weights_wanted;
         let plan = self.plan.auxiliary.as_deref().filter(|h| trains && h.after == i)?;
         let (size, running) = (self.plan.cells[i].output_shape(sizes), self.running(self.plan.auxiliary_block()));
@@ -174,7 +174,8 @@ impl NetworkPass<'_> {
             End::Logits | End::AllLogits => {
                 let (block, last) = (self.plan.classifier_block(), &state.outputs[cells]);
                 let to = of_weights.as_mut().map(|w| &mut w[starts[block]..]);
-                let (shape, own) = (self.plan.features(self.size, &sizes), &gradient[..self.size[0] * self.plan.classes]);
+                let (shape, own) =
+                    (self.plan.features(self.size, &sizes), &gradient[..self.size[0] * self.plan.classes]);
                 head::backward(last, shape, parameters[block], own, self.plan.classes, to)
             }
         });
@@ -182,7 +183,8 @@ impl NetworkPass<'_> {
             let [older, last] = read_by(i);
             let range = starts[i + 1]..starts[i + 2];
             let Some(mut dy) = gradients[i + 1].take() else { continue };
-            if let (Some(head), Some(own), Some(to)) = (self.auxiliary(i, &sizes[i]), &state.auxiliary, &mut of_weights) {
+            if let (Some(head), Some(own), Some(to)) = (self.auxiliary(i, &sizes[i]), &state.auxiliary, &mut of_weights)
+            {
                 let block = self.plan.auxiliary_block();
                 let of_head = &gradient[self.size[0] * self.plan.classes..];
                 let to = &mut to[starts[block]..starts[block + 1]];

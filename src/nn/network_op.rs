@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use candle_core::{CpuStorage, CustomOp3, Layout, Result, Shape, Tensor};
 
-use super::gpu::{self, Moments};
 use super::drop_path::Factors;
+use super::gpu::{self, Moments};
 use super::network::{self, End};
 use super::norm::{Norm, Seen};
 use super::parameters::Parameters;
@@ -134,21 +134,6 @@ pub(crate) struct Run<'a> {
 }
 
 impl Run<'_> {
-    /// A pass on the CPU.
-    ///
-    /// # Errors
-    /// Candle's own.
-    pub fn on_cpu(
-        &self,
-        images: &Tensor,
-        mixing: Option<&Mixing>,
-        pass: &Pass,
-        end: End,
-        factors: Option<Factors>,
-    ) -> std::result::Result<(Tensor, Vec<Output>), NnError> {
-        self.on(None, Precision::Float32, images, mixing, pass, end, factors, false)
-    }
-
     /// A pass on a GPU, or on the CPU without: its result and, for a `trace`, the output of every block. Takes the batch's
     /// statistics into the running ones where the pass asks for it.
     ///

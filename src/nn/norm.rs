@@ -22,13 +22,6 @@ pub(crate) struct NormSlot {
     pub channels: usize,
 }
 
-impl NormSlot {
-    /// The same in statistics that begin so far behind.
-    pub fn moved(self, by: usize) -> NormSlot {
-        NormSlot { offset: self.offset + by, ..self }
-    }
-}
-
 /// What a normalisation does to each channel: `(z − mean) · slope + shift`.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Statistics {

@@ -234,8 +234,8 @@ impl Parameters {
 }
 
 fn reblocked(saved: Vec<Vec<f32>>, lengths: impl Iterator<Item = usize> + Clone) -> Vec<Vec<f32>> {
-    if saved.iter().map(Vec::len).eq(lengths.clone()) || saved.iter().map(Vec::len).sum::<usize>() != lengths.clone().sum()
-    {
+    let (of_saved, wanted) = (saved.iter().map(Vec::len), lengths.clone());
+    if of_saved.clone().eq(wanted.clone()) || of_saved.sum::<usize>() != wanted.sum::<usize>() {
         return saved;
     }
     let mut all = saved.into_iter().flatten();

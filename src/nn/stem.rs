@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
+use super::Probe;
 use super::layout::{BlockLayout, Kind};
 use super::norm::{Norm, NormPass, NormSlot, Seen, Statistics, Sums, collector};
 use super::parallel::{Images, image, map_groups, sum_parts, unfilled};
-use super::Probe;
 use crate::kernels::matrix::{Outer, Packed, product};
 use crate::kernels::norm::Collector;
 use crate::kernels::norm::add_products;

@@ -199,7 +199,8 @@ impl Supernet {
             return Ok(None);
         }
         let parameters = self.parameters.values()?;
-        with_slices([images], |[x]| Remembered::new(self.plan.clone(), [n, h, w], x, parameters, mixing, probe))?.map(Some)
+        with_slices([images], |[x]| Remembered::new(self.plan.clone(), [n, h, w], x, parameters, mixing, probe))?
+            .map(Some)
     }
 
     /// Shows the output of the stem (0) and of every cell (1, 2, …), `[N, H, W, C]` each, to `each`.

@@ -252,7 +252,13 @@ impl Case {
         (0..TOGETHER).for_each(|target| bundle.add(&mixed.edge, target, &mixing));
         let states = bundle.branches_forward(g, x, &weights, &mut norms);
         let again = start.elapsed().as_secs_f64();
-        bundle.mix_into(g, x, &states, &mut nodes.iter_mut().map(Vec::as_mut_slice).collect::<Vec<_>>(), &[true; TOGETHER]);
+        bundle.mix_into(
+            g,
+            x,
+            &states,
+            &mut nodes.iter_mut().map(Vec::as_mut_slice).collect::<Vec<_>>(),
+            &[true; TOGETHER],
+        );
         let forward = start.elapsed().as_secs_f64();
         let mut backward = |weights_wanted: bool| {
             let mut gradient = vec![0.0; if weights_wanted { weights.len() } else { 0 }];

@@ -6,13 +6,14 @@ use super::edge::{self, Bundle, Maps};
 use super::edge_backward::{BundleBackward, Gradients};
 use super::project::{Project, Projected};
 use super::{DeviceSeen, Norms, View};
+use crate::kernels::gpu::arguments::{MixTarget, Mixed};
 use crate::kernels::gpu::buffer::download;
 use crate::kernels::gpu::{Buffer, Gpu, GpuError, Precision, launch};
 use crate::nn::edge::{COLUMNS, Geometry};
 use crate::nn::norm::Norm;
 use crate::nn::plan::{CellPlan, CellSizes, SOURCES};
 use crate::nn::{Policy, Probe};
-use crate::space::{EDGES, INPUTS, NODES};
+use crate::space::{EDGES, INPUTS};
 
 /// What a cell keeps from its forward to its backward pass.
 pub(crate) struct CellState {
@@ -20,6 +21,8 @@ pub(crate) struct CellState {
     projected: Vec<Projected>,
     /// By source, edge by edge; empty under [`Policy::Recompute`].
     edges: Vec<Vec<Maps>>,
+    /// The nodes that are no part of the output, in order.
+    loose: Vec<Buffer>,
 }
 
 /// One pass through a cell.
@@ -33,11 +36,13 @@ pub(crate) struct CellPass<'a> {
     /// Running statistics of the block.
     pub running: &'a [f32],
     pub probe: Option<&'a Arc<dyn Probe>>,
+    /// By edge, where it may be left out: what each image is multiplied with. Empty where none may.
+    pub factors: &'a [Option<u64>],
 }
 
 /// What a forward pass gives.
 pub(crate) struct CellOutput {
-    /// `[N, H', W', 4C]`.
+    /// `[N, H', W', C']`.
     pub output: Buffer,
     pub seen: DeviceSeen,
     pub state: Option<CellState>,
@@ -49,7 +54,7 @@ pub(crate) struct CellGradients {
     pub inputs: [Option<(u64, bool)>; 2],
     /// Of the block's parameters, added to, if they are wanted.
     pub weights: Option<u64>,
-    /// Of the mixing weights, added to.
+    /// Of the mixing weights, added to; 0 where there are none.
     pub mixing: u64,
 }
 
@@ -73,17 +78,20 @@ impl CellPass<'_> {
         self.sizes.images * h * w * self.plan.shape.channels
     }
 
-    fn node(&self, joined: u64, node: usize) -> View {
-        let c = self.plan.shape.channels;
-        View { address: joined + 4 * (node * c) as u64, stride: NODES * c }
+    /// Maps like the nodes that are no part of the output.
+    fn loose(&self, make: impl Fn(&Gpu, usize) -> Result<Buffer, GpuError>) -> Result<Vec<Buffer>, GpuError> {
+        (self.plan.concat.len()..self.plan.nodes).map(|_| make(self.gpu, self.node_numbers())).collect()
     }
 
-    /// The map that edges from `source` read.
-    fn source(&self, projected: [u64; INPUTS], output: u64, source: usize) -> View {
-        match source.checked_sub(INPUTS) {
-            Some(node) => self.node(output, node),
-            None => View { address: projected[source], stride: self.plan.shape.channels },
-        }
+    /// All states: the projected inputs, and the nodes in the output at `joined` and beside it.
+    fn states(&self, projected: [u64; INPUTS], joined: u64, loose: &[Buffer]) -> Vec<View> {
+        let (plan, c) = (self.plan, self.plan.shape.channels);
+        let mut beside = loose.iter();
+        let nodes = (0..plan.nodes).map(|node| match plan.place(node) {
+            Some(place) => View { address: joined + 4 * (place * c) as u64, stride: plan.outputs() },
+            None => View { address: beside.next().map_or(0, Buffer::address), stride: c },
+        });
+        projected.into_iter().map(|address| View { address, stride: c }).chain(nodes).collect()
     }
 
     /// Edges from one source.
@@ -91,7 +99,10 @@ impl CellPass<'_> {
         let mut bundle = Bundle::new(self.precision);
         for (target, e) in edges.iter().enumerate() {
             let edge = &self.plan.edges[*e];
-            bundle.add(edge, target, edge.row);
+            match self.plan.mixed {
+                true => bundle.add(edge, target, edge.row),
+                false => bundle.add_whole(edge, target, self.factors.get(*e).copied().flatten().unwrap_or(0)),
+            }
         }
         bundle
     }
@@ -110,34 +121,41 @@ impl CellPass<'_> {
             self.watch(project.x, (h * w, plan.shape.inputs[i]), 1)?;
             projected.push(project.forward(&mut norms, keep)?);
         }
-        let states = [0, 1].map(|i: usize| projected[i].map.address());
-        let output = Buffer::new(self.gpu, NODES * self.node_numbers())?;
+        let output = Buffer::new(self.gpu, plan.concat.len() * self.node_numbers())?;
+        let loose = self.loose(Buffer::new)?;
+        let states = self.states([0, 1].map(|i: usize| projected[i].map.address()), output.address(), &loose);
+        let mut made = vec![false; plan.nodes];
         let mut kept = Vec::new();
         let keeps = keep && self.policy == Policy::Keep;
-        for source in 0..SOURCES {
+        for (source, x) in states.iter().copied().enumerate().take(SOURCES) {
             let edges: Vec<usize> = plan.from(source).collect();
+            let mut held = Vec::new();
             // Edges that read one map take their steps together; where little is to be alive they take turns.
-            for edges in edges.chunks(if keeps { NODES } else { 1 }) {
+            for edges in edges.chunks(if keeps { edges.len() } else { 1 }.max(1)) {
                 let g = plan.geometry(&self.sizes, edges[0]);
-                let x = self.source(states, output.address(), source);
                 let bundle = self.bundle(edges);
                 let mut maps = edge::branches(self.gpu, &g, &bundle, x, weights, &mut norms, false)?;
                 self.watch_edges(edges, &g, x, &bundle, &maps, &norms)?;
-                let nodes: Vec<View> = edges.iter().map(|e| self.node(output.address(), self.plan.edges[*e].node)).collect();
-                edge::mix_into(self.gpu, &g, &bundle, x, &maps, &norms, mixing, &nodes, source == 0)?;
+                let nodes = edges.iter().map(|e| plan.edges[*e].node);
+                let fresh: Vec<bool> = nodes.clone().map(|node| !std::mem::replace(&mut made[node], true)).collect();
+                let nodes: Vec<View> = nodes.map(|node| states[INPUTS + node]).collect();
+                edge::mix_into(self.gpu, &g, &bundle, x, &maps, &norms, [weights, mixing], &nodes, &fresh)?;
                 if keeps {
                     for (b, own) in bundle.branches.iter().zip(&mut maps) {
                         if crate::nn::edge::is_pooling(b.operation) {
                             own.last = None;
                         }
                     }
-                    kept.push(maps);
+                    held = maps;
                 }
+            }
+            if keeps {
+                kept.push(held);
             }
         }
         let slots = std::mem::take(&mut norms.seen);
         let seen = DeviceSeen { moments: norms.moments.take(), slots };
-        Ok(CellOutput { output, seen, state: keep.then_some(CellState { norms, projected, edges: kept }) })
+        Ok(CellOutput { output, seen, state: keep.then_some(CellState { norms, projected, edges: kept, loose }) })
     }
 
     /// Shows a map of so many pixels and channels per image to whoever watches.
@@ -175,7 +193,7 @@ impl CellPass<'_> {
         Ok(())
     }
 
-    /// `output` and `gradient` are `[N, H', W', 4C]`; in the gradient the nodes' are added up.
+    /// `output` and `gradient` are `[N, H', W', C']`; in the gradient the nodes' are added up.
     ///
     /// # Errors
     /// As [`CellPass::forward`].
@@ -190,7 +208,10 @@ impl CellPass<'_> {
         to: &CellGradients,
     ) -> Result<(), GpuError> {
         let (gpu, plan, c) = (self.gpu, self.plan, self.plan.shape.channels);
-        let inner = Buffer::zeros(gpu, 2 * EDGES * COLUMNS * c)?;
+        let inner = match plan.mixed {
+            true => Some(Buffer::zeros(gpu, 2 * EDGES * COLUMNS * c)?),
+            false => None,
+        };
         // Before inputs without a gradient there is nothing that has one.
         let mut projected = [None, None];
         for ((to_map, p), input) in projected.iter_mut().zip(&state.projected).zip(&to.inputs) {
@@ -198,15 +219,16 @@ impl CellPass<'_> {
                 *to_map = Some(Buffer::zeros(gpu, p.map.bytes() / 4)?);
             }
         }
-        let states = [0, 1].map(|i: usize| state.projected[i].map.address());
+        let loose = self.loose(Buffer::zeros)?;
+        let states = self.states([0, 1].map(|i: usize| state.projected[i].map.address()), output, &state.loose);
         let gradients = [0, 1].map(|i: usize| projected[i].as_ref().map_or(0, Buffer::address));
+        let gradients = self.states(gradients, gradient, &loose);
         for source in (0..SOURCES).rev() {
             let edges: Vec<usize> = plan.from(source).collect();
             let kept = state.edges.get(source);
-            for edges in edges.chunks(if kept.is_some() { NODES } else { 1 }) {
+            for edges in edges.chunks(if kept.is_some() { edges.len() } else { 1 }.max(1)) {
                 let g = plan.geometry(&self.sizes, edges[0]);
-                let x = self.source(states, output, source);
-                let bundle = self.bundle(edges);
+                let (x, bundle) = (states[source], self.bundle(edges));
                 let again;
                 let maps = match kept {
                     Some(kept) => kept,
@@ -215,7 +237,7 @@ impl CellPass<'_> {
                         &again
                     }
                 };
-                let dnodes: Vec<View> = edges.iter().map(|e| self.node(gradient, self.plan.edges[*e].node)).collect();
+                let (_held, dnodes) = self.dropped(edges, &gradients)?;
                 let backward = BundleBackward {
                     gpu,
                     g: &g,
@@ -229,13 +251,16 @@ impl CellPass<'_> {
                 };
                 let reached = projected.get(source).is_none_or(Option::is_some);
                 backward.run(&Gradients {
-                    input: reached.then(|| self.source(gradients, gradient, source)),
+                    input: reached.then(|| gradients[source]),
                     weights: to.weights,
-                    inner: inner.address(),
+                    inner: inner.as_ref().map_or(0, Buffer::address),
                 })?;
             }
         }
-        launch::mixing_gradient(gpu, inner.address(), to.mixing, EDGES * COLUMNS, c)?;
+        drop(loose);
+        if let Some(inner) = &inner {
+            launch::mixing_gradient(gpu, inner.address(), to.mixing, EDGES * COLUMNS, c)?;
+        }
         drop(inner);
         for (i, dy) in projected.iter().enumerate() {
             let Some(dy) = dy else { continue };
@@ -243,5 +268,31 @@ impl CellPass<'_> {
             project.backward(&state.norms, &state.projected[i], dy, to.inputs[i], to.weights)?;
         }
         Ok(())
+    }
+
+    /// The gradient of each edge's result: the node's, times the factors of an edge that may be left out. The maps made for
+    /// that live as long as they are held.
+    fn dropped(&self, edges: &[usize], gradients: &[View]) -> Result<(Vec<Buffer>, Vec<View>), GpuError> {
+        let (c, numbers) = (self.plan.shape.channels, self.node_numbers());
+        let per_image = numbers / (self.sizes.images * c);
+        let (mut held, mut dnodes, mut units, mut targets) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        for e in edges {
+            let dnode = gradients[INPUTS + self.plan.edges[*e].node];
+            let Some(factors) = self.factors.get(*e).copied().flatten() else {
+                dnodes.push(dnode);
+                continue;
+            };
+            let scaled = Buffer::new(self.gpu, numbers)?;
+            let unit = Mixed { z: dnode.address, factors, stride: dnode.stride as i32, ..Mixed::default() };
+            let first = units.len() as i32;
+            units.push(Mixed { per_image: per_image as i32, ..unit });
+            targets.push(MixTarget { out: scaled.address(), first, count: 1, stride: c as i32, fresh: 1 });
+            dnodes.push(View { address: scaled.address(), stride: c });
+            held.push(scaled);
+        }
+        if !units.is_empty() {
+            launch::mix(self.gpu, &units, &targets, numbers / c, c, Precision::Float32)?;
+        }
+        Ok((held, dnodes))
     }
 }

@@ -38,6 +38,10 @@ pub(super) struct Bundle<'a> {
     pub targets: Vec<usize>,
     /// Where each branch is among the mixing weights that the bundle is given.
     pub places: Vec<usize>,
+    /// What each image of a branch is multiplied with beside, where it may be left out; else 0.
+    pub factors: Vec<u64>,
+    /// There are no mixing weights.
+    pub constant: bool,
     /// How their maps are kept.
     pub precision: Precision,
 }
@@ -60,6 +64,18 @@ impl<'a> Bundle<'a> {
             self.branches.push(b);
             self.targets.push(target);
             self.places.push(row + b.operation.index());
+            self.factors.push(0);
+        }
+    }
+
+    /// One more edge into a node, whose operations count as they are but for the images' factors.
+    pub fn add_whole(&mut self, edge: &'a Edge, target: usize, factors: u64) {
+        self.constant = true;
+        for b in &edge.branches {
+            self.branches.push(b);
+            self.targets.push(target);
+            self.places.push(0);
+            self.factors.push(factors);
         }
     }
 
@@ -169,7 +185,8 @@ pub(super) fn branches(
     Ok(maps)
 }
 
-/// Adds the weighted operations to the nodes' maps, or sets those that are `fresh`.
+/// Adds the weighted operations to the nodes' maps, or sets those that are `fresh`. The block's parameters are at `weights`, the
+/// mixing weights at `mixing`.
 pub(super) fn mix_into(
     gpu: &Gpu,
     g: &Geometry,
@@ -177,36 +194,38 @@ pub(super) fn mix_into(
     x: View,
     maps: &[Maps],
     norms: &Norms,
-    mixing: u64,
+    [weights, mixing]: [u64; 2],
     nodes: &[View],
-    fresh: bool,
+    fresh: &[bool],
 ) -> Result<(), GpuError> {
     let (mut units, mut targets) = (Vec::with_capacity(bundle.branches.len()), Vec::with_capacity(nodes.len()));
+    let (c, pixels) = (g.channels, g.output() / g.channels);
     for (target, node) in nodes.iter().enumerate() {
         let first = units.len();
         for (i, b) in bundle.branches.iter().enumerate().filter(|(i, _)| bundle.targets[*i] == target) {
-            let weight = mixing + 4 * bundle.places[i] as u64;
-            units.push(match (&maps[bundle.alike(i)].last, b.norms.last()) {
-                (Some(z), Some(slot)) => Mixed {
-                    z: z.address(),
-                    mean: norms.mean(*slot),
-                    scale: norms.scale(*slot),
-                    weight,
-                    stride: g.channels as i32,
-                    ..Mixed::default()
-                },
-                _ => Mixed { z: x.address, weight, stride: x.stride as i32, ..Mixed::default() },
-            });
+            let weight = if bundle.constant { 0 } else { mixing + 4 * bundle.places[i] as u64 };
+            let per_image = if bundle.factors[i] == 0 { 0 } else { pixels as i32 };
+            let mut own = Mixed { weight, factors: bundle.factors[i], per_image, ..Mixed::default() };
+            match &maps[bundle.alike(i)].last {
+                Some(z) => (own.z, own.stride) = (z.address(), c as i32),
+                None => (own.z, own.stride) = (x.address, x.stride as i32),
+            }
+            if let Some(slot) = b.norms.last() {
+                (own.mean, own.scale) = (norms.mean(*slot), norms.scale(*slot));
+                own.gain = affine(b, b.norms.len() - 1, weights);
+                own.bias = if own.gain == 0 { 0 } else { own.gain + 4 * c as u64 };
+            }
+            units.push(own);
         }
-        if fresh || units.len() > first {
+        if fresh[target] || units.len() > first {
             targets.push(MixTarget {
                 out: node.address,
                 first: first as i32,
                 count: (units.len() - first) as i32,
                 stride: node.stride as i32,
-                fresh: i32::from(fresh),
+                fresh: i32::from(fresh[target]),
             });
         }
     }
-    launch::mix(gpu, &units, &targets, g.images * g.output() / g.channels, g.channels, bundle.precision)
+    launch::mix(gpu, &units, &targets, g.images * pixels, c, bundle.precision)
 }

@@ -31,7 +31,7 @@ impl MixedPass<'_> {
         let maps = branches(gpu, g, &bundle, from, weights.address(), &mut norms, false)?;
         let out = Buffer::new(gpu, g.images * g.output())?;
         let to = View { address: out.address(), stride: g.channels };
-        mix_into(gpu, g, &bundle, from, &maps, &norms, mixing.address(), &[to], true)?;
+        mix_into(gpu, g, &bundle, from, &maps, &norms, [weights.address(), mixing.address()], &[to], &[true])?;
         out.to_vec(g.images * g.output())
     }
 

@@ -1,11 +1,11 @@
 //! The passes over a network on a [`Gpu`]: the same steps as on the CPU, written against its memory and kernels.
 //!
-//! A cell's four nodes lie inside its output, `[N, H, W, 4C]`, from the start, so that nothing has to be joined or parted.
+//! The nodes that a cell's output is made of lie inside it from the start, so that nothing has to be joined or parted.
 
+mod auxiliary;
 mod cell;
 mod edge;
 mod edge_backward;
-mod evaluation;
 mod head;
 mod mixed;
 mod network;
@@ -13,7 +13,7 @@ mod project;
 mod stem;
 mod units;
 
-pub(crate) use evaluation::{EvaluationPass, EvaluationState, sheet};
+pub(crate) use auxiliary::sheet;
 pub(crate) use mixed::MixedPass;
 pub(crate) use network::{Moments, NetworkPass, NetworkState};
 

@@ -2,15 +2,15 @@
 
 use std::sync::Arc;
 
-use super::DeviceSeen;
+use super::auxiliary::{HeadPass, HeadState};
 use super::cell::{CellGradients, CellPass, CellState};
 use super::head::{Logits, head_backward, head_forward};
 use super::stem::{StemPass, StemState};
+use super::{DeviceSeen, Norms};
 use crate::kernels::gpu::{Buffer, Gpu, GpuError, Precision};
 use crate::nn::network::{self, End};
 use crate::nn::norm::Seen;
-use crate::nn::plan::{CellSizes, MIXING, read_by};
-use crate::space::{CellKind, NODES};
+use crate::nn::plan::{CellSizes, read_by};
 
 /// One pass through a network on a GPU.
 pub(crate) struct NetworkPass<'a> {
@@ -29,12 +29,14 @@ pub(crate) struct NetworkState {
     outputs: Vec<Option<Buffer>>,
     stem: Option<StemState>,
     cells: Vec<CellState>,
+    auxiliary: Option<(HeadState, Norms)>,
+    factors: Option<Buffer>,
 }
 
 /// What a forward pass gives.
 pub(crate) struct NetworkOutput {
     pub output: Vec<f32>,
-    /// `[N, H, W, C]` or `[N, classes]`.
+    /// `[N, H, W, C]`, `[N, classes]` or `[heads, N, classes]`.
     pub shape: Vec<usize>,
     pub seen: Vec<Moments>,
     pub state: Option<NetworkState>,
@@ -67,7 +69,21 @@ impl NetworkPass<'_> {
         StemPass { gpu: self.gpu, plan, size: self.of.size, norm: self.of.norm, running }
     }
 
-    fn cell(&self, i: usize, sizes: CellSizes) -> CellPass<'_> {
+    /// By cell, where the factors of its edges are.
+    fn factors(&self, buffer: Option<&Buffer>) -> Vec<Vec<Option<u64>>> {
+        let (Some(buffer), Some(factors)) = (buffer, self.of.factors) else {
+            return vec![Vec::new(); self.of.plan.cells.len()];
+        };
+        factors.places.iter().map(|cell| cell.iter().map(|p| p.map(|at| buffer.at(at))).collect()).collect()
+    }
+
+    /// The auxiliary head behind cell `i`, where it takes part.
+    fn auxiliary(&self, i: usize, sizes: &CellSizes, weights: u64) -> Option<HeadPass<'_>> {
+        let head = self.of.auxiliary(i, sizes)?;
+        Some(HeadPass { gpu: self.gpu, head: head.plan, size: head.size, classes: head.classes, weights })
+    }
+
+    fn cell<'b>(&'b self, i: usize, sizes: CellSizes, factors: &'b [Option<u64>]) -> CellPass<'b> {
         CellPass {
             gpu: self.gpu,
             plan: &self.of.plan.cells[i],
@@ -77,19 +93,18 @@ impl NetworkPass<'_> {
             precision: self.precision,
             running: &self.of.running[i + 1],
             probe: self.of.probe,
+            factors,
         }
     }
 
     fn logits(&self, sizes: &[CellSizes]) -> Logits {
-        let last = sizes.len() - 1;
-        let (h, w) = self.of.plan.cells[last].output_size(&sizes[last]);
-        let channels = NODES * self.of.plan.cells[last].shape.channels;
-        Logits { images: self.of.size[0], pixels: h * w, channels, classes: self.of.plan.classes }
+        let [images, h, w, channels] = self.of.plan.features(self.of.size, sizes);
+        Logits { images, pixels: h * w, channels, classes: self.of.plan.classes }
     }
 
     fn mixing_of(&self, i: usize, mixing: &Buffer) -> u64 {
-        let kind = usize::from(self.of.plan.cells[i].shape.kind == CellKind::Reduction);
-        mixing.at(kind * MIXING)
+        let own = self.of.plan.mixing(i);
+        if own.is_empty() { 0 } else { mixing.at(own.start) }
     }
 
     fn watched(&self, seen: DeviceSeen) -> Result<Moments, GpuError> {
@@ -117,6 +132,12 @@ impl NetworkPass<'_> {
         let sizes = self.of.plan.sizes(self.of.size);
         let images = Buffer::from_slice(gpu, images)?;
         let mixing = Buffer::from_slice(gpu, mixing)?;
+        let factors = match self.of.factors.filter(|f| !f.numbers.is_empty()) {
+            Some(factors) => Some(Buffer::from_slice(gpu, &factors.numbers)?),
+            None => None,
+        };
+        let by_cell = self.factors(factors.as_ref());
+        let mut auxiliary = None;
         let mut show = |buffer: &Buffer, [n, h, w, c]: [usize; 4]| -> Result<(), GpuError> {
             if let Some(each) = &mut each {
                 each(buffer.to_vec(n * h * w * c)?, [n, h, w, c]);
@@ -133,9 +154,15 @@ impl NetworkPass<'_> {
         for (i, &own) in sizes.iter().enumerate() {
             let inputs = read_by(i).map(|k| address(outputs[k].as_ref()));
             let at = parameters.at(starts[i + 1]);
-            let found = self.cell(i, own).forward(inputs, at, self.mixing_of(i, &mixing), keep)?;
-            let (h, w) = self.of.plan.cells[i].output_size(&own);
-            show(&found.output, [n, h, w, NODES * self.of.plan.cells[i].shape.channels])?;
+            let found = self.cell(i, own, &by_cell[i]).forward(inputs, at, self.mixing_of(i, &mixing), keep)?;
+            show(&found.output, self.of.plan.cells[i].output_shape(&own))?;
+            let block = self.of.plan.auxiliary_block();
+            if let Some(head) = self.auxiliary(i, &own, parameters.at(starts[block])) {
+                let mut norms = Norms::new(gpu, self.of.norm, &head.head.layout, self.of.running(block))?;
+                let (logits, state) = head.forward(found.output.address(), &mut norms)?;
+                let seen = DeviceSeen { moments: norms.moments.take(), slots: std::mem::take(&mut norms.seen) };
+                auxiliary = Some((logits, seen, (state, norms)));
+            }
             moments.push(self.watched(found.seen)?);
             cells.extend(found.state);
             outputs.push(Some(found.output));
@@ -150,18 +177,30 @@ impl NetworkPass<'_> {
         }
         let logits = self.logits(&sizes);
         let last = address(outputs[sizes.len()].as_ref());
-        let (h, w) = self.of.plan.cells[sizes.len() - 1].output_size(&sizes[sizes.len() - 1]);
+        let (more, auxiliary) = match auxiliary {
+            Some((logits, seen, state)) => {
+                moments.push(self.watched(seen)?);
+                (logits.to_vec(n * self.of.plan.classes)?, Some(state))
+            }
+            None => (Vec::new(), None),
+        };
         let (output, shape) = match self.of.end {
             End::Features => {
-                let shape = vec![n, h, w, logits.channels];
+                let shape = self.of.plan.features(self.of.size, &sizes).to_vec();
                 (crate::kernels::gpu::buffer::download(gpu, last, shape.iter().product())?, shape)
             }
             End::Logits | End::AllLogits => {
-                let found = head_forward(gpu, logits, last, parameters.at(starts[sizes.len() + 1]))?;
-                (found.to_vec(n * self.of.plan.classes)?, vec![n, self.of.plan.classes])
+                let classifier = parameters.at(starts[self.of.plan.classifier_block()]);
+                let found = head_forward(gpu, logits, last, classifier)?;
+                let mut output = found.to_vec(n * self.of.plan.classes)?;
+                output.extend(more);
+                let heads = output.len() / (n * self.of.plan.classes);
+                let shape = [heads, n, self.of.plan.classes];
+                (output, shape[usize::from(self.of.end == End::Logits)..].to_vec())
             }
         };
-        let state = keep.then_some(NetworkState { images, parameters, mixing, outputs, stem, cells });
+        let state =
+            keep.then_some(NetworkState { images, parameters, mixing, outputs, stem, cells, auxiliary, factors });
         Ok(NetworkOutput { output, shape, seen: moments, state })
     }
 
@@ -176,23 +215,41 @@ impl NetworkPass<'_> {
         let sizes = self.of.plan.sizes(self.of.size);
         let logits = self.logits(&sizes);
         let count = sizes.len();
-        let len = starts[count + 1] + (logits.channels + 1) * logits.classes;
+        let len = self.of.plan.layouts().map(|l| l.len).sum();
         let to = match self.of.weights_wanted {
             true => Some(Buffer::zeros(gpu, len)?),
             false => None,
         };
         let to_block = |block: usize| to.as_ref().map(|t| t.at(starts[block]));
-        let to_mixing = Buffer::zeros(gpu, 2 * MIXING)?;
+        let mixing_len = state.mixing.bytes() / 4;
+        let to_mixing = Buffer::zeros(gpu, mixing_len)?;
+        let by_cell = self.factors(state.factors.as_ref());
+        let (classifier, block) = (self.of.plan.classifier_block(), self.of.plan.auxiliary_block());
         let mut gradients: Vec<Option<Buffer>> = (0..=count).map(|_| None).collect();
         let dy = Buffer::from_slice(gpu, gradient)?;
+        // That of the auxiliary head's logits lies behind.
+        let of_head = dy.at(if self.of.end == End::AllLogits { logits.images * logits.classes } else { 0 });
+        let mut held = None;
         gradients[count] = Some(match self.of.end {
             End::Features => dy,
             End::Logits | End::AllLogits => {
-                let (x, weights) = (address(state.outputs[count].as_ref()), state.parameters.at(starts[count + 1]));
-                head_backward(gpu, logits, x, weights, dy.address(), to_block(count + 1))?
+                let (x, weights) = (address(state.outputs[count].as_ref()), state.parameters.at(starts[classifier]));
+                let found = head_backward(gpu, logits, x, weights, dy.address(), to_block(classifier))?;
+                held = Some(dy);
+                found
             }
         });
         for i in (0..count).rev() {
+            let weights = state.parameters.at(starts[block]);
+            if let (Some(head), Some((own, norms)), Some(to)) =
+                (self.auxiliary(i, &sizes[i], weights), state.auxiliary.as_ref(), to_block(block))
+            {
+                let (x, dx) = (address(state.outputs[i + 1].as_ref()), address(gradients[i + 1].as_ref()));
+                head.backward(x, own, norms, of_head, dx, to)?;
+                if !self.of.retain {
+                    state.auxiliary = None;
+                }
+            }
             let mut inputs = [None, None];
             for (k, place) in read_by(i).into_iter().zip(&mut inputs) {
                 // The stem's output needs a gradient only for the stem's own weights.
@@ -211,7 +268,7 @@ impl NetworkPass<'_> {
             let (weights, mixing) = (state.parameters.at(starts[i + 1]), self.mixing_of(i, &state.mixing));
             let own = &mut state.cells[i];
             let dy = address(gradients[i + 1].as_ref());
-            self.cell(i, sizes[i]).backward(read, weights, mixing, own, output, dy, &found)?;
+            self.cell(i, sizes[i], &by_cell[i]).backward(read, weights, mixing, own, output, dy, &found)?;
             gradients[i + 1] = None;
             if !self.of.retain {
                 state.outputs[i + 1] = None;
@@ -221,7 +278,8 @@ impl NetworkPass<'_> {
         if let (Some(to), Some(stem), Some(dy)) = (to_block(0), &state.stem, &gradients[0]) {
             self.stem().backward(state.images.address(), state.parameters.at(0), stem, dy.address(), to)?;
         }
-        let mixing = to_mixing.to_vec(2 * MIXING)?;
+        drop(held);
+        let mixing = to_mixing.to_vec(mixing_len)?;
         Ok((to, mixing))
     }
 }

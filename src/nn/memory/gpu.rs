@@ -3,15 +3,16 @@
 
 use std::sync::Arc;
 
+use super::gpu_auxiliary::HeadNumbers;
 use super::{Wanted, Workload};
 use crate::kernels::gpu::Precision;
 use crate::kernels::gpu::launch::{product_parts, splits, tiles};
 use crate::nn::edge::{Branch, Geometry, is_pooling, is_separable};
-use crate::nn::plan::{CellPlan, CellSizes, MIXING, NetworkPlan, SOURCES};
+use crate::nn::plan::{CellPlan, CellSizes, HeadPlan, MIXING, NetworkPlan, SOURCES, read_by};
 use crate::nn::project::Projection;
 use crate::nn::stem::StemPlan;
-use crate::nn::{Policy, SupernetConfig};
-use crate::space::{INPUTS, NODES, Operation};
+use crate::nn::{EvaluationConfig, Policy, SupernetConfig};
+use crate::space::{INPUTS, Operation};
 
 /// Bytes in use, and the most there ever were.
 #[derive(Default)]
@@ -126,11 +127,6 @@ impl BundleNumbers {
         bytes
     }
 
-    /// Bytes of a map of the edges' outputs.
-    pub fn map_bytes(&self) -> usize {
-        4 * self.map
-    }
-
     /// Parts of the weights' gradients.
     fn parts(&self, l: &mut Count, weights: &[usize], wanted: bool) {
         if wanted && !weights.is_empty() {
@@ -173,8 +169,16 @@ struct CellNumbers {
     running: usize,
     channels: usize,
     output: usize,
+    /// Numbers of a node, and how many nodes are no part of the output.
+    node: usize,
+    loose: usize,
+    /// Norms have a scale and shift, so that both maps of a projection are kept.
+    affine: bool,
+    mixed: bool,
     inputs: [Projection; 2],
     images: usize,
+    /// By source: edges that drop path may leave out.
+    dropped: Vec<usize>,
     /// By source: its edges together, and one by one.
     together: Vec<Vec<BundleNumbers>>,
     in_turn: Vec<Vec<BundleNumbers>>,
@@ -189,7 +193,12 @@ impl CellNumbers {
         CellNumbers {
             running: plan.layout.running,
             channels,
-            output: sizes.images * h * w * NODES * channels,
+            output: sizes.images * h * w * plan.outputs(),
+            node: sizes.images * h * w * channels,
+            loose: plan.nodes - plan.concat.len(),
+            affine: plan.projections.iter().any(|p| p.affine),
+            mixed: plan.mixed,
+            dropped: sources().map(|edges| edges.into_iter().filter(|e| plan.may_drop(*e)).count()).collect(),
             inputs: [0, 1].map(|i: usize| plan.projections[i].shape(sizes.inputs[i].0, sizes.inputs[i].1)),
             images: sizes.images,
             together: sources().map(|edges| vec![bundle(&edges)]).collect(),
@@ -210,14 +219,18 @@ impl CellNumbers {
     }
 
     /// Returns the bytes of the output, of the moments and of what is kept.
-    fn forward(&self, l: &mut Count, policy: Policy) -> [usize; 3] {
+    fn forward(&self, l: &mut Count, policy: Policy, keep: bool) -> [usize; 3] {
         let mut kept = l.take(self.running);
         let moments = l.take(2 * self.running);
         for i in 0..INPUTS {
             kept += l.take(self.projected(i));
             l.in_passing(2 * self.channels * self.tiles(i));
+            if self.affine && keep {
+                kept += l.take(self.projected(i));
+            }
         }
         let output = l.take(self.output);
+        kept += (0..self.loose).map(|_| l.take(self.node)).sum::<usize>();
         for bundle in self.bundles(policy).iter().flatten() {
             let maps = bundle.make(l, false);
             if policy == Policy::Keep {
@@ -231,23 +244,26 @@ impl CellNumbers {
         [output, moments, kept]
     }
 
-    fn backward(&self, l: &mut Count, policy: Policy, weights: bool, inputs: [bool; 2]) {
-        let inner = l.take(2 * MIXING * self.channels);
+    /// `drops`: edges may be left out.
+    fn backward(&self, l: &mut Count, policy: Policy, weights: bool, inputs: [bool; 2], drops: bool) {
+        let inner = if self.mixed { l.take(2 * MIXING * self.channels) } else { 0 };
         // Before inputs without a gradient there is nothing that has one.
         let reached = inputs.map(|input| input || weights);
         let projected: usize = (0..INPUTS).filter(|i| reached[*i]).map(|i| l.take(self.projected(i))).sum();
+        let loose: usize = (0..self.loose).map(|_| l.take(self.node)).sum();
         for (source, bundles) in self.bundles(policy).iter().enumerate().rev() {
             for bundle in bundles {
                 let again = if policy == Policy::Keep { 0 } else { bundle.make(l, true) };
+                let scaled: usize = (0..if drops { self.dropped[source] } else { 0 }).map(|_| l.take(self.node)).sum();
                 if reached.get(source) == Some(&false) {
                     bundle.sums(l);
                 } else {
                     bundle.backward(l, weights);
                 }
-                l.give(again);
+                l.give(again + scaled);
             }
         }
-        l.give(inner);
+        l.give(inner + loose);
         for i in (0..INPUTS).filter(|i| reached[*i]) {
             project_backward(l, &self.inputs[i], self.images, inputs[i], weights);
         }
@@ -290,48 +306,65 @@ struct GpuNetwork {
     features: usize,
     classes: usize,
     parameters: usize,
+    mixing: usize,
+    /// The cell that it follows, its running statistics, itself.
+    auxiliary: Option<(usize, usize, HeadNumbers)>,
 }
 
 impl SupernetConfig {
     /// Bytes of a GPU's memory at the peak of a search step, by policy.
     pub fn gpu_footprints(&self, work: &Workload) -> impl Fn(Policy) -> u64 + use<> {
-        let (images, height, width) = (work.images, work.height, work.width);
-        let plan = NetworkPlan::of_supernet(self);
-        let sizes = plan.sizes([images, height, width]);
-        let parameters = plan.layouts().map(|l| l.len).sum();
-        let NetworkPlan { stem, cells: plans, classifier: head, .. } = plan;
-        let network = GpuNetwork {
-            pictures: images * height * width * self.input_channels,
-            images,
-            stem,
-            stem_pixels: images * height * width,
-            stem_tiles: images * tiles(height, width),
-            cells: plans
-                .iter()
-                .zip(&sizes)
-                .map(|(plan, sizes)| CellNumbers::new(plan, sizes, self.precision))
-                .collect(),
-            features: head.slots.first().map_or(0, |s| s.inputs),
-            classes: self.classes,
-            parameters,
-        };
+        let pictures = [work.images, work.height, work.width];
+        let network = GpuNetwork::new(NetworkPlan::of_supernet(self), pictures, self.precision);
         let second_order = work.second_order;
         move |policy| {
             let both = Wanted { weights: true, mixing: true };
             let passes = [Wanted { weights: true, mixing: false }, Wanted { weights: false, mixing: true }, both];
             let count = if second_order { 3 } else { 2 };
-            passes[..count].iter().map(|w| network.pass(policy, w.weights) as u64).max().unwrap_or(0)
+            passes[..count].iter().map(|w| network.pass(policy, w.weights, false) as u64).max().unwrap_or(0)
         }
     }
 }
 
+impl EvaluationConfig {
+    /// Bytes of a GPU's memory at the peak of a training step on `images` pictures of this size; `drops`: edges may be left out.
+    pub fn gpu_footprint(&self, images: usize, height: usize, width: usize, drops: bool) -> u64 {
+        let plan = NetworkPlan::of_genotype(self);
+        let network = GpuNetwork::new(plan, [images, height, width], Precision::Float32);
+        network.pass(Policy::Keep, true, drops) as u64
+    }
+}
+
 impl GpuNetwork {
-    fn pass(&self, policy: Policy, weights: bool) -> usize {
+    fn new(plan: NetworkPlan, [images, height, width]: [usize; 3], precision: Precision) -> GpuNetwork {
+        let sizes = plan.sizes([images, height, width]);
+        let cells = plan.cells.iter().zip(&sizes).map(|(plan, sizes)| CellNumbers::new(plan, sizes, precision));
+        let head = |h: &Arc<HeadPlan>| (h.after, h.layout.running, HeadNumbers::new(h, plan.classes, images));
+        GpuNetwork {
+            pictures: images * height * width * plan.stem.inputs,
+            images,
+            stem_pixels: images * height * width,
+            stem_tiles: images * tiles(height, width),
+            cells: cells.collect(),
+            features: plan.classifier.slots.first().map_or(0, |s| s.inputs),
+            classes: plan.classes,
+            parameters: plan.layouts().map(|l| l.len).sum(),
+            mixing: if plan.cells.iter().any(|c| c.mixed) { 2 * MIXING } else { 1 },
+            auxiliary: plan.auxiliary.as_ref().map(head),
+            stem: plan.stem,
+        }
+    }
+
+    /// `drops`: edges may be left out.
+    fn pass(&self, policy: Policy, weights: bool, drops: bool) -> usize {
         let mut l = Count::default();
         // Beside the weights there is their momentum.
-        [self.pictures, self.parameters, self.parameters, 2 * MIXING].into_iter().for_each(|n| {
+        [self.pictures, self.parameters, self.parameters, self.mixing].into_iter().for_each(|n| {
             l.take(n);
         });
+        if drops {
+            l.take(self.images * self.cells.iter().flat_map(|c| &c.dropped).sum::<usize>());
+        }
         let stem_map = self.stem_pixels * self.stem.outputs;
         let stem_state = l.take(self.stem.layout.running);
         let mut moments = l.take(2 * self.stem.layout.running);
@@ -341,15 +374,23 @@ impl GpuNetwork {
         if !weights {
             l.give(stem_state + z);
         }
-        let mut kept = Vec::with_capacity(self.cells.len());
+        let (mut kept, mut of_head, mut more) = (Vec::with_capacity(self.cells.len()), 0, 0);
+        let head = |i: usize| self.auxiliary.as_ref().filter(|(after, ..)| weights && *after == i);
         for (i, c) in self.cells.iter().enumerate() {
-            let [output, seen, own] = c.forward(&mut l, policy.of_cell(i));
+            let [output, seen, own] = c.forward(&mut l, policy.of_cell(i), true);
             moments += seen;
             kept.push((output, own));
+            if let Some((_, running, head)) = head(i) {
+                of_head = l.take(*running);
+                moments += l.take(2 * running);
+                let [logits, own] = head.forward(&mut l);
+                (more, of_head) = (logits, of_head + own);
+            }
             if i == 1 && !weights {
                 l.give(stem_out);
             }
         }
+        l.give(more);
         let mean = l.take(self.images * self.features);
         let logits = l.take(self.images * self.classes);
         l.give(mean + logits + moments);
@@ -357,8 +398,8 @@ impl GpuNetwork {
         if weights {
             l.take(self.parameters);
         }
-        l.take(2 * MIXING);
-        l.take(self.images * self.classes);
+        l.take(self.mixing);
+        l.take(self.images * self.classes * if more > 0 { 2 } else { 1 });
         let count = self.cells.len();
         let mut gradients = vec![0; count + 1];
         gradients[count] = l.take(self.cells[count - 1].output);
@@ -366,14 +407,18 @@ impl GpuNetwork {
             l.in_passing(self.images * self.features);
         }
         for (i, c) in self.cells.iter().enumerate().rev() {
-            let read = [i.saturating_sub(1), i];
+            if let Some((_, _, head)) = head(i) {
+                head.backward(&mut l);
+                l.give(of_head);
+            }
+            let read = read_by(i);
             let wanted = read.map(|k| weights || k > 0);
             for (k, _) in read.into_iter().zip(wanted).filter(|(_, w)| *w) {
                 if gradients[k] == 0 {
                     gradients[k] = l.take(if k == 0 { stem_map } else { self.cells[k - 1].output });
                 }
             }
-            c.backward(&mut l, policy.of_cell(i), weights, wanted);
+            c.backward(&mut l, policy.of_cell(i), weights, wanted, drops);
             let (output, own) = kept[i];
             l.give(gradients[i + 1] + output + own);
         }

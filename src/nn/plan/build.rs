@@ -141,8 +141,11 @@ impl NetworkPlan {
     pub fn of_supernet(config: &SupernetConfig) -> NetworkPlan {
         let stem = StemPlan::new(config.input_channels, config.stem_multiplier * config.channels);
         let shapes = CellShape::stack(config.channels, stem.outputs, &config.layout, |_| NODES);
-        let cells: Vec<Arc<CellPlan>> =
-            shapes.into_iter().enumerate().map(|(i, shape)| Arc::new(CellPlan::mixed(i, shape, &config.mask))).collect();
+        let cells: Vec<Arc<CellPlan>> = shapes
+            .into_iter()
+            .enumerate()
+            .map(|(i, shape)| Arc::new(CellPlan::mixed(i, shape, &config.mask)))
+            .collect();
         let features = cells.last().map_or(NODES * config.channels, |c| c.outputs());
         let classifier = head::layout("classifier", features, config.classes);
         NetworkPlan { stem: Arc::new(stem), cells, auxiliary: None, classifier, classes: config.classes }

@@ -82,6 +82,12 @@ impl CellPlan {
         self.concat.iter().position(|n| *n == node)
     }
 
+    /// Whether drop path may leave an edge out: any but the identity.
+    pub fn may_drop(&self, edge: usize) -> bool {
+        let edge = &self.edges[edge];
+        !edge.branches.iter().all(|b| b.is_identity(edge.stride))
+    }
+
     /// Size of the two projected inputs, which the edges read.
     fn projected(&self, sizes: &CellSizes) -> (usize, usize) {
         let p = self.projections[1].shape(sizes.inputs[1].0, sizes.inputs[1].1);

@@ -64,8 +64,7 @@ pub(super) fn bytes(plan: &CellPlan, sizes: &CellSizes) -> usize {
     };
     let pooled = |source: usize| {
         let Some(first) = plan.from(source).next() else { return 0 };
-        let pools =
-            |o: Operation| plan.from(source).any(|e| plan.edges[e].branches.iter().any(|b| b.operation == o));
+        let pools = |o: Operation| plan.from(source).any(|e| plan.edges[e].branches.iter().any(|b| b.operation == o));
         let kinds = [Operation::MaxPool3x3, Operation::AvgPool3x3].into_iter().filter(|o| pools(*o)).count();
         let g = plan.geometry(sizes, first);
         // What an edge within the cell reads is a node, which is counted; the inputs are projected.

@@ -3,10 +3,10 @@
 use crate::kernels::gpu::arguments::Rectified;
 use crate::kernels::gpu::launch::rectified;
 use crate::kernels::gpu::{Buffer, Gpu, GpuError, Kernel, TILE};
-use crate::nn::evaluation::joined::JoinedHead;
 use crate::nn::gpu::head::{Logits, head_backward, head_forward};
 use crate::nn::gpu::project::{Project, Projected};
 use crate::nn::gpu::{Norms, View};
+use crate::nn::plan::HeadPlan;
 
 /// Side of the averaging windows, and how far they are apart.
 const WINDOW: usize = 5;
@@ -32,10 +32,10 @@ pub(super) struct HeadState {
 /// One pass through the head, on a cell's output `[N, H, W, C]` with 8 to 10 pixels a side.
 pub(super) struct HeadPass<'a> {
     pub gpu: &'a Gpu,
-    pub head: &'a JoinedHead,
+    pub head: &'a HeadPlan,
     pub size: [usize; 4],
     pub classes: usize,
-    /// Of the network's parameters.
+    /// Of the block's parameters.
     pub weights: u64,
 }
 

@@ -4,23 +4,15 @@
 //!
 //! Weights have the names of published checkpoints (`NetworkCIFAR`).
 
-pub(crate) mod joined;
-mod on_gpu;
-
-use std::sync::{Arc, PoisonError};
-
 use candle_core::Tensor;
 
-use self::joined::Joined;
-use self::on_gpu::NetworkOp;
 use super::drop_path::{DropPath, Factors};
 use super::network::End;
 use super::norm::Norm;
 use super::parameters::Parameters;
 use super::plan::NetworkPlan;
-use super::resident::Resident;
 use super::{Init, NnError, Pass, Policy, auxiliary, check_pictures, network_op};
-use crate::kernels::gpu::Gpu;
+use crate::kernels::gpu::{Gpu, Precision};
 use crate::space::count::{self, Count, CountError, Network};
 use crate::space::{CellKind, Genotype};
 
@@ -78,7 +70,7 @@ pub struct Evaluation {
     parameters: Parameters,
     policy: Policy,
     /// Where the passes run; on the CPU without.
-    gpu: Option<(Gpu, Arc<Joined>)>,
+    gpu: Option<Gpu>,
 }
 
 impl Evaluation {
@@ -103,8 +95,7 @@ impl Evaluation {
     /// The same network with its passes on a GPU. Weights go to it with the first, and stay there.
     #[must_use]
     pub fn on(self, gpu: Option<Gpu>) -> Evaluation {
-        let joined = |gpu| (gpu, Arc::new(Joined::new(&self.plan)));
-        Evaluation { gpu: gpu.map(joined), ..self }
+        Evaluation { gpu, ..self }
     }
 
     pub fn config(&self) -> &EvaluationConfig {
@@ -141,44 +132,11 @@ impl Evaluation {
             auxiliary::check(h, w)?;
         }
         let factors = Factors::drawn(&self.plan, drop, n);
-        let logits = match &self.gpu {
-            Some((gpu, joined)) => self.forward_on(gpu, joined, images, norm, factors)?,
-            None => {
-                let pass = if trains { Pass::weight_step() } else { Pass::evaluate() };
-                let of = network_op::Run { plan: &self.plan, parameters: &self.parameters, policy: self.policy };
-                of.on_cpu(images, None, &pass, End::AllLogits, Some(factors))?.0
-            }
-        };
+        let pass = if trains { Pass::weight_step() } else { Pass::evaluate() };
+        let gpu = self.gpu.as_ref().map(|gpu| self.parameters.on(gpu)).transpose()?;
+        let of = network_op::Run { plan: &self.plan, parameters: &self.parameters, policy: self.policy };
+        let logits = of.on(gpu, Precision::Float32, images, None, &pass, End::AllLogits, Some(factors), false)?.0;
         let auxiliary = (logits.dim(0)? > 1).then(|| logits.get(1)).transpose()?;
         Ok(Logits { main: logits.get(0)?, auxiliary })
-    }
-}
-
-impl Evaluation {
-    fn forward_on(
-        &self,
-        gpu: &Gpu,
-        plan: &Arc<Joined>,
-        images: &Tensor,
-        norm: Norm,
-        factors: Factors,
-    ) -> Result<Tensor, NnError> {
-        let trains = norm == Norm::Batch;
-        let statistics = self.parameters.statistics();
-        let op = NetworkOp {
-            gpu: self.parameters.on(gpu)?,
-            plan: plan.clone(),
-            norm,
-            running: [statistics[0].to_vec(), statistics[1..].iter().flat_map(|r| r.iter().copied()).collect()],
-            factors,
-            side: Arc::default(),
-        };
-        let side = op.side.clone();
-        let logits = images.contiguous()?.apply_op2(&Resident::anchor(trains)?, op)?;
-        if trains {
-            let seen = std::mem::take(&mut side.lock().unwrap_or_else(PoisonError::into_inner).seen);
-            self.parameters.update_running(&seen);
-        }
-        Ok(logits)
     }
 }
