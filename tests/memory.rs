@@ -113,7 +113,8 @@ fn a_training_is_near_its_prediction() {
             trainer.step(&batch, 0.025, None).unwrap();
         }
         let measured = (pages().peak_bytes - before) as f64;
-        let predicted = network.training_footprints(&work(images, Order::First))(policy);
+        let work = Workload { height: side, width: side, ..work(images, Order::First) };
+        let predicted = network.training_footprints(&work)(policy);
         let ratio = (predicted.weights + predicted.pass) as f64 / measured;
         println!(
             "training, {channels} channels, {cells} cells, auxiliary {auxiliary}, {policy}: {ratio:.3} of {measured}"

@@ -110,7 +110,7 @@ impl Evaluation {
     /// Draws all weights anew (see [`Init`]), and forgets the running statistics.
     ///
     /// # Errors
-    /// None but candle's own.
+    /// A tensor operation that fails.
     pub fn initialise(&mut self, init: Init, seed: u64) -> Result<(), NnError> {
         self.parameters.initialise(init, seed)
     }

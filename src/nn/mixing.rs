@@ -1,3 +1,5 @@
+//! Mixing weights: what every operation of every edge counts for.
+
 use candle_core::{D, Device, Result, Tensor};
 
 use crate::space::{CellKind, EDGES, Edge, Mask, OPERATIONS, Operation};
@@ -14,7 +16,7 @@ impl Mixing {
     /// Equal weights, `1 / kept`.
     ///
     /// # Errors
-    /// None but candle's own.
+    /// A tensor operation that fails.
     pub fn uniform(mask: &Mask) -> Result<Mixing> {
         let table = |kind| {
             let mut rows = Vec::with_capacity(EDGES * OPERATIONS);

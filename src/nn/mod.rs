@@ -1,9 +1,49 @@
-//! The supernet: layers, cells and the network on candle tensors, with backward passes of our own; names of published
-//! checkpoints; initialisation; the memory model.
+//! Networks of cells, supernets and genotypes alike: their plan, their passes on the CPU and on a GPU with backward passes of
+//! our own, the names of published checkpoints, initialisation, and the models of memory and time.
 //!
-//! Candle's autograd sees a supernet as one custom operation, from pictures to logits. Inside everything runs on plain
-//! channels-last maps, so that it is decided here what is kept and what is computed again. The evaluation network, which is
-//! trained once and has no policies, is one operation for each layer on the CPU, and one for all on a GPU.
+//! `plan` says what a network is made of; `network` and `cell` walk it on plain channels-last maps, `gpu` on a device's memory,
+//! `memory` with counts of bytes alone. So it is decided here what is kept and what is computed again. Candle's autograd sees
+//! each network as one custom operation, from pictures to logits.
+//!
+//! Two steps of a supernet's weights from a candle program:
+//!
+//! ```
+//! use candle_core::{DType, Device, Tensor};
+//! use candle_nn::loss::cross_entropy;
+//! use zonas::nn::{Init, Mixing, Pass, Policy, Precision, Supernet, SupernetConfig};
+//! use zonas::oneshot::{Sgd, SgdSettings};
+//! use zonas::space::{CellKind, Mask};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let mask = Mask::NO_NONE;
+//! let mut net = Supernet::new(&SupernetConfig {
+//!     channels: 4,
+//!     classes: 10,
+//!     input_channels: 3,
+//!     layout: vec![CellKind::Normal, CellKind::Reduction],
+//!     stem_multiplier: 3,
+//!     mask,
+//!     policy: Policy::Keep,
+//!     precision: Precision::Float32,
+//! })?;
+//! net.initialise(Init::Default, 1)?;
+//! let alphas = Tensor::zeros((14, 8), DType::F32, &Device::Cpu)?;
+//! let mixing = Mixing::softmax(&alphas, &alphas, &mask)?;
+//! // Pictures are [N, H, W, C].
+//! let images = Tensor::randn(0f32, 1.0, (4, 8, 8, 3), &Device::Cpu)?;
+//! let labels = Tensor::new(&[0u32, 1, 2, 3], &Device::Cpu)?;
+//! let mut sgd = Sgd::new(SgdSettings { momentum: 0.9, weight_decay: 3e-4, clip: 5.0 });
+//! let mut losses = Vec::new();
+//! for _ in 0..2 {
+//!     let logits = net.forward(&images, &mixing, &Pass::weight_step())?;
+//!     let loss = cross_entropy(&logits, &labels)?;
+//!     losses.push(loss.to_scalar::<f32>()?);
+//!     sgd.step(0.1, net.parameters(), loss.backward()?)?;
+//! }
+//! assert!(losses[1] < losses[0]);
+//! # Ok(())
+//! # }
+//! ```
 
 // Passes over plain maps take their maps one by one.
 #![allow(clippy::too_many_arguments)]

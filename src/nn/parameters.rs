@@ -80,7 +80,7 @@ impl Parameters {
     /// Draws all weights anew (see [`Init`]), and forgets the running statistics.
     ///
     /// # Errors
-    /// None but candle's own.
+    /// A tensor operation that fails.
     pub fn initialise(&self, init: Init, seed: u64) -> Result<(), NnError> {
         self.forget();
         for (layout, var) in self.layouts.iter().zip(&self.vars) {
@@ -102,7 +102,7 @@ impl Parameters {
     /// Takes over what `other` has under the same names, in the same order.
     ///
     /// # Errors
-    /// None but candle's own.
+    /// A tensor operation that fails.
     pub(crate) fn take_from(&self, other: &Parameters) -> Result<(), NnError> {
         other.fetch()?;
         self.forget();

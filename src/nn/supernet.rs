@@ -1,3 +1,5 @@
+//! The network of which every edge is a mixture of its kept operations.
+
 use std::sync::Arc;
 
 use candle_core::Tensor;
@@ -147,7 +149,7 @@ impl Supernet {
     /// Draws all weights anew (see [`Init`]), and forgets the running statistics.
     ///
     /// # Errors
-    /// None but candle's own.
+    /// A tensor operation that fails.
     pub fn initialise(&mut self, init: Init, seed: u64) -> Result<(), NnError> {
         self.parameters.initialise(init, seed)
     }

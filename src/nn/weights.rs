@@ -11,7 +11,7 @@ impl Parameters {
     /// All weights, running statistics and batch counters by name.
     ///
     /// # Errors
-    /// None but candle's own.
+    /// A tensor operation that fails.
     pub fn tensors(&self) -> Result<HashMap<String, Tensor>, NnError> {
         let mut out = HashMap::new();
         let (running, batches) = self.running();

@@ -201,7 +201,7 @@ impl CellNumbers {
             dropped: sources().map(|edges| edges.into_iter().filter(|e| plan.may_drop(*e)).count()).collect(),
             inputs: [0, 1].map(|i: usize| plan.projections[i].shape(sizes.inputs[i].0, sizes.inputs[i].1)),
             images: sizes.images,
-            together: sources().map(|edges| vec![bundle(&edges)]).collect(),
+            together: sources().map(|edges| edges.chunks(edges.len().max(1)).map(bundle).collect()).collect(),
             in_turn: sources().map(|edges| edges.into_iter().map(|e| bundle(&[e])).collect()).collect(),
         }
     }

@@ -1,3 +1,5 @@
+//! A remembered pass gives what passes of smaller networks give, bit for bit.
+
 use std::sync::{Arc, Mutex};
 
 use candle_core::{Device, Tensor};
