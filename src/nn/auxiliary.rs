@@ -51,9 +51,11 @@ fn rectified(x: &[f32]) -> Vec<f32> {
 }
 
 impl HeadPass<'_> {
-    /// The projections with the side of the map that each reads: all four pixels are one of the second.
+    /// The projections with the size of the map that each reads: all pictures are one map, so that the weights' gradients, which
+    /// are large, are there once; all four pixels of a picture are one of the second.
     fn projections(&self) -> [(&ProjectionPlan, (usize, usize)); 2] {
-        [(&self.plan.projections[0], (SIDE, SIDE)), (&self.plan.projections[1], (1, 1))]
+        let n = self.size[0];
+        [(&self.plan.projections[0], (n * SIDE, SIDE)), (&self.plan.projections[1], (n, 1))]
     }
 
     fn wide(&self) -> [usize; 4] {
@@ -74,8 +76,8 @@ impl HeadPass<'_> {
         let mut norms = NormPass { norm: Norm::Batch, running: self.running, seen: Vec::new() };
         // Averages of what is 0 or more: the ReLU of a projection changes nothing.
         let [(first, first_size), (second, second_size)] = self.projections();
-        let first = project_forward(first, first_size, n, &pooled, weights, true, &mut norms);
-        let second = project_forward(second, second_size, n, &first.map, weights, true, &mut norms);
+        let first = project_forward(first, first_size, 1, &pooled, weights, true, &mut norms);
+        let second = project_forward(second, second_size, 1, &first.map, weights, true, &mut norms);
         let features = rectified(&second.map);
         let logits = head::forward(&features, self.wide(), &weights[self.plan.classifier..], self.classes);
         (logits, norms.seen, HeadState { pooled, projected: [first, second] })
@@ -93,11 +95,11 @@ impl HeadPass<'_> {
         let [(first_plan, first_size), (second_plan, second_size)] = self.projections();
         let mut dfirst = None;
         let narrow = Some(&mut dfirst);
-        project_backward(second_plan, second_size, n, &first.map, weights, second, &dsecond, narrow, Some(&mut *to));
+        project_backward(second_plan, second_size, 1, &first.map, weights, second, &dsecond, narrow, Some(&mut *to));
         let dfirst = dfirst.unwrap_or_default();
         let mut dpooled = None;
         let wide = Some(&mut dpooled);
-        project_backward(first_plan, first_size, n, &state.pooled, weights, first, &dfirst, wide, Some(to));
+        project_backward(first_plan, first_size, 1, &state.pooled, weights, first, &dfirst, wide, Some(to));
         let share = 1.0 / (WINDOW * WINDOW) as f32;
         let dpooled = dpooled.unwrap_or_default();
         let maps = x.chunks_exact(h * w * c).zip(dx.chunks_exact_mut(h * w * c));

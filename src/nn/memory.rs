@@ -12,7 +12,7 @@ pub use self::scoring::PassBytes;
 use self::scratch::Scratch;
 use super::edge::{Branch, Geometry, is_pooling, is_separable};
 use super::parallel::GROUPS;
-use super::plan::{CellPlan, CellSizes, NetworkPlan};
+use super::plan::{CellPlan, CellSizes, HeadPlan, NetworkPlan};
 use super::{EvaluationConfig, Policy, SupernetConfig};
 use crate::kernels::matrix::Packed;
 use crate::space::{INPUTS, Operation, STATES};
@@ -240,6 +240,8 @@ struct Network {
     stem_parameters: u64,
     head_parameters: u64,
     groups: u64,
+    /// The cell that the auxiliary head follows, and the weights of its convolutions.
+    auxiliary: Option<(usize, u64)>,
     /// That are kept, on all edges of both cells.
     operations: u64,
     /// Buffers of one thread, and those of them that a forward pass uses.
@@ -250,6 +252,8 @@ struct Network {
 impl Network {
     fn of(plan: NetworkPlan, operations: usize, [images, height, width]: [usize; 3]) -> Network {
         let heads = plan.layouts().skip(1 + plan.cells.len()).map(|l| l.len as u64).sum();
+        let weights = |h: &HeadPlan| h.projections.iter().map(|p| p.weights.len() as u64).sum();
+        let auxiliary = plan.auxiliary.as_deref().map(|h| (h.after, weights(h)));
         let NetworkPlan { stem, cells: plans, .. } = plan;
         let sizes = CellSizes::along(plans.iter().map(|p| &**p), [images, height, width]);
         let mut scratch = Scratch::default();
@@ -260,6 +264,7 @@ impl Network {
             stem_parameters: stem.layout.len as u64,
             head_parameters: heads,
             groups: images.div_ceil(images.div_ceil(GROUPS).max(1)) as u64,
+            auxiliary,
             operations: operations as u64,
             scratch: scratch.bytes(),
             forward_scratch: scratch.forward_bytes(),
@@ -295,8 +300,7 @@ impl SupernetConfig {
 }
 
 impl EvaluationConfig {
-    /// Peak of one training step on the CPU, by policy. What the auxiliary head needs beside its weights is left out: it is
-    /// less than a cell.
+    /// Peak of one training step on the CPU, by policy. The auxiliary head's maps are left out: they are small.
     pub fn training_footprints(&self, work: &Workload) -> impl Fn(Policy) -> Footprint + use<> {
         let plan = NetworkPlan::of_genotype(self);
         let operations = plan.cells.iter().map(|c| c.edges.len()).sum();
@@ -384,6 +388,11 @@ impl Network {
             let inputs_wanted = [wanted.weights || i > 1, wanted.weights || i > 0];
             // The cell after this one has reached this one's last input as its older already; the first cell reads the stem's
             // output twice.
+            if let Some((_, weights)) = self.auxiliary.filter(|(after, _)| wanted.weights && *after == i) {
+                // Made ready for both ways, and the gradient of all pictures.
+                let passing: u64 = (0..3).map(|_| l.take(weights)).sum();
+                l.give_bytes(passing);
+            }
             let followed = i + 1 < self.cells.len();
             let pending = [i == 0 && followed, i == 0 || followed];
             c.backward(&mut l, policy.of_cell(i), wanted, inputs_wanted, pending, self.groups);
