@@ -85,7 +85,7 @@ impl HeadPass<'_> {
 
     /// Adds to the gradient of the cell's output, `dx`, and to that of the block's parameters; `dy` is that of the logits.
     pub fn backward(&self, x: &[f32], weights: &[f32], state: &HeadState, dy: &[f32], dx: &mut [f32], to: &mut [f32]) {
-        let [n, h, w, c] = self.size;
+        let [_, h, w, c] = self.size;
         let [first, second] = &state.projected;
         let (own, classes) = (&weights[self.plan.classifier..], self.classes);
         let to_classifier = Some(&mut to[self.plan.classifier..]);
