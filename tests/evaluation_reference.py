@@ -143,4 +143,5 @@ def main():
     json.dump(out, sys.stdout, indent=0)
 
 
-main()
+if __name__ == "__main__":
+    main()
