@@ -132,7 +132,7 @@ fn train(size: usize, steps: usize, threads: usize, policy: Policy) -> Result<()
     let work = Workload { images: batch, height: size, width: size, second_order: false, threads };
     let predicted = match &place {
         Place::Cpu => config.training_footprints(&work)(policy).bytes(),
-        Place::Cuda(_) => config.gpu_footprint(batch, size, size, false),
+        Place::Cuda(_) => config.gpu_footprints([batch, size, size], false)(policy),
     };
     let line = serde_json::json!({"what": "train", "channels": channels, "cells": cells, "batch": batch, "size": size,
         "threads": threads, "policy": format!("{policy:?}"), "device": place.label(), "loss": losses.first(),

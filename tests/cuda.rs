@@ -371,7 +371,7 @@ fn a_training_takes_the_memory_that_was_predicted() {
     let config = evaluation(36, 8, true);
     let meter = Meter::on(&Device::Cuda(driven));
     train(&mut trainer(&config, Some(&gpu)), 32, 32, 0..1);
-    let (peak, predicted) = (meter.peak_over_start().unwrap(), config.gpu_footprint(32, 32, 32, true));
+    let (peak, predicted) = (meter.peak_over_start().unwrap(), config.gpu_footprints([32, 32, 32], true)(Policy::Keep));
     println!("{} MiB used, {} MiB predicted", peak >> 20, predicted >> 20);
     assert!(peak.abs_diff(predicted) as f64 <= 0.03 * predicted as f64, "{peak} {predicted}");
 }

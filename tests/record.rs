@@ -100,8 +100,8 @@ const DARTS: &str = "Genotype(normal=[('sep_conv_3x3', 0), ('sep_conv_3x3', 1), 
     ('skip_connect', 2), ('skip_connect', 2), ('max_pool_3x3', 1)], reduce_concat=range(2, 6))";
 
 /// Two steps of a training on pictures of `side` x `side`; panics where a launch is refused.
-fn train(recorder: &Arc<Recorder>, config: &EvaluationConfig, images: usize, side: usize, drop: f64) {
-    let mut net = Evaluation::new(config).unwrap().on(Some(recorder.clone()));
+fn train(recorder: &Arc<Recorder>, config: &EvaluationConfig, policy: Policy, images: usize, side: usize, drop: f64) {
+    let mut net = Evaluation::new(config).unwrap().on(Some(recorder.clone())).keeping(policy);
     net.initialise(Init::Default, 1).unwrap();
     let sgd = SgdSettings { momentum: 0.9, weight_decay: 3e-4, clip: 5.0 };
     let mut trainer = Trainer::new(net, TrainerSettings { sgd, auxiliary: 0.4 });
@@ -130,14 +130,16 @@ fn a_training_takes_the_bytes_that_were_predicted() {
         (evaluation(GENOTYPE, 1, 1, true), 1, 17),
     ];
     for (config, images, side) in cases {
-        for drop in [0.0, 0.2] {
+        let policies = [Policy::Keep, Policy::RecomputeFirst(2), Policy::Recompute];
+        for (policy, drop) in policies.into_iter().flat_map(|p| [(p, 0.0), (p, 0.2)]) {
             let recorder = Recorder::new();
-            train(&recorder, &config, images, side, drop);
+            train(&recorder, &config, policy, images, side, drop);
             let (left, peak) = recorder.bytes();
-            let what = format!("{} channels, {} cells, drop path {drop}", config.channels, config.cells);
+            let what = format!("{} channels, {} cells, {policy}, drop path {drop}", config.channels, config.cells);
             println!("{what}: {:.1} MiB, {} launches", peak as f64 / f64::from(1 << 20), recorder.take().len());
             assert_eq!(left, 0, "{what}: memory is not given back");
-            assert_eq!(peak, config.gpu_footprint(images, side, side, drop > 0.0), "{what}");
+            let predicted = config.gpu_footprints([images, side, side], drop > 0.0)(policy);
+            assert_eq!(peak, predicted, "{what}");
         }
     }
 }
@@ -179,7 +181,7 @@ fn launches_are_few() {
     println!("{} launches, {:.1} to an edge and step", records.len(), records.len() as f64 / edges as f64);
     assert!(records.len() < 8 * edges, "{}", records.len());
     let recorder = Recorder::new();
-    train(&recorder, &evaluation(DARTS, 2, 2, true), 2, 32, 0.2);
+    train(&recorder, &evaluation(DARTS, 2, 2, true), Policy::Keep, 2, 32, 0.2);
     let mut of_all = records.clone();
     of_all.extend(recorder.take());
     assert!(of_all.iter().all(|r| r.bytes > 0));

@@ -142,13 +142,13 @@ pub(super) fn training_step(
     budget: Option<u64>,
 ) -> (Policy, u64) {
     let (height, width) = (about.height, about.width);
-    if let Device::Cuda(_) = device {
-        let drops = config.train.drop_path > 0.0;
-        return (Policy::Keep, network.gpu_footprint(images, height, width, drops));
-    }
     let threads = device::threads(config.device.threads);
-    let bytes = network.training_footprints(&Workload { images, height, width, second_order: false, threads });
-    let of = |policy| (policy, bytes(policy).bytes());
+    let here = network.training_footprints(&Workload { images, height, width, second_order: false, threads });
+    let there = network.gpu_footprints([images, height, width], config.train.drop_path > 0.0);
+    let of = |policy| match device {
+        Device::Cpu => (policy, here(policy).bytes()),
+        Device::Cuda(_) => (policy, there(policy)),
+    };
     let fits = |bytes: u64| budget.is_none_or(|b| bytes <= b);
     match config.device.memory.as_str() {
         "keep" => of(Policy::Keep),

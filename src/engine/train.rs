@@ -11,7 +11,7 @@ use super::epochs::{self, Epochs, Steps, next, not_finite};
 use super::saved::{Keeper, Position, Saved};
 use super::setup::{Setup, tensors};
 use crate::data::{self, Augment, DataError, Loader, Split};
-use crate::nn::{DropPath, Evaluation, EvaluationConfig, Init, NnError};
+use crate::nn::{DropPath, Evaluation, EvaluationConfig, Init, NnError, Policy};
 use crate::oneshot::{SgdSettings, Trainer, TrainerSettings, cosine};
 use crate::run::config::Train;
 use crate::run::event::{Body, Level, Stage, TrainingEpoch, TrainingStarted, TrainingStep};
@@ -88,6 +88,9 @@ fn attempt(
         .count(about.height, about.width)
         .map_err(|e| EngineError::Training(e.to_string()))?;
     let (policy, predicted_bytes) = setup.training(&network, config.batch);
+    if policy != Policy::Keep {
+        control.log(Level::Info, format!("memory: {policy}, which gives the same numbers as `keep`"))?;
+    }
     let mut net = Evaluation::new(&network)?.on(setup.gpu.clone()).keeping(policy);
     net.initialise(Init::Default, setup.config.seed)?;
     let parameters = net.parameters().count() as u64;

@@ -86,7 +86,7 @@ impl Evaluation {
         Ok(Evaluation { config: config.clone(), plan, parameters, policy: Policy::Keep, gpu: None })
     }
 
-    /// The same network, whose passes on the CPU keep this for the way back.
+    /// The same network, whose passes keep this for the way back.
     #[must_use]
     pub fn keeping(self, policy: Policy) -> Evaluation {
         Evaluation { policy, ..self }

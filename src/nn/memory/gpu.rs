@@ -61,6 +61,8 @@ pub(super) struct BundleNumbers {
     separable: usize,
     /// Kinds of pooling without a norm.
     pub plain: usize,
+    /// Edges that drop path may leave out.
+    drops: usize,
     /// Weights of each convolution before a last norm, and of the first halves of separable ones.
     last: Vec<usize>,
     first: Vec<usize>,
@@ -69,7 +71,8 @@ pub(super) struct BundleNumbers {
 impl BundleNumbers {
     fn of(plan: &CellPlan, sizes: &CellSizes, edges: &[usize], precision: Precision) -> BundleNumbers {
         let branches = edges.iter().flat_map(|e| &plan.edges[*e].branches).collect();
-        BundleNumbers::new(&plan.geometry(sizes, edges[0]), branches, precision)
+        let drops = edges.iter().filter(|e| plan.may_drop(**e)).count();
+        BundleNumbers { drops, ..BundleNumbers::new(&plan.geometry(sizes, edges[0]), branches, precision) }
     }
 
     pub fn new(g: &Geometry, branches: Vec<&Branch>, precision: Precision) -> BundleNumbers {
@@ -89,6 +92,7 @@ impl BundleNumbers {
             made: count(&|b| !b.norms.is_empty() && !is_pooling(b.operation)),
             pooled: kinds(&|_| true),
             plain: kinds(&|b| b.norms.is_empty()),
+            drops: 0,
             separable: count(&|b| is_separable(b.operation)),
             last: Vec::new(),
             first: Vec::new(),
@@ -177,8 +181,6 @@ struct CellNumbers {
     mixed: bool,
     inputs: [Projection; 2],
     images: usize,
-    /// By source: edges that drop path may leave out.
-    dropped: Vec<usize>,
     /// By source: its edges together, and one by one.
     together: Vec<Vec<BundleNumbers>>,
     in_turn: Vec<Vec<BundleNumbers>>,
@@ -198,7 +200,6 @@ impl CellNumbers {
             loose: plan.nodes - plan.concat.len(),
             affine: plan.projections.iter().any(|p| p.affine),
             mixed: plan.mixed,
-            dropped: sources().map(|edges| edges.into_iter().filter(|e| plan.may_drop(*e)).count()).collect(),
             inputs: [0, 1].map(|i: usize| plan.projections[i].shape(sizes.inputs[i].0, sizes.inputs[i].1)),
             images: sizes.images,
             together: sources().map(|edges| edges.chunks(edges.len().max(1)).map(bundle).collect()).collect(),
@@ -254,7 +255,7 @@ impl CellNumbers {
         for (source, bundles) in self.bundles(policy).iter().enumerate().rev() {
             for bundle in bundles {
                 let again = if policy == Policy::Keep { 0 } else { bundle.make(l, true) };
-                let scaled: usize = (0..if drops { self.dropped[source] } else { 0 }).map(|_| l.take(self.node)).sum();
+                let scaled: usize = (0..if drops { bundle.drops } else { 0 }).map(|_| l.take(self.node)).sum();
                 if reached.get(source) == Some(&false) {
                     bundle.sums(l);
                 } else {
@@ -327,11 +328,12 @@ impl SupernetConfig {
 }
 
 impl EvaluationConfig {
-    /// Bytes of a GPU's memory at the peak of a training step on `images` pictures of this size; `drops`: edges may be left out.
-    pub fn gpu_footprint(&self, images: usize, height: usize, width: usize, drops: bool) -> u64 {
+    /// Bytes of a GPU's memory at the peak of a training step on `images` pictures of this size, by policy; `drops`: edges may
+    /// be left out.
+    pub fn gpu_footprints(&self, [images, height, width]: [usize; 3], drops: bool) -> impl Fn(Policy) -> u64 + use<> {
         let plan = NetworkPlan::of_genotype(self);
         let network = GpuNetwork::new(plan, [images, height, width], Precision::Float32);
-        network.pass(Policy::Keep, true, drops) as u64
+        move |policy| network.pass(policy, true, drops) as u64
     }
 }
 
@@ -363,7 +365,8 @@ impl GpuNetwork {
             l.take(n);
         });
         if drops {
-            l.take(self.images * self.cells.iter().flat_map(|c| &c.dropped).sum::<usize>());
+            let edges: usize = self.cells.iter().flat_map(|c| c.together.iter().flatten()).map(|b| b.drops).sum();
+            l.take(self.images * edges);
         }
         let stem_map = self.stem_pixels * self.stem.outputs;
         let stem_state = l.take(self.stem.layout.running);
