@@ -570,7 +570,9 @@ fn leaving_waits_for_what_is_being_written() {
     let runs = tempfile::tempdir().unwrap();
     finished(runs.path(), "finished");
     let mut terminal = opened(runs.path(), &[]);
-    terminal.keys("4eq");
+    terminal.keys("4");
+    terminal.shows("nearest published");
+    terminal.keys("eq");
     assert_eq!(terminal.left().code(), Some(0));
     let folder = runs.path().join("finished");
     let there = |name: &str| folder.join(name).is_file();
