@@ -108,6 +108,7 @@ impl Journal {
             cells: CellKind::published_layout(8),
             batch: 64,
             space: Mask::NO_NONE,
+            full: Mask::FULL,
             budget_bytes: None,
             trains: false,
         };

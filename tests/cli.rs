@@ -445,6 +445,7 @@ fn words_from_files_cannot_drive_the_terminal() {
         cells: Vec::new(),
         batch: 1,
         space: zonas::space::Mask::FULL,
+        full: zonas::space::Mask::FULL,
         budget_bytes: None,
         trains: false,
     };

@@ -267,7 +267,7 @@ fn a_control_is_as_large_as_the_cut_beside_it_on_every_edge() {
     assert_eq!((level.xi, level.decided, level.mask.count()), (0.75, edited.decided, 56 + 5));
     // A run of its own, as it is queued: counted from the cut that stands.
     let mut control = c.clone();
-    control.cut = config::Cut::control("most_parameters", &budget.mask);
+    control.cut = config::Cut::control("most_parameters", &budget.mask, &Mask::FULL);
     let control = Config::parse(&control.to_toml(), "t").unwrap();
     let queued = create(dir.path(), "queued", &control);
     assert!(zonas::engine::inherit(&folder, &queued, &control).unwrap());

@@ -46,6 +46,7 @@ fn finished(runs: &Path, name: &str) {
         cells: CellKind::published_layout(4),
         batch: 4,
         space: Mask::NO_NONE,
+        full: Mask::FULL,
         budget_bytes: None,
         trains: false,
     };

@@ -19,6 +19,7 @@ mod run;
 mod runs;
 mod settings;
 mod show;
+mod spaces;
 mod tail;
 mod train;
 mod watch;
@@ -160,6 +161,8 @@ enum Command {
     Bench(bench::BenchArguments),
     /// Print every setting with its default and meaning, as TOML.
     Config(config::ConfigArguments),
+    /// List the search spaces, or print one as TOML.
+    Spaces(spaces::SpacesArguments),
     /// Check device, threads, memory, terminal and data: what will be used, and why.
     Doctor(doctor::DoctorArguments),
     /// Print completions for a shell.
@@ -212,6 +215,7 @@ pub fn main() -> ExitCode {
         Some(Command::Predict(a)) => predict::run(&arguments.place, &a),
         Some(Command::Bench(a)) => bench::run(&a),
         Some(Command::Config(a)) => config::run(&a),
+        Some(Command::Spaces(a)) => spaces::run(&a),
         Some(Command::Doctor(a)) => doctor::run(&arguments.place, &a),
         Some(Command::Completions { shell }) => completions(shell),
     };
@@ -261,7 +265,7 @@ fn command() -> clap::Command {
     };
     let runs =
         clap::Arg::new("runs").long("runs").value_name("DIR").value_parser(clap::value_parser!(PathBuf)).hide(true);
-    let without_runs = ["count", "bench", "config", "completions"];
+    let without_runs = ["count", "bench", "config", "spaces", "completions"];
     let all = Arguments::command().mut_subcommand("train", without_search);
     without_runs.into_iter().fold(all, |all, name| all.mut_subcommand(name, |c| c.arg(runs.clone())))
 }
@@ -287,6 +291,7 @@ fn classify(e: &eyre::Report) -> Exit {
     let bad_input = e.chain().any(|cause| {
         cause.is::<Usage>()
             || cause.is::<ConfigError>()
+            || cause.is::<crate::space::SpaceError>()
             || cause.is::<crate::space::ParseError>()
             || cause.is::<crate::space::count::CountError>()
             || cause.downcast_ref::<EngineError>().is_some_and(EngineError::is_bad_input)

@@ -271,10 +271,11 @@ impl Asked {
         }
         if let Some(cut) = &self.cut {
             let line = format!(
-                "{} {}: {} of 224 kept, {} by hand, predicted {} of {}; revision {}",
+                "{} {}: {} of {} kept, {} by hand, predicted {} of {}; revision {}",
                 text::cut_size(cut),
                 text::cut_source(cut),
                 cut.mask.count(),
+                cut.of(),
                 cut.by_hand.len(),
                 text::bytes(cut.memory_bytes),
                 text::bytes(cut.full_memory_bytes),

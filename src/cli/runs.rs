@@ -40,7 +40,7 @@ pub fn run(place: &Place, a: &RunsArguments) -> eyre::Result<Exit> {
         // What it is at is short; why it ended may be long.
         let state = r.detail.as_deref().filter(|_| r.state == "running").unwrap_or(r.state);
         let state = if r.stopped_at_cut() { "stopped at its cut" } else { state };
-        let kept = r.kept.map_or("—".into(), |k| format!("{k}/224"));
+        let kept = r.kept.map_or("—".into(), |k| format!("{k}/{}", r.cut.as_ref().map_or(0, |c| c.of())));
         let epoch = r.epoch.map_or("—".into(), |e| format!("{e}/{}", r.epochs.unwrap_or(0)));
         let trains = r.trains == Some(true);
         let accuracy = |of: bool| {

@@ -12,7 +12,7 @@ use crate::run::config::Config;
 use crate::run::files;
 
 /// Those that only a search has a use for; see [`SettingArguments::without_search`].
-pub const OF_A_SEARCH: [&str; 3] = ["xi", "memory", "precision"];
+pub const OF_A_SEARCH: [&str; 4] = ["space", "xi", "memory", "precision"];
 
 #[derive(Args, Debug, Default)]
 pub struct SettingArguments {
@@ -25,6 +25,9 @@ pub struct SettingArguments {
     /// Set one key, as in search.batch=32; may be given again.
     #[arg(long = "set", value_name = "KEY=VALUE")]
     set: Vec<String>,
+    /// Search space; `zonas spaces` lists them.
+    #[arg(long, value_name = "NAME")]
+    space: Option<String>,
     /// Pictures: `embedded`, or a path.
     #[arg(long, value_name = "embedded|PATH")]
     data: Option<String>,
@@ -72,6 +75,7 @@ impl SettingArguments {
     /// Refuses what only a search has a use for.
     pub fn without_search(&self) -> Result<(), Usage> {
         let given = [
+            (self.space.is_some(), "--space"),
             (self.xi.is_some(), "--xi"),
             (self.memory.is_some(), "--memory"),
             (self.precision.is_some(), "--precision"),
@@ -103,6 +107,9 @@ impl SettingArguments {
         }
         for assignment in &self.set {
             c = c.set(&super::genotype::assignment(assignment)?)?;
+        }
+        if let Some(space) = &self.space {
+            c.space.name.clone_from(space);
         }
         if let Some(data) = &self.data {
             c.data.source.clone_from(data);

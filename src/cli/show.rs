@@ -59,10 +59,11 @@ pub fn run(place: &Place, a: &ShowArguments) -> eyre::Result<Exit> {
         line(
             "cut",
             format!(
-                "{} {}: {} of 224 kept{hand}; predicted {} of {}",
+                "{} {}: {} of {} kept{hand}; predicted {} of {}",
                 text::cut_size(cut),
                 text::cut_source(cut),
                 cut.mask.count(),
+                cut.of(),
                 text::bytes(cut.memory_bytes),
                 text::bytes(cut.full_memory_bytes)
             ),

@@ -202,7 +202,7 @@ mod tests {
             order.extend(space.places().filter(|p| p.operation == o));
         }
         order.truncate(order.len() - 28);
-        Cutter { space, order, seed: 3 }
+        Cutter { space, full: Mask::FULL, order, seed: 3 }
     }
 
     fn choice<'a>(cutter: &'a Cutter, source: Source, decided: &[(&str, bool)]) -> Choice<'a> {

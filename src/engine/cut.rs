@@ -123,13 +123,18 @@ pub(super) const CONFIRMED: &str = "the cut is confirmed and can't be changed an
 impl<'a> Cutting<'a> {
     fn new(setup: &'a Setup<'a>, planner: Planner, order: &'a [Removal], past: &Past) -> Result<Self, EngineError> {
         let config = setup.config;
-        let cutter = Cutter { space: setup.space, order: order.iter().map(|r| r.place).collect(), seed: config.seed };
+        let cutter = Cutter {
+            space: setup.space,
+            full: config.full(),
+            order: order.iter().map(|r| r.place).collect(),
+            seed: config.seed,
+        };
         let mut cutting = Cutting {
             setup,
             cutter,
             removals: order.iter().map(|r| (r.place, r)).collect(),
             history: History::new(Proposal::new(Source::Scores, Extent::Level(config.cut.xi))),
-            full: planner.plan(Mask::FULL),
+            full: planner.plan(config.full()),
             planner,
             proposals: past.proposals,
         };
@@ -196,8 +201,9 @@ impl<'a> Cutting<'a> {
         let mask = self.mask();
         let plan = self.planner.plan(mask);
         let mut cut = Cut {
-            xi: now.xi(),
+            xi: now.xi(&self.cutter.full),
             mask,
+            of: (self.cutter.full != Mask::FULL).then(|| self.cutter.full.count()),
             by_hand: self.cutter.by_hand(now),
             decided: now.decisions().collect(),
             source: now.source.name().into(),

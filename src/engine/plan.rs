@@ -11,7 +11,7 @@ use crate::oneshot::StepTimes;
 use crate::run::RunFolder;
 use crate::run::config::{Config, ConfigError};
 use crate::space::cut::{Cutter, Source, level_of};
-use crate::space::{CellKind, Mask, OPERATIONS, Place};
+use crate::space::{CellKind, Mask, Place};
 
 /// What the network's size depends on besides the settings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -336,9 +336,10 @@ impl Planner {
         if let Some(n) = halves(search.batch).find(|n| with(&|c| c.search.batch = *n)) {
             ways.push(format!("search.batch = {n}"));
         }
-        let cutter = Cutter { space: mask, order: Vec::new(), seed: 0 };
+        let cutter = Cutter { space: mask, full: self.config.full(), order: Vec::new(), seed: 0 };
+        let width = cutter.full.widest();
         let fits = |xi: f64| self.by_bytes(cutter.automatic(Source::Cheapest, xi)).fits;
-        if let Some(xi) = (1..OPERATIONS).rev().map(level_of).find(|xi| fits(*xi)) {
+        if let Some(xi) = (1..width).rev().map(|kept| level_of(kept, width)).find(|xi| fits(*xi)) {
             ways.push(format!("a cut of ξ ≥ {xi}"));
         }
         if let Some(n) = halves(search.channels).find(|n| with(&|c| c.search.channels = *n)) {

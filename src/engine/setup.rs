@@ -78,7 +78,7 @@ impl<'a> Setup<'a> {
         data::check_batch("the weights' half", "search.batch", setup.halves.weights.len(), config.search.batch)?;
         data::check_batch("the alphas' half", "search.batch", setup.halves.alphas.len(), config.search.batch)?;
         // Whatever the cut will be, it needs at least as much as the cheapest one of its size.
-        let cutter = Cutter { space: setup.space, order: Vec::new(), seed: config.seed };
+        let cutter = Cutter { space: setup.space, full: config.full(), order: Vec::new(), seed: config.seed };
         let planner = setup.planner();
         if let Some(bytes) = config.cut.budget() {
             let choice =
@@ -193,6 +193,7 @@ impl<'a> Setup<'a> {
             cells: CellKind::published_layout(cells),
             batch,
             space: self.space,
+            full: self.config.full(),
             budget_bytes: self.budget,
             trains: self.trained.is_some(),
         }

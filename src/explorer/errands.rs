@@ -205,7 +205,7 @@ fn queue(folder: &RunFolder, sources: &[&str], beside: &Mask, engines: &mut dyn 
     let mut names = Vec::new();
     for source in sources {
         let mut config = own.clone();
-        config.cut = config::Cut::control(source, beside);
+        config.cut = config::Cut::control(source, beside, &own.full());
         names.push(engines.queue(folder, &format!("{}-{}", stem(folder), source.replace('_', "-")), &config)?.name());
     }
     Ok(format!("queued, one after the other: {}", names.join(", ")))

@@ -109,6 +109,7 @@ impl Writer {
                 cells: CellKind::published_layout(5),
                 batch: 64,
                 space: Mask::NO_NONE,
+                full: Mask::FULL,
                 budget_bytes: None,
                 trains: self.trains,
             }),

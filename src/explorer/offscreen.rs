@@ -71,7 +71,7 @@ impl Offscreen {
         }
         if let (None, Some(cut)) = (&self.sizes, &self.state.cut.cut) {
             let run = self.state.run.as_ref();
-            self.sizes = Some((cut.mask, Size::of(&Mask::FULL, run), Size::of(&cut.mask, run)));
+            self.sizes = Some((cut.mask, Size::of(&self.state.full(), run), Size::of(&cut.mask, run)));
         }
     }
 

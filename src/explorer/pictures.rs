@@ -17,7 +17,6 @@ use super::ui::{Hits, Tab, Ui};
 use super::view::{self, Scene};
 use super::{ExplorerError, Options, svg};
 use crate::run::RunFolder;
-use crate::space::Mask;
 
 /// Dots of a PNG for a point of the picture.
 const SCALE: f32 = 1.5;
@@ -36,7 +35,7 @@ impl<'a> Gallery<'a> {
     fn new(folder: &RunFolder, options: &'a Options) -> Gallery<'a> {
         let state = super::state_of(folder);
         let run = state.run.as_ref();
-        let sizes = state.cut.cut.as_ref().map(|c| (Size::of(&Mask::FULL, run), Size::of(&c.mask, run)));
+        let sizes = state.cut.cut.as_ref().map(|c| (Size::of(&state.full(), run), Size::of(&c.mask, run)));
         let forecast = Basis::of(&state).map(|b| b.forecast());
         Gallery { options, state, forecast, sizes, rows: Vec::new(), sides: Vec::new() }
     }

@@ -25,8 +25,9 @@ pub fn text(state: &State, folder: &RunFolder, status: &str, alive: bool) -> Str
     }
     if let Some(cut) = &state.cut.cut {
         lines.push(format!(
-            "  cut     {} of 224 operations {}, memory {} instead of {} (predicted)",
+            "  cut     {} of {} operations {}, memory {} instead of {} (predicted)",
             cut.mask.count(),
+            cut.of(),
             if state.cut.confirmed { "kept" } else { "proposed" },
             text::bytes(cut.memory_bytes),
             text::bytes(cut.full_memory_bytes)

@@ -153,10 +153,11 @@ impl Verdict {
         }
         if self.source != Some(Source::MostParameters) {
             let (same, kept) = (self.same, self.kept);
-            let saves = forecast.and_then(|f| f.parameters_at(1.0 - kept as f64 / 224.0)).map(|bytes| {
-                let change = text::change(cut.full_memory_bytes as f64, bytes as f64);
-                format!("; those take {} ({change})", text::bytes(bytes))
-            });
+            let saves =
+                forecast.and_then(|f| f.parameters_at(1.0 - kept as f64 / cut.of().max(1) as f64)).map(|bytes| {
+                    let change = text::change(cut.full_memory_bytes as f64, bytes as f64);
+                    format!("; those take {} ({change})", text::bytes(bytes))
+                });
             say(
                 Tone::Plain,
                 format!("{same} of {kept} as by parameter count"),

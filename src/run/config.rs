@@ -7,7 +7,7 @@ pub use super::settings::{ConfigError, keys, nearest};
 use crate::nn::Precision;
 use crate::oneshot::{Order, Parts};
 use crate::space::cut::level_of;
-use crate::space::{CellKind, Counts, EDGES, Genotype, Mask, OPERATIONS, parse_genotype, published};
+use crate::space::{self, CellKind, Counts, Genotype, Mask, parse_genotype, published};
 
 /// Version of the configuration format.
 pub const VERSION: u32 = 1;
@@ -18,6 +18,7 @@ pub struct Config {
     pub version: u32,
     /// From this every random stream is derived by name.
     pub seed: u64,
+    pub space: Space,
     pub data: Data,
     pub device: Device,
     pub score: Score,
@@ -25,6 +26,20 @@ pub struct Config {
     pub search: Search,
     pub train: Train,
     pub run: Run,
+}
+
+/// What is searched.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Space {
+    /// One of [`crate::space::listed`].
+    pub name: String,
+}
+
+impl Default for Space {
+    fn default() -> Self {
+        Space { name: "darts".into() }
+    }
 }
 
 /// How a run is kept; results do not depend on it.
@@ -98,7 +113,7 @@ pub struct Score {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Cut {
-    /// Pruning level: the share of the 224 operations that goes.
+    /// Pruning level: the share of the space's operations that goes.
     pub xi: f64,
     /// `off`, or the bytes (`150MiB`) that the search may take under the automatic cut, which then keeps as many single
     /// operations as fit, whatever `xi` is.
@@ -127,15 +142,15 @@ impl Cut {
         Cut { xi, budget: OFF.into(), kept_per_edge: Vec::new(), ..self }
     }
 
-    /// A control by this source that keeps as many operations on every edge as `mask`.
-    pub fn control(source: &str, mask: &Mask) -> Cut {
+    /// A control by this source that keeps as many operations on every edge as `mask`, of the candidates `full`.
+    pub fn control(source: &str, mask: &Mask, full: &Mask) -> Cut {
         let counts = mask.counts();
         // Where all edges keep the same that is a level, which says more.
-        let level = (1..OPERATIONS).find(|kept| counts == Counts::uniform(*kept));
-        let xi = 1.0 - counts.sum() as f64 / (2 * EDGES * OPERATIONS) as f64;
+        let level = (1..full.widest()).find(|kept| counts == Counts::uniform(*kept));
+        let xi = 1.0 - counts.sum() as f64 / full.count().max(1) as f64;
         let cut = Cut { source: source.into(), ..Cut::default() };
         match level {
-            Some(kept) => cut.at_level(level_of(kept)),
+            Some(kept) => cut.at_level(level_of(kept, full.widest())),
             // A full space has no level, and needs none.
             None => Cut { kept_per_edge: counts.list(), ..cut.at_level(xi.clamp(0.001, 0.999)) },
         }
@@ -240,9 +255,14 @@ impl Config {
         parse_genotype(text).map(Some).map_err(|e| refuse(e.to_string()))
     }
 
+    /// All candidates of the search space. [`Config::check`] refuses a name that is none.
+    pub fn full(&self) -> Mask {
+        space::Space::find(&self.space.name).map_or(Mask::FULL, |s| s.full)
+    }
+
     /// Places that take part in scoring.
     pub fn space(&self) -> Mask {
-        if self.score.none == "compete" { Mask::FULL } else { Mask::NO_NONE }
+        if self.score.none == "compete" { self.full() } else { self.full().and(&Mask::NO_NONE) }
     }
 
     /// How a search on a GPU keeps maps.
@@ -261,6 +281,7 @@ impl Default for Config {
         Config {
             version: VERSION,
             seed: 2,
+            space: Space::default(),
             data: Data::default(),
             device: Device::default(),
             score: Score::default(),

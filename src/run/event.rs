@@ -219,12 +219,19 @@ pub struct RunStarted {
     pub batch: usize,
     /// Places that take part in scoring.
     pub space: Mask,
+    /// All candidates of the search space; absent for the DARTS space.
+    #[serde(default, skip_serializing_if = "is_darts")]
+    pub full: Mask,
     /// Bytes that the search may take.
     #[serde(default)]
     pub budget_bytes: Option<u64>,
     /// The run trains a genotype from scratch, and neither scores nor searches.
     #[serde(default)]
     pub trains: bool,
+}
+
+fn is_darts(full: &Mask) -> bool {
+    *full == Mask::FULL
 }
 
 /// What must not change between the parts of a run, if its result is to be that of one part.
@@ -346,9 +353,12 @@ pub enum Decider {
 /// A mask and how it came about.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Cut {
-    /// Share of the 224 operations that the automatic part lets go: the pruning level that was asked for, where one was.
+    /// Share of the space's operations that the automatic part lets go: the pruning level that was asked for, where one was.
     pub xi: f64,
     pub mask: Mask,
+    /// Candidates of the search space in all; absent for the DARTS space.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub of: Option<usize>,
     /// Places whose state differs from the automatic cut.
     pub by_hand: Vec<Place>,
     /// Every decision by hand, kept or not, also those that the automatic cut agrees with at this level. Journals of before
@@ -516,6 +526,16 @@ impl SearchStarted {
 const UNDEFINED: usize = 10;
 
 impl Cut {
+    /// Candidates of the search space in all: what [`Cut::mask`] is a part of.
+    pub fn of(&self) -> usize {
+        self.of.unwrap_or_else(|| Mask::FULL.count())
+    }
+
+    /// Share of the candidates that is not kept.
+    pub fn gone(&self) -> f64 {
+        1.0 - self.mask.count() as f64 / self.of().max(1) as f64
+    }
+
     /// Kept operations of an edge under this cut.
     pub fn kept_on(&self, cell: CellKind, edge: Edge) -> usize {
         self.mask.count_on(cell, edge)

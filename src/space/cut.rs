@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{CellKind, Counts, Edge, Mask, OPERATIONS, Operation, Place};
+use super::{CellKind, Counts, Edge, Mask, Operation, Place};
 use crate::random;
 
 /// Where the automatic part of a cut comes from.
@@ -36,15 +36,17 @@ impl Source {
     }
 }
 
-/// Operations that an edge keeps at pruning level `xi`: the share of all eight that goes is at least `xi`, and one stays.
-pub fn kept_per_edge(xi: f64) -> usize {
-    // A hair over, so that 1 - 0.625 keeps its three.
-    ((OPERATIONS as f64 * (1.0 - xi) + 1e-9).floor() as usize).clamp(1, OPERATIONS)
+/// Operations that an edge keeps at pruning level `xi` in a space with `width` candidates on its widest edge: the share of
+/// those that goes is at least `xi`, and one stays.
+pub fn kept_per_edge(xi: f64, width: usize) -> usize {
+    // A hair over, so that 1 - 0.625 of eight keeps its three.
+    ((width as f64 * (1.0 - xi) + 1e-9).floor() as usize).clamp(1, width.max(1))
 }
 
-/// The level at which each edge keeps `kept` operations.
-pub fn level_of(kept: usize) -> f64 {
-    1.0 - kept.clamp(1, OPERATIONS) as f64 / OPERATIONS as f64
+/// The level at which each edge keeps `kept` operations of `width`.
+pub fn level_of(kept: usize, width: usize) -> f64 {
+    let width = width.max(1);
+    1.0 - kept.clamp(1, width) as f64 / width as f64
 }
 
 /// Everything that a cut is made from.
@@ -52,6 +54,8 @@ pub fn level_of(kept: usize) -> f64 {
 pub struct Cutter {
     /// Operations that took part in scoring; no other can be kept.
     pub space: Mask,
+    /// All candidates of the search space, whether they took part or not: what a pruning level is a share of.
+    pub full: Mask,
     /// Removals, first to last. What is not in it stays to the end.
     pub order: Vec<Place>,
     /// For [`Source::Random`].
@@ -70,9 +74,9 @@ pub enum Extent {
 }
 
 impl Extent {
-    /// Share of the 224 operations that goes.
-    pub fn xi(&self) -> f64 {
-        let gone = |kept: usize| 1.0 - kept as f64 / (2 * super::EDGES * OPERATIONS) as f64;
+    /// Share of the candidates `full` that goes.
+    pub fn xi(&self, full: &Mask) -> f64 {
+        let gone = |kept: usize| 1.0 - kept as f64 / full.count().max(1) as f64;
         match self {
             Extent::Level(xi) => *xi,
             Extent::Counts(counts) => gone(counts.sum()),
@@ -81,9 +85,9 @@ impl Extent {
     }
 
     /// The extent of a control that keeps as much on every edge as this cut of this extent does.
-    fn beside(self, mask: &Mask) -> Extent {
+    fn beside(self, mask: &Mask, width: usize) -> Extent {
         match self {
-            Extent::Level(xi) if mask.counts() == Counts::uniform(kept_per_edge(xi)) => self,
+            Extent::Level(xi) if mask.counts() == Counts::uniform(kept_per_edge(xi, width)) => self,
             _ => Extent::Counts(mask.counts()),
         }
     }
@@ -125,16 +129,20 @@ pub enum CutError {
     Level(f64),
     #[error("edge {edge} of the {cell} cell would keep no operation; keep another one first", edge = .0.edge, cell = .0.cell)]
     Last(Place),
-    #[error("{operation} is not in the space that is cut (score.none = \"off\"), so it can't be kept on edge {edge} of the {cell} cell", operation = .0.operation, edge = .0.edge, cell = .0.cell)]
+    #[error("{operation} is not in the space that is cut ({}), so it can't be kept on edge {edge} of the {cell} cell", why_outside(.0.operation), operation = .0.operation, edge = .0.edge, cell = .0.cell)]
     Outside(Place),
+}
+
+/// The setting that leaves an operation out.
+const fn why_outside(operation: Operation) -> &'static str {
+    if matches!(operation, Operation::None) { "score.none = \"off\"" } else { "space.name" }
 }
 
 impl Cutter {
     /// The levels that there are to choose from: from nothing gone but what never took part, to one operation an edge.
     pub fn levels(&self) -> impl Iterator<Item = f64> + use<> {
-        let space = self.space;
-        let most = Operation::ALL.iter().filter(|o| space.places().any(|p| p.operation == **o)).count();
-        (1..=most).rev().map(level_of)
+        let width = self.full.widest();
+        (1..=self.space.widest()).rev().map(move |kept| level_of(kept, width))
     }
 
     /// The operations of an edge, first to go first.
@@ -196,7 +204,7 @@ impl Cutter {
 
     /// The mask of a source at a level.
     pub fn automatic(&self, source: Source, xi: f64) -> Mask {
-        self.with_counts(source, &Counts::uniform(kept_per_edge(xi)))
+        self.with_counts(source, &Counts::uniform(kept_per_edge(xi, self.full.widest())))
     }
 
     /// The mask of a source with so many operations on each edge; an edge that has fewer keeps those.
@@ -262,7 +270,7 @@ impl Cutter {
             Change::Budget { bytes, mask } => next.extent = Extent::Budget { bytes, mask },
             Change::Source(source) if source == next.source => {}
             Change::Source(source) => {
-                let extent = next.extent.beside(&self.mask(&next));
+                let extent = next.extent.beside(&self.mask(&next), self.full.widest());
                 next = Proposal { extent, source, by_hand: BTreeMap::new() };
             }
             Change::Automatic => next.by_hand.clear(),
@@ -364,9 +372,9 @@ impl Proposal {
         self.by_hand.iter().map(|(place, kept)| (*place, *kept))
     }
 
-    /// Share of the 224 operations that the automatic part lets go.
-    pub fn xi(&self) -> f64 {
-        self.extent.xi()
+    /// Share of the candidates `full` that the automatic part lets go.
+    pub fn xi(&self, full: &Mask) -> f64 {
+        self.extent.xi(full)
     }
 }
 

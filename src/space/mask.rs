@@ -126,7 +126,12 @@ impl Mask {
         self.rows[cell.index()][edge.index()].count_ones() as usize
     }
 
-    /// How many operations are kept in all, of 224.
+    /// The most operations that an edge keeps.
+    pub fn widest(&self) -> usize {
+        self.rows.iter().flatten().map(|r| r.count_ones() as usize).max().unwrap_or(0)
+    }
+
+    /// How many operations are kept in all; 224 of the full DARTS space.
     pub fn count(&self) -> usize {
         self.rows.iter().flatten().map(|r| r.count_ones() as usize).sum()
     }

@@ -66,10 +66,11 @@ pub fn lines(event: &Event) -> Vec<String> {
                 None => (String::new(), 0),
             };
             let mut all = vec![format!(
-                "cut {word}: {doubt}{} {}{hand}, {} of 224 operations kept, predicted memory {} instead of {}{step}",
+                "cut {word}: {doubt}{} {}{hand}, {} of {} operations kept, predicted memory {} instead of {}{step}",
                 text::cut_size(c),
                 text::cut_source(c),
                 c.mask.count(),
+                c.of(),
                 text::bytes(c.memory_bytes),
                 text::bytes(c.full_memory_bytes)
             )];

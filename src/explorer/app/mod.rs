@@ -228,7 +228,7 @@ impl App<'_> {
         let mask = self.state.cut.cut.as_ref()?.mask;
         if self.sizes.as_ref().is_none_or(|(of, ..)| *of != mask) {
             let run = self.state.run.as_ref();
-            self.sizes = Some((mask, Size::of(&Mask::FULL, run), Size::of(&mask, run)));
+            self.sizes = Some((mask, Size::of(&self.state.full(), run), Size::of(&mask, run)));
         }
         self.sizes.as_ref().map(|(_, full, now)| (*full, *now))
     }

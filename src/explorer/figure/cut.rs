@@ -54,7 +54,12 @@ pub fn draw(state: &State) -> Option<String> {
         10.0,
         INK,
         Anchor::Start,
-        &format!("{} of 224 kept, ξ = {}, {source}{hand}{ties}", cut.mask.count(), text::significant(cut.xi, 3)),
+        &format!(
+            "{} of {} kept, ξ = {}, {source}{hand}{ties}",
+            cut.mask.count(),
+            cut.of(),
+            text::significant(cut.xi, 3)
+        ),
     );
     let verdict = Verdict::of(state, cut);
     let words = verdict.headline(cut).unwrap_or_else(|| {
@@ -78,7 +83,7 @@ pub fn draw(state: &State) -> Option<String> {
     p.path(&axes.curve(&curve), "none", &series(0), 1.8);
     let full = axes.at(0.0, cut.full_memory_bytes as f64 / unit).1;
     p.line((axes.left, full), (axes.left + axes.width, full), QUIET, "4 3");
-    let (x, y) = axes.at(1.0 - cut.mask.count() as f64 / 224.0, cut.memory_bytes as f64 / unit);
+    let (x, y) = axes.at(cut.gone(), cut.memory_bytes as f64 / unit);
     p.circle(x, y, 4.5, &series(1));
     p.text(480.0, 26.0, 10.0, QUIET, Anchor::Start, "dashed: full space");
     p.rect(590.0, 17.0, 14.0, 10.0, "#d8dee4", "none");

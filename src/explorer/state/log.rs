@@ -69,13 +69,14 @@ fn describe(body: &Body) -> Option<(Level, String)> {
             text::duration(*seconds)
         )),
         Body::CutProposed(cut) => info(format!(
-            "cut proposed: {} of 224 kept, {} {}, {} by hand",
+            "cut proposed: {} of {} kept, {} {}, {} by hand",
             cut.mask.count(),
+            cut.of(),
             text::cut_size(cut),
             text::cut_source(cut),
             cut.by_hand.len()
         )),
-        Body::CutConfirmed(cut) => info(format!("cut confirmed: {} of 224 kept", cut.mask.count())),
+        Body::CutConfirmed(cut) => info(format!("cut confirmed: {} of {} kept", cut.mask.count(), cut.of())),
         Body::EpochEnded(e) => info(epoch(&e.into(), "valid", e.seconds)),
         Body::TrainingEpochEnded(e) => info(epoch(&e.into(), "test", e.seconds)),
         Body::SearchStopped { epoch, reason } => info(format!("the search stops after epoch {}: {reason}", epoch + 1)),

@@ -26,7 +26,7 @@ pub use series::{Bucket, Series};
 use crate::run::config::Config;
 use crate::run::event::{Body, Event, Outcome, RunStarted, Stage, TrainingStarted, VERSION};
 use crate::run::standing::Progress;
-use crate::space::{CellKind, Edge, Genotype, Operation, Place};
+use crate::space::{CellKind, Edge, Genotype, Mask, Operation, Place};
 
 /// Number of a place, 0..224: normal cell first, edge by edge, operation by operation.
 pub fn slot(place: Place) -> usize {
@@ -239,7 +239,12 @@ impl State {
         Some(format!("of epoch {}{of}, not the last", last.epoch + 1))
     }
 
-    /// The operations that tables have columns for: `none` only where it takes part.
+    /// All candidates of the search space.
+    pub fn full(&self) -> Mask {
+        self.run.as_ref().map(|r| r.full).filter(|full| full.count() > 0).unwrap_or(Mask::FULL)
+    }
+
+    /// The operations that tables have columns for: those of the search space, but `none` only where it takes part.
     pub fn columns(&self) -> Vec<Operation> {
         let none = CellKind::ALL.into_iter().flat_map(|c| Edge::all().map(move |e| Place::new(c, e, Operation::None)));
         let mut none = none.filter(|p| {
@@ -247,7 +252,14 @@ impl State {
                 || self.cut.cut.as_ref().is_some_and(|c| c.mask.contains(*p))
         });
         let with_none = none.next().is_some();
-        Operation::ALL.into_iter().filter(|o| with_none || *o != Operation::None).collect()
+        let full = self.full();
+        let there = |o: &Operation| full.places().any(|p| p.operation == *o);
+        Operation::ALL.into_iter().filter(|o| if *o == Operation::None { with_none } else { there(o) }).collect()
+    }
+
+    /// Whether `none` is a candidate of the search space that went before scoring.
+    pub fn leaves_out_none(&self) -> bool {
+        !self.columns().contains(&Operation::None) && self.full().places().any(|p| p.operation == Operation::None)
     }
 
     /// Whether a stage has begun.

@@ -23,7 +23,7 @@ use super::ui::{Effect, Hits, Menu, Overlay, Shown, Tab, Ui};
 use super::view::{self, Scene};
 use crate::run::command::{Body, Edit};
 use crate::run::event::Event;
-use crate::space::{CellKind, Mask, Operation};
+use crate::space::{CellKind, Operation};
 
 const SIZES: [(u16, u16); 9] =
     [(80, 24), (120, 40), (160, 48), (200, 60), (40, 12), (72, 20), (300, 100), (10, 5), (1, 1)];
@@ -45,7 +45,7 @@ fn paint(state: &State, ui: &Ui, theme: &Theme, size: (u16, u16)) -> Buffer {
 fn paint_with(state: &State, ui: &Ui, theme: &Theme, (w, h): (u16, u16), hits: &Hits) -> Buffer {
     let mut buffer = Buffer::empty(Rect::new(0, 0, w, h));
     let run = state.run.as_ref();
-    let sizes = state.cut.cut.as_ref().map(|c| (Size::of(&Mask::FULL, run), Size::of(&c.mask, run)));
+    let sizes = state.cut.cut.as_ref().map(|c| (Size::of(&state.full(), run), Size::of(&c.mask, run)));
     let runs: &[Row] = &[];
     let forecast = forecast(state);
     let scene = Scene {

@@ -17,7 +17,6 @@ use crate::explorer::ui::{Hits, Layout, Menu, Overlay, Tab, Ui};
 use crate::explorer::view::{self, Scene};
 use crate::run::RunFolder;
 use crate::run::config::Config;
-use crate::space::Mask;
 
 const SMALL: (u16, u16) = (80, 24);
 const LARGE: (u16, u16) = (120, 40);
@@ -82,7 +81,7 @@ fn picture(until: Until, size: (u16, u16), change: impl FnOnce(&mut Ui)) -> Stri
     };
     let sides = [side("fashion-7f3a", 1, 0.5), side("fashion-02bb", 2, 0.625)];
     let run = state.run.as_ref();
-    let sizes = state.cut.cut.as_ref().map(|c| (Size::of(&Mask::FULL, run), Size::of(&c.mask, run)));
+    let sizes = state.cut.cut.as_ref().map(|c| (Size::of(&state.full(), run), Size::of(&c.mask, run)));
     let scene = Scene {
         state: &state,
         ui: &ui,

@@ -6,7 +6,7 @@ use crate::explorer::state::State;
 use crate::explorer::text;
 use crate::run::command::{Body, Edit};
 use crate::run::event::Cut;
-use crate::space::{Edge, OPERATIONS, Operation, Place};
+use crate::space::{Edge, Operation, Place};
 
 /// Marks kept on the curve.
 const MARKS: usize = 8;
@@ -32,7 +32,7 @@ impl Ui {
         let place = self.place();
         let level = |steps: f64| {
             // One operation an edge: between these levels nothing changes.
-            let step = 1.0 / OPERATIONS as f64;
+            let step = 1.0 / state.full().widest().max(2) as f64;
             Body::Cut(Edit::Level { xi: (((cut.xi / step).round() + steps) * step).clamp(step, 1.0 - step) })
         };
         let kept = cut.mask.contains(place);
@@ -70,7 +70,7 @@ impl Ui {
 
     /// Marks a cut on the curve, or takes its mark away.
     fn mark(&mut self, cut: &Cut) {
-        let mark = (1.0 - cut.mask.count() as f64 / 224.0, cut.memory_bytes);
+        let mark = (cut.gone(), cut.memory_bytes);
         if let Some(at) = self.marks.iter().position(|m| *m == mark) {
             self.marks.remove(at);
             return;

@@ -135,7 +135,10 @@ fn rows(scene: &Scene) -> Vec<Row> {
     // As the list has it, which knows of engines too.
     let listed = |s: &Side| scene.runs.iter().find(|r| r.name == s.name).map(|r| r.status.clone());
     row("state", &|s| Some(listed(s).unwrap_or_else(|| s.state.status())));
-    row("operations kept, of 224", &|s| Some(s.state.cut.cut.as_ref()?.mask.count().to_string()));
+    row("operations kept", &|s| {
+        let cut = s.state.cut.cut.as_ref()?;
+        Some(format!("{} of {}", cut.mask.count(), cut.of()))
+    });
     row("memory predicted", &|s| {
         let of_training = || s.state.epochs.plan.map(|p| p.predicted_bytes);
         Some(text::bytes(s.state.cut.cut.as_ref().map(|c| c.memory_bytes).or_else(of_training)?))

@@ -28,7 +28,7 @@ pub fn draw(pad: &mut Pad, scene: &Scene, cut: &Cut, budget: Option<u64>) {
     let mut marks: Vec<(f64, f64, char, ratatui::style::Style)> =
         forecast.levels.iter().map(|l| (l.gone, l.parameters as f64, '□', other)).collect();
     marks.extend(scene.ui.marks.iter().map(|(x, bytes)| (*x, *bytes as f64, '◆', mark)));
-    let here = 1.0 - cut.mask.count() as f64 / 224.0;
+    let here = cut.gone();
     marks.push((here, cut.memory_bytes as f64, '●', inner.theme.strong()));
     let (w, h) = (inner.width(), inner.height());
     // The legend has a line of its own: among the axes its signs would be points.

@@ -118,7 +118,7 @@ fn savings(pad: &mut Pad, scene: &Scene, cut: &Cut, verdict: &Verdict) {
         y += 1;
     };
     let kept = cut.mask.count();
-    row("operations", "224".into(), kept.to_string(), text::change(224.0, kept as f64));
+    row("operations", cut.of().to_string(), kept.to_string(), text::change(cut.of() as f64, kept as f64));
     row(
         "memory",
         text::bytes(cut.full_memory_bytes),
@@ -160,7 +160,7 @@ fn level(pad: &mut Pad, scene: &Scene, cut: &Cut, verdict: &Verdict) {
     let (w, h) = (inner.width(), inner.height());
     let (plain, dim, accent) = (inner.theme.plain(), inner.theme.dim(), inner.theme.accent());
     let (warning, bad) = (inner.theme.warning(), inner.theme.bad());
-    let gone = 1.0 - cut.mask.count() as f64 / 224.0;
+    let gone = cut.gone();
     let words = format!("{:.0} % removed", gone * 100.0);
     bar(&mut inner, 1, 0, w.saturating_sub(4 + text::width(&words)), gone);
     inner.right(w.saturating_sub(1), 0, &words, plain);

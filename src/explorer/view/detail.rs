@@ -18,7 +18,10 @@ pub fn operation(pad: &mut Pad, scene: &Scene, ranking: &Ranking) {
         let mut inner = pad.panel(&format!("{} {} · {}", place.edge, place.operation, place.cell), "", false);
         inner.prose(match score.takes_part(place) {
             true => "Nothing was decided about this operation in this round: it was removed before, or its edge had one left.",
-            false => "This operation does not take part: it was left out of the space before scoring (score.none).",
+            false if place.operation == Operation::None => {
+                "This operation does not take part: it was left out of the space before scoring (score.none)."
+            }
+            false => "This operation is no candidate of this edge in the search space of the run (space.name).",
         });
         return;
     };
@@ -192,7 +195,7 @@ pub fn edge(pad: &mut Pad, scene: &Scene, ranking: &Ranking) {
         let removed = score.place(*place).removed.map_or_else(String::new, |r| format!("round {}", r + 1));
         inner.fitted(51, y, room, &removed, dim);
     }
-    if !scene.state.columns().contains(&Operation::None) {
+    if scene.state.leaves_out_none() {
         let w = inner.width();
         inner.fitted(
             1,

@@ -212,8 +212,9 @@ fn question(scene: &Scene, menu: Menu, ascii: bool) -> (String, Vec<String>) {
             let mut lines = Vec::new();
             if let Some(cut) = &state.cut.cut {
                 lines.push(format!(
-                    "{} of 224 operations stay ({}, {}), {} changed by hand.",
+                    "{} of {} operations stay ({}, {}), {} changed by hand.",
                     cut.mask.count(),
+                    cut.of(),
                     text::cut_size(cut),
                     text::cut_source(cut),
                     cut.by_hand.len()

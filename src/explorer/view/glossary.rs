@@ -113,7 +113,7 @@ pub const fn of(context: Context) -> &'static [(&'static str, &'static str)] {
         ],
         Context::Runs => &[
             ("best", "best validation accuracy of the supernet in any epoch, in per cent"),
-            ("kept", "operations that the cut keeps, of 224"),
+            ("kept", "operations that the cut keeps, of those of the space (224 in `darts`)"),
             ("age", "since the latest event"),
             ("crashed", "the engine died unexpectedly; `zonas run --resume` goes on with the run"),
             ("●", "chosen for a comparison"),

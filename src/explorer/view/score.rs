@@ -156,7 +156,7 @@ fn grids(pad: &mut Pad, scene: &Scene, ranking: &Ranking, round: Option<usize>) 
         }
         Entry { text, heat: heat(place), mark, style }
     };
-    let left_out = !scene.state.columns().contains(&Operation::None);
+    let left_out = scene.state.leaves_out_none();
     let more = if left_out { format!("{function} · none is left out") } else { function.to_string() };
     let titles = maps::Titles { what: [&what, &when(scene, round)], note: &[&more, function], unit: &unit };
     maps::titled(pad, scene, &titles, &entry);

@@ -5,12 +5,15 @@ use crate::device::Choice;
 use crate::nn::Precision;
 use crate::oneshot::{OWN, PRESETS, Preset};
 use crate::run::config::Config;
-use crate::space::{CellKind, Counts, Edge};
+use crate::space::{CellKind, Counts, Edge, Space};
 
 impl Config {
     /// # Errors
     /// The first value that makes no sense, with what would.
     pub fn check(&self) -> Result<(), ConfigError> {
+        if let Err(e) = Space::find(&self.space.name) {
+            return Err(value_error("space.name", e.to_string()));
+        }
         let positive = [
             ("score.draws", self.score.draws),
             ("score.batch", self.score.batch),
@@ -183,7 +186,8 @@ impl Config {
                 let (asked, there) = (counts.on(cell, edge), space.count_on(cell, edge));
                 if asked > there {
                     let reason = format!(
-                        "edge {edge} of the {cell} cell can't keep {asked}: there are {there} (score.none = \"off\")"
+                        "edge {edge} of the {cell} cell can't keep {asked}: there are {there} (space.name = \"{}\", score.none = \"{}\")",
+                        self.space.name, self.score.none
                     );
                     return Err(value_error("cut.kept_per_edge", reason));
                 }

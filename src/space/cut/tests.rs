@@ -8,20 +8,20 @@ fn cutter(space: Mask) -> Cutter {
     for o in &Operation::ALL[..7] {
         order.extend(space.places().filter(|p| p.operation == *o));
     }
-    Cutter { space, order, seed: 3 }
+    Cutter { space, full: Mask::FULL, order, seed: 3 }
 }
 
 #[test]
 fn a_level_counts_all_eight() {
     for (xi, kept) in [(0.01, 7), (0.125, 7), (0.25, 6), (0.5, 4), (0.625, 3), (0.75, 2), (0.875, 1), (0.99, 1)] {
-        assert_eq!(kept_per_edge(xi), kept, "{xi}");
+        assert_eq!(kept_per_edge(xi, 8), kept, "{xi}");
         for source in Source::ALL {
             let mask = cutter(Mask::NO_NONE).automatic(source, xi);
             assert_eq!(mask.count(), 28 * kept, "{xi} {source:?}");
             assert!(mask.check().is_ok());
         }
     }
-    assert_eq!(kept_per_edge(level_of(3)), 3);
+    assert_eq!(kept_per_edge(level_of(3, 8), 8), 3);
 }
 
 #[test]
@@ -90,7 +90,7 @@ fn a_control_keeps_as_many_on_every_edge() {
     }
     // Where every edge keeps the same the level stays one.
     let control = c.change(&swapped, Change::Source(Source::Random)).unwrap();
-    assert_eq!((control.extent, control.xi()), (Extent::Level(0.5), 0.5));
+    assert_eq!((control.extent, control.xi(&Mask::FULL)), (Extent::Level(0.5), 0.5));
     assert_eq!(c.change(&control, Change::Source(Source::Random)), Ok(control));
 }
 
@@ -136,4 +136,28 @@ fn impossible_cuts_are_refused() {
     assert_eq!(c.mask(&wide).count_on(CellKind::Normal, e), 7);
     let narrow = c.change(&wide, Change::Edge(CellKind::Normal, e, false)).unwrap();
     assert_eq!(c.mask(&narrow).count_on(CellKind::Normal, e), 1);
+}
+
+#[test]
+fn a_level_is_a_share_of_the_candidates_of_the_space() {
+    for (name, levels, half) in [("darts_s1", vec![0.0, 0.5], 28), ("darts_s3", vec![0.0, 1.0 / 3.0, 2.0 / 3.0], 28)] {
+        let full = crate::space::Space::find(name).unwrap().full;
+        let c = Cutter { space: full, full, order: Vec::new(), seed: 3 };
+        assert_eq!(
+            c.levels().map(|xi| (xi * 1e9).round()).collect::<Vec<_>>(),
+            levels.iter().map(|xi| (xi * 1e9f64).round()).collect::<Vec<_>>()
+        );
+        for source in Source::ALL {
+            let mask = c.automatic(source, 0.5);
+            assert_eq!((mask.count(), mask.and(&full)), (half, mask), "{name} {source:?}");
+            assert!(mask.check().is_ok());
+        }
+        // What is no candidate can't be kept.
+        let p = Proposal::new(Source::Scores, Extent::Level(0.5));
+        let outside = Place::all().find(|p| !full.contains(*p) && p.operation != Operation::None).unwrap();
+        let refused = c.change(&p, Change::Set(outside, true)).unwrap_err();
+        assert!(refused.to_string().contains("space.name"), "{refused}");
+        let counts = Extent::Counts(Counts::uniform(1));
+        assert!((counts.xi(&full) - (1.0 - 28.0 / full.count() as f64)).abs() < 1e-12);
+    }
 }
