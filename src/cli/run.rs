@@ -32,7 +32,7 @@ pub struct RunArguments {
     force: bool,
     /// Go on with a run that was stopped, or that waits for its cut; on another device, with other threads or memory, if
     /// those are given.
-    #[arg(long, value_name = "RUN", conflicts_with_all = ["preset", "config", "set", "data", "xi", "seed", "precision", "name"])]
+    #[arg(long, value_name = "RUN", conflicts_with_all = ["preset", "config", "set", "space", "data", "xi", "seed", "precision", "name"])]
     resume: Option<String>,
     #[command(flatten)]
     beginning: Beginning,
