@@ -11,6 +11,7 @@ pub mod device;
 pub mod engine;
 pub mod explorer;
 pub mod kernels;
+mod nearest;
 pub mod nn;
 pub mod oneshot;
 pub mod proxies;

@@ -22,6 +22,11 @@ pub struct FirstWord {
 }
 
 impl FirstWord {
+    /// Whether an engine that says this has begun.
+    pub fn is(event: &Event) -> bool {
+        !matches!(event.body, Body::RunEnded { .. })
+    }
+
     /// To be made before the engine is.
     pub fn of(folder: &RunFolder) -> FirstWord {
         FirstWord { tail: Tail::events(folder).at_end(), come: false }
@@ -29,7 +34,7 @@ impl FirstWord {
 
     pub fn has_come(&mut self) -> bool {
         if !self.come {
-            self.come = self.tail.rest().iter().any(|e| !matches!(e.body, Body::RunEnded { .. }));
+            self.come = self.tail.rest().iter().any(FirstWord::is);
         }
         self.come
     }

@@ -137,7 +137,7 @@ impl Beginning {
     /// Begins a run and watches it as it was asked for; where the engine refuses to begin, what was made for it is undone.
     pub fn run(&self, place: &Place, folder: RunFolder, how: How, made: Made) -> eyre::Result<Exit> {
         let mut word = FirstWord::of(&folder);
-        let ended = self.watch(place, &folder, how);
+        let ended = self.watch(place, &folder, how, &mut word);
         if ended.is_err() && !word.has_come() {
             // The reason is worth more than what may go wrong with this.
             let _ = made.undo(&folder);
@@ -145,12 +145,11 @@ impl Beginning {
         ended
     }
 
-    fn watch(&self, place: &Place, folder: &RunFolder, how: How) -> eyre::Result<Exit> {
+    fn watch(&self, place: &Place, folder: &RunFolder, how: How, word: &mut FirstWord) -> eyre::Result<Exit> {
         let Beginning { foreground, detach, output, .. } = *self;
         let name = place.word(folder);
         let mut out = Output::stdout();
         let watching = Watching::from_now(folder, output);
-        let mut word = FirstWord::of(folder);
         let exit = if foreground {
             let engine = folder.clone();
             let engine = std::thread::Builder::new().name("engine".into()).spawn(move || work::work(&engine, how))?;

@@ -13,6 +13,7 @@ use rustix::process::Signal;
 use signal_hook::consts::{SIGINT, SIGTERM, SIGUSR1};
 use signal_hook::iterator::Signals;
 
+use super::begin::FirstWord;
 use super::run::Form;
 use super::{Closed, Exit, Output, output};
 use crate::explorer::text;
@@ -141,7 +142,7 @@ impl Watching {
     ) -> eyre::Result<Watched> {
         loop {
             let over = engine.ended();
-            if self.tail.read().iter().any(|e| !matches!(e.body, Body::RunEnded { .. })) {
+            if self.tail.read().iter().any(FirstWord::is) {
                 engine.forget();
                 let queued = matches!(Liveness::of(&self.folder), Liveness::Alive(h) if h.queued);
                 let word = if queued { "queued" } else { "started" };

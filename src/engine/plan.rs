@@ -142,21 +142,29 @@ pub(super) fn training_step(
     budget: Option<u64>,
 ) -> (Policy, u64) {
     let (height, width) = (about.height, about.width);
-    let threads = device::threads(config.device.threads);
-    let here = network.training_footprints(&Workload { images, height, width, second_order: false, threads });
-    let there = network.gpu_footprints([images, height, width], config.train.drop_path > 0.0);
-    let of = |policy| match device {
-        Device::Cpu => (policy, here(policy).bytes()),
-        Device::Cuda(_) => (policy, there(policy)),
+    let bytes: Box<dyn Fn(Policy) -> u64> = match device {
+        Device::Cpu => {
+            let threads = device::threads(config.device.threads);
+            let work = Workload { images, height, width, second_order: false, threads };
+            let of = network.training_footprints(&work);
+            Box::new(move |policy| of(policy).bytes())
+        }
+        Device::Cuda(_) => Box::new(network.gpu_footprints([images, height, width], config.train.drop_path > 0.0)),
     };
-    let fits = |bytes: u64| budget.is_none_or(|b| bytes <= b);
-    match config.device.memory.as_str() {
+    let fits = |(_, bytes): &(Policy, u64)| budget.is_none_or(|b| *bytes <= b);
+    chosen(&config.device.memory, network.cells, |policy| (policy, bytes(policy)), fits)
+}
+
+/// What comes of the setting's policy (`device.memory`); where that is `auto`, of the fastest that fits: all cells keep, or as
+/// few as possible, from the first, compute again.
+fn chosen<T>(memory: &str, cells: usize, of: impl Fn(Policy) -> T, fits: impl Fn(&T) -> bool) -> T {
+    match memory {
         "keep" => of(Policy::Keep),
         "recompute" => of(Policy::Recompute),
         _ => {
-            let some = (1..network.cells).map(Policy::RecomputeFirst);
-            let all = std::iter::once(Policy::Keep).chain(some).map(of);
-            all.into_iter().find(|(_, bytes)| fits(*bytes)).unwrap_or_else(|| of(Policy::Recompute))
+            let some = (1..cells).map(Policy::RecomputeFirst);
+            let mut all = std::iter::once(Policy::Keep).chain(some).map(&of);
+            all.find(fits).unwrap_or_else(|| of(Policy::Recompute))
         }
     }
 }
@@ -264,8 +272,7 @@ impl Planner {
         }
     }
 
-    /// The setting's policy; where that is `auto`, the fastest that fits: all cells keep, or as few as possible, from the
-    /// first, compute again.
+    /// The plan of the policy that the settings and the budget choose.
     pub fn plan(&self, mask: Mask) -> Plan {
         let plan = self.by_bytes(mask);
         Plan { step_seconds: self.step_seconds(mask, plan.policy), ..plan }
@@ -278,21 +285,7 @@ impl Planner {
             let bytes = by_policy(policy);
             Plan { policy, step_seconds: None, bytes, fits: self.budget.is_none_or(|b| bytes <= b) }
         };
-        match self.config.device.memory.as_str() {
-            "keep" => of(Policy::Keep),
-            "recompute" => of(Policy::Recompute),
-            _ => {
-                let keep = of(Policy::Keep);
-                if keep.fits {
-                    return keep;
-                }
-                let cells = self.config.search.cells;
-                (1..cells)
-                    .map(|n| of(Policy::RecomputeFirst(n)))
-                    .find(|p| p.fits)
-                    .unwrap_or_else(|| of(Policy::Recompute))
-            }
-        }
+        chosen(&self.config.device.memory, self.config.search.cells, of, |plan| plan.fits)
     }
 
     /// A policy that takes less than this one, for when that has proved too much; `None` if a policy is set, or if there is

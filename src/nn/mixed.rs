@@ -6,9 +6,9 @@ use super::edge::{Bundle, Edge, Geometry, Gradients};
 use super::gpu::MixedPass;
 use super::layout::{BlockLayout, Slot};
 use super::norm::{Norm, NormPass};
-use super::plan::branch;
+use super::plan::mixture;
 use crate::kernels::gpu::{Gpu, GpuError, Precision};
-use crate::space::{CellKind, Operation, Place};
+use crate::space::{self, CellKind, Operation};
 
 /// The operations of one edge, with weights in one flat vector.
 pub struct MixedOperation {
@@ -34,20 +34,9 @@ impl MixedOperation {
     /// `stride` is 1 or 2.
     pub fn new(operations: &[Operation], channels: usize, stride: usize) -> MixedOperation {
         let kind = if stride == 2 { CellKind::Reduction } else { CellKind::Normal };
-        let mut layout = BlockLayout::default();
-        let branches = crate::space::Edge::all()
-            .take(1)
-            .flat_map(|e| operations.iter().map(move |o| Place::new(kind, e, *o)))
-            .filter(|p| p.operation != Operation::None)
-            .map(|p| branch(&mut layout, 0, p, channels))
-            .collect();
-        MixedOperation {
-            edge: Edge { branches, stride, ..Edge::default() },
-            layout,
-            channels,
-            stride,
-            precision: Precision::Float32,
-        }
+        let first = space::Edge::between(0, space::INPUTS).map(|edge| mixture(kind, edge, operations, channels));
+        let (edge, layout) = first.unwrap_or_default();
+        MixedOperation { edge, layout, channels, stride, precision: Precision::Float32 }
     }
 
     /// With maps that a GPU keeps like this.

@@ -7,7 +7,7 @@ use candle_core::{DType, Device, Tensor, Var};
 
 use super::layout::{BlockLayout, Kind, Slot};
 use super::norm::Seen;
-use super::resident::{Found, There};
+use super::resident::{Found, There, parted};
 use super::{Init, NnError};
 
 /// Share of a batch's statistics that goes into the running ones.
@@ -148,12 +148,12 @@ impl Parameters {
     /// Parameters, or momenta, that were saved in other blocks (version 0.1.0 had one for each layer of an evaluation
     /// network), in those of this network; as they are where there are not as many.
     pub fn reblocked(&self, saved: Vec<Vec<f32>>) -> Vec<Vec<f32>> {
-        reblocked(saved, self.layouts.iter().map(|l| l.len))
+        reblocked(saved, &self.lengths())
     }
 
     /// The same for running statistics.
     pub fn reblocked_running(&self, saved: Vec<Vec<f32>>) -> Vec<Vec<f32>> {
-        reblocked(saved, self.layouts.iter().map(|l| l.running))
+        reblocked(saved, &self.layouts.iter().map(|l| l.running).collect::<Vec<_>>())
     }
 
     /// # Errors
@@ -233,13 +233,12 @@ impl Parameters {
     }
 }
 
-fn reblocked(saved: Vec<Vec<f32>>, lengths: impl Iterator<Item = usize> + Clone) -> Vec<Vec<f32>> {
-    let (of_saved, wanted) = (saved.iter().map(Vec::len), lengths.clone());
-    if of_saved.clone().eq(wanted.clone()) || of_saved.sum::<usize>() != wanted.sum::<usize>() {
+fn reblocked(saved: Vec<Vec<f32>>, lengths: &[usize]) -> Vec<Vec<f32>> {
+    let of_saved: Vec<usize> = saved.iter().map(Vec::len).collect();
+    if of_saved == lengths || of_saved.iter().sum::<usize>() != lengths.iter().sum::<usize>() {
         return saved;
     }
-    let mut all = saved.into_iter().flatten();
-    lengths.map(|len| all.by_ref().take(len).collect()).collect()
+    parted(&saved.concat(), lengths)
 }
 
 #[cfg(test)]
@@ -249,9 +248,9 @@ mod tests {
     #[test]
     fn what_was_saved_in_other_blocks_is_parted_anew() {
         let saved = vec![vec![1.0, 2.0], vec![], vec![3.0], vec![4.0, 5.0]];
-        assert_eq!(reblocked(saved.clone(), [1, 4].into_iter()), [vec![1.0], vec![2.0, 3.0, 4.0, 5.0]]);
+        assert_eq!(reblocked(saved.clone(), &[1, 4]), [vec![1.0], vec![2.0, 3.0, 4.0, 5.0]]);
         for lengths in [vec![2, 0, 1, 2], vec![4], vec![6]] {
-            assert_eq!(reblocked(saved.clone(), lengths.into_iter()), saved);
+            assert_eq!(reblocked(saved.clone(), &lengths), saved);
         }
     }
 }

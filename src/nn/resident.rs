@@ -96,7 +96,7 @@ impl Momentum {
 }
 
 /// Blocks of these lengths.
-fn parted(all: &[f32], lengths: &[usize]) -> Vec<Vec<f32>> {
+pub(super) fn parted(all: &[f32], lengths: &[usize]) -> Vec<Vec<f32>> {
     let mut rest = all;
     let part = |len: &usize| {
         let (own, others) = rest.split_at(*len);
@@ -116,7 +116,7 @@ fn write(to: &Buffer, blocks: &[Vec<f32>]) -> Result<(), GpuError> {
 }
 
 impl Parameters {
-    fn lengths(&self) -> Vec<usize> {
+    pub(super) fn lengths(&self) -> Vec<usize> {
         self.layouts().iter().map(|l| l.len).collect()
     }
 

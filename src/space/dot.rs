@@ -1,3 +1,5 @@
+//! A genotype as a graph for Graphviz.
+
 use std::fmt::Write;
 
 use super::{CellKind, Genotype, INPUTS, STATES};

@@ -1,3 +1,5 @@
+//! Genotypes: the architectures of the space, and the Python text of published code.
+
 use std::fmt;
 
 use serde::{Deserialize, Serialize};

@@ -2,6 +2,7 @@
 //! the graph of the cells, and differ in the candidates of its edges.
 
 use super::{CellKind, EDGES, Edge, Mask, Operation, Place};
+use crate::nearest::nearest;
 
 /// A search space that is built in.
 #[derive(Clone, Debug, PartialEq)]
@@ -91,8 +92,7 @@ impl Space {
             "darts_s3" => of(S3, Mask::uniform(&[None, SkipConnect, SepConv3x3])),
             "darts_s4" => Err(SpaceError::NotBuilt { name: S4.0, operation: "noise" }),
             _ => {
-                let near = names().into_iter().map(|n| (strsim::damerau_levenshtein(n, name), n)).min();
-                let near = near.filter(|(distance, n)| *distance <= 1 + n.len() / 3).map(|(_, n)| n);
+                let near = nearest(name, names());
                 let name = name.chars().filter(|c| !c.is_control()).take(40).collect();
                 Err(SpaceError::Unknown { name, near })
             }

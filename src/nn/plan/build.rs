@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use super::{CellPlan, HeadPlan, NetworkPlan, ProjectionPlan, all_nodes};
+use super::{CellPlan, HeadPlan, NetworkPlan, ProjectionPlan};
 use crate::nn::edge::{Branch, Edge};
 use crate::nn::layout::{BlockLayout, CellShape, Kind};
 use crate::nn::norm::NormSlot;
 use crate::nn::stem::StemPlan;
 use crate::nn::{EvaluationConfig, SupernetConfig, head};
-use crate::space::{self, CellKind, INPUTS, Mask, NODES, Operation, Place};
+use crate::space::{self, CellKind, INPUTS, Mask, NODES, Operation};
 
 /// Channels of an evaluation network's stem, in units of the width.
 const STEM: usize = 3;
@@ -93,15 +93,31 @@ impl Block {
         }
         Branch { operation, offset, len: self.layout.len - offset, norms, affine: self.affine }
     }
+
+    /// An edge of cell `index` of a supernet with these operations; `none` costs nothing and is left out.
+    fn mixture(
+        &mut self,
+        index: usize,
+        kind: CellKind,
+        edge: space::Edge,
+        kept: impl Iterator<Item = Operation>,
+        c: usize,
+    ) -> Edge {
+        let (number, stride) = (edge.index(), edge.stride(kind));
+        let branches = kept.filter(|o| *o != Operation::None).map(|o| {
+            let name = format!("cells.{index}._ops.{number}._ops.{}", o.index());
+            self.branch(&name, o, stride, c, true)
+        });
+        let branches = branches.collect();
+        Edge { source: edge.source(), node: edge.node(), stride, row: number * space::OPERATIONS, branches }
+    }
 }
 
-/// An operation of a supernet's edge.
-pub(crate) fn branch(layout: &mut BlockLayout, cell: usize, place: Place, c: usize) -> Branch {
-    let name = format!("cells.{cell}._ops.{}._ops.{}", place.edge.index(), place.operation.index());
-    let mut block = Block { layout: std::mem::take(layout), affine: false };
-    let branch = block.branch(&name, place.operation, place.edge.stride(place.cell), c, true);
-    *layout = block.layout;
-    branch
+/// A mixture on its own: an edge of a cell of this kind, and the layout of its weights.
+pub(crate) fn mixture(kind: CellKind, edge: space::Edge, operations: &[Operation], c: usize) -> (Edge, BlockLayout) {
+    let mut block = Block::new(false);
+    let edge = block.mixture(0, kind, edge, operations.iter().copied(), c);
+    (edge, block.layout)
 }
 
 impl CellPlan {
@@ -109,16 +125,11 @@ impl CellPlan {
     pub fn mixed(index: usize, shape: CellShape, mask: &Mask) -> CellPlan {
         let mut block = Block::new(false);
         let projections = block.inputs(index, &shape);
-        let edges = space::Edge::all().map(|edge| {
-            let kept = mask.kept(shape.kind, edge).filter(|o| *o != Operation::None);
-            let place = |operation| Place::new(shape.kind, edge, operation);
-            let branches = kept.map(|o| branch(&mut block.layout, index, place(o), shape.channels)).collect();
-            let (source, node, stride) = (edge.source(), edge.node(), edge.stride(shape.kind));
-            Edge { source, node, stride, row: edge.index() * space::OPERATIONS, branches }
-        });
+        let edges = space::Edge::all()
+            .map(|edge| block.mixture(index, shape.kind, edge, mask.kept(shape.kind, edge), shape.channels));
         let edges = edges.collect();
-        let (nodes, concat) = (NODES, all_nodes());
-        CellPlan { shape, projections, edges, nodes, concat, mixed: true, layout: block.layout }
+        let concat = (0..NODES).collect();
+        CellPlan { shape, projections, edges, nodes: NODES, concat, mixed: true, layout: block.layout }
     }
 
     /// A cell of a genotype.

@@ -6,13 +6,13 @@ mod build;
 use std::ops::Range;
 use std::sync::Arc;
 
-pub(crate) use self::build::branch;
+pub(crate) use self::build::mixture;
 use super::edge::{Edge, Geometry};
 use super::layout::{BlockLayout, CellShape};
 use super::norm::NormSlot;
 use super::project::Projection;
 use super::stem::StemPlan;
-use crate::space::{self, CellKind, EDGES, INPUTS, NODES, OPERATIONS, Operation, STATES};
+use crate::space::{self, CellKind, EDGES, INPUTS, OPERATIONS, Operation, STATES};
 
 /// States that edges start from: all but the last node.
 pub(crate) const SOURCES: usize = STATES - 1;
@@ -234,9 +234,4 @@ impl NetworkPlan {
 /// The outputs that cell `i` reads, counted from the stem's.
 pub(crate) fn read_by(i: usize) -> [usize; INPUTS] {
     [i.saturating_sub(1), i]
-}
-
-/// The nodes of a cell whose output is all of them.
-fn all_nodes() -> Vec<usize> {
-    (0..NODES).collect()
 }

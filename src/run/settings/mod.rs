@@ -6,6 +6,7 @@ mod method;
 #[cfg(test)]
 mod tests;
 
+pub use crate::nearest::nearest;
 pub use meanings::keys;
 
 use super::config::{Config, VERSION};
@@ -26,16 +27,6 @@ pub enum ConfigError {
 
 fn value_error(key: &str, reason: impl Into<String>) -> ConfigError {
     ConfigError::Value { key: key.into(), reason: reason.into() }
-}
-
-/// The known name nearest to `name`, if one is near.
-pub fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    known
-        .into_iter()
-        .map(|k| (strsim::damerau_levenshtein(k, name), k))
-        .min()
-        .filter(|(d, k)| *d <= 1 + k.len() / 3)
-        .map(|(_, k)| k)
 }
 
 impl Config {
