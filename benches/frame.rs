@@ -8,7 +8,7 @@ use zonas::explorer::Tab;
 use zonas::explorer::offscreen::Offscreen;
 use zonas::run::event::*;
 use zonas::run::number::Number;
-use zonas::space::{CellKind, Choice, Genotype, Mask, Operation};
+use zonas::space::{CellKind, Choice, Genotype, Mask, darts};
 
 fn main() {
     // `cargo test --benches` runs this too; there it only has to work.
@@ -85,7 +85,7 @@ impl Journal {
     }
 
     fn begun(&mut self) -> Vec<Event> {
-        let mask = Mask::uniform(&Operation::ALL[3..7]);
+        let mask = Mask::uniform(darts::SPACE, &darts::SPACE.operations()[3..7]);
         let data = DataSummary {
             name: "made up".into(),
             train: 4000,
@@ -105,10 +105,10 @@ impl Journal {
             data,
             classes: 10,
             channels: 16,
-            cells: CellKind::published_layout(8),
+            cells: darts::SPACE.layout(8),
             batch: 64,
-            space: Mask::NO_NONE,
-            full: Mask::FULL,
+            space: darts::NO_NONE,
+            definition: None,
             budget_bytes: None,
             trains: false,
         };
@@ -168,16 +168,16 @@ impl Journal {
         };
         let mut events = vec![
             self.event(Body::ScoringStarted(started)),
-            self.event(Body::RoundStarted { round: 0, mask: Mask::NO_NONE, evaluations: 1960 }),
+            self.event(Body::RoundStarted { round: 0, mask: darts::NO_NONE, evaluations: 1960 }),
         ];
         for draw in 0..10 {
-            for (i, place) in Mask::NO_NONE.places().enumerate() {
+            for (i, place) in darts::NO_NONE.places().enumerate() {
                 let v = |k: usize| Number(((i * 37 + draw * 11 + k * 71) % 199) as f64 * 1e-5);
                 let (values, relative) = (vec![v(0), v(1)], vec![v(0), v(1)]);
                 events.push(self.event(Body::Score { round: 0, draw, place, values, relative, score: v(2) }));
             }
         }
-        let order: Vec<Removal> = Mask::NO_NONE
+        let order: Vec<Removal> = darts::NO_NONE
             .places()
             .map(|place| Removal { place, score: Number(0.0), tie: false, by_lot: false, undefined: false })
             .collect();
@@ -215,8 +215,9 @@ impl Journal {
             self.event(Body::Memory { used_bytes, peak_bytes: 1 << 30, total_bytes: 1 << 34 }),
         ];
         if step == 299 {
-            let choices: Vec<Choice> =
-                (0..8).map(|i| Choice { operation: Operation::ALL[3 + (i + epoch) % 4], source: i % 2 }).collect();
+            let choices: Vec<Choice> = (0..8)
+                .map(|i| Choice { operation: darts::SPACE.operations()[3 + (i + epoch) % 4], source: i % 2 })
+                .collect();
             let genotype = Genotype {
                 normal: choices.clone(),
                 normal_concat: vec![2, 3, 4, 5],

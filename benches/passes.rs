@@ -11,7 +11,7 @@ use zonas::engine::score::{Evaluator, NetworkEvaluator, Proxy};
 use zonas::nn::{Init, MixedOperation, NnError, Policy, Precision, Supernet, SupernetConfig};
 use zonas::oneshot::{Batch, Order, Searcher, Settings};
 use zonas::proxies::Draw;
-use zonas::space::{CellKind, Mask, Operation};
+use zonas::space::{CellKind, Operation, darts};
 
 #[global_allocator]
 static ALLOCATOR: zonas::device::KeptPages = zonas::device::KeptPages;
@@ -34,7 +34,7 @@ fn searcher(layout: Vec<CellKind>, policy: Policy, order: Order) -> Result<Searc
         input_channels: 3,
         layout,
         stem_multiplier: 3,
-        mask: Mask::FULL,
+        mask: darts::FULL,
         policy,
         precision: Precision::Float32,
     };
@@ -47,8 +47,8 @@ fn edges(c: &mut Criterion) {
     let mut group = c.benchmark_group("edge, forward and backward with the forward pass again");
     let x: Vec<f32> = (0..IMAGES * SIDE * SIDE * CHANNELS).map(|i| (i * 7919 % 1009) as f32 / 504.5 - 1.0).collect();
     let size = [IMAGES, SIDE, SIDE];
-    let each = Operation::ALL.into_iter().filter(|o| *o != Operation::None).map(|o| (o.name(), vec![o]));
-    for (name, operations) in each.chain([("all operations", Operation::ALL.to_vec())]) {
+    let each = darts::SPACE.operations().iter().copied().filter(|o| *o != Operation::None).map(|o| (o.name(), vec![o]));
+    for (name, operations) in each.chain([("all operations", darts::SPACE.operations().to_vec())]) {
         let mixed = MixedOperation::new(&operations, CHANNELS, 1);
         let weights: Vec<f32> = x.iter().map(|v| 0.1 * v).take(mixed.len()).collect();
         group.throughput(Throughput::Elements(IMAGES as u64));
@@ -61,7 +61,7 @@ fn edges(c: &mut Criterion) {
 
 fn steps(c: &mut Criterion) -> Result<(), NnError> {
     let batch = batch()?;
-    let published = CellKind::published_layout(8);
+    let published = darts::SPACE.layout(8);
     let mut group = c.benchmark_group("search step");
     group.throughput(Throughput::Elements(IMAGES as u64));
     for (name, layout, policy, order) in [
@@ -89,7 +89,7 @@ fn rounds(c: &mut Criterion, threads: usize) -> Result<(), Box<dyn std::error::E
     let batch = batch()?;
     for (name, channels, layout) in [
         ("the default proxy network", 2, vec![CellKind::Normal, CellKind::Reduction]),
-        ("16 channels, 8 cells", CHANNELS, CellKind::published_layout(8)),
+        ("16 channels, 8 cells", CHANNELS, darts::SPACE.layout(8)),
     ] {
         let functions =
             ["naswot", "nngp_frobenius"].map(zonas::proxies::by_name).into_iter().collect::<Result<Vec<_>, _>>()?;
@@ -97,7 +97,7 @@ fn rounds(c: &mut Criterion, threads: usize) -> Result<(), Box<dyn std::error::E
         let (images, labels) = (batch.images.clone(), batch.labels.clone());
         let draw = move |n| Draw::new(images.clone(), labels.clone(), 2, n);
         let mut evaluator = NetworkEvaluator::new(proxy, functions, 2, threads, draw);
-        let mask = Mask::NO_NONE;
+        let mask = darts::NO_NONE;
         let places: Vec<_> = mask.places().step_by(4).collect();
         evaluator.baseline(&mask, 0)?;
         group.throughput(Throughput::Elements(places.len() as u64));

@@ -11,7 +11,7 @@ use zonas::device::{Meter, pages};
 use zonas::nn::{Init, NnError, Policy, Precision, Supernet, SupernetConfig, Workload};
 use zonas::oneshot::{Batch, Order, Searcher, Settings, StepTimes};
 use zonas::random::stream;
-use zonas::space::{CellKind, Mask};
+use zonas::space::{Mask, darts};
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
@@ -27,7 +27,7 @@ fn number(name: &str, default: usize) -> usize {
 fn random_mask(seed: u64) -> Mask {
     use rand::RngExt;
     let mut rng = stream(seed, "mask");
-    let mut mask = Mask::FULL;
+    let mut mask = darts::FULL;
     let remove = rng.random_range(0..150);
     for _ in 0..remove {
         let places: Vec<_> = mask.places().collect();
@@ -45,7 +45,7 @@ fn random_mask(seed: u64) -> Mask {
 fn measure_time(config: &SupernetConfig, work: &Workload, seed: u64) -> Result<(), Failure> {
     rayon::ThreadPoolBuilder::new().num_threads(work.threads).build()?.install(|| {
         let start = Instant::now();
-        let times = StepTimes::measure(&SupernetConfig { mask: Mask::FULL, ..config.clone() }, work)?;
+        let times = StepTimes::measure(&SupernetConfig { mask: darts::FULL, ..config.clone() }, work)?;
         let calibration = start.elapsed().as_secs_f64();
         let predicted = times.step(config, work, config.policy)?;
         let mut searcher = searcher(config, work, seed)?;
@@ -88,7 +88,7 @@ fn measure(config: &SupernetConfig, work: &Workload, seed: u64) -> Result<(), Fa
         }
         Ok((meter.peak_over_start(), pages().peak_bytes - before))
     };
-    run(&SupernetConfig { channels: 2, mask: Mask::FULL, ..config.clone() }, 4, 8)?;
+    run(&SupernetConfig { channels: 2, mask: darts::FULL, ..config.clone() }, 4, 8)?;
     let (measured, large) = run(config, work.images, work.height)?;
     println!("{} {large}", measured.ok_or("this system does not tell the peak of memory")?);
     Ok(())
@@ -111,7 +111,7 @@ fn main() -> Result<(), Failure> {
             channels,
             classes: 10,
             input_channels: 3,
-            layout: CellKind::published_layout(cells),
+            layout: darts::SPACE.layout(cells),
             stem_multiplier: 3,
             mask: random_mask(seed),
             policy,

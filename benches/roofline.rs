@@ -9,7 +9,7 @@ use candle_core::{DType, Device, Tensor};
 use zonas::kernels::gpu::{Kernel, Recorder};
 use zonas::nn::{DropPath, Evaluation, EvaluationConfig, Init, Policy, Precision, Supernet, SupernetConfig};
 use zonas::oneshot::{Batch, Order, Searcher, Settings, SgdSettings, Trainer, TrainerSettings};
-use zonas::space::{CellKind, Mask, published};
+use zonas::space::{darts, published};
 
 /// Published peaks: bytes and float32 operations per second, outside of tensor cores.
 struct Gpu {
@@ -43,9 +43,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             channels: 16,
             classes: 10,
             input_channels: 3,
-            layout: CellKind::published_layout(8),
+            layout: darts::SPACE.layout(8),
             stem_multiplier: 3,
-            mask: Mask::FULL,
+            mask: darts::FULL,
             policy,
             precision,
         };

@@ -14,7 +14,7 @@ use zonas::kernels::gpu::{self, Gpu};
 use zonas::nn::{Evaluation, EvaluationConfig, Init, Policy, Precision, Supernet, SupernetConfig, Workload};
 use zonas::oneshot::{Batch, Order, Searcher, Settings, SgdSettings, Trainer, TrainerSettings};
 use zonas::proxies::Draw;
-use zonas::space::{CellKind, Mask, Operation, published};
+use zonas::space::{CellKind, Mask, Operation, darts, published};
 
 #[global_allocator]
 static ALLOCATOR: zonas::device::KeptPages = zonas::device::KeptPages;
@@ -61,7 +61,7 @@ fn round(
 ) -> Result<(), Box<dyn std::error::Error>> {
     let layout = match argument("--proxy") {
         Some(text) => text.chars().map(|c| if c == 'r' { CellKind::Reduction } else { CellKind::Normal }).collect(),
-        None => CellKind::published_layout(cells),
+        None => darts::SPACE.layout(cells),
     };
     let functions =
         ["naswot", "nngp_frobenius"].map(zonas::proxies::by_name).into_iter().collect::<Result<Vec<_>, _>>()?;
@@ -71,7 +71,7 @@ fn round(
     let proxy = Proxy { channels, layout, classes: 10, input_channels: 3 };
     let (place, gpu) = place()?;
     let mut evaluator = NetworkEvaluator::new(proxy, functions, 2, threads, draw).on(gpu);
-    let mask = Mask::NO_NONE;
+    let mask = darts::NO_NONE;
     let all: Vec<_> = mask.places().collect();
     let count = number("--places", 49).min(all.len());
     let places: Vec<_> = all.into_iter().step_by(196 / count.max(1)).take(count).collect();
@@ -160,8 +160,10 @@ fn measure() -> Result<(), Box<dyn std::error::Error>> {
     };
     let precision: Precision = argument("--precision").as_deref().unwrap_or("float32").parse()?;
     let mask = match argument("--keep") {
-        Some(list) => Mask::uniform(&list.split(',').map(str::parse).collect::<Result<Vec<Operation>, _>>()?),
-        None => Mask::FULL,
+        Some(list) => {
+            Mask::uniform(darts::SPACE, &list.split(',').map(str::parse).collect::<Result<Vec<Operation>, _>>()?)
+        }
+        None => darts::FULL,
     };
     if argument("--what").as_deref() == Some("round") {
         return round(channels, cells, batch, size, threads, steps);
@@ -170,7 +172,7 @@ fn measure() -> Result<(), Box<dyn std::error::Error>> {
         return train(size, steps, threads, policy);
     }
     let forward = argument("--what").as_deref() == Some("forward");
-    let layout = CellKind::published_layout(cells);
+    let layout = darts::SPACE.layout(cells);
     let config = SupernetConfig {
         channels,
         classes: 10,
@@ -197,7 +199,7 @@ fn measure() -> Result<(), Box<dyn std::error::Error>> {
     };
     if !std::env::args().any(|a| a == "--cold") {
         // The program's own pages and its threads are there before a search begins.
-        let tiny = SupernetConfig { channels: 2, mask: Mask::FULL, ..config.clone() };
+        let tiny = SupernetConfig { channels: 2, mask: darts::FULL, ..config.clone() };
         let batch = batch_of(threads, 8)?;
         searcher_of(&tiny)?.step(&batch, Some(&batch), 0.025)?;
     }

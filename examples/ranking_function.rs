@@ -6,7 +6,7 @@
 use candle_core::{D, DType, Device, Tensor};
 use zonas::nn::{Init, NnError, Pass, Policy, Precision, Supernet, SupernetConfig};
 use zonas::proxies::{Context, Draw, Needs, RankingFunction};
-use zonas::space::{CellKind, Mask};
+use zonas::space::{CellKind, darts};
 
 /// Mean over the pictures of the variance of their logits.
 struct Spread;
@@ -37,7 +37,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         input_channels: 3,
         layout: vec![CellKind::Normal, CellKind::Reduction],
         stem_multiplier: 3,
-        mask: Mask::NO_NONE,
+        mask: darts::NO_NONE,
         policy: Policy::Keep,
         precision: Precision::Float32,
     })?;
@@ -49,8 +49,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     let base = Spread.evaluate(&Context::new(&net, &draw)?)?;
     println!("{} of the whole space: {base:.4}", Spread.name());
-    for place in Mask::NO_NONE.places().take(7) {
-        let cut = net.masked(&Mask::NO_NONE.without(place))?;
+    for place in darts::NO_NONE.places().take(7) {
+        let cut = net.masked(&darts::NO_NONE.without(place))?;
         let value = Spread.evaluate(&Context::new(&cut, &draw)?)?;
         println!("{place}: {:+.5}", Spread.difference(base, value));
     }

@@ -6,7 +6,7 @@ use candle_core::{Device, Tensor};
 use zonas::data::{self, Augment, OpenOptions, Split};
 use zonas::engine::score::{Evaluator, NetworkEvaluator, Proxy};
 use zonas::proxies::{self, Draw};
-use zonas::space::{CellKind, Mask};
+use zonas::space::{CellKind, darts};
 
 const SEED: u64 = 2;
 
@@ -28,7 +28,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut evaluator = NetworkEvaluator::new(proxy, functions, SEED, rayon::current_num_threads(), draw);
 
     // r(N), then r(N \ e) for each e: both sides have the same weights and pictures.
-    let space = Mask::NO_NONE;
+    let space = darts::NO_NONE;
     let places: Vec<_> = space.places().take(14).collect();
     let base = evaluator.baseline(&space, 0)?;
     let without = evaluator.without(&places)?;

@@ -29,6 +29,7 @@ mod record;
 mod refusals;
 mod scoring;
 mod shim;
+mod spaces;
 mod take_home;
 #[cfg(target_os = "linux")]
 mod terminal;

@@ -74,7 +74,7 @@ fn every_file_is_the_cell_or_says_what_it_is() {
         &["count", &case("12d_conv7x1.txt")],
         &[
             "12d_conv7x1.txt: line 1, column 19",
-            "`conv_7x1_1x7` is not a DARTS operation",
+            "`conv_7x1_1x7` is not an operation that is built",
             "none, max_pool_3x3",
             "dil_conv_5x5",
         ],

@@ -55,7 +55,7 @@ fn counts_by_name_text_and_file() {
 
 #[test]
 fn genotypes_that_are_none_are_refused() {
-    refused(&["count", &V2.replace("dil_conv_3x3", "dil_conv_9x9")], "not a DARTS operation");
+    refused(&["count", &V2.replace("dil_conv_3x3", "dil_conv_9x9")], "not an operation that is built");
     refused(&["count", &V2.replace("('dil_conv_3x3', 2)]", "('dil_conv_3x3', 5)]")], "may read only states");
     refused(
         &[
@@ -444,8 +444,8 @@ fn words_from_files_cannot_drive_the_terminal() {
         channels: 1,
         cells: Vec::new(),
         batch: 1,
-        space: zonas::space::Mask::FULL,
-        full: zonas::space::Mask::FULL,
+        space: zonas::space::darts::FULL,
+        definition: None,
         budget_bytes: None,
         trains: false,
     };

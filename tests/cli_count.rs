@@ -115,7 +115,7 @@ fn genotypes_that_are_none_are_refused_with_the_place() {
     let place = "line 1, column 165: ";
     refused(
         &[&with("'dil_conv_3x3', 2", "'dil_conv_9x9', 2")],
-        &["column 166", "not a DARTS operation", "dil_conv_3x3"],
+        &["column 166", "not an operation that is built", "dil_conv_3x3"],
     );
     refused(&[&with("'dil_conv_3x3', 2", "'dil_conv_3x3', 5")], &[place, "reads state 5", "0 to 4"]);
     refused(&[&with("'dil_conv_3x3', 2", "'dil_conv_3x3', -1")], &["expected the number of a state, found `-1`"]);

@@ -18,7 +18,7 @@ use zonas::oneshot::{
     Batch, Order, Searcher, SearcherState, Settings, SgdSettings, Trainer, TrainerSettings, TrainerState,
 };
 use zonas::proxies::{self, Draw};
-use zonas::space::{CellKind, Mask, Operation, parse_genotype};
+use zonas::space::{CellKind, Mask, Operation, darts, parse_genotype};
 
 /// The GPU to test and its kernels. `None` where there is none; an error where one was named.
 fn place() -> Option<(Arc<Driven>, Gpu, MutexGuard<'static, ()>)> {
@@ -51,9 +51,9 @@ fn kept_as(precision: Precision, channels: usize, cells: usize, policy: Policy) 
         channels,
         classes: 10,
         input_channels: 3,
-        layout: CellKind::published_layout(cells),
+        layout: darts::SPACE.layout(cells),
         stem_multiplier: 3,
-        mask: Mask::FULL,
+        mask: darts::FULL,
         policy,
         precision,
     }
@@ -201,7 +201,7 @@ fn a_search_that_rounds_its_maps_stays_beside_that_of_float32() {
 fn a_cut_network_agrees_with_the_cpu() {
     let Some((_, gpu, _alone)) = place() else { return };
     use Operation::{AvgPool3x3, MaxPool3x3, SepConv3x3, SkipConnect};
-    let mask = Mask::uniform(&[MaxPool3x3, AvgPool3x3, SkipConnect, SepConv3x3]);
+    let mask = Mask::uniform(darts::SPACE, &[MaxPool3x3, AvgPool3x3, SkipConnect, SepConv3x3]);
     let cut = SupernetConfig { mask, ..config(16, 5, Policy::Keep) };
     let after = |gpu: Option<&Gpu>| {
         let mut s = searcher(&cut, gpu, Order::First);
@@ -246,7 +246,7 @@ fn scores_agree_with_the_cpu() {
         let proxy = Proxy { channels: 4, layout, classes: 10, input_channels: 3 };
         let draw = |n| Draw::new(pictures.images.clone(), pictures.labels.clone(), 2, n);
         let mut evaluator = NetworkEvaluator::new(proxy, functions, 2, 2, draw).on(gpu);
-        let mask = Mask::NO_NONE;
+        let mask = darts::NO_NONE;
         let places: Vec<_> = mask.places().step_by(17).collect();
         let mut all = vec![evaluator.baseline(&mask, 0).unwrap()];
         all.extend(evaluator.without(&places).unwrap());

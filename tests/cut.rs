@@ -13,7 +13,7 @@ use zonas::run::journal::{self, Tail};
 use zonas::run::report::Report;
 use zonas::run::standing::Standing;
 use zonas::run::{GENOTYPE_JSON, RunFolder};
-use zonas::space::{CellKind, Counts, Edge, Mask, Place};
+use zonas::space::{CellKind, Counts, Edge, Mask, Place, darts};
 
 /// As small as a run can be; a control, which needs no scores.
 fn config() -> Config {
@@ -187,7 +187,7 @@ fn a_command_that_was_obeyed_is_answered_by_the_next_engine() {
     let dir = tempfile::tempdir().unwrap();
     let folder = create(dir.path(), "r", &config());
     let mut engine = Engine::proposes(&folder, 1);
-    let x = Mask::NO_NONE.places().find(|p| !last(&folder).mask.contains(*p)).unwrap();
+    let x = darts::NO_NONE.places().find(|p| !last(&folder).mask.contains(*p)).unwrap();
     engine.cut(Edit::Keep { place: x });
     engine.kill();
     // As if it had been killed a moment earlier.
@@ -211,7 +211,7 @@ fn a_command_that_was_obeyed_is_answered_by_the_next_engine() {
 fn journals_of_before_are_read() {
     let old = r#"{"xi":0.5,"mask":{"normal":[],"reduction":[]},"by_hand":[{"cell":"normal","edge":3,"operation":"none"}],
         "source":"scores","memory_bytes":1,"full_memory_bytes":2,"warnings":[]}"#;
-    let mask = serde_json::to_string(&Mask::NO_NONE).unwrap();
+    let mask = serde_json::to_string(&darts::NO_NONE).unwrap();
     let cut: Cut = serde_json::from_str(&old.replace(r#"{"normal":[],"reduction":[]}"#, &mask)).unwrap();
     assert_eq!((cut.decisions, cut.decided.len(), cut.budget_bytes, cut.unscored), (0, 0, None, false));
     assert_eq!(cut.not_by_scores(), None);
@@ -267,7 +267,7 @@ fn a_control_is_as_large_as_the_cut_beside_it_on_every_edge() {
     assert_eq!((level.xi, level.decided, level.mask.count()), (0.75, edited.decided, 56 + 5));
     // A run of its own, as it is queued: counted from the cut that stands.
     let mut control = c.clone();
-    control.cut = config::Cut::control("most_parameters", &budget.mask, &Mask::FULL);
+    control.cut = config::Cut::control("most_parameters", &budget.mask);
     let control = Config::parse(&control.to_toml(), "t").unwrap();
     let queued = create(dir.path(), "queued", &control);
     assert!(zonas::engine::inherit(&folder, &queued, &control).unwrap());
@@ -285,7 +285,8 @@ fn a_budget_keeps_single_operations_to_the_byte() {
     let mut engine = Engine::proposes(&folder, 1);
     let planner = plan::of_settings(&c).unwrap();
     let need = |mask: Mask| planner.plan(mask).bytes;
-    let (least, most) = (need(Mask::uniform(&[zonas::space::Operation::SkipConnect])), need(Mask::NO_NONE));
+    let (least, most) =
+        (need(Mask::uniform(darts::SPACE, &[zonas::space::Operation::SkipConnect])), need(darts::NO_NONE));
     let hand = [(place("normal:0▸2:sep5"), true), (place("reduction:1▸4:dil3"), false)];
     let begun = std::time::Instant::now();
     for (i, share) in [0.3, 0.6, 0.95].into_iter().enumerate() {
@@ -298,7 +299,7 @@ fn a_budget_keeps_single_operations_to_the_byte() {
         let cut = last(&folder);
         assert_eq!((cut.budget_bytes, cut.memory_bytes), (Some(bytes), need(cut.mask)));
         assert!(cut.memory_bytes <= bytes);
-        for p in Mask::NO_NONE.places().filter(|p| !cut.mask.contains(*p) && *p != hand[1].0) {
+        for p in darts::NO_NONE.places().filter(|p| !cut.mask.contains(*p) && *p != hand[1].0) {
             assert!(need(cut.mask.with(p)) > bytes, "{p} would fit");
         }
         if i > 0 {
@@ -318,7 +319,7 @@ fn a_budget_keeps_single_operations_to_the_byte() {
     let bytes = before.budget_bytes.unwrap();
     assert!(last(&folder).by_hand.is_empty() && last(&folder).memory_bytes <= bytes);
     // Kept on top of it, it may be too much, and is told so.
-    let dropped = Mask::NO_NONE.places().find(|p| !last(&folder).mask.contains(*p)).unwrap();
+    let dropped = darts::NO_NONE.places().find(|p| !last(&folder).mask.contains(*p)).unwrap();
     engine.cut(Edit::Keep { place: dropped });
     assert!(
         last(&folder).warnings.iter().any(|w| w.contains("KiB more than the budget")),
@@ -476,8 +477,11 @@ fn names_of_the_screens_are_names_on_the_command_line() {
 fn settings_of_the_cut_make_sense() {
     let list = |n: usize| format!("cut.kept_per_edge={:?}", vec![n; 28]);
     let c = Config::default().set(&list(3)).unwrap();
-    assert_eq!((c.cut.counts(), Config::parse(&c.to_toml(), "t")), (Some(Counts::uniform(3)), Ok(c.clone())));
-    assert_eq!(c.cut.clone().at_level(0.25).counts(), None);
+    assert_eq!(
+        (c.cut.counts(darts::SPACE), Config::parse(&c.to_toml(), "t")),
+        (Some(Counts::uniform(darts::SPACE, 3)), Ok(c.clone()))
+    );
+    assert_eq!(c.cut.clone().at_level(0.25).counts(darts::SPACE), None);
     for (bad, words) in [
         ("cut.kept_per_edge=[1, 2]", "there are 2"),
         (list(0).as_str(), "1 to 8"),

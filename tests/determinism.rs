@@ -5,7 +5,7 @@ use candle_nn::loss::cross_entropy;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use zonas::nn::{Init, Mixing, Pass, Policy, Precision, Supernet, SupernetConfig};
-use zonas::space::{CellKind, Edge, Mask, Operation, Place};
+use zonas::space::{CellKind, Mask, Operation, Place, darts};
 
 fn numbers(n: usize, seed: u64) -> Vec<f32> {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
@@ -50,15 +50,15 @@ fn step(threads: usize, policy: Policy, mask: Mask, images: usize) -> Vec<u32> {
 
 #[test]
 fn threads_and_policy_change_no_bit() {
-    let mut some = Mask::FULL;
-    for (i, edge) in Edge::all().enumerate() {
-        for (j, o) in Operation::ALL.into_iter().enumerate() {
+    let mut some = darts::FULL;
+    for (i, edge) in darts::SPACE.edges(CellKind::Normal).iter().copied().enumerate() {
+        for (j, o) in darts::SPACE.operations().iter().copied().enumerate() {
             if (i + j) % 3 != 0 {
                 some.set(Place::new(CellKind::Normal, edge, o), false);
             }
         }
     }
-    for (mask, images) in [(Mask::FULL, 37), (some, 5), (Mask::uniform(&[Operation::SkipConnect]), 1)] {
+    for (mask, images) in [(darts::FULL, 37), (some, 5), (Mask::uniform(darts::SPACE, &[Operation::SkipConnect]), 1)] {
         let first = step(1, Policy::Keep, mask, images);
         for threads in [1, 2, 5] {
             for policy in [Policy::Keep, Policy::Recompute] {
@@ -77,18 +77,18 @@ fn a_cut_network_shares_the_full_ones_weights() {
         input_channels: 1,
         layout: vec![CellKind::Normal, CellKind::Reduction],
         stem_multiplier: 3,
-        mask: Mask::NO_NONE,
+        mask: darts::NO_NONE,
         policy: Policy::Keep,
         precision: Precision::Float32,
     };
     let mut full = Supernet::new(&config).unwrap();
     full.initialise(Init::KaimingNormalFanOut, 7).unwrap();
     let place = "normal:3:sep_conv_3x3".parse::<Place>().unwrap();
-    let cut_mask = Mask::NO_NONE.without(place);
+    let cut_mask = darts::NO_NONE.without(place);
     let mut drawn = Supernet::new(&SupernetConfig { mask: cut_mask, ..config }).unwrap();
     drawn.initialise(Init::KaimingNormalFanOut, 7).unwrap();
     let cut = full.masked(&cut_mask).unwrap();
     assert!(cut.parameters().count() < full.parameters().count());
     assert_eq!(cut.parameters().values().unwrap(), drawn.parameters().values().unwrap());
-    assert!(cut.masked(&Mask::NO_NONE).is_err());
+    assert!(cut.masked(&darts::NO_NONE).is_err());
 }

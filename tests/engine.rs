@@ -11,7 +11,7 @@ use zonas::run::config::Config;
 use zonas::run::event::{Body, Event, Stage};
 use zonas::run::journal::{self, Tail};
 use zonas::run::{GENOTYPE_JSON, GENOTYPE_PYTHON, RunFolder};
-use zonas::space::{CellKind, Mask, parse_genotype};
+use zonas::space::{CellKind, darts, parse_genotype};
 
 /// As small as a run can be that still does everything.
 fn config() -> Config {
@@ -115,7 +115,7 @@ fn from_pixels_to_the_same_genotype_on_any_number_of_threads() {
         _ => None,
     });
     assert_eq!(mask.count(), 28 * 2);
-    for kind in CellKind::ALL {
+    for kind in darts::SPACE.kinds() {
         for (i, choice) in genotype.choices(kind).iter().enumerate() {
             let edge = zonas::space::Edge::between(choice.source, 2 + i / 2).unwrap();
             assert!(mask.keeps(kind, edge, choice.operation));
@@ -204,7 +204,7 @@ fn commands_are_answered_and_the_cut_is_changed_by_hand() {
             Body::CutProposed(c) => Some(c.mask),
             _ => None,
         });
-        let dropped = Mask::NO_NONE.places().find(|p| !mask.contains(*p)).unwrap();
+        let dropped = darts::NO_NONE.places().find(|p| !mask.contains(*p)).unwrap();
         let kept = mask.places().next().unwrap();
         assert_eq!(send(Order::Cut(Edit::Keep { place: dropped })), None);
         assert_eq!(send(Order::Cut(Edit::Drop { place: kept })), None);

@@ -5,7 +5,7 @@ use candle_core::{DType, Device, Tensor};
 use zonas::device::{pages, reset_peak};
 use zonas::nn::{Evaluation, EvaluationConfig, Init, Policy, Precision, Supernet, SupernetConfig, Workload};
 use zonas::oneshot::{Batch, Order, Searcher, Settings, SgdSettings, Trainer, TrainerSettings};
-use zonas::space::{CellKind, Mask, Operation};
+use zonas::space::{CellKind, Mask, darts};
 
 #[global_allocator]
 static ALLOCATOR: zonas::device::KeptPages = zonas::device::KeptPages;
@@ -14,7 +14,7 @@ static ALLOCATOR: zonas::device::KeptPages = zonas::device::KeptPages;
 const THREADS: usize = 1;
 
 fn config(channels: usize, mask: Mask, policy: Policy) -> SupernetConfig {
-    let layout = CellKind::published_layout(5);
+    let layout = darts::SPACE.layout(5);
     SupernetConfig {
         channels,
         classes: 10,
@@ -56,11 +56,11 @@ fn work(images: usize, order: Order) -> Workload {
 }
 
 fn predictions_meet_the_bytes() {
-    let odd = Mask::FULL
+    let odd = darts::FULL
         .places()
         .step_by(3)
-        .fold(Mask::FULL, |m, p| if m.without(p).check().is_ok() { m.without(p) } else { m });
-    let masks = [Mask::FULL, Mask::uniform(&Operation::ALL[1..5]), odd];
+        .fold(darts::FULL, |m, p| if m.without(p).check().is_ok() { m.without(p) } else { m });
+    let masks = [darts::FULL, Mask::uniform(darts::SPACE, &darts::SPACE.operations()[1..5]), odd];
     let cases = [
         (Policy::Keep, Order::First),
         (Policy::Recompute, Order::First),
@@ -70,7 +70,7 @@ fn predictions_meet_the_bytes() {
     let images = 16;
     for channels in [4, 12] {
         // The thread's buffers grow to their largest once.
-        measured(&config(channels, Mask::FULL, Policy::Keep), 4, Order::First);
+        measured(&config(channels, darts::FULL, Policy::Keep), 4, Order::First);
         for mask in masks {
             for (policy, order) in cases {
                 let config = config(channels, mask, policy);
@@ -125,7 +125,7 @@ fn a_training_is_near_its_prediction() {
 
 fn steps_leave_nothing_behind() {
     let batch = batch(8);
-    let mut searcher = searcher(&config(4, Mask::FULL, Policy::Keep), Order::First);
+    let mut searcher = searcher(&config(4, darts::FULL, Policy::Keep), Order::First);
     let mut step = || {
         searcher.step(&batch, Some(&batch), 0.025).unwrap();
         (pages().live_bytes, pages().peak_bytes)
@@ -140,7 +140,7 @@ fn steps_leave_nothing_behind() {
 fn evaluation_needs_no_more_than_the_largest_cell() {
     let batch = batch(16);
     let peak = |cells: usize| {
-        let config = SupernetConfig { layout: vec![CellKind::Normal; cells], ..config(8, Mask::FULL, Policy::Keep) };
+        let config = SupernetConfig { layout: vec![CellKind::Normal; cells], ..config(8, darts::FULL, Policy::Keep) };
         let searcher = searcher(&config, Order::First);
         searcher.evaluate(&batch).unwrap();
         reset_peak();

@@ -14,7 +14,7 @@ use zonas::run::event::Body;
 use zonas::run::journal::{self, Tail};
 use zonas::run::report::Report;
 use zonas::run::{EVENTS, GENOTYPE_JSON, RunFolder};
-use zonas::space::{CellKind, Genotype, Mask, Operation, Place, parse_genotype};
+use zonas::space::{Genotype, Mask, Operation, Place, darts, parse_genotype};
 
 /// Results of PyTorch, and how far its own float32 is from them at most.
 #[derive(Deserialize)]
@@ -35,25 +35,25 @@ struct Reference {
 const EPOCHS: usize = 6;
 
 fn number(place: Place) -> usize {
-    Place::all().position(|p| p == place).unwrap()
+    darts::SPACE.places().position(|p| p == place).unwrap()
 }
 
 /// What the generator keeps: two thirds.
 fn mask() -> Mask {
-    let cut = |p: &Place| (p.cell.index() + p.edge.index() + p.operation.index()).is_multiple_of(3);
-    Place::all().filter(cut).fold(Mask::FULL, Mask::without)
+    let cut = |p: &Place| (p.cell.index() + p.edge.number() + p.operation as usize).is_multiple_of(3);
+    darts::SPACE.places().filter(cut).fold(darts::FULL, Mask::without)
 }
 
 /// Tables by kind, flat, by a formula.
 fn tables(formula: impl Fn(i64) -> f64) -> Vec<Vec<f32>> {
-    let of = |kind| Place::all().filter(move |p| p.cell == kind);
-    CellKind::ALL.map(|kind| of(kind).map(|p| formula(number(p) as i64) as f32).collect()).to_vec()
+    let of = |kind| darts::SPACE.places().filter(move |p| p.cell == kind);
+    darts::SPACE.kinds().map(|kind| of(kind).map(|p| formula(number(p) as i64) as f32).collect()).collect()
 }
 
 /// The numbers of what is kept.
 fn kept(tables: &[Vec<f32>]) -> Vec<f64> {
     let (all, mask) = (tables.concat(), mask());
-    Place::all().filter(|p| mask.contains(*p)).map(|p| f64::from(all[number(p)])).collect()
+    darts::SPACE.places().filter(|p| mask.contains(*p)).map(|p| f64::from(all[number(p)])).collect()
 }
 
 fn apart(a: &[f64], b: &[f64]) -> f64 {
@@ -69,7 +69,7 @@ fn beta_decay_is_that_of_pytorch() {
         channels: 1,
         classes: 2,
         input_channels: 1,
-        layout: CellKind::ALL.to_vec(),
+        layout: darts::SPACE.kinds().collect(),
         stem_multiplier: 1,
         mask: mask(),
         policy: Policy::Keep,
@@ -84,8 +84,13 @@ fn beta_decay_is_that_of_pytorch() {
     let (term, by_edge) = method.regularisers[0].part.term(&of.by_edge(&start));
     let mut gradient = vec![vec![0.0; start[0].len()]; 2];
     of.add_by_edge(&mut gradient, &by_edge, 1.0);
-    let cut: f32 =
-        gradient.concat().iter().zip(Place::all()).filter(|(_, p)| !mask().contains(*p)).map(|(g, _)| *g).sum();
+    let cut: f32 = gradient
+        .concat()
+        .iter()
+        .zip(darts::SPACE.places())
+        .filter(|(_, p)| !mask().contains(*p))
+        .map(|(g, _)| *g)
+        .sum();
     assert_eq!(cut, 0.0);
 
     let mut adam = Adam::new(AdamSettings { learning_rate: 3e-2, beta1: 0.5, beta2: 0.999, weight_decay: 1e-3 });

@@ -11,7 +11,7 @@ use rand_chacha::ChaCha8Rng;
 use zonas::kernels::gpu::{Gpu, SOURCE};
 use zonas::nn::{Init, MixedOperation, Mixing, Norm, Pass, Policy, Precision, Probe, Supernet, SupernetConfig};
 use zonas::oneshot::{Batch, Order, Searcher, Settings};
-use zonas::space::{CellKind, Mask, Operation};
+use zonas::space::{CellKind, Operation, darts};
 
 /// What rounding to bfloat16 changes a number by, at most: half of the last of its eight bits.
 const UNIT: f64 = 1.0 / 256.0;
@@ -47,7 +47,7 @@ fn network(policy: Policy, precision: Precision, gpu: Option<Gpu>) -> Supernet {
         input_channels: 3,
         layout: vec![CellKind::Normal, CellKind::Reduction],
         stem_multiplier: 3,
-        mask: Mask::FULL,
+        mask: darts::FULL,
         policy,
         precision,
     };
@@ -84,7 +84,7 @@ fn what_is_kept_is_the_nearest_number_and_so_are_its_statistics() {
         let maps = Arc::new(Maps::default());
         let pass = Pass { probe: Some(maps.clone()), ..Pass::observe() };
         let net = network(Policy::Keep, precision, Some(Shim::new(Build::Fast, 1)));
-        net.forward(&pictures(2, 9, 8, 4), &Mixing::uniform(&Mask::FULL).unwrap(), &pass).unwrap();
+        net.forward(&pictures(2, 9, 8, 4), &Mixing::uniform(&darts::FULL).unwrap(), &pass).unwrap();
         std::mem::take(&mut *maps.0.lock().unwrap())
     };
     let (wide, narrow) = (seen(Precision::Float32), seen(Precision::Bf16));
@@ -109,8 +109,7 @@ fn errors(gpu: &Gpu, operation: Operation, stride: usize) -> Result<([f64; 3], f
     let (size, c) = ([2, 9, 7], 5);
     let op = MixedOperation::new(&[operation], c, stride).with(Precision::Bf16);
     let (x, weights) = (numbers(size.iter().product::<usize>() * c, 6), numbers(op.len(), 7));
-    let mut mixing = [0.0; 8];
-    mixing[operation.index()] = 1.0;
+    let mixing = [1.0];
     let expected = op.forward(size, &x, &weights, &mixing);
     let told = |e: zonas::kernels::gpu::GpuError| e.to_string();
     let out = op.forward_on(gpu, size, &x, &weights, &mixing).map_err(told)?;
@@ -118,12 +117,12 @@ fn errors(gpu: &Gpu, operation: Operation, stride: usize) -> Result<([f64; 3], f
     let exact = op.backward(size, &x, &weights, &mixing, &dy);
     let found = op.backward_on(gpu, size, &x, &weights, &mixing, &dy, true).map_err(told)?;
     let lean = op.backward_on(gpu, size, &x, &weights, &mixing, &dy, false).map_err(told)?;
-    if (&lean.input, lean.mixing) != (&found.input, found.mixing) {
+    if (&lean.input, &lean.mixing) != (&found.input, &found.mixing) {
         return Err("an architecture step finds other gradients".into());
     }
     let off = [error(&out, &expected), error(&found.input, &exact.input), error(&found.weights, &exact.weights)];
     let product: f64 = out.iter().zip(&dy).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum();
-    let mut astray = (product - f64::from(found.mixing[operation.index()])).abs();
+    let mut astray = (product - f64::from(found.mixing[0])).abs();
     if !(operation == Operation::SkipConnect && stride == 1) {
         for channel in 0..c {
             let own = |v: &[f32]| v.iter().skip(channel).step_by(c).map(|v| f64::from(*v)).collect::<Vec<_>>();
@@ -206,7 +205,7 @@ fn what_is_rounded_in_one_place_and_not_in_another_is_found() {
 
 /// Logits, gradients of all weights and mixing weights, running statistics.
 fn passes(net: &Supernet, norm: Norm) -> Vec<Vec<f32>> {
-    let uniform = Mixing::uniform(&Mask::FULL).unwrap();
+    let uniform = Mixing::uniform(&darts::FULL).unwrap();
     let [normal, reduction] = [&uniform.normal, &uniform.reduction].map(|t| Var::from_tensor(t).unwrap());
     let mixing = Mixing { normal: normal.as_tensor().clone(), reduction: reduction.as_tensor().clone() };
     let pass = Pass { mixing: true, norm, ..Pass::weight_step() };

@@ -9,7 +9,7 @@ use zonas::kernels::Level;
 use zonas::nn::{Policy, Precision, Supernet, SupernetConfig};
 use zonas::proxies::{Context, Draw, TABLE};
 use zonas::space::count::{self, Network};
-use zonas::space::{CellKind, Edge, Mask, Operation, Place};
+use zonas::space::{CellKind, Mask, Place, darts};
 
 const MASKS: [&str; 3] = ["full", "no_none", "half"];
 
@@ -21,11 +21,11 @@ fn load(path: &Path) -> (HashMap<String, Tensor>, HashMap<String, String>) {
 }
 
 fn mask(tensors: &HashMap<String, Tensor>, name: &str) -> Mask {
-    let mut mask = Mask::EMPTY;
+    let mut mask = Mask::empty(darts::SPACE);
     for (kind, short) in [(CellKind::Normal, "normal"), (CellKind::Reduction, "reduce")] {
         let table = tensors[&format!("masks/{name}/{short}")].to_vec2::<u8>().unwrap();
-        for (edge, row) in Edge::all().zip(table) {
-            for (o, v) in Operation::ALL.into_iter().zip(row) {
+        for (edge, row) in darts::SPACE.edges(CellKind::Normal).iter().copied().zip(table) {
+            for (o, v) in darts::SPACE.operations().iter().copied().zip(row) {
                 mask.set(Place::new(kind, edge, o), v == 1);
             }
         }
@@ -55,9 +55,9 @@ fn check_here(weights: &Path, proxies: &Path) {
         channels: meta["C"].parse().unwrap(),
         classes: meta["classes"].parse().unwrap(),
         input_channels: 3,
-        layout: CellKind::published_layout(meta["layers"].parse().unwrap()),
+        layout: darts::SPACE.layout(meta["layers"].parse().unwrap()),
         stem_multiplier: 3,
-        mask: Mask::FULL,
+        mask: darts::FULL,
         policy: Policy::Keep,
         precision: Precision::Float32,
     })

@@ -9,10 +9,10 @@ use zonas::kernels::gpu::{Buffer, Gpu, Kernel, Launcher, Record, Recorder};
 use zonas::nn::{DropPath, Evaluation, EvaluationConfig, Init, Policy, Precision, Supernet, SupernetConfig, Workload};
 use zonas::oneshot::{Batch, Order, Searcher, Settings, SgdSettings, Trainer, TrainerSettings};
 use zonas::proxies::{self, Draw};
-use zonas::space::{CellKind, Mask, Operation, parse_genotype};
+use zonas::space::{CellKind, Mask, Operation, darts, parse_genotype};
 
 fn config(channels: usize, cells: usize, mask: Mask, policy: Policy, precision: Precision) -> SupernetConfig {
-    let layout = CellKind::published_layout(cells);
+    let layout = darts::SPACE.layout(cells);
     SupernetConfig { channels, classes: 10, input_channels: 3, layout, stem_multiplier: 3, mask, policy, precision }
 }
 
@@ -30,11 +30,16 @@ fn search(recorder: &Arc<Recorder>, config: &SupernetConfig, images: usize, side
 
 #[test]
 fn predictions_are_the_bytes_that_passes_ask_for() {
-    let odd = Mask::FULL
+    let odd = darts::FULL
         .places()
         .step_by(3)
-        .fold(Mask::FULL, |m, p| if m.without(p).check().is_ok() { m.without(p) } else { m });
-    let masks = [Mask::FULL, Mask::uniform(&Operation::ALL[1..5]), Mask::uniform(&[Operation::None]), odd];
+        .fold(darts::FULL, |m, p| if m.without(p).check().is_ok() { m.without(p) } else { m });
+    let masks = [
+        darts::FULL,
+        Mask::uniform(darts::SPACE, &darts::SPACE.operations()[1..5]),
+        Mask::uniform(darts::SPACE, &[Operation::None]),
+        odd,
+    ];
     let cases = [
         (Policy::Keep, Order::First),
         (Policy::Recompute, Order::First),
@@ -74,8 +79,8 @@ fn streams_share_no_memory() {
     let labels = Tensor::zeros(4, DType::U32, &Device::Cpu).unwrap();
     let draw = |n| Draw::new(pictures.clone(), labels.clone(), 2, n);
     let mut evaluator = NetworkEvaluator::new(proxy, functions, 2, 3, draw).on(Some(recorder.clone()));
-    let places: Vec<_> = Mask::NO_NONE.places().step_by(11).collect();
-    evaluator.baseline(&Mask::NO_NONE, 0).unwrap();
+    let places: Vec<_> = darts::NO_NONE.places().step_by(11).collect();
+    evaluator.baseline(&darts::NO_NONE, 0).unwrap();
     assert_eq!(recorder.counts().1, 3);
     let pool = rayon::ThreadPoolBuilder::new().num_threads(3).build().unwrap();
     pool.install(|| evaluator.without(&places)).unwrap();
@@ -149,7 +154,7 @@ fn a_training_takes_the_bytes_that_were_predicted() {
 #[test]
 fn weights_stay_on_the_device() {
     let recorder = Recorder::new();
-    let mut net = Supernet::new(&config(16, 8, Mask::FULL, Policy::Keep, Precision::Float32)).unwrap();
+    let mut net = Supernet::new(&config(16, 8, darts::FULL, Policy::Keep, Precision::Float32)).unwrap();
     net.initialise(Init::Default, 1).unwrap();
     let bytes = 4 * net.parameters().count() as u64;
     let mut searcher = Searcher::new(net.on(Some(recorder.clone())), Settings::published(Order::First), 1).unwrap();
@@ -173,7 +178,7 @@ fn weights_stay_on_the_device() {
 fn launches_are_few() {
     let launches = |precision| {
         let recorder = Recorder::new();
-        search(&recorder, &config(16, 8, Mask::FULL, Policy::Keep, precision), 64, 32, Order::First, 1);
+        search(&recorder, &config(16, 8, darts::FULL, Policy::Keep, precision), 64, 32, Order::First, 1);
         recorder.take()
     };
     let records = launches(Precision::Float32);
@@ -188,7 +193,7 @@ fn launches_are_few() {
     assert!(Kernel::ALL.iter().all(|k| of_all.iter().any(|r| r.kernel == *k)), "a kernel is never used");
     // What a device's driver takes its time for, too.
     let asked = [Recorder::new(), Recorder::joining()].map(|recorder| {
-        search(&recorder, &config(16, 8, Mask::FULL, Policy::Keep, Precision::Float32), 64, 32, Order::First, 1);
+        search(&recorder, &config(16, 8, darts::FULL, Policy::Keep, Precision::Float32), 64, 32, Order::First, 1);
         recorder.counts().0
     });
     println!("memory is asked for {} times, map by map {}", asked[1], asked[0]);

@@ -11,7 +11,7 @@ use zonas::kernels::Level;
 use zonas::kernels::gpu::Gpu;
 use zonas::nn::{Kind, MixedOperation, Mixing, Pass, Policy, Precision, Supernet, SupernetConfig};
 use zonas::oneshot::{AdamSettings, Batch, Method, Order, Searcher, Settings, SgdSettings};
-use zonas::space::{CellKind, Mask, Operation};
+use zonas::space::{Mask, Operation, darts};
 
 /// Ten times how close PyTorch's own float32 gets to float64 (relative L2 norm of the difference).
 const LOGITS: f64 = 2.5e-6;
@@ -142,7 +142,7 @@ impl Reference {
             channels: self.channels,
             classes: self.classes,
             input_channels: self.get("input").dim(1).unwrap(),
-            layout: CellKind::published_layout(self.layers),
+            layout: darts::SPACE.layout(self.layers),
             stem_multiplier: 3,
             mask,
             policy,
@@ -176,9 +176,9 @@ fn everything() -> Pass {
 }
 
 fn forward_and_gradients(r: &Reference, policy: Policy) {
-    let net = r.net(Mask::FULL, policy);
+    let net = r.net(darts::FULL, policy);
     let [an, ar] = r.alphas();
-    let mixing = Mixing::softmax(&an, &ar, &Mask::FULL).unwrap();
+    let mixing = Mixing::softmax(&an, &ar, &darts::FULL).unwrap();
     r.check("mixing weights", "mix_normal", &mixing.normal, LOGITS);
     r.check("mixing weights", "mix_reduce", &mixing.reduction, LOGITS);
     let mut outputs = Vec::new();
@@ -221,8 +221,8 @@ fn forward_and_gradients(r: &Reference, policy: Policy) {
     r.check("evaluation mode", "eval_logits", &eval, LOGITS);
 
     // An architecture step finds the same alpha gradients without those of the weights.
-    let net = r.net(Mask::FULL, policy);
-    let mixing = Mixing::softmax(&an, &ar, &Mask::FULL).unwrap();
+    let net = r.net(darts::FULL, policy);
+    let mixing = Mixing::softmax(&an, &ar, &darts::FULL).unwrap();
     let logits = net.forward(&r.images("input"), &mixing, &Pass::architecture_step()).unwrap();
     let lean = cross_entropy(&logits, &r.target("target")).unwrap().backward().unwrap();
     for a in [&an, &ar] {
@@ -235,7 +235,7 @@ fn forward_and_gradients(r: &Reference, policy: Policy) {
 }
 
 fn masked(r: &Reference, policy: Policy) {
-    let mask = Mask::uniform(&r.keep);
+    let mask = Mask::uniform(darts::SPACE, &r.keep);
     let net = r.net(mask, policy);
     let [an, ar] = r.alphas();
     let mixing = Mixing::softmax(&an, &ar, &mask).unwrap();
@@ -248,7 +248,7 @@ fn masked(r: &Reference, policy: Policy) {
     r.check("masked network", "masked/grad/alphas_reduce", gradients.get(&ar).unwrap(), ALPHAS);
 
     // Cutting a full network gives the same one.
-    let cut = r.net(Mask::FULL, policy).masked(&mask).unwrap();
+    let cut = r.net(darts::FULL, policy).masked(&mask).unwrap();
     assert_eq!(cut.parameters().values().unwrap(), net.parameters().values().unwrap());
 }
 
@@ -256,20 +256,19 @@ fn single_operations(r: &Reference) {
     let x = r.images("ops/x");
     let (n, h, w, c) = x.dims4().unwrap();
     let x = x.flatten_all().unwrap().to_vec1::<f32>().unwrap();
-    for operation in Operation::ALL {
+    for operation in darts::SPACE.operations() {
         for stride in [1, 2] {
             let key = format!("ops/{operation}.s{stride}");
             let dy = r.images(&format!("ops/gy.s{stride}")).flatten_all().unwrap().to_vec1::<f32>().unwrap();
-            let op = MixedOperation::new(&[operation], c, stride).with(r.precision);
+            let op = MixedOperation::new(&[*operation], c, stride).with(r.precision);
             let mut weights = vec![0.0; op.len()];
-            let prefix = format!("cells.0._ops.0._ops.{}.", operation.index());
+            let prefix = "cells.0._ops.0._ops.0.";
             for slot in op.slots() {
                 let file = r.get(&format!("{key}/{}", &slot.name[prefix.len()..]));
                 let file = file.flatten_all().unwrap().to_vec1::<f32>().unwrap();
                 slot.to_memory(&file, &mut weights[MixedOperation::range(slot)]);
             }
-            let mut mixing = [0.0; 8];
-            mixing[operation.index()] = 1.0;
+            let mixing = [1.0];
             let size = [n, h, w];
             let (out, back) = match &r.gpu {
                 None => (op.forward(size, &x, &weights, &mixing), op.backward(size, &x, &weights, &mixing, &dy)),
@@ -297,7 +296,7 @@ fn searcher(r: &Reference, policy: Policy, clip: f64) -> Searcher {
         adam: AdamSettings { learning_rate: 3e-4, beta1: 0.5, beta2: 0.999, weight_decay: 1e-3 },
         method: Method::darts(Order::First),
     };
-    let searcher = Searcher::new(r.net(Mask::FULL, policy), settings, 0).unwrap();
+    let searcher = Searcher::new(r.net(darts::FULL, policy), settings, 0).unwrap();
     let alphas = r.alphas().map(|a| a.flatten_all().unwrap().to_vec1::<f32>().unwrap());
     searcher.set_alphas([&alphas[0], &alphas[1]]).unwrap();
     searcher
@@ -357,7 +356,7 @@ fn search_steps(r: &Reference, policy: Policy) {
 }
 
 fn names(r: &Reference) {
-    let net = r.net(Mask::FULL, Policy::Keep);
+    let net = r.net(darts::FULL, Policy::Keep);
     let ours = net.parameters().tensors().unwrap();
     for (name, t) in &ours {
         assert_eq!(r.get(name).dims(), t.dims(), "{name}");
@@ -378,7 +377,7 @@ fn names(r: &Reference) {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("weights.safetensors");
     net.parameters().save(&path).unwrap();
-    let again = r.net(Mask::FULL, Policy::Keep);
+    let again = r.net(darts::FULL, Policy::Keep);
     again.parameters().load(&path).unwrap();
     assert_eq!(again.parameters().values().unwrap(), net.parameters().values().unwrap());
 }

@@ -8,7 +8,7 @@ use zonas::engine::scoring_memory::Scoring;
 use zonas::nn::NnError;
 use zonas::proxies::{self, Draw};
 use zonas::space::CellKind::{Normal, Reduction};
-use zonas::space::{CellKind, Mask, Place};
+use zonas::space::{CellKind, Place, darts};
 
 #[global_allocator]
 static ALLOCATOR: zonas::device::KeptPages = zonas::device::KeptPages;
@@ -24,7 +24,7 @@ fn both(
     batch: usize,
     budget: Option<u64>,
 ) -> (u64, u64) {
-    let space = Mask::NO_NONE;
+    let space = darts::NO_NONE;
     let scoring = Scoring {
         functions,
         channels,

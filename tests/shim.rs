@@ -12,7 +12,7 @@ use zonas::nn::{
     Init, MixedGradients, MixedOperation, Mixing, NnError, Norm, Pass, Policy, Precision, Supernet, SupernetConfig,
 };
 use zonas::proxies::{self, Context, Draw};
-use zonas::space::{CellKind, Mask, Operation};
+use zonas::space::{CellKind, Operation, darts};
 
 fn numbers(n: usize, seed: u64) -> Vec<f32> {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
@@ -44,8 +44,7 @@ impl Case {
         let ([n, h, w], c) = (self.size, self.channels);
         let op = MixedOperation::new(&self.operations, c, self.stride);
         let (x, weights) = (numbers(n * h * w * c, 6), numbers(op.len(), 7));
-        let mut mixing = [0.0; 8];
-        self.operations.iter().for_each(|o| mixing[o.index()] = 0.3 + 0.1 * o.index() as f32);
+        let mixing: Vec<f32> = self.operations.iter().map(|o| 0.3 + 0.1 * *o as usize as f32).collect();
         let expected = op.forward(self.size, &x, &weights, &mixing);
         let out = op.forward_on(gpu, self.size, &x, &weights, &mixing)?;
         let dy = numbers(out.len(), 8);
@@ -53,7 +52,7 @@ impl Case {
             op.backward(self.size, &x, &weights, &mixing, &dy);
         let found = op.backward_on(gpu, self.size, &x, &weights, &mixing, &dy, true)?;
         let lean = op.backward_on(gpu, self.size, &x, &weights, &mixing, &dy, false)?;
-        if (&lean.input, lean.mixing) != (&found.input, found.mixing) {
+        if (&lean.input, &lean.mixing) != (&found.input, &found.mixing) {
             return Ok(f64::INFINITY); // an architecture step finds other gradients
         }
         let errors = [
@@ -70,7 +69,7 @@ fn single_operations() -> Vec<Case> {
     let sizes = [([2, 7, 7], 5), ([1, 8, 8], 4), ([3, 5, 6], 1), ([1, 9, 11], 19), ([2, 4, 4], 16), ([1, 1, 1], 2)];
     let mut cases = Vec::new();
     for (size, channels) in sizes {
-        for operation in Operation::ALL.into_iter().filter(|o| *o != Operation::None) {
+        for operation in darts::SPACE.operations().iter().copied().filter(|o| *o != Operation::None) {
             for stride in [1, 2] {
                 let halving = operation == Operation::SkipConnect && stride == 2;
                 // Half of one channel is none, and the variance of one number is 0.
@@ -85,7 +84,8 @@ fn single_operations() -> Vec<Case> {
 
 fn full_edges() -> Vec<Case> {
     let cases = [([2, 9, 7], 4), ([1, 16, 8], 16), ([1, 9, 9], 24), ([1, 8, 8], 64), ([1, 10, 9], 67)];
-    let case = |(size, channels), stride| Case { operations: Operation::ALL.to_vec(), size, channels, stride };
+    let case =
+        |(size, channels), stride| Case { operations: darts::SPACE.operations().to_vec(), size, channels, stride };
     cases.into_iter().flat_map(|c| [1, 2].map(|stride| case(c, stride))).collect()
 }
 
@@ -110,7 +110,7 @@ fn network(policy: Policy, channels: usize, gpu: Option<Gpu>) -> Supernet {
         input_channels: 3,
         layout: vec![CellKind::Normal, CellKind::Reduction],
         stem_multiplier: 3,
-        mask: Mask::FULL,
+        mask: darts::FULL,
         policy,
         precision: Precision::Float32,
     };
@@ -125,7 +125,7 @@ fn pictures(images: usize, height: usize, width: usize) -> Tensor {
 
 /// Logits, gradients of all weights and mixing weights, running statistics.
 fn passes(net: &Supernet, norm: Norm) -> Result<Vec<Vec<f32>>, NnError> {
-    let uniform = Mixing::uniform(&Mask::FULL)?;
+    let uniform = Mixing::uniform(&darts::FULL)?;
     let [normal, reduction] = [Var::from_tensor(&uniform.normal)?, Var::from_tensor(&uniform.reduction)?];
     let mixing = Mixing { normal: normal.as_tensor().clone(), reduction: reduction.as_tensor().clone() };
     let pass = Pass { mixing: true, norm, ..Pass::weight_step() };
@@ -192,10 +192,10 @@ fn scores_on_several_streams_are_those_of_one() {
         let draw = |n| Draw::new(pictures(4, 8, 8), labels.clone(), 1, n);
         let gpu: Gpu = Shim::new(Build::Fast, 1);
         let mut evaluator = NetworkEvaluator::new(proxy, functions, 1, threads, draw).on(Some(gpu));
-        let places: Vec<_> = Mask::NO_NONE.places().step_by(29).collect();
+        let places: Vec<_> = darts::NO_NONE.places().step_by(29).collect();
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
         pool.install(|| {
-            let whole = evaluator.baseline(&Mask::NO_NONE, 0).unwrap();
+            let whole = evaluator.baseline(&darts::NO_NONE, 0).unwrap();
             (whole, evaluator.without(&places).unwrap())
         })
     };
@@ -207,7 +207,8 @@ fn is_found(source: &str) -> bool {
     let wrong = |found: Result<f64, String>| !matches!(found, Ok(e) if e < 1e-4);
     (1..3).any(|seed| {
         let gpu: Gpu = Shim::of_source(source, Build::Narrow, seed);
-        let edge = |size, channels, stride| Case { operations: Operation::ALL.to_vec(), size, channels, stride };
+        let edge =
+            |size, channels, stride| Case { operations: darts::SPACE.operations().to_vec(), size, channels, stride };
         let cases = [edge([2, 9, 7], 4, 1), edge([1, 9, 9], 5, 2), edge([5, 17, 16], 2, 1)];
         cases.iter().any(|c| wrong(c.error(&gpu).map_err(|e| e.to_string())))
             || wrong(

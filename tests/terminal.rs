@@ -15,7 +15,7 @@ use zonas::run::RunFolder;
 use zonas::run::config::Config;
 use zonas::run::event::*;
 use zonas::run::lock::Liveness;
-use zonas::space::{CellKind, Mask, published};
+use zonas::space::{darts, published};
 
 const SIZE: (u16, u16) = (100, 30);
 
@@ -43,10 +43,10 @@ fn finished(runs: &Path, name: &str) {
         },
         classes: 10,
         channels: 4,
-        cells: CellKind::published_layout(4),
+        cells: darts::SPACE.layout(4),
         batch: 4,
-        space: Mask::NO_NONE,
-        full: Mask::FULL,
+        space: darts::NO_NONE,
+        definition: None,
         budget_bytes: None,
         trains: false,
     };

@@ -16,7 +16,7 @@ use crate::nn::{Init, NnError, Policy, Precision, Supernet, SupernetConfig, Work
 use crate::oneshot::{Batch, Order, Searcher, Settings};
 use crate::proxies::{self, Draw};
 use crate::space::count::Network;
-use crate::space::{CellKind, Mask};
+use crate::space::{CellKind, darts};
 
 #[derive(Args, Debug)]
 pub struct BenchArguments {
@@ -121,7 +121,7 @@ fn scoring_rate(threads: usize, gpu: Option<Gpu>) -> eyre::Result<f64> {
     let pictures = batch(defaults.batch)?;
     let draw = |n| Draw::new(pictures.images.clone(), pictures.labels.clone(), 2, n);
     let mut evaluator = NetworkEvaluator::new(proxy, functions, 2, threads, draw).on(gpu);
-    let mask = Mask::NO_NONE;
+    let mask = darts::NO_NONE;
     let places: Vec<_> = mask.places().collect();
     evaluator.baseline(&mask, 0)?;
     let start = Instant::now();
@@ -142,9 +142,9 @@ fn measure(a: &BenchArguments, threads: usize) -> eyre::Result<Exit> {
         channels: usize::from(a.channels),
         classes: 10,
         input_channels: 3,
-        layout: CellKind::published_layout(usize::from(a.cells)),
+        layout: darts::SPACE.layout(usize::from(a.cells)),
         stem_multiplier: 3,
-        mask: Mask::FULL,
+        mask: darts::FULL,
         policy,
         precision,
     };

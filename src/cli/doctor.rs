@@ -15,7 +15,7 @@ use crate::explorer::theme::ColorDepth;
 use crate::kernels;
 use crate::nn::Policy;
 use crate::run::{self, config::Config};
-use crate::space::Mask;
+use crate::space::darts;
 
 #[derive(Args, Debug)]
 pub struct DoctorArguments {
@@ -43,7 +43,7 @@ pub fn run(place: &Place, a: &DoctorArguments) -> eyre::Result<Exit> {
     }
     let c = Config::default();
     let cifar = DataShape { classes: 10, channels: 3, height: 32, width: 32 };
-    let published = Planner::new(&c, cifar, None, device::threads(c.device.threads)).bytes(Mask::FULL, Policy::Keep);
+    let published = Planner::new(&c, cifar, None, device::threads(c.device.threads)).bytes(darts::FULL, Policy::Keep);
     line("", format!("the published search (batch 64, 32x32) needs about {} uncut", text::bytes(published)))?;
     let terminal = std::io::stdout().is_terminal() && std::io::stdin().is_terminal();
     let term = std::env::var("TERM").unwrap_or_else(|_| "not set".into());

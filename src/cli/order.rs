@@ -104,7 +104,12 @@ pub fn run(place: &Place, a: &OrderArguments, order: Order) -> eyre::Result<Exit
 
 pub fn cut(place: &Place, a: &CutArguments) -> eyre::Result<Exit> {
     let mut asked = Asked::open(place, &a.order)?;
+    // Before any of them is asked for.
+    let space = asked.cut.as_ref().map(|c| c.mask.space());
     for Named { place, number } in a.keep.iter().chain(&a.drop) {
+        if let Some(space) = space.filter(|s| s.slot(*place).is_none()) {
+            return Err(Usage(format!("there is no {place:#} in the search space {}", space.name())).into());
+        }
         if let Some(number) = number {
             use std::io::Write;
             let _ = writeln!(std::io::stderr(), "note: edge {number} is {}", place.edge);

@@ -84,7 +84,7 @@ pub fn run(place: &Place, a: &PredictArguments) -> eyre::Result<Exit> {
     let planner = crate::engine::plan::of_settings(&config)?;
     let threads = crate::device::threads(config.device.threads);
     let planner = rayon::ThreadPoolBuilder::new().num_threads(threads).build()?.install(|| planner.timed())?;
-    let cutter = Cutter { space: config.space(), full: config.full(), order, seed: config.seed };
+    let cutter = Cutter { space: config.space(), order, seed: config.seed };
     let mut rows = vec![row(&planner, "full space", None, config.full())];
     if let Some(mask) = confirmed {
         rows.push(row(&planner, "the run's cut", None, mask));

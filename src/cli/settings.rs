@@ -8,7 +8,7 @@ use color_eyre::eyre;
 use super::{Usage, config};
 use crate::device::Choice;
 use crate::nn::Precision;
-use crate::run::config::Config;
+use crate::run::config::{Config, Space as SpaceSetting};
 use crate::run::files;
 
 /// Those that only a search has a use for; see [`SettingArguments::without_search`].
@@ -25,8 +25,8 @@ pub struct SettingArguments {
     /// Set one key, as in search.batch=32; may be given again.
     #[arg(long = "set", value_name = "KEY=VALUE")]
     set: Vec<String>,
-    /// Search space; `zonas spaces` lists them.
-    #[arg(long, value_name = "NAME")]
+    /// Search space; `zonas spaces` lists them; or a TOML file of one's own.
+    #[arg(long, value_name = "NAME|FILE")]
     space: Option<String>,
     /// Pictures: `embedded`, or a path.
     #[arg(long, value_name = "embedded|PATH")]
@@ -109,7 +109,7 @@ impl SettingArguments {
             c = c.set(&super::genotype::assignment(assignment)?)?;
         }
         if let Some(space) = &self.space {
-            c.space.name.clone_from(space);
+            c.space = SpaceSetting { name: space.clone(), definition: String::new() };
         }
         if let Some(data) = &self.data {
             c.data.source.clone_from(data);
@@ -140,6 +140,7 @@ impl SettingArguments {
         c.seed = self.seed.unwrap_or(c.seed);
         c.device.threads = self.threads.unwrap_or(c.device.threads);
         c.check()?;
+        c.space = c.space.embedded()?;
         Ok(c)
     }
 }

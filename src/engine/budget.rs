@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::plan::Planner;
 use crate::nn::Policy;
 use crate::space::cut::{Cutter, Source};
-use crate::space::{CellKind, EDGES, Edge, Mask, NODES, Operation, Place};
+use crate::space::{CellKind, Edge, Mask, Operation, Place};
 
 /// What a mask needs.
 pub(super) trait Needs {
@@ -37,7 +37,7 @@ pub(super) struct Choice<'a> {
 }
 
 /// For each edge what it keeps if it has nothing else: any operation, one that a genotype can have, and what that costs.
-type Rest = [[(Operation, Operation, u64); EDGES]; 2];
+type Rest = BTreeMap<(CellKind, Edge), (Operation, Operation, u64)>;
 
 impl Choice<'_> {
     /// The cut that keeps the most within `bytes`.
@@ -97,7 +97,7 @@ impl Choice<'_> {
         let cheapest = self.rest_by(&|place| {
             // As the only one of its edge in a network that is otherwise the same.
             let mut mask = around;
-            Operation::ALL.iter().for_each(|o| mask.set(Place { operation: *o, ..place }, false));
+            mask.kept(place.cell, place.edge).for_each(|operation| mask.set(Place { operation, ..place }, false));
             needs.kept(mask.with(place))
         });
         let least = self.completed(self.by_hand(), &cheapest);
@@ -106,7 +106,7 @@ impl Choice<'_> {
 
     /// What is kept by hand.
     fn by_hand(&self) -> Mask {
-        let mut mask = Mask::EMPTY;
+        let mut mask = Mask::empty(self.cutter.space.space());
         self.decided
             .iter()
             .filter(|(p, kept)| **kept && self.cutter.space.contains(**p))
@@ -125,41 +125,38 @@ impl Choice<'_> {
     /// With what is missing to one operation on every edge, and to two edges into every node that a genotype can choose.
     fn completed(&self, mut mask: Mask, rest: &Rest) -> Mask {
         let usable = |mask: &Mask, cell, edge| mask.kept(cell, edge).any(|o| o != Operation::None);
-        for cell in CellKind::ALL {
-            let of = |edge: Edge| rest[cell.index()][edge.index()];
-            for node in 0..NODES {
-                let open = Edge::into_node(node).filter(|e| usable(&mask, cell, *e)).count();
-                let mut closed: Vec<Edge> = Edge::into_node(node).filter(|e| !usable(&mask, cell, *e)).collect();
+        let or_skip = (Operation::SkipConnect, Operation::SkipConnect, 0);
+        for graph in mask.space().graphs() {
+            let cell = graph.kind;
+            let of = |edge: Edge| rest.get(&(cell, edge)).copied().unwrap_or(or_skip);
+            for node in 0..graph.nodes {
+                let open = graph.into_node(node).filter(|e| usable(&mask, cell, *e)).count();
+                let mut closed: Vec<Edge> = graph.into_node(node).filter(|e| !usable(&mask, cell, *e)).collect();
                 closed.sort_by_key(|e| (of(*e).2, *e));
                 for edge in closed.into_iter().take(2usize.saturating_sub(open)) {
                     mask.set(Place::new(cell, edge, of(edge).1), true);
                 }
             }
-            for edge in Edge::all().filter(|e| mask.count_on(cell, *e) == 0).collect::<Vec<_>>() {
-                mask.set(Place::new(cell, edge, of(edge).0), true);
+            for edge in graph.edges {
+                if mask.count_on(cell, *edge) == 0 {
+                    mask.set(Place::new(cell, *edge, of(*edge).0), true);
+                }
             }
         }
         mask
     }
 
     fn rest_by(&self, cost: &dyn Fn(Place) -> u64) -> Rest {
-        let mut found = [[(Operation::SkipConnect, Operation::SkipConnect, 0); EDGES]; 2];
-        for cell in CellKind::ALL {
-            for edge in Edge::all() {
-                let mut costs: Vec<(u64, Operation)> = self
-                    .cutter
-                    .space
-                    .kept(cell, edge)
-                    .filter(|o| self.may_keep(Place::new(cell, edge, *o)))
-                    .map(|o| (cost(Place::new(cell, edge, o)), o))
-                    .collect();
-                costs.sort();
-                let Some(first) = costs.first() else { continue };
-                let usable = costs.iter().find(|(_, o)| *o != Operation::None).unwrap_or(first);
-                found[cell.index()][edge.index()] = (first.1, usable.1, usable.0);
-            }
-        }
-        found
+        let of = |(cell, edge)| {
+            let kept = self.cutter.space.kept(cell, edge).map(|o| Place::new(cell, edge, o));
+            let mut costs: Vec<(u64, Operation)> =
+                kept.filter(|p| self.may_keep(*p)).map(|p| (cost(p), p.operation)).collect();
+            costs.sort();
+            let first = costs.first()?;
+            let usable = costs.iter().find(|(_, o)| *o != Operation::None).unwrap_or(first);
+            Some(((cell, edge), (first.1, usable.1, usable.0)))
+        };
+        self.cutter.space.space().all_edges().filter_map(of).collect()
     }
 }
 
@@ -174,16 +171,16 @@ fn fits(needs: &impl Needs, bytes: u64) -> impl Fn(Mask) -> bool {
 mod tests {
     use super::*;
     use crate::engine::cut::searchable;
-    use crate::space::OPERATIONS;
+    use crate::space::darts;
 
     /// Every operation costs something of its own.
     struct Costs;
 
     fn cost(p: Place) -> u64 {
-        let own = [0, 7, 6, 1, 31, 47, 17, 23][p.operation.index()];
+        let own = [0, 7, 6, 1, 31, 47, 17, 23][p.operation as usize];
         // A skip connection of stride 2 is not the cheapest.
         let strided = p.operation == Operation::SkipConnect && p.edge.stride(p.cell) == 2;
-        1000 * (own + u64::from(strided) * 12) + p.edge.index() as u64
+        1000 * (own + u64::from(strided) * 12) + p.edge.number() as u64
     }
 
     impl Needs for Costs {
@@ -198,11 +195,11 @@ mod tests {
 
     fn cutter(space: Mask) -> Cutter {
         let mut order = Vec::new();
-        for o in [1, 6, 0, 3, 5, 2, 4, 7].map(|i| Operation::ALL[i]) {
+        for o in [1, 6, 0, 3, 5, 2, 4, 7].map(|i| darts::SPACE.operations()[i]) {
             order.extend(space.places().filter(|p| p.operation == o));
         }
         order.truncate(order.len() - 28);
-        Cutter { space, full: Mask::FULL, order, seed: 3 }
+        Cutter { space, order, seed: 3 }
     }
 
     fn choice<'a>(cutter: &'a Cutter, source: Source, decided: &[(&str, bool)]) -> Choice<'a> {
@@ -212,7 +209,7 @@ mod tests {
 
     #[test]
     fn nothing_that_fits_is_left_out() {
-        for space in [Mask::NO_NONE, Mask::FULL] {
+        for space in [darts::NO_NONE, darts::FULL] {
             let cutter = cutter(space);
             let decided = [("normal:0▸2:max3", true), ("normal:0▸2:dil5", false), ("reduction:0▸2:max3", false)];
             for decided in [&decided[..], &[]] {
@@ -223,7 +220,7 @@ mod tests {
                     assert_eq!(all.count(), space.count() - dropped);
                     let least = choice.most(&Costs, 0).unwrap_err();
                     assert!(choice.most(&Costs, least - 1).is_err());
-                    for bytes in (least..Costs.kept(Mask::FULL) + 20_000).step_by(211_003) {
+                    for bytes in (least..Costs.kept(darts::FULL) + 20_000).step_by(211_003) {
                         let mask = choice.most(&Costs, bytes).unwrap();
                         assert!(Costs.kept(mask) <= bytes && mask.check().is_ok());
                         assert_eq!(searchable(&mask), Ok(()));
@@ -241,13 +238,17 @@ mod tests {
 
     #[test]
     fn the_least_is_the_cheapest_of_every_edge() {
-        let cutter = cutter(Mask::NO_NONE);
+        let cutter = cutter(darts::NO_NONE);
         let least = choice(&cutter, Source::Scores, &[]).most(&Costs, 0).unwrap_err();
-        let per_edge = |cell, e: Edge| Mask::NO_NONE.kept(cell, e).map(|o| cost(Place::new(cell, e, o))).min().unwrap();
-        let expected: u64 = CellKind::ALL.into_iter().flat_map(|c| Edge::all().map(move |e| per_edge(c, e))).sum();
+        let per_edge =
+            |cell, e: Edge| darts::NO_NONE.kept(cell, e).map(|o| cost(Place::new(cell, e, o))).min().unwrap();
+        let expected: u64 = darts::SPACE
+            .kinds()
+            .flat_map(|c| darts::SPACE.edges(CellKind::Normal).iter().copied().map(move |e| per_edge(c, e)))
+            .sum();
         assert_eq!(least, expected + 5);
         // With `none`, two edges into a node are enough.
-        let cutter = self::cutter(Mask::FULL);
+        let cutter = self::cutter(darts::FULL);
         let mask = choice(&cutter, Source::Cheapest, &[]);
         let least = mask.most(&Costs, 0).unwrap_err();
         assert!(least < expected);
@@ -256,7 +257,7 @@ mod tests {
 
     #[test]
     fn the_most_important_come_first() {
-        let cutter = cutter(Mask::NO_NONE);
+        let cutter = cutter(darts::NO_NONE);
         // The whole of a level, and then a little more: that is spent on what was removed last.
         let level = cutter.automatic(Source::Scores, 0.5);
         let choice = choice(&cutter, Source::Scores, &[]);
@@ -269,11 +270,11 @@ mod tests {
 
     #[test]
     fn an_edge_whose_operations_were_all_dropped_keeps_its_best() {
-        let cutter = cutter(Mask::NO_NONE);
-        let all = Operation::ALL.map(|o| format!("normal:0▸2:{o}"));
+        let cutter = cutter(darts::NO_NONE);
+        let all: Vec<String> = darts::SPACE.operations().iter().map(|o| format!("normal:0▸2:{o}")).collect();
         let decided: Vec<(&str, bool)> = all.iter().map(|p| (p.as_str(), false)).collect();
         let mask = choice(&cutter, Source::Scores, &decided).most(&Costs, u64::MAX).unwrap();
         assert!(mask.kept(CellKind::Normal, Edge::new(0).unwrap()).eq([Operation::DilConv5x5]));
-        assert_eq!(OPERATIONS * 28 - 28 - 6, mask.count());
+        assert_eq!(8 * 28 - 28 - 6, mask.count());
     }
 }

@@ -13,7 +13,7 @@ use crate::run::RunFolder;
 use crate::run::command::{Body as Order, Command, Edit};
 use crate::run::event::{Body, Cut, CutMove, Level, Removal, Stage};
 use crate::space::cut::{Change, Cutter, Extent, History, Proposal, Source};
-use crate::space::{CellKind, Counts, Edge, INPUTS, Mask, NODES, Operation, Place};
+use crate::space::{Counts, Edge, INPUTS, Mask, Operation, Place};
 
 /// What came of the stage.
 pub(super) enum Decision {
@@ -63,7 +63,7 @@ pub(super) fn run(
         control.log(Level::Warning, busy)?;
     }
     let before = past.cuts.last().and_then(|cut| cut.full_step_seconds);
-    if let (Some(before), Some(now)) = (before, planner.plan(Mask::FULL).step_seconds)
+    if let (Some(before), Some(now)) = (before, planner.plan(setup.config.full()).step_seconds)
         && (now / before).max(before / now) > 1.2
     {
         let words = format!("a search step was timed anew: {now:.3} s uncut, {before:.3} s by the engine before");
@@ -123,12 +123,7 @@ pub(super) const CONFIRMED: &str = "the cut is confirmed and can't be changed an
 impl<'a> Cutting<'a> {
     fn new(setup: &'a Setup<'a>, planner: Planner, order: &'a [Removal], past: &Past) -> Result<Self, EngineError> {
         let config = setup.config;
-        let cutter = Cutter {
-            space: setup.space,
-            full: config.full(),
-            order: order.iter().map(|r| r.place).collect(),
-            seed: config.seed,
-        };
+        let cutter = Cutter { space: setup.space, order: order.iter().map(|r| r.place).collect(), seed: config.seed };
         let mut cutting = Cutting {
             setup,
             cutter,
@@ -149,7 +144,7 @@ impl<'a> Cutting<'a> {
     fn automatic(&self) -> Result<Proposal, EngineError> {
         let cut = &self.setup.config.cut;
         let source = Source::by_name(&cut.source).unwrap_or(Source::Scores);
-        let extent = match (cut.counts(), cut.budget()) {
+        let extent = match (cut.counts(self.setup.space.space()), cut.budget()) {
             (Some(counts), _) => Extent::Counts(counts),
             (None, Some(bytes)) => {
                 let mask = self.most(source, &BTreeMap::new(), bytes).map_err(EngineError::Cut)?;
@@ -201,9 +196,8 @@ impl<'a> Cutting<'a> {
         let mask = self.mask();
         let plan = self.planner.plan(mask);
         let mut cut = Cut {
-            xi: now.xi(&self.cutter.full),
+            xi: now.xi(&self.cutter.full()),
             mask,
-            of: (self.cutter.full != Mask::FULL).then(|| self.cutter.full.count()),
             by_hand: self.cutter.by_hand(now),
             decided: now.decisions().collect(),
             source: now.source.name().into(),
@@ -430,7 +424,7 @@ fn remembered(cutter: &Cutter, cuts: &[Cut]) -> Option<History> {
 /// The proposal that a cut in the journal came from.
 fn restored(cutter: &Cutter, cut: &Cut) -> Proposal {
     let source = Source::by_name(&cut.source).unwrap_or(Source::Scores);
-    let extent = match (cut.budget_bytes, Counts::of_list(&cut.kept_per_edge)) {
+    let extent = match (cut.budget_bytes, Counts::of_list(cut.mask.space(), &cut.kept_per_edge)) {
         (Some(bytes), _) => {
             let mut mask = cut.mask;
             cut.by_hand.iter().for_each(|p| mask.set(*p, !mask.contains(*p)));
@@ -449,10 +443,11 @@ fn restored(cutter: &Cutter, cut: &Cut) -> Proposal {
 /// The first node that could not get its two inputs.
 pub(super) fn searchable(mask: &Mask) -> Result<(), String> {
     mask.check().map_err(|e| e.to_string())?;
-    for cell in CellKind::ALL {
-        for node in 0..NODES {
+    for graph in mask.space().graphs() {
+        let cell = graph.kind;
+        for node in 0..graph.nodes {
             let open = |e: &Edge| mask.kept(cell, *e).any(|o| o != Operation::None);
-            let inputs = Edge::into_node(node).filter(open).count();
+            let inputs = graph.into_node(node).filter(open).count();
             if inputs < 2 {
                 let state = node + INPUTS;
                 return Err(format!(

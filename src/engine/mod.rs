@@ -95,6 +95,13 @@ fn prepared<'a>(config: &'a Config, past: &Past) -> Result<(rayon::ThreadPool, S
         .build()
         .map_err(|e| EngineError::Threads(threads, e))?;
     let setup = guarded(|| pool.install(|| Setup::new(config, threads)))?;
+    if let Some(was) = past.space.filter(|was| *was != setup.space.space()) {
+        // Not to be forced: its masks have other rows and columns.
+        let (was, is) = (was.name(), setup.space.space().name());
+        return Err(EngineError::Changed(vec![format!(
+            "its journal is of the search space `{was}`, and its settings of `{is}`"
+        )]));
+    }
     let scores = setup.trained.is_none() && config.cut.source == Source::Scores.name();
     if scores && !past.started && past.scored.is_none() {
         scoring_memory::room(&setup)?;

@@ -6,12 +6,15 @@ use super::{EngineError, score};
 use crate::run::RunFolder;
 use crate::run::event::{Body, Cut, CutMove, Event, Origin, Outcome, ScoringEnded};
 use crate::run::journal::Tail;
+use crate::space::Space;
 
 /// What an earlier engine left in the journal of a run.
 #[derive(Debug, Default)]
 pub(super) struct Past {
     /// An engine has been here.
     pub started: bool,
+    /// What it searched then.
+    pub space: Option<Space>,
     pub origin: Option<Origin>,
     /// Devices that the run has been on, each time that it was resumed on another.
     pub devices: Vec<String>,
@@ -54,6 +57,7 @@ impl Past {
         match event.body {
             Body::RunStarted(s) => {
                 self.started = true;
+                self.space = Some(s.space.space());
                 if self.devices.last() != Some(&s.device) {
                     self.devices.push(s.device);
                 }

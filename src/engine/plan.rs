@@ -11,7 +11,7 @@ use crate::oneshot::StepTimes;
 use crate::run::RunFolder;
 use crate::run::config::{Config, ConfigError};
 use crate::space::cut::{Cutter, Source, level_of};
-use crate::space::{CellKind, Mask, Place};
+use crate::space::{Mask, Place};
 
 /// What the network's size depends on besides the settings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -202,7 +202,7 @@ impl Planner {
         if self.gpu {
             return Ok(self);
         }
-        let times = StepTimes::measure(&self.network(Mask::FULL, Policy::Keep), &self.work())?;
+        let times = StepTimes::measure(&self.network(self.config.full(), Policy::Keep), &self.work())?;
         Ok(Planner { times: Some(Arc::new(times)), ..self })
     }
 
@@ -228,7 +228,7 @@ impl Planner {
             channels: search.channels,
             classes: self.shape.classes,
             input_channels: self.shape.channels,
-            layout: CellKind::published_layout(search.cells),
+            layout: mask.space().layout(search.cells),
             stem_multiplier: 3,
             mask,
             policy,
@@ -329,8 +329,8 @@ impl Planner {
         if let Some(n) = halves(search.batch).find(|n| with(&|c| c.search.batch = *n)) {
             ways.push(format!("search.batch = {n}"));
         }
-        let cutter = Cutter { space: mask, full: self.config.full(), order: Vec::new(), seed: 0 };
-        let width = cutter.full.widest();
+        let cutter = Cutter { space: mask, order: Vec::new(), seed: 0 };
+        let width = cutter.full().widest();
         let fits = |xi: f64| self.by_bytes(cutter.automatic(Source::Cheapest, xi)).fits;
         if let Some(xi) = (1..width).rev().map(|kept| level_of(kept, width)).find(|xi| fits(*xi)) {
             ways.push(format!("a cut of ξ ≥ {xi}"));
@@ -352,6 +352,7 @@ impl Planner {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::space::darts;
 
     const CIFAR: DataShape = DataShape { classes: 10, channels: 3, height: 32, width: 32 };
 
@@ -363,8 +364,8 @@ mod tests {
 
     #[test]
     fn auto_keeps_what_fits_and_recomputes_no_more_than_it_must() {
-        assert_eq!(planner(600).plan(Mask::FULL).policy, Policy::Keep);
-        let recomputed: Vec<_> = (60..600).step_by(20).map(|mib| planner(mib).plan(Mask::FULL)).collect();
+        assert_eq!(planner(600).plan(darts::FULL).policy, Policy::Keep);
+        let recomputed: Vec<_> = (60..600).step_by(20).map(|mib| planner(mib).plan(darts::FULL)).collect();
         let count = |p: &Plan| match p.policy {
             Policy::Keep => 0,
             Policy::RecomputeFirst(n) => n,
@@ -379,7 +380,7 @@ mod tests {
         let mut ways = vec![Policy::Keep];
         while let Some(next) = planner(600).leaner(ways[ways.len() - 1]) {
             let (before, after) =
-                (planner(600).bytes(Mask::FULL, ways[ways.len() - 1]), planner(600).bytes(Mask::FULL, next));
+                (planner(600).bytes(darts::FULL, ways[ways.len() - 1]), planner(600).bytes(darts::FULL, next));
             assert!(after < before, "{next}");
             ways.push(next);
         }
@@ -392,8 +393,8 @@ mod tests {
 
     #[test]
     fn too_little_memory_is_told_with_ways_out() {
-        assert!(planner(600).within(Mask::FULL).is_ok());
-        let text = planner(60).within(Mask::FULL).unwrap_err();
+        assert!(planner(600).within(darts::FULL).is_ok());
+        let text = planner(60).within(darts::FULL).unwrap_err();
         for way in ["may take 60 MiB", "search.batch = 4", "a cut of ξ ≥", "search.channels = 8"] {
             assert!(text.contains(way), "{text}");
         }
@@ -403,6 +404,6 @@ mod tests {
     fn what_it_says_fits_does() {
         let mut config = Config::default();
         config.search.batch = 4;
-        assert!(Planner::new(&config, CIFAR, Some(60 << 20), 2).within(Mask::FULL).is_ok());
+        assert!(Planner::new(&config, CIFAR, Some(60 << 20), 2).within(darts::FULL).is_ok());
     }
 }

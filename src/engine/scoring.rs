@@ -10,7 +10,6 @@ use crate::data;
 use crate::proxies::Draw;
 use crate::proxies::aggregate::Aggregate;
 use crate::run::event::{Body, Level, Removal, ScoringEnded, ScoringStarted, Stage};
-use crate::space::CellKind;
 use crate::space::cut::Source;
 
 impl Watcher<EngineError> for Control {
@@ -61,7 +60,7 @@ pub(super) fn run(control: &mut Control, setup: &Setup, past: &mut Past) -> Resu
             rounds: score::rounds(&setup.space, settings.remove_per_round),
             evaluations: score::evaluations(&setup.space, &settings),
             channels: config.score.channels,
-            cells: config.score.cells.clone(),
+            cells: config.proxy_cells(),
             batch: config.score.batch,
             aggregate: config.score.aggregate.clone(),
         }))?;
@@ -69,14 +68,14 @@ pub(super) fn run(control: &mut Control, setup: &Setup, past: &mut Past) -> Resu
         let (rounds, scores) = (progress.rounds, progress.partial.len());
         control.log(Level::Info, format!("scoring goes on after round {rounds} and {scores} scores of the next"))?;
     }
-    for kind in CellKind::ALL.into_iter().filter(|k| !config.score.cells.contains(k)) {
+    for kind in setup.space.space().kinds().filter(|k| !config.proxy_cells().contains(k)) {
         let text =
             format!("the proxy network has no {kind} cell: no score tells its operations apart, they go at random");
         control.log(Level::Warning, text)?;
     }
     let proxy = Proxy {
         channels: config.score.channels,
-        layout: config.score.cells.clone(),
+        layout: config.proxy_cells(),
         classes: about.classes(),
         input_channels: about.channels,
     };

@@ -10,11 +10,11 @@ use super::saved::{Keeper, Position, Saved};
 use super::setup::{Setup, tensors};
 use crate::data::{self, DataError, Loader, Split};
 use crate::nn::{Init, Supernet};
-use crate::oneshot::{Moment, Searcher, StepReport, alphas_by_row, cosine};
+use crate::oneshot::{Moment, Searcher, StepReport, cosine};
 use crate::run::RunFolder;
 use crate::run::event::{Body, EpochEnded, Level, SearchStarted, Stage, Step};
 use crate::run::number::Number;
-use crate::space::{CellKind, Edge, Genotype, Mask, Operation};
+use crate::space::{CellKind, Genotype, Mask, Operation};
 
 /// Journal lines that the alphas of a whole search may take.
 const ALPHA_LINES: usize = 500;
@@ -86,7 +86,7 @@ fn attempt(
     let at = at.transpose()?.unwrap_or_default();
     let steps = (setup.halves.weights.len() / config.batch).max(1);
     let steps = Steps::new(steps, config.epochs, config.journal_every);
-    for kind in CellKind::ALL.into_iter().filter(|k| !searcher.net.config().layout.contains(k)) {
+    for kind in mask.space().kinds().filter(|k| !searcher.net.config().layout.contains(k)) {
         let text = format!("with {} cells there is no {kind} cell: its alphas stay as they began", config.cells);
         control.log(Level::Warning, text)?;
     }
@@ -149,7 +149,7 @@ impl Search<'_> {
         if !self.steps.is_told(&self.at, self.alphas_every) {
             return Ok(());
         }
-        let [normal, reduction] = self.searcher.mixing_values()?.map(|t| alphas_by_row(&t));
+        let [normal, reduction] = self.searcher.mixing_values()?.map(|t| self.rows(&t));
         self.control.emit(Body::Alphas { epoch: self.at.epoch, step: self.at.step, normal, reduction })
     }
 
@@ -161,16 +161,22 @@ impl Search<'_> {
         epochs::evaluate(self.control, &self.setup.dataset, plan, |batch| searcher.evaluate(batch))
     }
 
+    /// A flat table of alphas or mixing weights as rows, one for each edge.
+    fn rows(&self, flat: &[f32]) -> Vec<Vec<f32>> {
+        flat.chunks(self.searcher.mask().space().columns()).map(<[f32]>::to_vec).collect()
+    }
+
     /// Raw alphas by kind and edge, NaN where cut.
     fn raw_alphas(&self) -> Result<[Vec<Vec<Number>>; 2], EngineError> {
         let mask = self.searcher.mask();
         let [normal, reduction] = self.searcher.alphas()?;
         let table = |kind, flat: &[f32]| {
-            let rows = Edge::all().zip(alphas_by_row(flat));
+            let rows = mask.space().edges(kind).iter().zip(self.rows(flat));
             rows.map(|(edge, row)| {
-                let shown =
-                    |(o, v): (Operation, f32)| Number(if mask.keeps(kind, edge, o) { f64::from(v) } else { f64::NAN });
-                Operation::ALL.into_iter().zip(row).map(shown).collect()
+                let shown = |(o, v): (&Operation, f32)| {
+                    Number(if mask.keeps(kind, *edge, *o) { f64::from(v) } else { f64::NAN })
+                };
+                mask.space().operations().iter().zip(row).map(shown).collect()
             })
             .collect()
         };

@@ -11,13 +11,14 @@ use super::{EngineError, cut};
 use crate::data::{self, Augment, Dataset, Halves};
 use crate::device::{Device, NoGpu};
 use crate::kernels::gpu::Gpu;
+use crate::kernels::gpu::arguments::MOST_NODES;
 use crate::nn::{EvaluationConfig, NnError, Policy};
 use crate::oneshot::{AdamSettings, Batch, Settings, SgdSettings};
 use crate::proxies::{self, RankingFunction};
 use crate::run::config::{Config, ConfigError};
-use crate::run::event::{DataSummary, RunStarted};
+use crate::run::event::{DataSummary, RunStarted, SpaceText};
 use crate::space::cut::{Cutter, Source};
-use crate::space::{CellKind, Genotype, Mask};
+use crate::space::{Genotype, Mask};
 
 /// A configuration made real: data opened, names resolved, sizes known.
 pub(super) struct Setup<'a> {
@@ -51,6 +52,15 @@ impl<'a> Setup<'a> {
         let dataset = plan::open(config)?;
         let pictures = data::limited(&*dataset, config.seed, config.data.limit);
         let Opened { device, gpu, no_gpu } = plan::open_device(config)?;
+        let space = config.space().space();
+        let nodes = space.graphs().iter().map(|g| g.nodes).max().unwrap_or(0);
+        if gpu.is_some() && nodes > MOST_NODES {
+            let reason = format!(
+                "cells of {}, with {nodes} nodes, are too large for a GPU ({MOST_NODES}); use `cpu`",
+                space.name()
+            );
+            return Err(ConfigError::Value { key: "device.kind".into(), reason }.into());
+        }
         let halves = match &trained {
             Some(_) => Halves { weights: Vec::new(), alphas: Vec::new() },
             None => data::halves(&*dataset, config.seed, config.data.limit, config.search.train_share)?,
@@ -78,7 +88,7 @@ impl<'a> Setup<'a> {
         data::check_batch("the weights' half", "search.batch", setup.halves.weights.len(), config.search.batch)?;
         data::check_batch("the alphas' half", "search.batch", setup.halves.alphas.len(), config.search.batch)?;
         // Whatever the cut will be, it needs at least as much as the cheapest one of its size.
-        let cutter = Cutter { space: setup.space, full: config.full(), order: Vec::new(), seed: config.seed };
+        let cutter = Cutter { space: setup.space, order: Vec::new(), seed: config.seed };
         let planner = setup.planner();
         if let Some(bytes) = config.cut.budget() {
             let choice =
@@ -88,7 +98,7 @@ impl<'a> Setup<'a> {
                 .map_err(|least| EngineError::TooLittle(cut::too_little(&planner, bytes, least, false)))?;
             return Ok(setup);
         }
-        let (least, size) = match config.cut.counts() {
+        let (least, size) = match config.cut.counts(setup.space.space()) {
             Some(counts) => (cutter.with_counts(Source::Cheapest, &counts), "of cut.kept_per_edge".to_string()),
             None => (cutter.automatic(Source::Cheapest, config.cut.xi), format!("at ξ {}", config.cut.xi)),
         };
@@ -190,10 +200,10 @@ impl<'a> Setup<'a> {
             },
             classes: about.classes(),
             channels,
-            cells: CellKind::published_layout(cells),
+            cells: self.space.space().layout(cells),
             batch,
+            definition: SpaceText::of(self.space.space()),
             space: self.space,
-            full: self.config.full(),
             budget_bytes: self.budget,
             trains: self.trained.is_some(),
         }

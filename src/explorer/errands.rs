@@ -205,7 +205,7 @@ fn queue(folder: &RunFolder, sources: &[&str], beside: &Mask, engines: &mut dyn 
     let mut names = Vec::new();
     for source in sources {
         let mut config = own.clone();
-        config.cut = config::Cut::control(source, beside, &own.full());
+        config.cut = config::Cut::control(source, beside);
         names.push(engines.queue(folder, &format!("{}-{}", stem(folder), source.replace('_', "-")), &config)?.name());
     }
     Ok(format!("queued, one after the other: {}", names.join(", ")))
@@ -218,7 +218,7 @@ mod tests {
 
     use super::*;
     use crate::run::config::Config;
-    use crate::space::Operation;
+    use crate::space::darts;
 
     /// Engines on a file system that hangs until a word comes; broken ones where it does not.
     struct Hanging(Receiver<()>);
@@ -262,8 +262,8 @@ mod tests {
         assert!(matches!(wait(&mut errands), Done::Said(words) if words == "no disk"));
         assert!(matches!(wait(&mut errands), Done::Said(words) if words.contains("broke down")));
         assert_eq!((errands.waits(), errands.holds(), errands.left().len()), (None, false, 0));
-        let six = Mask::NO_NONE.without("normal:0▸2:sep3".parse().unwrap());
-        let level = Mask::uniform(&Operation::ALL[2..]);
+        let six = darts::NO_NONE.without("normal:0▸2:sep3".parse().unwrap());
+        let level = Mask::uniform(darts::SPACE, &darts::SPACE.operations()[2..]);
         for (beside, words) in [(level, "at 0.25 []"), (six, "[6, 7, 7,")] {
             errands.ask(Errand::Queue { folder: folder.clone(), sources: vec!["most_parameters"], beside });
             let Done::Listed(said) = wait(&mut errands) else { panic!("not listed") };

@@ -5,7 +5,7 @@ use super::state::State;
 use crate::run::event::EpochEnded;
 use crate::run::number::Number;
 use crate::run::{FolderError, RunFolder, take_home};
-use crate::space::{EDGES, Edge, Genotype, INPUTS, OPERATIONS, Operation, dot};
+use crate::space::{CellKind, Edge, Genotype, dot};
 
 /// Raw alphas of the latest epoch as safetensors: `normal` and `reduction`, `[edge, operation]` float32, NaN where cut. The
 /// header says what edges and operations are in which order, what was kept, and of which search they are.
@@ -15,9 +15,13 @@ pub fn alphas(state: &State) -> Option<Vec<u8>> {
     let bytes =
         |rows: &[Vec<Number>]| -> Vec<u8> { rows.iter().flatten().flat_map(|v| (v.0 as f32).to_le_bytes()).collect() };
     let (normal, reduction) = (bytes(&epoch.alphas_normal), bytes(&epoch.alphas_reduction));
-    let view = |data| TensorView::new(Dtype::F32, vec![EDGES, OPERATIONS], data).ok();
-    let tensors = [("normal".to_string(), view(&normal)?), ("reduction".to_string(), view(&reduction)?)];
-    take_home::file(tensors.into(), &about(state, epoch)).ok()
+    let space = state.space();
+    let view = |cell, data| TensorView::new(Dtype::F32, vec![space.edges(cell).len(), space.columns()], data).ok();
+    let tensors = space.kinds().map(|cell| {
+        let data = if cell == CellKind::Normal { &normal } else { &reduction };
+        Some((cell.to_string(), view(cell, data)?))
+    });
+    take_home::file(tensors.collect::<Option<_>>()?, &about(state, epoch)).ok()
 }
 
 /// What the alphas of an epoch are.
@@ -26,19 +30,26 @@ fn about(state: &State, epoch: &EpochEnded) -> take_home::About {
     let mut say = |key: &str, value: String| about.insert(key.into(), value);
     let list = |words: Vec<String>| serde_json::json!(words).to_string();
     say("values", "raw alphas before the softmax, [edge, operation]; NaN where the operation was cut".into());
-    say("kinds", r#"["normal","reduction"]"#.into());
-    let nodes = |e: Edge| [e.source(), e.node() + INPUTS];
-    say("edges", serde_json::json!(Edge::all().map(nodes).collect::<Vec<_>>()).to_string());
-    say("operations", list(Operation::ALL.map(|o| o.name().to_string()).into()));
-    let rows = [&epoch.alphas_normal, &epoch.alphas_reduction];
-    let kept: Vec<Vec<String>> = rows
-        .iter()
-        .flat_map(|rows| rows.iter())
-        .map(|row| {
-            Operation::ALL.into_iter().zip(row).filter(|(_, v)| !v.0.is_nan()).map(|(o, _)| o.to_string()).collect()
-        })
-        .collect();
-    let (normal, reduction) = kept.split_at(EDGES.min(kept.len()));
+    let space = state.space();
+    say("space", space.name().into());
+    say("kinds", list(space.kinds().map(|k| k.to_string()).collect()));
+    // One list where all kinds of cell have the same edges.
+    let ends = |edges: &[Edge]| edges.iter().map(|e| [e.source(), e.target()]).collect::<Vec<_>>();
+    let graphs = space.graphs();
+    let edges = match graphs.iter().all(|g| g.edges == graphs[0].edges) {
+        true => serde_json::json!(ends(graphs[0].edges)),
+        false => graphs.iter().map(|g| (g.kind.to_string(), serde_json::json!(ends(g.edges)))).collect(),
+    };
+    say("edges", edges.to_string());
+    say("operations", list(space.operations().iter().map(|o| o.name().to_string()).collect()));
+    let kept = |rows: &[Vec<Number>]| -> Vec<Vec<String>> {
+        let of = |row: &Vec<Number>| {
+            let there = space.operations().iter().zip(row).filter(|(_, v)| !v.0.is_nan());
+            there.map(|(o, _)| o.to_string()).collect()
+        };
+        rows.iter().map(of).collect()
+    };
+    let [normal, reduction] = [&epoch.alphas_normal, &epoch.alphas_reduction].map(|rows| kept(rows));
     say("kept", serde_json::json!({"normal": normal, "reduction": reduction}).to_string());
     say("genotype", epoch.genotype.to_string());
     say("epoch", (epoch.epoch + 1).to_string());
@@ -92,6 +103,7 @@ pub fn write(folder: &RunFolder, genotype: &Genotype, state: &State) -> Result<V
 mod tests {
     use super::*;
     use crate::explorer::fixture::{self, Until};
+    use crate::space::darts;
 
     #[test]
     fn alphas_are_read_back_with_nan_where_cut() {
@@ -99,7 +111,7 @@ mod tests {
         let bytes = alphas(&state).unwrap();
         let read = safetensors::SafeTensors::deserialize(&bytes).unwrap();
         let normal = read.tensor("normal").unwrap();
-        assert_eq!(normal.shape(), [EDGES, OPERATIONS]);
+        assert_eq!(normal.shape(), [14, 8]);
         let values: Vec<f32> = normal.data().chunks(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect();
         let epoch = state.search.epochs.last().unwrap();
         for (value, alpha) in values.iter().zip(epoch.alphas_normal.iter().flatten()) {
@@ -110,7 +122,10 @@ mod tests {
         let said = header.metadata().clone().unwrap();
         let json = |key: &str| serde_json::from_str::<serde_json::Value>(&said[key]).unwrap();
         assert_eq!(json("edges").as_array().unwrap()[..3], [[0, 2], [1, 2], [0, 3]].map(|e| serde_json::json!(e)));
-        assert_eq!(json("operations"), serde_json::json!(Operation::ALL.map(Operation::name)));
+        assert_eq!(
+            json("operations"),
+            serde_json::json!(darts::SPACE.operations().iter().map(|o| o.name()).collect::<Vec<_>>())
+        );
         assert_eq!(crate::space::parse_genotype(&said["genotype"]).unwrap(), epoch.genotype);
         let kept = &json("kept")["normal"];
         for (edge, row) in epoch.alphas_normal.iter().enumerate() {

@@ -7,7 +7,7 @@ use crate::engine::score::significance;
 use crate::proxies::aggregate::{Aggregate, Combined, combine};
 use crate::run::event::*;
 use crate::run::number::Number;
-use crate::space::{CellKind, Choice, EDGES, Edge, Genotype, Mask, OPERATIONS, Operation, Place};
+use crate::space::{CellKind, Choice, Genotype, Mask, Operation, Place, darts};
 
 /// How far the journal goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -73,7 +73,7 @@ struct Writer {
 }
 
 /// How much better convolutions score than the rest, by operation; made up so that the map has a structure.
-const LEVEL: [f64; OPERATIONS] = [0.0, -0.01, 0.02, 0.05, 0.30, 0.35, 0.16, 0.20];
+const LEVEL: [f64; 8] = [0.0, -0.01, 0.02, 0.05, 0.30, 0.35, 0.16, 0.20];
 
 impl Writer {
     fn emit(&mut self, seconds: f64, body: Body) {
@@ -106,10 +106,10 @@ impl Writer {
                 },
                 classes: 10,
                 channels: 8,
-                cells: CellKind::published_layout(5),
+                cells: darts::SPACE.layout(5),
                 batch: 64,
-                space: Mask::NO_NONE,
-                full: Mask::FULL,
+                space: darts::NO_NONE,
+                definition: None,
                 budget_bytes: None,
                 trains: self.trains,
             }),
@@ -123,7 +123,7 @@ impl Writer {
 
     fn score(&mut self, stop_in_second: bool) -> Vec<Removal> {
         let (draws, rounds) = (3, 6);
-        let mut mask = Mask::NO_NONE;
+        let mut mask = darts::NO_NONE;
         let evaluations = (0..rounds).map(|r| 28 * (7 - r) * draws).sum();
         self.emit(0.01, Body::StageStarted { stage: Stage::Score });
         self.emit(
@@ -152,10 +152,10 @@ impl Writer {
                         return order;
                     }
                     self.emit(0.0, Body::Scoring { round, draw, place: *place });
-                    let depth = 1.0 + 0.06 * place.edge.index() as f64;
-                    let a = 0.01 * (LEVEL[place.operation.index()] * depth + 0.06 * self.noise());
-                    let b = 0.01 * (LEVEL[7 - place.operation.index()] * 0.4 + 0.05 * self.noise());
-                    let undefined = place.edge.index() == 5 && place.operation == Operation::MaxPool3x3 && draw == 1;
+                    let depth = 1.0 + 0.06 * place.edge.number() as f64;
+                    let a = 0.01 * (LEVEL[place.operation as usize] * depth + 0.06 * self.noise());
+                    let b = 0.01 * (LEVEL[7 - place.operation as usize] * 0.4 + 0.05 * self.noise());
+                    let undefined = place.edge.number() == 5 && place.operation == Operation::MaxPool3x3 && draw == 1;
                     let b = if undefined { f64::NAN } else { b };
                     relatives[i].push(vec![a, b]);
                     self.emit(
@@ -171,7 +171,7 @@ impl Writer {
                     );
                 }
             }
-            let edges: Vec<usize> = places.iter().map(|p| p.cell.index() * EDGES + p.edge.index()).collect();
+            let edges: Vec<usize> = places.iter().map(|p| p.cell.index() * 14 + p.edge.number()).collect();
             let combined = combine(self.aggregate, &edges, &relatives);
             let (removed, summaries) = self.judge(&places, &relatives, &combined);
             let vote = |s: &crate::proxies::aggregate::Standing| Vote {
@@ -223,8 +223,8 @@ impl Writer {
             _ => significance::lower_p(&samples[a], &samples[b]).unwrap(),
         };
         let (mut removed, mut summaries) = (Vec::new(), Vec::new());
-        for cell in CellKind::ALL {
-            for edge in Edge::all() {
+        for cell in darts::SPACE.kinds() {
+            for edge in darts::SPACE.edges(CellKind::Normal).iter().copied() {
                 let mut row: Vec<usize> =
                     (0..places.len()).filter(|i| places[*i].cell == cell && places[*i].edge == edge).collect();
                 row.sort_by(|a, b| mean(&samples[*a]).total_cmp(&mean(&samples[*b])));
@@ -257,7 +257,7 @@ impl Writer {
 
     fn cut(&mut self, order: &[Removal], confirm: bool) -> Mask {
         self.emit(0.1, Body::StageStarted { stage: Stage::Cut });
-        let mut mask = Mask::NO_NONE;
+        let mut mask = darts::NO_NONE;
         for r in order.iter().take(84) {
             mask.set(r.place, false);
         }
@@ -434,14 +434,18 @@ impl Writer {
     }
 
     fn softmax(&mut self, mask: &Mask, cell: usize, t: f64) -> Vec<Vec<f32>> {
-        let kind = CellKind::ALL[cell];
-        Edge::all()
+        let kind = [CellKind::Normal, CellKind::Reduction][cell];
+        darts::SPACE
+            .edges(CellKind::Normal)
+            .iter()
+            .copied()
             .map(|edge| {
-                let raw: Vec<f64> = Operation::ALL
+                let raw: Vec<f64> = darts::SPACE
+                    .operations()
                     .iter()
                     .map(|o| {
                         if mask.keeps(kind, edge, *o) {
-                            (LEVEL[o.index()] * t / 30.0 + 0.1 * self.noise()).exp()
+                            (LEVEL[*o as usize] * t / 30.0 + 0.1 * self.noise()).exp()
                         } else {
                             0.0
                         }
@@ -455,15 +459,17 @@ impl Writer {
 }
 
 fn derive(weights: &[Vec<f32>]) -> Vec<Choice> {
-    assert_eq!(weights.len(), EDGES);
+    assert_eq!(weights.len(), 14);
     let mut choices = Vec::new();
     for node in 0..4 {
-        let mut row: Vec<(f32, Choice)> = Edge::into_node(node)
+        let mut row: Vec<(f32, Choice)> = darts::SPACE.graphs()[0]
+            .into_node(node)
             .map(|e| {
-                let (operation, w) = Operation::ALL
+                let (operation, w) = darts::SPACE
+                    .operations()
                     .iter()
                     .skip(1)
-                    .map(|o| (*o, weights[e.index()][o.index()]))
+                    .map(|o| (*o, weights[e.number()][*o as usize]))
                     .max_by(|a, b| a.1.total_cmp(&b.1))
                     .unwrap();
                 (w, Choice { operation, source: e.source() })

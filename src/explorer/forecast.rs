@@ -14,7 +14,7 @@ use crate::space::{Mask, Place};
 /// One level of the removal order.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Level {
-    /// Share of the 224 operations that is gone, 0 to 1.
+    /// Share of the operations that is gone, 0 to 1.
     pub gone: f64,
     /// Predicted peak bytes of the search.
     pub bytes: u64,
@@ -74,14 +74,14 @@ impl Basis {
     }
 
     pub fn forecast(&self) -> Forecast {
-        let cutter = |seed| Cutter { space: self.run.space, full: self.run.full, order: self.order.clone(), seed };
+        let cutter = |seed| Cutter { space: self.run.space, order: self.order.clone(), seed };
         let levels = cutter(0)
             .levels()
             .map(|xi| {
                 let mask = cutter(self.config.seed).automatic(self.source, xi);
                 let random = (0..RANDOM).map(|seed| self.bytes(cutter(seed).automatic(Source::Random, xi)));
                 Level {
-                    gone: 1.0 - mask.count() as f64 / self.run.full.count().max(1) as f64,
+                    gone: 1.0 - mask.count() as f64 / self.run.full().count().max(1) as f64,
                     bytes: self.bytes(mask),
                     parameters: self.bytes(cutter(0).automatic(Source::MostParameters, xi)),
                     random: random.fold((u64::MAX, 0), |(low, high), b| (low.min(b), high.max(b))),

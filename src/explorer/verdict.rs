@@ -8,7 +8,7 @@ use super::text;
 use crate::proxies::aggregate::Aggregate;
 use crate::run::event::Cut;
 use crate::space::cut::Source;
-use crate::space::{CellKind, Edge, Mask, Place};
+use crate::space::{CellKind, Counts, Edge, Mask, Place, darts};
 
 /// How a line is meant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,7 +79,7 @@ impl Verdict {
         let by_scores = source == Some(Source::Scores);
         Verdict {
             source,
-            decisions: Place::all().filter(|p| goes(*p)).count(),
+            decisions: state.space().places().filter(|p| goes(*p)).count(),
             unscored: if by_scores { lost } else { 0 },
             undecided: if by_scores { (last.values().filter(|tie| **tie).count(), last.len()) } else { (0, 0) },
             control,
@@ -210,8 +210,10 @@ impl Verdict {
     /// What is known of such cuts by ground truth: of the functions and the space that it was measured for, four operations on
     /// every edge, none of them by hand.
     fn truth(&self, state: &State, cut: &Cut) -> Option<(String, String)> {
-        let half = |cell| Edge::all().all(|e| cut.mask.count_on(cell, e) == HALF);
-        if !cut.by_hand.is_empty() || cut.budget_bytes.is_some() || !CellKind::ALL.into_iter().all(half) {
+        if cut.mask.space() != darts::SPACE || cut.mask.counts() != Counts::uniform(darts::SPACE, HALF) {
+            return None;
+        }
+        if !cut.by_hand.is_empty() || cut.budget_bytes.is_some() {
             return None;
         }
         let mut functions: Vec<&str> = state.score.setup.as_ref()?.functions.iter().map(String::as_str).collect();

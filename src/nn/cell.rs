@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use super::drop_path::Factors;
-use super::edge::{self, BranchState, Bundle, COLUMNS, Geometry};
+use super::edge::{self, BranchState, Bundle, Geometry};
 use super::norm::{Norm, NormPass, Seen};
 use super::parallel::{Images, image, map_groups, unfilled, zeros};
-use super::plan::{CellPlan, CellSizes, SOURCES};
+use super::plan::{CellPlan, CellSizes};
 use super::projected::{Projected, project_backward, project_forward};
 use super::{Policy, Probe};
 use crate::kernels::copy::copy_runs;
@@ -66,9 +66,9 @@ impl CellPass<'_> {
         // SAFETY: each node's first edge writes all of it.
         let mut nodes: Vec<Vec<f32>> = (0..plan.nodes).map(|_| unsafe { unfilled(node_len) }).collect();
         let mut made = vec![false; plan.nodes];
-        let mut kept = Vec::with_capacity(SOURCES);
+        let mut kept = Vec::with_capacity(plan.sources());
         let keeps = keep && self.policy == Policy::Keep;
-        for source in 0..SOURCES {
+        for source in 0..plan.sources() {
             let edges: Vec<usize> = plan.from(source).collect();
             let mut states = Vec::new();
             // Edges that read one map take their steps together; where little is to be alive they take turns.
@@ -185,8 +185,8 @@ impl CellPass<'_> {
         let mut bundle = Bundle::default();
         for (target, e) in edges.iter().enumerate() {
             let edge = &self.plan.edges[*e];
-            match self.plan.mixed {
-                true => bundle.add(edge, target, &mixing[edge.row..][..COLUMNS]),
+            match self.plan.mixed() {
+                true => bundle.add(edge, target, &mixing[edge.row..][..self.plan.columns]),
                 false => {
                     let factors = self.factors.and_then(|f| f.of(self.index, *e, self.sizes.images));
                     bundle.add_whole(edge, target, factors);
@@ -233,7 +233,7 @@ impl CellPass<'_> {
             .zip(&projected)
             .map(|(wanted, map)| if *wanted { zeros(map.len(), n) } else { Vec::new() })
             .collect();
-        for source in (0..SOURCES).rev() {
+        for source in (0..plan.sources()).rev() {
             let edges: Vec<usize> = plan.from(source).collect();
             let Some(first) = edges.first() else { continue };
             let g = plan.geometry(&self.sizes, *first);
@@ -250,9 +250,9 @@ impl CellPass<'_> {
                 (Some(states), false) => all.mixing_gradients(&g, x, states, &dnodes),
                 (None, false) => self.mixing_again(&edges, &g, x, weights, mixing, &dnodes),
             };
-            if plan.mixed {
+            if plan.mixed() {
                 for ((b, target), v) in all.branches.iter().zip(&all.targets).zip(of_mixing) {
-                    to.mixing[plan.edges[edges[*target]].row + b.operation.index()] += v;
+                    to.mixing[plan.edges[edges[*target]].row + b.column] += v;
                 }
             }
             let own = source.checked_sub(INPUTS).map(|node| &mut node_gradients[node]);

@@ -31,7 +31,7 @@ pub struct EvaluationConfig {
 
 impl EvaluationConfig {
     pub fn layout(&self) -> Vec<CellKind> {
-        CellKind::published_layout(self.cells)
+        self.genotype.layout(self.cells)
     }
 
     /// Parameters and multiply-accumulates for pictures of this size.

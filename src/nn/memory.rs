@@ -10,12 +10,12 @@ mod scratch;
 use self::ledger::Ledger;
 pub use self::scoring::PassBytes;
 use self::scratch::Scratch;
-use super::edge::{Branch, Geometry, is_pooling, is_separable};
+use super::edge::{Branch, Geometry, halves, is_separable};
 use super::parallel::GROUPS;
 use super::plan::{CellPlan, CellSizes, HeadPlan, NetworkPlan};
 use super::{EvaluationConfig, Policy, SupernetConfig};
 use crate::kernels::matrix::Packed;
-use crate::space::{INPUTS, Operation, STATES};
+use crate::space::{INPUTS, Operation};
 
 /// What a search step needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -102,9 +102,7 @@ impl CellNumbers {
             EdgeNumbers {
                 source: edge.source,
                 map: (g.images * g.output()) as u64,
-                first: count(&|o| {
-                    !(o == Operation::None || is_pooling(o) || o == Operation::SkipConnect && g.stride == 1)
-                }),
+                first: count(&|o| o.is_convolution() || halves(o, g.stride)),
                 second: count(&is_separable),
                 outer: edge.branches.iter().map(|b| (b.len - halved(b)) as u64).sum(),
                 inner: edge.branches.iter().map(|b| halved(b) as u64).sum(),
@@ -179,7 +177,7 @@ impl CellNumbers {
                 l.give_bytes(parts);
             }
         };
-        for source in (0..STATES - 1).rev() {
+        for source in (0..INPUTS + self.nodes as usize - 1).rev() {
             let edges = || self.edges.iter().filter(|e| e.source == source);
             if reached.get(source) == Some(&false) {
                 if policy == Policy::Recompute {
@@ -417,10 +415,10 @@ impl Network {
 mod tests {
     use super::*;
     use crate::nn::Precision;
-    use crate::space::{CellKind, Mask};
+    use crate::space::{Mask, darts};
 
     fn config(mask: Mask, policy: Policy) -> SupernetConfig {
-        let layout = CellKind::published_layout(8);
+        let layout = darts::SPACE.layout(8);
         SupernetConfig {
             channels: 16,
             classes: 10,
@@ -440,23 +438,23 @@ mod tests {
 
     #[test]
     fn grows_with_the_batch_and_shrinks_with_the_cut() {
-        let full = bytes(Mask::FULL, Policy::Keep, 64);
-        let half = bytes(Mask::uniform(&Operation::ALL[1..5]), Policy::Keep, 64);
+        let full = bytes(darts::FULL, Policy::Keep, 64);
+        let half = bytes(Mask::uniform(darts::SPACE, &darts::SPACE.operations()[1..5]), Policy::Keep, 64);
         assert!(half < full * 7 / 10, "{half} {full}");
-        assert!(bytes(Mask::FULL, Policy::Recompute, 64) < full / 2);
+        assert!(bytes(darts::FULL, Policy::Recompute, 64) < full / 2);
         // Linear in the batch, but for whole pages.
-        let [double, triple] = [128, 192].map(|n| bytes(Mask::FULL, Policy::Keep, n));
+        let [double, triple] = [128, 192].map(|n| bytes(darts::FULL, Policy::Keep, n));
         assert!((triple - double).abs_diff(double - full) < full / 1000, "{full} {double} {triple}");
-        for place in Mask::FULL.places() {
-            assert!(bytes(Mask::FULL.without(place), Policy::Keep, 64) <= full, "{place}");
+        for place in darts::FULL.places() {
+            assert!(bytes(darts::FULL.without(place), Policy::Keep, 64) <= full, "{place}");
         }
     }
 
     #[test]
     fn the_more_cells_are_computed_again_the_less_is_kept() {
-        let peaks: Vec<u64> = (0..=8).map(|n| bytes(Mask::FULL, Policy::RecomputeFirst(n), 16)).collect();
+        let peaks: Vec<u64> = (0..=8).map(|n| bytes(darts::FULL, Policy::RecomputeFirst(n), 16)).collect();
         assert!(peaks.windows(2).all(|p| p[0] > p[1]), "{peaks:?}");
-        assert_eq!(peaks[0], bytes(Mask::FULL, Policy::Keep, 16));
-        assert_eq!(peaks[8], bytes(Mask::FULL, Policy::Recompute, 16));
+        assert_eq!(peaks[0], bytes(darts::FULL, Policy::Keep, 16));
+        assert_eq!(peaks[8], bytes(darts::FULL, Policy::Recompute, 16));
     }
 }

@@ -26,12 +26,12 @@ pub struct MixedGradients {
     pub input: Vec<f32>,
     /// As the weights lie.
     pub weights: Vec<f32>,
-    /// By column of the alpha tables.
-    pub mixing: [f32; 8],
+    /// Of each operation.
+    pub mixing: Vec<f32>,
 }
 
 impl MixedOperation {
-    /// `stride` is 1 or 2.
+    /// `stride` is 1 or 2. Mixing weights are one for each of `operations`, in their order.
     pub fn new(operations: &[Operation], channels: usize, stride: usize) -> MixedOperation {
         let kind = if stride == 2 { CellKind::Reduction } else { CellKind::Normal };
         let first = space::Edge::between(0, space::INPUTS).map(|edge| mixture(kind, edge, operations, channels));
@@ -55,7 +55,7 @@ impl MixedOperation {
         size: [usize; 3],
         x: &[f32],
         weights: &[f32],
-        mixing: &[f32; 8],
+        mixing: &[f32],
     ) -> Result<Vec<f32>, GpuError> {
         self.pass(gpu, size).forward(x, weights, mixing)
     }
@@ -70,7 +70,7 @@ impl MixedOperation {
         size: [usize; 3],
         x: &[f32],
         weights: &[f32],
-        mixing: &[f32; 8],
+        mixing: &[f32],
         dy: &[f32],
         weights_wanted: bool,
     ) -> Result<MixedGradients, GpuError> {
@@ -110,7 +110,7 @@ impl MixedOperation {
     }
 
     /// `Σ mixing[o] · o(x)` for `x` `[N, H, W, C]` with `size` = `[N, H, W]`, in training mode.
-    pub fn forward(&self, size: [usize; 3], x: &[f32], weights: &[f32], mixing: &[f32; 8]) -> Vec<f32> {
+    pub fn forward(&self, size: [usize; 3], x: &[f32], weights: &[f32], mixing: &[f32]) -> Vec<f32> {
         let g = self.geometry(size);
         let bundle = Bundle::of(&self.edge, mixing);
         let states = bundle.branches_forward(&g, x, weights, &mut Self::norms());
@@ -120,23 +120,19 @@ impl MixedOperation {
     }
 
     /// Gradients for the output's gradient `dy`; runs the forward pass again.
-    pub fn backward(
-        &self,
-        size: [usize; 3],
-        x: &[f32],
-        weights: &[f32],
-        mixing: &[f32; 8],
-        dy: &[f32],
-    ) -> MixedGradients {
+    pub fn backward(&self, size: [usize; 3], x: &[f32], weights: &[f32], mixing: &[f32], dy: &[f32]) -> MixedGradients {
         let g = self.geometry(size);
         let bundle = Bundle::of(&self.edge, mixing);
         let states = bundle.branches_forward(&g, x, weights, &mut Self::norms());
-        let mut found =
-            MixedGradients { input: vec![0.0; x.len()], weights: vec![0.0; weights.len()], mixing: [0.0; 8] };
+        let mut found = MixedGradients {
+            input: vec![0.0; x.len()],
+            weights: vec![0.0; weights.len()],
+            mixing: vec![0.0; mixing.len()],
+        };
         let mut to = Gradients { input: &mut found.input, weights: Some(&mut found.weights) };
         let of_mixing = bundle.backward(&g, x, weights, &states, &[dy], &mut to);
         for (b, v) in self.edge.branches.iter().zip(of_mixing) {
-            found.mixing[b.operation.index()] = v;
+            found.mixing[b.column] = v;
         }
         found
     }

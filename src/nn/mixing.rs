@@ -2,9 +2,9 @@
 
 use candle_core::{D, Device, Result, Tensor};
 
-use crate::space::{CellKind, EDGES, Edge, Mask, OPERATIONS, Operation};
+use crate::space::{CellKind, Mask};
 
-/// Mixing weights of both kinds of cell, `[14, 8]` each: a softmax over the kept operations of every edge, 0 for the others
+/// Mixing weights of both kinds of cell, `[edges, operations]` each (no rows for a kind that the space does not have): a softmax over the kept operations of every edge, 0 for the others
 /// (arXiv 2505.13586, masked one-shot).
 #[derive(Clone, Debug)]
 pub struct Mixing {
@@ -18,28 +18,21 @@ impl Mixing {
     /// # Errors
     /// A tensor operation that fails.
     pub fn uniform(mask: &Mask) -> Result<Mixing> {
-        let table = |kind| {
-            let mut rows = Vec::with_capacity(EDGES * OPERATIONS);
-            for edge in Edge::all() {
-                let share = 1.0 / mask.count_on(kind, edge).max(1) as f32;
-                rows.extend(Operation::ALL.map(|o| if mask.keeps(kind, edge, o) { share } else { 0.0 }));
-            }
-            Tensor::from_vec(rows, (EDGES, OPERATIONS), &Device::Cpu)
-        };
+        let table = |kind| table(mask, kind, |kept, count| if kept { 1.0 / count as f32 } else { 0.0 }, &Device::Cpu);
         Ok(Mixing { normal: table(CellKind::Normal)?, reduction: table(CellKind::Reduction)? })
     }
 
-    /// Softmax of the alphas (`[14, 8]`) over what the mask keeps; gradients reach the alphas, those of cut operations are 0.
+    /// Softmax of the alphas (`[edges, operations]`) over what the mask keeps; gradients reach the alphas, those of cut operations are 0.
     ///
     /// # Errors
     /// Alphas of another shape.
     pub fn softmax(normal: &Tensor, reduction: &Tensor, mask: &Mask) -> Result<Mixing> {
         let table = |alphas: &Tensor, kind| {
-            let mut rows = Vec::with_capacity(EDGES * OPERATIONS);
-            for edge in Edge::all() {
-                rows.extend(Operation::ALL.map(|o| if mask.keeps(kind, edge, o) { 0.0 } else { f32::NEG_INFINITY }));
+            if mask.space().graph(kind).is_none() {
+                return Ok(alphas.clone());
             }
-            let open = Tensor::from_vec(rows, (EDGES, OPERATIONS), alphas.device())?;
+            let open = |kept, _| if kept { 0.0 } else { f32::NEG_INFINITY };
+            let open = table(mask, kind, open, alphas.device())?;
             let alphas = (alphas + open)?;
             let top = alphas.max_keepdim(D::Minus1)?.detach();
             let exp = alphas.broadcast_sub(&top)?.exp()?;
@@ -54,4 +47,15 @@ impl Mixing {
             CellKind::Reduction => &self.reduction,
         }
     }
+}
+
+/// A number for each operation of each edge, `[edges, operations]`, from whether it is kept and how many its edge keeps.
+fn table(mask: &Mask, kind: CellKind, of: impl Fn(bool, usize) -> f32, device: &Device) -> Result<Tensor> {
+    let (edges, operations) = (mask.space().edges(kind), mask.space().operations());
+    let mut rows = Vec::with_capacity(edges.len() * operations.len());
+    for edge in edges {
+        let count = mask.count_on(kind, *edge).max(1);
+        rows.extend(operations.iter().map(|o| of(mask.keeps(kind, *edge, *o), count)));
+    }
+    Tensor::from_vec(rows, (edges.len(), operations.len()), device)
 }

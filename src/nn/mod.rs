@@ -12,10 +12,10 @@
 //! use candle_nn::loss::cross_entropy;
 //! use zonas::nn::{Init, Mixing, Pass, Policy, Precision, Supernet, SupernetConfig};
 //! use zonas::oneshot::{Sgd, SgdSettings};
-//! use zonas::space::{CellKind, Mask};
+//! use zonas::space::{CellKind, Mask, darts};
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! let mask = Mask::NO_NONE;
+//! let mask = darts::NO_NONE;
 //! let mut net = Supernet::new(&SupernetConfig {
 //!     channels: 4,
 //!     classes: 10,
@@ -89,6 +89,7 @@ pub use parameters::Parameters;
 pub use remembered::{Recalled, Remembered, Shown};
 pub use resident::Momentum;
 pub use supernet::{Pass, Supernet, SupernetConfig};
+pub(crate) use timing::cheapest;
 pub use timing::{EdgeTimes, Passes, timed_images};
 
 /// What a cell keeps for its backward pass. Results are the same bit for bit.

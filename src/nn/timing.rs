@@ -5,14 +5,14 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
-use super::edge::{Bundle, Geometry, Gradients};
+use super::edge::{Bundle, Edge, Geometry, Gradients};
 use super::mixed::MixedOperation;
 use super::norm::{Norm, NormPass};
 use super::parallel::unfilled;
 use super::plan::{CellPlan, CellSizes, NetworkPlan, read_by};
 use super::{NnError, Policy, SupernetConfig, Workload};
 use crate::random;
-use crate::space::{Mask, OPERATIONS, Operation};
+use crate::space::{Mask, Operation, Place, Space};
 
 /// Seconds of an edge's passes: forward, the part of it that a backward pass does again, backward to the mixing weights alone,
 /// to them and to the input, and to the weights too.
@@ -68,46 +68,59 @@ struct Size {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 struct Timed {
     size: Size,
-    /// Each operation alone on its edge.
-    alone: [Passes; OPERATIONS],
+    /// Each operation alone on its edge, by column of the space; nothing for `none`.
+    alone: Vec<Passes>,
     /// All of them on one edge.
     together: Passes,
 }
 
 impl Timed {
     fn add(self, other: Timed) -> Timed {
-        let mut alone = self.alone;
-        alone.iter_mut().zip(other.alone).for_each(|(a, b)| *a = a.add(b));
+        let alone = self.alone.iter().zip(&other.alone).map(|(a, b)| a.add(*b)).collect();
         Timed { alone, together: self.together.add(other.together), ..self }
     }
 
     fn times(self, factor: f64) -> Timed {
-        Timed { alone: self.alone.map(|a| a.times(factor)), together: self.together.times(factor), ..self }
+        Timed {
+            alone: self.alone.iter().map(|a| a.times(factor)).collect(),
+            together: self.together.times(factor),
+            ..self
+        }
     }
 
     /// An edge with these operations: their sum, less what many share (their input is read and padded once), which
     /// grows with their number up to what was timed. Never less than some of them take, and never more than all together,
     /// whatever noise there was: an edge with fewer operations takes no longer than one with more.
-    fn edge(&self, operations: &[Operation]) -> Passes {
+    fn edge(&self, columns: &[usize]) -> Passes {
+        let working = self.alone.iter().filter(|a| **a != Passes::default()).count();
         Passes::made(|pass| {
-            let all: f64 = WORKING.iter().map(|o| pass(self.alone[o.index()])).sum();
+            let all: f64 = self.alone.iter().map(|alone| pass(*alone)).sum();
             let together = pass(self.together);
             let shared = 1.0 - together / all.max(f64::MIN_POSITIVE);
-            let mut own: Vec<f64> = operations.iter().map(|o| pass(self.alone[o.index()])).collect();
+            let mut own: Vec<f64> = columns.iter().map(|column| pass(self.alone[*column])).collect();
             own.sort_by(|a, b| b.total_cmp(a));
             // The slowest alone, the slowest two, …: one of these bounds any other choice of as many.
             let (mut sum, mut most) = (0.0, 0.0f64);
             for (i, seconds) in own.into_iter().enumerate() {
                 sum += seconds;
-                most = most.max(sum * (1.0 - shared * i as f64 / (WORKING.len() - 1) as f64));
+                most = most.max(sum * (1.0 - shared * i as f64 / working.saturating_sub(1).max(1) as f64));
             }
             most.min(together)
         })
     }
 }
 
-/// Every operation that does something: all but `none`, the first.
-const WORKING: &[Operation] = Operation::ALL.split_at(1).1;
+/// The cheapest operation of every edge of a space: what is beside the frame of a network when that is timed. In DARTS the
+/// identity.
+pub(crate) fn cheapest(space: Space) -> Mask {
+    let (full, mut mask) = (space.full(), Mask::empty(space));
+    for (cell, edge) in space.all_edges() {
+        let there = full.kept(cell, edge).filter(|o| *o != Operation::None);
+        let cheapest = there.min_by_key(|o| o.cost()).unwrap_or(Operation::None);
+        mask.set(Place::new(cell, edge, cheapest), true);
+    }
+    mask
+}
 
 /// The operations of a network's edges, timed on `images` pictures.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -141,9 +154,9 @@ fn plans(config: &SupernetConfig, work: &Workload) -> impl Iterator<Item = (Arc<
 impl EdgeTimes {
     /// Times all operations at all sizes that occur, again and again until `time` has passed, twice at least.
     pub fn measure(config: &SupernetConfig, work: &Workload, time: Duration) -> EdgeTimes {
-        let images = timed_images(config, work);
+        let (images, space) = (timed_images(config, work), config.mask.space());
         let mut sizes: Vec<Size> = Vec::new();
-        for (plan, of) in plans(&SupernetConfig { mask: Mask::FULL, ..config.clone() }, work) {
+        for (plan, of) in plans(&SupernetConfig { mask: space.full(), ..config.clone() }, work) {
             for g in (0..plan.edges.len()).map(|e| plan.geometry(&of, e)) {
                 let size = Size { height: g.height, width: g.width, channels: g.channels, stride: g.stride };
                 if !sizes.contains(&size) {
@@ -151,7 +164,7 @@ impl EdgeTimes {
                 }
             }
         }
-        let cases: Vec<Case> = sizes.iter().map(|s| Case::new(*s, images)).collect();
+        let cases: Vec<Case> = sizes.iter().map(|s| Case::new(space, *s, images)).collect();
         let round = || -> (Vec<Timed>, f64) {
             let start = Instant::now();
             let timed = cases.iter().map(Case::time).collect();
@@ -172,38 +185,36 @@ impl EdgeTimes {
         EdgeTimes { images, timed, unrest: seconds / rounds / fastest.max(f64::MIN_POSITIVE) }
     }
 
-    /// Seconds of all edges of a network for `work.images` pictures beyond those of the same network with identities alone;
+    /// Seconds of all edges of a network for `work.images` pictures beyond those of the same network with the [`cheapest`]
+    /// operation of each edge alone;
     /// a cell that computes again does so in each of its backward passes.
     ///
     /// # Errors
     /// A network with sizes that were not timed.
-    pub fn beyond_identities(
-        &self,
-        config: &SupernetConfig,
-        work: &Workload,
-        policy: Policy,
-    ) -> Result<Passes, NnError> {
+    pub fn beyond_cheapest(&self, config: &SupernetConfig, work: &Workload, policy: Policy) -> Result<Passes, NnError> {
         let mut total = Passes::default();
-        for (i, (plan, sizes)) in plans(config, work).enumerate() {
+        let frame = SupernetConfig { mask: cheapest(config.mask.space()), ..config.clone() };
+        let frames = plans(&frame, work).map(|(plan, _)| plan);
+        for (i, ((plan, sizes), frame)) in plans(config, work).zip(frames).enumerate() {
             for (e, edge) in plan.edges.iter().enumerate() {
                 let g = plan.geometry(&sizes, e);
                 let size = Size { height: g.height, width: g.width, channels: g.channels, stride: g.stride };
                 let Some(timed) = self.timed.iter().find(|t| t.size == size) else {
                     return Err(NnError::Config("the network has sizes of maps that were not timed".into()));
                 };
-                let kept: Vec<Operation> = edge.branches.iter().map(|b| b.operation).collect();
+                let columns = |edge: &Edge| -> Vec<usize> { edge.branches.iter().map(|b| b.column).collect() };
                 // An architecture step goes no further where an edge reads what is made of the stem's output alone.
                 let ends = read_by(i).get(edge.source) == Some(&0);
-                let of = |operations: &[Operation]| {
-                    let edge = timed.edge(operations);
+                let of = |edge: &Edge| {
+                    let edge = timed.edge(&columns(edge));
                     Passes { backward: if ends { edge.mixing } else { edge.backward }, ..edge }
                 };
-                let mut edge = of(&kept);
+                let mut passes = of(edge);
                 if policy.of_cell(i) == Policy::Recompute {
-                    edge.backward += edge.again;
-                    edge.backward_with_weights += edge.again;
+                    passes.backward += passes.again;
+                    passes.backward_with_weights += passes.again;
                 }
-                total = total.add(edge).add(of(&[Operation::SkipConnect]).times(-1.0));
+                total = total.add(passes).add(of(&frame.edges[e]).times(-1.0));
             }
         }
         Ok(total.times(work.images as f64 / self.images as f64))
@@ -212,6 +223,7 @@ impl EdgeTimes {
 
 /// One size of map with numbers to run on.
 struct Case {
+    space: Space,
     size: Size,
     geometry: Geometry,
     x: Vec<f32>,
@@ -219,30 +231,29 @@ struct Case {
 }
 
 impl Case {
-    fn new(size: Size, images: usize) -> Case {
+    fn new(space: Space, size: Size, images: usize) -> Case {
         let Size { height, width, channels, stride } = size;
         let geometry = Geometry { images, height, width, channels, stride };
         let mut rng = random::stream(0, "timing");
         // Any numbers that are neither equal nor tiny; a period that no size shares.
         let period: Vec<f32> = (0..4093).map(|_| random::normal(&mut rng) as f32).collect();
         let numbers = |len: usize| period.iter().copied().cycle().take(len).collect();
-        Case { size, geometry, x: numbers(images * geometry.input()), dy: numbers(images * geometry.output()) }
+        Case { space, size, geometry, x: numbers(images * geometry.input()), dy: numbers(images * geometry.output()) }
     }
 
     fn time(&self) -> Timed {
-        let together = self.edge(WORKING);
-        let mut alone = [Passes::default(); OPERATIONS];
-        for o in WORKING {
-            alone[o.index()] = self.edge(&[*o]);
-        }
-        Timed { size: self.size, alone, together }
+        let operations = self.space.operations();
+        let working: Vec<Operation> = operations.iter().copied().filter(|o| *o != Operation::None).collect();
+        let together = self.edge(&working);
+        let alone = |o: &Operation| if *o == Operation::None { Passes::default() } else { self.edge(&[*o]) };
+        Timed { size: self.size, alone: operations.iter().map(alone).collect(), together }
     }
 
     fn edge(&self, operations: &[Operation]) -> Passes {
         let (g, x) = (&self.geometry, &self.x);
         let mixed = MixedOperation::new(operations, self.size.channels, self.size.stride);
         let weights: Vec<f32> = self.x.iter().map(|v| 0.1 * v).cycle().take(mixed.len()).collect();
-        let mixing = [1.0 / OPERATIONS as f32; OPERATIONS];
+        let mixing = vec![1.0 / operations.len() as f32; operations.len()];
         let mut input = vec![0.0; x.len()];
         // SAFETY: the only edge into each node writes all of it.
         let mut nodes: Vec<Vec<f32>> = (0..TOGETHER).map(|_| unsafe { unfilled(g.images * g.output()) }).collect();
@@ -280,7 +291,7 @@ impl Case {
 mod tests {
     use super::*;
     use crate::nn::Precision;
-    use crate::space::CellKind;
+    use crate::space::{CellKind, darts};
 
     fn config(mask: Mask) -> SupernetConfig {
         let layout = vec![CellKind::Normal, CellKind::Reduction];
@@ -300,15 +311,16 @@ mod tests {
 
     /// Every operation takes its index in seconds forward, and together they take half of their sum.
     fn times() -> EdgeTimes {
-        let mut times = EdgeTimes::measure(&config(Mask::FULL), &WORK, Duration::ZERO);
+        let mut times = EdgeTimes::measure(&config(darts::FULL), &WORK, Duration::ZERO);
         for t in &mut times.timed {
-            t.alone = std::array::from_fn(|i| Passes {
-                forward: i as f64,
-                again: i as f64,
-                mixing: i as f64,
-                backward: 2.0 * i as f64,
-                backward_with_weights: 3.0 * i as f64,
-            });
+            let of = |seconds: f64| Passes {
+                forward: seconds,
+                again: seconds,
+                mixing: seconds,
+                backward: 2.0 * seconds,
+                backward_with_weights: 3.0 * seconds,
+            };
+            t.alone = (0..8).map(|i| of(f64::from(i))).collect();
             t.together =
                 Passes { forward: 14.0, again: 14.0, mixing: 14.0, backward: 28.0, backward_with_weights: 42.0 };
         }
@@ -318,24 +330,24 @@ mod tests {
     #[test]
     fn a_step_is_the_sum_of_its_edges() {
         let times = times();
-        let seconds = |mask, policy| times.beyond_identities(&config(mask), &WORK, policy).unwrap();
-        let skip = Operation::SkipConnect.index() as f64;
+        let seconds = |mask, policy| times.beyond_cheapest(&config(mask), &WORK, policy).unwrap();
+        let skip = 3.0;
         // Two cells of 14 edges; the identities are part of the frame.
-        let all = seconds(Mask::FULL, Policy::Keep);
+        let all = seconds(darts::FULL, Policy::Keep);
         assert!((all.forward - 28.0 * (14.0 - skip)).abs() < 1e-9, "{all:?}");
         assert!((all.backward_with_weights - 3.0 * all.forward).abs() < 1e-9);
         // Of the 28 edges the 8 of the first cell that read its inputs and 4 of the second end an architecture step.
         assert!((all.backward - (2.0 * 16.0 + 12.0) * (14.0 - skip)).abs() < 1e-9, "{all:?}");
-        let identities = seconds(Mask::uniform(&[Operation::SkipConnect]), Policy::Keep);
+        let identities = seconds(Mask::uniform(darts::SPACE, &[Operation::SkipConnect]), Policy::Keep);
         assert!(identities.forward.abs() < 1e-9, "{identities:?}");
-        let again = seconds(Mask::FULL, Policy::Recompute);
+        let again = seconds(darts::FULL, Policy::Recompute);
         assert_eq!(again.forward, all.forward);
         assert!((again.backward - all.backward - 28.0 * 14.0).abs() < 1e-9);
         let one = Operation::DilConv5x5;
-        let alone = seconds(Mask::uniform(&[one]), Policy::Keep);
-        assert!((alone.forward - 28.0 * (one.index() as f64 - skip)).abs() < 1e-9);
+        let alone = seconds(Mask::uniform(darts::SPACE, &[one]), Policy::Keep);
+        assert!((alone.forward - 28.0 * (7.0 - skip)).abs() < 1e-9);
         let double =
-            times.beyond_identities(&config(Mask::FULL), &Workload { images: 12, ..WORK }, Policy::Keep).unwrap();
+            times.beyond_cheapest(&config(darts::FULL), &Workload { images: 12, ..WORK }, Policy::Keep).unwrap();
         assert!((double.forward - 2.0 * all.forward).abs() < 1e-9);
     }
 
@@ -352,11 +364,11 @@ mod tests {
                     let [forward, again, mixing, backward, backward_with_weights] = v;
                     Passes { forward, again, mixing, backward, backward_with_weights }
                 };
-                t.alone = std::array::from_fn(|i| if i == 0 { Passes::default() } else { any() });
+                t.alone = (0..8).map(|i| if i == 0 { Passes::default() } else { any() }).collect();
                 t.together = any().times(3.0);
             }
-            let mut mask = Mask::NO_NONE;
-            let mut before = times.beyond_identities(&config(mask), &WORK, Policy::Recompute).unwrap();
+            let mut mask = darts::NO_NONE;
+            let mut before = times.beyond_cheapest(&config(mask), &WORK, Policy::Recompute).unwrap();
             let mut places: Vec<crate::space::Place> = mask.places().collect();
             while places.len() > 30 {
                 let place = places.swap_remove(rng.random_range(0..places.len()));
@@ -364,7 +376,7 @@ mod tests {
                     continue;
                 }
                 mask.set(place, false);
-                let now = times.beyond_identities(&config(mask), &WORK, Policy::Recompute).unwrap();
+                let now = times.beyond_cheapest(&config(mask), &WORK, Policy::Recompute).unwrap();
                 let slack = 1e-9 * before.forward.abs().max(1.0);
                 for (less, more) in [
                     (now.forward, before.forward),
@@ -380,8 +392,8 @@ mod tests {
 
     #[test]
     fn other_sizes_are_refused_and_what_was_timed_is_a_time() {
-        let times = EdgeTimes::measure(&config(Mask::FULL), &WORK, Duration::ZERO);
-        assert!(times.beyond_identities(&config(Mask::FULL), &Workload { height: 16, ..WORK }, Policy::Keep).is_err());
+        let times = EdgeTimes::measure(&config(darts::FULL), &WORK, Duration::ZERO);
+        assert!(times.beyond_cheapest(&config(darts::FULL), &Workload { height: 16, ..WORK }, Policy::Keep).is_err());
         for t in &times.timed {
             for p in t.alone.iter().filter(|p| **p != Passes::default()).chain([&t.together]) {
                 assert!(

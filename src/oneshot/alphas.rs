@@ -5,10 +5,11 @@ use candle_core::{Device, Tensor, Var};
 
 use crate::nn::{NnError, Supernet};
 use crate::random;
-use crate::space::{CellKind, EDGES, Edge, OPERATIONS, Place};
+use crate::space::{CellKind, Place, Space};
 
-/// Alphas `[edges, operations]` by kind of cell.
+/// Alphas `[edges, operations]` by kind of cell; no rows for a kind that the space does not have.
 pub struct Alphas {
+    space: Space,
     tables: [Var; 2],
     active: Vec<Vec<bool>>,
     /// The edges that are in the network, by place in the flat tables.
@@ -29,22 +30,27 @@ impl Alphas {
     /// Candle's own.
     pub fn new(net: &Supernet, seed: u64) -> Result<Alphas, NnError> {
         let mut rng = random::stream(seed, "alphas");
-        let mut draw = || {
-            let numbers: Vec<f32> = (0..EDGES * OPERATIONS).map(|_| (1e-3 * random::normal(&mut rng)) as f32).collect();
-            Var::from_vec(numbers, (EDGES, OPERATIONS), &Device::Cpu)
-        };
-        let tables = [draw()?, draw()?];
         let config = net.config();
-        let active = CellKind::ALL
-            .map(|kind| Place::all().filter(|p| p.cell == kind).map(|p| config.mask.contains(p)).collect::<Vec<bool>>())
+        let space = config.mask.space();
+        let mut draw = |kind| {
+            let numbers = (0..space.table(kind)).map(|_| (1e-3 * random::normal(&mut rng)) as f32);
+            Var::from_vec(numbers.collect::<Vec<_>>(), (space.edges(kind).len(), space.columns()), &Device::Cpu)
+        };
+        let tables = [draw(CellKind::Normal)?, draw(CellKind::Reduction)?];
+        let active = KINDS
+            .map(|kind| {
+                space.places().filter(|p| p.cell == kind).map(|p| config.mask.contains(p)).collect::<Vec<bool>>()
+            })
             .to_vec();
-        let kinds = CellKind::ALL.into_iter().filter(|k| config.layout.contains(k));
-        let edges = kinds.flat_map(|kind| Edge::all().map(move |edge| (kind, edge)));
-        let edges = edges.map(|(kind, edge)| {
-            let kept = config.mask.kept(kind, edge).map(|o| Place::new(kind, edge, o));
-            (kind.index(), kept.map(|p| (edge.index() * OPERATIONS + p.operation.index(), p)).collect())
+        let edges = space.graphs().iter().filter(|g| config.layout.contains(&g.kind)).flat_map(|g| {
+            g.edges.iter().enumerate().map(|(row, edge)| {
+                let columns = space.operations().iter().enumerate();
+                let kept = columns.filter(|(_, o)| config.mask.keeps(g.kind, *edge, **o));
+                let place = |(column, o): (usize, &_)| (row * space.columns() + column, Place::new(g.kind, *edge, *o));
+                (g.kind.index(), kept.map(place).collect())
+            })
         });
-        Ok(Alphas { tables, active, edges: edges.collect() })
+        Ok(Alphas { space, tables, active, edges: edges.collect() })
     }
 
     /// By kind, flat, row after row.
@@ -60,14 +66,14 @@ impl Alphas {
     /// Tables of another size.
     pub fn set(&self, alphas: [&[f32]; 2]) -> Result<(), NnError> {
         for (var, values) in self.tables.iter().zip(alphas) {
-            var.set(&Tensor::from_slice(values, (EDGES, OPERATIONS), &Device::Cpu)?)?;
+            var.set(&Tensor::from_slice(values, var.shape(), &Device::Cpu)?)?;
         }
         Ok(())
     }
 
     /// Whether flat tables have these sizes.
-    pub fn fit(tables: &[Vec<f32>]) -> bool {
-        tables.len() == CellKind::ALL.len() && tables.iter().all(|t| t.len() == EDGES * OPERATIONS)
+    pub fn fit(&self, tables: &[Vec<f32>]) -> bool {
+        tables.iter().map(Vec::len).eq(KINDS.map(|kind| self.space.table(kind)))
     }
 
     /// Which alphas exist, by kind, flat: those of operations that were cut do not.
@@ -94,7 +100,7 @@ impl Alphas {
             .iter()
             .map(|a| match found.get(a) {
                 Some(g) => Ok(g.flatten_all()?.to_vec1::<f32>()?),
-                None => Ok(vec![0.0; EDGES * OPERATIONS]),
+                None => Ok(vec![0.0; a.elem_count()]),
             })
             .collect()
     }
@@ -119,7 +125,5 @@ impl Alphas {
     }
 }
 
-/// A flat table of alphas or mixing weights as rows, one for each edge.
-pub fn alphas_by_row(flat: &[f32]) -> Vec<Vec<f32>> {
-    flat.chunks(OPERATIONS).map(<[f32]>::to_vec).collect()
-}
+/// The kinds of cell, in the order of the tables.
+const KINDS: [CellKind; 2] = [CellKind::Normal, CellKind::Reduction];

@@ -25,7 +25,7 @@ mod stop_rule;
 mod trainer;
 mod warm_up;
 
-pub use alphas::{Alphas, EdgeAlphas, alphas_by_row};
+pub use alphas::{Alphas, EdgeAlphas};
 pub use argmax::Argmax;
 pub use method::{Method, OWN, PRESETS, Parts, Preset};
 pub use mixing::MixingRule;

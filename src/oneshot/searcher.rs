@@ -232,7 +232,7 @@ impl Searcher {
     /// A state of another network; nothing is changed then.
     pub fn restore(&mut self, state: SearcherState) -> Result<(), NnError> {
         let own = self.net.parameters();
-        let tables = |v: &[Vec<f32>], optional: bool| (optional && v.is_empty()) || Alphas::fit(v);
+        let tables = |v: &[Vec<f32>], optional: bool| (optional && v.is_empty()) || self.alphas.fit(v);
         let sound = own.fit(&state.weights)
             && (state.momentum.is_empty() || own.fit(&state.momentum))
             && tables(&state.alphas, false)

@@ -12,9 +12,8 @@ use serde::{Deserialize, Serialize};
 use super::order::Order;
 use super::relaxed::Batch;
 use super::searcher::{Searcher, Settings};
-use crate::nn::{EdgeTimes, Init, NnError, Policy, Supernet, SupernetConfig, Workload, timed_images};
+use crate::nn::{EdgeTimes, Init, NnError, Policy, Supernet, SupernetConfig, Workload, cheapest, timed_images};
 use crate::random;
-use crate::space::{Mask, Operation};
 
 /// What the parts of a search step take on this machine, in seconds.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -37,8 +36,7 @@ impl StepTimes {
     pub fn measure(config: &SupernetConfig, work: &Workload) -> Result<StepTimes, NnError> {
         let edges = EdgeTimes::measure(config, work, EDGES);
         let images = timed_images(config, work);
-        let frame =
-            SupernetConfig { mask: Mask::uniform(&[Operation::SkipConnect]), policy: Policy::Keep, ..config.clone() };
+        let frame = SupernetConfig { mask: cheapest(config.mask.space()), policy: Policy::Keep, ..config.clone() };
         let mut net = Supernet::new(&frame)?;
         net.initialise(Init::Default, 0)?;
         let mut searcher = Searcher::new(net, Settings::published(Order::First), 0)?;
@@ -78,7 +76,7 @@ impl StepTimes {
     pub fn step(&self, config: &SupernetConfig, work: &Workload, policy: Policy) -> Result<f64, NnError> {
         // Passes that go back to the weights, and passes that go back to the mixing weights alone (DARTS, equations 6 to 8).
         let (weights, architecture) = if work.second_order { (3.0, 2.0) } else { (1.0, 1.0) };
-        let edges = self.edges.beyond_identities(config, work, policy)?;
+        let edges = self.edges.beyond_cheapest(config, work, policy)?;
         let frame =
             (weights * self.weights + architecture * self.architecture) * work.images as f64 / self.edges.images as f64;
         Ok(frame

@@ -130,7 +130,7 @@ mod tests {
     use super::*;
     use crate::nn::{Init, Policy, Precision, SupernetConfig};
     use crate::proxies::Draw;
-    use crate::space::{CellKind, Mask, Place};
+    use crate::space::{CellKind, Place, darts};
 
     fn net(cells: usize, channels: usize) -> Supernet {
         let mut net = Supernet::new(&SupernetConfig {
@@ -139,7 +139,7 @@ mod tests {
             input_channels: 1,
             layout: vec![CellKind::Normal; cells],
             stem_multiplier: 3,
-            mask: Mask::NO_NONE,
+            mask: darts::NO_NONE,
             policy: Policy::Keep,
             precision: Precision::Float32,
         })

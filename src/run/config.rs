@@ -1,5 +1,7 @@
 //! Every setting of a run, with its default. `zonas config` prints them, `config.toml` of a run folder holds them.
 
+use std::path::Path;
+
 use serde::{Deserialize, Serialize};
 
 pub use super::settings::{ConfigError, keys, nearest};
@@ -7,7 +9,7 @@ pub use super::settings::{ConfigError, keys, nearest};
 use crate::nn::Precision;
 use crate::oneshot::{Order, Parts};
 use crate::space::cut::level_of;
-use crate::space::{self, CellKind, Counts, Genotype, Mask, parse_genotype, published};
+use crate::space::{self, CellKind, Counts, Genotype, Genotypes, Mask, Operation, darts, published};
 
 /// Version of the configuration format.
 pub const VERSION: u32 = 1;
@@ -32,13 +34,54 @@ pub struct Config {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Space {
-    /// One of [`crate::space::listed`].
+    /// One of [`crate::space::built_in`], or a TOML file of one's own; of a run the name that the file gives.
     pub name: String,
+    /// The text of that file, so that a run does not depend on it.
+    pub definition: String,
+}
+
+impl Space {
+    /// The space itself.
+    ///
+    /// # Errors
+    /// No such name, a file that can't be read, or one that is no space: the setting, and why.
+    pub fn find(&self) -> Result<space::Space, ConfigError> {
+        let refuse = |key: &str, reason: String| ConfigError::Value { key: key.into(), reason };
+        if !self.definition.is_empty() {
+            let found = space::Space::read(&self.definition);
+            let found = found.map_err(|e| refuse("space.definition", e.to_string()))?;
+            return match found.name() == self.name {
+                true => Ok(found),
+                false => Err(refuse("space.name", format!("space.definition is of the space `{}`", found.name()))),
+            };
+        }
+        if self.is_file() {
+            return space::Space::open(Path::new(&self.name))
+                .map_err(|e| refuse("space.name", format!("{}: {e}", self.name)));
+        }
+        space::Space::find(&self.name).map_err(|e| refuse("space.name", e.to_string()))
+    }
+
+    fn is_file(&self) -> bool {
+        Path::new(&self.name).extension().is_some_and(|e| e == "toml")
+    }
+
+    /// With the text of the file, where it is one.
+    ///
+    /// # Errors
+    /// As [`Space::find`].
+    pub fn embedded(self) -> Result<Space, ConfigError> {
+        let found = self.find()?;
+        match found.text() {
+            Some(text) => Ok(Space { name: found.name().into(), definition: text.into() }),
+            None => Ok(self),
+        }
+    }
 }
 
 impl Default for Space {
     fn default() -> Self {
-        Space { name: "darts".into() }
+        Space { name: "darts".into(), definition: String::new() }
     }
 }
 
@@ -99,7 +142,7 @@ pub struct Score {
     pub batch: usize,
     /// Width of the proxy network.
     pub channels: usize,
-    /// Its cells, in order.
+    /// Its cells, in order; see [`Config::proxy_cells`].
     pub cells: Vec<CellKind>,
     /// `off`: `none` is removed before scoring; `compete`: it is scored like any other.
     pub none: String,
@@ -118,7 +161,7 @@ pub struct Cut {
     /// `off`, or the bytes (`150MiB`) that the search may take under the automatic cut, which then keeps as many single
     /// operations as fit, whatever `xi` is.
     pub budget: String,
-    /// Operations that the automatic cut keeps on each edge, whatever `xi` is: the normal cell's 14 edges, then the
+    /// Operations that the automatic cut keeps on each edge, whatever `xi` is: the normal cell's edges, then the
     /// reduction cell's. Empty: by `xi`. A control is as large as another cut by it.
     pub kept_per_edge: Vec<usize>,
     /// `scores`, or a control: `random`, `cheapest`, `most_parameters`.
@@ -132,8 +175,8 @@ impl Cut {
     }
 
     /// The counts of [`Cut::kept_per_edge`], where there are any.
-    pub fn counts(&self) -> Option<Counts> {
-        Counts::of_list(&self.kept_per_edge).ok()
+    pub fn counts(&self, space: space::Space) -> Option<Counts> {
+        Counts::of_list(space, &self.kept_per_edge).ok()
     }
 
     /// The same at this level, and not within a budget or with other counts.
@@ -142,11 +185,11 @@ impl Cut {
         Cut { xi, budget: OFF.into(), kept_per_edge: Vec::new(), ..self }
     }
 
-    /// A control by this source that keeps as many operations on every edge as `mask`, of the candidates `full`.
-    pub fn control(source: &str, mask: &Mask, full: &Mask) -> Cut {
-        let counts = mask.counts();
+    /// A control by this source that keeps as many operations on every edge as `mask`.
+    pub fn control(source: &str, mask: &Mask) -> Cut {
+        let (counts, full) = (mask.counts(), mask.space().full());
         // Where all edges keep the same that is a level, which says more.
-        let level = (1..full.widest()).find(|kept| counts == Counts::uniform(*kept));
+        let level = (1..full.widest()).find(|kept| counts == Counts::uniform(mask.space(), *kept));
         let xi = 1.0 - counts.sum() as f64 / full.count().max(1) as f64;
         let cut = Cut { source: source.into(), ..Cut::default() };
         match level {
@@ -249,20 +292,32 @@ impl Config {
             return Ok(None);
         }
         let refuse = |reason: String| ConfigError::Value { key: "train.genotype".into(), reason };
+        let space = self.space.find()?;
         if let Ok(published) = published::find(text) {
-            return Ok(Some(published.genotype));
+            return match published.genotype.check_in(space) {
+                Ok(()) => Ok(Some(published.genotype)),
+                Err(e) => Err(refuse(e.to_string())),
+            };
         }
-        parse_genotype(text).map(Some).map_err(|e| refuse(e.to_string()))
+        let taken = Genotypes::of_space(text, space).and_then(|found| found.take(None));
+        taken.map(|taken| Some(taken.genotype)).map_err(|e| refuse(e.to_string()))
     }
 
     /// All candidates of the search space. [`Config::check`] refuses a name that is none.
     pub fn full(&self) -> Mask {
-        space::Space::find(&self.space.name).map_or(Mask::FULL, |s| s.full)
+        self.space.find().unwrap_or(darts::SPACE).full()
     }
 
     /// Places that take part in scoring.
     pub fn space(&self) -> Mask {
-        if self.score.none == "compete" { self.full() } else { self.full().and(&Mask::NO_NONE) }
+        if self.score.none == "compete" { self.full() } else { self.full().without_operation(Operation::None) }
+    }
+
+    /// The cells of the proxy network: those of [`Score::cells`], where the space has cells of one kind all of that.
+    pub fn proxy_cells(&self) -> Vec<CellKind> {
+        let space = self.full().space();
+        let there = |kind: &CellKind| if space.graph(*kind).is_some() { *kind } else { space.layout(1)[0] };
+        self.score.cells.iter().map(there).collect()
     }
 
     /// How a search on a GPU keeps maps.

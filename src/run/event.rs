@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::number::Number;
 use crate::device::DeviceMeters;
 use crate::oneshot::Order;
-use crate::space::{CellKind, Edge, Genotype, Mask, Place};
+use crate::space::{CellKind, Edge, Genotype, Mask, Place, Space, SpaceFileError};
 
 /// Version of the event format; a reader skips (and counts) lines of a version that it does not know.
 pub const VERSION: u32 = 1;
@@ -217,11 +217,12 @@ pub struct RunStarted {
     pub channels: usize,
     pub cells: Vec<CellKind>,
     pub batch: usize,
+    /// The file that the search space comes from, as text; absent for a built-in one. It is read before the masks, which
+    /// name their space.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub definition: Option<SpaceText>,
     /// Places that take part in scoring.
     pub space: Mask,
-    /// All candidates of the search space; absent for the DARTS space.
-    #[serde(default, skip_serializing_if = "is_darts")]
-    pub full: Mask,
     /// Bytes that the search may take.
     #[serde(default)]
     pub budget_bytes: Option<u64>,
@@ -230,8 +231,38 @@ pub struct RunStarted {
     pub trains: bool,
 }
 
-fn is_darts(full: &Mask) -> bool {
-    *full == Mask::FULL
+/// The text of a search space's file; reading it makes the space known.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct SpaceText(String);
+
+impl SpaceText {
+    /// Of a space, where that is not built in.
+    pub fn of(space: Space) -> Option<SpaceText> {
+        space.text().map(|text| SpaceText(text.into()))
+    }
+}
+
+impl TryFrom<String> for SpaceText {
+    type Error = SpaceFileError;
+
+    fn try_from(text: String) -> Result<SpaceText, SpaceFileError> {
+        Space::read(&text)?;
+        Ok(SpaceText(text))
+    }
+}
+
+impl From<SpaceText> for String {
+    fn from(text: SpaceText) -> String {
+        text.0
+    }
+}
+
+impl RunStarted {
+    /// All candidates of the search space.
+    pub fn full(&self) -> Mask {
+        self.space.space().full()
+    }
 }
 
 /// What must not change between the parts of a run, if its result is to be that of one part.
@@ -356,9 +387,6 @@ pub struct Cut {
     /// Share of the space's operations that the automatic part lets go: the pruning level that was asked for, where one was.
     pub xi: f64,
     pub mask: Mask,
-    /// Candidates of the search space in all; absent for the DARTS space.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub of: Option<usize>,
     /// Places whose state differs from the automatic cut.
     pub by_hand: Vec<Place>,
     /// Every decision by hand, kept or not, also those that the automatic cut agrees with at this level. Journals of before
@@ -368,8 +396,8 @@ pub struct Cut {
     /// Set where the automatic part is no level but the single operations that fit into so many bytes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub budget_bytes: Option<u64>,
-    /// Set where the automatic part is no level but so many operations on each edge: 28 numbers, as
-    /// [`crate::space::Counts`] lists them.
+    /// Set where the automatic part is no level but so many operations on each edge: as [`crate::space::Counts`]
+    /// lists them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub kept_per_edge: Vec<usize>,
     /// Where the automatic part comes from: "scores", "random", "cheapest" or "most_parameters".
@@ -505,7 +533,7 @@ pub struct EpochEnded {
     pub valid_accuracy: f64,
     pub seconds: f64,
     pub genotype: Genotype,
-    /// Raw alphas by kind (14 x 8, row-major; NaN written as "nan" where cut).
+    /// Raw alphas by kind (`[edges, operations]`; NaN written as "nan" where cut).
     pub alphas_normal: Vec<Vec<Number>>,
     pub alphas_reduction: Vec<Vec<Number>>,
 }
@@ -528,7 +556,7 @@ const UNDEFINED: usize = 10;
 impl Cut {
     /// Candidates of the search space in all: what [`Cut::mask`] is a part of.
     pub fn of(&self) -> usize {
-        self.of.unwrap_or_else(|| Mask::FULL.count())
+        self.mask.space().full().count()
     }
 
     /// Share of the candidates that is not kept.

@@ -4,20 +4,19 @@ use std::fmt;
 use std::str::FromStr;
 
 use serde::de::{Deserializer, Error, Unexpected, Visitor};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 use super::Operation;
 
 /// Inputs of a cell: the outputs of the two cells before it.
 pub const INPUTS: usize = 2;
-/// Intermediate nodes of a cell; its output is their concatenation.
-pub const NODES: usize = 4;
-/// Inputs and intermediate nodes.
-pub const STATES: usize = INPUTS + NODES;
-/// Edges of a cell: 2 + 3 + 4 + 5.
-pub const EDGES: usize = 14;
+/// Most intermediate nodes of a cell.
+pub const MOST_NODES: usize = 8;
+/// Most states of a cell, inputs and intermediate nodes.
+pub const MOST_STATES: usize = INPUTS + MOST_NODES;
 
-/// The two kinds of cell; all cells of a kind share their alphas and their mask.
+/// What a cell does to the size of its maps: normal cells keep it, reduction cells halve it and double the channels. All
+/// cells of a kind share their graph, their alphas and their mask. A space has cells of one kind or of both.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum CellKind {
@@ -26,8 +25,6 @@ pub enum CellKind {
 }
 
 impl CellKind {
-    pub const ALL: [CellKind; 2] = [CellKind::Normal, CellKind::Reduction];
-
     pub const fn index(self) -> usize {
         self as usize
     }
@@ -38,12 +35,14 @@ impl CellKind {
             CellKind::Reduction => "reduction",
         }
     }
+}
 
-    /// The published rule: of `cells` cells, numbers `cells / 3` and `2 * cells / 3` reduce.
-    pub fn published_layout(cells: usize) -> Vec<CellKind> {
-        (0..cells)
-            .map(|i| if i == cells / 3 || i == 2 * cells / 3 { CellKind::Reduction } else { CellKind::Normal })
-            .collect()
+impl CellKind {
+    /// The kinds of a network of so many cells, of which there are normal and reduction cells: with both, numbers `cells / 3`
+    /// and `2 * cells / 3` reduce, as published.
+    pub(super) fn layout(cells: usize, normal: bool, reduction: bool) -> Vec<CellKind> {
+        let reduces = |i: usize| reduction && (!normal || i == cells / 3 || i == 2 * cells / 3);
+        (0..cells).map(|i| if reduces(i) { CellKind::Reduction } else { CellKind::Normal }).collect()
     }
 }
 
@@ -65,62 +64,59 @@ impl FromStr for CellKind {
     }
 }
 
-/// An edge of a cell, numbered as in the published code: node by node, and inside a node by source state
-/// (0 and 1 are the cell's inputs, 2 to 5 its nodes).
+/// An edge of a cell, from one of its states to a later one (0 and 1 are the cell's inputs, its nodes follow), in the order
+/// of the published code: by target, then by source.
 ///
 /// Its one name for people is `0▸2`, source and target state. Read are also `0>2`, `0->2` and `0-2` (which a shell leaves
-/// alone), and the number. Files hold the number.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-#[serde(transparent)]
-pub struct Edge(u8);
+/// alone), and its number in a cell of which each node reads all states before it: 0 is `0▸2`. Files hold that number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Edge {
+    target: u8,
+    source: u8,
+}
 
 impl Edge {
-    /// `None` unless `index < 14`.
-    pub const fn new(index: usize) -> Option<Edge> {
-        if index < EDGES { Some(Edge(index as u8)) } else { None }
+    /// The edge of this number; `None` where the number is that of no cell.
+    pub const fn new(number: usize) -> Option<Edge> {
+        let mut target = INPUTS;
+        let mut first = 0;
+        while target < MOST_STATES {
+            if number < first + target {
+                return Edge::between(number - first, target);
+            }
+            first += target;
+            target += 1;
+        }
+        None
     }
 
-    /// The edge from state `source` (0..) to state `target` (2..=5); `None` unless `source < target`.
+    /// The edge from state `source` (0..) to state `target` (2..); `None` unless `source < target`.
     pub const fn between(source: usize, target: usize) -> Option<Edge> {
-        if target < INPUTS || target >= STATES || source >= target {
+        if target < INPUTS || target >= MOST_STATES || source >= target {
             return None;
         }
-        let node = target - INPUTS;
-        Some(Edge((node * (node + 3) / 2 + source) as u8))
+        Some(Edge { target: target as u8, source: source as u8 })
     }
 
-    pub fn all() -> impl DoubleEndedIterator<Item = Edge> + ExactSizeIterator {
-        (0..EDGES as u8).map(Edge)
+    /// Its number in a cell of which each node reads all states before it.
+    pub const fn number(self) -> usize {
+        let target = self.target as usize;
+        target * (target - 1) / 2 - 1 + self.source as usize
     }
 
-    /// The edges into intermediate node `node` (0..4), by source.
-    pub fn into_node(node: usize) -> impl Iterator<Item = Edge> {
-        Edge::all().filter(move |e| e.node() == node)
-    }
-
-    pub const fn index(self) -> usize {
-        self.0 as usize
-    }
-
-    /// The intermediate node (0..4) that the edge ends in.
+    /// The intermediate node (0..) that the edge ends in.
     pub const fn node(self) -> usize {
-        match self.0 {
-            0..=1 => 0,
-            2..=4 => 1,
-            5..=8 => 2,
-            _ => 3,
-        }
+        self.target as usize - INPUTS
     }
 
-    /// The state (0..5) that the edge starts from.
+    /// The state (0..) that the edge starts from.
     pub const fn source(self) -> usize {
-        let node = self.node();
-        self.0 as usize - node * (node + 3) / 2
+        self.source as usize
     }
 
-    /// The state (2..=5) that the edge ends in.
+    /// The state (2..) that the edge ends in.
     pub const fn target(self) -> usize {
-        self.node() + INPUTS
+        self.target as usize
     }
 
     /// Stride of the edge's operations in a cell of this kind.
@@ -156,9 +152,16 @@ impl FromStr for Edge {
             let shown: String = s.chars().filter(|c| !c.is_control()).take(20).collect();
             format!(
                 "`{shown}` is not an edge: write 0-2 for the one from state 0 to state 2 (0 and 1 are the cell's inputs, \
-                 2 to 5 its nodes), from 0-2 to 4-5"
+                 its nodes follow)"
             )
         })
+    }
+}
+
+/// The number.
+impl Serialize for Edge {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_u64(self.number() as u64)
     }
 }
 
@@ -170,7 +173,7 @@ impl<'de> Deserialize<'de> for Edge {
             type Value = Edge;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                write!(f, "an edge: a number from 0 to {}, or a name such as 0>2", EDGES - 1)
+                f.write_str("an edge: its number, from 0, or a name such as 0>2")
             }
 
             fn visit_u64<E: Error>(self, index: u64) -> Result<Edge, E> {
@@ -204,13 +207,6 @@ impl Place {
     pub const fn new(cell: CellKind, edge: Edge, operation: Operation) -> Place {
         Place { cell, edge, operation }
     }
-
-    /// All 224 places: normal cell first, edge by edge, operation by operation.
-    pub fn all() -> impl Iterator<Item = Place> {
-        CellKind::ALL.into_iter().flat_map(|cell| {
-            Edge::all().flat_map(move |edge| Operation::ALL.into_iter().map(move |op| Place::new(cell, edge, op)))
-        })
-    }
 }
 
 /// `normal:0▸2:sep_conv_3x3`; with `{:#}` `normal:0>2:sep_conv_3x3`.
@@ -239,23 +235,24 @@ impl FromStr for Place {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::space::darts;
 
     #[test]
-    fn edges_are_numbered_as_published() {
-        let pairs: Vec<(usize, usize)> = Edge::all().map(|e| (e.source(), e.node())).collect();
-        let expected: Vec<(usize, usize)> = (0..NODES).flat_map(|n| (0..n + INPUTS).map(move |s| (s, n))).collect();
-        assert_eq!(pairs, expected);
-        for e in Edge::all() {
-            assert_eq!(Edge::between(e.source(), e.target()), Some(e));
+    fn edges_are_numbered_by_target_and_source() {
+        let all: Vec<Edge> = (0..).map_while(Edge::new).collect();
+        assert_eq!(all.len(), MOST_STATES * (MOST_STATES - 1) / 2 - 1);
+        for (i, e) in all.iter().enumerate() {
+            assert_eq!((e.number(), Edge::between(e.source(), e.target())), (i, Some(*e)));
         }
+        assert!(all.is_sorted());
         assert_eq!(Edge::between(2, 2), None);
-        assert_eq!(Edge::new(14), None);
+        assert_eq!(Edge::new(14), Edge::between(0, 6));
     }
 
     #[test]
     fn edges_have_one_name_and_several_spellings() {
-        for e in Edge::all() {
-            let (a, b, n) = (e.source(), e.target(), e.index());
+        for e in (0..).map_while(Edge::new) {
+            let (a, b, n) = (e.source(), e.target(), e.number());
             assert_eq!((e.to_string(), format!("{e:#}")), (format!("{a}▸{b}"), format!("{a}>{b}")));
             for text in [format!("{a}▸{b}"), format!("{a}>{b}"), format!("{a}->{b}"), format!("{a}-{b}"), n.to_string()]
             {
@@ -265,22 +262,21 @@ mod tests {
             assert_eq!(serde_json::to_string(&e).unwrap(), n.to_string());
             assert_eq!(serde_json::from_str::<Edge>(&n.to_string()).unwrap(), e);
         }
-        for bad in ["14", "-1", "2>2", "3>2", "0>6", "0>1", "", ">", "+0>2", "0>2>3", "0▸▸2", "99999999999999999999"]
+        for bad in ["44", "-1", "2>2", "3>2", "0>10", "0>1", "", ">", "+0>2", "0>2>3", "0▸▸2", "99999999999999999999"]
         {
             assert!(bad.parse::<Edge>().is_err(), "{bad}");
         }
-        for bad in ["14", "255", "-1", "\"0>9\"", "null"] {
+        for bad in ["44", "255", "-1", "\"0>10\"", "null"] {
             assert!(serde_json::from_str::<Edge>(bad).is_err(), "{bad}");
         }
     }
 
     #[test]
     fn places_round_trip() {
-        assert_eq!(Place::all().count(), 224);
-        for p in Place::all() {
+        for p in darts::SPACE.places() {
             assert_eq!(p.to_string().parse::<Place>(), Ok(p));
             assert_eq!(format!("{p:#}").parse::<Place>(), Ok(p));
-            let short = format!("{}:{}:{}", p.cell, p.edge.index(), p.operation.short());
+            let short = format!("{}:{}:{}", p.cell, p.edge.number(), p.operation.short());
             assert_eq!(short.parse::<Place>(), Ok(p));
         }
         assert_eq!("normal:0▸2:sep3".parse::<Place>().unwrap().to_string(), "normal:0▸2:sep_conv_3x3");

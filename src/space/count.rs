@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{CellKind, EDGES, Edge, Genotype, INPUTS, Mask, NODES, Operation, Place};
+use super::{CellKind, Compute, Genotype, Graph, INPUTS, Mask, Operation, Place};
 
 /// Parameters and multiply-accumulates for one picture.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -86,20 +86,18 @@ impl Sum {
     }
 
     fn operation(&mut self, operation: Operation, c: usize, stride: usize, pixels: usize, affine: bool) {
-        let halves = match operation {
-            Operation::SepConv3x3 | Operation::SepConv5x5 => 2,
-            Operation::DilConv3x3 | Operation::DilConv5x5 => 1,
-            Operation::SkipConnect if stride == 2 => {
+        match operation.compute() {
+            Compute::Separable { window, halves, .. } => {
+                for _ in 0..halves {
+                    self.convolution(window * window * c + c * c, pixels);
+                    self.norm(c, affine);
+                }
+            }
+            Compute::Identity if stride == 2 => {
                 self.convolution(c * c, pixels);
                 self.norm(c, affine);
-                0
             }
-            _ => 0,
-        };
-        let k = operation.kernel().unwrap_or(0);
-        for _ in 0..halves {
-            self.convolution(k * k * c + c * c, pixels);
-            self.norm(c, affine);
+            Compute::Zero | Compute::Identity | Compute::MaxPool { .. } | Compute::AveragePool { .. } => {}
         }
     }
 }
@@ -168,7 +166,7 @@ pub fn evaluation(genotype: &Genotype, n: &Network) -> Result<Count, CountError>
     sum.norm(stem, true);
     let size = (n.height, n.width);
     let mut walk = Walk { older: (stem, size), last: (stem, size), channels: n.channels };
-    for (i, kind) in CellKind::published_layout(n.cells).into_iter().enumerate() {
+    for (i, kind) in genotype.layout(n.cells).into_iter().enumerate() {
         let c = walk.enter(&mut sum, kind, true);
         let outputs = genotype.concat(kind).len() * c;
         let pixels = walk.leave(kind, outputs);
@@ -212,9 +210,10 @@ pub fn supernet(mask: &Mask, layout: &[CellKind], n: &Network) -> Result<Count, 
             return Err(CountError::Overflow);
         }
         let c = walk.enter(&mut sum, *kind, false);
-        let pixels = walk.leave(*kind, NODES * c);
-        for edge in Edge::all() {
-            for o in mask.kept(*kind, edge) {
+        let Some(graph) = mask.space().graph(*kind) else { return Err(CountError::None("edge")) };
+        let pixels = walk.leave(*kind, graph.nodes * c);
+        for edge in graph.edges {
+            for o in mask.kept(*kind, *edge) {
                 sum.operation(o, c, edge.stride(*kind), pixels, false);
             }
         }
@@ -226,34 +225,33 @@ pub fn supernet(mask: &Mask, layout: &[CellKind], n: &Network) -> Result<Count, 
 /// Decimal logarithm of the number of genotypes that a mask leaves: every node takes two different inputs and one operation
 /// other than `none` on each; minus infinity where a node has no two inputs left.
 pub fn genotypes_log10(mask: &Mask) -> f64 {
-    CellKind::ALL.into_iter().map(|cell| cells_log10(mask, cell)).sum()
+    mask.space().graphs().iter().map(|graph| of_graph(mask, graph)).sum()
 }
 
-/// The same for one kind of cell; the sum over both kinds is [`genotypes_log10`].
+/// The same for one kind of cell; the sum over all kinds is [`genotypes_log10`].
 pub fn cells_log10(mask: &Mask, cell: CellKind) -> f64 {
+    mask.space().graph(cell).map_or(0.0, |graph| of_graph(mask, graph))
+}
+
+fn of_graph(mask: &Mask, graph: &Graph) -> f64 {
     let pairs = |node| {
-        let counts: Vec<f64> = Edge::into_node(node)
-            .map(|e| mask.kept(cell, e).filter(|o| *o != Operation::None).count() as f64)
-            .collect();
+        let usable = |edge| mask.kept(graph.kind, edge).filter(|o| *o != Operation::None).count() as f64;
+        let counts: Vec<f64> = graph.into_node(node).map(usable).collect();
         (0..counts.len()).flat_map(|i| (0..i).map(move |j| (i, j))).map(|(i, j)| counts[i] * counts[j]).sum::<f64>()
     };
-    (0..NODES).map(|node| pairs(node).log10()).sum()
+    (0..graph.nodes).map(|node| pairs(node).log10()).sum()
 }
 
 /// Kept operations by kind of operation, in column order.
-pub fn kept_by_operation(mask: &Mask) -> [usize; super::OPERATIONS] {
-    let mut counts = [0; super::OPERATIONS];
-    for Place { operation, .. } in mask.places() {
-        counts[operation.index()] += 1;
-    }
-    debug_assert!(counts.iter().all(|c| *c <= 2 * EDGES));
-    counts
+pub fn kept_by_operation(mask: &Mask) -> Vec<usize> {
+    let kept = |operation: &Operation| mask.places().filter(|p: &Place| p.operation == *operation).count();
+    mask.space().operations().iter().map(kept).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::space::published;
+    use crate::space::{darts, published};
 
     #[test]
     fn all_published_cells_are_exact() {
@@ -273,19 +271,19 @@ mod tests {
     fn the_full_space_has_ten_to_the_eighteenth_cells() {
         // (Π_n C(n+2, 2) · 7²)² = 180² · 7^16
         let expected = 2.0 * (180f64.log10() + 8.0 * 7f64.log10());
-        assert!((genotypes_log10(&Mask::FULL) - expected).abs() < 1e-9);
-        assert!((genotypes_log10(&Mask::NO_NONE) - expected).abs() < 1e-9);
+        assert!((genotypes_log10(&darts::FULL) - expected).abs() < 1e-9);
+        assert!((genotypes_log10(&darts::NO_NONE) - expected).abs() < 1e-9);
         // A kind that is cut changes its own number only.
-        let mut half = Mask::FULL;
-        for edge in Edge::all() {
-            for o in Operation::ALL.into_iter().filter(|o| *o != Operation::SepConv3x3) {
-                half.set(Place::new(CellKind::Reduction, edge, o), false);
+        let mut half = darts::FULL;
+        for place in darts::SPACE.places() {
+            if place.cell == CellKind::Reduction && place.operation != Operation::SepConv3x3 {
+                half.set(place, false);
             }
         }
         assert!((cells_log10(&half, CellKind::Normal) - expected / 2.0).abs() < 1e-9);
         assert!((cells_log10(&half, CellKind::Reduction) - 180f64.log10()).abs() < 1e-9);
-        assert_eq!(genotypes_log10(&Mask::uniform(&[Operation::None])), f64::NEG_INFINITY);
-        let one = genotypes_log10(&Mask::uniform(&[Operation::SepConv3x3]));
+        assert_eq!(genotypes_log10(&Mask::uniform(darts::SPACE, &[Operation::None])), f64::NEG_INFINITY);
+        let one = genotypes_log10(&Mask::uniform(darts::SPACE, &[Operation::SepConv3x3]));
         assert!((one - 2.0 * 180f64.log10()).abs() < 1e-9);
     }
 
@@ -353,6 +351,9 @@ mod tests {
             auxiliary: false,
         };
         assert_eq!(evaluation(g, &largest), Err(CountError::Overflow));
-        assert_eq!(supernet(&Mask::FULL, &[CellKind::Reduction; 4096], &Network::PUBLISHED), Err(CountError::Overflow));
+        assert_eq!(
+            supernet(&darts::FULL, &[CellKind::Reduction; 4096], &Network::PUBLISHED),
+            Err(CountError::Overflow)
+        );
     }
 }

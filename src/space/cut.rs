@@ -54,8 +54,6 @@ pub fn level_of(kept: usize, width: usize) -> f64 {
 pub struct Cutter {
     /// Operations that took part in scoring; no other can be kept.
     pub space: Mask,
-    /// All candidates of the search space, whether they took part or not: what a pruning level is a share of.
-    pub full: Mask,
     /// Removals, first to last. What is not in it stays to the end.
     pub order: Vec<Place>,
     /// For [`Source::Random`].
@@ -87,7 +85,7 @@ impl Extent {
     /// The extent of a control that keeps as much on every edge as this cut of this extent does.
     fn beside(self, mask: &Mask, width: usize) -> Extent {
         match self {
-            Extent::Level(xi) if mask.counts() == Counts::uniform(kept_per_edge(xi, width)) => self,
+            Extent::Level(xi) if mask.counts() == Counts::uniform(mask.space(), kept_per_edge(xi, width)) => self,
             _ => Extent::Counts(mask.counts()),
         }
     }
@@ -131,6 +129,8 @@ pub enum CutError {
     Last(Place),
     #[error("{operation} is not in the space that is cut ({}), so it can't be kept on edge {edge} of the {cell} cell", why_outside(.0.operation), operation = .0.operation, edge = .0.edge, cell = .0.cell)]
     Outside(Place),
+    #[error("there is no {0} in the search space {1}")]
+    Absent(Place, &'static str),
 }
 
 /// The setting that leaves an operation out.
@@ -139,9 +139,14 @@ const fn why_outside(operation: Operation) -> &'static str {
 }
 
 impl Cutter {
+    /// All candidates of the search space, whether they took part or not: what a pruning level is a share of.
+    pub fn full(&self) -> Mask {
+        self.space.space().full()
+    }
+
     /// The levels that there are to choose from: from nothing gone but what never took part, to one operation an edge.
     pub fn levels(&self) -> impl Iterator<Item = f64> + use<> {
-        let width = self.full.widest();
+        let width = self.full().widest();
         (1..=self.space.widest()).rev().map(move |kept| level_of(kept, width))
     }
 
@@ -157,13 +162,17 @@ impl Cutter {
                 operations.sort_by_key(at);
             }
             Source::Random => {
-                let index = (cell.index() * super::EDGES + edge.index()) as u64;
+                let index = self.space.space().row(cell, edge).unwrap_or(0) as u64;
                 random::shuffle(&mut random::stream_at(self.seed, "cut/random", [index, 0]), &mut operations);
             }
-            Source::Cheapest => operations.sort_by_key(|o| std::cmp::Reverse(cost(*o))),
-            Source::MostParameters => operations.sort_by_key(|o| weight(*o)),
+            Source::Cheapest => operations.sort_by_key(|o| std::cmp::Reverse(o.cost())),
+            Source::MostParameters => operations.sort_by_key(|o| o.weight()),
         }
         operations
+    }
+
+    fn uniform(&self, kept: usize) -> Counts {
+        Counts::uniform(self.space.space(), kept)
     }
 
     /// The operation that stays longest on an edge.
@@ -176,11 +185,9 @@ impl Cutter {
     /// source draws the order of one depth by the saved seed, too. Any level is a prefix of it.
     pub fn by_importance(&self, source: Source, score: impl Fn(Place) -> Option<f64>) -> Vec<Place> {
         let mut all: Vec<(usize, Place)> = Vec::new();
-        for cell in CellKind::ALL {
-            for edge in Edge::all() {
-                let ranking = self.ranking(source, cell, edge);
-                all.extend(ranking.iter().rev().enumerate().map(|(depth, o)| (depth, Place::new(cell, edge, *o))));
-            }
+        for (cell, edge) in self.space.space().all_edges() {
+            let ranking = self.ranking(source, cell, edge);
+            all.extend(ranking.iter().rev().enumerate().map(|(depth, o)| (depth, Place::new(cell, edge, *o))));
         }
         match source {
             Source::Scores => {
@@ -204,19 +211,17 @@ impl Cutter {
 
     /// The mask of a source at a level.
     pub fn automatic(&self, source: Source, xi: f64) -> Mask {
-        self.with_counts(source, &Counts::uniform(kept_per_edge(xi, self.full.widest())))
+        self.with_counts(source, &self.uniform(kept_per_edge(xi, self.full().widest())))
     }
 
     /// The mask of a source with so many operations on each edge; an edge that has fewer keeps those.
     pub fn with_counts(&self, source: Source, counts: &Counts) -> Mask {
         let mut mask = self.space;
-        for cell in CellKind::ALL {
-            for edge in Edge::all() {
-                let ranking = self.ranking(source, cell, edge);
-                let gone = ranking.len().saturating_sub(counts.on(cell, edge).max(1));
-                for o in &ranking[..gone] {
-                    mask.set(Place::new(cell, edge, *o), false);
-                }
+        for (cell, edge) in mask.space().all_edges() {
+            let ranking = self.ranking(source, cell, edge);
+            let gone = ranking.len().saturating_sub(counts.on(cell, edge).max(1));
+            for o in &ranking[..gone] {
+                mask.set(Place::new(cell, edge, *o), false);
             }
         }
         mask
@@ -238,13 +243,11 @@ impl Cutter {
             mask.set(*place, *kept);
         }
         // A level that removes what hand decisions left alone must not empty an edge: its best operation stays.
-        for cell in CellKind::ALL {
-            for edge in Edge::all() {
-                if mask.count_on(cell, edge) == 0
-                    && let Some(best) = self.ranking(proposal.source, cell, edge).last()
-                {
-                    mask.set(Place::new(cell, edge, *best), true);
-                }
+        for (cell, edge) in mask.space().all_edges() {
+            if mask.count_on(cell, edge) == 0
+                && let Some(best) = self.ranking(proposal.source, cell, edge).last()
+            {
+                mask.set(Place::new(cell, edge, *best), true);
             }
         }
         mask
@@ -253,7 +256,7 @@ impl Cutter {
     /// Places whose state was decided by hand and differs from the automatic cut.
     pub fn by_hand(&self, proposal: &Proposal) -> Vec<Place> {
         let (mask, automatic) = (self.mask(proposal), self.automatic_of(proposal));
-        Place::all().filter(|p| mask.contains(*p) != automatic.contains(*p)).collect()
+        mask.space().places().filter(|p| mask.contains(*p) != automatic.contains(*p)).collect()
     }
 
     /// # Errors
@@ -270,11 +273,14 @@ impl Cutter {
             Change::Budget { bytes, mask } => next.extent = Extent::Budget { bytes, mask },
             Change::Source(source) if source == next.source => {}
             Change::Source(source) => {
-                let extent = next.extent.beside(&self.mask(&next), self.full.widest());
+                let extent = next.extent.beside(&self.mask(&next), self.full().widest());
                 next = Proposal { extent, source, by_hand: BTreeMap::new() };
             }
             Change::Automatic => next.by_hand.clear(),
             Change::Set(place, kept) => {
+                if self.space.space().slot(place).is_none() {
+                    return Err(CutError::Absent(place, self.space.space().name()));
+                }
                 if kept && !self.space.contains(place) {
                     return Err(CutError::Outside(place));
                 }
@@ -291,14 +297,13 @@ impl Cutter {
                 }
             }
             Change::Kind(cell, operation, kept) => {
-                for cell in CellKind::ALL.into_iter().filter(|c| cell.is_none_or(|only| only == *c)) {
-                    for edge in Edge::all() {
-                        let place = Place::new(cell, edge, operation);
-                        let mask = self.mask(&next);
-                        let last = mask.contains(place) && mask.count_on(cell, edge) == 1;
-                        if self.space.contains(place) && (kept || !last) {
-                            next.by_hand.insert(place, kept);
-                        }
+                let edges = self.space.space().all_edges();
+                for (cell, edge) in edges.filter(|(c, _)| cell.is_none_or(|only| only == *c)) {
+                    let place = Place::new(cell, edge, operation);
+                    let mask = self.mask(&next);
+                    let last = mask.contains(place) && mask.count_on(cell, edge) == 1;
+                    if self.space.contains(place) && (kept || !last) {
+                        next.by_hand.insert(place, kept);
                     }
                 }
             }
@@ -309,11 +314,9 @@ impl Cutter {
     /// What a person should know before confirming; none of it forbids the cut.
     pub fn warnings(&self, mask: &Mask) -> Vec<String> {
         let mut found = Vec::new();
-        for cell in CellKind::ALL {
-            for edge in Edge::all() {
-                if mask.kept(cell, edge).eq([Operation::None]) {
-                    found.push(format!("edge {edge} of the {cell} cell keeps only `none`: it can't be chosen"));
-                }
+        for (cell, edge) in mask.space().all_edges() {
+            if mask.kept(cell, edge).eq([Operation::None]) {
+                found.push(format!("edge {edge} of the {cell} cell keeps only `none`: it can't be chosen"));
             }
         }
         let kept: std::collections::BTreeSet<Operation> = mask.places().map(|p| p.operation).collect();
@@ -325,34 +328,6 @@ impl Cutter {
             found.push("no convolution is kept: the cells would have no weights of their own but projections".into());
         }
         found
-    }
-}
-
-/// Rank by what an operation keeps for its backward pass, then by its arithmetic.
-const fn cost(o: Operation) -> u8 {
-    match o {
-        Operation::None => 0,
-        Operation::SkipConnect => 1,
-        Operation::AvgPool3x3 => 2,
-        Operation::MaxPool3x3 => 3,
-        Operation::DilConv3x3 => 4,
-        Operation::DilConv5x5 => 5,
-        Operation::SepConv3x3 => 6,
-        Operation::SepConv5x5 => 7,
-    }
-}
-
-/// Rank by parameters; where there are none, a strided skip connection comes before the pools.
-const fn weight(o: Operation) -> u8 {
-    match o {
-        Operation::None => 0,
-        Operation::AvgPool3x3 => 1,
-        Operation::MaxPool3x3 => 2,
-        Operation::SkipConnect => 3,
-        Operation::DilConv3x3 => 4,
-        Operation::DilConv5x5 => 5,
-        Operation::SepConv3x3 => 6,
-        Operation::SepConv5x5 => 7,
     }
 }
 

@@ -2,18 +2,18 @@
 
 use std::fmt::Write;
 
-use super::{CellKind, Genotype, INPUTS, STATES};
+use super::{Genotype, INPUTS};
 
-/// Both cells as a graph for Graphviz.
+/// Its cells as a graph for Graphviz.
 pub fn dot(genotype: &Genotype) -> String {
     let mut out =
         String::from("digraph genotype {\n  rankdir=LR;\n  node [shape=box, style=rounded, fontname=\"Helvetica\"];\n");
     out.push_str("  edge [fontname=\"Helvetica\", fontsize=10];\n");
-    for kind in CellKind::ALL {
+    for kind in genotype.kinds() {
         // Writing to a string can't fail.
         let _ = writeln!(out, "  subgraph cluster_{kind} {{\n    label=\"{kind} cell\";");
         let state = |s: usize| format!("{kind}_{s}");
-        for s in 0..STATES {
+        for s in 0..INPUTS + genotype.nodes(kind) {
             let label = match s {
                 0 => "c_{k-2}".to_string(),
                 1 => "c_{k-1}".to_string(),

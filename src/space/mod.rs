@@ -4,18 +4,23 @@
 mod cell;
 pub mod count;
 pub mod cut;
+pub mod darts;
+mod definition;
 mod dot;
+mod file;
 mod genotype;
+mod known;
 mod mask;
-mod named;
 mod operation;
 mod parse;
 pub mod published;
 
-pub use cell::{CellKind, EDGES, Edge, INPUTS, NODES, Place, STATES};
+pub use cell::{CellKind, Edge, INPUTS, Place};
+pub use definition::{Definition, Graph, Space};
 pub use dot::dot;
+pub use file::SpaceFileError;
 pub use genotype::{Choice, Genotype, GenotypeError};
+pub use known::{SpaceError, built_in};
 pub use mask::{Counts, Mask, MaskError};
-pub use named::{Space, SpaceError, listed};
-pub use operation::{OPERATIONS, Operation};
+pub use operation::{Compute, Operation};
 pub use parse::{Genotypes, LONGEST, ParseError, Taken, Which, parse_genotype};

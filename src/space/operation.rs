@@ -1,78 +1,92 @@
-//! The eight candidate operations.
+//! The catalogue of operations: names, letters for tables, and what each computes. A search space takes its candidates
+//! from it.
 
 use std::fmt;
 use std::str::FromStr;
 
-use serde::{Deserialize, Serialize};
+use serde::de::Error;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// How many candidate operations a mixed operation has.
-pub const OPERATIONS: usize = 8;
+use crate::nearest::nearest;
 
-/// One of the eight candidate operations of the DARTS space, in the order of the published code: the discriminant is the
-/// column of the alpha tables and the index inside `_ops` of published checkpoints.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Operation {
-    None = 0,
-    #[serde(rename = "max_pool_3x3", alias = "max3")]
-    MaxPool3x3 = 1,
-    #[serde(rename = "avg_pool_3x3", alias = "avg3")]
-    AvgPool3x3 = 2,
-    #[serde(alias = "skip")]
-    SkipConnect = 3,
-    #[serde(rename = "sep_conv_3x3", alias = "sep3")]
-    SepConv3x3 = 4,
-    #[serde(rename = "sep_conv_5x5", alias = "sep5")]
-    SepConv5x5 = 5,
-    #[serde(rename = "dil_conv_3x3", alias = "dil3")]
-    DilConv3x3 = 6,
-    #[serde(rename = "dil_conv_5x5", alias = "dil5")]
-    DilConv5x5 = 7,
+/// What an operation computes, at the stride of its edge. `window` is a side in pixels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Compute {
+    /// Zeros: as if the edge were not there.
+    Zero,
+    MaxPool {
+        window: usize,
+    },
+    /// Padding is not counted.
+    AveragePool {
+        window: usize,
+    },
+    /// The input; at stride 2 FactorizedReduce (ReLU, two 1x1 convolutions of shifted pixels, norm).
+    Identity,
+    /// ReLU, depthwise convolution, 1x1 convolution, norm, `halves` times; the stride is the first half's.
+    Separable {
+        window: usize,
+        dilation: usize,
+        halves: usize,
+    },
+}
+
+/// A row of the catalogue.
+struct Row {
+    operation: Operation,
+    name: &'static str,
+    short: &'static str,
+    compute: Compute,
+}
+
+macro_rules! catalogue {
+    ($($(#[$doc:meta])* $variant:ident $name:literal $short:literal $compute:expr;)*) => {
+        /// A candidate operation. Their order is that of the catalogue; which of them stand in which column of the alphas
+        /// says the [`Space`](super::Space).
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum Operation {
+            $($(#[$doc])* $variant,)*
+        }
+
+        const CATALOGUE: &[Row] = &[
+            $(Row { operation: Operation::$variant, name: $name, short: $short, compute: $compute },)*
+        ];
+    };
+}
+
+catalogue! {
+    None        "none"         "none" Compute::Zero;
+    MaxPool3x3  "max_pool_3x3" "max3" Compute::MaxPool { window: 3 };
+    AvgPool3x3  "avg_pool_3x3" "avg3" Compute::AveragePool { window: 3 };
+    SkipConnect "skip_connect" "skip" Compute::Identity;
+    SepConv3x3  "sep_conv_3x3" "sep3" Compute::Separable { window: 3, dilation: 1, halves: 2 };
+    SepConv5x5  "sep_conv_5x5" "sep5" Compute::Separable { window: 5, dilation: 1, halves: 2 };
+    DilConv3x3  "dil_conv_3x3" "dil3" Compute::Separable { window: 3, dilation: 2, halves: 1 };
+    DilConv5x5  "dil_conv_5x5" "dil5" Compute::Separable { window: 5, dilation: 2, halves: 1 };
 }
 
 impl Operation {
-    pub const ALL: [Operation; OPERATIONS] = [
-        Operation::None,
-        Operation::MaxPool3x3,
-        Operation::AvgPool3x3,
-        Operation::SkipConnect,
-        Operation::SepConv3x3,
-        Operation::SepConv5x5,
-        Operation::DilConv3x3,
-        Operation::DilConv5x5,
-    ];
+    /// All that are built, in the order of the catalogue.
+    pub fn catalogue() -> impl DoubleEndedIterator<Item = Operation> + ExactSizeIterator {
+        CATALOGUE.iter().map(|row| row.operation)
+    }
 
-    /// Column of the alpha tables.
-    pub const fn index(self) -> usize {
-        self as usize
+    const fn row(self) -> &'static Row {
+        &CATALOGUE[self as usize]
     }
 
     /// The name that published code uses, `sep_conv_3x3` and so on.
     pub const fn name(self) -> &'static str {
-        match self {
-            Operation::None => "none",
-            Operation::MaxPool3x3 => "max_pool_3x3",
-            Operation::AvgPool3x3 => "avg_pool_3x3",
-            Operation::SkipConnect => "skip_connect",
-            Operation::SepConv3x3 => "sep_conv_3x3",
-            Operation::SepConv5x5 => "sep_conv_5x5",
-            Operation::DilConv3x3 => "dil_conv_3x3",
-            Operation::DilConv5x5 => "dil_conv_5x5",
-        }
+        self.row().name
     }
 
     /// Four letters, for columns of a table.
     pub const fn short(self) -> &'static str {
-        match self {
-            Operation::None => "none",
-            Operation::MaxPool3x3 => "max3",
-            Operation::AvgPool3x3 => "avg3",
-            Operation::SkipConnect => "skip",
-            Operation::SepConv3x3 => "sep3",
-            Operation::SepConv5x5 => "sep5",
-            Operation::DilConv3x3 => "dil3",
-            Operation::DilConv5x5 => "dil5",
-        }
+        self.row().short
+    }
+
+    pub const fn compute(self) -> Compute {
+        self.row().compute
     }
 
     /// Whether its name or its four letters hold `part`, whatever the case: `sep`, `sep3`, `3x3`.
@@ -83,16 +97,39 @@ impl Operation {
 
     /// Width of the (depthwise or pooling) window in pixels; `None` where there is no window.
     pub const fn kernel(self) -> Option<usize> {
-        match self {
-            Operation::None | Operation::SkipConnect => None,
-            Operation::SepConv5x5 | Operation::DilConv5x5 => Some(5),
-            _ => Some(3),
+        match self.compute() {
+            Compute::Zero | Compute::Identity => None,
+            Compute::MaxPool { window } | Compute::AveragePool { window } | Compute::Separable { window, .. } => {
+                Some(window)
+            }
         }
     }
 
     /// Whether the operation has weights at stride 1.
     pub const fn is_convolution(self) -> bool {
-        matches!(self, Operation::SepConv3x3 | Operation::SepConv5x5 | Operation::DilConv3x3 | Operation::DilConv5x5)
+        matches!(self.compute(), Compute::Separable { .. })
+    }
+
+    /// Rank by what an operation keeps for its backward pass, then by its arithmetic.
+    pub(crate) const fn cost(self) -> usize {
+        match self.compute() {
+            Compute::Zero => 0,
+            Compute::Identity => 1,
+            Compute::AveragePool { window } => 10 + window,
+            Compute::MaxPool { window } => 100 + window,
+            Compute::Separable { window, halves, .. } => 1000 * halves + window,
+        }
+    }
+
+    /// Rank by parameters; where there are none, a strided skip connection comes before the pools.
+    pub(crate) const fn weight(self) -> usize {
+        match self.compute() {
+            Compute::Zero => 0,
+            Compute::AveragePool { .. } => 1,
+            Compute::MaxPool { .. } => 2,
+            Compute::Identity => 3,
+            Compute::Separable { window, halves, .. } => 1000 * halves + window,
+        }
     }
 }
 
@@ -102,21 +139,42 @@ impl fmt::Display for Operation {
     }
 }
 
-/// The name is none of the eight.
+/// The name is none of the catalogue's.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{name}` is not a DARTS operation; the eight are {}", Operation::ALL.map(Operation::name).join(", "))]
+#[error("there is no operation `{name}`; the built ones are {}{}", names().collect::<Vec<_>>().join(", "), near.map_or(String::new(), |n| format!("; did you mean `{n}`?")))]
 pub struct UnknownOperation {
     pub name: String,
+    pub near: Option<&'static str>,
+}
+
+fn names() -> impl Iterator<Item = &'static str> {
+    CATALOGUE.iter().map(|row| row.name)
 }
 
 impl FromStr for Operation {
     type Err = UnknownOperation;
 
     fn from_str(s: &str) -> Result<Self, Self::Err> {
-        Operation::ALL
-            .into_iter()
-            .find(|o| o.name() == s || o.short() == s)
-            .ok_or_else(|| UnknownOperation { name: s.chars().take(40).collect() })
+        let found = CATALOGUE.iter().find(|row| row.name == s || row.short == s);
+        found.map(|row| row.operation).ok_or_else(|| UnknownOperation {
+            name: s.chars().filter(|c| !c.is_control()).take(40).collect(),
+            near: nearest(s, names()),
+        })
+    }
+}
+
+/// The name.
+impl Serialize for Operation {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.name())
+    }
+}
+
+/// The name or the four letters.
+impl<'de> Deserialize<'de> for Operation {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Operation, D::Error> {
+        let name = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
+        name.parse().map_err(D::Error::custom)
     }
 }
 
@@ -126,7 +184,8 @@ mod tests {
 
     #[test]
     fn both_names_are_read_in_text_and_in_json() {
-        for o in Operation::ALL {
+        for (i, o) in Operation::catalogue().enumerate() {
+            assert_eq!((o as usize, o.short().len()), (i, 4));
             for name in [o.name(), o.short()] {
                 assert_eq!(name.parse(), Ok(o));
                 assert_eq!(serde_json::from_str::<Operation>(&format!("\"{name}\"")).unwrap(), o);
@@ -135,5 +194,6 @@ mod tests {
             assert_eq!(serde_json::to_string(&o).unwrap(), format!("\"{}\"", o.name()));
         }
         assert!(Operation::SepConv3x3.is_called("conv_3") && !Operation::SepConv3x3.is_called("sep5"));
+        assert!("sep_conv_3x4".parse::<Operation>().unwrap_err().to_string().contains("did you mean `sep_conv_3x3`"));
     }
 }

@@ -230,16 +230,18 @@ pub fn million(runs: &Path) -> Told {
 pub fn checkpoint_cost(runs: &Path) -> Told {
     use zonas::nn::{Init, Policy, Precision, Supernet, SupernetConfig};
     use zonas::oneshot::{AdamSettings, Method, Order, Searcher, Settings, SgdSettings};
-    use zonas::space::{CellKind, Mask, Operation};
-    let half =
-        Mask::uniform(&[Operation::SepConv3x3, Operation::SepConv5x5, Operation::DilConv3x3, Operation::DilConv5x5]);
+    use zonas::space::{Mask, Operation, darts};
+    let half = Mask::uniform(
+        darts::SPACE,
+        &[Operation::SepConv3x3, Operation::SepConv5x5, Operation::DilConv3x3, Operation::DilConv5x5],
+    );
     let mut told = Vec::new();
-    for (name, mask) in [("the full space", Mask::FULL), ("half of it, all convolutions", half)] {
+    for (name, mask) in [("the full space", darts::FULL), ("half of it, all convolutions", half)] {
         let mut net = Supernet::new(&SupernetConfig {
             channels: 16,
             classes: 10,
             input_channels: 3,
-            layout: CellKind::published_layout(8),
+            layout: darts::SPACE.layout(8),
             stem_multiplier: 3,
             mask,
             policy: Policy::Keep,

@@ -13,7 +13,7 @@ use crate::proxies::aggregate::{self, Aggregate, Combined, Silent, Standing};
 use crate::random;
 use crate::run::event::{Body, Level, Removal, Summary, Vote};
 use crate::run::number::Number;
-use crate::space::{CellKind, EDGES, Edge, Mask, Place};
+use crate::space::{Mask, Place};
 
 /// Settings of the stage.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -107,11 +107,7 @@ pub fn evaluations(space: &Mask, settings: &Settings) -> usize {
 /// Number of rounds, and of places that they look at.
 fn round_masks(space: &Mask, remove_per_round: usize) -> (usize, usize) {
     let k = remove_per_round.max(1);
-    let mut counts: Vec<usize> = CellKind::ALL
-        .into_iter()
-        .flat_map(|c| Edge::all().map(move |e| (c, e)))
-        .map(|(c, e)| space.count_on(c, e))
-        .collect();
+    let mut counts = space.counts().list();
     let (mut rounds, mut places) = (0, 0);
     while counts.iter().any(|n| *n > 1) {
         rounds += 1;
@@ -192,7 +188,8 @@ pub fn run<E, V: Evaluator<Error = E>, W: Watcher<E>>(
                 s.relative.extend(differences);
             }
         }
-        let edges: Vec<usize> = scores.iter().map(|s| slot(s.place.cell, s.place.edge)).collect();
+        let row = |p: Place| mask.space().row(p.cell, p.edge).unwrap_or(0);
+        let edges: Vec<usize> = scores.iter().map(|s| row(s.place)).collect();
         let relative: Vec<Vec<Vec<f64>>> = scores.iter_mut().map(|s| std::mem::take(&mut s.relative)).collect();
         let combined = aggregate::combine(settings.aggregate, &edges, &relative);
         let exact: Vec<bool> = (0..evaluator.functions()).map(|f| evaluator.exact(f)).collect();
@@ -220,11 +217,6 @@ pub fn run<E, V: Evaluator<Error = E>, W: Watcher<E>>(
 fn plain_sum(differences: &[f64]) -> f64 {
     let finite = differences.iter().filter(|v| v.is_finite());
     finite.copied().reduce(|a, b| a + b).unwrap_or(f64::NAN)
-}
-
-/// A number for each edge of both kinds of cell.
-fn slot(cell: CellKind, edge: Edge) -> usize {
-    cell.index() * EDGES + edge.index()
 }
 
 fn vote<V: Evaluator>(standing: &Standing, evaluator: &V, function: usize) -> Vote {
@@ -257,53 +249,50 @@ fn settle(
     let samples = &combined.samples;
     let means: Vec<f64> = samples.iter().map(|s| mean(s)).collect();
     let (mut removed, mut summaries) = (Vec::new(), Vec::new());
-    for cell in CellKind::ALL {
-        for edge in Edge::all() {
-            let mut own: Vec<usize> =
-                (0..places.len()).filter(|i| places[*i].cell == cell && places[*i].edge == edge).collect();
-            let Some(first) = own.first().copied() else { continue };
-            // A number for each, so that equal scores go by the saved seed; undefined ones are not ranked at all.
-            let mut lots: Vec<usize> = (0..own.len()).collect();
-            let index = slot(cell, edge) as u64;
-            random::shuffle(&mut random::stream_at(settings.seed, "score/lot", [round as u64, index]), &mut lots);
-            let lot_of: std::collections::BTreeMap<usize, usize> = own.iter().copied().zip(lots).collect();
-            own.sort_by(|a, b| {
-                let (x, y) = (means[*a], means[*b]);
-                x.partial_cmp(&y).unwrap_or(std::cmp::Ordering::Equal).then(lot_of[a].cmp(&lot_of[b]))
-            });
-            // Counts have no noise: one draw tells them apart, and equal ones are equal.
-            let counted = combined.votes[first].iter().zip(exact).all(|(v, exact)| *exact || v.is_nan());
-            let lower = |a: usize, b: usize| match (samples[a].is_empty() || samples[b].is_empty(), counted) {
-                (true, _) => None,
-                (false, true) => Some(if means[a] < means[b] { 0.0 } else { 1.0 }),
-                (false, false) => significance::lower_p(&samples[a], &samples[b]),
-            };
-            let goes = settings.remove_per_round.max(1).min(mask.count_on(cell, edge).saturating_sub(1));
-            for (rank, i) in own.iter().enumerate() {
-                let next = own.get(rank + 1);
-                if rank < goes {
-                    // Against the first that stays, if there is one.
-                    let against = own.get(goes).and_then(|n| lower(*i, *n));
-                    let undefined = samples[*i].is_empty();
-                    removed.push(Removal {
-                        place: places[*i],
-                        score: Number(means[*i]),
-                        tie: against.is_none_or(|p| p > significance::ALPHA),
-                        by_lot: undefined || own.get(goes).is_some_and(|n| means[*n] == means[*i]),
-                        undefined,
-                    });
-                }
-                summaries.push(Summary {
+    for (slot, (cell, edge)) in mask.space().all_edges().enumerate() {
+        let mut own: Vec<usize> =
+            (0..places.len()).filter(|i| places[*i].cell == cell && places[*i].edge == edge).collect();
+        let Some(first) = own.first().copied() else { continue };
+        // A number for each, so that equal scores go by the saved seed; undefined ones are not ranked at all.
+        let mut lots: Vec<usize> = (0..own.len()).collect();
+        random::shuffle(&mut random::stream_at(settings.seed, "score/lot", [round as u64, slot as u64]), &mut lots);
+        let lot_of: std::collections::BTreeMap<usize, usize> = own.iter().copied().zip(lots).collect();
+        own.sort_by(|a, b| {
+            let (x, y) = (means[*a], means[*b]);
+            x.partial_cmp(&y).unwrap_or(std::cmp::Ordering::Equal).then(lot_of[a].cmp(&lot_of[b]))
+        });
+        // Counts have no noise: one draw tells them apart, and equal ones are equal.
+        let counted = combined.votes[first].iter().zip(exact).all(|(v, exact)| *exact || v.is_nan());
+        let lower = |a: usize, b: usize| match (samples[a].is_empty() || samples[b].is_empty(), counted) {
+            (true, _) => None,
+            (false, true) => Some(if means[a] < means[b] { 0.0 } else { 1.0 }),
+            (false, false) => significance::lower_p(&samples[a], &samples[b]),
+        };
+        let goes = settings.remove_per_round.max(1).min(mask.count_on(cell, edge).saturating_sub(1));
+        for (rank, i) in own.iter().enumerate() {
+            let next = own.get(rank + 1);
+            if rank < goes {
+                // Against the first that stays, if there is one.
+                let against = own.get(goes).and_then(|n| lower(*i, *n));
+                let undefined = samples[*i].is_empty();
+                removed.push(Removal {
                     place: places[*i],
-                    mean: Number(means[*i]),
-                    deviation: Number(deviation(&samples[*i])),
-                    by_function: by_function(&relative[*i]).map(Number).collect(),
-                    votes: combined.votes[*i].iter().copied().map(Number).collect(),
-                    next: next.map(|n| places[*n]),
-                    p: next.and_then(|n| lower(*i, *n)).map(Number),
-                    undefined: relative[*i].iter().flatten().filter(|v| !v.is_finite()).count(),
+                    score: Number(means[*i]),
+                    tie: against.is_none_or(|p| p > significance::ALPHA),
+                    by_lot: undefined || own.get(goes).is_some_and(|n| means[*n] == means[*i]),
+                    undefined,
                 });
             }
+            summaries.push(Summary {
+                place: places[*i],
+                mean: Number(means[*i]),
+                deviation: Number(deviation(&samples[*i])),
+                by_function: by_function(&relative[*i]).map(Number).collect(),
+                votes: combined.votes[*i].iter().copied().map(Number).collect(),
+                next: next.map(|n| places[*n]),
+                p: next.and_then(|n| lower(*i, *n)).map(Number),
+                undefined: relative[*i].iter().flatten().filter(|v| !v.is_finite()).count(),
+            });
         }
     }
     (removed, summaries)

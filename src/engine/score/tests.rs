@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 
 use super::*;
-use crate::space::Operation;
+use crate::space::darts;
 
 /// A made-up ranking: every operation is worth its column, plus noise by draw; some are undefined.
 struct Made {
@@ -16,7 +16,7 @@ struct Made {
 }
 
 fn worth(p: Place) -> f64 {
-    1.0 + p.operation.index() as f64
+    1.0 + p.operation as usize as f64
 }
 
 impl Evaluator for Made {
@@ -49,7 +49,7 @@ impl Evaluator for Made {
                 if self.undefined[1] == Some(*p) {
                     return vec![f64::NAN, f64::INFINITY];
                 }
-                let wobble = self.noise * ((self.draw * 7 + p.edge.index() as u64 * 3) % 5) as f64;
+                let wobble = self.noise * ((self.draw * 7 + p.edge.number() as u64 * 3) % 5) as f64;
                 // The first is negative, and just as good a ranking: |r| must divide.
                 let first = if self.undefined[0] == Some(*p) { f64::NAN } else { -sum - worth(*p) - wobble };
                 vec![first, sum - worth(*p) - wobble]
@@ -84,7 +84,7 @@ fn settings() -> Settings {
 }
 
 fn made() -> Made {
-    Made { draw: 0, mask: Mask::FULL, noise: 0.0, undefined: [None; 2], constant: false }
+    Made { draw: 0, mask: darts::FULL, noise: 0.0, undefined: [None; 2], constant: false }
 }
 
 #[test]
@@ -92,14 +92,14 @@ fn the_least_goes_first_and_the_order_is_whole() {
     for aggregate in Aggregate::ALL {
         let mut r = Recorder::default();
         let settings = Settings { aggregate, ..settings() };
-        let found = run(&Mask::NO_NONE, &settings, Progress::default(), &mut made(), &mut r).unwrap();
+        let found = run(&darts::NO_NONE, &settings, Progress::default(), &mut made(), &mut r).unwrap();
         assert_eq!(found.order.len(), 28 * 6);
         for (i, removal) in found.order.iter().enumerate() {
-            assert_eq!(removal.place.operation, Operation::ALL[1 + i / 28], "{aggregate:?}");
+            assert_eq!(removal.place.operation, darts::SPACE.operations()[1 + i / 28], "{aggregate:?}");
             assert!(!removal.by_lot);
         }
         let scores = r.events.iter().filter(|e| matches!(e, Body::Score { .. })).count();
-        assert_eq!(scores, evaluations(&Mask::NO_NONE, &settings));
+        assert_eq!(scores, evaluations(&darts::NO_NONE, &settings));
         assert_eq!(scores, 28 * (7 + 6 + 5 + 4 + 3 + 2) * 4);
         assert_eq!((found.ties, found.undefined), (0, 0));
     }
@@ -110,7 +110,7 @@ fn equal_scores_are_ties_and_go_by_the_seed() {
     let order = |seed| {
         let mut made = Made { constant: true, ..made() };
         let found = run(
-            &Mask::FULL,
+            &darts::FULL,
             &Settings { seed, ..settings() },
             Progress::default(),
             &mut made,
@@ -137,7 +137,7 @@ fn an_undefined_function_leaves_the_others_to_decide() {
     };
     let mut r = Recorder::default();
     let mut one = Made { undefined: [Some(place), None], ..made() };
-    let found = run(&Mask::NO_NONE, &settings(), Progress::default(), &mut one, &mut r).unwrap();
+    let found = run(&darts::NO_NONE, &settings(), Progress::default(), &mut one, &mut r).unwrap();
     // Least of its edge by the function that is left, it goes first, and is counted.
     assert_eq!(found.undefined, 4);
     assert!(found.order[..28].iter().any(|x| x.place == place && !x.undefined && !x.by_lot));
@@ -146,7 +146,7 @@ fn an_undefined_function_leaves_the_others_to_decide() {
 
     let mut r = Recorder::default();
     let mut both = Made { undefined: [None, Some(place)], ..made() };
-    let found = run(&Mask::NO_NONE, &settings(), Progress::default(), &mut both, &mut r).unwrap();
+    let found = run(&darts::NO_NONE, &settings(), Progress::default(), &mut both, &mut r).unwrap();
     // Nothing can be said of its edge while it is there; all other edges are decided by their scores.
     let s = summary(&r);
     assert!(s.mean.0.is_nan() && s.undefined == 8);
@@ -158,7 +158,7 @@ fn an_undefined_function_leaves_the_others_to_decide() {
 fn a_function_without_a_vote_is_named_once() {
     let mut r = Recorder::default();
     let mut made = Made { constant: true, ..made() };
-    run(&Mask::NO_NONE, &settings(), Progress::default(), &mut made, &mut r).unwrap();
+    run(&darts::NO_NONE, &settings(), Progress::default(), &mut made, &mut r).unwrap();
     let logs: Vec<_> = r.events.iter().filter(|e| matches!(e, Body::Log { level: Level::Warning, .. })).collect();
     assert_eq!(logs.len(), 2, "{logs:?}");
     assert!(format!("{logs:?}").contains("second has no vote: it is the same whichever operation"));
@@ -169,20 +169,20 @@ fn a_function_without_a_vote_is_named_once() {
 #[test]
 fn noise_makes_ties_and_a_request_stops() {
     let mut made = Made { noise: 3.0, ..made() };
-    let found = run(&Mask::NO_NONE, &settings(), Progress::default(), &mut made, &mut Recorder::default()).unwrap();
+    let found = run(&darts::NO_NONE, &settings(), Progress::default(), &mut made, &mut Recorder::default()).unwrap();
     // Draws that differ by more than the operations do: no verdict, though the means still rank rightly.
     assert_eq!(found.ties, found.order.len());
     assert!(found.order.iter().all(|r| !r.by_lot));
     let mut r = Recorder { stop_after: Some(100), ..Recorder::default() };
-    assert!(run(&Mask::NO_NONE, &settings(), Progress::default(), &mut made, &mut r).unwrap().stopped);
+    assert!(run(&darts::NO_NONE, &settings(), Progress::default(), &mut made, &mut r).unwrap().stopped);
     assert!(r.events.len() < 120);
 }
 
 #[test]
 fn several_go_at_once() {
     let settings = Settings { remove_per_round: 3, ..settings() };
-    assert_eq!(rounds(&Mask::NO_NONE, 3), 2);
-    let found = run(&Mask::NO_NONE, &settings, Progress::default(), &mut made(), &mut Recorder::default()).unwrap();
+    assert_eq!(rounds(&darts::NO_NONE, 3), 2);
+    let found = run(&darts::NO_NONE, &settings, Progress::default(), &mut made(), &mut Recorder::default()).unwrap();
     assert_eq!(found.order.len(), 28 * 6);
 }
 
@@ -190,9 +190,9 @@ fn several_go_at_once() {
 fn taken_up_between_rounds_it_ends_the_same() {
     let mut whole = Recorder::default();
     let noisy = || Made { noise: 3.0, ..made() };
-    let expected = run(&Mask::FULL, &settings(), Progress::default(), &mut noisy(), &mut whole).unwrap();
+    let expected = run(&darts::FULL, &settings(), Progress::default(), &mut noisy(), &mut whole).unwrap();
     let mut first = Recorder { rounds: Some(3), ..Recorder::default() };
-    let stopped = run(&Mask::FULL, &settings(), Progress::default(), &mut noisy(), &mut first).unwrap();
+    let stopped = run(&darts::FULL, &settings(), Progress::default(), &mut noisy(), &mut first).unwrap();
     assert!(stopped.stopped);
     assert_eq!(stopped.order, expected.order[..3 * 28]);
     let mut progress = Progress::default();
@@ -202,7 +202,7 @@ fn taken_up_between_rounds_it_ends_the_same() {
         }
     }
     let mut rest = Recorder::default();
-    let found = run(&Mask::FULL, &settings(), progress, &mut noisy(), &mut rest).unwrap();
+    let found = run(&darts::FULL, &settings(), progress, &mut noisy(), &mut rest).unwrap();
     assert_eq!(found, expected);
     assert!(matches!(rest.events[0], Body::RoundStarted { round: 3, .. }));
 }

@@ -200,6 +200,7 @@ impl App<'_> {
         self.ui.width = size.0;
         // Beside what is above and below a list, two lines of the page before stay in sight.
         self.ui.page = usize::from(size.1.saturating_sub(6).max(1));
+        self.ui.settle(self.frozen.as_ref().unwrap_or(&self.state));
         let sizes = self.measure();
         let folder = self.options.runs.display().to_string();
         let scene = Scene {

@@ -1,10 +1,10 @@
-//! The figure of both cells.
+//! The figure of the cells.
 
 use super::paper::{Anchor, INK, LINE, Paper, QUIET, css, series};
 use crate::explorer::color::{SERIES, darker};
 use crate::explorer::state::{State, chosen};
 use crate::explorer::text;
-use crate::space::{CellKind, Genotype, INPUTS, Operation};
+use crate::space::{CellKind, Compute, Genotype, INPUTS, Operation};
 
 const WIDTH: f64 = 900.0;
 /// Between the columns of two states, and between the lanes of two operations.
@@ -13,17 +13,21 @@ const LANE: f64 = 24.0;
 
 /// Both cells: states from left to right, each operation on a lane of its own from the state that it reads to its node.
 pub fn draw(genotype: &Genotype, state: &State) -> Option<String> {
-    let height = 2.0 * (8.0 * LANE + 90.0) + 60.0;
-    let mut p = Paper::new(WIDTH, height);
+    let own = |cell: CellKind| genotype.choices(cell).len() as f64 * LANE + 90.0;
+    let height = genotype.kinds().map(own).sum::<f64>() + 60.0;
+    let nodes = genotype.kinds().map(|cell| genotype.nodes(cell)).max().unwrap_or(0);
+    let width = WIDTH + (STEP - 6.0) * nodes.saturating_sub(4) as f64;
+    let mut p = Paper::new(width, height);
+    let mut top = 20.0;
     let weights = state.search.weights();
-    for cell in CellKind::ALL {
-        let top = 20.0 + (8.0 * LANE + 90.0) * cell.index() as f64;
+    for cell in genotype.kinds() {
         p.text(20.0, top + 8.0, 13.0, INK, Anchor::Start, &format!("{cell} cell"));
         let list = chosen(genotype, cell, weights.as_ref());
         let x = |s: usize| 48.0 + if s < INPUTS { 56.0 * s as f64 } else { 56.0 + (STEP - 6.0) * (s - 1) as f64 };
         let lane = |i: usize| top + 52.0 + LANE * i as f64;
-        let bottom = lane(7) + 30.0;
-        for s in 0..INPUTS + 4 {
+        let states = INPUTS + genotype.nodes(cell);
+        let bottom = lane(list.len() - 1) + 30.0;
+        for s in 0..states {
             let name = match s {
                 0 => "c(k−2)".to_string(),
                 1 => "c(k−1)".to_string(),
@@ -50,10 +54,11 @@ pub fn draw(genotype: &Genotype, state: &State) -> Option<String> {
             p.rect(to - 14.0 - width, y - 8.0, width, 16.0, "#ffffff", "none");
             p.text(to - 18.0, y + 3.5, 10.0, &color, Anchor::End, &label);
         }
-        let last = x(INPUTS + 3);
+        let last = x(states - 1);
         p.line((x(INPUTS), bottom), (last + 46.0, bottom), INK, "none");
         p.text(last + 50.0, bottom + 4.0, 10.0, INK, Anchor::Start, "c(k)");
-        p.line((20.0, bottom + 20.0), (WIDTH - 20.0, bottom + 20.0), LINE, "none");
+        p.line((20.0, bottom + 20.0), (width - 20.0, bottom + 20.0), LINE, "none");
+        top += own(cell);
     }
     let weighed = state.search.weights().is_some();
     let mut words: Vec<String> =
@@ -71,10 +76,10 @@ pub fn draw(genotype: &Genotype, state: &State) -> Option<String> {
 
 /// Separable, dilated, pooling, identity.
 fn color(operation: Operation) -> String {
-    match operation {
-        Operation::SepConv3x3 | Operation::SepConv5x5 => series(0),
-        Operation::DilConv3x3 | Operation::DilConv5x5 => series(2),
-        Operation::MaxPool3x3 | Operation::AvgPool3x3 => series(1),
-        Operation::SkipConnect | Operation::None => css(darker(SERIES[3])),
+    match operation.compute() {
+        Compute::Separable { dilation: 1, .. } => series(0),
+        Compute::Separable { .. } => series(2),
+        Compute::MaxPool { .. } | Compute::AveragePool { .. } => series(1),
+        Compute::Identity | Compute::Zero => css(darker(SERIES[3])),
     }
 }

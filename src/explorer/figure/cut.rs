@@ -5,7 +5,7 @@ use crate::explorer::forecast::Basis;
 use crate::explorer::state::State;
 use crate::explorer::text;
 use crate::explorer::verdict::Verdict;
-use crate::space::{CellKind, Edge, Place};
+use crate::space::Place;
 
 const GIB: f64 = 1_073_741_824.0;
 
@@ -13,21 +13,23 @@ const GIB: f64 = 1_073_741_824.0;
 pub fn draw(state: &State) -> Option<String> {
     let cut = state.cut.cut.as_ref()?;
     let forecast = Basis::of(state)?.forecast();
-    let columns = state.columns();
-    let mut p = Paper::new(880.0, 340.0);
+    let (columns, space) = (state.columns(), state.space());
+    // Room for as many edges as the larger cell has.
+    let below = 17.0 * space.graphs().iter().map(|g| g.edges.len()).max().unwrap_or(0).max(14) as f64 - 17.0 * 14.0;
+    let mut p = Paper::new(880.0, 340.0 + below);
     let by_scores = cut.source == "scores";
     let mut ties = 0;
-    for cell in CellKind::ALL {
-        let x = 20.0 + 190.0 * cell.index() as f64;
+    for (i, graph) in space.graphs().iter().enumerate() {
+        let (cell, x) = (graph.kind, 20.0 + 190.0 * i as f64);
         p.text(x, 26.0, 13.0, INK, Anchor::Start, &format!("{cell} cell, kept"));
         for (i, o) in columns.iter().enumerate() {
             p.text(x + 47.0 + 18.0 * i as f64, 48.0, 6.0, QUIET, Anchor::Middle, o.short());
         }
-        for (row, edge) in Edge::all().enumerate() {
+        for (row, edge) in graph.edges.iter().enumerate() {
             let y = 54.0 + 17.0 * row as f64;
             p.text(x + 30.0, y + 11.0, 9.0, INK, Anchor::End, &edge.to_string());
             for (i, o) in columns.iter().enumerate() {
-                let place = Place::new(cell, edge, *o);
+                let place = Place::new(cell, *edge, *o);
                 let by_hand = cut.by_hand.contains(&place);
                 let fill = match (cut.mask.contains(place), by_hand) {
                     (true, false) => series(0),
@@ -50,7 +52,7 @@ pub fn draw(state: &State) -> Option<String> {
     let ties = if ties > 0 { format!("; dot: within noise ({ties})") } else { String::new() };
     p.text(
         20.0,
-        316.0,
+        316.0 + below,
         10.0,
         INK,
         Anchor::Start,
@@ -65,7 +67,7 @@ pub fn draw(state: &State) -> Option<String> {
     let words = verdict.headline(cut).unwrap_or_else(|| {
         format!("{} of {} kept operations are those of the parameter count", verdict.same, verdict.kept)
     });
-    p.text(20.0, 332.0, 9.0, QUIET, Anchor::Start, &words);
+    p.text(20.0, 332.0 + below, 9.0, QUIET, Anchor::Start, &words);
     let most = forecast.levels.iter().map(|l| l.random.1).max()?.max(cut.full_memory_bytes) as f64;
     let (unit, name) = if most >= GIB { (GIB, "GiB") } else { (GIB / 1024.0, "MiB") };
     let axes =

@@ -5,7 +5,7 @@ use crate::explorer::color::{self, Rgb};
 use crate::explorer::state::{Ranking, State};
 use crate::explorer::text;
 use crate::proxies::aggregate::Aggregate;
-use crate::space::{CellKind, Edge, Place};
+use crate::space::Place;
 
 const W: f64 = 46.0;
 const H: f64 = 20.0;
@@ -15,14 +15,16 @@ pub fn draw(state: &State) -> Option<String> {
     let setup = state.score.setup.as_ref()?;
     let columns = state.columns();
     let each = 40.0 + W * columns.len() as f64;
-    let mut p = Paper::new(2.0 * each + 60.0, 14.0 * H + 188.0);
+    let space = state.space();
+    let rows = space.graphs().iter().map(|g| g.edges.len()).max().unwrap_or(0) as f64;
+    let mut p = Paper::new(space.graphs().len().max(2) as f64 * each + 60.0, rows * H + 188.0);
     let value = |place| state.score.number(place, None, None);
-    let ranking = Ranking::by(value);
-    let top = Place::all().filter_map(value).map(f64::abs).fold(0.0, f64::max);
+    let ranking = Ranking::by(space, value);
+    let top = space.places().filter_map(value).map(f64::abs).fold(0.0, f64::max);
     let zeros = if top > 0.0 { (2 - top.log10().floor() as i32).clamp(0, 9) / 3 * 3 } else { 0 };
     let mut ties = 0;
-    for cell in CellKind::ALL {
-        let x = 20.0 + (each + 20.0) * cell.index() as f64;
+    for (i, graph) in space.graphs().iter().enumerate() {
+        let (cell, x) = (graph.kind, 20.0 + (each + 20.0) * i as f64);
         p.text(x, 26.0, 13.0, INK, Anchor::Start, &format!("{cell} cell"));
         for (i, o) in columns.iter().enumerate() {
             p.text(
@@ -36,11 +38,11 @@ pub fn draw(state: &State) -> Option<String> {
             let size = o.name().rsplit('_').next().filter(|s| s.contains('x')).unwrap_or("");
             p.text(x + 40.0 + W * (i as f64 + 0.5), 68.0, 7.0, QUIET, Anchor::Middle, size);
         }
-        for (row, edge) in Edge::all().enumerate() {
+        for (row, edge) in graph.edges.iter().enumerate() {
             let y = 74.0 + H * row as f64;
             p.text(x + 34.0, y + 14.0, 10.0, INK, Anchor::End, &edge.to_string());
             for (i, o) in columns.iter().enumerate() {
-                let place = Place::new(cell, edge, *o);
+                let place = Place::new(cell, *edge, *o);
                 let left = x + 40.0 + W * i as f64;
                 let removal = state.score.removal(place);
                 if removal.is_some_and(|r| r.tie) {
@@ -67,7 +69,7 @@ pub fn draw(state: &State) -> Option<String> {
             }
         }
     }
-    let y = 74.0 + 14.0 * H + 26.0;
+    let y = 74.0 + rows * H + 26.0;
     let unit = if zeros == 0 { String::new() } else { format!(" ×10{}", text::superscript(i64::from(-zeros))) };
     let how = match state.score.aggregate() {
         Aggregate::Noise => "(r(N) − r(N \\ e)) / |r(N)|, each over its noise, summed over",

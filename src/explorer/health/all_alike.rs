@@ -2,13 +2,10 @@
 
 use super::{Reading, Rule, counted};
 use crate::explorer::state::State;
-use crate::space::{CellKind, Operation};
+use crate::space::Choice;
 
 /// Cells in which one operation is everywhere.
 pub struct AllAlike;
-
-/// Of eight chosen operations.
-const THRESHOLD: usize = 8;
 
 impl Rule for AllAlike {
     fn title(&self) -> &'static str {
@@ -28,9 +25,11 @@ impl Rule for AllAlike {
         let genotype = state.search.genotype()?;
         let most = |cell| {
             let chosen = genotype.choices(cell);
-            Operation::ALL.iter().map(|o| chosen.iter().filter(|c| c.operation == *o).count()).max().unwrap_or(0)
+            let alike = |of: &Choice| chosen.iter().filter(|c| c.operation == of.operation).count();
+            (chosen.iter().map(alike).max().unwrap_or(0), chosen.len())
         };
-        let most = CellKind::ALL.into_iter().map(most).max()?;
-        Some(counted(most, 8, THRESHOLD))
+        // Of cells of different sizes the one that is nearest to all alike.
+        let (most, of) = genotype.kinds().map(most).max_by_key(|(most, of)| (1000 * most / of, *most))?;
+        Some(counted(most, of, of))
     }
 }

@@ -2,7 +2,6 @@
 
 use super::{Reading, Rule, share};
 use crate::explorer::state::{State, Weights};
-use crate::space::{CellKind, Edge, Operation};
 
 /// Entropy of the mixing weights.
 pub struct Collapse;
@@ -44,8 +43,9 @@ impl Rule for Collapse {
 /// Share of edges that are as good as decided; none where no edge has a choice.
 fn decided(weights: &Weights) -> Option<f64> {
     let (mut low, mut edges) = (0usize, 0usize);
-    for (cell, edge) in CellKind::ALL.into_iter().flat_map(|c| Edge::all().map(move |e| (c, e))) {
-        let row = Operation::ALL.iter().map(|o| f64::from(weights.get(cell, edge, *o))).filter(|w| *w > 0.0);
+    let space = weights.space();
+    for (cell, edge) in space.all_edges() {
+        let row = space.operations().iter().map(|o| f64::from(weights.get(cell, edge, *o))).filter(|w| *w > 0.0);
         let (entropy, count) = row.fold((0.0, 0usize), |(h, n), w| (h - w * w.ln(), n + 1));
         if count > 1 {
             edges += 1;

@@ -25,7 +25,8 @@ impl Rule for Skips {
     }
 
     fn read(&self, state: &State) -> Option<Reading> {
-        let choices = &state.search.genotype()?.normal;
+        let genotype = state.search.genotype()?;
+        let choices = genotype.choices(genotype.kinds().next()?);
         let skips = choices.iter().filter(|c| c.operation == Operation::SkipConnect).count();
         Some(counted(skips, choices.len(), THRESHOLD))
     }

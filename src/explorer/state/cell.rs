@@ -17,7 +17,7 @@ pub struct Found {
 /// One chosen edge of a cell.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Chosen {
-    /// State (2..=5) that it ends in.
+    /// State (2..) that it ends in.
     pub target: usize,
     pub choice: Choice,
     /// Its mixing weight.
@@ -28,11 +28,8 @@ pub struct Chosen {
 
 /// The chosen edges of one cell, in the genotype's order, with the weights that they were chosen by.
 pub fn chosen(genotype: &Genotype, cell: CellKind, weights: Option<&Weights>) -> Vec<Chosen> {
-    let choices = match cell {
-        CellKind::Normal => &genotype.normal,
-        CellKind::Reduction => &genotype.reduction,
-    };
-    choices
+    genotype
+        .choices(cell)
         .iter()
         .enumerate()
         .map(|(i, choice)| {
@@ -40,8 +37,8 @@ pub fn chosen(genotype: &Genotype, cell: CellKind, weights: Option<&Weights>) ->
             let edge = Edge::between(choice.source, target);
             let weight = weights.zip(edge).map(|(w, e)| w.get(cell, e, choice.operation));
             let margin = weights.zip(edge).and_then(|(w, e)| {
-                let next = Operation::ALL
-                    .into_iter()
+                let operations = w.space().operations().iter().copied();
+                let next = operations
                     .filter(|o| *o != Operation::None && *o != choice.operation && w.get(cell, e, *o) > 0.0)
                     .max_by(|a, b| w.get(cell, e, *a).total_cmp(&w.get(cell, e, *b)))?;
                 Some((w.get(cell, e, choice.operation) - w.get(cell, e, next), next))

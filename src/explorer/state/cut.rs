@@ -51,7 +51,7 @@ impl Cutting {
 
 /// What keeping the most parameters would keep of `space`: on every edge as many operations as `mask` does.
 pub fn most_parameters(mask: &Mask, space: &Mask) -> Mask {
-    let cutter = Cutter { space: *space, full: *space, order: Vec::new(), seed: 0 };
+    let cutter = Cutter { space: *space, order: Vec::new(), seed: 0 };
     cutter.with_counts(Source::MostParameters, &mask.counts())
 }
 

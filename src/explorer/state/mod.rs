@@ -26,15 +26,7 @@ pub use series::{Bucket, Series};
 use crate::run::config::Config;
 use crate::run::event::{Body, Event, Outcome, RunStarted, Stage, TrainingStarted, VERSION};
 use crate::run::standing::Progress;
-use crate::space::{CellKind, Edge, Genotype, Mask, Operation, Place};
-
-/// Number of a place, 0..224: normal cell first, edge by edge, operation by operation.
-pub fn slot(place: Place) -> usize {
-    place.cell.index() * 112 + place.edge.index() * 8 + place.operation.index()
-}
-
-/// How many slots there are.
-pub const SLOTS: usize = 224;
+use crate::space::{Genotype, Mask, Operation, Space, darts};
 
 /// When a stage ran.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -239,22 +231,32 @@ impl State {
         Some(format!("of epoch {}{of}, not the last", last.epoch + 1))
     }
 
+    /// The search space; DARTS as long as no run says another one.
+    pub fn space(&self) -> Space {
+        self.run.as_ref().map_or(darts::SPACE, |r| r.space.space())
+    }
+
     /// All candidates of the search space.
     pub fn full(&self) -> Mask {
-        self.run.as_ref().map(|r| r.full).filter(|full| full.count() > 0).unwrap_or(Mask::FULL)
+        self.run.as_ref().map_or(darts::FULL, RunStarted::full)
     }
 
     /// The operations that tables have columns for: those of the search space, but `none` only where it takes part.
     pub fn columns(&self) -> Vec<Operation> {
-        let none = CellKind::ALL.into_iter().flat_map(|c| Edge::all().map(move |e| Place::new(c, e, Operation::None)));
-        let mut none = none.filter(|p| {
+        let space = self.space();
+        let mut none = space.places().filter(|p| p.operation == Operation::None).filter(|p| {
             self.run.as_ref().is_some_and(|r| r.space.contains(*p))
                 || self.cut.cut.as_ref().is_some_and(|c| c.mask.contains(*p))
         });
         let with_none = none.next().is_some();
         let full = self.full();
         let there = |o: &Operation| full.places().any(|p| p.operation == *o);
-        Operation::ALL.into_iter().filter(|o| if *o == Operation::None { with_none } else { there(o) }).collect()
+        space
+            .operations()
+            .iter()
+            .copied()
+            .filter(|o| if *o == Operation::None { with_none } else { there(o) })
+            .collect()
     }
 
     /// Whether `none` is a candidate of the search space that went before scoring.

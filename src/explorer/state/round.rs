@@ -2,10 +2,9 @@
 
 use std::cell::OnceCell;
 
-use super::{SLOTS, slot};
 use crate::proxies::aggregate::{self, Aggregate, Combined};
 use crate::run::event::{Summary, Vote};
-use crate::space::{CellKind, EDGES, Mask, Place};
+use crate::space::{Mask, Place};
 
 /// What a round found of one operation.
 #[derive(Clone, Debug, Default)]
@@ -38,13 +37,13 @@ struct Together {
 
 impl Round {
     pub(super) fn new(aggregate: Aggregate, mask: Mask) -> Round {
-        let tried = vec![Tried::default(); SLOTS];
+        let tried = vec![Tried::default(); mask.space().slots()];
         Round { aggregate, mask, tried, votes: Vec::new(), ended: false, combined: OnceCell::new() }
     }
 
     /// One draw of one place.
     pub(super) fn take(&mut self, draw: usize, place: Place, relative: Vec<f64>) {
-        let Some(tried) = self.tried.get_mut(slot(place)) else { return };
+        let Some(tried) = self.mask.space().slot(place).and_then(|slot| self.tried.get_mut(slot)) else { return };
         match tried.draws.iter_mut().rev().find(|(d, _)| *d == draw) {
             Some((_, known)) => *known = relative,
             None => tried.draws.push((draw, relative)),
@@ -56,14 +55,14 @@ impl Round {
         self.ended = true;
         self.votes = votes.to_vec();
         for summary in summaries {
-            if let Some(tried) = self.tried.get_mut(slot(summary.place)) {
+            if let Some(tried) = self.mask.space().slot(summary.place).and_then(|slot| self.tried.get_mut(slot)) {
                 tried.summary = Some(summary.clone());
             }
         }
     }
 
     fn tried(&self, place: Place) -> Option<&Tried> {
-        self.tried.get(slot(place))
+        self.tried.get(self.mask.space().slot(place)?)
     }
 
     /// Whether something was decided about the place's edge in this round.
@@ -142,33 +141,34 @@ impl Round {
     }
 
     fn index(&self, place: Place) -> Option<usize> {
-        self.together().at.get(slot(place)).copied().flatten()
+        self.together().at.get(self.mask.space().slot(place)?).copied().flatten()
     }
 
     fn together(&self) -> &Together {
         self.combined.get_or_init(|| {
-            let places: Vec<Place> = Place::all().filter(|p| self.competes(*p)).collect();
-            let mut at = vec![None; SLOTS];
-            for (i, place) in places.iter().enumerate() {
-                at[slot(*place)] = Some(i);
-            }
-            let tried = |p: &Place| &self.tried[slot(*p)].draws;
+            let space = self.mask.space();
+            let competing = space.places().enumerate().filter(|(_, p)| self.competes(*p));
+            let (slots, places): (Vec<usize>, Vec<Place>) = competing.unzip();
+            let mut at = vec![None; space.slots()];
+            slots.iter().enumerate().for_each(|(i, slot)| at[*slot] = Some(i));
+            let tried = |slot: usize| &self.tried[slot].draws;
             // In the order of the draws: those that are not there yet are undefined, and so have no vote.
-            let mut numbers: Vec<usize> = places.iter().flat_map(|p| tried(p).iter().map(|(d, _)| *d)).collect();
+            let mut numbers: Vec<usize> = slots.iter().flat_map(|slot| tried(*slot).iter().map(|(d, _)| *d)).collect();
             numbers.sort_unstable();
             numbers.dedup();
-            let functions = places.iter().flat_map(|p| tried(p).iter().map(|(_, v)| v.len())).max().unwrap_or(0);
-            let of = |p: &Place| -> Vec<Vec<f64>> {
+            let functions = slots.iter().flat_map(|slot| tried(*slot).iter().map(|(_, v)| v.len())).max().unwrap_or(0);
+            let of = |slot: usize| -> Vec<Vec<f64>> {
                 let mut draws = vec![vec![f64::NAN; functions]; numbers.len()];
-                for (draw, values) in tried(p) {
+                for (draw, values) in tried(slot) {
                     if let Ok(i) = numbers.binary_search(draw) {
                         draws[i][..values.len()].copy_from_slice(values);
                     }
                 }
                 draws
             };
-            let edge = |p: &Place| p.cell.index() * EDGES + p.edge.index();
-            let (edges, relative): (Vec<usize>, Vec<_>) = places.iter().map(|p| (edge(p), of(p))).unzip();
+            let edge = |p: &Place| space.row(p.cell, p.edge).unwrap_or(0);
+            let edges: Vec<usize> = places.iter().map(edge).collect();
+            let relative: Vec<_> = slots.into_iter().map(of).collect();
             Together { at, combined: aggregate::combine(self.aggregate, &edges, &relative) }
         })
     }
@@ -177,18 +177,17 @@ impl Round {
     /// it alone decides, 0 where it has no say.
     pub fn drive(&self, function: usize) -> Option<f64> {
         let (mut xy, mut xx, mut yy) = (0.0, 0.0, 0.0);
-        for cell in CellKind::ALL {
-            for edge in crate::space::Edge::all() {
-                let pair = |p: Place| Some((self.vote(p, function)?, self.mean(p, None)?));
-                let all = crate::space::Operation::ALL.into_iter();
-                let own: Vec<(f64, f64)> = all.filter_map(|o| pair(Place::new(cell, edge, o))).collect();
-                let n = own.len().max(1) as f64;
-                let (x, y) = (own.iter().map(|v| v.0).sum::<f64>() / n, own.iter().map(|v| v.1).sum::<f64>() / n);
-                for (a, b) in own {
-                    xy += (a - x) * (b - y);
-                    xx += (a - x) * (a - x);
-                    yy += (b - y) * (b - y);
-                }
+        let space = self.mask.space();
+        for (cell, edge) in space.all_edges() {
+            let pair = |p: Place| Some((self.vote(p, function)?, self.mean(p, None)?));
+            let all = space.operations().iter().copied();
+            let own: Vec<(f64, f64)> = all.filter_map(|o| pair(Place::new(cell, edge, o))).collect();
+            let n = own.len().max(1) as f64;
+            let (x, y) = (own.iter().map(|v| v.0).sum::<f64>() / n, own.iter().map(|v| v.1).sum::<f64>() / n);
+            for (a, b) in own {
+                xy += (a - x) * (b - y);
+                xx += (a - x) * (a - x);
+                yy += (b - y) * (b - y);
             }
         }
         let r = xy / (xx * yy).sqrt();

@@ -3,13 +3,12 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use super::round::Round;
-use super::{SLOTS, slot};
 use crate::proxies::aggregate::Aggregate;
 use crate::run::event::{Body, Event, Removal, ScoringEnded, ScoringStarted, Summary, Vote};
-use crate::space::{Mask, Place};
+use crate::space::{Mask, Place, Space};
 
 /// What is known of one operation of one edge.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct PlaceScore {
     /// Whether it takes part in the current round.
     pub alive: bool,
@@ -20,16 +19,19 @@ pub struct PlaceScore {
 /// Order of operations by importance: rank 1 is the most important, and equal ones share a rank.
 #[derive(Clone, Debug)]
 pub struct Ranking {
+    space: Space,
     ranks: Vec<Option<usize>>,
     /// How many have a rank.
     pub total: usize,
 }
 
 impl Ranking {
-    /// Of places with a key, the highest first.
-    fn of<K: PartialOrd>(mut known: Vec<(K, usize)>) -> Ranking {
+    /// By a key, the highest first; places without one have no rank.
+    fn of<K: PartialOrd>(space: Space, key: impl Fn(Place) -> Option<K>) -> Ranking {
+        let all = space.places().enumerate();
+        let mut known: Vec<(K, usize)> = all.filter_map(|(slot, p)| Some((key(p)?, slot))).collect();
         known.sort_by(|a, b| b.0.partial_cmp(&a.0).unwrap_or(std::cmp::Ordering::Equal).then(a.1.cmp(&b.1)));
-        let mut ranks = vec![None; SLOTS];
+        let mut ranks = vec![None; space.slots()];
         let mut rank = 1;
         for (i, (key, slot)) in known.iter().enumerate() {
             if i > 0 && *key < known[i - 1].0 {
@@ -37,16 +39,16 @@ impl Ranking {
             }
             ranks[*slot] = Some(rank);
         }
-        Ranking { ranks, total: known.len() }
+        Ranking { space, ranks, total: known.len() }
     }
 
     /// The order of numbers, the highest first.
-    pub fn by(number: impl Fn(Place) -> Option<f64>) -> Ranking {
-        Ranking::of(Place::all().filter_map(|p| Some((number(p)?, slot(p)))).collect())
+    pub fn by(space: Space, number: impl Fn(Place) -> Option<f64>) -> Ranking {
+        Ranking::of(space, number)
     }
 
     pub fn rank(&self, place: Place) -> Option<usize> {
-        self.ranks.get(slot(place)).copied().flatten()
+        self.ranks.get(self.space.slot(place)?).copied().flatten()
     }
 
     /// 1 for the most important, 0 for the least.
@@ -59,6 +61,8 @@ impl Ranking {
 /// The scoring stage.
 #[derive(Clone, Debug)]
 pub struct Scoring {
+    /// What is scored.
+    space: Space,
     pub setup: Option<ScoringStarted>,
     pub round: usize,
     /// Evaluations of the current round, and how many of them are done.
@@ -84,6 +88,7 @@ pub struct Scoring {
 impl Default for Scoring {
     fn default() -> Self {
         Scoring {
+            space: Space::default(),
             setup: None,
             round: 0,
             round_evaluations: 0,
@@ -91,7 +96,7 @@ impl Default for Scoring {
             done: 0,
             before: Vec::new(),
             current: None,
-            places: vec![PlaceScore::default(); SLOTS],
+            places: vec![PlaceScore::default(); Space::default().slots()],
             rounds: BTreeMap::new(),
             removals: Vec::new(),
             ended: None,
@@ -108,9 +113,6 @@ const WINDOW: f64 = 20.0;
 /// Marks at least, and at most, whatever time they took.
 const MARKS: (usize, usize) = (64, 4096);
 
-/// No round has a higher number: each takes at least one operation.
-const LAST: usize = SLOTS;
-
 impl Scoring {
     pub(super) fn apply(&mut self, event: &Event) {
         match &event.body {
@@ -122,7 +124,9 @@ impl Scoring {
                 self.marks.clear();
             }
             Body::ScoringStarted(setup) => {
-                *self = Scoring { setup: Some(setup.clone()), started: event.time, ..Scoring::default() };
+                let (space, places) = (self.space, vec![PlaceScore::default(); self.space.slots()]);
+                let setup = Some(setup.clone());
+                *self = Scoring { space, places, setup, started: event.time, ..Scoring::default() };
                 self.last = event.time;
             }
             Body::RoundStarted { round, mask, evaluations } => {
@@ -152,7 +156,7 @@ impl Scoring {
                 self.current = None;
                 self.round_mut(*round).end(summaries, votes);
                 for removal in removed {
-                    if let Some(p) = self.places.get_mut(slot(removal.place)) {
+                    if let Some(p) = self.space.slot(removal.place).and_then(|slot| self.places.get_mut(slot)) {
                         p.alive = false;
                         p.removed = Some(*round);
                     }
@@ -179,7 +183,7 @@ impl Scoring {
             }
         }
         // A round takes at least one operation: a damaged line may name any other.
-        let round = round.min(LAST);
+        let round = round.min(self.space.slots());
         self.before.truncate(round);
         self.before.resize(round + 1, self.done);
         self.rounds.retain(|r, _| *r < round);
@@ -188,7 +192,9 @@ impl Scoring {
 
     fn round_mut(&mut self, round: usize) -> &mut Round {
         let aggregate = self.aggregate();
-        self.rounds.entry(round.min(LAST)).or_insert_with(|| Round::new(aggregate, Mask::EMPTY))
+        let space = self.space;
+        let round = round.min(space.slots());
+        self.rounds.entry(round).or_insert_with(|| Round::new(aggregate, Mask::empty(space)))
     }
 
     /// How the ranking functions are put together.
@@ -203,16 +209,18 @@ impl Scoring {
     }
 
     fn enter(&mut self, mask: &Mask) {
-        for place in Place::all() {
-            if let Some(p) = self.places.get_mut(slot(place)) {
-                p.alive = mask.contains(place);
-            }
+        if self.space != mask.space() {
+            self.space = mask.space();
+            self.places = vec![PlaceScore::default(); self.space.slots()];
+        }
+        for (p, place) in self.places.iter_mut().zip(self.space.places()) {
+            p.alive = mask.contains(place);
         }
     }
 
-    /// What is known of a place.
-    pub fn place(&self, place: Place) -> &PlaceScore {
-        &self.places[slot(place) % SLOTS]
+    /// What is known of a place; nothing of one that the space does not have.
+    pub fn place(&self, place: Place) -> PlaceScore {
+        self.space.slot(place).and_then(|slot| self.places.get(slot)).copied().unwrap_or_default()
     }
 
     /// Whether the place takes part at all.
@@ -283,10 +291,10 @@ impl Scoring {
     /// below what stays, later removals above earlier ones, since numbers of different rounds do not compare.
     pub fn ranking(&self, function: Option<usize>, round: Option<usize>) -> Ranking {
         if round.is_some() {
-            return Ranking::by(|p| self.number(p, function, round));
+            return Ranking::by(self.space, |p| self.number(p, function, round));
         }
         let key = |p: Place| Some((self.place(p).removed.unwrap_or(usize::MAX), self.number(p, function, None)?));
-        Ranking::of(Place::all().filter_map(|p| Some((key(p)?, slot(p)))).collect())
+        Ranking::of(self.space, key)
     }
 
     /// Evaluations a second over the last few; without two there is none.
@@ -338,7 +346,7 @@ impl Scoring {
     pub fn least_p(&self) -> Option<usize> {
         let draws = self.setup.as_ref()?.draws;
         // Of functions that are the same in every draw one is enough, and equal means equal.
-        let counted = self.rounds.values().any(|r| Place::all().any(|p| r.summary(p).is_some_and(told)));
+        let counted = self.rounds.values().any(|r| self.space.places().any(|p| r.summary(p).is_some_and(told)));
         match draws {
             1 if !counted => Some(2),
             2 if !counted => Some(6),

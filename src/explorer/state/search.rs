@@ -2,7 +2,7 @@
 
 use super::{Change, Epochs, Weights, changes};
 use crate::run::event::{Body, EpochEnded, Event, SearchStarted};
-use crate::space::Genotype;
+use crate::space::{Genotype, Space};
 
 /// The mixing weights at one moment.
 #[derive(Clone, Debug, PartialEq)]
@@ -17,6 +17,8 @@ pub struct Snapshot {
 /// The one-shot search: what it has beside epochs ([`Epochs`]).
 #[derive(Clone, Debug, Default)]
 pub struct Searching {
+    /// What is searched.
+    space: Space,
     pub setup: Option<SearchStarted>,
     pub epochs: Vec<EpochEnded>,
     /// Snapshots in order of time, thinned when there are many.
@@ -36,6 +38,7 @@ impl Searching {
     /// `epochs` know of the event already.
     pub(super) fn apply(&mut self, event: &Event, epochs: &Epochs) {
         match &event.body {
+            Body::RunStarted(run) => self.space = run.space.space(),
             // One that is resumed says so once more; what is known stays.
             Body::SearchStarted(setup) => self.setup = Some(setup.clone()),
             Body::Alphas { epoch, step, normal, reduction } => {
@@ -50,7 +53,11 @@ impl Searching {
                         keep
                     });
                 }
-                self.alphas.push(Snapshot { at, time: event.time, weights: Weights::new(normal, reduction) });
+                self.alphas.push(Snapshot {
+                    at,
+                    time: event.time,
+                    weights: Weights::new(self.space, normal, reduction),
+                });
             }
             Body::EpochEnded(epoch) => self.end_epoch(epoch),
             Body::SearchStopped { epoch, reason } => self.stopped = Some((*epoch, reason.clone())),
@@ -85,10 +92,11 @@ impl Searching {
     /// The latest mixing weights, from whichever event told them last.
     pub fn weights(&self) -> Option<Weights> {
         let from_epoch = self.epochs.last().map(|e| (e.epoch as f64 + 1.0, e));
+        let weights = |e: &EpochEnded| Weights::from_alphas(self.space, &e.alphas_normal, &e.alphas_reduction);
         match (self.alphas.last(), from_epoch) {
-            (Some(s), Some((at, e))) if at > s.at => Some(Weights::from_alphas(&e.alphas_normal, &e.alphas_reduction)),
+            (Some(s), Some((at, e))) if at > s.at => Some(weights(e)),
             (Some(s), _) => Some(s.weights.clone()),
-            (None, Some((_, e))) => Some(Weights::from_alphas(&e.alphas_normal, &e.alphas_reduction)),
+            (None, Some((_, e))) => Some(weights(e)),
             (None, None) => None,
         }
     }

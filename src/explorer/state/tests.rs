@@ -3,7 +3,7 @@
 use super::*;
 use crate::explorer::fixture::{self, Until};
 use crate::run::event::Stage;
-use crate::space::CellKind;
+use crate::space::{Place, darts};
 
 #[test]
 fn scoring_is_counted_ranked_and_timed() {
@@ -19,13 +19,18 @@ fn scoring_is_counted_ranked_and_timed() {
     assert!((left - (score.total() - score.done) as f64 / rate).abs() < 1e-6);
     let ranking = score.ranking(None, None);
     assert_eq!(ranking.total, 196);
-    let mut ranks: Vec<usize> = Place::all().filter_map(|p| ranking.rank(p)).collect();
+    let mut ranks: Vec<usize> = darts::SPACE.places().filter_map(|p| ranking.rank(p)).collect();
     ranks.sort_unstable();
     assert_eq!(ranks, (1..=196).collect::<Vec<_>>());
     // What has left ranks below all that stays.
-    let worst_alive = Place::all().filter(|p| score.place(*p).alive).filter_map(|p| ranking.rank(p)).max().unwrap();
-    let best_gone =
-        Place::all().filter(|p| score.place(*p).removed.is_some()).filter_map(|p| ranking.rank(p)).min().unwrap();
+    let worst_alive =
+        darts::SPACE.places().filter(|p| score.place(*p).alive).filter_map(|p| ranking.rank(p)).max().unwrap();
+    let best_gone = darts::SPACE
+        .places()
+        .filter(|p| score.place(*p).removed.is_some())
+        .filter_map(|p| ranking.rank(p))
+        .min()
+        .unwrap();
     assert!(worst_alive < best_gone);
     assert_eq!(worst_alive, 168);
 }
@@ -108,7 +113,7 @@ fn the_search_is_followed_to_its_end() {
     assert!(done.ended.is_some() && done.found.is_some() && !done.is_live());
     assert!([Stage::Score, Stage::Cut, Stage::Search, Stage::Cell].iter().all(|s| done.passed(*s)));
     let weights = done.search.weights().unwrap();
-    for cell in CellKind::ALL {
+    for cell in darts::SPACE.kinds() {
         let list = chosen(done.genotype().unwrap(), cell, Some(&weights));
         assert_eq!(list.len(), 8);
         // The best of its edge, so nothing that it is compared with is above it.

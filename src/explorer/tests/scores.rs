@@ -7,7 +7,7 @@ use super::*;
 use crate::proxies::aggregate::{Aggregate, combine};
 use crate::run::event::{Body, Cut, Removal};
 use crate::run::number::Number;
-use crate::space::{EDGES, Edge, Place};
+use crate::space::{Edge, Place, darts};
 
 fn state_by(aggregate: Aggregate, until: Until) -> State {
     State::from_events(&fixture::journal_by(aggregate, until, 1))
@@ -53,7 +53,7 @@ fn the_number_is_the_one_that_decided() {
             assert_eq!(score.number(removal.place, None, None), Some(removal.score.0), "{aggregate:?}");
         }
         // What is left was decided about in the last round.
-        for place in Place::all().filter(|p| score.place(*p).alive) {
+        for place in darts::SPACE.places().filter(|p| score.place(*p).alive) {
             let mean = score.of_round(5).unwrap().summary(place).unwrap().mean.0;
             assert_eq!(score.number(place, None, None), Some(mean));
         }
@@ -74,7 +74,7 @@ fn a_round_under_way_is_judged_by_the_draws_so_far() {
     for aggregate in Aggregate::ALL {
         let events = fixture::journal_by(aggregate, Until::Scoring, 1);
         let state = State::from_events(&events);
-        let places: Vec<Place> = Place::all().filter(|p| state.score.place(*p).alive).collect();
+        let places: Vec<Place> = darts::SPACE.places().filter(|p| state.score.place(*p).alive).collect();
         let mut relative = vec![vec![vec![f64::NAN; 2]; 2]; places.len()];
         for event in &events {
             if let Body::Score { round: 1, draw, place, relative: values, .. } = &event.body {
@@ -82,7 +82,7 @@ fn a_round_under_way_is_judged_by_the_draws_so_far() {
                 relative[i][*draw] = values.iter().map(|v| v.0).collect();
             }
         }
-        let edges: Vec<usize> = places.iter().map(|p| p.cell.index() * EDGES + p.edge.index()).collect();
+        let edges: Vec<usize> = places.iter().map(|p| p.cell.index() * 14 + p.edge.number()).collect();
         let combined = combine(aggregate, &edges, &relative);
         for (place, samples) in places.iter().zip(&combined.samples) {
             let mean = samples.iter().sum::<f64>() / samples.len() as f64;
@@ -299,7 +299,7 @@ fn over_budget_is_said_and_coloured() {
 fn a_cut_by_chance_is_not_called_by_scores() {
     // One edge in four was never defined.
     let lost = |r: &mut Removal| {
-        if r.place.edge.index().is_multiple_of(4) {
+        if r.place.edge.number().is_multiple_of(4) {
             (r.undefined, r.by_lot, r.score) = (true, true, Number(f64::NAN));
         }
     };
@@ -314,7 +314,7 @@ fn a_cut_by_chance_is_not_called_by_scores() {
     ui.overlay = Some(Overlay::Menu { menu: Menu::Confirm, cursor: 0 });
     has(&shown(&state, &ui, (120, 40)), &["Not by scores: "]);
     // A few are told, and do not make it another cut.
-    let few = |r: &mut Removal| r.undefined = r.place.edge.index() == 3 && r.place.operation == Operation::MaxPool3x3;
+    let few = |r: &mut Removal| r.undefined = r.place.edge.number() == 3 && r.place.operation == Operation::MaxPool3x3;
     let text = shown(&changed(Until::Proposed, |_| {}, few, None), &on(Tab::Cut), (120, 40));
     has(&text, &["2 of 85 decisions had no defined"]);
     assert!(!text.contains("Not by scores"));
@@ -348,12 +348,13 @@ fn the_parameter_count_stands_beside_the_scores() {
     // By hand: on each edge the operations in the order of their parameters.
     let order = ["sep_conv_5x5", "sep_conv_3x3", "dil_conv_5x5", "dil_conv_3x3", "skip_connect", "max_pool_3x3"];
     let (mut same, mut differs) = (0, 0);
-    for cell in CellKind::ALL {
-        for edge in Edge::all() {
+    for cell in darts::SPACE.kinds() {
+        for edge in darts::SPACE.edges(CellKind::Normal).iter().copied() {
             let control: Vec<Operation> =
                 order.iter().take(mask.count_on(cell, edge)).map(|o| o.parse().unwrap()).collect();
             same += control.iter().filter(|o| mask.keeps(cell, edge, **o)).count();
-            differs += Operation::ALL.iter().filter(|o| mask.keeps(cell, edge, **o) != control.contains(o)).count();
+            differs +=
+                darts::SPACE.operations().iter().filter(|o| mask.keeps(cell, edge, **o) != control.contains(o)).count();
         }
     }
     assert!(same < mask.count() && differs > 0);
@@ -431,7 +432,12 @@ fn bars_of_the_means_begin_at_zero() {
         part.matches('━').count() as f64 + 0.5 * part.matches('╸').count() as f64
     };
     let mean = |o: Operation| {
-        Edge::all().map(|e| state.score.number(Place::new(CellKind::Normal, e, o), None, Some(0)).unwrap()).sum::<f64>()
+        darts::SPACE
+            .edges(CellKind::Normal)
+            .iter()
+            .copied()
+            .map(|e| state.score.number(Place::new(CellKind::Normal, e, o), None, Some(0)).unwrap())
+            .sum::<f64>()
     };
     let ratio = mean(Operation::AvgPool3x3) / mean(Operation::SepConv5x5);
     assert!((bar("avg_pool_3x3 ") / bar("sep_conv_5x5 ") - ratio).abs() < 0.08, "{ratio}");

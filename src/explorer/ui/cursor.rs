@@ -39,14 +39,15 @@ impl Ui {
             (Tab::Log, Action::PageUp) => self.scroll_log(self.page as isize, state),
             (Tab::Log, _) => self.scroll_log(-(self.page as isize), state),
             (Tab::Score | Tab::Cut | Tab::Search, _) => {
-                let index = self.edge.index();
-                self.edge = match action {
-                    Action::First => Edge::new(0),
-                    Action::Last => Edge::new(13),
-                    Action::PageUp => Edge::new(index.saturating_sub(5)),
-                    _ => Edge::new((index + 5).min(13)),
-                }
-                .unwrap_or(self.edge);
+                let edges = state.space().edges(self.cell);
+                let (at, last) = (self.row(edges), edges.len().saturating_sub(1));
+                let to = match action {
+                    Action::First => 0,
+                    Action::Last => last,
+                    Action::PageUp => at.saturating_sub(5),
+                    _ => (at + 5).min(last),
+                };
+                self.edge = edges.get(to).copied().unwrap_or(self.edge);
             }
             _ => {}
         }
@@ -59,23 +60,28 @@ impl Ui {
 
     /// Left and right run on from one cell into the other, past columns that are not shown.
     fn move_cursor(&mut self, action: Action, state: &State) {
-        let columns = state.columns();
+        let (columns, edges) = (state.columns(), state.space().edges(self.cell));
+        let beside = |other| Some(other).filter(|cell| state.space().graph(*cell).is_some());
         let at = columns.iter().position(|o| *o == self.operation);
         match action {
-            Action::Up => self.edge = Edge::new(self.edge.index().wrapping_sub(1)).unwrap_or(self.edge),
-            Action::Down => self.edge = Edge::new(self.edge.index() + 1).unwrap_or(self.edge),
+            Action::Up => self.edge = edges.get(self.row(edges).wrapping_sub(1)).copied().unwrap_or(self.edge),
+            Action::Down => self.edge = edges.get(self.row(edges) + 1).copied().unwrap_or(self.edge),
             Action::Left => match at {
                 Some(0) if self.cell == CellKind::Reduction => {
-                    self.cell = CellKind::Normal;
-                    self.operation = columns.last().copied().unwrap_or(self.operation);
+                    if let Some(cell) = beside(CellKind::Normal) {
+                        self.cell = cell;
+                        self.operation = columns.last().copied().unwrap_or(self.operation);
+                    }
                 }
                 Some(i) => self.operation = columns.get(i.saturating_sub(1)).copied().unwrap_or(self.operation),
                 None => self.operation = columns.first().copied().unwrap_or(self.operation),
             },
             _ => match at {
                 Some(i) if i + 1 == columns.len() && self.cell == CellKind::Normal => {
-                    self.cell = CellKind::Reduction;
-                    self.operation = columns.first().copied().unwrap_or(self.operation);
+                    if let Some(cell) = beside(CellKind::Reduction) {
+                        self.cell = cell;
+                        self.operation = columns.first().copied().unwrap_or(self.operation);
+                    }
                 }
                 Some(i) => self.operation = columns.get(i + 1).copied().unwrap_or(self.operation),
                 None => self.operation = columns.first().copied().unwrap_or(self.operation),
@@ -102,6 +108,23 @@ impl Ui {
         self.go_to(list[next]);
     }
 
+    /// The row of the edge under the cursor.
+    fn row(&self, edges: &[Edge]) -> usize {
+        edges.iter().position(|e| *e == self.edge).unwrap_or(0)
+    }
+
+    /// Brings the cursor back into the search space, where it is none of its places.
+    pub fn settle(&mut self, state: &State) {
+        let space = state.space();
+        let Some(graph) = space.graph(self.cell).or(space.graphs().first()) else { return };
+        let first = graph.edges.first().copied().unwrap_or(self.edge);
+        self.edge = if graph.row(self.edge).is_some() { self.edge } else { first };
+        self.cell = graph.kind;
+        if space.column(self.operation).is_none() {
+            self.operation = state.columns().first().copied().unwrap_or(self.operation);
+        }
+    }
+
     /// Puts the cursor on a place.
     pub fn go_to(&mut self, place: Place) {
         (self.cell, self.edge, self.operation) = (place.cell, place.edge, place.operation);
@@ -113,7 +136,9 @@ impl Ui {
         let round = self.round_of(state);
         let ranking = state.score.ranking(self.function, round);
         let wanted = &self.filters[0];
-        let mut list: Vec<Place> = Place::all()
+        let mut list: Vec<Place> = state
+            .space()
+            .places()
             .filter(|p| state.score.takes_part(*p))
             .filter(|p| round.is_none() || state.score.shown(*p, round).is_some())
             .filter(|p| crate::explorer::text::contains(&names(*p), wanted))
@@ -142,7 +167,7 @@ impl Ui {
 /// Everything that a place is called, on the screen, in files and in commands.
 fn names(place: Place) -> String {
     let Place { cell, edge, operation } = place;
-    let (from, to, index) = (edge.source(), edge.target(), edge.index());
+    let (from, to, index) = (edge.source(), edge.target(), edge.number());
     let (short, narrow) = (operation.short(), crate::explorer::widgets::narrow(operation));
     format!(
         "{cell} {edge} {from}>{to} {from}-{to} {from}->{to} {operation} {short} {narrow} {cell}:{index}:{operation}"

@@ -6,7 +6,7 @@ use crate::explorer::state::State;
 use crate::explorer::text;
 use crate::run::command::{Body, Edit};
 use crate::run::event::Cut;
-use crate::space::{Edge, Operation, Place};
+use crate::space::Place;
 
 /// Marks kept on the curve.
 const MARKS: usize = 8;
@@ -42,7 +42,9 @@ impl Ui {
             Action::Toggle if kept => Body::Cut(Edit::Drop { place }),
             Action::Toggle => Body::Cut(Edit::Keep { place }),
             Action::WholeEdge => {
-                let most = Operation::ALL
+                let most = state
+                    .space()
+                    .operations()
                     .iter()
                     .filter(|o| state.score.takes_part(Place::new(self.cell, self.edge, **o)))
                     .count();
@@ -50,7 +52,8 @@ impl Ui {
                 Body::Cut(Edit::Edge { cell: self.cell, edge: self.edge, keep })
             }
             Action::WholeKind => {
-                let everywhere = Edge::all().all(|e| cut.mask.keeps(self.cell, e, self.operation));
+                let everywhere =
+                    state.space().edges(self.cell).iter().all(|e| cut.mask.keeps(self.cell, *e, self.operation));
                 let keep = !kept && !everywhere;
                 Body::Cut(Edit::Kind { cell: Some(self.cell), operation: self.operation, keep })
             }

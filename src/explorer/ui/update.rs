@@ -56,6 +56,7 @@ impl Ui {
                     CellKind::Normal => CellKind::Reduction,
                     CellKind::Reduction => CellKind::Normal,
                 };
+                ui.settle(state);
             }),
             Action::Show => self.also(|ui| {
                 ui.shown = match ui.shown {

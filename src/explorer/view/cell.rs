@@ -34,14 +34,17 @@ pub fn draw(pad: &mut Pad, scene: &Scene) {
         .found
         .as_ref()
         .map(|f| format!("{} parameters · {} MACs", text::count(f.parameters), text::count(f.macs)));
-    let large = w >= graph_width(false) && h >= 2 * (graph_height() + 1);
+    let nodes = genotype.kinds().map(|cell| genotype.nodes(cell)).max().unwrap_or(1);
+    let count = genotype.kinds().count() as u16;
+    let large = w >= graph_width(nodes) && h >= count * (graph_height(nodes) + 1);
     // Beside the graph, where there are weights: each and what it is ahead of.
-    let beside = large && weights.is_some() && w >= graph_width(false) + margins_width();
+    let beside = large && weights.is_some() && w >= graph_width(nodes) + margins_width();
     let near =
         published::nearest(genotype).map(|(near, n)| format!("nearest published {}, {n} of 16 differ", near.name));
-    let each = if large { graph_height() + 2 } else { wiring_height() + 1 };
-    let both = h >= 2 * (each - 1);
-    let kinds: Vec<CellKind> = if both { CellKind::ALL.to_vec() } else { vec![scene.ui.cell] };
+    let each = if large { graph_height(nodes) + 2 } else { wiring_height(nodes) + 1 };
+    let all = h >= count * (each - 1);
+    let kinds: Vec<CellKind> = if all { genotype.kinds().collect() } else { vec![scene.ui.cell] };
+    let both = all && count > 1;
     let mut y = 0;
     for kind in &kinds {
         let note = match kind {
@@ -61,10 +64,7 @@ pub fn draw(pad: &mut Pad, scene: &Scene) {
         let (iw, ih) = (inner.width(), inner.height());
         let mut inner = inner.sub(1, 0, iw.saturating_sub(1), ih);
         let list = chosen(genotype, *kind, weights.as_ref());
-        let concat = match kind {
-            CellKind::Normal => &genotype.normal_concat,
-            CellKind::Reduction => &genotype.reduction_concat,
-        };
+        let concat = genotype.concat(*kind);
         if beside {
             let (gw, gh) = (inner.width() - margins_width(), inner.height());
             graph(&mut inner.sub(0, 0, gw, gh), &list, concat);

@@ -7,11 +7,11 @@ use super::curves::smoothed;
 use crate::explorer::action::Action;
 use crate::explorer::compare::{Side, differences};
 use crate::explorer::draw::Pad;
-use crate::explorer::state::{Bucket, SLOTS, chosen};
+use crate::explorer::state::{Bucket, chosen};
 use crate::explorer::text;
 use crate::explorer::widgets::{Chart, Curve};
 use crate::run::event::Stage;
-use crate::space::{CellKind, Edge, INPUTS, Operation, Place};
+use crate::space::{CellKind, INPUTS, Place};
 
 /// ```text
 /// validation loss of all | difference of the first two cuts, where there is room
@@ -78,33 +78,40 @@ fn cuts(pad: &mut Pad, scene: &Scene) {
         inner.prose("Where two cuts differ will be shown here when both runs have one.");
         return;
     };
-    let differ = Place::all().filter(|p| a.contains(*p) != b.contains(*p)).count();
-    let note = format!("■ both  ◀ first  ▶ second · {differ} of {SLOTS} differ");
+    if a.space() != b.space() {
+        let mut inner = pad.panel("cuts", "", false);
+        inner.prose(&format!("They are of two search spaces, {} and {}.", a.space().name(), b.space().name()));
+        return;
+    }
+    let space = a.space();
+    let differ = space.places().filter(|p| a.contains(*p) != b.contains(*p)).count();
+    let note = format!("■ both  ◀ first  ▶ second · {differ} of {} differ", space.slots());
     let mut inner = pad.panel("cuts", &note, false);
     let dim = inner.theme.dim();
     let half = inner.width() / 2;
-    for cell in CellKind::ALL {
-        let x = half * cell.index() as u16;
-        for (row, edge) in Edge::all().enumerate() {
+    for (i, graph) in space.graphs().iter().enumerate() {
+        let x = half * i as u16;
+        for (row, edge) in graph.edges.iter().enumerate() {
             let y = row as u16;
             inner.text(x + 1, y, &edge.to_string(), dim);
-            for o in Operation::ALL {
-                let place = Place::new(cell, edge, o);
+            for (column, o) in space.operations().iter().enumerate() {
+                let place = Place::new(graph.kind, *edge, *o);
                 let (glyph, style) = match (a.contains(place), b.contains(place)) {
                     (true, true) => ('■', Style::new()),
                     (true, false) => ('◀', inner.theme.series(0).add_modifier(Modifier::BOLD)),
                     (false, true) => ('▶', inner.theme.series(1).add_modifier(Modifier::BOLD)),
                     (false, false) => ('·', dim),
                 };
-                inner.put(x + 6 + 2 * o.index() as u16, y, glyph, style);
+                inner.put(x + 6 + 2 * column as u16, y, glyph, style);
             }
         }
         // Written downwards: `s3` and `s5`, `m3` and `a3`.
-        for o in Operation::ALL {
+        for (column, o) in space.operations().iter().enumerate() {
             let (first, last) = (o.short().chars().next(), o.short().chars().last());
             let second = last.filter(char::is_ascii_digit).or(o.short().chars().nth(1));
             for (row, letter) in [first, second].into_iter().enumerate() {
-                inner.put(x + 6 + 2 * o.index() as u16, 14 + row as u16, letter.unwrap_or(' '), dim);
+                let y = (graph.edges.len() + row) as u16;
+                inner.put(x + 6 + 2 * column as u16, y, letter.unwrap_or(' '), dim);
             }
         }
     }
@@ -152,9 +159,13 @@ fn rows(scene: &Scene) -> Vec<Row> {
     });
     row("parameters found", &|s| Some(text::count(s.state.found.as_ref()?.parameters)));
     row("MACs found", &|s| Some(text::count(s.state.found.as_ref()?.macs)));
-    for cell in CellKind::ALL {
-        rows.push(heading(&format!("{cell} cell: inputs of its nodes")));
-        for i in 0..8 {
+    for cell in [CellKind::Normal, CellKind::Reduction] {
+        let inputs = |s: &Side| s.state.genotype().map_or(0, |g| g.choices(cell).len());
+        let most = sides.iter().map(inputs).max().unwrap_or(0);
+        if most > 0 {
+            rows.push(heading(&format!("{cell} cell: inputs of its nodes")));
+        }
+        for i in 0..most {
             let value = |s: &Side| {
                 let list = chosen(s.state.genotype()?, cell, None);
                 let c = list.get(i)?.choice;

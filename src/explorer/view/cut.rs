@@ -9,7 +9,7 @@ use crate::explorer::text;
 use crate::explorer::verdict::{Tone, Verdict};
 use crate::explorer::widgets::{Entry, bar};
 use crate::run::event::Cut;
-use crate::space::{CellKind, Edge, Place};
+use crate::space::Place;
 
 /// ```text
 /// masks of both cells ............ 16 lines, fewer where there is no room
@@ -226,18 +226,19 @@ fn level(pad: &mut Pad, scene: &Scene, cut: &Cut, verdict: &Verdict) {
 
 /// How many of each kind of operation are kept, by cell.
 fn kinds(pad: &mut Pad, scene: &Scene, cut: &Cut) {
-    let mut inner = pad.panel("kept by kind of operation", "normal · reduction", false);
+    let mut inner = pad.panel("kept by kind of operation", &super::score::kinds_note(scene), false);
     let (dim, plain) = (inner.theme.dim(), inner.theme.plain());
     let label = 15;
-    let half = inner.width().saturating_sub(label) / 2;
+    let graphs = scene.state.space().graphs();
+    let half = inner.width().saturating_sub(label) / graphs.len() as u16;
     for (y, operation) in scene.state.columns().iter().enumerate() {
         let y = y as u16;
         inner.text(1, y, operation.name(), plain);
-        for cell in CellKind::ALL {
-            let count = Edge::all().filter(|e| cut.mask.keeps(cell, *e, *operation)).count();
-            let x = label + half * cell.index() as u16;
+        for (i, graph) in graphs.iter().enumerate() {
+            let count = graph.edges.iter().filter(|e| cut.mask.keeps(graph.kind, **e, *operation)).count();
+            let x = label + half * i as u16;
             inner.right(x + 2, y, &count.to_string(), dim);
-            bar(&mut inner, x + 3, y, half.saturating_sub(5), count as f64 / 14.0);
+            bar(&mut inner, x + 3, y, half.saturating_sub(5), count as f64 / graph.edges.len() as f64);
         }
     }
 }

@@ -159,11 +159,9 @@ pub fn edge(pad: &mut Pad, scene: &Scene, ranking: &Ranking) {
     let chosen = ui.round_of(scene.state);
     let order = if chosen.is_some() { "highest first" } else { "last removed first" };
     let mut inner = pad.panel(&format!("edge {} · {}", ui.edge, ui.cell), order, false);
-    let mut places: Vec<Place> = Operation::ALL
-        .into_iter()
-        .map(|o| Place::new(ui.cell, ui.edge, o))
-        .filter(|p| score.shown(*p, chosen).is_some())
-        .collect();
+    let operations = scene.state.space().operations().iter();
+    let mut places: Vec<Place> =
+        operations.map(|o| Place::new(ui.cell, ui.edge, *o)).filter(|p| score.shown(*p, chosen).is_some()).collect();
     places.sort_by_key(|p| ranking.rank(*p).unwrap_or(usize::MAX));
     let (dim, plain, strong) = (inner.theme.dim(), inner.theme.plain(), inner.theme.strong());
     inner.text(1, 0, "operation", dim);

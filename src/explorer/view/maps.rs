@@ -11,7 +11,7 @@ pub fn draw(pad: &mut Pad, scene: &Scene, title: &str, note: &str, entry: &dyn F
     let columns = scene.state.columns();
     let least = Grid::least_width(columns.len());
     let (w, h) = (pad.width(), pad.height());
-    if w >= 2 * least + 2 {
+    if w >= 2 * least + 2 && scene.state.space().kinds().len() > 1 {
         let half = (w - 2) / 2;
         one(&mut pad.sub(0, 0, half, h), scene, CellKind::Normal, &columns, title, "", entry);
         one(&mut pad.sub(half + 2, 0, w - half - 2, h), scene, CellKind::Reduction, &columns, title, note, entry);
@@ -39,7 +39,7 @@ pub fn titled(pad: &mut Pad, scene: &Scene, titles: &Titles, entry: &dyn Fn(Plac
     let fits = |cell: CellKind, title: &str, note: &str, width: u16| {
         text::width(cell.name()) + text::width(title) + text::width(note) + 11 <= width
     };
-    if w >= 2 * Grid::least_width(columns.len()) + 2 {
+    if w >= 2 * Grid::least_width(columns.len()) + 2 && scene.state.space().kinds().len() > 1 {
         let half = (w - 2) / 2;
         let apart = fits(CellKind::Reduction, which, titles.unit, w - half - 2);
         let (before, after) = if apart { ("", titles.unit) } else { (titles.unit, "") };
@@ -77,5 +77,6 @@ pub fn one(
     let mut inner = pad.panel(&title, note, here);
     let w = inner.width();
     let h = inner.height();
-    Grid { cell, columns, cursor: scene.ui.place(), entry, hits: scene.hits }.draw(&mut inner.sub(0, 0, w, h));
+    let edges = scene.state.space().edges(cell);
+    Grid { cell, edges, columns, cursor: scene.ui.place(), entry, hits: scene.hits }.draw(&mut inner.sub(0, 0, w, h));
 }

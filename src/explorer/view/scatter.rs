@@ -10,14 +10,15 @@ use crate::explorer::draw::Pad;
 use crate::explorer::state::Ranking;
 use crate::explorer::text;
 use crate::explorer::ui::Target;
-use crate::space::{Operation, Place};
+use crate::space::{Compute, Operation, Place};
 
 pub fn draw(pad: &mut Pad, scene: &Scene) {
     let score = &scene.state.score;
     let (x_of, y_of) = (scene.ui.function, Some(scene.ui.other_function));
     // Later rounds have only what is left, and would make any two functions agree on what went early.
     let (a, b) = (score.ranking(x_of, Some(0)), score.ranking(y_of, Some(0)));
-    let points: Vec<(Place, usize, usize)> = Place::all().filter_map(|p| Some((p, a.rank(p)?, b.rank(p)?))).collect();
+    let points: Vec<(Place, usize, usize)> =
+        scene.state.space().places().filter_map(|p| Some((p, a.rank(p)?, b.rank(p)?))).collect();
     let keys = format!("{} and {} choose", scene.keymap.of(Action::Function), scene.keymap.of(Action::OtherFunction));
     let title = format!("rank by {} against {}, first round", score.function_name(x_of), score.function_name(y_of));
     let mut inner = pad.panel(&title, &keys, true);
@@ -86,9 +87,9 @@ const SEVERAL: char = '▒';
 
 /// Colour and glyph by family: without parameters, separable, dilated.
 const fn family(operation: Operation) -> usize {
-    match operation {
-        Operation::SepConv3x3 | Operation::SepConv5x5 => 0,
-        Operation::DilConv3x3 | Operation::DilConv5x5 => 2,
+    match operation.compute() {
+        Compute::Separable { dilation: 1, .. } => 0,
+        Compute::Separable { .. } => 2,
         _ => 1,
     }
 }
@@ -167,10 +168,11 @@ fn spearman(points: &[(Place, usize, usize)]) -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::space::darts;
 
     #[test]
     fn equal_ranks_correlate_wholly_and_turned_round_ones_not() {
-        let place = |i| Place::all().nth(i).unwrap();
+        let place = |i| darts::SPACE.places().nth(i).unwrap();
         let equal: Vec<_> = (0..9).map(|i| (place(i), i + 1, i + 1)).collect();
         assert!((spearman(&equal).unwrap() - 1.0).abs() < 1e-12);
         let turned: Vec<_> = (0..9).map(|i| (place(i), i + 1, 9 - i)).collect();

@@ -7,7 +7,7 @@ use crate::explorer::text;
 use crate::explorer::ui::{Layout, Shown};
 use crate::explorer::widgets::{Entry, bar};
 use crate::run::event::{Removal, Stage};
-use crate::space::{CellKind, Edge, Operation, Place};
+use crate::space::{CellKind, Operation, Place};
 use ratatui::style::{Modifier, Style};
 
 /// ```text
@@ -72,7 +72,7 @@ pub fn draw(pad: &mut Pad, scene: &Scene) {
 
 /// A common power of ten for all numbers of the map, so that they fit: by how many zeros they are multiplied.
 fn scale(scene: &Scene, round: Option<usize>) -> i32 {
-    let top = Place::all().filter_map(|p| number(scene, p, round)).map(f64::abs).fold(0.0, f64::max);
+    let top = scene.state.space().places().filter_map(|p| number(scene, p, round)).map(f64::abs).fold(0.0, f64::max);
     if top == 0.0 { 0 } else { (2 - top.log10().floor() as i32).clamp(0, 9) / 3 * 3 }
 }
 
@@ -111,8 +111,9 @@ fn grids(pad: &mut Pad, scene: &Scene, ranking: &Ranking, round: Option<usize>) 
     };
     let factor = 10f64.powi(zeros);
     // The colour says the same as the number: that of a rank by its rank, any other by its place among those shown.
-    let by_number = (scene.ui.shown != Shown::Rank).then(|| Ranking::by(|p| number(scene, p, round)));
-    let top = Place::all().filter_map(|p| number(scene, p, round)).fold(0.0, f64::max);
+    let by_number =
+        (scene.ui.shown != Shown::Rank).then(|| Ranking::by(scene.state.space(), |p| number(scene, p, round)));
+    let top = scene.state.space().places().filter_map(|p| number(scene, p, round)).fold(0.0, f64::max);
     let heat = |place: Place| match scene.ui.shown {
         Shown::Rank => ranking.height(place),
         Shown::Value => by_number.as_ref()?.height(place),
@@ -235,6 +236,11 @@ fn cost(pad: &mut Pad, scene: &Scene) {
     pairs(&mut inner.sub(0, 1, w, h.saturating_sub(1)), &rows);
 }
 
+/// The kinds of cell, in the order of the columns.
+pub(super) fn kinds_note(scene: &Scene) -> String {
+    scene.state.space().kinds().map(CellKind::name).collect::<Vec<_>>().join(" · ")
+}
+
 /// Mean score of each kind of operation, by cell, all of one round.
 fn kinds(pad: &mut Pad, scene: &Scene, round: Option<usize>) {
     let score = &scene.state.score;
@@ -242,19 +248,20 @@ fn kinds(pad: &mut Pad, scene: &Scene, round: Option<usize>) {
     let round = round.unwrap_or(0);
     let columns = scene.state.columns();
     let title = format!("mean by kind of operation, {}", when(scene, Some(round)));
-    let mut inner = pad.panel(&title, "normal · reduction", false);
+    let mut inner = pad.panel(&title, &kinds_note(scene), false);
     let mean = |cell: CellKind, operation: Operation| {
-        let values: Vec<f64> = Edge::all()
-            .filter_map(|e| score.number(Place::new(cell, e, operation), scene.ui.function, Some(round)))
+        let edges = scene.state.space().edges(cell).iter();
+        let values: Vec<f64> = edges
+            .filter_map(|e| score.number(Place::new(cell, *e, operation), scene.ui.function, Some(round)))
             .collect();
         (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
     };
-    let all: Vec<(Operation, [Option<f64>; 2])> =
-        columns.iter().map(|o| (*o, CellKind::ALL.map(|c| mean(c, *o)))).collect();
-    let most = all.iter().flat_map(|a| a.1).flatten().map(f64::abs).fold(0.0, f64::max);
+    let means = |o: Operation| scene.state.space().kinds().map(|c| mean(c, o)).collect();
+    let all: Vec<(Operation, Vec<Option<f64>>)> = columns.iter().map(|o| (*o, means(*o))).collect();
+    let most = all.iter().flat_map(|a| &a.1).flatten().copied().map(f64::abs).fold(0.0, f64::max);
     let (dim, plain) = (inner.theme.dim(), inner.theme.plain());
     let label = 15;
-    let half = inner.width().saturating_sub(label + 1) / 2;
+    let half = inner.width().saturating_sub(label + 1) / scene.state.space().kinds().len() as u16;
     for (i, (operation, means)) in all.iter().enumerate() {
         let y = i as u16;
         inner.text(1, y, operation.name(), plain);

@@ -105,7 +105,8 @@ fn weights(pad: &mut Pad, scene: &Scene) {
 fn lines(pad: &mut Pad, scene: &Scene, now: &Weights) {
     let (ui, search) = (scene.ui, &scene.state.search);
     let mut inner = pad.panel(&format!("weights of edge {} · {}", ui.edge, ui.cell), "softmax of the alphas", true);
-    let mut kept: Vec<Operation> = Operation::ALL.into_iter().filter(|o| now.get(ui.cell, ui.edge, *o) > 0.0).collect();
+    let mut kept: Vec<Operation> =
+        now.space().operations().iter().copied().filter(|o| now.get(ui.cell, ui.edge, *o) > 0.0).collect();
     kept.sort_by(|a, b| now.get(ui.cell, ui.edge, *b).total_cmp(&now.get(ui.cell, ui.edge, *a)));
     let points: Vec<Vec<Bucket>> = kept
         .iter()
@@ -338,8 +339,8 @@ fn genotype(pad: &mut Pad, scene: &Scene) {
     let each = if weights.is_some() { 48 } else { 28 };
     let beside = inner.height() < 18 && inner.width() >= each;
     let (mut x, mut y) = (1, 0);
-    for cell in CellKind::ALL {
-        if beside && cell == CellKind::Reduction {
+    for (i, cell) in genotype.kinds().enumerate() {
+        if beside && i > 0 {
             (x, y) = (inner.width() / 2 + 1, 0);
         }
         inner.text(x, y, cell.name(), strong);

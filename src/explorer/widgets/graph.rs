@@ -4,7 +4,7 @@
 use crate::explorer::draw::Pad;
 use crate::explorer::state::Chosen;
 use crate::explorer::text;
-use crate::space::{INPUTS, NODES, STATES};
+use crate::space::INPUTS;
 
 /// Name of a state: the two inputs, then the nodes.
 fn state_name(state: usize) -> String {
@@ -25,19 +25,25 @@ fn last_use(state: usize, chosen: &[Chosen], concat: &[usize]) -> Option<usize> 
     if concat.contains(&state) { Some(usize::MAX) } else { chosen.iter().rposition(|c| c.choice.source == state) }
 }
 
-/// Lines that [`wiring`] takes.
-pub const fn wiring_height() -> u16 {
-    2 * NODES as u16 + 2
+/// States of a cell of these choices, two for each node.
+fn states(chosen: &[Chosen]) -> usize {
+    INPUTS + chosen.len().div_ceil(2)
+}
+
+/// Lines that [`wiring`] takes for a cell of so many nodes.
+pub const fn wiring_height(nodes: usize) -> u16 {
+    2 * nodes as u16 + 2
 }
 
 /// Small: wires four columns apart at the left, and beside each input its operation, weight and margin as a table.
 pub fn wiring(pad: &mut Pad, chosen: &[Chosen], concat: &[usize]) {
     const STEP: u16 = 4;
     let (dim, strong, plain) = (pad.theme.dim(), pad.theme.strong(), pad.theme.plain());
+    let states = states(chosen);
     for state in 0..INPUTS {
         pad.text(STEP * state as u16, 0, &state_name(state), strong);
     }
-    let table = STEP * STATES as u16 + 1;
+    let table = STEP * states as u16 + 1;
     let wide = pad.width() >= table + 38;
     // A genotype that is only trained has no weights.
     let weighed = wide && chosen.iter().any(|c| c.weight.is_some());
@@ -53,7 +59,7 @@ pub fn wiring(pad: &mut Pad, chosen: &[Chosen], concat: &[usize]) {
     };
     for (i, c) in chosen.iter().enumerate() {
         let y = 1 + i as u16;
-        for state in 0..STATES {
+        for state in 0..states {
             if runs(state, i) {
                 pad.put(STEP * state as u16 + 1, y, '│', dim);
             }
@@ -83,7 +89,7 @@ pub fn wiring(pad: &mut Pad, chosen: &[Chosen], concat: &[usize]) {
     }
     let y = 1 + chosen.len() as u16;
     let last = concat.iter().max().copied().unwrap_or(0);
-    for state in 0..STATES {
+    for state in 0..states {
         if concat.contains(&state) {
             let x = STEP * state as u16 + 1;
             let end = state == last;
@@ -127,20 +133,20 @@ pub fn margins(pad: &mut Pad, chosen: &[Chosen]) {
     }
 }
 
-/// Columns that [`graph`] needs with short or with full names of operations.
-pub const fn graph_width(full_names: bool) -> u16 {
-    let gap = if full_names { 17 } else { 11 };
-    gap * (STATES as u16 - 1) + 11
+/// Columns that [`graph`] needs for a cell of so many nodes, with short names of operations.
+pub const fn graph_width(nodes: usize) -> u16 {
+    11 * (INPUTS + nodes - 1) as u16 + 11
 }
 
-/// Lines that [`graph`] takes.
-pub const fn graph_height() -> u16 {
-    3 * NODES as u16 + 2
+/// Lines that [`graph`] takes for a cell of so many nodes.
+pub const fn graph_height(nodes: usize) -> u16 {
+    3 * nodes as u16 + 2
 }
 
 /// Large: wires far apart, each operation written on its own line just before the node that it feeds.
 pub fn graph(pad: &mut Pad, chosen: &[Chosen], concat: &[usize]) {
-    let gap = ((pad.width().saturating_sub(11)) / (STATES as u16 - 1)).clamp(11, 26);
+    let (states, nodes) = (states(chosen), chosen.len().div_ceil(2));
+    let gap = ((pad.width().saturating_sub(11)) / (states as u16 - 1)).clamp(11, 26);
     let full = gap >= 17;
     let (dim, strong, plain) = (pad.theme.dim(), pad.theme.strong(), pad.theme.plain());
     let wire = |state: usize| 2 + gap * state as u16;
@@ -154,11 +160,11 @@ pub fn graph(pad: &mut Pad, chosen: &[Chosen], concat: &[usize]) {
         begins <= line
             && last_use(state, chosen, concat).is_some_and(|last| last == usize::MAX || line <= line_of(last))
     };
-    for node in 0..NODES {
+    for node in 0..nodes {
         let inputs: Vec<&Chosen> = chosen.iter().filter(|c| c.target == node + INPUTS).collect();
         for line in 0..3usize {
             let y = 1 + (3 * node + line) as u16;
-            for state in 0..STATES {
+            for state in 0..states {
                 if runs(state, 3 * node + line) {
                     pad.put(wire(state), y, '│', dim);
                 }
@@ -167,7 +173,7 @@ pub fn graph(pad: &mut Pad, chosen: &[Chosen], concat: &[usize]) {
             let style = pad.theme.series(line);
             let (from, to) = (wire(c.choice.source), wire(c.target));
             for x in from + 1..to {
-                let crossing = (0..STATES).any(|s| wire(s) == x && runs(s, 3 * node + line));
+                let crossing = (0..states).any(|s| wire(s) == x && runs(s, 3 * node + line));
                 pad.put(x, y, if crossing { '┼' } else { '─' }, style);
             }
             let ends = last_use(c.choice.source, chosen, concat).is_some_and(|i| line_of(i) == 3 * node + line);
@@ -189,7 +195,7 @@ pub fn graph(pad: &mut Pad, chosen: &[Chosen], concat: &[usize]) {
             }
         }
     }
-    let y = 1 + 3 * NODES as u16;
+    let y = 1 + 3 * nodes as u16;
     let (first, last) = (concat.iter().min().copied().unwrap_or(0), concat.iter().max().copied().unwrap_or(0));
     for x in wire(first)..wire(last) + 3 {
         pad.put(x, y, '─', dim);

@@ -5,7 +5,7 @@ use ratatui::style::{Modifier, Style};
 use crate::explorer::draw::Pad;
 use crate::explorer::text;
 use crate::explorer::ui::{Hits, Target};
-use crate::space::{CellKind, EDGES, Edge, Operation, Place};
+use crate::space::{CellKind, Edge, Operation, Place};
 
 /// What stands at one place of the grid.
 #[derive(Clone, Debug, Default)]
@@ -22,6 +22,7 @@ pub struct Entry {
 /// A table of one kind of cell: an edge a line, an operation a column.
 pub struct Grid<'a> {
     pub cell: CellKind,
+    pub edges: &'a [Edge],
     pub columns: &'a [Operation],
     pub cursor: Place,
     pub entry: &'a dyn Fn(Place) -> Entry,
@@ -55,9 +56,9 @@ impl Grid<'_> {
         let air = u16::from(width(w.saturating_sub(1)) == width(w));
         let width = width(w);
         let pad = &mut pad.sub(air, 0, w - air, h);
-        let rows = pad.height().saturating_sub(1).min(EDGES as u16);
-        let at = u16::try_from(self.cursor.edge.index()).unwrap_or(0);
-        let first = at.saturating_sub(rows / 2).min(EDGES as u16 - rows);
+        let rows = pad.height().saturating_sub(1).min(self.edges.len() as u16);
+        let at = self.edges.iter().position(|e| *e == self.cursor.edge).unwrap_or(0) as u16;
+        let first = at.saturating_sub(rows / 2).min(self.edges.len() as u16 - rows);
         let here = self.cursor.cell == self.cell;
         let (dim, strong) = (pad.theme.dim(), pad.theme.strong());
         pad.text(0, 0, "edge", dim);
@@ -68,7 +69,7 @@ impl Grid<'_> {
             let room = u16::from(width > 5);
             pad.right(x + width - room, 0, name, style);
         }
-        for (row, edge) in Edge::all().skip(usize::from(first)).take(usize::from(rows)).enumerate() {
+        for (row, edge) in self.edges.iter().copied().skip(usize::from(first)).take(usize::from(rows)).enumerate() {
             let y = 1 + u16::try_from(row).unwrap_or(0);
             let style = if here && edge == self.cursor.edge { strong } else { dim };
             pad.text(0, y, &edge.to_string(), style);

@@ -1,7 +1,5 @@
 //! What kernels take, laid out as their twins in the `.cu` sources. Addresses are the device's; 0 where a part is absent.
 
-use crate::space::NODES;
-
 /// Most parts of one launch: those of all edges from one source.
 pub const MOST_UNITS: usize = 32;
 /// Most units of one launch of a backward pass, whose arguments are larger.
@@ -9,7 +7,7 @@ pub const MOST_BACKS: usize = 24;
 /// Most maps that gradients are gathered in by one launch.
 pub const MOST_TARGETS: usize = 16;
 /// Most nodes that one launch adds to.
-pub const MOST_NODES: usize = NODES;
+pub const MOST_NODES: usize = 4;
 
 /// What a [`Unit`] or a [`Source`] is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -8,7 +8,7 @@ use crate::kernels::pool;
 use crate::nn::parallel::at_least;
 use crate::nn::project::{self, Projector};
 use crate::nn::separable::{self, Separable, SeparableBackward};
-use crate::space::Operation;
+use crate::space::{Compute, Operation};
 
 /// An operation with its weights made ready.
 pub(super) enum Kernel<'a> {
@@ -26,23 +26,21 @@ impl<'a> Kernel<'a> {
         if let Some(pooling) = Kernel::pooling(g, b.operation) {
             return pooling;
         }
-        match b.operation {
-            Operation::SkipConnect if g.stride == 2 => Kernel::Halve(Projector::new(g.halving(), own, with_backward)),
-            Operation::SkipConnect | Operation::None | Operation::MaxPool3x3 | Operation::AvgPool3x3 => {
+        match b.operation.compute() {
+            Compute::Identity if g.stride == 2 => Kernel::Halve(Projector::new(g.halving(), own, with_backward)),
+            Compute::Identity | Compute::Zero | Compute::MaxPool { .. } | Compute::AveragePool { .. } => {
                 Kernel::Identity
             }
-            Operation::SepConv3x3 | Operation::SepConv5x5 | Operation::DilConv3x3 | Operation::DilConv5x5 => {
-                Kernel::Separable(Separable::new(g.shape(b.operation), own))
-            }
+            Compute::Separable { .. } => Kernel::Separable(Separable::new(g.shape(b.operation), own)),
         }
     }
 
     /// The pooling, if the operation is one.
     pub fn pooling(g: &Geometry, operation: Operation) -> Option<Kernel<'static>> {
         let shape = pool::shape(g.height, g.width, g.channels, g.stride);
-        match operation {
-            Operation::MaxPool3x3 => Some(Kernel::Max(shape)),
-            Operation::AvgPool3x3 => Some(Kernel::Average(shape)),
+        match operation.compute() {
+            Compute::MaxPool { .. } => Some(Kernel::Max(shape)),
+            Compute::AveragePool { .. } => Some(Kernel::Average(shape)),
             _ => None,
         }
     }

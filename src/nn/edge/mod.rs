@@ -6,12 +6,13 @@ mod forward;
 mod kernel;
 mod pools;
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 
 use super::norm::{NormSlot, Statistics};
 use super::project::Projection;
 use crate::kernels::depthwise::Shape;
-use crate::space::{OPERATIONS, Operation};
+use crate::space::{Compute, Operation};
 
 /// Sizes of an edge's input maps, `[N, H, W, C]`, and its stride.
 #[derive(Clone, Copy, Debug)]
@@ -39,7 +40,10 @@ impl Geometry {
             channels: self.channels,
             kernel: operation.kernel().unwrap_or(3),
             stride: self.stride,
-            dilation: if matches!(operation, Operation::DilConv3x3 | Operation::DilConv5x5) { 2 } else { 1 },
+            dilation: match operation.compute() {
+                Compute::Separable { dilation, .. } => dilation,
+                _ => 1,
+            },
         }
     }
 
@@ -51,9 +55,9 @@ impl Geometry {
 
     /// The depthwise convolutions of an operation, first to last.
     pub fn convolutions(&self, operation: Operation) -> Vec<Shape> {
-        match operation {
-            Operation::SepConv3x3 | Operation::SepConv5x5 => vec![self.shape(operation), self.second(operation)],
-            Operation::DilConv3x3 | Operation::DilConv5x5 => vec![self.shape(operation)],
+        match operation.compute() {
+            Compute::Separable { halves: 1, .. } => vec![self.shape(operation)],
+            Compute::Separable { .. } => vec![self.shape(operation), self.second(operation)],
             _ => Vec::new(),
         }
     }
@@ -73,6 +77,8 @@ impl Geometry {
 #[derive(Clone, Debug)]
 pub(crate) struct Branch {
     pub operation: Operation,
+    /// Its mixing weight among those of the edge.
+    pub column: usize,
     pub offset: usize,
     pub len: usize,
     pub norms: Vec<NormSlot>,
@@ -83,7 +89,7 @@ pub(crate) struct Branch {
 impl Branch {
     /// Whether it hands its input on as it is.
     pub fn is_identity(&self, stride: usize) -> bool {
-        self.operation == Operation::SkipConnect && stride == 1
+        self.operation.compute() == Compute::Identity && stride == 1
     }
 
     /// Where the weights of convolution `k` are, without scale and shift of the norm behind it.
@@ -147,7 +153,7 @@ pub(crate) struct Bundle<'a> {
 }
 
 impl<'a> Bundle<'a> {
-    /// One edge into one node; `mixing` is by column of the alpha tables.
+    /// One edge into one node; `mixing` are the edge's weights, by column.
     pub fn of(edge: &'a Edge, mixing: &[f32]) -> Bundle<'a> {
         let mut bundle = Bundle::default();
         bundle.add(edge, 0, mixing);
@@ -159,7 +165,7 @@ impl<'a> Bundle<'a> {
         for b in &edge.branches {
             self.branches.push(b);
             self.targets.push(target);
-            self.mixing.push(mixing[b.operation.index()]);
+            self.mixing.push(mixing[b.column]);
             self.factors.push(None);
         }
     }
@@ -212,22 +218,26 @@ pub(crate) struct Gradients<'a> {
 }
 
 pub(crate) fn is_separable(operation: Operation) -> bool {
-    matches!(operation, Operation::SepConv3x3 | Operation::SepConv5x5)
+    matches!(operation.compute(), Compute::Separable { halves: 2, .. })
 }
 
 pub(crate) fn is_pooling(operation: Operation) -> bool {
-    matches!(operation, Operation::MaxPool3x3 | Operation::AvgPool3x3)
+    matches!(operation.compute(), Compute::MaxPool { .. } | Compute::AveragePool { .. })
+}
+
+/// How many different poolings there are among operations: what one map has of them is made once.
+pub(crate) fn poolings(operations: impl Iterator<Item = Operation>) -> usize {
+    operations.filter(|o| is_pooling(*o)).collect::<BTreeSet<_>>().len()
+}
+
+/// Whether the operation is FactorizedReduce at this stride.
+pub(crate) fn halves(operation: Operation, stride: usize) -> bool {
+    operation.compute() == Compute::Identity && stride == 2
 }
 
 impl Edge {
     /// How many of the edge's operations apply a ReLU to its input.
     pub fn relus(&self) -> usize {
-        self.branches
-            .iter()
-            .filter(|b| b.operation.is_convolution() || (b.operation == Operation::SkipConnect && self.stride == 2))
-            .count()
+        self.branches.iter().filter(|b| b.operation.is_convolution() || halves(b.operation, self.stride)).count()
     }
 }
-
-/// Number of mixing weights of an edge, one per column of the alpha tables.
-pub(crate) const COLUMNS: usize = OPERATIONS;

@@ -9,11 +9,11 @@ use super::{DeviceSeen, Norms, View};
 use crate::kernels::gpu::arguments::{MixTarget, Mixed};
 use crate::kernels::gpu::buffer::download;
 use crate::kernels::gpu::{Buffer, Gpu, GpuError, Precision, launch};
-use crate::nn::edge::{COLUMNS, Geometry};
+use crate::nn::edge::Geometry;
 use crate::nn::norm::Norm;
-use crate::nn::plan::{CellPlan, CellSizes, SOURCES};
+use crate::nn::plan::{CellPlan, CellSizes};
 use crate::nn::{Policy, Probe};
-use crate::space::{EDGES, INPUTS};
+use crate::space::INPUTS;
 
 /// What a cell keeps from its forward to its backward pass.
 pub(crate) struct CellState {
@@ -99,7 +99,7 @@ impl CellPass<'_> {
         let mut bundle = Bundle::new(self.precision);
         for (target, e) in edges.iter().enumerate() {
             let edge = &self.plan.edges[*e];
-            match self.plan.mixed {
+            match self.plan.mixed() {
                 true => bundle.add(edge, target, edge.row),
                 false => bundle.add_whole(edge, target, self.factors.get(*e).copied().flatten().unwrap_or(0)),
             }
@@ -107,7 +107,7 @@ impl CellPass<'_> {
         bundle
     }
 
-    /// `weights` are the block's parameters, `mixing` the mixing weights (14 x 8); `keep`: for a backward pass.
+    /// `weights` are the block's parameters, `mixing` the mixing weights; `keep`: for a backward pass.
     ///
     /// # Errors
     /// Too little memory, a fault of the device.
@@ -127,7 +127,7 @@ impl CellPass<'_> {
         let mut made = vec![false; plan.nodes];
         let mut kept = Vec::new();
         let keeps = keep && self.policy == Policy::Keep;
-        for (source, x) in states.iter().copied().enumerate().take(SOURCES) {
+        for (source, x) in states.iter().copied().enumerate().take(plan.sources()) {
             let edges: Vec<usize> = plan.from(source).collect();
             let mut held = Vec::new();
             // Edges that read one map take their steps together; where little is to be alive they take turns.
@@ -208,8 +208,8 @@ impl CellPass<'_> {
         to: &CellGradients,
     ) -> Result<(), GpuError> {
         let (gpu, plan, c) = (self.gpu, self.plan, self.plan.shape.channels);
-        let inner = match plan.mixed {
-            true => Some(Buffer::zeros(gpu, 2 * EDGES * COLUMNS * c)?),
+        let inner = match plan.mixed() {
+            true => Some(Buffer::zeros(gpu, 2 * plan.mixing() * c)?),
             false => None,
         };
         // Before inputs without a gradient there is nothing that has one.
@@ -223,7 +223,7 @@ impl CellPass<'_> {
         let states = self.states([0, 1].map(|i: usize| state.projected[i].map.address()), output, &state.loose);
         let gradients = [0, 1].map(|i: usize| projected[i].as_ref().map_or(0, Buffer::address));
         let gradients = self.states(gradients, gradient, &loose);
-        for source in (0..SOURCES).rev() {
+        for source in (0..plan.sources()).rev() {
             let edges: Vec<usize> = plan.from(source).collect();
             let kept = state.edges.get(source);
             for edges in edges.chunks(if kept.is_some() { edges.len() } else { 1 }.max(1)) {
@@ -259,7 +259,7 @@ impl CellPass<'_> {
         }
         drop(loose);
         if let Some(inner) = &inner {
-            launch::mixing_gradient(gpu, inner.address(), to.mixing, EDGES * COLUMNS, c)?;
+            launch::mixing_gradient(gpu, inner.address(), to.mixing, plan.mixing(), c)?;
         }
         drop(inner);
         for (i, dy) in projected.iter().enumerate() {

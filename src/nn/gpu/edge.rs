@@ -6,7 +6,7 @@ use crate::kernels::gpu::arguments::{MixTarget, Mixed};
 use crate::kernels::gpu::{Buffer, Gpu, GpuError, Kind, Precision, launch};
 use crate::kernels::pool;
 use crate::nn::edge::{Branch, Edge, Geometry, is_pooling, is_separable};
-use crate::space::Operation;
+use crate::space::Compute;
 
 /// What one branch keeps: the maps before its norms.
 #[derive(Default)]
@@ -51,7 +51,7 @@ impl<'a> Bundle<'a> {
         Bundle { precision, ..Bundle::default() }
     }
 
-    /// One edge into one node; mixing weights are its own eight.
+    /// One edge into one node; mixing weights are its own.
     pub fn of(edge: &'a Edge, precision: Precision) -> Bundle<'a> {
         let mut bundle = Bundle::new(precision);
         bundle.add(edge, 0, 0);
@@ -63,7 +63,7 @@ impl<'a> Bundle<'a> {
         for b in &edge.branches {
             self.branches.push(b);
             self.targets.push(target);
-            self.places.push(row + b.operation.index());
+            self.places.push(row + b.column);
             self.factors.push(0);
         }
     }
@@ -98,12 +98,12 @@ pub(super) fn is_identity(g: &Geometry, b: &Branch) -> bool {
 }
 
 pub(super) fn kind_of(g: &Geometry, b: &Branch) -> Kind {
-    match b.operation {
-        Operation::MaxPool3x3 => Kind::Maximum,
-        Operation::AvgPool3x3 => Kind::Average,
-        Operation::SkipConnect if g.stride == 1 => Kind::Identity,
-        Operation::SkipConnect => Kind::Pick,
-        _ => Kind::Depthwise,
+    match b.operation.compute() {
+        Compute::MaxPool { .. } => Kind::Maximum,
+        Compute::AveragePool { .. } => Kind::Average,
+        Compute::Identity if g.stride == 1 => Kind::Identity,
+        Compute::Identity => Kind::Pick,
+        Compute::Zero | Compute::Separable { .. } => Kind::Depthwise,
     }
 }
 

@@ -5,7 +5,7 @@ use super::edge_backward::{BundleBackward, Gradients};
 use super::{Norms, View};
 use crate::kernels::gpu::{Buffer, Gpu, GpuError, Precision, launch};
 use crate::nn::MixedGradients;
-use crate::nn::edge::{COLUMNS, Edge, Geometry};
+use crate::nn::edge::{Edge, Geometry};
 use crate::nn::layout::BlockLayout;
 use crate::nn::norm::Norm;
 
@@ -21,7 +21,7 @@ pub(crate) struct MixedPass<'a> {
 impl MixedPass<'_> {
     /// # Errors
     /// Too little memory, a fault of the device.
-    pub fn forward(&self, x: &[f32], weights: &[f32], mixing: &[f32; 8]) -> Result<Vec<f32>, GpuError> {
+    pub fn forward(&self, x: &[f32], weights: &[f32], mixing: &[f32]) -> Result<Vec<f32>, GpuError> {
         let (gpu, g) = (self.gpu, &self.geometry);
         let [x, weights] = [Buffer::from_slice(gpu, x)?, Buffer::from_slice(gpu, weights)?];
         let mixing = Buffer::from_slice(gpu, mixing)?;
@@ -43,12 +43,12 @@ impl MixedPass<'_> {
         &self,
         x: &[f32],
         weights: &[f32],
-        mixing: &[f32; 8],
+        mixing: &[f32],
         dy: &[f32],
         weights_wanted: bool,
     ) -> Result<MixedGradients, GpuError> {
         let (gpu, g, c) = (self.gpu, &self.geometry, self.geometry.channels);
-        let (x_len, w_len) = (x.len(), weights.len());
+        let (x_len, w_len, columns) = (x.len(), weights.len(), mixing.len());
         let [x, weights, dy] = [x, weights, dy].map(|v| Buffer::from_slice(gpu, v));
         let (x, weights, dy, mixing) = (x?, weights?, dy?, Buffer::from_slice(gpu, mixing)?);
         let mut norms = Norms::new(gpu, Norm::Batch, self.layout, &[])?;
@@ -57,8 +57,8 @@ impl MixedPass<'_> {
         let maps = branches(gpu, g, &bundle, view(&x), weights.address(), &mut norms, false)?;
         let dx = Buffer::zeros(gpu, x_len)?;
         let dw = Buffer::zeros(gpu, w_len)?;
-        let inner = Buffer::zeros(gpu, 2 * COLUMNS * c)?;
-        let to_mixing = Buffer::zeros(gpu, COLUMNS)?;
+        let inner = Buffer::zeros(gpu, 2 * columns * c)?;
+        let to_mixing = Buffer::zeros(gpu, columns)?;
         let backward = BundleBackward {
             gpu,
             g,
@@ -75,13 +75,11 @@ impl MixedPass<'_> {
             weights: weights_wanted.then(|| dw.address()),
             inner: inner.address(),
         })?;
-        launch::mixing_gradient(gpu, inner.address(), to_mixing.address(), COLUMNS, c)?;
-        let mut found = MixedGradients {
+        launch::mixing_gradient(gpu, inner.address(), to_mixing.address(), columns, c)?;
+        Ok(MixedGradients {
             input: dx.to_vec(x_len)?,
             weights: dw.to_vec(if weights_wanted { w_len } else { 0 })?,
-            mixing: [0.0; COLUMNS],
-        };
-        found.mixing.copy_from_slice(&to_mixing.to_vec(COLUMNS)?);
-        Ok(found)
+            mixing: to_mixing.to_vec(columns)?,
+        })
     }
 }

@@ -7,12 +7,12 @@ use super::gpu_auxiliary::HeadNumbers;
 use super::{Wanted, Workload};
 use crate::kernels::gpu::Precision;
 use crate::kernels::gpu::launch::{product_parts, splits, tiles};
-use crate::nn::edge::{Branch, Geometry, is_pooling, is_separable};
-use crate::nn::plan::{CellPlan, CellSizes, HeadPlan, MIXING, NetworkPlan, SOURCES, read_by};
+use crate::nn::edge::{Branch, Geometry, is_pooling, is_separable, poolings};
+use crate::nn::plan::{CellPlan, CellSizes, HeadPlan, NetworkPlan, read_by};
 use crate::nn::project::Projection;
 use crate::nn::stem::StemPlan;
 use crate::nn::{EvaluationConfig, Policy, SupernetConfig};
-use crate::space::{INPUTS, Operation};
+use crate::space::{Compute, INPUTS};
 
 /// Bytes in use, and the most there ever were.
 #[derive(Default)]
@@ -78,10 +78,7 @@ impl BundleNumbers {
     pub fn new(g: &Geometry, branches: Vec<&Branch>, precision: Precision) -> BundleNumbers {
         let (h, w, c) = (g.height.div_ceil(g.stride), g.width.div_ceil(g.stride), g.channels);
         let count = |of: &dyn Fn(&Branch) -> bool| branches.iter().filter(|b| of(b)).count();
-        let kinds = |of: &dyn Fn(&Branch) -> bool| {
-            let there = |k: &Operation| branches.iter().any(|b| b.operation == *k && of(b));
-            [Operation::MaxPool3x3, Operation::AvgPool3x3].iter().filter(|k| there(k)).count()
-        };
+        let kinds = |of: &dyn Fn(&Branch) -> bool| poolings(branches.iter().filter(|b| of(b)).map(|b| b.operation));
         let mut numbers = BundleNumbers {
             channels: c,
             branches: branches.len(),
@@ -99,13 +96,13 @@ impl BundleNumbers {
         };
         for b in branches {
             let affine = if b.affine { 2 * c } else { 0 };
-            match b.operation {
-                o if is_separable(o) => {
-                    numbers.last.push(b.len / 2 - affine);
-                    numbers.first.push(b.len / 2 - affine);
+            match b.operation.compute() {
+                Compute::Separable { halves: 1, .. } => numbers.last.push(b.len - affine),
+                Compute::Separable { halves, .. } => {
+                    numbers.last.push(b.len / halves - affine);
+                    numbers.first.push(b.len / halves - affine);
                 }
-                Operation::DilConv3x3 | Operation::DilConv5x5 => numbers.last.push(b.len - affine),
-                Operation::SkipConnect if g.stride == 2 => {
+                Compute::Identity if g.stride == 2 => {
                     numbers.last.extend(g.halving().parts().filter(|p| p.outputs > 0).map(|p| c * p.outputs));
                 }
                 _ => {}
@@ -178,7 +175,8 @@ struct CellNumbers {
     loose: usize,
     /// Norms have a scale and shift, so that both maps of a projection are kept.
     affine: bool,
-    mixed: bool,
+    /// Mixing weights; 0 where edges are no mixtures.
+    mixing: usize,
     inputs: [Projection; 2],
     images: usize,
     /// By source: its edges together, and one by one.
@@ -190,7 +188,7 @@ impl CellNumbers {
     fn new(plan: &CellPlan, sizes: &CellSizes, precision: Precision) -> CellNumbers {
         let (h, w) = plan.output_size(sizes);
         let channels = plan.shape.channels;
-        let sources = || (0..SOURCES).map(|s| plan.from(s).collect::<Vec<_>>());
+        let sources = || (0..plan.sources()).map(|s| plan.from(s).collect::<Vec<_>>());
         let bundle = |edges: &[usize]| BundleNumbers::of(plan, sizes, edges, precision);
         CellNumbers {
             running: plan.layout.running,
@@ -199,7 +197,7 @@ impl CellNumbers {
             node: sizes.images * h * w * channels,
             loose: plan.nodes - plan.concat.len(),
             affine: plan.projections.iter().any(|p| p.affine),
-            mixed: plan.mixed,
+            mixing: plan.mixing(),
             inputs: [0, 1].map(|i: usize| plan.projections[i].shape(sizes.inputs[i].0, sizes.inputs[i].1)),
             images: sizes.images,
             together: sources().map(|edges| edges.chunks(edges.len().max(1)).map(bundle).collect()).collect(),
@@ -247,7 +245,7 @@ impl CellNumbers {
 
     /// `drops`: edges may be left out.
     fn backward(&self, l: &mut Count, policy: Policy, weights: bool, inputs: [bool; 2], drops: bool) {
-        let inner = if self.mixed { l.take(2 * MIXING * self.channels) } else { 0 };
+        let inner = if self.mixing > 0 { l.take(2 * self.mixing * self.channels) } else { 0 };
         // Before inputs without a gradient there is nothing that has one.
         let reached = inputs.map(|input| input || weights);
         let projected: usize = (0..INPUTS).filter(|i| reached[*i]).map(|i| l.take(self.projected(i))).sum();
@@ -351,7 +349,7 @@ impl GpuNetwork {
             features: plan.classifier.slots.first().map_or(0, |s| s.inputs),
             classes: plan.classes,
             parameters: plan.layouts().map(|l| l.len).sum(),
-            mixing: if plan.cells.iter().any(|c| c.mixed) { 2 * MIXING } else { 1 },
+            mixing: plan.tables.iter().sum::<usize>().max(1),
             auxiliary: plan.auxiliary.as_ref().map(head),
             stem: plan.stem,
         }

@@ -1,8 +1,7 @@
 //! The buffers that a thread reuses from image to image, in bytes.
 
-use crate::nn::edge::is_pooling;
+use crate::nn::edge::{is_pooling, poolings};
 use crate::nn::plan::{CellPlan, CellSizes};
-use crate::space::Operation;
 
 /// The largest of each buffer that a thread reuses.
 #[derive(Default)]
@@ -24,8 +23,7 @@ impl Scratch {
         for (e, edge) in plan.edges.iter().enumerate() {
             let g = plan.geometry(sizes, e);
             let from = || plan.from(edge.source);
-            let pools = |o: Operation| from().any(|e| plan.edges[e].branches.iter().any(|b| b.operation == o));
-            let kinds = [Operation::MaxPool3x3, Operation::AvgPool3x3].into_iter().filter(|o| pools(*o)).count();
+            let kinds = poolings(from().flat_map(|e| &plan.edges[e].branches).map(|b| b.operation));
             self.made = self.made.max(kinds * g.output());
             for b in &edge.branches {
                 if is_pooling(b.operation) {

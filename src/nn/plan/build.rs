@@ -8,7 +8,7 @@ use crate::nn::layout::{BlockLayout, CellShape, Kind};
 use crate::nn::norm::NormSlot;
 use crate::nn::stem::StemPlan;
 use crate::nn::{EvaluationConfig, SupernetConfig, head};
-use crate::space::{self, CellKind, INPUTS, Mask, NODES, Operation};
+use crate::space::{self, CellKind, Compute, Graph, INPUTS, Mask, Operation};
 
 /// Channels of an evaluation network's stem, in units of the width.
 const STEM: usize = 3;
@@ -79,57 +79,60 @@ impl Block {
             block.layout.add(format!("{name}.op.{}.weight", first + 1), kind, c, c);
             norms.push(block.norm(format!("{name}.op.{}", first + 2), c));
         };
-        match operation {
-            Operation::SepConv3x3 | Operation::SepConv5x5 => {
-                half(self, 1);
-                half(self, 5);
-            }
-            Operation::DilConv3x3 | Operation::DilConv5x5 => half(self, 1),
-            Operation::MaxPool3x3 | Operation::AvgPool3x3 if pool_norm => {
+        match operation.compute() {
+            Compute::Separable { halves, .. } => (0..halves).for_each(|i| half(self, 1 + 4 * i)),
+            Compute::MaxPool { .. } | Compute::AveragePool { .. } if pool_norm => {
                 norms.push(self.norm(format!("{name}.1"), c));
             }
-            Operation::SkipConnect if stride == 2 => norms.push(self.halving(name, c, c).norm),
+            Compute::Identity if stride == 2 => norms.push(self.halving(name, c, c).norm),
             _ => {}
         }
-        Branch { operation, offset, len: self.layout.len - offset, norms, affine: self.affine }
+        Branch { operation, column: 0, offset, len: self.layout.len - offset, norms, affine: self.affine }
     }
 
-    /// An edge of cell `index` of a supernet with these operations; `none` costs nothing and is left out.
+    /// The edge of cell `index` of a supernet that is number `number`, with those of `operations`, the columns, that are
+    /// `kept`; `none` costs nothing and is left out.
     fn mixture(
         &mut self,
-        index: usize,
+        [index, number]: [usize; 2],
         kind: CellKind,
         edge: space::Edge,
-        kept: impl Iterator<Item = Operation>,
+        operations: &[Operation],
+        kept: impl Fn(Operation) -> bool,
         c: usize,
     ) -> Edge {
-        let (number, stride) = (edge.index(), edge.stride(kind));
-        let branches = kept.filter(|o| *o != Operation::None).map(|o| {
-            let name = format!("cells.{index}._ops.{number}._ops.{}", o.index());
-            self.branch(&name, o, stride, c, true)
+        let stride = edge.stride(kind);
+        let there = operations.iter().enumerate().filter(|(_, o)| **o != Operation::None && kept(**o));
+        let branches = there.map(|(column, o)| {
+            let name = format!("cells.{index}._ops.{number}._ops.{column}");
+            Branch { column, ..self.branch(&name, *o, stride, c, true) }
         });
         let branches = branches.collect();
-        Edge { source: edge.source(), node: edge.node(), stride, row: number * space::OPERATIONS, branches }
+        Edge { source: edge.source(), node: edge.node(), stride, row: number * operations.len(), branches }
     }
 }
 
 /// A mixture on its own: an edge of a cell of this kind, and the layout of its weights.
 pub(crate) fn mixture(kind: CellKind, edge: space::Edge, operations: &[Operation], c: usize) -> (Edge, BlockLayout) {
     let mut block = Block::new(false);
-    let edge = block.mixture(0, kind, edge, operations.iter().copied(), c);
+    let edge = block.mixture([0, 0], kind, edge, operations, |_| true, c);
     (edge, block.layout)
 }
 
 impl CellPlan {
     /// A cell of a supernet, whose edges are mixtures of what `mask` keeps.
-    pub fn mixed(index: usize, shape: CellShape, mask: &Mask) -> CellPlan {
+    fn mixture(index: usize, shape: CellShape, graph: &Graph, mask: &Mask) -> CellPlan {
         let mut block = Block::new(false);
         let projections = block.inputs(index, &shape);
-        let edges = space::Edge::all()
-            .map(|edge| block.mixture(index, shape.kind, edge, mask.kept(shape.kind, edge), shape.channels));
+        let operations = mask.space().operations();
+        let edges = graph.edges.iter().enumerate().map(|(number, edge)| {
+            let kept = |o| mask.keeps(shape.kind, *edge, o);
+            block.mixture([index, number], shape.kind, *edge, operations, kept, shape.channels)
+        });
         let edges = edges.collect();
-        let concat = (0..NODES).collect();
-        CellPlan { shape, projections, edges, nodes: NODES, concat, mixed: true, layout: block.layout }
+        let concat = (0..graph.nodes).collect();
+        let columns = operations.len();
+        CellPlan { shape, projections, edges, nodes: graph.nodes, concat, columns, layout: block.layout }
     }
 
     /// A cell of a genotype.
@@ -144,22 +147,25 @@ impl CellPlan {
         });
         let edges = edges.collect();
         let concat = genotype.concat(shape.kind).iter().map(|state| state - INPUTS).collect();
-        CellPlan { shape, projections, edges, nodes: NODES, concat, mixed: false, layout: block.layout }
+        let nodes = genotype.nodes(shape.kind);
+        CellPlan { shape, projections, edges, nodes, concat, columns: 0, layout: block.layout }
     }
 }
 
 impl NetworkPlan {
     pub fn of_supernet(config: &SupernetConfig) -> NetworkPlan {
         let stem = StemPlan::new(config.input_channels, config.stem_multiplier * config.channels);
-        let shapes = CellShape::stack(config.channels, stem.outputs, &config.layout, |_| NODES);
-        let cells: Vec<Arc<CellPlan>> = shapes
-            .into_iter()
-            .enumerate()
-            .map(|(i, shape)| Arc::new(CellPlan::mixed(i, shape, &config.mask)))
-            .collect();
-        let features = cells.last().map_or(NODES * config.channels, |c| c.outputs());
+        let space = config.mask.space();
+        let nodes = |kind| space.graph(kind).map_or(0, |g| g.nodes);
+        let shapes = CellShape::stack(config.channels, stem.outputs, &config.layout, nodes);
+        let cell = |(i, shape): (usize, CellShape)| {
+            Some(Arc::new(CellPlan::mixture(i, shape, space.graph(shape.kind)?, &config.mask)))
+        };
+        let cells: Vec<Arc<CellPlan>> = shapes.into_iter().enumerate().filter_map(cell).collect();
+        let features = cells.last().map_or(stem.outputs, |c| c.outputs());
         let classifier = head::layout("classifier", features, config.classes);
-        NetworkPlan { stem: Arc::new(stem), cells, auxiliary: None, classifier, classes: config.classes }
+        let tables = [CellKind::Normal, CellKind::Reduction].map(|kind| space.table(kind));
+        NetworkPlan { stem: Arc::new(stem), cells, auxiliary: None, classifier, classes: config.classes, tables }
     }
 
     pub fn of_genotype(config: &EvaluationConfig) -> NetworkPlan {
@@ -184,6 +190,6 @@ impl NetworkPlan {
         });
         let features = cells.last().map_or(stem.outputs, |c| c.outputs());
         let classifier = head::layout("classifier", features, config.classes);
-        NetworkPlan { stem: Arc::new(stem), cells, auxiliary, classifier, classes: config.classes }
+        NetworkPlan { stem: Arc::new(stem), cells, auxiliary, classifier, classes: config.classes, tables: [0, 0] }
     }
 }

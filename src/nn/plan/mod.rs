@@ -12,12 +12,7 @@ use super::layout::{BlockLayout, CellShape};
 use super::norm::NormSlot;
 use super::project::Projection;
 use super::stem::StemPlan;
-use crate::space::{self, CellKind, EDGES, INPUTS, OPERATIONS, Operation, STATES};
-
-/// States that edges start from: all but the last node.
-pub(crate) const SOURCES: usize = STATES - 1;
-/// Numbers of one kind's mixing weights.
-pub(crate) const MIXING: usize = EDGES * OPERATIONS;
+use crate::space::{self, CellKind, INPUTS, Operation};
 
 /// ReLU → 1x1 convolution(s) → norm: where its weights and its statistics are in the block.
 #[derive(Clone, Debug)]
@@ -54,8 +49,8 @@ pub(crate) struct CellPlan {
     pub nodes: usize,
     /// The nodes that the output is the concatenation of.
     pub concat: Vec<usize>,
-    /// The edges are mixtures, whose weights an architecture step moves.
-    pub mixed: bool,
+    /// Columns of the mixing weights, whose rows are the edges; 0 where edges are no mixtures.
+    pub columns: usize,
     pub layout: BlockLayout,
 }
 
@@ -63,8 +58,26 @@ impl CellPlan {
     /// The same cell without one operation; parameters stay where they are.
     pub fn without(&self, edge: space::Edge, operation: Operation) -> CellPlan {
         let mut cut = self.clone();
-        cut.edges[edge.index()].branches.retain(|b| b.operation != operation);
+        let is = |e: &&mut Edge| (e.source, e.node) == (edge.source(), edge.node());
+        if let Some(edge) = cut.edges.iter_mut().find(is) {
+            edge.branches.retain(|b| b.operation != operation);
+        }
         cut
+    }
+
+    /// Whether the edges are mixtures, whose weights an architecture step moves.
+    pub fn mixed(&self) -> bool {
+        self.columns > 0
+    }
+
+    /// The mixing weights of the cell.
+    pub fn mixing(&self) -> usize {
+        self.edges.len() * self.columns
+    }
+
+    /// States that edges start from: all but the last node.
+    pub fn sources(&self) -> usize {
+        INPUTS + self.nodes - 1
     }
 
     /// The edges from a state, by number.
@@ -159,6 +172,8 @@ pub(crate) struct NetworkPlan {
     pub auxiliary: Option<Arc<HeadPlan>>,
     pub classifier: BlockLayout,
     pub classes: usize,
+    /// Mixing weights by kind of cell, the space's alphas.
+    pub tables: [usize; 2],
 }
 
 impl NetworkPlan {
@@ -200,6 +215,11 @@ impl NetworkPlan {
         self.cells.iter().position(|c| c.shape.kind == kind)
     }
 
+    /// The first cell of each kind.
+    pub fn firsts(&self) -> impl Iterator<Item = usize> + use<'_> {
+        [CellKind::Normal, CellKind::Reduction].into_iter().filter_map(|kind| self.first(kind))
+    }
+
     pub fn sizes(&self, pictures: [usize; 3]) -> Vec<CellSizes> {
         CellSizes::along(self.cells.iter().map(Arc::as_ref), pictures)
     }
@@ -223,10 +243,10 @@ impl NetworkPlan {
 
     /// Where cell `i`'s mixing weights are among those of both kinds.
     pub fn mixing(&self, i: usize) -> Range<usize> {
+        let [normal, reduction] = self.tables;
         match self.cells[i].shape.kind {
-            _ if !self.cells[i].mixed => 0..0,
-            CellKind::Normal => 0..MIXING,
-            CellKind::Reduction => MIXING..2 * MIXING,
+            CellKind::Normal => 0..normal,
+            CellKind::Reduction => normal..normal + reduction,
         }
     }
 }

@@ -6,11 +6,11 @@ use super::Shown;
 use crate::kernels::norm::{Mixed, mix_all};
 use crate::nn::Probe;
 use crate::nn::cell::{CellPass, join};
-use crate::nn::edge::{COLUMNS, Geometry};
+use crate::nn::edge::{Branch, Geometry, poolings};
 use crate::nn::norm::Statistics;
 use crate::nn::parallel::{Images, image, map_groups, unfilled};
-use crate::nn::plan::{CellPlan, CellSizes, SOURCES};
-use crate::space::{INPUTS, NODES, Operation, Place};
+use crate::nn::plan::{CellPlan, CellSizes};
+use crate::space::{Compute, INPUTS, Operation, Place};
 
 /// One branch's map before its last norm.
 struct Made<P> {
@@ -32,13 +32,18 @@ struct Source<P> {
 /// A node's map `[N, H, W, C]`, and what it was before each of its sources but the first.
 struct Node {
     map: Vec<f32>,
-    before: Vec<Vec<f32>>,
+    first: Option<usize>,
+    before: Vec<(usize, Vec<f32>)>,
 }
 
 impl Node {
-    /// The map as it was before `source`, if it is not the first.
+    /// The map as it was before `source` and all later ones; none where there was nothing yet.
     fn before(&self, source: usize) -> Option<Vec<f32>> {
-        source.checked_sub(1).map(|i| self.before[i].clone())
+        if self.first.is_none_or(|first| source <= first) {
+            return None;
+        }
+        let later = self.before.iter().find(|(own, _)| *own >= source);
+        Some(later.map_or(&self.map, |(_, map)| map).clone())
     }
 }
 
@@ -47,7 +52,8 @@ pub(super) struct CellMemory<P> {
     projected: Vec<Vec<f32>>,
     /// Was shown the inputs.
     inputs: Arc<P>,
-    sources: Vec<Source<P>>,
+    /// None where no edge reads it.
+    sources: Vec<Option<Source<P>>>,
     /// By edge, by branch.
     edges: Vec<Vec<Made<P>>>,
     nodes: Vec<Node>,
@@ -55,7 +61,7 @@ pub(super) struct CellMemory<P> {
 
 /// Bytes of the maps that a cell remembers.
 pub(super) fn bytes(plan: &CellPlan, sizes: &CellSizes) -> usize {
-    let with_map = |o: Operation| o.is_convolution() || o == Operation::SkipConnect;
+    let with_map = |o: Operation| o.is_convolution() || o.compute() == Compute::Identity;
     let of_edge = |e: usize| {
         let g = plan.geometry(sizes, e);
         let own = plan.edges[e].branches.iter().filter(|b| with_map(b.operation)).count();
@@ -64,20 +70,19 @@ pub(super) fn bytes(plan: &CellPlan, sizes: &CellSizes) -> usize {
     };
     let pooled = |source: usize| {
         let Some(first) = plan.from(source).next() else { return 0 };
-        let pools = |o: Operation| plan.from(source).any(|e| plan.edges[e].branches.iter().any(|b| b.operation == o));
-        let kinds = [Operation::MaxPool3x3, Operation::AvgPool3x3].into_iter().filter(|o| pools(*o)).count();
+        let kinds = poolings(plan.from(source).flat_map(|e| &plan.edges[e].branches).map(|b| b.operation));
         let g = plan.geometry(sizes, first);
         // What an edge within the cell reads is a node, which is counted; the inputs are projected.
         let projected = if source < INPUTS { g.input() } else { 0 };
         4 * g.images * (kinds * g.output() + projected)
     };
-    (0..plan.edges.len()).map(of_edge).sum::<usize>() + (0..SOURCES).map(pooled).sum::<usize>()
+    (0..plan.edges.len()).map(of_edge).sum::<usize>() + (0..plan.sources()).map(pooled).sum::<usize>()
 }
 
 /// Numbers of a cell's output.
 pub(super) fn output(plan: &CellPlan, sizes: &CellSizes) -> usize {
     let (height, width) = plan.output_size(sizes);
-    sizes.images * height * width * NODES * plan.shape.channels
+    sizes.images * height * width * plan.outputs()
 }
 
 impl<P: Probe + 'static> CellMemory<P> {
@@ -91,7 +96,7 @@ impl<P: Probe + 'static> CellMemory<P> {
 
     /// All that a pass through `plan`'s cell shows.
     pub fn shown(&self, plan: &CellPlan) -> Shown<P> {
-        self.shown_before(plan, plan, SOURCES)
+        self.shown_before(plan, plan, plan.sources())
     }
 
     /// What a pass through `plan`'s cell shows of the inputs and of the first so many sources; `plan` may lack operations of
@@ -99,6 +104,7 @@ impl<P: Probe + 'static> CellMemory<P> {
     fn shown_before(&self, whole: &CellPlan, plan: &CellPlan, sources: usize) -> Shown<P> {
         let mut shown = vec![(self.inputs.clone(), 1)];
         for (s, source) in self.sources.iter().enumerate().take(sources) {
+            let Some(source) = source else { continue };
             let relus: usize = plan.from(s).map(|e| plan.edges[e].relus()).sum();
             if relus > 0 {
                 shown.push((source.relu.clone(), relus));
@@ -116,10 +122,10 @@ impl<P: Probe + 'static> CellMemory<P> {
         whole: &'a CellPlan,
         plan: &'a CellPlan,
         edge: usize,
-    ) -> impl Iterator<Item = (Operation, &'a Made<P>)> {
+    ) -> impl Iterator<Item = (&'a Branch, &'a Made<P>)> {
         let [all, kept] = [whole, plan].map(|p| &p.edges[edge].branches);
-        let made = all.iter().zip(&self.edges[edge]).map(|(b, made)| (b.operation, made));
-        made.filter(|(operation, _)| kept.iter().any(|b| b.operation == *operation))
+        let made = all.iter().zip(&self.edges[edge]);
+        made.filter(|(branch, _)| kept.iter().any(|b| b.operation == branch.operation))
     }
 
     /// Adds an edge's weighted operations to a node's map, or sets it, where there is none yet.
@@ -127,15 +133,16 @@ impl<P: Probe + 'static> CellMemory<P> {
         &'a self,
         g: &Geometry,
         source: usize,
-        branches: impl Iterator<Item = (Operation, &'a Made<P>)>,
+        branches: impl Iterator<Item = (&'a Branch, &'a Made<P>)>,
         weights: &[f32],
         node: Option<Vec<f32>>,
     ) -> Vec<f32> {
         let zeros = vec![0.0; g.channels];
         let own: Vec<(&[f32], &[f32], Vec<f32>)> = branches
-            .map(|(operation, made)| {
-                let weight = weights[operation.index()];
-                let pooled = || self.sources[source].pooled.iter().find(|(o, _)| *o == operation);
+            .map(|(branch, made)| {
+                let weight = weights[branch.column];
+                let pooled =
+                    || self.sources[source].iter().flat_map(|s| &s.pooled).find(|(o, _)| *o == branch.operation);
                 match &made.statistics {
                     Some(s) if made.map.is_empty() => {
                         (pooled().map_or(&[][..], |(_, map)| map), &s.mean[..], s.scaled(weight))
@@ -163,7 +170,7 @@ impl<P: Probe + 'static> CellMemory<P> {
 
 /// The mixing weights of an edge.
 fn row<'a>(mixing: &'a [f32], plan: &CellPlan, edge: usize) -> &'a [f32] {
-    &mixing[plan.edges[edge].row..][..COLUMNS]
+    &mixing[plan.edges[edge].row..][..plan.columns]
 }
 
 impl CellPass<'_> {
@@ -188,12 +195,15 @@ impl CellPass<'_> {
         let mut memory = CellMemory {
             projected,
             inputs: watcher,
-            sources: Vec::with_capacity(SOURCES),
+            sources: Vec::with_capacity(plan.sources()),
             edges: plan.edges.iter().map(|_| Vec::new()).collect(),
-            nodes: (0..NODES).map(|_| Node { map: Vec::new(), before: Vec::new() }).collect(),
+            nodes: (0..plan.nodes).map(|_| Node { map: Vec::new(), first: None, before: Vec::new() }).collect(),
         };
-        for source in 0..SOURCES {
-            let Some(first) = plan.from(source).next() else { continue };
+        for source in 0..plan.sources() {
+            let Some(first) = plan.from(source).next() else {
+                memory.sources.push(None);
+                continue;
+            };
             let (g, x) = (plan.geometry(&self.sizes, first), memory.state(source));
             let of_source = Source {
                 relu: shown(x, None),
@@ -208,19 +218,16 @@ impl CellPass<'_> {
                 });
                 memory.edges[e] = made.collect();
             }
-            memory.sources.push(of_source);
+            memory.sources.push(Some(of_source));
             for e in plan.from(source) {
-                let node = std::mem::take(&mut memory.nodes[plan.edges[e].node].map);
-                let before = (source > 0).then(|| node.clone());
-                let mixed = memory.mix(
-                    &g,
-                    source,
-                    memory.branches(plan, plan, e),
-                    row(mixing, plan, e),
-                    (source > 0).then_some(node),
-                );
+                let node = &mut memory.nodes[plan.edges[e].node];
+                let map = std::mem::take(&mut node.map);
+                let before = node.first.is_some().then_some(map);
+                node.first.get_or_insert(source);
+                node.before.extend(before.clone().map(|map| (source, map)));
+                let branches = memory.branches(plan, plan, e);
+                let mixed = memory.mix(&g, source, branches, row(mixing, plan, e), before);
                 memory.nodes[plan.edges[e].node].map = mixed;
-                memory.nodes[plan.edges[e].node].before.extend(before);
             }
         }
         let output = join(&memory.nodes.iter().map(|n| &n.map[..]).collect::<Vec<_>>(), n, plan.shape.channels);
@@ -242,7 +249,7 @@ impl CellPass<'_> {
         // Sources after this one are nodes that change.
         let same = INPUTS + at;
         let shown = memory.shown_before(whole, plan, same);
-        let mut changed: Vec<Vec<f32>> = Vec::with_capacity(NODES - at);
+        let mut changed: Vec<Option<Vec<f32>>> = Vec::with_capacity(plan.nodes - at);
         let mut node = memory.nodes[at].before(place.edge.source());
         let later = |e: &usize| plan.edges[*e].node == at && plan.edges[*e].source >= place.edge.source();
         for e in (0..plan.edges.len()).filter(later) {
@@ -250,20 +257,25 @@ impl CellPass<'_> {
             let branches = memory.branches(whole, plan, e);
             node = Some(memory.mix(&g, plan.edges[e].source, branches, row(mixing, plan, e), node));
         }
-        changed.extend(node);
-        changed.extend(memory.nodes[at + 1..].iter().filter_map(|n| n.before(same)));
-        for source in same..SOURCES {
+        changed.push(node);
+        changed.extend(memory.nodes[at + 1..].iter().map(|n| n.before(same)));
+        for source in same..plan.sources() {
             let (done, open) = changed.split_at_mut(source + 1 - same);
-            let Some(x) = done.last() else { continue };
-            for (e, node) in plan.from(source).zip(open) {
+            let Some(x) = done.last().and_then(Option::as_ref) else { continue };
+            for e in plan.from(source) {
                 let g = plan.geometry(&self.sizes, e);
                 let bundle = self.bundle(&[e], mixing);
                 let states = bundle.branches_forward(&g, x, weights, &mut norms);
                 self.watch(&[e], &g, x, &states);
-                bundle.mix_into(&g, x, &states, &mut [node], &[false]);
+                let node = &mut open[plan.edges[e].node + INPUTS - source - 1];
+                let fresh = node.is_none();
+                // SAFETY: a fresh map is written below.
+                let node = node.get_or_insert_with(|| unsafe { unfilled(g.images * g.output()) });
+                bundle.mix_into(&g, x, &states, &mut [node], &[fresh]);
             }
         }
-        let nodes = memory.nodes[..at].iter().map(|n| &n.map[..]).chain(changed.iter().map(Vec::as_slice));
+        let changed = changed.iter().map(|node| node.as_deref().unwrap_or_default());
+        let nodes = memory.nodes[..at].iter().map(|n| &n.map[..]).chain(changed);
         (join(&nodes.collect::<Vec<_>>(), self.sizes.images, plan.shape.channels), shown)
     }
 }

@@ -11,9 +11,9 @@ use std::sync::Arc;
 use self::cell::CellMemory;
 use super::network::{End, NetworkPass};
 use super::norm::Norm;
-use super::plan::{MIXING, NetworkPlan, read_by};
+use super::plan::{NetworkPlan, read_by};
 use super::{Mixing, NnError, Policy, Probe, head};
-use crate::space::{CellKind, Place};
+use crate::space::Place;
 
 /// What watchers were shown in a pass, and how often the published network has each of the ReLUs that it was.
 pub type Shown<P> = Vec<(Arc<P>, usize)>;
@@ -44,11 +44,12 @@ pub struct Remembered<P> {
 }
 
 /// Numbers of both kinds' mixing weights, one after the other.
-fn flat(mixing: &Mixing) -> Result<Vec<f32>, NnError> {
+fn flat(plan: &NetworkPlan, mixing: &Mixing) -> Result<Vec<f32>, NnError> {
     let mut all = mixing.normal.flatten_all()?.to_vec1::<f32>()?;
     all.extend(mixing.reduction.flatten_all()?.to_vec1::<f32>()?);
-    if all.len() != 2 * MIXING {
-        return Err(NnError::Input(format!("mixing weights are two tables of 14 x 8, not {} numbers", all.len())));
+    let expected: usize = plan.tables.iter().sum();
+    if all.len() != expected {
+        return Err(NnError::Input(format!("mixing weights are {expected} numbers, not {}", all.len())));
     }
     Ok(all)
 }
@@ -74,7 +75,7 @@ fn pass<'a>(plan: &'a NetworkPlan, size: [usize; 3], probe: Option<&'a Arc<dyn P
 /// Bytes of the maps that would be remembered.
 pub(super) fn bytes(plan: &NetworkPlan, size: [usize; 3]) -> usize {
     let sizes = plan.sizes(size);
-    let firsts = || CellKind::ALL.into_iter().filter_map(|kind| plan.first(kind));
+    let firsts = || plan.firsts();
     let cells: usize = firsts().map(|i| cell::bytes(&plan.cells[i], &sizes[i])).sum();
     // The outputs of the stem and of the cells before the last of them.
     let stem = size.iter().product::<usize>() * plan.stem.outputs;
@@ -92,8 +93,8 @@ impl<P: Probe + 'static> Remembered<P> {
         mixing: &Mixing,
         probe: impl Fn() -> P + Send + Sync + 'static,
     ) -> Result<Remembered<P>, NnError> {
-        let mixing = flat(mixing)?;
-        let needed = CellKind::ALL.into_iter().filter_map(|kind| plan.first(kind)).max().unwrap_or(0);
+        let mixing = flat(&plan, mixing)?;
+        let needed = plan.firsts().max().unwrap_or(0);
         let (mut shown, mut firsts) = (Vec::new(), [None, None]);
         let mut outputs = vec![pass(&plan, size, None).stem().forward(images, &parameters[0], false).0];
         for (i, sizes) in plan.sizes(size).into_iter().enumerate() {
@@ -135,7 +136,7 @@ impl<P: Probe + 'static> Remembered<P> {
     /// Mixing weights of another shape, or candle's own.
     pub fn without(&self, place: Place, mixing: &Mixing) -> Result<Recalled<P>, NnError> {
         let Some((first, memory)) = &self.firsts[place.cell.index()] else { return Ok(self.whole()) };
-        let (first, mixing) = (*first, flat(mixing)?);
+        let (first, mixing) = (*first, flat(&self.plan, mixing)?);
         let plan = self.plan.without(place);
         let sizes = plan.sizes(self.size);
         let own = Arc::new((self.probe)());

@@ -7,9 +7,21 @@ use candle_core::{Device, Tensor};
 use super::Shown;
 use crate::nn::{Init, Mixing, Pass, Policy, Precision, Probe, Supernet, SupernetConfig};
 use crate::random;
-use crate::space::{CellKind, Edge, Mask, Operation, Place};
+use crate::space::{CellKind, Mask, Operation, Place, Space, darts};
 
 const IMAGES: usize = 5;
+
+/// Nodes that skip states, a state that nothing reads, and one node after which nothing comes.
+const OWN: &str = r#"
+name = "gaps"
+operations = ["skip_connect", "max_pool_3x3", "sep_conv_3x3"]
+[normal]
+nodes = 4
+edges = ["0>2", "1>2", "1>3", "2>3", "0>4", "3>4", "2>5", "4>5"]
+[reduction]
+nodes = 3
+edges = ["1>2", "0>2", "2>3", "1>3", "2>4", "3>4"]
+"#;
 
 /// How many values of each picture are above their thresholds, weighted by where they are; as often as the ReLU is there.
 #[derive(Default)]
@@ -48,15 +60,15 @@ fn alone(net: &Supernet, images: &Tensor) -> (Vec<f32>, Vec<u64>) {
 /// A mask that keeps some operations of each edge, `none` alone on one edge.
 fn ragged(seed: u64) -> Mask {
     let mut rng = random::stream(seed, "mask");
-    let mut mask = Mask::FULL;
-    for p in Place::all() {
+    let mut mask = darts::FULL;
+    for p in darts::SPACE.places() {
         if mask.count_on(p.cell, p.edge) > 2 && random::below(&mut rng, 2) == 0 {
             mask.set(p, false);
         }
     }
-    let edge = Edge::all().nth(random::below(&mut rng, 14) as usize).unwrap();
-    for o in Operation::ALL {
-        mask.set(Place::new(CellKind::Normal, edge, o), o == Operation::None);
+    let edge = darts::SPACE.edges(CellKind::Normal).iter().copied().nth(random::below(&mut rng, 14) as usize).unwrap();
+    for o in darts::SPACE.operations() {
+        mask.set(Place::new(CellKind::Normal, edge, *o), *o == Operation::None);
     }
     mask
 }
@@ -75,8 +87,9 @@ fn a_pass_without_an_operation_is_that_of_the_network_without_it() {
     let numbers: Vec<f32> = (0..len).map(|i| (i * 7919 % 1009) as f32 / 504.5 - 1.0).collect();
     let images = Tensor::from_vec(numbers, (IMAGES, 9, 10, 3), &Device::Cpu).unwrap();
     for (i, layout) in layouts.into_iter().enumerate() {
-        let full = (i == 0).then_some(Mask::FULL);
-        for mask in full.into_iter().chain([ragged(i as u64)]) {
+        let full = (i == 0).then_some(darts::FULL);
+        let own = Space::read(OWN).unwrap().full();
+        for mask in full.into_iter().chain([ragged(i as u64), own]) {
             let config = SupernetConfig {
                 channels: 1 + 2 * i,
                 classes: 10,
@@ -111,12 +124,12 @@ fn too_much_is_not_remembered() {
         input_channels: 3,
         layout: vec![CellKind::Normal],
         stem_multiplier: 3,
-        mask: Mask::FULL,
+        mask: darts::FULL,
         policy: Policy::Keep,
         precision: Precision::Float32,
     };
     let net = Supernet::new(&config).unwrap().remembering(512 << 20);
-    let mixing = Mixing::uniform(&Mask::FULL).unwrap();
+    let mixing = Mixing::uniform(&darts::FULL).unwrap();
     // 84 maps of so many images, 256 KiB each.
     for (images, fits) in [(1, true), (25, false)] {
         let pictures = Tensor::zeros((images, 32, 32, 3), candle_core::DType::F32, &Device::Cpu).unwrap();

@@ -5,15 +5,13 @@ use crate::device::Choice;
 use crate::nn::Precision;
 use crate::oneshot::{OWN, PRESETS, Preset};
 use crate::run::config::Config;
-use crate::space::{CellKind, Counts, Edge, Space};
+use crate::space::Counts;
 
 impl Config {
     /// # Errors
     /// The first value that makes no sense, with what would.
     pub fn check(&self) -> Result<(), ConfigError> {
-        if let Err(e) = Space::find(&self.space.name) {
-            return Err(value_error("space.name", e.to_string()));
-        }
+        self.space.find()?;
         let positive = [
             ("score.draws", self.score.draws),
             ("score.batch", self.score.batch),
@@ -179,18 +177,17 @@ impl Config {
         if cut.kept_per_edge.is_empty() {
             return Ok(());
         }
-        let counts = Counts::of_list(&cut.kept_per_edge).map_err(|reason| value_error("cut.kept_per_edge", reason))?;
+        let counts = Counts::of_list(self.full().space(), &cut.kept_per_edge)
+            .map_err(|reason| value_error("cut.kept_per_edge", reason))?;
         let space = self.space();
-        for cell in CellKind::ALL {
-            for edge in Edge::all() {
-                let (asked, there) = (counts.on(cell, edge), space.count_on(cell, edge));
-                if asked > there {
-                    let reason = format!(
-                        "edge {edge} of the {cell} cell can't keep {asked}: there are {there} (space.name = \"{}\", score.none = \"{}\")",
-                        self.space.name, self.score.none
-                    );
-                    return Err(value_error("cut.kept_per_edge", reason));
-                }
+        for (cell, edge) in space.space().all_edges() {
+            let (asked, there) = (counts.on(cell, edge), space.count_on(cell, edge));
+            if asked > there {
+                let reason = format!(
+                    "edge {edge} of the {cell} cell can't keep {asked}: there are {there} (space.name = \"{}\", score.none = \"{}\")",
+                    self.space.name, self.score.none
+                );
+                return Err(value_error("cut.kept_per_edge", reason));
             }
         }
         if cut.budget().is_some() {

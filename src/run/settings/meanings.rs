@@ -3,7 +3,13 @@
 /// One line of meaning for every key, section by section ("" is the top).
 pub(super) const MEANINGS: [(&str, &[(&str, &str)]); 9] = [
     ("", &[("version", "version of this format"), ("seed", "every random stream is derived from it by name")]),
-    ("space", &[("name", "the search space; `zonas spaces` lists them")]),
+    (
+        "space",
+        &[
+            ("name", "the search space; `zonas spaces` lists them; or a TOML file of one's own"),
+            ("definition", "the text of that file, which a run keeps"),
+        ],
+    ),
     (
         "data",
         &[
@@ -54,12 +60,9 @@ pub(super) const MEANINGS: [(&str, &[(&str, &str)]); 9] = [
     (
         "cut",
         &[
-            (
-                "xi",
-                "pruning level: share of each edge's operations (8 in `darts`) that goes, rounded up; between 0 and 1",
-            ),
+            ("xi", "pruning level: share of each edge's operations that goes, rounded up; between 0 and 1"),
             ("budget", "`off`, or bytes (`150MiB`): whatever xi is, keep the most single operations that fit"),
-            ("kept_per_edge", "operations kept on each of the 28 edges, whatever xi is; [] goes by xi"),
+            ("kept_per_edge", "operations kept on each of the edges (in `darts` 28), whatever xi is; [] goes by xi"),
             ("source", "`scores`, or a control, which needs no scoring: `random`, `cheapest`, `most_parameters`"),
         ],
     ),

@@ -67,7 +67,11 @@ impl Config {
         }
         // Read once by itself, so that messages have a line.
         toml::from_str::<Config>(text).map_err(|e| fail(&e))?;
-        let base = self.as_table();
+        let mut base = self.as_table();
+        // Another name is another space.
+        if given.get("space").and_then(|s| s.get("name")).is_some() {
+            base.remove("space");
+        }
         let merged = toml::Value::Table(merge(base, method::spelt_out(given)));
         let mut config: Config = merged.try_into().map_err(|e: toml::de::Error| fail(&e))?;
         method::name(&mut config.search);

@@ -1,14 +1,15 @@
 //! Cuts, changes and controls.
 
 use super::*;
+use crate::space::darts;
 
 /// Operations go in column order, on every edge.
 fn cutter(space: Mask) -> Cutter {
     let mut order = Vec::new();
-    for o in &Operation::ALL[..7] {
+    for o in &darts::SPACE.operations()[..7] {
         order.extend(space.places().filter(|p| p.operation == *o));
     }
-    Cutter { space, full: Mask::FULL, order, seed: 3 }
+    Cutter { space, order, seed: 3 }
 }
 
 #[test]
@@ -16,7 +17,7 @@ fn a_level_counts_all_eight() {
     for (xi, kept) in [(0.01, 7), (0.125, 7), (0.25, 6), (0.5, 4), (0.625, 3), (0.75, 2), (0.875, 1), (0.99, 1)] {
         assert_eq!(kept_per_edge(xi, 8), kept, "{xi}");
         for source in Source::ALL {
-            let mask = cutter(Mask::NO_NONE).automatic(source, xi);
+            let mask = cutter(darts::NO_NONE).automatic(source, xi);
             assert_eq!(mask.count(), 28 * kept, "{xi} {source:?}");
             assert!(mask.check().is_ok());
         }
@@ -26,9 +27,9 @@ fn a_level_counts_all_eight() {
 
 #[test]
 fn the_order_is_obeyed_and_controls_are_controls() {
-    let c = cutter(Mask::NO_NONE);
+    let c = cutter(darts::NO_NONE);
     let half = c.automatic(Source::Scores, 0.5);
-    assert_eq!(half, Mask::uniform(&Operation::ALL[4..]));
+    assert_eq!(half, Mask::uniform(darts::SPACE, &darts::SPACE.operations()[4..]));
     assert_eq!(c.automatic(Source::MostParameters, 0.5), half);
     let cheap = c.automatic(Source::Cheapest, 0.5);
     assert!(cheap.places().all(|p| !matches!(p.operation, Operation::SepConv3x3 | Operation::SepConv5x5)));
@@ -40,7 +41,7 @@ fn the_order_is_obeyed_and_controls_are_controls() {
 
 #[test]
 fn hand_changes_survive_a_level_and_are_undone() {
-    let c = cutter(Mask::NO_NONE);
+    let c = cutter(darts::NO_NONE);
     let mut h = History::new(Proposal::new(Source::Scores, Extent::Level(0.5)));
     let place: Place = "normal:1▸3:max_pool_3x3".parse().unwrap();
     h.push(c.change(h.now(), Change::Set(place, true)).unwrap());
@@ -56,7 +57,7 @@ fn hand_changes_survive_a_level_and_are_undone() {
 
 #[test]
 fn a_decision_that_agrees_with_the_level_counts_at_the_next() {
-    let c = cutter(Mask::NO_NONE);
+    let c = cutter(darts::NO_NONE);
     let place: Place = "normal:0▸2:avg_pool_3x3".parse().unwrap();
     // It stays at 0.25 anyway, and goes at 0.5.
     let p = Proposal::new(Source::Scores, Extent::Level(0.25));
@@ -70,7 +71,7 @@ fn a_decision_that_agrees_with_the_level_counts_at_the_next() {
 
 #[test]
 fn a_control_keeps_as_many_on_every_edge() {
-    let c = cutter(Mask::NO_NONE);
+    let c = cutter(darts::NO_NONE);
     let half = Proposal::new(Source::Scores, Extent::Level(0.5));
     let e = Edge::new(2).unwrap();
     let place: Place = "normal:0▸2:skip".parse().unwrap();
@@ -78,7 +79,7 @@ fn a_control_keeps_as_many_on_every_edge() {
     let by_hand = c.change(&by_hand, Change::Set(place, true)).unwrap();
     let swapped = c.change(&half, Change::Set(place, true)).unwrap();
     let swapped = c.change(&swapped, Change::Set("normal:0▸2:dil5".parse().unwrap(), false)).unwrap();
-    let budget = c.change(&half, Change::Budget { bytes: 9, mask: Mask::NO_NONE.without(place) }).unwrap();
+    let budget = c.change(&half, Change::Budget { bytes: 9, mask: darts::NO_NONE.without(place) }).unwrap();
     for source in [Source::Random, Source::Cheapest, Source::MostParameters] {
         for beside in [&half, &by_hand, &swapped, &budget] {
             let control = c.change(beside, Change::Source(source)).unwrap();
@@ -90,17 +91,17 @@ fn a_control_keeps_as_many_on_every_edge() {
     }
     // Where every edge keeps the same the level stays one.
     let control = c.change(&swapped, Change::Source(Source::Random)).unwrap();
-    assert_eq!((control.extent, control.xi(&Mask::FULL)), (Extent::Level(0.5), 0.5));
+    assert_eq!((control.extent, control.xi(&darts::FULL)), (Extent::Level(0.5), 0.5));
     assert_eq!(c.change(&control, Change::Source(Source::Random)), Ok(control));
 }
 
 #[test]
 fn importance_is_the_removal_order_turned_round() {
-    let c = cutter(Mask::NO_NONE);
-    let all = c.by_importance(Source::Scores, |p| (p.edge.index() != 3).then_some(p.edge.index() as f64));
+    let c = cutter(darts::NO_NONE);
+    let all = c.by_importance(Source::Scores, |p| (p.edge.number() != 3).then_some(p.edge.number() as f64));
     assert_eq!(all.len(), 196);
     for (xi, kept) in [(0.875, 1), (0.5, 4), (0.125, 7)] {
-        let mut mask = Mask::EMPTY;
+        let mut mask = Mask::empty(darts::SPACE);
         all[..28 * kept].iter().for_each(|p| mask.set(*p, true));
         assert_eq!(mask, c.automatic(Source::Scores, xi));
     }
@@ -109,18 +110,18 @@ fn importance_is_the_removal_order_turned_round() {
     assert_eq!(all[27].to_string(), "reduction:1▸3:dil_conv_5x5");
     for source in Source::ALL {
         let mut all = c.by_importance(source, |_| None);
-        let mut first = Mask::EMPTY;
+        let mut first = Mask::empty(darts::SPACE);
         all[..56].iter().for_each(|p| first.set(*p, true));
         assert_eq!(first, c.automatic(source, 0.75), "{source:?}");
         assert_eq!(all, c.by_importance(source, |_| None));
         all.sort();
-        assert!(all.into_iter().eq(Mask::NO_NONE.places()));
+        assert!(all.into_iter().eq(darts::NO_NONE.places()));
     }
 }
 
 #[test]
 fn impossible_cuts_are_refused() {
-    let c = cutter(Mask::NO_NONE);
+    let c = cutter(darts::NO_NONE);
     let p = Proposal::new(Source::Scores, Extent::Level(0.875));
     let last: Place = "reduction:0▸2:dil_conv_5x5".parse().unwrap();
     assert_eq!(c.change(&p, Change::Set(last, false)), Err(CutError::Last(last)));
@@ -141,8 +142,8 @@ fn impossible_cuts_are_refused() {
 #[test]
 fn a_level_is_a_share_of_the_candidates_of_the_space() {
     for (name, levels, half) in [("darts_s1", vec![0.0, 0.5], 28), ("darts_s3", vec![0.0, 1.0 / 3.0, 2.0 / 3.0], 28)] {
-        let full = crate::space::Space::find(name).unwrap().full;
-        let c = Cutter { space: full, full, order: Vec::new(), seed: 3 };
+        let full = crate::space::Space::find(name).unwrap().full();
+        let c = Cutter { space: full, order: Vec::new(), seed: 3 };
         assert_eq!(
             c.levels().map(|xi| (xi * 1e9).round()).collect::<Vec<_>>(),
             levels.iter().map(|xi| (xi * 1e9f64).round()).collect::<Vec<_>>()
@@ -154,10 +155,12 @@ fn a_level_is_a_share_of_the_candidates_of_the_space() {
         }
         // What is no candidate can't be kept.
         let p = Proposal::new(Source::Scores, Extent::Level(0.5));
-        let outside = Place::all().find(|p| !full.contains(*p) && p.operation != Operation::None).unwrap();
-        let refused = c.change(&p, Change::Set(outside, true)).unwrap_err();
-        assert!(refused.to_string().contains("space.name"), "{refused}");
-        let counts = Extent::Counts(Counts::uniform(1));
+        let outside = darts::SPACE.places().find(|p| !full.contains(*p)).unwrap();
+        for kept in [true, false] {
+            let refused = c.change(&p, Change::Set(outside, kept)).unwrap_err();
+            assert!(refused.to_string().contains(name) || refused.to_string().contains("space.name"), "{refused}");
+        }
+        let counts = Extent::Counts(Counts::uniform(full.space(), 1));
         assert!((counts.xi(&full) - (1.0 - 28.0 / full.count() as f64)).abs() < 1e-12);
     }
 }

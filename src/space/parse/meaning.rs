@@ -5,10 +5,12 @@ use std::collections::HashMap;
 
 use super::value::{Kind, Reader, Stop, Value, found, last, stop};
 use crate::space::genotype::GenotypeError;
-use crate::space::{CellKind, Choice, Genotype, INPUTS, Operation};
+use crate::space::{CellKind, Choice, Genotype, INPUTS, Operation, Space};
 
 /// A text that a genotype stands in, and what it defines besides.
 pub(super) struct Context<'a> {
+    /// What its genotypes are architectures of.
+    pub space: Space,
     pub text: &'a str,
     /// Bytes where the values of variables begin, by name, in order.
     pub variables: HashMap<&'a str, Vec<usize>>,
@@ -47,6 +49,12 @@ impl Field {
         }
     }
 
+    const fn cell(self) -> CellKind {
+        match self {
+            Field::Choices(cell) | Field::Concat(cell) => cell,
+        }
+    }
+
     pub fn named(name: &str) -> Option<Field> {
         Field::ALL.into_iter().find(|f| f.name() == name).or(match name {
             "reduction" => Some(Field::Choices(CellKind::Reduction)),
@@ -74,16 +82,15 @@ impl From<Stop> for Fault {
 pub(super) fn operation(name: &str) -> Option<Operation> {
     let plain = |n: &str| n.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_lowercase();
     let wanted = plain(name);
-    Operation::ALL.into_iter().find(|o| plain(o.name()) == wanted || o.short() == wanted)
+    Operation::catalogue().find(|o| plain(o.name()) == wanted || o.short() == wanted)
 }
 
 /// The operation that a misspelt name was meant to be, where that can hardly be doubted.
 fn meant(name: &str) -> Option<Operation> {
     let digits = |n: &str| n.chars().filter(char::is_ascii_digit).collect::<String>();
     let near = |o: &Operation| strsim::damerau_levenshtein(o.name(), &name.to_lowercase());
-    let mut close = Operation::ALL
-        .into_iter()
-        .filter(|o| *o != Operation::None && digits(o.name()) == digits(name) && near(o) <= 2);
+    let mut close =
+        Operation::catalogue().filter(|o| *o != Operation::None && digits(o.name()) == digits(name) && near(o) <= 2);
     close.next().filter(|_| close.next().is_none())
 }
 
@@ -174,8 +181,8 @@ impl<'a> Context<'a> {
         }
         let shown: String = name.chars().filter(|c| !c.is_control()).take(40).collect();
         let near = meant(name).map(|o| format!(" (`{o}` is near)")).unwrap_or_default();
-        let all = Operation::ALL.map(Operation::name).join(", ");
-        stop(at, format!("`{shown}` is not a DARTS operation{near}; the eight are {all}"))
+        let all = Operation::catalogue().map(Operation::name).collect::<Vec<_>>().join(", ");
+        stop(at, format!("`{shown}` is not an operation that is built{near}; those are {all}"))
     }
 
     /// An operation and a state, in either order, perhaps with a weight behind, of this node if all are in order.
@@ -313,7 +320,8 @@ impl<'a> Context<'a> {
     /// The genotype that a value is; `end` is the byte behind it.
     pub fn genotype(&self, value: &Value<'a>, end: usize) -> Result<Genotype, Fault> {
         let fields = self.fields(value)?;
-        if let Some(missing) = Field::ALL.iter().find(|f| !fields.iter().any(|(g, _)| g == *f)) {
+        let needed = |field: &Field| self.space.graph(field.cell()).is_some();
+        if let Some(missing) = Field::ALL.iter().find(|f| needed(f) && !fields.iter().any(|(g, _)| g == *f)) {
             return Ok(stop(end, format!("the argument `{}` is missing", missing.name()))?);
         }
         let (mut choices, mut concat, mut spots) = <([Vec<Choice>; 2], [Vec<usize>; 2], [Spots; 2])>::default();
@@ -331,7 +339,7 @@ impl<'a> Context<'a> {
             }
         }
         let ([normal, reduction], [normal_concat, reduction_concat]) = (choices, concat);
-        check(Genotype { normal, normal_concat, reduction, reduction_concat }, &spots)
+        check(Genotype { normal, normal_concat, reduction, reduction_concat }, self.space, &spots)
     }
 }
 
@@ -344,8 +352,8 @@ pub(super) struct Spots {
 }
 
 /// The genotype, if it is an architecture of the space; else what is not and where; spots by kind of cell.
-pub(super) fn check(genotype: Genotype, spots: &[Spots; 2]) -> Result<Genotype, Fault> {
-    match genotype.check() {
+pub(super) fn check(genotype: Genotype, space: Space, spots: &[Spots; 2]) -> Result<Genotype, Fault> {
+    match genotype.check_in(space) {
         Ok(()) => Ok(genotype),
         Err(error) => Err(Fault::Wrong(spot(spots, &error, &genotype), error)),
     }
@@ -365,6 +373,9 @@ fn spot(spots: &[Spots; 2], error: &GenotypeError, genotype: &Genotype) -> usize
         GenotypeError::Source { cell, node, source_state } => choice(cell, node, &|c| c.source == source_state, false),
         GenotypeError::Twice { cell, node, source_state } => choice(cell, node, &|c| c.source == source_state, true),
         GenotypeError::NoOperation { cell, node } => choice(cell, node, &|c| c.operation == Operation::None, false),
-        GenotypeError::Concat { cell, .. } | GenotypeError::EmptyConcat { cell } => spots[cell.index()].concat,
+        GenotypeError::Outside { cell, node, source_state, operation, .. } => {
+            choice(cell, node, &|c| (c.source, c.operation) == (source_state, operation), false)
+        }
+        GenotypeError::Concat { cell, .. } | GenotypeError::EmptyConcat { cell, .. } => spots[cell.index()].concat,
     }
 }

@@ -17,8 +17,8 @@ use std::str::FromStr;
 use self::clean::Clean;
 use self::meaning::Fault;
 use self::value::Stop;
-use super::Genotype;
 use super::genotype::GenotypeError;
+use super::{Genotype, Space, darts};
 
 /// Where and why a text is no genotype.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -97,16 +97,24 @@ struct Found {
 }
 
 impl<'a> Genotypes<'a> {
-    /// Looks for them.
+    /// Looks for those of the DARTS space.
     ///
     /// # Errors
     /// A text that is too long, or has more genotypes than a log.
     pub fn of(text: &'a str) -> Result<Genotypes<'a>, ParseError> {
+        Genotypes::of_space(text, darts::SPACE)
+    }
+
+    /// The same for any space.
+    ///
+    /// # Errors
+    /// As [`Genotypes::of`].
+    pub fn of_space(text: &'a str, space: Space) -> Result<Genotypes<'a>, ParseError> {
         if text.len() > LONGEST {
             return Err(ParseError::TooLong(text.len()));
         }
         let clean = Clean::new(text);
-        match scan::scan(&clean.text) {
+        match scan::scan(&clean.text, space) {
             Ok((found, aliases)) => Ok(Genotypes { clean, found, aliases }),
             Err(stop) => Err(place(&clean, &Fault::Stop(stop))),
         }
@@ -236,7 +244,7 @@ fn place(clean: &Clean, fault: &Fault) -> ParseError {
     }
 }
 
-/// The genotype of a text: the only one, or the last of a log.
+/// The genotype of the DARTS space in a text: the only one, or the last of a log.
 ///
 /// # Errors
 /// Where the text stops being a genotype, what makes it no architecture of the space, or that it has several by name.

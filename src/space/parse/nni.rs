@@ -1,9 +1,10 @@
 //! Exports of NNI's DARTS: `normal_n2_p0` is the operation of node 2 on what state 0 gives, `normal_n2_switch` the two of them
-//! that stay; or, newer, `normal/op_2_0` and `normal/input_2_0`. There are no concatenations: they are of all four nodes.
+//! that stay; or, newer, `normal/op_2_0` and `normal/input_2_0`. There are no concatenations: they are of all nodes.
 
 use super::meaning::{Context, Fault, Spots, check};
 use super::value::{Kind, Stop, Value, found, stop};
-use crate::space::{CellKind, Choice, Genotype, INPUTS, NODES, Operation, STATES};
+use crate::space::cell::MOST_STATES;
+use crate::space::{CellKind, Choice, Genotype, INPUTS, Operation};
 
 /// What an entry is of.
 #[derive(Clone, Copy, PartialEq)]
@@ -55,17 +56,19 @@ pub(super) fn genotype(context: &Context, at: usize, entries: &[(Value, Value)])
     let export = Export { context, at, entries };
     let mut spots = [at; 2].map(|at| Spots { list: at, choices: Vec::new(), concat: at });
     let mut cells = [Vec::new(), Vec::new()];
-    for cell in CellKind::ALL {
-        for node in INPUTS..STATES {
+    let mut concat = [Vec::new(), Vec::new()];
+    for graph in context.space.graphs() {
+        let cell = graph.kind;
+        for node in INPUTS..graph.states() {
             for (choice, at) in export.node(cell, node)? {
                 cells[cell.index()].push(choice);
                 spots[cell.index()].choices.push(at);
             }
         }
+        concat[cell.index()] = (INPUTS..graph.states()).collect();
     }
-    let [normal, reduction] = cells;
-    let concat: Vec<usize> = (INPUTS..INPUTS + NODES).collect();
-    check(Genotype { normal, normal_concat: concat.clone(), reduction, reduction_concat: concat }, &spots)
+    let ([normal, reduction], [normal_concat, reduction_concat]) = (cells, concat);
+    check(Genotype { normal, normal_concat, reduction, reduction_concat }, context.space, &spots)
 }
 
 struct Export<'c, 'a> {
@@ -114,7 +117,7 @@ impl<'a> Export<'_, 'a> {
                         Some(Key::Operation(c, n, source)) if (c, n) == (cell, node) => source,
                         _ => return self.expected(name.at, &format!("`{word}_n{node}_p0` or the like")),
                     },
-                    Kind::Number(n) if n.fract() == 0.0 && (0.0..STATES as f64).contains(&n) => n as usize,
+                    Kind::Number(n) if n.fract() == 0.0 && (0.0..MOST_STATES as f64).contains(&n) => n as usize,
                     _ => return self.expected(name.at, &format!("`{word}_n{node}_p0` or the like")),
                 };
                 let Some(value) = self.get(Key::Operation(cell, node, source)) else {
@@ -136,7 +139,7 @@ impl<'a> Export<'_, 'a> {
                 return stop(self.at, format!("an export of NNI without {lacks}"));
             };
             match Self::single(source).kind {
-                Kind::Number(n) if n.fract() == 0.0 && (0.0..STATES as f64).contains(&n) => {
+                Kind::Number(n) if n.fract() == 0.0 && (0.0..MOST_STATES as f64).contains(&n) => {
                     Ok((Choice { operation: self.operation(operation)?, source: n as usize }, operation.at))
                 }
                 _ => self.expected(source.at, "the number of a state"),

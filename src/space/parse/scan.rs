@@ -7,7 +7,7 @@ use super::Found;
 use super::meaning::{BUDGET, Context, Fault, Field};
 use super::nni;
 use super::value::{Kind, Reader, Stop, Value, is_word, last, stop};
-use crate::space::Genotype;
+use crate::space::{Genotype, Space};
 
 /// Most genotypes of a text.
 const MOST: usize = 10_000;
@@ -21,8 +21,8 @@ pub(super) type Aliases = Vec<(String, String)>;
 ///
 /// # Errors
 /// More of them than a log has.
-pub(super) fn scan(text: &str) -> Result<(Vec<Found>, Aliases), Stop> {
-    let context = Context { text, order: order(text), budget: Cell::new(BUDGET), variables: HashMap::new() };
+pub(super) fn scan(text: &str, space: Space) -> Result<(Vec<Found>, Aliases), Stop> {
+    let context = Context { space, text, order: order(text), budget: Cell::new(BUDGET), variables: HashMap::new() };
     let mut scan = Scan { context, found: Vec::new(), aliases: Vec::new() };
     for (name, at) in variables(text) {
         if let Some(of) = alias(text, at) {

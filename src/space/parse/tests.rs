@@ -3,13 +3,13 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::space::{CellKind, Choice, Operation};
+use crate::space::{CellKind, Choice, Operation, darts};
 
 fn drawn_cell() -> impl Strategy<Value = Vec<Choice>> {
     let node = |n: usize| {
         (0..n + 2, 0..n + 1, 1usize..8, 1usize..8).prop_map(move |(a, b, o, p)| {
             let b = if b >= a { b + 1 } else { b };
-            [(a, o), (b, p)].map(|(source, o)| Choice { operation: Operation::ALL[o], source })
+            [(a, o), (b, p)].map(|(source, o)| Choice { operation: darts::SPACE.operations()[o], source })
         })
     };
     (node(0), node(1), node(2), node(3)).prop_map(|(a, b, c, d)| [a, b, c, d].concat())
@@ -101,7 +101,7 @@ fn mistakes_have_a_place_and_a_reason() {
     assert_eq!(at("'skip_connect', 2", "'skip_connect', 5", 0), (8, 1, wrong));
     let none = GenotypeError::NoOperation { cell: CellKind::Reduction, node: 3 };
     assert_eq!(at("'avg_pool_3x3', 0", "'none', 0", 0), (17, 1, none));
-    let concat = GenotypeError::Concat { cell: normal, state: 6 };
+    let concat = GenotypeError::Concat { cell: normal, state: 6, last: 5 };
     assert_eq!(at("[2, 3, 4, 5]", "range(2, 7)", 0), (9, 15, concat));
     // JSON says its place once.
     assert_eq!(error("{\"normal\": 3}".into()).matches("line").count(), 1);
@@ -275,7 +275,9 @@ fn exports_of_nni_are_read_or_said_to_be_what_they_are() {
     ] {
         assert!(e.contains("an export of NNI") && e.contains("line 1, column"), "{e}");
     }
-    assert!(error(&|m| drop(m.insert("normal_n2_p0".into(), "conv7".into()))).contains("not a DARTS operation"));
+    assert!(
+        error(&|m| drop(m.insert("normal_n2_p0".into(), "conv7".into()))).contains("not an operation that is built")
+    );
 }
 
 #[test]
@@ -320,7 +322,9 @@ fn of_several_the_last_of_a_log_is_taken_and_definitions_are_named() {
         assert_eq!(take(name).unwrap().genotype, cell(), "{name}");
     }
     assert_eq!(take("MINE_A").unwrap().genotype, parse_genotype(V1).unwrap());
-    assert!(take("NASNet").unwrap_err().to_string().contains("`sep_conv_7x7` is not a DARTS operation; the eight are"));
+    assert!(
+        take("NASNet").unwrap_err().to_string().contains("`sep_conv_7x7` is not an operation that is built; those are")
+    );
     assert!(take("OLD").unwrap_err().to_string().contains("NASNet, MINE_A, MINE_B, MINE, DARTS"));
     // Another order of arguments, by the file's own definition.
     let turned = format!(

@@ -1,0 +1,369 @@
+//! A search space of one's own, from a TOML file: its name, its operations, and for each kind of cell the nodes, the edges and
+//! the candidates.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::Path;
+
+use serde::de::{SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
+use toml::Spanned;
+
+use super::cell::MOST_NODES;
+use super::definition::{Definition, Graph, MOST_OPERATIONS, Space};
+use super::{CellKind, Edge, Operation};
+
+/// Longest file that is read, in bytes.
+const LONGEST: u64 = 1 << 20;
+
+/// A file that is no search space.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SpaceFileError {
+    #[error("line {line}: {reason}")]
+    Line { line: usize, reason: String },
+    #[error("{0}")]
+    Whole(String),
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    name: Spanned<String>,
+    #[serde(default)]
+    about: String,
+    operations: Spanned<Vec<Spanned<String>>>,
+    normal: Option<Spanned<CellText>>,
+    reduction: Option<Spanned<CellText>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct CellText {
+    nodes: Spanned<usize>,
+    edges: Option<Spanned<Edges>>,
+    #[serde(default)]
+    candidates: BTreeMap<Spanned<String>, Spanned<Vec<Spanned<String>>>>,
+}
+
+/// `"complete"`, or a list of names such as `0>2`.
+#[derive(Default)]
+enum Edges {
+    #[default]
+    Complete,
+    Word(String),
+    List(Vec<Spanned<String>>),
+}
+
+impl<'de> Deserialize<'de> for Edges {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Edges, D::Error> {
+        struct Written;
+        impl<'de> Visitor<'de> for Written {
+            type Value = Edges;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("\"complete\" or a list of edges such as [\"0>2\", \"1>2\"]")
+            }
+
+            fn visit_str<E>(self, word: &str) -> Result<Edges, E> {
+                Ok(if word == "complete" { Edges::Complete } else { Edges::Word(word.into()) })
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Edges, A::Error> {
+                let mut names = Vec::new();
+                while let Some(name) = list.next_element()? {
+                    names.push(name);
+                }
+                Ok(Edges::List(names))
+            }
+        }
+        deserializer.deserialize_any(Written)
+    }
+}
+
+/// What is wrong, and the byte where.
+type Fault = (usize, String);
+
+fn fault<T>(at: &Spanned<impl Sized>, reason: impl Into<String>) -> Result<T, Fault> {
+    Err((at.span().start, reason.into()))
+}
+
+/// The first 40 letters, without what would move a terminal.
+fn shown(text: &str) -> String {
+    text.chars().filter(|c| !c.is_control()).take(40).collect()
+}
+
+impl Space {
+    /// The space that a TOML text describes; [`Space::to_toml`] prints one. A text that was read before has the same handle.
+    ///
+    /// # Errors
+    /// Not TOML, a key that is not known, or no search space: the line, and what is wrong there.
+    pub fn read(text: &str) -> Result<Space, SpaceFileError> {
+        if let Some(space) = Space::kept(text) {
+            return Ok(space);
+        }
+        let line = |at: usize| 1 + text.as_bytes()[..at.min(text.len())].iter().filter(|b| **b == b'\n').count();
+        let file: File = toml::from_str(text).map_err(|e| {
+            let reason = e.message().to_string();
+            match e.span() {
+                Some(span) => SpaceFileError::Line { line: line(span.start), reason },
+                None => SpaceFileError::Whole(reason),
+            }
+        })?;
+        let parts = Parts::of(&file).map_err(|(at, reason)| SpaceFileError::Line { line: line(at), reason })?;
+        Ok(Space::keep(text, |text| parts.kept(text)))
+    }
+
+    /// The space in a file.
+    ///
+    /// # Errors
+    /// A file that can't be read, is too long, or is no search space.
+    pub fn open(path: &Path) -> Result<Space, SpaceFileError> {
+        Space::read(&text_of(path)?)
+    }
+}
+
+fn text_of(path: &Path) -> Result<String, SpaceFileError> {
+    let whole = |e: std::io::Error| SpaceFileError::Whole(format!("can't be read: {e}"));
+    let size = std::fs::metadata(path).map_err(whole)?;
+    if size.is_file() && size.len() > LONGEST {
+        return Err(SpaceFileError::Whole(format!("{} bytes are too many for a search space", size.len())));
+    }
+    std::fs::read_to_string(path).map_err(whole)
+}
+
+/// A checked file.
+struct Parts {
+    name: String,
+    about: String,
+    operations: Vec<Operation>,
+    graphs: Vec<(CellKind, usize, Vec<Edge>)>,
+    candidates: Vec<u16>,
+}
+
+impl Parts {
+    fn of(file: &File) -> Result<Parts, Fault> {
+        let name = file.name.get_ref();
+        if name.is_empty()
+            || name.len() > 40
+            || !name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
+        {
+            return fault(&file.name, "a name has 1 to 40 letters, digits, `_` and `-`");
+        }
+        if super::known::built_in().any(|s| s.name() == name) {
+            return fault(&file.name, format!("`{name}` is the name of a built-in space; give yours another one"));
+        }
+        let operations = operations(&file.operations)?;
+        let mut parts = Parts {
+            name: name.clone(),
+            about: file.about.chars().filter(|c| !c.is_control()).take(200).collect(),
+            operations,
+            graphs: Vec::new(),
+            candidates: Vec::new(),
+        };
+        for (kind, cell) in [(CellKind::Normal, &file.normal), (CellKind::Reduction, &file.reduction)] {
+            if let Some(cell) = cell {
+                parts.add(kind, cell)?;
+            }
+        }
+        if parts.graphs.is_empty() {
+            return fault(&file.name, "a space has a [normal] or a [reduction] cell, or both");
+        }
+        Ok(parts)
+    }
+
+    fn add(&mut self, kind: CellKind, cell: &Spanned<CellText>) -> Result<(), Fault> {
+        let text = cell.get_ref();
+        let nodes = *text.nodes.get_ref();
+        if !(1..=MOST_NODES).contains(&nodes) {
+            return fault(&text.nodes, format!("a cell has 1 to {MOST_NODES} nodes, not {nodes}"));
+        }
+        let edges = edges(text.edges.as_ref(), nodes)?;
+        // Which node has how many: a genotype takes two inputs of each.
+        for node in 0..nodes {
+            let inputs = edges.iter().filter(|e| e.node() == node).count();
+            if inputs < 2 {
+                let state = node + super::INPUTS;
+                let reason =
+                    format!("state {state} of the {kind} cell has {inputs} edges into it; a node needs at least 2");
+                return fault(cell, reason);
+            }
+        }
+        let mut rows = vec![((1u32 << self.operations.len()) - 1) as u16; edges.len()];
+        for (name, list) in &text.candidates {
+            let edge: Edge = name.get_ref().parse().or_else(|e: String| fault(name, e))?;
+            let Some(row) = edges.iter().position(|e| *e == edge) else {
+                return fault(name, format!("the {kind} cell has no edge {edge:#}"));
+            };
+            rows[row] = 0;
+            for operation in operations_of(list)? {
+                let Some(column) = self.operations.iter().position(|o| *o == operation) else {
+                    return fault(list, format!("{operation} is not among the `operations` of this space"));
+                };
+                rows[row] |= 1 << column;
+            }
+        }
+        self.candidates.extend(rows);
+        self.graphs.push((kind, nodes, edges));
+        Ok(())
+    }
+
+    fn kept(self, text: &'static str) -> Definition {
+        fn leak<T>(list: Vec<T>) -> &'static [T] {
+            Box::leak(list.into_boxed_slice())
+        }
+        let graphs = self.graphs.into_iter().map(|(kind, nodes, edges)| Graph::new(kind, nodes, leak(edges)));
+        Definition {
+            name: Box::leak(self.name.into_boxed_str()),
+            about: Box::leak(self.about.into_boxed_str()),
+            operations: leak(self.operations),
+            graphs: leak(graphs.collect()),
+            candidates: leak(self.candidates),
+            text: Some(text),
+        }
+    }
+}
+
+/// The columns.
+fn operations(list: &Spanned<Vec<Spanned<String>>>) -> Result<Vec<Operation>, Fault> {
+    let found = operations_of(list)?;
+    if found.len() > MOST_OPERATIONS {
+        return fault(list, format!("a space has at most {MOST_OPERATIONS} operations"));
+    }
+    if found.iter().all(|o| *o == Operation::None) {
+        return fault(list, "a space needs an operation other than `none`");
+    }
+    Ok(found)
+}
+
+/// At least one operation, none twice.
+fn operations_of(list: &Spanned<Vec<Spanned<String>>>) -> Result<Vec<Operation>, Fault> {
+    let mut found = Vec::new();
+    for name in list.get_ref() {
+        let operation: Operation =
+            name.get_ref().parse().or_else(|e: super::operation::UnknownOperation| fault(name, e.to_string()))?;
+        if found.contains(&operation) {
+            return fault(name, format!("{operation} stands twice"));
+        }
+        found.push(operation);
+    }
+    if found.is_empty() {
+        return fault(list, "at least one operation is needed");
+    }
+    Ok(found)
+}
+
+/// In order.
+fn edges(text: Option<&Spanned<Edges>>, nodes: usize) -> Result<Vec<Edge>, Fault> {
+    let complete: Vec<Edge> = (0..).map_while(Edge::new).take_while(|e| e.node() < nodes).collect();
+    let Some(text) = text else { return Ok(complete) };
+    match text.get_ref() {
+        Edges::Complete => Ok(complete),
+        Edges::Word(word) => {
+            fault(text, format!("edges are \"complete\" or a list such as [\"0>2\", \"1>2\"], not `{}`", shown(word)))
+        }
+        Edges::List(list) => {
+            let mut found = Vec::new();
+            for name in list {
+                let edge: Edge =
+                    name.get_ref().parse().or_else(|e: String| fault(name, backwards(name.get_ref()).unwrap_or(e)))?;
+                if !complete.contains(&edge) {
+                    let last = nodes + super::INPUTS - 1;
+                    return fault(
+                        name,
+                        format!("edge {edge:#} ends behind the last state, {last}: there are {nodes} nodes"),
+                    );
+                }
+                if found.contains(&edge) {
+                    return fault(name, format!("edge {edge:#} stands twice"));
+                }
+                found.push(edge);
+            }
+            found.sort();
+            Ok(found)
+        }
+    }
+}
+
+/// What to say of an edge that does not lead forward: only such edges can make a cycle.
+fn backwards(name: &str) -> Option<String> {
+    let (source, target) = ["▸", "->", ">", "→", "-"].iter().find_map(|arrow| name.split_once(arrow))?;
+    let (source, target): (usize, usize) = (source.trim().parse().ok()?, target.trim().parse().ok()?);
+    (source >= target).then(|| {
+        format!("edge {source}>{target} leads backwards, which would make a cycle; sources come before targets")
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MINE: &str = r#"name = "mine"
+about = "two nodes"
+operations = ["none", "skip_connect", "sep_conv_3x3"]
+
+[normal]
+nodes = 2
+edges = ["0>2", "1>2", "1>3", "2>3"]
+[normal.candidates]
+"2>3" = ["none", "sep3"]
+
+[reduction]
+nodes = 3
+"#;
+
+    #[test]
+    fn a_file_says_what_its_space_is() {
+        let space = Space::read(MINE).unwrap();
+        assert_eq!((space.name(), space.columns(), space.rows()), ("mine", 3, 4 + 9));
+        let edge = |name: &str| name.parse::<Edge>().unwrap();
+        assert_eq!(space.row(CellKind::Normal, edge("1>3")), Some(2));
+        assert_eq!(space.row(CellKind::Normal, edge("0>3")), None);
+        assert_eq!(space.row(CellKind::Reduction, edge("3>4")), Some(4 + 8));
+        let full = space.full();
+        assert!(full.kept(CellKind::Normal, edge("2>3")).eq([Operation::None, Operation::SepConv3x3]));
+        assert_eq!(full.count(), 3 * 12 + 2);
+        // The same text is the same space; another one of this name is not.
+        assert_eq!(Space::read(MINE).unwrap(), space);
+        let other = Space::read(&MINE.replace("nodes = 3", "nodes = 2")).unwrap();
+        assert!(other != space && other.key() != space.key());
+        let one = Space::read(MINE.split("[reduction]").next().unwrap()).unwrap();
+        assert_eq!((one.kinds().len(), one.layout(3)), (1, vec![CellKind::Normal; 3]));
+    }
+
+    #[test]
+    fn a_file_that_is_no_space_is_refused_with_its_line() {
+        for (from, to, line, part) in [
+            ("\"mine\"", "\"darts\"", 1, "built-in"),
+            ("\"mine\"", "\"a b\"", 1, "letters"),
+            ("sep_conv_3x3", "sep_conv_3x4", 3, "did you mean `sep_conv_3x3`"),
+            ("\"none\", \"skip_connect\", \"sep_conv_3x3\"", "", 3, "at least one operation"),
+            ("\"skip_connect\", \"sep_conv_3x3\"", "\"none\"", 3, "twice"),
+            (", \"skip_connect\", \"sep_conv_3x3\"", "", 3, "other than `none`"),
+            ("nodes = 2", "nodes = 1000", 6, "1 to 8 nodes"),
+            ("nodes = 2", "nodes = -1", 6, ""),
+            ("nodes = 2", "nodes = 2\nnodes = 3", 7, "duplicate"),
+            ("\"1>3\", ", "", 5, "state 3 of the normal cell has 1 edges"),
+            ("\"1>3\"", "\"3>2\"", 7, "backwards"),
+            ("\"1>3\"", "\"2>2\"", 7, "backwards"),
+            ("\"1>3\"", "\"1>2\"", 7, "twice"),
+            ("\"1>3\"", "\"1>4\"", 7, "behind the last state"),
+            ("\"1>3\"", "\"x\"", 7, "is not an edge"),
+            ("\"2>3\" =", "\"0>3\" =", 9, "no edge 0>3"),
+            ("[\"none\", \"sep3\"]", "[]", 9, "at least one operation"),
+            ("[\"none\", \"sep3\"]", "[\"sep5\"]", 9, "not among the `operations`"),
+            ("nodes = 3", "nods = 3", 12, "unknown field"),
+            ("about = ", "abuot = ", 2, "unknown field"),
+            ("[normal]", "[normal", 5, ""),
+        ] {
+            assert!(MINE.contains(from), "{from}");
+            match Space::read(&MINE.replacen(from, to, 1)) {
+                Err(SpaceFileError::Line { line: at, reason }) => {
+                    assert!(at == line && reason.contains(part), "{to}: line {at}: {reason}");
+                }
+                other => panic!("{to}: {other:?}"),
+            }
+        }
+        assert!(Space::read("").is_err());
+        assert!(Space::open(Path::new("/nowhere/x.toml")).unwrap_err().to_string().contains("can't be read"));
+    }
+}
