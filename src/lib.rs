@@ -18,3 +18,5 @@ pub mod proxies;
 pub mod random;
 pub mod run;
 pub mod space;
+pub mod text;
+mod words;

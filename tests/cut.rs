@@ -13,6 +13,7 @@ use zonas::run::journal::{self, Tail};
 use zonas::run::report::Report;
 use zonas::run::standing::Standing;
 use zonas::run::{GENOTYPE_JSON, RunFolder};
+use zonas::space::cut::Source;
 use zonas::space::{CellKind, Counts, Edge, Mask, Place, darts};
 
 /// As small as a run can be; a control, which needs no scores.
@@ -24,7 +25,7 @@ fn config() -> Config {
     c.score.batch = 4;
     c.score.channels = 1;
     c.score.remove_per_round = 3;
-    c.cut.source = "random".into();
+    c.cut.source = Source::Random;
     c.search.channels = 2;
     c.search.cells = 3;
     c.search.batch = 16;
@@ -235,7 +236,7 @@ fn a_control_scores_nothing_and_says_so() {
 fn a_control_is_as_large_as_the_cut_beside_it_on_every_edge() {
     let dir = tempfile::tempdir().unwrap();
     let mut c = config();
-    c.cut.source = "scores".into();
+    c.cut.source = Source::Scores;
     let folder = create(dir.path(), "r", &c);
     let mut engine = Engine::proposes(&folder, 1);
     engine.cut(Edit::Edge { cell: CellKind::Normal, edge: Edge::new(4).unwrap(), keep: true });
@@ -267,7 +268,7 @@ fn a_control_is_as_large_as_the_cut_beside_it_on_every_edge() {
     assert_eq!((level.xi, level.decided, level.mask.count()), (0.75, edited.decided, 56 + 5));
     // A run of its own, as it is queued: counted from the cut that stands.
     let mut control = c.clone();
-    control.cut = config::Cut::control("most_parameters", &budget.mask);
+    control.cut = config::Cut::control(Source::MostParameters, &budget.mask);
     let control = Config::parse(&control.to_toml(), "t").unwrap();
     let queued = create(dir.path(), "queued", &control);
     assert!(zonas::engine::inherit(&folder, &queued, &control).unwrap());
@@ -374,7 +375,7 @@ fn a_run_that_waits_for_its_cut_is_in_nobodys_way() {
 fn a_cut_that_is_not_by_scores_is_not_taken_unsaid() {
     let dir = tempfile::tempdir().unwrap();
     let mut c = config();
-    c.cut.source = "scores".into();
+    c.cut.source = Source::Scores;
     let folder = create(dir.path(), "r", &c);
     drop(Engine::proposes(&folder, 1));
     // The same scores, all undefined.
@@ -425,7 +426,7 @@ fn a_cut_that_is_not_by_scores_is_not_taken_unsaid() {
 fn few_draws_are_told() {
     let dir = tempfile::tempdir().unwrap();
     let mut c = config();
-    c.cut.source = "scores".into();
+    c.cut.source = Source::Scores;
     for (draws, words) in [(1, "with 1 draw no decision"), (2, "with 2 draws no decision")] {
         c.score.draws = draws;
         let folder = create(dir.path(), &format!("r{draws}"), &c);

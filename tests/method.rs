@@ -14,6 +14,7 @@ use zonas::run::event::Body;
 use zonas::run::journal::{self, Tail};
 use zonas::run::report::Report;
 use zonas::run::{EVENTS, GENOTYPE_JSON, RunFolder};
+use zonas::space::cut::Source;
 use zonas::space::{Genotype, Mask, Operation, Place, darts, parse_genotype};
 
 /// Results of PyTorch, and how far its own float32 is from them at most.
@@ -116,7 +117,7 @@ fn config(parts: &[&str]) -> Config {
     let mut c = Config { seed: 7, ..Config::default() };
     c.data.limit = 96;
     c.data.crop_padding = 2;
-    c.cut.source = "random".into();
+    c.cut.source = Source::Random;
     (c.search.channels, c.search.cells, c.search.batch, c.search.epochs) = (2, 3, 8, 4);
     parts.iter().fold(c, |c, assignment| c.set(assignment).unwrap())
 }

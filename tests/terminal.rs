@@ -631,7 +631,7 @@ fn wide_names_keep_the_columns_of_the_list() {
     }
     let told = zonas(runs.path(), &["runs"]).output().unwrap();
     let text = String::from_utf8(told.stdout).unwrap();
-    let at = |line: &str| zonas::explorer::text::width(&line[..line.find("done").unwrap()]);
+    let at = |line: &str| zonas::text::width(&line[..line.find("done").unwrap()]);
     let columns: Vec<u16> = text.lines().skip(1).map(at).collect();
     assert_eq!(columns, [25, 25, 25], "{text}");
     // And as pictures: a wide letter takes two columns, and no blank behind it.

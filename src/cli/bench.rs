@@ -9,7 +9,6 @@ use color_eyre::eyre;
 use super::{Exit, Output, Usage};
 use crate::device::{self, Choice, Device, Meter};
 use crate::engine::score::{Evaluator, NetworkEvaluator, Proxy};
-use crate::explorer::text;
 use crate::kernels::gpu::{self, Gpu};
 use crate::kernels::{self, matrix};
 use crate::nn::{Init, NnError, Policy, Precision, Supernet, SupernetConfig, Workload};
@@ -17,6 +16,7 @@ use crate::oneshot::{Batch, Order, Searcher, Settings};
 use crate::proxies::{self, Draw};
 use crate::space::count::Network;
 use crate::space::{CellKind, darts};
+use crate::text;
 
 #[derive(Args, Debug)]
 pub struct BenchArguments {

@@ -5,8 +5,8 @@ use color_eyre::eyre;
 
 use super::genotype::{self, Given, WhichArguments};
 use super::{Exit, Output};
-use crate::explorer::text;
 use crate::space::count::{Network, evaluation};
+use crate::text;
 
 #[derive(Args, Debug)]
 pub struct CountArguments {

@@ -10,12 +10,12 @@ use super::{Exit, Output, Place, gpus};
 use crate::data::{self, Dataset, OpenOptions, Split, Summary};
 use crate::device;
 use crate::engine::plan::{DataShape, Planner};
-use crate::explorer::text;
 use crate::explorer::theme::ColorDepth;
 use crate::kernels;
 use crate::nn::Policy;
 use crate::run::{self, config::Config};
 use crate::space::darts;
+use crate::text;
 
 #[derive(Args, Debug)]
 pub struct DoctorArguments {

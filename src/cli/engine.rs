@@ -92,8 +92,7 @@ pub fn work(folder: &RunFolder, how: How) -> eyre::Result<Exit> {
         Err(EngineError::LeftWaiting(reason)) => {
             use std::io::Write;
             // Who asked to leave knows; this is for who looks later.
-            let _ =
-                writeln!(std::io::stderr(), "stopped while it waited: {}", crate::explorer::text::sanitize(&reason));
+            let _ = writeln!(std::io::stderr(), "stopped while it waited: {}", crate::text::sanitize(&reason));
             Ok(Exit::Stopped)
         }
         Err(e) => Err(e.into()),

@@ -9,8 +9,8 @@ use clap::Args;
 use color_eyre::eyre::{self, WrapErr};
 
 use super::Usage;
-use crate::explorer::text::sanitize;
 use crate::space::{Genotype, Genotypes, LONGEST, ParseError, Which, published};
+use crate::text::sanitize;
 
 /// Which genotype of a text with several.
 #[derive(Args, Debug, Default, Clone)]

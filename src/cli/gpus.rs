@@ -46,7 +46,7 @@ pub fn told() -> Vec<String> {
 /// `cuda:0 NVIDIA A100-SXM4-80GB, compute capability 8.0, 78.1 GiB free of 79.2 GiB, 2 programs on it, 41 °C`.
 #[cfg(feature = "cuda")]
 fn seen_in_words(ordinal: usize, seen: &crate::device::cuda::Seen) -> String {
-    use crate::explorer::text;
+    use crate::text;
 
     let mut parts = vec![format!("cuda:{ordinal} {}, compute capability {}", seen.name, seen.capability)];
     if seen.is_slice() {

@@ -106,7 +106,7 @@ impl Place {
             None => folder.name(),
             Some(_) => folder.path().display().to_string(),
         };
-        crate::explorer::text::sanitize(&word)
+        crate::text::sanitize(&word)
     }
 }
 
@@ -159,7 +159,8 @@ enum Command {
     Predict(predict::PredictArguments),
     /// Measure this machine: a search step, scoring, memory, and the share of its arithmetic limit.
     Bench(bench::BenchArguments),
-    /// Print every setting with its default and meaning, as TOML.
+    /// Print every setting with its default and meaning, as TOML; `--help KEY` tells all about one.
+    #[command(disable_help_flag = true)]
     Config(config::ConfigArguments),
     /// List the search spaces, or print one as TOML.
     Spaces(spaces::SpacesArguments),
@@ -225,7 +226,7 @@ pub fn main() -> ExitCode {
         Err(e) => {
             let exit = classify(&e);
             use std::io::Write;
-            let text = crate::explorer::text::sanitize(&sentence(&e));
+            let text = crate::text::sanitize(&sentence(&e));
             let _ = writeln!(std::io::stderr(), "error: {text}");
             exit.code()
         }
@@ -237,7 +238,7 @@ fn told(e: &clap::Error) -> Exit {
     use std::io::Write;
     if e.kind() == clap::error::ErrorKind::InvalidUtf8 {
         let odd = std::env::args_os().skip(1).find(|a| a.to_str().is_none()).unwrap_or_default();
-        let odd = crate::explorer::text::sanitize(&odd.to_string_lossy());
+        let odd = crate::text::sanitize(&odd.to_string_lossy());
         let _ = writeln!(
             std::io::stderr(),
             "error: `{odd}` is not UTF-8: names of runs, and values other than those of files, are text; reach a run whose \

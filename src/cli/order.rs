@@ -6,7 +6,6 @@ use clap::Args;
 use color_eyre::eyre;
 
 use super::{Exit, Output, Place, Usage};
-use crate::explorer::text;
 use crate::run::RunFolder;
 use crate::run::command::{Body as Order, Edit};
 use crate::run::event::{Body, Cut, Event};
@@ -15,6 +14,7 @@ use crate::run::lock::Pulse;
 use crate::run::number::parse_amount;
 use crate::run::report::Report;
 use crate::run::standing::Standing;
+use crate::text;
 
 /// Between two looks for the answer.
 const LOOK: Duration = Duration::from_millis(20);

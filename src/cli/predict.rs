@@ -7,10 +7,10 @@ use serde::Serialize;
 use super::settings::SettingArguments;
 use super::{Exit, Output, Place};
 use crate::engine::plan::{Plan, Planner};
-use crate::explorer::text;
 use crate::run::config::Config;
 use crate::space::Mask;
 use crate::space::cut::{Cutter, Source};
+use crate::text;
 
 #[derive(Args, Debug)]
 pub struct PredictArguments {

@@ -8,7 +8,7 @@ use color_eyre::eyre;
 use super::{Usage, config};
 use crate::device::Choice;
 use crate::nn::Precision;
-use crate::run::config::{Config, Space as SpaceSetting};
+use crate::run::config::{Config, Keep, Space as SpaceSetting};
 use crate::run::files;
 
 /// Those that only a search has a use for; see [`SettingArguments::without_search`].
@@ -45,7 +45,7 @@ pub struct SettingArguments {
     threads: Option<usize>,
     /// What cells keep for the backward pass: everything (fastest), the least, or whatever fits. Results are the same.
     #[arg(long, value_name = "keep|recompute|auto")]
-    memory: Option<String>,
+    memory: Option<Keep>,
     /// Bytes that the search may take, as in 2GiB; else what is free, less a tenth.
     #[arg(long, value_name = "BYTES")]
     memory_budget: Option<String>,
@@ -91,7 +91,7 @@ impl SettingArguments {
         let free = SettingArguments {
             device: self.device,
             threads: self.threads,
-            memory: self.memory.clone(),
+            memory: self.memory,
             memory_budget: self.memory_budget.clone(),
             ..SettingArguments::default()
         };
@@ -124,19 +124,12 @@ impl SettingArguments {
                 Err(e) => return Err(Usage(format!("`{}` is no path: {e}", c.data.source)).into()),
             };
         }
-        for (given, setting) in
-            [(&self.memory, &mut c.device.memory), (&self.memory_budget, &mut c.device.memory_budget)]
-        {
-            if let Some(word) = given {
-                setting.clone_from(word);
-            }
+        if let Some(budget) = &self.memory_budget {
+            c.device.memory_budget.clone_from(budget);
         }
-        if let Some(device) = self.device {
-            c.device.kind = device.to_string();
-        }
-        if let Some(precision) = self.precision {
-            c.device.precision = precision.to_string();
-        }
+        c.device.memory = self.memory.unwrap_or(c.device.memory);
+        c.device.kind = self.device.unwrap_or(c.device.kind);
+        c.device.precision = self.precision.unwrap_or(c.device.precision);
         c.seed = self.seed.unwrap_or(c.seed);
         c.device.threads = self.threads.unwrap_or(c.device.threads);
         c.check()?;

@@ -4,9 +4,9 @@ use clap::Args;
 use color_eyre::eyre;
 
 use super::{Exit, Output, Place};
-use crate::explorer::text;
 use crate::run::RunFolder;
 use crate::run::report::Report;
+use crate::text;
 
 #[derive(Args, Debug)]
 pub struct ShowArguments {

@@ -41,7 +41,7 @@ pub fn run(place: &Place, a: &TrainArguments) -> eyre::Result<Exit> {
             // Its data, its seed and its device; the size is that of the preset.
             let mut own = folder.config()?;
             own.train = a.settings.base()?.train;
-            own.device.precision = "float32".into();
+            own.device.precision = crate::nn::Precision::Float32;
             (a.settings.over(own)?, genotype)
         }
         Err(_) => (a.settings.config()?, genotype::find(&a.genotype, &a.which)?.genotype),

@@ -16,11 +16,11 @@ use signal_hook::iterator::Signals;
 use super::begin::FirstWord;
 use super::run::Form;
 use super::{Closed, Exit, Output, output};
-use crate::explorer::text;
 use crate::run::event::{Body, Event, Outcome};
 use crate::run::journal::Tail;
 use crate::run::lock::Liveness;
 use crate::run::{RunFolder, process};
+use crate::text;
 
 /// Between two looks at the journal.
 const LOOK: Duration = Duration::from_millis(30);

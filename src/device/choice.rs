@@ -46,6 +46,8 @@ impl fmt::Display for Choice {
     }
 }
 
+crate::words::by_text!(Choice);
+
 #[cfg(test)]
 mod tests {
     use super::*;

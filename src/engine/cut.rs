@@ -143,7 +143,7 @@ impl<'a> Cutting<'a> {
     /// What the settings ask for.
     fn automatic(&self) -> Result<Proposal, EngineError> {
         let cut = &self.setup.config.cut;
-        let source = Source::by_name(&cut.source).unwrap_or(Source::Scores);
+        let source = cut.source;
         let extent = match (cut.counts(self.setup.space.space()), cut.budget()) {
             (Some(counts), _) => Extent::Counts(counts),
             (None, Some(bytes)) => {
@@ -329,7 +329,7 @@ impl<'a> Cutting<'a> {
     /// From a control back to the cut that it stands beside; at another level or budget, if that was changed since.
     fn by_scores(&self, now: &Proposal) -> Result<Proposal, String> {
         if self.unscored() {
-            let asked = &self.setup.config.cut.source;
+            let asked = self.setup.config.cut.source;
             return Err(format!(
                 "nothing was scored in this run, since it began with cut.source = \"{asked}\"; begin another run with \
                  cut.source = \"scores\""
@@ -391,7 +391,7 @@ pub fn change_of(edit: &Edit) -> Result<Change, String> {
         Edit::Level { xi } => Change::Level(*xi),
         Edit::Budget { .. } => return Err("what fits into a budget is the engine's to say".into()),
         Edit::Automatic => Change::Automatic,
-        Edit::Source { source } => Change::Source(Source::by_name(source).ok_or_else(|| {
+        Edit::Source { source } => Change::Source(source.parse().map_err(|_| {
             let shown: String = source.chars().filter(|c| !c.is_control()).take(40).collect();
             format!("`{shown}` is no source of a cut; there are {}", Source::ALL.map(Source::name).join(", "))
         })?),
@@ -423,7 +423,7 @@ fn remembered(cutter: &Cutter, cuts: &[Cut]) -> Option<History> {
 
 /// The proposal that a cut in the journal came from.
 fn restored(cutter: &Cutter, cut: &Cut) -> Proposal {
-    let source = Source::by_name(&cut.source).unwrap_or(Source::Scores);
+    let source = cut.source.parse().unwrap_or(Source::Scores);
     let extent = match (cut.budget_bytes, Counts::of_list(cut.mask.space(), &cut.kept_per_edge)) {
         (Some(bytes), _) => {
             let mut mask = cut.mask;

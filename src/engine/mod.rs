@@ -102,7 +102,7 @@ fn prepared<'a>(config: &'a Config, past: &Past) -> Result<(rayon::ThreadPool, S
             "its journal is of the search space `{was}`, and its settings of `{is}`"
         )]));
     }
-    let scores = setup.trained.is_none() && config.cut.source == Source::Scores.name();
+    let scores = setup.trained.is_none() && config.cut.source == Source::Scores;
     if scores && !past.started && past.scored.is_none() {
         scoring_memory::room(&setup)?;
     }

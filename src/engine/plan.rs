@@ -9,7 +9,7 @@ use crate::kernels::{self, gpu::Gpu};
 use crate::nn::{EvaluationConfig, NnError, Policy, Precision, SupernetConfig, Workload};
 use crate::oneshot::StepTimes;
 use crate::run::RunFolder;
-use crate::run::config::{Config, ConfigError};
+use crate::run::config::{Config, Keep};
 use crate::space::cut::{Cutter, Source, level_of};
 use crate::space::{Mask, Place};
 
@@ -79,7 +79,7 @@ pub(super) struct Opened {
 /// A GPU is asked for and can't be used, or what only a GPU can do.
 pub(super) fn open_device(config: &Config) -> Result<Opened, EngineError> {
     match found(config)? {
-        Opened { device: Device::Cpu, no_gpu, .. } if config.precision() != Precision::Float32 => {
+        Opened { device: Device::Cpu, no_gpu, .. } if config.device.precision != Precision::Float32 => {
             Err(EngineError::NoPrecision(no_gpu))
         }
         found => Ok(found),
@@ -87,8 +87,7 @@ pub(super) fn open_device(config: &Config) -> Result<Opened, EngineError> {
 }
 
 fn found(config: &Config) -> Result<Opened, EngineError> {
-    let choice: Choice =
-        config.device.kind.parse().map_err(|reason| ConfigError::Value { key: "device.kind".into(), reason })?;
+    let choice: Choice = config.device.kind;
     let refuse = |reason| EngineError::NoGpu { asked: choice, reason };
     let (device, why) = Device::choose(choice).map_err(refuse)?;
     // The kernels are made ready here, so that a device that can't have them shows before any work is done.
@@ -152,16 +151,16 @@ pub(super) fn training_step(
         Device::Cuda(_) => Box::new(network.gpu_footprints([images, height, width], config.train.drop_path > 0.0)),
     };
     let fits = |(_, bytes): &(Policy, u64)| budget.is_none_or(|b| *bytes <= b);
-    chosen(&config.device.memory, network.cells, |policy| (policy, bytes(policy)), fits)
+    chosen(config.device.memory, network.cells, |policy| (policy, bytes(policy)), fits)
 }
 
 /// What comes of the setting's policy (`device.memory`); where that is `auto`, of the fastest that fits: all cells keep, or as
 /// few as possible, from the first, compute again.
-fn chosen<T>(memory: &str, cells: usize, of: impl Fn(Policy) -> T, fits: impl Fn(&T) -> bool) -> T {
+fn chosen<T>(memory: Keep, cells: usize, of: impl Fn(Policy) -> T, fits: impl Fn(&T) -> bool) -> T {
     match memory {
-        "keep" => of(Policy::Keep),
-        "recompute" => of(Policy::Recompute),
-        _ => {
+        Keep::Keep => of(Policy::Keep),
+        Keep::Recompute => of(Policy::Recompute),
+        Keep::Auto => {
             let some = (1..cells).map(Policy::RecomputeFirst);
             let mut all = std::iter::once(Policy::Keep).chain(some).map(&of);
             all.find(fits).unwrap_or_else(|| of(Policy::Recompute))
@@ -232,7 +231,7 @@ impl Planner {
             stem_multiplier: 3,
             mask,
             policy,
-            precision: self.config.precision(),
+            precision: self.config.device.precision,
         }
     }
 
@@ -285,7 +284,7 @@ impl Planner {
             let bytes = by_policy(policy);
             Plan { policy, step_seconds: None, bytes, fits: self.budget.is_none_or(|b| bytes <= b) }
         };
-        chosen(&self.config.device.memory, self.config.search.cells, of, |plan| plan.fits)
+        chosen(self.config.device.memory, self.config.search.cells, of, |plan| plan.fits)
     }
 
     /// A policy that takes less than this one, for when that has proved too much; `None` if a policy is set, or if there is
@@ -297,7 +296,7 @@ impl Planner {
             some => Policy::RecomputeFirst(some),
         };
         match policy {
-            _ if self.config.device.memory != "auto" => None,
+            _ if self.config.device.memory != Keep::Auto => None,
             Policy::Keep => Some(half_of_the_rest(0)),
             Policy::RecomputeFirst(n) => Some(half_of_the_rest(n.min(cells))),
             Policy::Recompute => None,
@@ -323,7 +322,7 @@ impl Planner {
         let search = &self.config.search;
         let halves = |n: usize| std::iter::successors(Some(n / 2), |n| Some(n / 2)).take_while(|n| *n > 0);
         let mut ways = Vec::new();
-        if self.config.device.memory == "keep" && with(&|c| c.device.memory = "auto".into()) {
+        if self.config.device.memory == Keep::Keep && with(&|c| c.device.memory = Keep::Auto) {
             ways.push("device.memory = \"auto\"".to_string());
         }
         if let Some(n) = halves(search.batch).find(|n| with(&|c| c.search.batch = *n)) {
@@ -387,7 +386,7 @@ mod tests {
         assert_eq!(ways.last(), Some(&Policy::Recompute));
         assert_eq!(ways.len(), 5);
         let mut set = planner(600);
-        set.config.device.memory = "keep".into();
+        set.config.device.memory = Keep::Keep;
         assert_eq!(set.leaner(Policy::Keep), None);
     }
 

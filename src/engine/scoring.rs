@@ -8,7 +8,6 @@ use super::setup::{Setup, tensors};
 use super::{EngineError, Past, scoring_memory};
 use crate::data;
 use crate::proxies::Draw;
-use crate::proxies::aggregate::Aggregate;
 use crate::run::event::{Body, Level, Removal, ScoringEnded, ScoringStarted, Stage};
 use crate::space::cut::Source;
 
@@ -37,11 +36,11 @@ pub(super) fn run(control: &mut Control, setup: &Setup, past: &mut Past) -> Resu
     let settings = Settings {
         draws: config.score.draws,
         remove_per_round: config.score.remove_per_round,
-        aggregate: Aggregate::by_name(&config.score.aggregate).unwrap_or(Aggregate::Noise),
+        aggregate: config.score.aggregate,
         seed: config.seed,
     };
     let progress = std::mem::take(&mut past.scoring);
-    if config.cut.source != Source::Scores.name() && progress == Progress::default() {
+    if config.cut.source != Source::Scores && progress == Progress::default() {
         if past.cuts.is_empty() {
             let text = format!(
                 "nothing is scored: cut.source = \"{}\" is a control, which needs no scores",
@@ -62,7 +61,7 @@ pub(super) fn run(control: &mut Control, setup: &Setup, past: &mut Past) -> Resu
             channels: config.score.channels,
             cells: config.proxy_cells(),
             batch: config.score.batch,
-            aggregate: config.score.aggregate.clone(),
+            aggregate: config.score.aggregate.to_string(),
         }))?;
     } else {
         let (rounds, scores) = (progress.rounds, progress.partial.len());

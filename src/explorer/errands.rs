@@ -1,6 +1,7 @@
 //! What is done to files for the person: commands, exports, engines begun, runs removed. On a thread of its own, so that a
 //! file system that hangs never holds up a key or a picture.
 
+use crate::space::cut::Source;
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -30,7 +31,7 @@ pub enum Errand {
     /// Controls of a run's cut, as runs that follow it: their sources, and what it keeps.
     Queue {
         folder: RunFolder,
-        sources: Vec<&'static str>,
+        sources: Vec<Source>,
         beside: Mask,
     },
     /// A genotype of this run trained from scratch, with a preset's settings, as a run that follows it.
@@ -190,7 +191,7 @@ fn train(
     let mut config = folder.config().map_err(|e| e.to_string())?;
     config.train = run::preset(preset).ok_or_else(|| format!("there is no preset {preset}"))?.train;
     config.train.genotype = genotype.to_string();
-    config.device.precision = "float32".into();
+    config.device.precision = crate::nn::Precision::Float32;
     engines.queue(folder, &format!("{}-train", stem(folder)), &config)
 }
 
@@ -200,13 +201,15 @@ fn stem(folder: &RunFolder) -> String {
 }
 
 /// Queues a run for each source, which keeps as many operations on every edge; what is to be said of it.
-fn queue(folder: &RunFolder, sources: &[&str], beside: &Mask, engines: &mut dyn Engines) -> Result<String, String> {
+fn queue(folder: &RunFolder, sources: &[Source], beside: &Mask, engines: &mut dyn Engines) -> Result<String, String> {
     let own = folder.config().map_err(|e| e.to_string())?;
     let mut names = Vec::new();
     for source in sources {
         let mut config = own.clone();
-        config.cut = config::Cut::control(source, beside);
-        names.push(engines.queue(folder, &format!("{}-{}", stem(folder), source.replace('_', "-")), &config)?.name());
+        config.cut = config::Cut::control(*source, beside);
+        names.push(
+            engines.queue(folder, &format!("{}-{}", stem(folder), source.name().replace('_', "-")), &config)?.name(),
+        );
     }
     Ok(format!("queued, one after the other: {}", names.join(", ")))
 }
@@ -265,7 +268,7 @@ mod tests {
         let six = darts::NO_NONE.without("normal:0▸2:sep3".parse().unwrap());
         let level = Mask::uniform(darts::SPACE, &darts::SPACE.operations()[2..]);
         for (beside, words) in [(level, "at 0.25 []"), (six, "[6, 7, 7,")] {
-            errands.ask(Errand::Queue { folder: folder.clone(), sources: vec!["most_parameters"], beside });
+            errands.ask(Errand::Queue { folder: folder.clone(), sources: vec![Source::MostParameters], beside });
             let Done::Listed(said) = wait(&mut errands) else { panic!("not listed") };
             assert!(said.starts_with("r-most-parameters by most_parameters at ") && said.contains(words), "{said}");
         }

@@ -62,7 +62,7 @@ impl Basis {
             return Some(Basis { run, config, source: Source::Scores, order });
         }
         let control = state.cut.cut.as_ref().filter(|c| c.unscored)?;
-        Some(Basis { run, config, source: Source::by_name(&control.source)?, order: Vec::new() })
+        Some(Basis { run, config, source: control.source.parse().ok()?, order: Vec::new() })
     }
 
     /// Predicted peak bytes of the search under a mask; the same count as the engine's.

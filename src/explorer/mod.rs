@@ -24,7 +24,7 @@ pub mod state;
 mod summary;
 mod svg;
 mod terminal;
-pub mod text;
+pub use crate::text;
 pub mod theme;
 mod ui;
 mod verdict;

@@ -62,7 +62,7 @@ impl Verdict {
     pub fn of(state: &State, cut: &Cut) -> Verdict {
         let run = state.run.as_ref();
         let space = run.map_or(cut.mask, |r| r.space);
-        let source = Source::by_name(&cut.source);
+        let source = cut.source.parse().ok();
         let hand: HashSet<Place> = cut.by_hand.iter().copied().collect();
         let goes = |p: Place| space.contains(p) && !cut.mask.contains(p);
         let gone = state.score.removals.iter().map(|(_, r)| r).filter(|r| goes(r.place) && !hand.contains(&r.place));

@@ -25,11 +25,9 @@ impl Aggregate {
             Aggregate::Ranks => "ranks",
         }
     }
-
-    pub fn by_name(name: &str) -> Option<Aggregate> {
-        Aggregate::ALL.into_iter().find(|a| a.name() == name)
-    }
 }
+
+crate::words::words!(Aggregate);
 
 /// Differences up to this are rounding: the function is the same with and without the operation.
 const ROUNDING: f64 = 1e-12;

@@ -30,11 +30,9 @@ impl Source {
             Source::MostParameters => "most_parameters",
         }
     }
-
-    pub fn by_name(name: &str) -> Option<Source> {
-        Source::ALL.into_iter().find(|s| s.name() == name)
-    }
 }
+
+crate::words::words!(Source);
 
 /// Operations that an edge keeps at pruning level `xi` in a space with `width` candidates on its widest edge: the share of
 /// those that goes is at least `xi`, and one stays.

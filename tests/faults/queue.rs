@@ -4,6 +4,7 @@ use std::path::Path;
 
 use rustix::process::Signal;
 use zonas::run::standing::Standing;
+use zonas::space::cut::Source;
 
 use super::*;
 
@@ -45,7 +46,7 @@ pub fn turns(runs: &Path) -> Told {
 /// A control with another run's scores ends as one that has scored by itself.
 pub fn inherited(runs: &Path, like: &RunFolder) -> Told {
     let mut control = config();
-    control.cut.source = "random".into();
+    control.cut.source = Source::Random;
     let alone = create(runs, "alone", &control);
     if finish(&alone) != 0 {
         return Err(format!("{:?}", report(&alone).standing));

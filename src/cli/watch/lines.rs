@@ -1,7 +1,7 @@
 //! Events as lines for people.
 
-use crate::explorer::text;
 use crate::run::event::{Body, Event, Level, Outcome, Removal, Stage};
+use crate::text;
 
 /// How many removals were within noise, and how many had no score at all.
 fn doubts(removed: &[Removal]) -> String {

@@ -10,8 +10,8 @@ use crate::explorer::keymap::Key;
 use crate::explorer::replay::Ask;
 use crate::explorer::runs::Row;
 use crate::explorer::terminal::Guard;
-use crate::explorer::text;
 use crate::explorer::ui::Tab;
+use crate::text;
 
 impl App<'_> {
     pub(super) fn input(&mut self, input: Input, guard: &Guard) -> io::Result<()> {

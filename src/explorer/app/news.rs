@@ -227,7 +227,7 @@ impl App<'_> {
     pub(super) fn attach(&mut self, folder: RunFolder) {
         self.detach();
         self.feed = Some(Feed::new(folder.clone()));
-        self.ui.opened = Some(crate::explorer::text::sanitize(&folder.name()));
+        self.ui.opened = Some(crate::text::sanitize(&folder.name()));
         self.folder = Some(folder);
         self.ui.tab = Tab::Score;
         self.ui.follow_stage = true;

@@ -2,8 +2,8 @@
 //! has ended or waits for them.
 
 use super::App;
-use crate::explorer::text;
 use crate::run::standing::Standing;
+use crate::text;
 
 impl App<'_> {
     /// What the run wants of the person now.

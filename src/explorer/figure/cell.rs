@@ -3,8 +3,8 @@
 use super::paper::{Anchor, INK, LINE, Paper, QUIET, css, series};
 use crate::explorer::color::{SERIES, darker};
 use crate::explorer::state::{State, chosen};
-use crate::explorer::text;
 use crate::space::{CellKind, Compute, Genotype, INPUTS, Operation};
+use crate::text;
 
 const WIDTH: f64 = 900.0;
 /// Between the columns of two states, and between the lanes of two operations.

@@ -3,9 +3,9 @@
 use super::paper::{Anchor, Axes, INK, LINE, Paper, QUIET, series, tick};
 use crate::explorer::forecast::Basis;
 use crate::explorer::state::State;
-use crate::explorer::text;
 use crate::explorer::verdict::Verdict;
 use crate::space::Place;
+use crate::text;
 
 const GIB: f64 = 1_073_741_824.0;
 

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use crate::explorer::color::Rgb;
-use crate::explorer::text;
+use crate::text;
 
 /// Where a text is held.
 #[derive(Clone, Copy)]

@@ -3,9 +3,9 @@
 use super::paper::{Anchor, INK, Paper, QUIET, css};
 use crate::explorer::color::{self, Rgb};
 use crate::explorer::state::{Ranking, State};
-use crate::explorer::text;
 use crate::proxies::aggregate::Aggregate;
 use crate::space::Place;
+use crate::text;
 
 const W: f64 = 46.0;
 const H: f64 = 20.0;

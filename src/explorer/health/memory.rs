@@ -2,7 +2,7 @@
 
 use super::{Reading, Rule};
 use crate::explorer::state::State;
-use crate::explorer::text;
+use crate::text;
 
 /// Memory of the run against what was predicted for it.
 pub struct Memory;

@@ -2,7 +2,7 @@
 
 use super::{Reading, Rule};
 use crate::explorer::state::State;
-use crate::explorer::text;
+use crate::text;
 
 /// Validation loss that rises while the training loss falls.
 pub struct Overfit;

@@ -3,8 +3,8 @@
 use std::collections::VecDeque;
 
 use super::Epoch;
-use crate::explorer::text;
 use crate::run::event::{Body, Event, Level, Outcome};
+use crate::text;
 
 /// One line of the log.
 #[derive(Clone, Debug, PartialEq)]

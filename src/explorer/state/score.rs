@@ -199,7 +199,7 @@ impl Scoring {
 
     /// How the ranking functions are put together.
     pub fn aggregate(&self) -> Aggregate {
-        self.setup.as_ref().and_then(|s| Aggregate::by_name(&s.aggregate)).unwrap_or(Aggregate::Relative)
+        self.setup.as_ref().and_then(|s| s.aggregate.parse().ok()).unwrap_or(Aggregate::Relative)
     }
 
     /// The engine is gone: nothing is being scored, and there is no rate.

@@ -270,7 +270,7 @@ fn prompts_take_back_words_and_the_help_is_searched() {
     let mut ui = on(Tab::Log);
     ui.update(Action::Filter, &state);
     "loss of epoch".chars().for_each(|c| assert!(ui.typed(Some(c))));
-    assert!(ui.retyped(crate::explorer::text::pop_word));
+    assert!(ui.retyped(crate::text::pop_word));
     assert_eq!(ui.filter(), "loss of ");
     assert!(ui.retyped(String::clear));
     assert_eq!(ui.filter(), "");

@@ -141,7 +141,7 @@ impl Ui {
             .places()
             .filter(|p| state.score.takes_part(*p))
             .filter(|p| round.is_none() || state.score.shown(*p, round).is_some())
-            .filter(|p| crate::explorer::text::contains(&names(*p), wanted))
+            .filter(|p| crate::text::contains(&names(*p), wanted))
             .collect();
         list.sort_by_key(|p| ranking.rank(*p).unwrap_or(usize::MAX));
         list

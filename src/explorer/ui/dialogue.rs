@@ -3,8 +3,9 @@
 use super::{Effect, Ui};
 use crate::explorer::action::{self, ACTIONS, Action, Context};
 use crate::explorer::state::State;
-use crate::explorer::text;
 use crate::run::command::{Body, Edit};
+use crate::space::cut::Source;
+use crate::text;
 
 /// A choice that lies over the screen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,7 +29,7 @@ pub enum Choice {
     /// Send the command, and leave when the engine has accepted it.
     LeaveAfter(Body),
     /// Controls from these sources, as runs of their own.
-    Queue(Vec<&'static str>),
+    Queue(Vec<Source>),
     /// Train the genotype with this preset's settings.
     Train(&'static str),
     /// Delete the run of this name.
@@ -72,7 +73,7 @@ const FARTHEST: usize = 1000;
 impl Ui {
     /// The lines of a menu.
     pub fn choices(&self, menu: Menu, state: &State) -> Vec<(String, Choice)> {
-        let control = |source: &str| Choice::Send(Body::Cut(Edit::Source { source: source.into() }));
+        let control = |source: Source| Choice::Send(Body::Cut(Edit::Source { source: source.to_string() }));
         match menu {
             Menu::Confirm => vec![
                 ("start the search".into(), Choice::Send(Body::Confirm { revision: Some(state.cut.revision()) })),
@@ -80,16 +81,19 @@ impl Ui {
             ],
             Menu::Controls => {
                 let cut = [
-                    ("cut by the scores", "scores"),
-                    ("cut at random, to equal size", "random"),
-                    ("cut to the cheapest by memory", "cheapest"),
-                    ("cut to the most parameters", "most_parameters"),
+                    ("cut by the scores", Source::Scores),
+                    ("cut at random, to equal size", Source::Random),
+                    ("cut to the cheapest by memory", Source::Cheapest),
+                    ("cut to the most parameters", Source::MostParameters),
                 ];
                 let queue = [
-                    ("queue a run: random, of equal size", vec!["random"]),
-                    ("queue a run: the cheapest by memory", vec!["cheapest"]),
-                    ("queue a run: the most parameters", vec!["most_parameters"]),
-                    ("queue all three, one after the other", vec!["random", "cheapest", "most_parameters"]),
+                    ("queue a run: random, of equal size", vec![Source::Random]),
+                    ("queue a run: the cheapest by memory", vec![Source::Cheapest]),
+                    ("queue a run: the most parameters", vec![Source::MostParameters]),
+                    (
+                        "queue all three, one after the other",
+                        vec![Source::Random, Source::Cheapest, Source::MostParameters],
+                    ),
                 ];
                 let cut = cut.into_iter().filter(|_| !state.cut.confirmed);
                 let cut = cut.map(|(title, source)| (title.to_string(), control(source)));

@@ -3,10 +3,10 @@
 use super::{Asked, Effect, Menu, Overlay, Ui};
 use crate::explorer::action::Action;
 use crate::explorer::state::State;
-use crate::explorer::text;
 use crate::run::command::{Body, Edit};
 use crate::run::event::Cut;
 use crate::space::Place;
+use crate::text;
 
 /// Marks kept on the curve.
 const MARKS: usize = 8;

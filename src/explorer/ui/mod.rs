@@ -18,6 +18,7 @@ use super::theme::{Markers, Name};
 use crate::run::command::Body;
 use crate::run::event::{Level, Stage};
 use crate::run::standing::Standing;
+use crate::space::cut::Source;
 use crate::space::{CellKind, Edge, Mask, Operation, Place};
 
 const FIRST: Edge = match Edge::new(0) {
@@ -107,7 +108,7 @@ pub enum Effect {
     Remove(String),
     /// Controls of this cut as runs of their own: their sources, and the cut that they stand beside.
     Queue {
-        sources: Vec<&'static str>,
+        sources: Vec<Source>,
         beside: Mask,
     },
     /// The genotype that is known, trained from scratch with this preset's settings, as a run of its own.

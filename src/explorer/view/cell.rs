@@ -3,9 +3,9 @@
 use super::{Scene, pairs};
 use crate::explorer::draw::Pad;
 use crate::explorer::state::chosen;
-use crate::explorer::text;
 use crate::explorer::widgets::{graph, graph_height, graph_width, margins, margins_width, wiring, wiring_height};
 use crate::space::{CellKind, published};
+use crate::text;
 
 /// ```text
 /// normal cell ...... a graph where it fits, else wires and a table

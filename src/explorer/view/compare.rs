@@ -8,10 +8,10 @@ use crate::explorer::action::Action;
 use crate::explorer::compare::{Side, differences};
 use crate::explorer::draw::Pad;
 use crate::explorer::state::{Bucket, chosen};
-use crate::explorer::text;
 use crate::explorer::widgets::{Chart, Curve};
 use crate::run::event::Stage;
 use crate::space::{CellKind, INPUTS, Place};
+use crate::text;
 
 /// ```text
 /// validation loss of all | difference of the first two cuts, where there is room

@@ -3,9 +3,9 @@
 use super::Scene;
 use crate::explorer::draw::Pad;
 use crate::explorer::state::Bucket;
-use crate::explorer::text;
 use crate::explorer::widgets::{Chart, Curve};
 use crate::run::event::Cut;
+use crate::text;
 
 /// `budget`: what the search may take.
 pub fn draw(pad: &mut Pad, scene: &Scene, cut: &Cut, budget: Option<u64>) {

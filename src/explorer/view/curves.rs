@@ -3,8 +3,8 @@
 use super::Scene;
 use crate::explorer::draw::Pad;
 use crate::explorer::state::{Bucket, Epoch, Series};
-use crate::explorer::text;
 use crate::explorer::widgets::{Chart, Curve};
+use crate::text;
 
 /// First and last epoch in view: all of the search, or the latest part of what there is.
 pub(super) fn window(scene: &Scene) -> (f64, f64) {

@@ -5,11 +5,11 @@ use ratatui::style::{Modifier, Style};
 use super::score::removal_words;
 use super::{Scene, maps, pairs};
 use crate::explorer::draw::Pad;
-use crate::explorer::text;
 use crate::explorer::verdict::{Tone, Verdict};
 use crate::explorer::widgets::{Entry, bar};
 use crate::run::event::Cut;
 use crate::space::Place;
+use crate::text;
 
 /// ```text
 /// masks of both cells ............ 16 lines, fewer where there is no room

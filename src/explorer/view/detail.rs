@@ -5,9 +5,9 @@ use super::score::removal_words;
 use crate::engine::score::significance::ALPHA;
 use crate::explorer::draw::Pad;
 use crate::explorer::state::Ranking;
-use crate::explorer::text;
 use crate::explorer::widgets::spark;
 use crate::space::{Operation, Place};
+use crate::text;
 
 /// Of every ranking function: its mean over draws, what it adds to the sum, and the rank.
 pub fn operation(pad: &mut Pad, scene: &Scene, ranking: &Ranking) {

@@ -5,9 +5,9 @@ use ratatui::style::{Modifier, Style};
 use super::Scene;
 use crate::explorer::action::{self, ACTIONS, Action, Context};
 use crate::explorer::draw::Pad;
-use crate::explorer::text;
 use crate::explorer::ui::{Asked, Overlay, Tab, Target};
 use crate::run::event::Outcome;
+use crate::text;
 
 /// The run, what it does, and the strip of screens: `name ● scoring 1/6    1✓Score ▸ 2●Cut ▸ 3 Search ▸ 4 Cell  5 Runs  6 Log`.
 pub fn header(pad: &mut Pad, scene: &Scene) {

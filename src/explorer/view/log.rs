@@ -3,8 +3,8 @@
 use super::Scene;
 use crate::explorer::draw::Pad;
 use crate::explorer::state::Line;
-use crate::explorer::text;
 use crate::run::event::Level;
+use crate::text;
 
 pub fn draw(pad: &mut Pad, scene: &Scene) {
     let (ui, log) = (scene.ui, &scene.state.log);

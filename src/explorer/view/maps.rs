@@ -2,9 +2,9 @@
 
 use super::Scene;
 use crate::explorer::draw::Pad;
-use crate::explorer::text;
 use crate::explorer::widgets::{Entry, Grid};
 use crate::space::{CellKind, Operation, Place};
+use crate::text;
 
 /// Draws the grids of both cells; `title` says what they show, `note` stands at the right end of the title.
 pub fn draw(pad: &mut Pad, scene: &Scene, title: &str, note: &str, entry: &dyn Fn(Place) -> Entry) {

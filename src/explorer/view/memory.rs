@@ -4,8 +4,8 @@ use super::Scene;
 use super::curves::{GUTTER, titled, window};
 use crate::explorer::draw::Pad;
 use crate::explorer::state::{Bucket, Series};
-use crate::explorer::text;
 use crate::explorer::widgets::{Chart, Curve};
+use crate::text;
 
 /// Part of the time at work that a time without news takes on the chart at most.
 const GAP: f64 = 0.08;

@@ -4,8 +4,8 @@ use super::Scene;
 use crate::explorer::action::Action;
 use crate::explorer::draw::Pad;
 use crate::explorer::state::Ranking;
-use crate::explorer::text;
 use crate::explorer::ui::Target;
+use crate::text;
 
 pub fn draw(pad: &mut Pad, scene: &Scene, ranking: &Ranking) {
     let (ui, score) = (scene.ui, &scene.state.score);

@@ -3,8 +3,8 @@
 use super::{Scene, start};
 use crate::explorer::draw::Pad;
 use crate::explorer::runs::Row;
-use crate::explorer::text;
 use crate::explorer::ui::Target;
+use crate::text;
 
 /// One column of the list.
 struct Column {

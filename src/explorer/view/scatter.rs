@@ -8,9 +8,9 @@ use super::Scene;
 use crate::explorer::action::Action;
 use crate::explorer::draw::Pad;
 use crate::explorer::state::Ranking;
-use crate::explorer::text;
 use crate::explorer::ui::Target;
 use crate::space::{Compute, Operation, Place};
+use crate::text;
 
 pub fn draw(pad: &mut Pad, scene: &Scene) {
     let score = &scene.state.score;

@@ -3,11 +3,11 @@
 use super::{Scene, detail, maps, pairs, ranked, scatter};
 use crate::explorer::draw::Pad;
 use crate::explorer::state::{Ranking, unscored};
-use crate::explorer::text;
 use crate::explorer::ui::{Layout, Shown};
 use crate::explorer::widgets::{Entry, bar};
 use crate::run::event::{Removal, Stage};
 use crate::space::{CellKind, Operation, Place};
+use crate::text;
 use ratatui::style::{Modifier, Style};
 
 /// ```text

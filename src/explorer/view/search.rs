@@ -8,10 +8,10 @@ use crate::explorer::action::Action;
 use crate::explorer::draw::Pad;
 use crate::explorer::health;
 use crate::explorer::state::{Bucket, Gpu, Weights, chosen};
-use crate::explorer::text;
 use crate::explorer::widgets::{Curve, Entry, Grid, bar, spark};
 use crate::run::event::SearchStarted;
 use crate::space::{CellKind, Choice, INPUTS, Operation, Place};
+use crate::text;
 
 /// ```text
 /// loss      | weights, both cells or the one under the cursor

@@ -3,7 +3,7 @@
 use super::Scene;
 use crate::explorer::action::Action;
 use crate::explorer::draw::Pad;
-use crate::explorer::text;
+use crate::text;
 
 pub fn draw(pad: &mut Pad, scene: &Scene) {
     let (w, h) = (pad.width(), pad.height());

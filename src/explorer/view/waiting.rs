@@ -3,8 +3,8 @@
 use super::Scene;
 use crate::explorer::action::Action;
 use crate::explorer::draw::Pad;
-use crate::explorer::text;
 use crate::run::standing::Standing;
+use crate::text;
 
 pub fn draw(pad: &mut Pad, scene: &Scene) {
     let name = scene.ui.opened.as_deref().unwrap_or("this run");

@@ -5,8 +5,8 @@ use ratatui::style::Style;
 use super::raster::Raster;
 use crate::explorer::draw::Pad;
 use crate::explorer::state::Bucket;
-use crate::explorer::text;
 use crate::explorer::theme::Markers;
+use crate::text;
 
 /// One line of a chart.
 pub struct Curve<'a> {

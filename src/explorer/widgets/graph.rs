@@ -3,8 +3,8 @@
 
 use crate::explorer::draw::Pad;
 use crate::explorer::state::Chosen;
-use crate::explorer::text;
 use crate::space::INPUTS;
+use crate::text;
 
 /// Name of a state: the two inputs, then the nodes.
 fn state_name(state: usize) -> String {

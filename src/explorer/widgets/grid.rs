@@ -3,9 +3,9 @@
 use ratatui::style::{Modifier, Style};
 
 use crate::explorer::draw::Pad;
-use crate::explorer::text;
 use crate::explorer::ui::{Hits, Target};
 use crate::space::{CellKind, Edge, Operation, Place};
+use crate::text;
 
 /// What stands at one place of the grid.
 #[derive(Clone, Debug, Default)]

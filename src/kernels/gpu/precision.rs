@@ -1,8 +1,5 @@
 //! How kept maps lie in a GPU's memory: float32 or bfloat16.
 
-use std::fmt;
-use std::str::FromStr;
-
 /// How the maps between a cell's operations, which a backward pass needs again, lie in a GPU's memory. Arithmetic, nodes,
 /// statistics, weights and their gradients are float32 whatever it is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -38,17 +35,4 @@ impl Precision {
     }
 }
 
-impl fmt::Display for Precision {
-    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
-
-impl FromStr for Precision {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Precision, String> {
-        let found = Precision::ALL.into_iter().find(|p| p.name() == text);
-        found.ok_or_else(|| "give it as float32 or bf16".into())
-    }
-}
+crate::words::words!(Precision);

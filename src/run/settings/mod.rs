@@ -1,16 +1,24 @@
 //! Configuration as text: reading it with a sentence for every mistake, and writing it.
 
 mod check;
-mod meanings;
+mod checks;
+mod define;
 mod method;
+mod table;
 #[cfg(test)]
 mod tests;
+mod words;
 
+pub use self::define::Key;
+pub use self::table::{Config, Cut, Data, Device, KEYS, Run, Score, Search, Space, Train};
+pub use self::words::{Keep, NoneOperation};
+use super::config::VERSION;
 pub use crate::nearest::nearest;
-pub use meanings::keys;
 
-use super::config::{Config, VERSION};
-use meanings::MEANINGS;
+/// All keys, `search.batch` and so on.
+pub fn keys() -> impl Iterator<Item = String> {
+    KEYS.iter().map(Key::path)
+}
 
 /// What is wrong with a configuration.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -88,8 +96,7 @@ impl Config {
         };
         let (key, value) = (key.trim(), value.trim());
         let (section, name) = key.rsplit_once('.').unwrap_or(("", key));
-        let known =
-            MEANINGS.iter().find(|(s, _)| *s == section).is_some_and(|(_, k)| k.iter().any(|(n, _)| *n == name));
+        let known = KEYS.iter().any(|k| (k.section, k.name) == (section, name));
         if !known {
             let all: Vec<String> = keys().collect();
             let near = nearest(key, all.iter().map(String::as_str));
@@ -119,6 +126,16 @@ impl Config {
         Ok(config)
     }
 
+    /// The value of a key, as TOML.
+    pub fn value(&self, path: &str) -> Option<String> {
+        let table = self.as_table();
+        let found = match path.split_once('.') {
+            Some((section, name)) => table.get(section)?.get(name),
+            None => table.get(path),
+        };
+        found.map(ToString::to_string)
+    }
+
     /// Empty only for a configuration that [`Config::check`] refuses: TOML can write all others.
     fn as_table(&self) -> toml::Table {
         toml::Table::try_from(self).unwrap_or_default()
@@ -136,53 +153,33 @@ impl Config {
 
     fn render(&self, comments: bool) -> String {
         let table = self.as_table();
-        let mut out = String::new();
-        for (section, keys) in MEANINGS {
-            let values =
-                if section.is_empty() { Some(&table) } else { table.get(section).and_then(toml::Value::as_table) };
-            if !section.is_empty() {
+        let (mut out, mut section) = (String::new(), "");
+        for key in KEYS {
+            if key.section != section {
+                section = key.section;
                 out.push_str(&format!("\n[{section}]\n"));
             }
-            for (key, meaning) in keys {
-                if let Some(value) = values.and_then(|v| v.get(*key)) {
-                    if comments {
-                        out.push_str(&format!("# {meaning}\n"));
-                    }
-                    out.push_str(&format!("{key} = {value}\n"));
+            let values =
+                if section.is_empty() { Some(&table) } else { table.get(section).and_then(toml::Value::as_table) };
+            if let Some(value) = values.and_then(|v| v.get(key.name)) {
+                if comments {
+                    out.push_str(&format!("# {}\n", key.meaning));
                 }
+                out.push_str(&format!("{} = {value}\n", key.name));
             }
         }
         out
     }
 }
 
-/// Settings that no result depends on, but for rounding. The place of the data is one: what counts is what lies there.
-const FREE: [&str; 8] = [
-    "data.source",
-    "data.prefetch",
-    "device.kind",
-    "device.threads",
-    "device.memory",
-    "device.memory_budget",
-    "search.journal_every",
-    // A name for what stands in other keys.
-    "search.method",
-];
-
 impl Config {
     /// Settings that a result depends on and that differ: the key, and both values as TOML.
     pub fn differences(&self, other: &Config) -> Vec<(String, String, String)> {
-        let (own, other) = (self.as_table(), other.as_table());
-        let value = |table: &toml::Table, key: &str| {
-            let found = match key.split_once('.') {
-                Some((section, name)) => table.get(section).and_then(|s| s.get(name)),
-                None => table.get(key),
-            };
-            found.map_or_else(|| "nothing".to_string(), ToString::to_string)
-        };
-        keys()
-            .filter(|key| !FREE.contains(&key.as_str()) && !key.starts_with("run."))
-            .map(|key| (value(&own, &key), value(&other, &key), key))
+        let value = |of: &Config, key: &str| of.value(key).unwrap_or_else(|| "nothing".into());
+        KEYS.iter()
+            .filter(|key| !key.free)
+            .map(Key::path)
+            .map(|key| (value(self, &key), value(other, &key), key))
             .filter(|(a, b, _)| a != b)
             .map(|(a, b, key)| (key, a, b))
             .collect()

@@ -1,0 +1,204 @@
+//! Every setting, once: its type, default, check, meaning, help and example.
+
+use super::checks::{above_0_below_1, amount_or, counted, fraction, from_0, named, sized, up_to};
+use super::define::{Key, settings};
+use crate::device::Choice;
+use crate::nn::Precision;
+use crate::oneshot::Order;
+use crate::proxies::aggregate::Aggregate;
+use crate::run::config::VERSION;
+use crate::run::settings::words::{Keep, NoneOperation};
+use crate::space::CellKind;
+use crate::space::cut::Source;
+
+settings! {
+    top {
+        version: u32 = VERSION, (|_: &u32| Ok(())), "version of this format",
+            "A file of another version is refused, so that no key silently means something else.", "1";
+        seed: u64 = 2, (|v: &u64| sized(*v)), "every random stream is derived from it by name",
+            "Weights, batches, draws of the scoring, alphas, drop path and random controls each have a stream of their own \
+             that depends on this number, the stream's name and a counter. The same settings and the same seed give the \
+             same run, bit for bit, on any number of threads, resumed or not. Repeat a run with several seeds before you \
+             believe a difference.", "7";
+    }
+
+    /// What is searched.
+    space: Space {
+        name: String = "darts".into(), "the search space; `zonas spaces` lists them; or a TOML file of one's own",
+            "`zonas spaces NAME` prints a space as such a file. A run keeps the file's text in space.definition, and the name \
+             that the file gives here. Masks, alphas and genotypes are those of the space; a run does not go on in another one.",
+            "\"darts_s2\"";
+        definition: String = String::new(), "the text of that file, which a run keeps",
+            "Set by `--space FILE`. Another space.name empties it.", "\"\"";
+    }
+
+    /// Pictures.
+    data: Data {
+        source: String = "embedded".into(), free, "`embedded`, or a path: archive, folder or file; the kind is detected",
+            "CIFAR-10 and CIFAR-100 (binary or Python, archive or folder), MNIST and its kind (IDX), folders of pictures, .npy \
+             files, ImageNet16-120. What lies there counts, not where: a run is resumed with the pictures moved elsewhere.",
+            "\"cifar-10-binary.tar.gz\"";
+        limit: usize = 0, (|v: &usize| sized(*v as u64)), "at most so many training pictures, classes shared alike; 0 takes all",
+            "The first of a seeded shuffle within each class. Both halves of the search come from them.", "5000";
+        size: u32 = 0, (|v: &u32| up_to(*v as usize, 4096)), "side that a folder's pictures are scaled to; 0 takes them as they are",
+            "The shorter side is scaled to so many pixels and the middle square taken. With 0 a folder whose pictures are not \
+             all of one size is refused.", "32";
+        crop_padding: usize = 4, (|v: &usize| up_to(*v, 4096)), "black pixels added on each side before a random crop back; 0 turns cropping off",
+            "Part of the published augmentation: 4 for pictures of 32 pixels.", "2";
+        flip: bool = true, "flip left and right with probability one half",
+            "Turn it off where left and right differ in meaning, as in digits.", "false";
+        cutout: usize = 0, (|v: &usize| up_to(*v, 4096)), "side of the square that is blanked out; 0 turns it off",
+            "During scoring and search. A training from scratch has its own, train.cutout.", "16";
+        prefetch: usize = 2, free, (|v: &usize| up_to(*v, 1024)), "batches made ahead of use",
+            "More of them hide slow disks and cost their memory.", "4";
+    }
+
+    /// Where it is computed.
+    device: Device {
+        kind: Choice = Choice::Auto, free, "`auto` (a GPU where there is one), `cpu`, `cuda` or `cuda:N`; results agree within rounding",
+            "N counts the GPUs that CUDA_VISIBLE_DEVICES leaves; `cuda` takes the one with most free memory. What is asked for \
+             and can't be used is an error, never a silent change to the CPU.", "\"cuda:1\"";
+        threads: usize = 0, free, (|v: &usize| up_to(*v, 1024)), "0: one per core; results do not depend on it",
+            "Bit for bit. Take fewer where others work on the machine.", "4";
+        memory: Keep = Keep::Auto, free, "`keep` (fastest), `recompute` (leanest) or `auto` (the fastest that fits); results are the same",
+            "Whether cells keep their maps for the backward pass or make them again: `recompute` takes a fifth of the memory and \
+             about a third more time. `auto` has as many cells keep theirs as the budget allows.", "\"recompute\"";
+        memory_budget: String = "auto".into(), free, (|v: &String| amount_or("auto", v, "2GiB")),
+            "bytes that a search or training may take (`2GiB`, `800MB`), or `auto`: what is free, less a tenth",
+            "A run that is predicted to need more is refused before it begins, with what would fit.", "\"2GiB\"";
+        precision: Precision = Precision::Float32,
+            "`float32`, or `bf16`: a search on a GPU keeps the maps between operations in half the bytes, rounded",
+            "First order only. Arithmetic, weights, statistics and gradients stay float32.", "\"bf16\"";
+    }
+
+    /// How operations are scored.
+    score: Score {
+        functions: Vec<String> = vec!["naswot".into(), "nngp_frobenius".into()], (|v: &Vec<String>| named(v)),
+            "ranking functions that are put together as `aggregate` says",
+            "docs/scores.md lists them and says what each measures and how it fares. The two defaults are the paper's.",
+            "[\"naswot\", \"synflow\"]";
+        draws: usize = 3, (|v: &usize| counted(*v, 1000)), "draws of weights and batch per round; 5 or more tell noise from signal best",
+            "Each draw scores every operation once; the time grows with it. With 1 or 2 draws no decision can be significant.", "5";
+        batch: usize = 32, (|v: &usize| counted(*v, 1024).and_then(|()| pictures(*v))), "pictures per draw",
+            "The functions compare pictures with one another, so 2 at least; their cost grows with the square.", "64";
+        channels: usize = 4, (|v: &usize| counted(*v, 1024)), "width of the proxy network",
+            "The network whose operations are left out one by one. Wider ones cost more and need not rank better.", "8";
+        cells: Vec<CellKind> = vec![CellKind::Normal, CellKind::Reduction], (|v: &Vec<CellKind>| stacked(v)),
+            "cells of the proxy network, in order",
+            "A kind that the space does not have becomes the one that it has. A kind that is in the space and not here gets no \
+             score: its operations go at random.", "[\"normal\", \"reduction\", \"normal\"]";
+        none: NoneOperation = NoneOperation::Off,
+            "`off`: the operation `none` goes before scoring; `compete`: it is scored like the others",
+            "A genotype never has it; where it competes it may be all that an edge keeps, which is warned of.", "\"compete\"";
+        remove_per_round: usize = 1, (|v: &usize| counted(*v, usize::MAX).and_then(|()| sized(*v as u64))),
+            "operations that each edge loses per round",
+            "The paper scores anew after each removal (1). More make fewer rounds, so less time, and look less far.", "3";
+        aggregate: Aggregate = Aggregate::Noise,
+            "`noise`: relative differences, each over its noise; `relative`: their sum (the paper); `ranks` (TE-NAS)",
+            "`relative` lets the function with the largest differences decide alone, noise or not; `noise` divides each by its \
+             standard deviation from draw to draw. docs/scores.md has what each is worth.", "\"ranks\"";
+    }
+
+    /// The automatic cut.
+    cut: Cut {
+        xi: f64 = 0.5, (|v: &f64| level(*v)),
+            "pruning level: share of each edge's operations that goes, rounded up; between 0 and 1",
+            "Of 8 operations 0.5 keeps 4 and 0.75 keeps 2, on every edge.", "0.75";
+        budget: String = "off".into(), (|v: &String| amount_or("off", v, "150MiB")),
+            "`off`, or bytes (`150MiB`): whatever xi is, keep the most single operations that fit",
+            "By importance, unequal between edges, with at least one on every edge and two usable edges into every node.", "\"150MiB\"";
+        kept_per_edge: Vec<usize> = Vec::new(), "operations kept on each of the edges (in `darts` 28), whatever xi is; [] goes by xi",
+            "The normal cell's edges, then the reduction cell's. A control of the size of another cut is made so.", "[]";
+        source: Source = Source::Scores, "`scores`, or a control, which needs no scoring: `random`, `cheapest`, `most_parameters`",
+            "Compare a cut by scores with controls of its size before you believe in it.", "\"random\"";
+    }
+
+    /// The one-shot search.
+    search: Search {
+        channels: usize = 16, (|v: &usize| counted(*v, 1024)), "width of the supernet",
+            "Memory grows in step with it, time faster.", "8";
+        cells: usize = 8, (|v: &usize| counted(*v, 64)), "number of cells; those at a third and at two thirds reduce",
+            "The published search has 8, of which cells 2 and 5 (from 0) reduce.", "5";
+        batch: usize = 64, (|v: &usize| counted(*v, 65_536)), "pictures per step, of each half",
+            "Memory grows in step with it. With another batch scale the learning rate, too.", "32";
+        epochs: usize = 50, (|v: &usize| counted(*v, 1_000_000)), "passes over the half that trains the weights",
+            "Plain DARTS gets worse again when it searches too long; see search.stop.", "30";
+        method: String = "darts".into(), free,
+            "`darts`, `darts_2nd`, `beta_darts` or `darts_plus` sets the next four, where they are not set; `own`: as they are",
+            "A name for the values of order, regularisers, alpha_warmup_epochs and stop, which are what counts. docs/methods.md.",
+            "\"darts_plus\"";
+        order: Order = Order::First, "1: first order; 2: second order (unrolled)",
+            "A step of second order takes several times as long; nothing promises a better cell for it (DARTS, section 2.3).", "2";
+        regularisers: Vec<String> = Vec::new(), "added to the validation loss: `beta_decay` (λ to 25), or with its number, `beta_decay:10`",
+            "beta_decay (β-DARTS, arXiv 2203.01665) holds the alphas of an edge together.", "[\"beta_decay:10\"]";
+        alpha_warmup_epochs: usize = 0, (|v: &usize| up_to(*v, 1_000_000)), "epochs in which only the weights move",
+            "So that operations with weights are not judged before they have learnt anything.", "10";
+        stop: Vec<String> = Vec::new(), "ends the search early: `skips` (2 or more in the normal cell), or with its limit, `skips:3`",
+            "The rule of DARTS+ (arXiv 1909.06035), looked at after every epoch.", "[\"skips\"]";
+        train_share: f64 = 0.5, (|v: &f64| above_0_below_1(*v)), "share of the training pictures that trains the weights; the rest moves the alphas",
+            "The published half and half. The parts do not share a picture.", "0.8";
+        learning_rate: f64 = 0.025, (|v: &f64| from_0(*v)), "of the weights, at the start",
+            "SGD; it falls along half a cosine to learning_rate_min.", "0.1";
+        learning_rate_min: f64 = 0.001, (|v: &f64| from_0(*v)), "of the weights, at the end of a half cosine",
+            "Reached after the last epoch.", "0.0";
+        momentum: f64 = 0.9, (|v: &f64| fraction(*v)), "of the weights' SGD", "0 turns it off.", "0.0";
+        weight_decay: f64 = 3e-4, (|v: &f64| from_0(*v)), "of the weights", "L2, added to the gradient, as published.", "5e-4";
+        clip: f64 = 5.0, (|v: &f64| from_0(*v)), "greatest norm of the weights' gradient; 0 turns clipping off",
+            "The norm before clipping is on the Search screen and in the journal.", "0.0";
+        alpha_learning_rate: f64 = 3e-4, (|v: &f64| from_0(*v)), "of the alphas' Adam",
+            "Short searches need more, or the alphas hardly move.", "3e-3";
+        alpha_beta1: f64 = 0.5, (|v: &f64| fraction(*v)), "of the alphas' Adam", "As published.", "0.9";
+        alpha_beta2: f64 = 0.999, (|v: &f64| fraction(*v)), "of the alphas' Adam", "As published.", "0.99";
+        alpha_weight_decay: f64 = 1e-3, (|v: &f64| from_0(*v)), "of the alphas", "L2, added to the gradient, as published.", "0.0";
+        journal_every: usize = 0, free, (|v: &usize| sized(*v as u64)), "one step in so many goes to the journal; 0 chooses",
+            "Charts have no more points than that. 0 keeps those of a search to 4,000 lines or fewer.", "10";
+    }
+
+    /// Training of a genotype from scratch, as the evaluation network (DARTS, appendix A.2). Cropping and flipping are those of the data.
+    train: Train {
+        genotype: String = String::new(), "a genotype's text or a published name: the run trains it from scratch and does not search",
+            "Set by `zonas train`. Any text that `zonas count` reads: Python, JSON, a published name.", "\"DARTS_V2\"";
+        channels: usize = 36, (|v: &usize| counted(*v, 1024)), "width of the evaluation network", "36 as published on CIFAR-10.", "16";
+        cells: usize = 20, (|v: &usize| counted(*v, 64)), "number of cells; those at a third and at two thirds reduce",
+            "20 as published on CIFAR-10.", "8";
+        batch: usize = 96, (|v: &usize| counted(*v, 65_536)), "pictures per step", "96 as published.", "64";
+        epochs: usize = 600, (|v: &usize| counted(*v, 1_000_000)), "passes over the training pictures", "600 as published.", "100";
+        learning_rate: f64 = 0.025, (|v: &f64| from_0(*v)), "at the start", "SGD; it falls along half a cosine.", "0.1";
+        learning_rate_min: f64 = 0.0, (|v: &f64| from_0(*v)), "at the end of a half cosine", "Reached after the last epoch.", "0.001";
+        momentum: f64 = 0.9, (|v: &f64| fraction(*v)), "of the SGD", "0 turns it off.", "0.0";
+        weight_decay: f64 = 3e-4, (|v: &f64| from_0(*v)), "of the weights", "L2, added to the gradient.", "5e-4";
+        clip: f64 = 5.0, (|v: &f64| from_0(*v)), "greatest norm of the gradient; 0 turns clipping off",
+            "The norm before clipping is in the journal.", "0.0";
+        drop_path: f64 = 0.2, (|v: &f64| fraction(*v)), "probability at the end, growing from 0, that an edge is left out for a picture",
+            "Identities are never left out; what stays is scaled up (FractalNet; DARTS, appendix A.2.1).", "0.0";
+        auxiliary: f64 = 0.4, (|v: &f64| from_0(*v)), "weight of the auxiliary head's loss (maps of 8 to 10 pixels a side only); 0: no such head",
+            "The head reads the cell at two thirds and is no part of the trained network that is exported for use.", "0.0";
+        cutout: usize = 16, (|v: &usize| up_to(*v, 4096)), "side of the square that is blanked out; 0 turns it off",
+            "16 as published for pictures of 32 pixels.", "0";
+    }
+
+    /// How a run is kept; results do not depend on it.
+    run: Run {
+        checkpoint_steps: usize = 0, free, (|v: &usize| up_to(*v, 1_000_000_000)), "a checkpoint every so many steps; 0: not by steps",
+            "Beside those by time.", "100";
+        checkpoint_seconds: u64 = 10, free, (|v: &u64| counted(*v as usize, 1_000_000)), "a checkpoint every so many seconds, or rarer where saving is slow",
+            "So that saving takes less than a hundredth of the time.", "60";
+        grace_seconds: u64 = 30, free, (|v: &u64| counted(*v as usize, 1_000_000)), "after SIGTERM or SIGUSR1 the engine ends within so many seconds, whatever a step takes",
+            "Slurm sends the signal with `--signal=B:USR1@60`; keep this below its lead.", "50";
+    }
+}
+
+fn pictures(batch: usize) -> Result<(), String> {
+    if batch < 2 { Err("ranking functions compare pictures: at least 2".into()) } else { Ok(()) }
+}
+
+fn stacked(cells: &[CellKind]) -> Result<(), String> {
+    match cells.len() {
+        0 => Err("name at least one cell, `normal` or `reduction`".into()),
+        n => up_to(n, 64),
+    }
+}
+
+fn level(xi: f64) -> Result<(), String> {
+    if xi > 0.0 && xi < 1.0 { Ok(()) } else { Err(format!("a pruning level lies above 0 and below 1, not at {xi}")) }
+}

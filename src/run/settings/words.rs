@@ -1,0 +1,50 @@
+//! Words that settings choose from, and no other part of the program has of its own.
+
+use crate::words::words;
+
+/// What cells keep for the backward pass.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Keep {
+    /// The fastest that fits.
+    Auto,
+    /// All their maps.
+    Keep,
+    /// The least: maps are made again.
+    Recompute,
+}
+
+impl Keep {
+    pub const ALL: [Keep; 3] = [Keep::Auto, Keep::Keep, Keep::Recompute];
+
+    pub const fn name(self) -> &'static str {
+        match self {
+            Keep::Auto => "auto",
+            Keep::Keep => "keep",
+            Keep::Recompute => "recompute",
+        }
+    }
+}
+
+words!(Keep);
+
+/// What becomes of the operation `none` in scoring.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NoneOperation {
+    /// It goes before.
+    Off,
+    /// It is scored like the others.
+    Compete,
+}
+
+impl NoneOperation {
+    pub const ALL: [NoneOperation; 2] = [NoneOperation::Off, NoneOperation::Compete];
+
+    pub const fn name(self) -> &'static str {
+        match self {
+            NoneOperation::Off => "off",
+            NoneOperation::Compete => "compete",
+        }
+    }
+}
+
+words!(NoneOperation);
