@@ -1,9 +1,7 @@
-//! Text as the explorer writes it: numbers with their units, durations, and words from files made harmless.
+//! Text for people: numbers with their units, durations, bytes as people type them, and words from files made harmless.
 
 use unicode_segmentation::UnicodeSegmentation;
 use unicode_width::UnicodeWidthStr;
-
-use crate::run::event::Cut;
 
 /// Text from a file, a run's name or an error, with everything taken out that a terminal would act on: control
 /// characters (escape sequences begin with one) and marks that turn the direction of writing round.
@@ -26,7 +24,28 @@ pub fn contains(text: &str, typed: &str) -> bool {
     typed.split_whitespace().all(|word| text.contains(&word.to_lowercase()))
 }
 
-pub use crate::run::number::parse_bytes;
+/// Bytes as people type them: `1.5 GiB`, `800M`, `2gb` (all in binary units); none where it is no amount above 0.
+pub fn parse_bytes(typed: &str) -> Option<u64> {
+    let typed = typed.trim();
+    let end = typed.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(typed.len());
+    let number: f64 = typed[..end].parse().ok()?;
+    let power = match typed[end..].trim().to_lowercase().as_str() {
+        "k" | "kb" | "kib" => 1,
+        "m" | "mb" | "mib" => 2,
+        "g" | "gb" | "gib" => 3,
+        "t" | "tb" | "tib" => 4,
+        "b" => 0,
+        _ => return None,
+    };
+    let bytes = number * 1024f64.powi(power);
+    (bytes >= 1.0 && bytes < 2f64.powi(60)).then_some(bytes as u64)
+}
+
+/// The same, or a whole number of bytes without a unit: for settings and arguments.
+pub fn parse_amount(given: &str) -> Option<u64> {
+    let plain = given.trim().parse().ok().filter(|n| (1..1 << 60).contains(n));
+    plain.or_else(|| parse_bytes(given))
+}
 
 /// Columns that a text takes.
 pub fn width(text: &str) -> u16 {
@@ -132,21 +151,6 @@ pub fn bytes(n: u64) -> String {
         unit += 1;
     }
     if unit == 0 { format!("{n} B") } else { format!("{} {}", three(value), UNITS[unit]) }
-}
-
-/// How much the automatic part of a cut keeps: `ξ 0.5`, `within 150 MiB`, or that each edge has a count of its own.
-pub fn cut_size(cut: &Cut) -> String {
-    match cut.budget_bytes {
-        Some(budget) => format!("within {}", bytes(budget)),
-        None if !cut.kept_per_edge.is_empty() => format!("a count for each edge (ξ {})", significant(cut.xi, 3)),
-        None => format!("ξ {}", significant(cut.xi, 3)),
-    }
-}
-
-/// What decided a cut: `by scores`, `not by scores`, `by random`, …
-pub fn cut_source(cut: &Cut) -> String {
-    let word = if cut.not_by_scores().is_some() { "not by" } else { "by" };
-    format!("{word} {}", sanitize(&cut.source).replace('_', " "))
 }
 
 /// `1.93 M`: a count in thousands, millions, milliards.

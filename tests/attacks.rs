@@ -82,20 +82,20 @@ fn an_engine_stays_with_its_folder_wherever_that_is_moved() {
     let moved = RunFolder::at(&moved).unwrap();
     // In its place another run, while the first one's engine saves every other step.
     let new = create(dir.path(), "exp", &other());
-    assert_eq!(finish(&new), 0, "{:?}", report(&new).standing);
+    assert_eq!(finish(&new), 0, "{:?}", report(&new).status);
     crate::faults::compare("the new run", &expected, &essence(&new)).unwrap();
-    assert!(!engine.is_over(), "the first run goes on: {:?}", report(&moved).standing);
+    assert!(!engine.is_over(), "the first run goes on: {:?}", report(&moved).status);
     // It hears what is asked of it where it is now.
     let out = zonas(dir.path(), &["stop", "exp-old"]);
     assert!(out.status.success(), "{}", text(&out.stderr));
     assert_eq!(engine.wait().code(), Some(75));
-    assert_eq!(report(&moved).standing.word(), "stopped");
+    assert_eq!(report(&moved).status.word(), "stopped");
     // The other way: what somebody has put there is not the run's.
     let stray = create(dir.path(), "stray", &other());
     std::fs::remove_dir(stray.file(CHECKPOINTS)).unwrap();
     crate::faults::copy(&moved.file(CHECKPOINTS), &stray.file(CHECKPOINTS));
     assert_eq!(finish(&stray), 1);
-    let standing = report(&stray).standing;
+    let standing = report(&stray).status;
     assert!(standing.detail().is_some_and(|d| d.contains("it was saved by another run")), "{standing:?}");
 }
 
@@ -113,7 +113,7 @@ fn checkpoints_go_with_the_settings_that_they_were_saved_with() {
     assert!(kept.len() < journal.len());
     std::fs::write(folder.file(EVENTS), kept).unwrap();
     assert_eq!(finish(&folder), 1);
-    let standing = report(&folder).standing;
+    let standing = report(&folder).status;
     assert!(standing.detail().is_some_and(|d| d.contains("search.learning_rate = 0.025")), "{standing:?}");
 }
 
@@ -157,13 +157,13 @@ fn pipes_are_not_waited_for() {
                 kill(&folder);
             }
         }
-        until("the end", || !report(&folder).standing.has_engine());
+        until("the end", || !report(&folder).status.has_engine());
         // The other one's turn comes all the same.
         if name == LOCK {
             let out = zonas(runs.path(), &["run", "--resume", "beside", "--queue", "--detach"]);
             assert!(out.status.success(), "{}", text(&out.stderr));
             let beside = RunFolder::at(&runs.path().join("beside")).unwrap();
-            until("the other's turn", || report(&beside).standing.word() == "stopped");
+            until("the other's turn", || report(&beside).status.word() == "stopped");
         }
     }
 }
@@ -242,7 +242,7 @@ fn nothing_is_written_through_links() {
     std::fs::remove_dir(folder.file(CHECKPOINTS)).unwrap();
     symlink(&own, folder.file(CHECKPOINTS)).unwrap();
     assert_eq!(finish(&folder), 1);
-    assert!(report(&folder).standing.detail().is_some_and(|d| d.contains("a link")));
+    assert!(report(&folder).status.detail().is_some_and(|d| d.contains("a link")));
     assert_eq!(std::fs::read_dir(&own).unwrap().count(), 0);
 }
 
@@ -272,7 +272,7 @@ fn endless_files_are_refused_in_a_sentence() {
         |b: &Body| matches!(b, Body::Log { text, .. } if text.contains("99999998.ckpt: it can't be read: it has"));
     let said = wait_for(&folder, &mut engine, passed);
     engine.kill();
-    assert!(said, "{:?}", report(&folder).standing);
+    assert!(said, "{:?}", report(&folder).status);
     // Settings of the run, and of the explorer.
     sparse(&folder.file(CONFIG), 30 << 30);
     refused(&zonas(runs, &["run", "--resume", "r"]), 1, "at most 1048576");
@@ -307,21 +307,21 @@ fn a_disk_that_turned_read_only_is_told() {
     mount(&["-o", "remount,bind,ro"]);
     let seen = RunFolder::at(&view.join("r")).unwrap();
     // While the heart beats, a view that can't be written to tells nothing.
-    assert_eq!(report(&seen).standing.word(), "running");
+    assert_eq!(report(&seen).status.word(), "running");
     engine.signal(Signal::STOP);
     let told = |words: &str| {
         let read = report(&seen);
-        read.standing.word() == "paused" && read.standing.detail().is_some_and(|d| d.contains(words))
+        read.status.word() == "paused" && read.status.detail().is_some_and(|d| d.contains(words))
     };
     until("the word of the disk", || told("read-only"));
     engine.signal(Signal::CONT);
-    until("its heart", || report(&seen).standing.word() == "running");
+    until("its heart", || report(&seen).status.word() == "running");
     // Where it is gone without a word it could have said none.
     engine.kill();
     let read = report(&seen);
-    assert_eq!(read.standing.word(), "stopped", "{:?}", read.standing);
-    assert!(read.standing.detail().is_some_and(|d| d.contains("read-only")), "{:?}", read.standing);
-    assert_eq!(report(&folder).standing.word(), "crashed");
+    assert_eq!(read.status.word(), "stopped", "{:?}", read.status);
+    assert!(read.status.detail().is_some_and(|d| d.contains("read-only")), "{:?}", read.status);
+    assert_eq!(report(&folder).status.word(), "crashed");
     let _ = std::process::Command::new("umount").arg("-l").arg(&view).status();
     drop(disk);
 }
@@ -335,10 +335,10 @@ fn a_run_that_was_stopped_on_a_full_disk_is_told_so() {
     let limit = rustix::process::Rlimit { current: Some(4096), maximum: None };
     let pid = rustix::process::Pid::from_child(&engine.0);
     rustix::process::prlimit(Some(pid), rustix::process::Resource::Fsize, limit).unwrap();
-    until("the pause", || report(&folder).standing.word() == "paused");
+    until("the pause", || report(&folder).status.word() == "paused");
     engine.signal(Signal::TERM);
     assert_eq!(engine.wait().code(), Some(75));
-    let standing = report(&folder).standing;
+    let standing = report(&folder).status;
     assert_eq!(standing.word(), "stopped", "{standing:?}");
     assert!(standing.detail().is_some_and(|d| d.contains("can't write")), "{standing:?}");
 }
@@ -348,7 +348,7 @@ fn a_run_without_its_folder_of_checkpoints_begins_and_goes_on() {
     let dir = tempfile::tempdir().unwrap();
     let folder = create(dir.path(), "r", &config());
     std::fs::remove_dir(folder.file(CHECKPOINTS)).unwrap();
-    assert_eq!(finish(&folder), 0, "{:?}", report(&folder).standing);
+    assert_eq!(finish(&folder), 0, "{:?}", report(&folder).status);
     let mode = std::fs::metadata(folder.file(CHECKPOINTS)).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o700);
     let folder = stopped(dir.path(), "gone");
@@ -450,7 +450,7 @@ fn more_threads_than_are_of_use_are_not_started() {
     c.device.threads = 1000;
     let folder = create(dir.path(), "r", &c);
     assert_eq!(finish(&folder), 0);
-    let threads = report(&folder).report.threads.unwrap();
+    let threads = report(&folder).summary.threads.unwrap();
     let usable = std::thread::available_parallelism().unwrap().get();
     assert_eq!(threads, 1000.min((4 * usable).max(16)));
     let said = |b: &Body| matches!(b, Body::Log { text, .. } if text.contains("device.threads = 1000"));

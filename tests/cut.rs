@@ -10,8 +10,8 @@ use zonas::run::command::{Body as Order, Edit};
 use zonas::run::config::{self, Config};
 use zonas::run::event::{Body, Cut, Event};
 use zonas::run::journal::{self, Tail};
-use zonas::run::report::Report;
-use zonas::run::standing::Standing;
+use zonas::run::status::Status;
+use zonas::run::summary::Summary;
 use zonas::run::{GENOTYPE_JSON, RunFolder};
 use zonas::space::cut::Source;
 use zonas::space::{CellKind, Counts, Edge, Mask, Place, darts};
@@ -352,7 +352,7 @@ fn a_run_that_waits_for_its_cut_is_in_nobodys_way() {
     until("a proposal", || cuts(&asks).len() == 1);
     // It waits for a person: the next has its turn and ends.
     assert_eq!(Engine::start(&next, &["--confirm", "automatic", "--queue"]).ends(), 0);
-    assert!(matches!(Report::read(&asks).standing, Standing::WaitingForCut));
+    assert!(matches!(Summary::read(&asks).status, Status::WaitingForCut));
     // Answered while another is at work, it waits for that.
     let mut long = third;
     long.search.epochs = 100_000;
@@ -362,7 +362,7 @@ fn a_run_that_waits_for_its_cut_is_in_nobodys_way() {
     asking.asked(Order::Confirm { revision: None }).unwrap();
     until(
         "a place in the queue",
-        || matches!(Report::read(&asks).standing, Standing::Queued(behind) if behind.contains("third")),
+        || matches!(Summary::read(&asks).status, Status::Queued(behind) if behind.contains("third")),
     );
     let reason = asking.asked(Order::Undo).unwrap_err();
     assert!(reason.contains("confirmed"), "{reason}");

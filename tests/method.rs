@@ -12,7 +12,7 @@ use zonas::run::command::Body as Command;
 use zonas::run::config::Config;
 use zonas::run::event::Body;
 use zonas::run::journal::{self, Tail};
-use zonas::run::report::Report;
+use zonas::run::summary::Summary;
 use zonas::run::{EVENTS, GENOTYPE_JSON, RunFolder};
 use zonas::space::cut::Source;
 use zonas::space::{Genotype, Mask, Operation, Place, darts, parse_genotype};
@@ -224,7 +224,7 @@ fn a_search_that_stops_by_its_skips_stays_stopped() {
         _ => None,
     });
     assert!(detail.is_some_and(|d| d.contains(&expected)));
-    assert_eq!(Report::read(&stopped).report.stopped_early.as_deref(), Some(expected.as_str()));
+    assert_eq!(Summary::read(&stopped).summary.stopped_early.as_deref(), Some(expected.as_str()));
 
     // The engine dies when the checkpoint is there: the one after it takes no further step.
     let path = stopped.file(EVENTS);

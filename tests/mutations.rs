@@ -15,7 +15,7 @@ use zonas::run::config::Config;
 use zonas::run::event::Event;
 use zonas::run::journal::Tail;
 use zonas::run::lock::Liveness;
-use zonas::run::report::Report;
+use zonas::run::summary::Summary;
 use zonas::run::{CHECKPOINTS, COMMANDS, CONFIG, EVENTS, LOCK, RunFolder};
 
 /// Counts what is taken, so that one reader's greatest need is known.
@@ -172,8 +172,8 @@ fn damaged_files_are_read_or_refused() {
     let short: String = text.lines().filter(few).flat_map(|l| [l, "\n"]).collect();
     each("events.jsonl", short.as_bytes(), |bytes| {
         std::fs::write(copy.file(EVENTS), bytes).unwrap();
-        let report = Report::read(&copy);
-        assert!(!report.report.state.is_empty());
+        let report = Summary::read(&copy);
+        assert!(!report.summary.state.is_empty());
         let mut tail = Tail::events(&copy);
         let mut state = State::default();
         loop {
@@ -262,7 +262,7 @@ fn engines_take_up_damaged_runs_or_refuse_them() {
             assert!(!matches!(e, engine::EngineError::Panic(_)), "{name}: {e}");
         }
         // Whoever looks afterwards is told something.
-        assert!(!Report::read(&copy).report.state.is_empty());
+        assert!(!Summary::read(&copy).summary.state.is_empty());
         std::fs::remove_dir_all(copy.path()).unwrap();
     }
 }

@@ -10,7 +10,7 @@ use color_eyre::eyre;
 use super::genotype::{self, WhichArguments};
 use super::{Exit, Output, Place, Usage};
 use crate::explorer::{self, figure::What};
-use crate::run::report::Report;
+use crate::run::summary::Summary;
 use crate::run::{FolderError, RunFolder, files};
 use crate::space::{Genotype, dot, published};
 
@@ -83,7 +83,7 @@ pub fn run(place: &Place, a: &ExportArguments) -> eyre::Result<Exit> {
         Ok(folder) => folder,
         Err(no_run) => return convert(a, no_run),
     };
-    let report = Report::readable(&folder)?.report;
+    let report = Summary::readable(&folder)?.summary;
     match a.form {
         Form::Svg | Form::Png => {
             let figure = a.what.unwrap_or_default();
@@ -195,7 +195,7 @@ fn write(a: &ExportArguments, bytes: &[u8]) -> eyre::Result<Exit> {
 }
 
 /// Where a genotype comes from, as entries that a reader may pass over.
-fn origin(report: &Report) -> serde_json::Map<String, serde_json::Value> {
+fn origin(report: &Summary) -> serde_json::Map<String, serde_json::Value> {
     let program = concat!("zonas ", env!("CARGO_PKG_VERSION"));
     let all = serde_json::json!({
         "program": program, "run": report.run, "data": report.data, "seed": report.seed, "xi": report.xi, "kept": report.kept,
@@ -205,7 +205,7 @@ fn origin(report: &Report) -> serde_json::Map<String, serde_json::Value> {
     entries
 }
 
-fn render(genotype: &Genotype, form: Form, report: Option<&Report>) -> eyre::Result<String> {
+fn render(genotype: &Genotype, form: Form, report: Option<&Summary>) -> eyre::Result<String> {
     let origin = report.map(origin).unwrap_or_default();
     Ok(match form {
         Form::Python => {

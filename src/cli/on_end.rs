@@ -6,12 +6,12 @@ use color_eyre::eyre;
 
 use super::Exit;
 use crate::run::RunFolder;
-use crate::run::report::Report;
+use crate::run::summary::Summary;
 
 /// Runs the command in a shell, with `ZONAS_RUN`, `ZONAS_FOLDER`, `ZONAS_STATE` and `ZONAS_DETAIL` set; what goes wrong with
 /// it is said on standard error and changes nothing about the run.
 pub fn run(command: &str, folder: &RunFolder, ended: &eyre::Result<Exit>) {
-    let report = Report::read(folder).report;
+    let report = Summary::read(folder).summary;
     let (state, detail) = match ended {
         // Before its lock is gone, the folder may still tell of an engine at work.
         Err(e) => ("failed".to_string(), e.to_string()),

@@ -12,7 +12,7 @@ use super::{Exit, Output, Place, Usage};
 use crate::explorer::theme::ColorDepth;
 use crate::explorer::{self, Engines, Options, Tab, text};
 use crate::run::RunFolder;
-use crate::run::report::Report;
+use crate::run::summary::Summary;
 
 /// How the explorer looks and listens.
 #[derive(Args, Debug)]
@@ -140,7 +140,7 @@ impl OpenArguments {
     fn folder(&self, place: &Place) -> eyre::Result<(RunFolder, Options)> {
         let runs = place.folder()?;
         let folder = RunFolder::open(&runs, &self.run)?;
-        Report::readable(&folder)?;
+        Summary::readable(&folder)?;
         // Of a run that was given by its path, those beside it.
         let beside = std::path::absolute(folder.path()).ok().and_then(|p| p.parent().map(Into::into));
         let tab = self.screen.map(Screen::tab);
@@ -204,11 +204,11 @@ pub fn replay(place: &Place, a: &ReplayArguments) -> eyre::Result<Exit> {
 /// Like [`open`]; a run that was left off may be resumed first.
 pub fn attach(place: &Place, a: &OpenArguments) -> eyre::Result<Exit> {
     let (folder, options) = a.folder(place)?;
-    let read = Report::read(&folder);
-    if read.standing.can_go_on() && has_terminal() && a.svg.is_none() {
-        let detail = read.standing.detail().map_or(String::new(), |d| format!(" ({d})"));
+    let read = Summary::read(&folder);
+    if read.status.can_go_on() && has_terminal() && a.svg.is_none() {
+        let detail = read.status.detail().map_or(String::new(), |d| format!(" ({d})"));
         let mut out = Output::stdout();
-        let question = format!("{} is {}{detail}. Resume it? [y/N] ", folder.name(), read.standing.word());
+        let question = format!("{} is {}{detail}. Resume it? [y/N] ", folder.name(), read.status.word());
         out.write(text::sanitize(&question).as_bytes())?;
         let mut answer = String::new();
         std::io::stdin().read_line(&mut answer)?;

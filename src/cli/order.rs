@@ -1,5 +1,6 @@
 //! Commands to a run from the shell: each is appended to its folder, and answered by its engine.
 
+use crate::run::describe;
 use std::time::{Duration, Instant};
 
 use clap::Args;
@@ -8,13 +9,13 @@ use color_eyre::eyre;
 use super::{Exit, Output, Place, Usage};
 use crate::run::RunFolder;
 use crate::run::command::{Body as Order, Edit};
-use crate::run::event::{Body, Cut, Event};
+use crate::run::event::{Body, Event};
 use crate::run::journal::{Tail, send};
 use crate::run::lock::Pulse;
-use crate::run::number::parse_amount;
-use crate::run::report::Report;
-use crate::run::standing::Standing;
+use crate::run::status::Status;
+use crate::run::summary::Summary;
 use crate::text;
+use crate::text::parse_amount;
 
 /// Between two looks for the answer.
 const LOOK: Duration = Duration::from_millis(20);
@@ -105,7 +106,7 @@ pub fn run(place: &Place, a: &OrderArguments, order: Order) -> eyre::Result<Exit
 pub fn cut(place: &Place, a: &CutArguments) -> eyre::Result<Exit> {
     let mut asked = Asked::open(place, &a.order)?;
     // Before any of them is asked for.
-    let space = asked.cut.as_ref().map(|c| c.mask.space());
+    let space = asked.known.cut.as_ref().map(|c| c.mask.space());
     for Named { place, number } in a.keep.iter().chain(&a.drop) {
         if let Some(space) = space.filter(|s| s.slot(*place).is_none()) {
             return Err(Usage(format!("there is no {place:#} in the search space {}", space.name())).into());
@@ -155,7 +156,7 @@ fn edit(order: &Order) -> String {
 
 pub fn confirm(place: &Place, a: &ConfirmArguments) -> eyre::Result<Exit> {
     let mut asked = Asked::open(place, &a.order)?;
-    let revision = a.revision.or(asked.proposals.checked_sub(1));
+    let revision = a.revision.or(asked.known.proposals.checked_sub(1));
     asked.ask(Order::Confirm { revision })
 }
 
@@ -165,31 +166,30 @@ struct Asked {
     tail: Tail<Event>,
     pulse: Pulse,
     timeout: Duration,
-    /// Cuts that were proposed so far, and the last.
-    proposals: usize,
-    cut: Option<Cut>,
+    /// What the journal tells so far.
+    known: Summary,
     out: Output<std::io::Stdout>,
 }
 
 impl Asked {
     fn open(place: &Place, a: &OrderArguments) -> eyre::Result<Asked> {
         let folder = RunFolder::open(&place.folder()?, &a.run)?;
-        let mut read = Report::readable(&folder)?;
+        let mut read = Summary::readable(&folder)?;
         let begun = Instant::now();
         // What is asked may depend on what the engine says first.
-        while read.standing == Standing::Starting && begun.elapsed() < Duration::from_secs(a.timeout) {
+        while read.status == Status::Starting && begun.elapsed() < Duration::from_secs(a.timeout) {
             std::thread::sleep(LOOK);
-            read = Report::read(&folder);
+            read = Summary::read(&folder);
         }
-        if !read.standing.has_engine() {
+        if !read.status.has_engine() {
             let name = place.word(&folder);
-            let detail = read.standing.detail().map_or(String::new(), |d| format!(" ({d})"));
-            let hint = if read.standing.can_go_on() {
+            let detail = read.status.detail().map_or(String::new(), |d| format!(" ({d})"));
+            let hint = if read.status.can_go_on() {
                 format!("; `zonas run --resume {name}` resumes it")
             } else {
                 String::new()
             };
-            let state = read.report.state;
+            let state = read.summary.state;
             return Err(Usage(format!("no engine is at work on {name}: it is {state}{detail}{hint}")).into());
         }
         let mut asked = Asked {
@@ -197,8 +197,7 @@ impl Asked {
             folder,
             pulse: Pulse::default(),
             timeout: Duration::from_secs(a.timeout),
-            proposals: 0,
-            cut: None,
+            known: Summary::default(),
             out: Output::stdout(),
         };
         while asked.read("").is_some() {}
@@ -213,11 +212,8 @@ impl Asked {
         }
         let mut answer = None;
         for e in events {
+            self.known.apply(&e);
             match e.body {
-                Body::CutProposed(cut) => {
-                    self.proposals += 1;
-                    self.cut = Some(cut);
-                }
                 Body::CommandAccepted { id: of, .. } if of == id => answer = Some(Ok(())),
                 Body::CommandRefused { id: of, reason, .. } if of == id => answer = Some(Err(reason)),
                 _ => {}
@@ -253,7 +249,7 @@ impl Asked {
             if looked.elapsed() > Duration::from_millis(500) {
                 looked = Instant::now();
                 if !self.pulse.look(&self.folder).is_alive() && self.read(&id).is_none() {
-                    let state = Report::read(&self.folder).report.state;
+                    let state = Summary::read(&self.folder).summary.state;
                     eyre::bail!("{name}: not answered: the engine is gone, the run is {state}");
                 }
             }
@@ -274,17 +270,17 @@ impl Asked {
             while self.read("").is_some() {}
             std::thread::sleep(LOOK / 4);
         }
-        if let Some(cut) = &self.cut {
+        if let Some(cut) = &self.known.cut {
             let line = format!(
                 "{} {}: {} of {} kept, {} by hand, predicted {} of {}; revision {}",
-                text::cut_size(cut),
-                text::cut_source(cut),
+                describe::cut_size(cut),
+                describe::cut_source(cut),
                 cut.mask.count(),
                 cut.of(),
                 cut.by_hand.len(),
                 text::bytes(cut.memory_bytes),
                 text::bytes(cut.full_memory_bytes),
-                self.proposals - 1
+                self.known.proposals.saturating_sub(1)
             );
             self.out.line(&text::sanitize(&line))?;
             for warning in &cut.warnings {

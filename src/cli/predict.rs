@@ -1,5 +1,6 @@
 //! `zonas predict`: memory and time of searches, by level and way of cutting, before one runs.
 
+use crate::run::summary::Summary;
 use clap::Args;
 use color_eyre::eyre;
 use serde::Serialize;
@@ -73,8 +74,9 @@ pub fn run(place: &Place, a: &PredictArguments) -> eyre::Result<Exit> {
     let (config, order, confirmed) = match &a.run {
         Some(name) => {
             let folder = crate::run::RunFolder::open(&place.folder()?, name)?;
-            let (order, mask) = crate::engine::plan::recorded(&folder);
-            (a.settings.over(folder.config()?)?, order, mask)
+            let known = Summary::readable(&folder)?.summary;
+            let mask = known.cut.filter(|_| known.confirmed).map(|c| c.mask);
+            (a.settings.over(folder.config()?)?, known.order, mask)
         }
         None => (a.settings.config()?, Vec::new(), None),
     };

@@ -11,7 +11,7 @@ use super::settings::SettingArguments;
 use super::watch::{Watched, Watching};
 use super::{Exit, Output, Place, on_end};
 use crate::run::config::Config;
-use crate::run::report::Report;
+use crate::run::summary::Summary;
 use crate::run::{RunFolder, process};
 
 #[derive(Args, Debug, Default)]
@@ -85,7 +85,7 @@ pub(super) fn stem(config: &Config) -> String {
 
 /// Whether the run stands before a cut that is not by scores.
 fn doubted(folder: &RunFolder) -> bool {
-    let report = Report::read(folder).report;
+    let report = Summary::read(folder).summary;
     report.not_by_scores.is_some() && report.epoch.is_none()
 }
 

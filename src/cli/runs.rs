@@ -5,7 +5,7 @@ use color_eyre::eyre;
 
 use super::{Exit, Output, Place};
 use crate::run::RunFolder;
-use crate::run::report::Report;
+use crate::run::summary::Summary;
 use crate::text;
 
 #[derive(Args, Debug)]
@@ -20,7 +20,7 @@ pub fn run(place: &Place, a: &RunsArguments) -> eyre::Result<Exit> {
     let mut out = Output::stdout();
     let found = RunFolder::list(&runs)?;
     if a.json {
-        let all: Vec<Report> = found.iter().map(|f| Report::read(f).report).collect();
+        let all: Vec<Summary> = found.iter().map(|f| Summary::read(f).summary).collect();
         out.json(&all)?;
         return Ok(Exit::Done);
     }
@@ -36,7 +36,7 @@ pub fn run(place: &Place, a: &RunsArguments) -> eyre::Result<Exit> {
     let [run, state, kept, epoch, supernet, test, data] = heads;
     out.line(&format!("{run:<24} {state:<22} {kept:>8} {epoch:>7} {supernet:>9} {test:>9}  {data}"))?;
     for folder in &found {
-        let r = Report::read(folder).report;
+        let r = Summary::read(folder).summary;
         // What it is at is short; why it ended may be long.
         let state = r.detail.as_deref().filter(|_| r.state == "running").unwrap_or(r.state);
         let state = if r.stopped_at_cut() { "stopped at its cut" } else { state };

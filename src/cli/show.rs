@@ -1,11 +1,12 @@
 //! `zonas show`: what a run has found.
 
+use crate::run::describe;
 use clap::Args;
 use color_eyre::eyre;
 
 use super::{Exit, Output, Place};
 use crate::run::RunFolder;
-use crate::run::report::Report;
+use crate::run::summary::Summary;
 use crate::text;
 
 #[derive(Args, Debug)]
@@ -19,7 +20,7 @@ pub struct ShowArguments {
 
 pub fn run(place: &Place, a: &ShowArguments) -> eyre::Result<Exit> {
     let folder = RunFolder::open(&place.folder()?, &a.run)?;
-    let r = Report::readable(&folder)?.report;
+    let r = Summary::readable(&folder)?.summary;
     let mut out = Output::stdout();
     if a.json {
         out.json(&r)?;
@@ -60,8 +61,8 @@ pub fn run(place: &Place, a: &ShowArguments) -> eyre::Result<Exit> {
             "cut",
             format!(
                 "{} {}: {} of {} kept{hand}; predicted {} of {}",
-                text::cut_size(cut),
-                text::cut_source(cut),
+                describe::cut_size(cut),
+                describe::cut_source(cut),
                 cut.mask.count(),
                 cut.of(),
                 text::bytes(cut.memory_bytes),

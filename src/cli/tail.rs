@@ -8,7 +8,7 @@ use super::watch::Watching;
 use super::{Exit, Output, Place, engine};
 use crate::run::RunFolder;
 use crate::run::lock::Pulse;
-use crate::run::report::Report;
+use crate::run::summary::Summary;
 
 #[derive(Args, Debug)]
 pub struct TailArguments {
@@ -28,7 +28,7 @@ pub struct TailArguments {
 /// Follows a run until its engine has left it; the exit code is then the run's.
 pub fn run(place: &Place, a: &TailArguments) -> eyre::Result<Exit> {
     let folder = RunFolder::open(&place.folder()?, &a.run)?;
-    Report::readable(&folder)?;
+    Summary::readable(&folder)?;
     let mut out = Output::stdout();
     let mut watching =
         if a.new { Watching::from_now(&folder, a.output) } else { Watching::from_start(&folder, a.output) };

@@ -10,7 +10,7 @@ use super::run::{Beginning, stem};
 use super::settings::SettingArguments;
 use super::{Exit, Place, Usage};
 use crate::run::RunFolder;
-use crate::run::report::Report;
+use crate::run::summary::Summary;
 
 #[derive(Args, Debug)]
 pub struct TrainArguments {
@@ -34,7 +34,7 @@ pub fn run(place: &Place, a: &TrainArguments) -> eyre::Result<Exit> {
     // A run's name is tried first: it is what stands in the list.
     let (mut config, genotype) = match RunFolder::open(&runs, &a.genotype) {
         Ok(folder) => {
-            let Some(genotype) = Report::read(&folder).report.genotype else {
+            let Some(genotype) = Summary::read(&folder).summary.genotype else {
                 let name = folder.name();
                 return Err(Usage(format!("{name} has no genotype yet; its search has not ended an epoch")).into());
             };

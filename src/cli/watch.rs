@@ -1,8 +1,8 @@
 //! Watching a run from the shell: its events as they come, as lines for people or as JSON.
 
-mod lines;
 mod progress;
 
+use crate::run::summary::Summary;
 use std::io;
 use std::process::ExitStatus;
 use std::thread::JoinHandle;
@@ -16,7 +16,8 @@ use signal_hook::iterator::Signals;
 use super::begin::FirstWord;
 use super::run::Form;
 use super::{Closed, Exit, Output, output};
-use crate::run::event::{Body, Event, Outcome};
+use crate::run::describe::describe;
+use crate::run::event::{Body, Event, Level, Outcome};
 use crate::run::journal::Tail;
 use crate::run::lock::Liveness;
 use crate::run::{RunFolder, process};
@@ -39,7 +40,7 @@ pub struct Watching {
     tail: Tail<Event>,
     form: Form,
     progress: progress::Progress,
-    outcome: Option<Outcome>,
+    known: Summary,
 }
 
 impl Watching {
@@ -56,7 +57,7 @@ impl Watching {
             tail: Tail::events(folder),
             form,
             progress: progress::Progress::new(),
-            outcome: None,
+            known: Summary::default(),
         }
     }
 
@@ -64,10 +65,7 @@ impl Watching {
     pub fn print(&mut self, out: &mut Output<io::Stdout>) -> eyre::Result<bool> {
         let events = self.tail.read();
         for e in &events {
-            self.outcome = match &e.body {
-                Body::RunEnded { outcome, .. } => Some(*outcome),
-                _ => None,
-            };
+            self.known.apply(e);
             self.progress.take(e);
             let form = self.form;
             self.progress.hidden(|| print(out, e, form))?;
@@ -77,7 +75,7 @@ impl Watching {
 
     /// The outcome, if the last event is the end of an engine.
     pub fn outcome(&self) -> Option<Outcome> {
-        self.outcome
+        self.known.outcome
     }
 
     /// Until the engine of this process ends. A closed output does not end it.
@@ -159,7 +157,7 @@ impl Watching {
 
     fn ended(self, status: ExitStatus, engine: &process::Engine) -> eyre::Result<Watched> {
         self.progress.finish();
-        if let Some(outcome) = self.outcome.filter(|o| *o != Outcome::Failed) {
+        if let Some(outcome) = self.known.outcome.filter(|o| *o != Outcome::Failed) {
             return Ok(Watched::Ended(super::engine::exit(outcome)));
         }
         let code = status.code().unwrap_or(1);
@@ -200,7 +198,21 @@ pub fn last_words(engine: &process::Engine, status: ExitStatus, folder: &RunFold
 fn print(out: &mut Output<io::Stdout>, e: &Event, form: Form) -> eyre::Result<()> {
     match form {
         Form::Json => out.line(&output::escape(&serde_json::to_string(e)?)),
-        Form::Text => lines::lines(e).iter().try_for_each(|l| out.line(&text::sanitize(l))),
+        // A failure is said as the program's error.
+        Form::Text if matches!(e.body, Body::RunEnded { outcome: Outcome::Failed, .. }) => Ok(()),
+        Form::Text => {
+            let told = describe(e).into_iter().filter(|(level, _)| *level >= Level::Info);
+            told.map(|(level, line)| prefixed(e, level, line)).try_for_each(|l| out.line(&text::sanitize(&l)))
+        }
+    }
+}
+
+/// What the engine warns of says so; of other events their words say what they are.
+fn prefixed(e: &Event, level: Level, line: String) -> String {
+    match (&e.body, level) {
+        (Body::Log { .. }, Level::Warning) => format!("warning: {line}"),
+        (Body::Log { .. }, Level::Error) => format!("error: {line}"),
+        _ => line,
     }
 }
 

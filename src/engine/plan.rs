@@ -2,16 +2,15 @@
 
 use std::sync::Arc;
 
-use super::{EngineError, Past};
+use super::EngineError;
 use crate::data::{self, DataError, Dataset};
 use crate::device::{self, Choice, Device, NoGpu};
 use crate::kernels::{self, gpu::Gpu};
 use crate::nn::{EvaluationConfig, NnError, Policy, Precision, SupernetConfig, Workload};
 use crate::oneshot::StepTimes;
-use crate::run::RunFolder;
 use crate::run::config::{Config, Keep};
+use crate::space::Mask;
 use crate::space::cut::{Cutter, Source, level_of};
-use crate::space::{Mask, Place};
 
 /// What the network's size depends on besides the settings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -166,13 +165,6 @@ fn chosen<T>(memory: Keep, cells: usize, of: impl Fn(Policy) -> T, fits: impl Fn
             all.find(fits).unwrap_or_else(|| of(Policy::Recompute))
         }
     }
-}
-
-/// The removal order and the confirmed cut in the journal of a run, as far as they are there.
-pub fn recorded(folder: &RunFolder) -> (Vec<Place>, Option<Mask>) {
-    let past = Past::read(folder);
-    let order = past.scored.map_or(Vec::new(), |s| s.order.iter().map(|r| r.place).collect());
-    (order, past.confirmed.map(|c| c.mask))
 }
 
 impl Planner {

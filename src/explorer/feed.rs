@@ -10,7 +10,7 @@ use crate::run::RunFolder;
 use crate::run::event::Event;
 use crate::run::journal::Tail;
 use crate::run::lock::{Liveness, Pulse};
-use crate::run::standing::last_words;
+use crate::run::status::last_words;
 
 /// What the reader tells.
 pub enum News {

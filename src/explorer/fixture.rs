@@ -209,7 +209,7 @@ impl Writer {
         places: &[Place],
         relatives: &[Vec<Vec<f64>>],
         combined: &Combined,
-    ) -> (Vec<Removal>, Vec<Summary>) {
+    ) -> (Vec<Removal>, Vec<PlaceSummary>) {
         let mean = |v: &[f64]| v.iter().sum::<f64>() / v.len() as f64;
         let deviation =
             |v: &[f64]| (v.iter().map(|x| (x - mean(v)).powi(2)).sum::<f64>() / (v.len() as f64 - 1.0)).sqrt();
@@ -230,7 +230,7 @@ impl Writer {
                 row.sort_by(|a, b| mean(&samples[*a]).total_cmp(&mean(&samples[*b])));
                 for (k, i) in row.iter().enumerate() {
                     let next = row.get(k + 1);
-                    summaries.push(Summary {
+                    summaries.push(PlaceSummary {
                         place: places[*i],
                         mean: Number(mean(&samples[*i])),
                         deviation: Number(deviation(&samples[*i])),

@@ -3,8 +3,8 @@
 use std::path::Path;
 use std::sync::mpsc::{Receiver, channel};
 
-use crate::run::report::{self, Report};
-use crate::run::standing::Standing;
+use crate::run::status::Status;
+use crate::run::summary::{self, Summary};
 use crate::run::{EVENTS, RunFolder};
 
 /// One run in the list.
@@ -37,13 +37,13 @@ pub struct Row {
 
 impl Row {
     fn read(folder: RunFolder) -> Row {
-        let report::Read { report, standing } = Report::read(&folder);
-        let (has_engine, can_go_on) = (standing.has_engine(), standing.can_go_on());
-        let status = match standing {
-            Standing::Running(doing) => doing,
-            Standing::Starting => "starting".into(),
+        let summary::Read { summary, status: state } = Summary::read(&folder);
+        let (has_engine, can_go_on) = (state.has_engine(), state.can_go_on());
+        let status = match state {
+            Status::Running(doing) => doing,
+            Status::Starting => "starting".into(),
             // It waits for a person, though no engine waits with it.
-            Standing::Stopped(_) if report.stopped_at_cut() => "stopped at its cut".into(),
+            Status::Stopped(_) if summary.stopped_at_cut() => "stopped at its cut".into(),
             other => other.word().into(),
         };
         Row {
@@ -52,15 +52,15 @@ impl Row {
             status,
             has_engine,
             can_go_on,
-            data: report.data.unwrap_or_default(),
-            seed: report.seed,
-            cut: report.xi.zip(report.source),
-            kept: report.kept,
-            memory: report.predicted_bytes,
-            epochs: report.epoch.zip(report.epochs),
-            trains: report.trains == Some(true),
-            accuracy: report.best_valid_accuracy,
-            last: report.last.unwrap_or(0.0),
+            data: summary.data.unwrap_or_default(),
+            seed: summary.seed,
+            cut: summary.xi.zip(summary.source),
+            kept: summary.kept,
+            memory: summary.predicted_bytes,
+            epochs: summary.epoch.zip(summary.epochs),
+            trains: summary.trains == Some(true),
+            accuracy: summary.best_valid_accuracy,
+            last: summary.last.unwrap_or(0.0),
         }
     }
 }

@@ -56,7 +56,7 @@ impl Space {
 impl Cut {
     /// The budget in bytes, where one is set.
     pub fn budget(&self) -> Option<u64> {
-        super::number::parse_bytes(&self.budget)
+        crate::text::parse_amount(&self.budget)
     }
 
     /// The counts of [`Cut::kept_per_edge`], where there are any.
@@ -142,6 +142,6 @@ impl Config {
 
     /// The memory budget in bytes, where one is set.
     pub fn memory_budget(&self) -> Option<u64> {
-        super::number::parse_amount(&self.device.memory_budget)
+        crate::text::parse_amount(&self.device.memory_budget)
     }
 }

@@ -99,7 +99,7 @@ pub enum Body {
         round: usize,
         seconds: f64,
         removed: Vec<Removal>,
-        summaries: Vec<Summary>,
+        summaries: Vec<PlaceSummary>,
         /// How each ranking function counted in this round; empty in journals of earlier versions.
         #[serde(default)]
         votes: Vec<Vote>,
@@ -312,7 +312,7 @@ pub struct ScoringStarted {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Removal {
     pub place: Place,
-    /// [`Summary::mean`] of the round: what it was removed for.
+    /// [`PlaceSummary::mean`] of the round: what it was removed for.
     pub score: Number,
     /// The lowest operation of its edge that stayed was not significantly better (one-sided Mann-Whitney U, p > 0.05).
     pub tie: bool,
@@ -342,7 +342,7 @@ pub struct Vote {
 
 /// What a round found out about one operation.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Summary {
+pub struct PlaceSummary {
     pub place: Place,
     /// What decided: the sum over the functions that vote of their relative differences, each divided by
     /// [`Vote::divisor`] (or of their ranks), averaged over draws. NaN where none is defined.

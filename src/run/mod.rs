@@ -5,6 +5,7 @@
 pub mod checkpoint;
 pub mod command;
 pub mod config;
+pub mod describe;
 pub mod event;
 pub mod files;
 mod folder;
@@ -14,9 +15,9 @@ pub mod number;
 mod old_training;
 mod preset;
 pub mod process;
-pub mod report;
 mod settings;
-pub mod standing;
+pub mod status;
+pub mod summary;
 pub mod take_home;
 
 pub use folder::{

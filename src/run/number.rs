@@ -1,30 +1,7 @@
-//! Numbers in journals and on command lines: JSON's, those that JSON has not, bytes as people type them.
+//! Numbers in journals: JSON's, and those that JSON has not.
 
 use serde::de::{Deserializer, Error, Visitor};
 use serde::{Deserialize, Serialize, Serializer};
-
-/// Bytes as people type them: `1.5 GiB`, `800M`, `2gb` (all in binary units); none where it is no amount above 0.
-pub fn parse_bytes(typed: &str) -> Option<u64> {
-    let typed = typed.trim();
-    let end = typed.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(typed.len());
-    let number: f64 = typed[..end].parse().ok()?;
-    let power = match typed[end..].trim().to_lowercase().as_str() {
-        "k" | "kb" | "kib" => 1,
-        "m" | "mb" | "mib" => 2,
-        "g" | "gb" | "gib" => 3,
-        "t" | "tb" | "tib" => 4,
-        "b" => 0,
-        _ => return None,
-    };
-    let bytes = number * 1024f64.powi(power);
-    (bytes >= 1.0 && bytes < 2f64.powi(60)).then_some(bytes as u64)
-}
-
-/// The same, or a whole number of bytes without a unit: for settings and arguments.
-pub fn parse_amount(given: &str) -> Option<u64> {
-    let plain = given.trim().parse().ok().filter(|n| (1..1 << 60).contains(n));
-    plain.or_else(|| parse_bytes(given))
-}
 
 /// A float that survives JSON: NaN and the infinities are written as `"nan"`, `"inf"`, `"-inf"`, never as `null` or 0.
 #[derive(Clone, Copy, Debug, Default, PartialEq, PartialOrd)]

@@ -6,7 +6,7 @@ use std::io::{Read, Seek, SeekFrom, Write};
 use std::process::{Child, Command, ExitStatus, Stdio};
 
 use super::folder::{FolderError, LOG, RunFolder, io_error};
-use super::standing::BEGUN;
+use super::status::BEGUN;
 
 /// An engine that this process has started.
 #[derive(Debug)]

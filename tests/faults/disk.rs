@@ -5,13 +5,13 @@ use std::path::Path;
 use rustix::process::{Pid, Resource, Rlimit, Signal};
 use zonas::run::EVENTS;
 use zonas::run::event::Stage;
-use zonas::run::standing::Standing;
+use zonas::run::status::Status;
 
 use super::*;
 
 /// What an engine waits for, as watchers are told.
 fn waits(folder: &RunFolder, words: &str) -> bool {
-    matches!(report(folder).standing, Standing::Paused(Some(reason)) if reason.contains(words))
+    matches!(report(folder).status, Status::Paused(Some(reason)) if reason.contains(words))
 }
 
 /// A limit on the size of files stops the engine in the middle of a line; when it is taken away the run goes on.
@@ -27,11 +27,11 @@ pub fn limited(runs: &Path, whole: &Essence) -> Told {
     limit(Some(4096))?;
     until("the pause", || engine.is_over() || waits(&folder, "can't write"));
     if engine.is_over() {
-        return Err(format!("the engine did not wait: {:?}", report(&folder).standing));
+        return Err(format!("the engine did not wait: {:?}", report(&folder).status));
     }
     limit(None)?;
     if engine.wait().code() != Some(0) {
-        return Err(format!("{:?}", report(&folder).standing));
+        return Err(format!("{:?}", report(&folder).status));
     }
     compare("limited", whole, &essence(&folder)).map(|()| "waited with a reason, went on, the run equal".into())
 }
@@ -62,13 +62,13 @@ pub fn forbidden(runs: &Path, whole: &Essence) -> Option<Told> {
     let good = Checkpoint::load(&folder);
     allow(0o700);
     if early {
-        return Some(Err(format!("the engine did not wait: {:?}", report(&folder).standing)));
+        return Some(Err(format!("the engine did not wait: {:?}", report(&folder).status)));
     }
     if !matches!(good, Ok(Some(_))) {
         return Some(Err("no good state was kept".into()));
     }
     if engine.wait().code() != Some(0) {
-        return Some(Err(format!("{:?}", report(&folder).standing)));
+        return Some(Err(format!("{:?}", report(&folder).status)));
     }
     let told = "waited with a reason, went on when it was allowed again, the run equal";
     Some(compare("forbidden", whole, &essence(&folder)).map(|()| told.into()))
@@ -140,7 +140,7 @@ pub fn full(at: &Path, whole: &Essence) -> Option<Told> {
         std::fs::remove_file(&filler).unwrap();
         let code = engine.wait().code();
         if code != Some(0) {
-            return Some(Err(format!("{name}: ended with {code:?}: {:?}", report(&folder).standing)));
+            return Some(Err(format!("{name}: ended with {code:?}: {:?}", report(&folder).status)));
         }
         if let Err(e) = compare(name, whole, &essence(&folder)) {
             return Some(Err(e));
@@ -170,7 +170,7 @@ pub fn read_only(at: &Path, whole: &Essence) -> Option<Told> {
         return Some(Err(format!("{stopped:?}, then {:?}: {said}", out.status.code())));
     }
     if finish(&folder) != 0 {
-        return Some(Err(format!("{:?}", report(&folder).standing)));
+        return Some(Err(format!("{:?}", report(&folder).status)));
     }
     let told = "refused with a sentence and exit code 1; writable again, the run equal";
     Some(compare("read-only", whole, &essence(&folder)).map(|()| told.into()))

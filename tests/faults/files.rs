@@ -41,7 +41,7 @@ pub fn journal_cut(runs: &Path, whole: &Essence, cuts: impl Iterator<Item = usiz
         let text = std::fs::read(folder.file(EVENTS)).unwrap();
         std::fs::write(folder.file(EVENTS), &text[..length - back]).unwrap();
         if finish(&folder) != 0 {
-            return Err(format!("cut {back} bytes before the end: {:?}", report(&folder).standing));
+            return Err(format!("cut {back} bytes before the end: {:?}", report(&folder).status));
         }
         let parts = essence(&folder);
         if parts.genotype != whole.genotype || parts.blobs != whole.blobs {
@@ -66,7 +66,7 @@ pub fn flipped(runs: &Path, whole: &Essence, count: usize, rng: &mut ChaCha8Rng)
         bytes[at] ^= 1 << rng.random_range(0..8);
         std::fs::write(&newest, bytes).unwrap();
         if finish(&folder) != 0 {
-            return Err(format!("{i}: {:?}", report(&folder).standing));
+            return Err(format!("{i}: {:?}", report(&folder).status));
         }
         let said = |e: &Event| match &e.body {
             Body::Log { level: Level::Warning, text } => text.contains("the one before it is used"),
@@ -96,11 +96,11 @@ pub fn clock(runs: &Path, whole: &Essence) -> Told {
         let text = std::fs::read_to_string(folder.file(name)).unwrap();
         std::fs::write(folder.file(name), ahead(&text)).unwrap();
     }
-    if report(&folder).standing.word() != "crashed" {
-        return Err(format!("told as {:?}", report(&folder).standing));
+    if report(&folder).status.word() != "crashed" {
+        return Err(format!("told as {:?}", report(&folder).status));
     }
     if finish(&folder) != 0 {
-        return Err(format!("{:?}", report(&folder).standing));
+        return Err(format!("{:?}", report(&folder).status));
     }
     let last = events(&folder).last().map(|e| e.time).unwrap_or_default();
     let first = events(&folder).first().map(|e| e.time).unwrap_or_default();
@@ -123,11 +123,11 @@ pub fn copied(runs: &Path, elsewhere: &Path, whole: &Essence) -> Told {
     // As on another machine: the heartbeat names a host that is not this one.
     let lock = std::fs::read_to_string(copy.file(LOCK)).unwrap();
     std::fs::write(copy.file(LOCK), lock.replacen("\"host\":\"", "\"host\":\"another-", 1)).unwrap();
-    if report(&copy).standing.word() != "crashed" {
-        return Err(format!("the copy is told as {:?}", report(&copy).standing));
+    if report(&copy).status.word() != "crashed" {
+        return Err(format!("the copy is told as {:?}", report(&copy).status));
     }
     if finish(&copy) != 0 || !engine.wait().success() {
-        return Err(format!("{:?}", report(&copy).standing));
+        return Err(format!("{:?}", report(&copy).status));
     }
     compare("original", whole, &essence(&folder))?;
     compare("copy", whole, &essence(&copy)).map(|()| "original and copy equal".into())
@@ -167,7 +167,7 @@ pub fn changed(runs: &Path) -> Told {
         refused(why)?;
     }
     if Engine::with(&folder, &["--confirm", "automatic", "--force"]).wait().code() != Some(0) {
-        return Err(format!("forced: {:?}", report(&folder).standing));
+        return Err(format!("forced: {:?}", report(&folder).status));
     }
     Ok("settings, data, program: 3 of 3 refused and named; forced, it ends".into())
 }
@@ -217,7 +217,7 @@ pub fn million(runs: &Path) -> Told {
     let begun = std::time::Instant::now();
     let read = report(&folder);
     let list = begun.elapsed().as_secs_f64();
-    if state.ended.is_none() || read.standing.word() != "done" || state.epochs.train_loss.is_empty() {
+    if state.ended.is_none() || read.status.word() != "done" || state.epochs.train_loss.is_empty() {
         return Err("the end was not reached".into());
     }
     Ok(format!(

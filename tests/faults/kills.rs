@@ -9,7 +9,7 @@ use rustix::process::{Pid, Resource, Rlimit, Signal};
 use zonas::run::command::Body as Order;
 use zonas::run::event::Body;
 use zonas::run::journal;
-use zonas::run::standing::Standing;
+use zonas::run::status::Status;
 
 use super::*;
 
@@ -56,15 +56,15 @@ pub fn engine(runs: &Path, whole: &Essence, count: usize, rng: &mut ChaCha8Rng) 
             false => scoring += 1,
         }
         let ended = matches!(told.last().map(|e| &e.body), Some(Body::RunEnded { .. }));
-        let standing = report(&folder).standing;
-        if !ended && !matches!(standing, Standing::Crashed(_) | Standing::New) {
+        let standing = report(&folder).status;
+        if !ended && !matches!(standing, Status::Crashed(_) | Status::New) {
             return Err(format!("kill {i}: told as {standing:?}"));
         }
         if !ended {
             threads(&folder, 1 + i % 3);
             let code = finish(&folder);
             if code != 0 {
-                return Err(format!("kill {i}: resumed it ended with {code}: {:?}", report(&folder).standing));
+                return Err(format!("kill {i}: resumed it ended with {code}: {:?}", report(&folder).status));
             }
         }
         compare(&format!("kill {i}"), whole, &essence(&folder))?;
@@ -81,7 +81,7 @@ pub fn training(runs: &Path, count: usize, rng: &mut ChaCha8Rng) -> Told {
     let whole = create(runs, "trained", &super::training());
     let code = finish(&whole);
     if code != 0 {
-        return Err(format!("ended with {code}: {:?}", report(&whole).standing));
+        return Err(format!("ended with {code}: {:?}", report(&whole).status));
     }
     let weights = |folder: &RunFolder| taken_home(&std::fs::read(folder.file(zonas::run::WEIGHTS)).unwrap_or_default());
     let (essence_of_whole, weights_of_whole) = (essence(&whole), weights(&whole));
@@ -103,7 +103,7 @@ pub fn training(runs: &Path, count: usize, rng: &mut ChaCha8Rng) -> Told {
             threads(&folder, 1 + i % 3);
             let code = finish(&folder);
             if code != 0 {
-                return Err(format!("kill {i}: resumed it ended with {code}: {:?}", report(&folder).standing));
+                return Err(format!("kill {i}: resumed it ended with {code}: {:?}", report(&folder).status));
             }
         }
         compare(&format!("kill {i}"), &essence_of_whole, &essence(&folder))?;
@@ -165,7 +165,7 @@ pub fn watchers(runs: &Path, whole: &Essence, explorer: bool) -> Told {
         let _ = watcher.kill();
         watcher.wait().unwrap();
     }
-    until("the end of the run", || matches!(report(&folder).standing, Standing::Done));
+    until("the end of the run", || matches!(report(&folder).status, Status::Done));
     compare("watched", whole, &essence(&folder)).map(|()| "3 watchers killed, the run equal".into())
 }
 
@@ -182,7 +182,7 @@ pub fn pipes(runs: &Path, whole: &Essence) -> Told {
             .spawn()
             .unwrap();
         let unread = watcher.stdout.take().filter(|_| !closed);
-        until("the end of the run", || matches!(report(&folder).standing, Standing::Done));
+        until("the end of the run", || matches!(report(&folder).status, Status::Done));
         drop(unread);
         watcher.wait().unwrap();
         compare(name, whole, &essence(&folder))?;
@@ -206,7 +206,7 @@ pub fn two(runs: &Path, count: usize) -> Told {
         // Wherever it is: it must be the one that writes.
         journal::send(&folder, Order::Abort).unwrap();
         if winner.wait().code() != Some(130) {
-            return Err(format!("time {i}: the other ended with {:?}", report(&folder).standing));
+            return Err(format!("time {i}: the other ended with {:?}", report(&folder).status));
         }
         let seqs: Vec<u64> = events(&folder).iter().map(|e| e.seq).collect();
         if seqs.windows(2).any(|w| w[0] >= w[1]) {
@@ -225,7 +225,7 @@ pub fn memory(runs: &Path, whole: &Essence) -> Told {
     let none = Rlimit { current: Some(1 << 20), maximum: Some(1 << 20) };
     rustix::process::prlimit(Some(pid), Resource::As, none).map_err(|e| e.to_string())?;
     let status = engine.wait();
-    let standing = report(&folder).standing;
+    let standing = report(&folder).status;
     if status.success() {
         return Err("the limit was not felt".into());
     }
@@ -315,7 +315,7 @@ pub fn out_of_memory(runs: &Path, whole: &Essence) -> Option<Told> {
     }
     let status = engine.wait();
     let killed = std::os::unix::process::ExitStatusExt::signal(&status) == Some(9);
-    let standing = report(&folder).standing;
+    let standing = report(&folder).status;
     if !killed || standing.word() != "crashed" {
         return Some(Err(format!("ended with {status}, told as {standing:?}")));
     }

@@ -15,7 +15,7 @@ use zonas::run::checkpoint::Checkpoint;
 use zonas::run::config::Config;
 use zonas::run::event::{Body, Event};
 use zonas::run::journal::Tail;
-use zonas::run::report::{Read, Report};
+use zonas::run::summary::{Read, Summary};
 use zonas::run::{GENOTYPE_JSON, RunFolder};
 
 /// As small as a run can be that still does everything, with a checkpoint every other step.
@@ -122,7 +122,7 @@ pub fn events(folder: &RunFolder) -> Vec<Event> {
 }
 
 pub fn report(folder: &RunFolder) -> Read {
-    Report::read(folder)
+    Summary::read(folder)
 }
 
 /// Waits for an event; false if the engine ends before.
@@ -211,7 +211,7 @@ pub fn compare(name: &str, whole: &Essence, parts: &Essence) -> Result<(), Strin
 /// A run that was never interrupted.
 pub fn whole(runs: &Path) -> (RunFolder, Essence) {
     let folder = create(runs, "whole", &config());
-    assert_eq!(finish(&folder), 0, "{:?}", report(&folder).standing);
+    assert_eq!(finish(&folder), 0, "{:?}", report(&folder).status);
     let essence = essence(&folder);
     (folder, essence)
 }

@@ -3,13 +3,13 @@
 use std::path::Path;
 
 use rustix::process::Signal;
-use zonas::run::standing::Standing;
+use zonas::run::status::Status;
 use zonas::space::cut::Source;
 
 use super::*;
 
 fn waits_behind(folder: &RunFolder, name: &str) -> bool {
-    matches!(report(folder).standing, Standing::Queued(behind) if behind.contains(name))
+    matches!(report(folder).status, Status::Queued(behind) if behind.contains(name))
 }
 
 /// A run at work, and two behind it: they begin in the order of their coming, and one that is asked to stop leaves.
@@ -23,7 +23,7 @@ pub fn turns(runs: &Path) -> Told {
     let mut next = Engine::with(&second, &queued);
     until("the second waits", || waits_behind(&second, "first"));
     let mut last = Engine::with(&third, &queued);
-    until("the third waits", || matches!(report(&third).standing, Standing::Queued(_)));
+    until("the third waits", || matches!(report(&third).status, Status::Queued(_)));
     at_work.signal(Signal::TERM);
     at_work.wait();
     until("the third waits for the second", || waits_behind(&third, "second") || next.is_over());
@@ -31,8 +31,8 @@ pub fn turns(runs: &Path) -> Told {
     zonas::run::journal::send(&third, zonas::run::command::Body::Stop).map_err(|e| e.to_string())?;
     let left = last.wait().code();
     let done = next.wait().code();
-    match (left, done, report(&third).standing) {
-        (Some(75), Some(0), Standing::Stopped(_)) => {}
+    match (left, done, report(&third).status) {
+        (Some(75), Some(0), Status::Stopped(_)) => {}
         other => return Err(format!("{other:?}")),
     }
     // It is as if it had never waited.
@@ -49,7 +49,7 @@ pub fn inherited(runs: &Path, like: &RunFolder) -> Told {
     control.cut.source = Source::Random;
     let alone = create(runs, "alone", &control);
     if finish(&alone) != 0 {
-        return Err(format!("{:?}", report(&alone).standing));
+        return Err(format!("{:?}", report(&alone).status));
     }
     let heir = create(runs, "heir", &control);
     if !zonas::engine::inherit(like, &heir, &control).map_err(|e| e.to_string())? {
@@ -58,7 +58,7 @@ pub fn inherited(runs: &Path, like: &RunFolder) -> Told {
     let scores = |f: &RunFolder| events(f).iter().filter(|e| matches!(e.body, Body::Score { .. })).count();
     let taken = scores(&heir);
     if finish(&heir) != 0 {
-        return Err(format!("{:?}", report(&heir).standing));
+        return Err(format!("{:?}", report(&heir).status));
     }
     if scores(&heir) != taken {
         return Err("it has scored again".into());

@@ -11,7 +11,7 @@ use std::collections::{HashMap, HashSet};
 
 use crate::proxies::aggregate::{self, Aggregate, Combined, Silent, Standing};
 use crate::random;
-use crate::run::event::{Body, Level, Removal, Summary, Vote};
+use crate::run::event::{Body, Level, PlaceSummary, Removal, Vote};
 use crate::run::number::Number;
 use crate::space::{Mask, Place};
 
@@ -81,7 +81,7 @@ pub struct Progress {
 
 impl Progress {
     /// One more round.
-    pub fn take(&mut self, removed: Vec<Removal>, summaries: &[Summary]) {
+    pub fn take(&mut self, removed: Vec<Removal>, summaries: &[PlaceSummary]) {
         self.rounds += 1;
         self.partial.clear();
         self.undefined += summaries.iter().map(|s| s.undefined).sum::<usize>();
@@ -245,7 +245,7 @@ fn settle(
     relative: &[Vec<Vec<f64>>],
     combined: &Combined,
     exact: &[bool],
-) -> (Vec<Removal>, Vec<Summary>) {
+) -> (Vec<Removal>, Vec<PlaceSummary>) {
     let samples = &combined.samples;
     let means: Vec<f64> = samples.iter().map(|s| mean(s)).collect();
     let (mut removed, mut summaries) = (Vec::new(), Vec::new());
@@ -283,7 +283,7 @@ fn settle(
                     undefined,
                 });
             }
-            summaries.push(Summary {
+            summaries.push(PlaceSummary {
                 place: places[*i],
                 mean: Number(means[*i]),
                 deviation: Number(deviation(&samples[*i])),

@@ -11,7 +11,7 @@ use crate::explorer::state::State;
 use crate::explorer::ui::Tab;
 use crate::run::RunFolder;
 use crate::run::lock::Liveness;
-use crate::run::standing::Standing;
+use crate::run::status::Status;
 
 /// A slow file system is told of after so many seconds.
 const SLOW: u64 = 2;
@@ -142,10 +142,10 @@ impl App<'_> {
             return;
         }
         let standing = self.state.progress.judge(liveness, || last_words);
-        if let Standing::Crashed(detail)
-        | Standing::Unreachable(detail)
-        | Standing::Paused(Some(detail))
-        | Standing::Queued(detail) = &standing
+        if let Status::Crashed(detail)
+        | Status::Unreachable(detail)
+        | Status::Paused(Some(detail))
+        | Status::Queued(detail) = &standing
         {
             self.ui.standing = Some(standing.word());
             let words = format!("{}: {detail}", standing.word());

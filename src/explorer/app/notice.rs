@@ -2,7 +2,7 @@
 //! has ended or waits for them.
 
 use super::App;
-use crate::run::standing::Standing;
+use crate::run::status::Status;
 use crate::text;
 
 impl App<'_> {
@@ -11,7 +11,7 @@ impl App<'_> {
         let state = &self.state;
         let word = match &self.ui.stands {
             _ if state.ended.is_some() => state.status(),
-            Some(Standing::Crashed(_)) if state.is_halted() => "crashed".into(),
+            Some(Status::Crashed(_)) if state.is_halted() => "crashed".into(),
             _ if state.cut.is_open() && state.is_live() => "waits for your cut".into(),
             _ => return None,
         };

@@ -4,6 +4,7 @@ use super::paper::{Anchor, Axes, INK, LINE, Paper, QUIET, series, tick};
 use crate::explorer::forecast::Basis;
 use crate::explorer::state::State;
 use crate::explorer::verdict::Verdict;
+use crate::run::describe;
 use crate::space::Place;
 use crate::text;
 
@@ -46,7 +47,8 @@ pub fn draw(state: &State) -> Option<String> {
             }
         }
     }
-    let source = if by_scores { text::cut_source(cut) } else { format!("control: {}", cut.source.replace('_', " ")) };
+    let source =
+        if by_scores { describe::cut_source(cut) } else { format!("control: {}", cut.source.replace('_', " ")) };
     // What is not there needs no legend.
     let hand = if cut.by_hand.is_empty() { "" } else { "; outlined: by hand" };
     let ties = if ties > 0 { format!("; dot: within noise ({ties})") } else { String::new() };

@@ -25,7 +25,7 @@ pub use series::{Bucket, Series};
 
 use crate::run::config::Config;
 use crate::run::event::{Body, Event, Outcome, RunStarted, Stage, TrainingStarted, VERSION};
-use crate::run::standing::Progress;
+use crate::run::status::Progress;
 use crate::space::{Genotype, Mask, Operation, Space, darts};
 
 /// When a stage ran.

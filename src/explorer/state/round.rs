@@ -3,7 +3,7 @@
 use std::cell::OnceCell;
 
 use crate::proxies::aggregate::{self, Aggregate, Combined};
-use crate::run::event::{Summary, Vote};
+use crate::run::event::{PlaceSummary, Vote};
 use crate::space::{Mask, Place};
 
 /// What a round found of one operation.
@@ -11,7 +11,7 @@ use crate::space::{Mask, Place};
 struct Tried {
     /// The draw, and its relative differences by ranking function.
     draws: Vec<(usize, Vec<f64>)>,
-    summary: Option<Summary>,
+    summary: Option<PlaceSummary>,
 }
 
 /// One round.
@@ -51,7 +51,7 @@ impl Round {
         self.combined.take();
     }
 
-    pub(super) fn end(&mut self, summaries: &[Summary], votes: &[Vote]) {
+    pub(super) fn end(&mut self, summaries: &[PlaceSummary], votes: &[Vote]) {
         self.ended = true;
         self.votes = votes.to_vec();
         for summary in summaries {
@@ -72,7 +72,7 @@ impl Round {
     }
 
     /// What the round found out about a place, once it is over.
-    pub fn summary(&self, place: Place) -> Option<&Summary> {
+    pub fn summary(&self, place: Place) -> Option<&PlaceSummary> {
         self.tried(place)?.summary.as_ref()
     }
 

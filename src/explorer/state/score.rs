@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use super::round::Round;
 use crate::proxies::aggregate::Aggregate;
-use crate::run::event::{Body, Event, Removal, ScoringEnded, ScoringStarted, Summary, Vote};
+use crate::run::event::{Body, Event, PlaceSummary, Removal, ScoringEnded, ScoringStarted, Vote};
 use crate::space::{Mask, Place, Space};
 
 /// What is known of one operation of one edge.
@@ -263,7 +263,7 @@ impl Scoring {
     }
 
     /// What a round, or the deciding one, found out about a place.
-    pub fn summary(&self, place: Place, round: Option<usize>) -> Option<&Summary> {
+    pub fn summary(&self, place: Place, round: Option<usize>) -> Option<&PlaceSummary> {
         self.shown(place, round)?.summary(place)
     }
 
@@ -356,7 +356,7 @@ impl Scoring {
 }
 
 /// Whether a test says more than two draws can.
-fn told(summary: &Summary) -> bool {
+fn told(summary: &PlaceSummary) -> bool {
     summary.p.is_some_and(|p| p.0 < 0.1)
 }
 

@@ -10,7 +10,7 @@ use crate::explorer::theme::{ColorDepth, Markers, Name, Theme};
 use crate::explorer::ui::{Asked, Effect, Hits, Menu, Overlay, Tab, Ui};
 use crate::run::command::Body as Order;
 use crate::run::event::{Body, Event, VERSION};
-use crate::run::standing::Standing;
+use crate::run::status::Status;
 
 const SIZES: [(u16, u16); 3] = [(80, 24), (120, 40), (200, 60)];
 
@@ -136,7 +136,7 @@ fn a_queued_run_says_so_and_begins_no_demo() {
         let mut ui = on(Tab::Score);
         ui.opened = Some("late".into());
         ui.engine_alive = true;
-        ui.stands = Some(Standing::Queued("behind early".into()));
+        ui.stands = Some(Status::Queued("behind early".into()));
         ui.standing = Some("queued");
         assert_eq!(ui.context(&state), Context::Waiting);
         let text = shown(&state, &ui, size);
@@ -146,11 +146,11 @@ fn a_queued_run_says_so_and_begins_no_demo() {
         assert_eq!(ui.update(Action::Stop, &state), Some(Effect::Send(Order::Stop)));
         // One that was never begun, one that begins, one that ended before its turn came.
         ui.engine_alive = false;
-        (ui.stands, ui.standing) = (Some(Standing::New), None);
+        (ui.stands, ui.standing) = (Some(Status::New), None);
         has(&shown(&state, &ui, size), &["never started", "R starts it now"]);
         assert_eq!(ui.update(Action::Stop, &state), None);
         assert_eq!(ui.update(Action::Resume, &state), Some(Effect::ResumeOpen));
-        ui.stands = Some(Standing::Starting);
+        ui.stands = Some(Status::Starting);
         has(&shown(&state, &ui, size), &["is starting"]);
         ui.stands = None;
         has(&shown(&state, &ui, size), &["Reading late"]);
@@ -199,7 +199,9 @@ fn the_charts_tell_what_the_log_tells() {
     assert_ne!(told, format!("{:.1} %", state.epochs.latest.unwrap().train_accuracy * 100.0));
     let text = shown(&state, &on(Tab::Search), (200, 60));
     has(&text, &[&format!("train {told}"), "means of epoch 4"]);
-    assert!(shown(&state, &on(Tab::Log), (120, 40)).contains(&format!("accuracy {told}")));
+    assert!(
+        shown(&state, &on(Tab::Log), (120, 40)).contains(&format!("accuracy {:.2} %", last.train_accuracy * 100.0))
+    );
     // At the time cursor, those of the epoch before it; before the first, what there is so far.
     let mut ui = on(Tab::Search);
     ui.inspect = Some(2.5);

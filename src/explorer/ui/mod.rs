@@ -17,7 +17,7 @@ use super::text;
 use super::theme::{Markers, Name};
 use crate::run::command::Body;
 use crate::run::event::{Level, Stage};
-use crate::run::standing::Standing;
+use crate::run::status::Status;
 use crate::space::cut::Source;
 use crate::space::{CellKind, Edge, Mask, Operation, Place};
 
@@ -194,7 +194,7 @@ pub struct Ui {
     /// Name of the run that is open.
     pub opened: Option<String>,
     /// How it stands, as far as its engine and its journal tell; none once it has ended.
-    pub stands: Option<Standing>,
+    pub stands: Option<Status>,
     /// Its folder is no longer where it was.
     pub missing: bool,
     /// The list of runs is read for the first time: how many have been read, and of how many.

@@ -1,5 +1,6 @@
 //! The cut editor: what is kept, what goes, what that saves, and whether it is any good.
 
+use crate::run::describe;
 use ratatui::style::{Modifier, Style};
 
 use super::score::removal_words;
@@ -154,9 +155,9 @@ fn savings(pad: &mut Pad, scene: &Scene, cut: &Cut, verdict: &Verdict) {
 }
 
 fn level(pad: &mut Pad, scene: &Scene, cut: &Cut, verdict: &Verdict) {
-    let size = text::cut_size(cut);
+    let size = describe::cut_size(cut);
     let title = if size.starts_with('ξ') { format!("pruning level {size}") } else { size };
-    let mut inner = pad.panel(&title, &text::cut_source(cut), false);
+    let mut inner = pad.panel(&title, &describe::cut_source(cut), false);
     let (w, h) = (inner.width(), inner.height());
     let (plain, dim, accent) = (inner.theme.plain(), inner.theme.dim(), inner.theme.accent());
     let (warning, bad) = (inner.theme.warning(), inner.theme.bad());

@@ -1,5 +1,6 @@
 //! What lies over a screen: help and choices.
 
+use crate::run::describe;
 use ratatui::style::{Modifier, Style};
 
 use super::{Scene, glossary};
@@ -215,8 +216,8 @@ fn question(scene: &Scene, menu: Menu, ascii: bool) -> (String, Vec<String>) {
                     "{} of {} operations stay ({}, {}), {} changed by hand.",
                     cut.mask.count(),
                     cut.of(),
-                    text::cut_size(cut),
-                    text::cut_source(cut),
+                    describe::cut_size(cut),
+                    describe::cut_source(cut),
                     cut.by_hand.len()
                 ));
                 lines.push(format!(
@@ -261,7 +262,7 @@ fn question(scene: &Scene, menu: Menu, ascii: bool) -> (String, Vec<String>) {
             ("confirm this cut?".into(), lines)
         }
         Menu::Controls => {
-            let xi = state.cut.cut.as_ref().map_or_else(String::new, |c| format!(" ({})", text::cut_size(c)));
+            let xi = state.cut.cut.as_ref().map_or_else(String::new, |c| format!(" ({})", describe::cut_size(c)));
             let words = format!(
                 "A control of equal size{xi} tells whether the scores beat chance. It cuts this run, or a run of its own, \
                  with the same scores and settings, that begins when the runs before it have ended."

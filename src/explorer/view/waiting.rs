@@ -3,7 +3,7 @@
 use super::Scene;
 use crate::explorer::action::Action;
 use crate::explorer::draw::Pad;
-use crate::run::standing::Standing;
+use crate::run::status::Status;
 use crate::text;
 
 pub fn draw(pad: &mut Pad, scene: &Scene) {
@@ -21,13 +21,13 @@ pub fn draw(pad: &mut Pad, scene: &Scene) {
         vec![format!("{name} {}{detail}: it has not begun.", scene.state.status()), resumes]
     } else {
         match &scene.ui.stands {
-            Some(Standing::Queued(behind)) => vec![
+            Some(Status::Queued(behind)) => vec![
                 format!("{name} is queued, {}: it begins by itself when its turn comes.", text::sanitize(behind)),
                 format!("{stop} takes it out of the queue. {quit} closes this window; the run stays in the queue."),
                 format!("{runs} shows the other runs, {log} what was said so far."),
             ],
-            Some(Standing::New) => vec![format!("{name} was made and never started."), resumes],
-            Some(Standing::Crashed(words)) => vec![
+            Some(Status::New) => vec![format!("{name} was made and never started."), resumes],
+            Some(Status::Crashed(words)) => vec![
                 format!("{name} crashed before it began: {}.", text::sanitize(words).trim_end_matches('.')),
                 resumes,
             ],

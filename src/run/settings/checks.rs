@@ -1,6 +1,6 @@
 //! Whether a value makes sense by itself.
 
-use crate::run::number::parse_amount;
+use crate::text::parse_amount;
 
 type Checked = Result<(), String>;
 

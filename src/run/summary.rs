@@ -1,18 +1,18 @@
-//! A run in a few numbers: a fold over its journal.
+//! A run in a few numbers: the one fold over a journal for all who read it without a screen.
 
 use serde::Serialize;
 
-use super::event::{Body, Cut, Event, Level, Stage, TrainingStarted};
+use super::event::{Body, Cut, Event, Level, Outcome, Stage, TrainingStarted};
 use super::folder::{EVENTS, FolderError, RunFolder, io_error};
 use super::journal::Tail;
 use super::lock::Liveness;
 use super::number::Number;
-use super::standing::{Progress, Standing};
-use crate::space::Genotype;
+use super::status::{Progress, Status};
+use crate::space::{Genotype, Place};
 
 /// What `zonas runs` and `zonas show` tell. What is not known yet is absent.
 #[derive(Clone, Debug, Default, Serialize)]
-pub struct Report {
+pub struct Summary {
     pub run: String,
     pub folder: String,
     /// `new`, `running`, `paused`, `queued`, `waiting for a cut`, `done`, `stopped`, `aborted`, `failed`, `crashed`, `unreachable`, `unreadable`.
@@ -78,6 +78,21 @@ pub struct Report {
     pub warnings: usize,
     /// Lines of the journal that could not be read.
     pub skipped_lines: u64,
+    /// Cuts that were proposed so far.
+    #[serde(skip)]
+    pub proposals: usize,
+    /// Whether the last cut is confirmed.
+    #[serde(skip)]
+    pub confirmed: bool,
+    /// What scoring removed, first to last.
+    #[serde(skip)]
+    pub order: Vec<Place>,
+    /// How an engine ended, where that was its last word.
+    #[serde(skip)]
+    pub outcome: Option<Outcome>,
+    /// How it stands, as far as the journal tells.
+    #[serde(skip)]
+    pub progress: Progress,
     /// Why nothing is known of the run: its journal can't be read.
     #[serde(skip)]
     pub unreadable: Option<String>,
@@ -94,37 +109,33 @@ pub struct TrainedSize {
 /// What `zonas show` tells of a run, and how it stands.
 #[derive(Clone, Debug)]
 pub struct Read {
-    pub report: Report,
-    pub standing: Standing,
+    pub summary: Summary,
+    pub status: Status,
 }
 
-impl Report {
+impl Summary {
     pub fn read(folder: &RunFolder) -> Read {
-        let mut report =
-            Report { run: folder.name(), folder: folder.path().display().to_string(), ..Report::default() };
+        let mut summary =
+            Summary { run: folder.name(), folder: folder.path().display().to_string(), ..Summary::default() };
         // Before the journal: an engine that ends meanwhile has written its last word.
         let liveness = Liveness::of(folder);
         let mut tail = Tail::events(folder).without_dense();
-        let mut progress = Progress::default();
         loop {
             let events = tail.read();
             if events.is_empty() {
                 break;
             }
-            for e in &events {
-                progress.apply(e);
-                report.fold(e);
-            }
+            events.iter().for_each(|e| summary.apply(e));
         }
-        report.unreadable = tail.fault.take();
-        report.skipped_lines = tail.skipped;
-        report.last = (progress.last > 0.0).then_some(progress.last);
-        let standing = progress.standing(&liveness, folder);
-        (report.state, report.detail) = match &report.unreadable {
+        summary.unreadable = tail.fault.take();
+        summary.skipped_lines = tail.skipped;
+        summary.last = (summary.progress.last > 0.0).then_some(summary.progress.last);
+        let status = summary.progress.status(&liveness, folder);
+        (summary.state, summary.detail) = match &summary.unreadable {
             Some(why) => ("unreadable", Some(why.clone())),
-            None => (standing.word(), standing.detail().map(str::to_string)),
+            None => (status.word(), status.detail().map(str::to_string)),
         };
-        Read { report, standing }
+        Read { summary, status }
     }
 
     /// The same, of a run whose journal can be read, or is not there yet.
@@ -132,8 +143,8 @@ impl Report {
     /// # Errors
     /// It is there and can't be read, so nothing can be told of the run.
     pub fn readable(folder: &RunFolder) -> Result<Read, FolderError> {
-        let read = Report::read(folder);
-        match &read.report.unreadable {
+        let read = Summary::read(folder);
+        match &read.summary.unreadable {
             Some(why) => Err(io_error("read", &folder.file(EVENTS))(std::io::Error::other(why.clone()))),
             None => Ok(read),
         }
@@ -157,7 +168,10 @@ impl Report {
         (self.predicted_bytes, self.full_bytes) = (Some(cut.memory_bytes), Some(cut.full_memory_bytes));
     }
 
-    fn fold(&mut self, event: &Event) {
+    /// Takes the next event in.
+    pub fn apply(&mut self, event: &Event) {
+        self.progress.apply(event);
+        self.outcome = None;
         match &event.body {
             Body::RunStarted(s) => {
                 self.data = Some(s.data.name.clone());
@@ -181,8 +195,18 @@ impl Report {
                 let ties = s.order.iter().filter(|r| r.tie && !r.undefined).count();
                 (self.ties, self.removals, self.undefined) = (Some(ties), Some(s.order.len()), Some(s.undefined));
                 self.at_random = Some(unscored);
+                self.order = s.order.iter().map(|r| r.place).collect();
             }
-            Body::CutProposed(c) | Body::CutConfirmed(c) => self.cut(c),
+            Body::CutProposed(c) => {
+                self.proposals += 1;
+                self.confirmed = false;
+                self.cut(c);
+            }
+            Body::CutConfirmed(c) => {
+                self.confirmed = true;
+                self.cut(c);
+            }
+            Body::RunEnded { outcome, .. } => self.outcome = Some(*outcome),
             Body::SearchStarted(s) => {
                 self.epochs = Some(s.epochs);
                 self.epoch.get_or_insert(0);

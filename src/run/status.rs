@@ -9,7 +9,7 @@ use super::lock::Liveness;
 
 /// What a run does.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Standing {
+pub enum Status {
     /// No engine has been here.
     New,
     /// An engine has it and has not said anything yet.
@@ -33,37 +33,37 @@ pub enum Standing {
     Unreachable(String),
 }
 
-impl Standing {
+impl Status {
     /// One word for a list and for scripts.
     pub const fn word(&self) -> &'static str {
         match self {
-            Standing::New => "new",
-            Standing::Starting | Standing::Running(_) => "running",
-            Standing::Paused(_) => "paused",
-            Standing::Queued(_) => "queued",
-            Standing::WaitingForCut => "waiting for a cut",
-            Standing::Done => "done",
-            Standing::Stopped(_) => "stopped",
-            Standing::Aborted(_) => "aborted",
-            Standing::Failed(_) => "failed",
-            Standing::Crashed(_) => "crashed",
-            Standing::Unreachable(_) => "unreachable",
+            Status::New => "new",
+            Status::Starting | Status::Running(_) => "running",
+            Status::Paused(_) => "paused",
+            Status::Queued(_) => "queued",
+            Status::WaitingForCut => "waiting for a cut",
+            Status::Done => "done",
+            Status::Stopped(_) => "stopped",
+            Status::Aborted(_) => "aborted",
+            Status::Failed(_) => "failed",
+            Status::Crashed(_) => "crashed",
+            Status::Unreachable(_) => "unreachable",
         }
     }
 
     /// What more there is to say; may come from a file, so it may hold anything.
     pub fn detail(&self) -> Option<&str> {
         match self {
-            Standing::New | Standing::WaitingForCut | Standing::Done => None,
-            Standing::Starting => Some("starting"),
-            Standing::Paused(reason) => reason.as_deref(),
-            Standing::Running(text)
-            | Standing::Queued(text)
-            | Standing::Stopped(text)
-            | Standing::Aborted(text)
-            | Standing::Failed(text)
-            | Standing::Crashed(text)
-            | Standing::Unreachable(text) => Some(text.as_str()).filter(|t| !t.is_empty()),
+            Status::New | Status::WaitingForCut | Status::Done => None,
+            Status::Starting => Some("starting"),
+            Status::Paused(reason) => reason.as_deref(),
+            Status::Running(text)
+            | Status::Queued(text)
+            | Status::Stopped(text)
+            | Status::Aborted(text)
+            | Status::Failed(text)
+            | Status::Crashed(text)
+            | Status::Unreachable(text) => Some(text.as_str()).filter(|t| !t.is_empty()),
         }
     }
 
@@ -71,20 +71,13 @@ impl Standing {
     pub const fn has_engine(&self) -> bool {
         matches!(
             self,
-            Standing::Starting
-                | Standing::Running(_)
-                | Standing::Paused(_)
-                | Standing::Queued(_)
-                | Standing::WaitingForCut
+            Status::Starting | Status::Running(_) | Status::Paused(_) | Status::Queued(_) | Status::WaitingForCut
         )
     }
 
     /// Whether the run can be resumed.
     pub const fn can_go_on(&self) -> bool {
-        matches!(
-            self,
-            Standing::New | Standing::Stopped(_) | Standing::Aborted(_) | Standing::Failed(_) | Standing::Crashed(_)
-        )
+        matches!(self, Status::New | Status::Stopped(_) | Status::Aborted(_) | Status::Failed(_) | Status::Crashed(_))
     }
 }
 
@@ -155,50 +148,50 @@ impl Progress {
     }
 
     /// How the run stands; `folder` is read for the last words of an engine that is gone.
-    pub fn standing(&self, liveness: &Liveness, folder: &RunFolder) -> Standing {
+    pub fn status(&self, liveness: &Liveness, folder: &RunFolder) -> Status {
         self.judge(liveness, || last_words(folder))
     }
 
     /// The same, for those who have the engine's last words ([`last_words`]) already, or must not read files.
-    pub fn judge(&self, liveness: &Liveness, last_words: impl FnOnce() -> Option<String>) -> Standing {
+    pub fn judge(&self, liveness: &Liveness, last_words: impl FnOnce() -> Option<String>) -> Status {
         if let Some((outcome, detail)) = &self.ended
             && !(liveness.is_alive() && *outcome != Outcome::Done)
         {
             return match outcome {
-                Outcome::Done => Standing::Done,
-                Outcome::Stopped => Standing::Stopped(detail.clone()),
-                Outcome::Aborted => Standing::Aborted(detail.clone()),
-                Outcome::Failed => Standing::Failed(detail.clone()),
+                Outcome::Done => Status::Done,
+                Outcome::Stopped => Status::Stopped(detail.clone()),
+                Outcome::Aborted => Status::Aborted(detail.clone()),
+                Outcome::Failed => Status::Failed(detail.clone()),
             };
         }
         match liveness {
-            Liveness::Alive(holder) if holder.queued => Standing::Queued(holder.waits.clone().unwrap_or_default()),
-            Liveness::Alive(holder) if holder.waits.is_some() => Standing::Paused(holder.waits.clone()),
-            Liveness::Alive(_) if self.ended.is_some() || !self.started => Standing::Starting,
-            Liveness::Alive(_) if self.paused => Standing::Paused(None),
-            Liveness::Alive(_) if self.open_cut => Standing::WaitingForCut,
-            Liveness::Alive(_) => Standing::Running(self.doing()),
-            Liveness::Unreachable(holder) => Standing::Unreachable(format!("no sign of the engine, {}", holder.who())),
+            Liveness::Alive(holder) if holder.queued => Status::Queued(holder.waits.clone().unwrap_or_default()),
+            Liveness::Alive(holder) if holder.waits.is_some() => Status::Paused(holder.waits.clone()),
+            Liveness::Alive(_) if self.ended.is_some() || !self.started => Status::Starting,
+            Liveness::Alive(_) if self.paused => Status::Paused(None),
+            Liveness::Alive(_) if self.open_cut => Status::WaitingForCut,
+            Liveness::Alive(_) => Status::Running(self.doing()),
+            Liveness::Unreachable(holder) => Status::Unreachable(format!("no sign of the engine, {}", holder.who())),
             Liveness::Gone(holder) => {
                 // What it waited for when it went is what it could not write.
                 let waited = holder.as_ref().filter(|h| !h.queued).and_then(|h| h.waits.as_deref());
                 if let (Some(h), Some(reason)) = (holder, waited)
                     && h.left
                 {
-                    return Standing::Stopped(format!("while it waited: {reason}"));
+                    return Status::Stopped(format!("while it waited: {reason}"));
                 }
                 if holder.as_ref().is_some_and(|h| h.mute) {
-                    return Standing::Stopped(MUTE.into());
+                    return Status::Stopped(MUTE.into());
                 }
                 match (self.started, last_words()) {
-                    (false, None) => Standing::New,
-                    (_, Some(words)) => Standing::Crashed(words),
+                    (false, None) => Status::New,
+                    (_, Some(words)) => Status::Crashed(words),
                     (true, None) => {
                         if let Some(reason) = waited {
-                            return Standing::Crashed(format!("its engine is gone; it waited: {reason}"));
+                            return Status::Crashed(format!("its engine is gone; it waited: {reason}"));
                         }
                         let who = holder.as_ref().map_or(String::new(), |h| format!(", {},", h.who()));
-                        Standing::Crashed(format!("its engine{who} died unexpectedly while {}", self.doing()))
+                        Status::Crashed(format!("its engine{who} died unexpectedly while {}", self.doing()))
                     }
                 }
             }
@@ -252,7 +245,7 @@ mod tests {
         let waits = Holder { waits: Some("no room".into()), ..Holder::default() };
         let queued = Holder { waits: Some("behind a".into()), queued: true, ..Holder::default() };
         let gone = || Liveness::Gone(None);
-        let is = |p: &Progress, l: Liveness| p.standing(&l, &folder);
+        let is = |p: &Progress, l: Liveness| p.status(&l, &folder);
         let went = |left: bool, mute: bool| {
             let waits = (!mute).then(|| "no room".to_string());
             Liveness::Gone(Some(Holder { waits, left, mute, ..Holder::default() }))
@@ -260,19 +253,19 @@ mod tests {
         let search = || Body::StageStarted { stage: Stage::Search };
         let ended = |outcome| Body::RunEnded { outcome, detail: "why".into() };
 
-        assert_eq!(is(&Progress::default(), gone()), Standing::New);
-        assert_eq!(is(&Progress::default(), alive()), Standing::Starting);
-        assert!(matches!(is(&started(), alive()), Standing::Running(_)));
+        assert_eq!(is(&Progress::default(), gone()), Status::New);
+        assert_eq!(is(&Progress::default(), alive()), Status::Starting);
+        assert!(matches!(is(&started(), alive()), Status::Running(_)));
         let paused = progress(vec![search(), Body::Paused]);
-        assert_eq!(is(&Progress { started: true, ..paused }, alive()), Standing::Paused(None));
-        assert_eq!(is(&started(), Liveness::Alive(waits)), Standing::Paused(Some("no room".into())));
-        assert_eq!(is(&Progress::default(), Liveness::Alive(queued)), Standing::Queued("behind a".into()));
-        assert_eq!(is(&started(), went(true, false)), Standing::Stopped("while it waited: no room".into()));
+        assert_eq!(is(&Progress { started: true, ..paused }, alive()), Status::Paused(None));
+        assert_eq!(is(&started(), Liveness::Alive(waits)), Status::Paused(Some("no room".into())));
+        assert_eq!(is(&Progress::default(), Liveness::Alive(queued)), Status::Queued("behind a".into()));
+        assert_eq!(is(&started(), went(true, false)), Status::Stopped("while it waited: no room".into()));
         assert_eq!(is(&started(), went(false, true)).word(), "stopped");
         assert_eq!(is(&started(), went(false, false)).word(), "crashed");
         assert!(is(&started(), went(false, false)).detail().is_some_and(|d| d.contains("no room")));
-        assert_eq!(is(&Progress { open_cut: true, ..started() }, alive()), Standing::WaitingForCut);
-        assert!(matches!(is(&started(), Liveness::Unreachable(Holder::default())), Standing::Unreachable(_)));
+        assert_eq!(is(&Progress { open_cut: true, ..started() }, alive()), Status::WaitingForCut);
+        assert!(matches!(is(&started(), Liveness::Unreachable(Holder::default())), Status::Unreachable(_)));
         for (outcome, word) in
             [(Outcome::Stopped, "stopped"), (Outcome::Aborted, "aborted"), (Outcome::Failed, "failed")]
         {
@@ -281,13 +274,13 @@ mod tests {
             assert_eq!((standing.word(), standing.detail()), (word, Some("why")));
             assert!(standing.can_go_on() && !standing.has_engine());
             // Another engine has come, and not spoken yet.
-            assert_eq!(is(&progress, alive()), Standing::Starting);
+            assert_eq!(is(&progress, alive()), Status::Starting);
         }
-        assert_eq!(is(&progress(vec![ended(Outcome::Done)]), gone()), Standing::Done);
+        assert_eq!(is(&progress(vec![ended(Outcome::Done)]), gone()), Status::Done);
         let crashed = is(&started(), gone());
         assert!(crashed.detail().is_some_and(|d| d.contains("died unexpectedly")), "{crashed:?}");
         std::fs::write(folder.file(LOG), format!("{BEGUN}, 1\nerror: memory allocation failed\n\n")).unwrap();
-        assert_eq!(is(&started(), gone()), Standing::Crashed("memory allocation failed".into()));
+        assert_eq!(is(&started(), gone()), Status::Crashed("memory allocation failed".into()));
         std::fs::write(folder.file(LOG), format!("old words\n{BEGUN}, 2\n")).unwrap();
         assert!(is(&started(), gone()).detail().is_some_and(|d| d.contains("died unexpectedly")));
     }
