@@ -171,7 +171,11 @@ fn each_command_lists_only_what_it_takes() {
     assert_eq!(code, 0);
     for flag in ["--xi", "--memory ", "--precision"] {
         assert!(!help.contains(flag), "{flag} is listed:\n{help}");
-        let value = if flag == "--precision" { "bf16" } else { "0.5" };
+        let value = match flag {
+            "--precision" => "bf16",
+            "--xi" => "0.5",
+            _ => "keep",
+        };
         refused(&["train", "DARTS_V2", flag.trim(), value], &[flag.trim(), "a training has no use for it"]);
     }
     assert!(help.contains("--memory-budget") && help.contains("--which"));

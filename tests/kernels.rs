@@ -137,6 +137,7 @@ impl Map {
             }
             Operation::SepConv3x3 | Operation::SepConv5x5 => half(&half(self, 0, stride, 1), 2, 1, 1),
             Operation::DilConv3x3 | Operation::DilConv5x5 => half(self, 0, stride, 2),
+            Operation::Noise => unreachable!(),
         }
     }
 }
@@ -270,7 +271,8 @@ fn operations_match_plain_loops_and_central_differences() {
     at_every_level(|| {
         let cases = [(2, 7, 7, 5), (1, 8, 8, 4), (3, 5, 6, 1), (1, 7, 7, 19), (2, 4, 4, 16)];
         for (n, h, w, c) in cases {
-            for operation in Operation::catalogue() {
+            // Of noise there is nothing to compute in loops.
+            for operation in Operation::catalogue().filter(|o| *o != Operation::Noise) {
                 for stride in [1, 2] {
                     if operation == Operation::SkipConnect && stride == 2 && c == 1 {
                         continue; // half of one channel is none
@@ -339,4 +341,29 @@ fn check_operation(operation: Operation, stride: usize, n: usize, h: usize, w: u
     let d = (loss(&xw, &ww, 0.7 + h) - loss(&xw, &ww, 0.7 - h)) / (2.0 * h);
     let ours = f64::from(found.mixing[0]);
     assert!((d - ours).abs() < 1e-4 * d.abs().max(1.0), "{what}: d/dmixing {d} {ours}");
+}
+
+/// N(0, 1) that knows nothing of its input, and whose mixing weight has the gradient Σ dy·noise.
+#[test]
+fn noise_is_noise() {
+    let (size, c) = ([3, 8, 6], 7);
+    for (stride, pixels) in [(1, 48), (2, 12)] {
+        let op = MixedOperation::new(&[Operation::Noise], c, stride);
+        assert!(op.is_empty());
+        let x = numbers(3 * 48 * c, 1);
+        let out = op.forward(size, &x, &[], &[1.0]);
+        assert_eq!(out.len(), 3 * pixels * c);
+        assert_eq!(out, op.forward(size, &numbers(x.len(), 2), &[], &[1.0]));
+        let n = out.len() as f64;
+        let mean = out.iter().map(|v| f64::from(*v)).sum::<f64>() / n;
+        let variance = out.iter().map(|v| (f64::from(*v) - mean).powi(2)).sum::<f64>() / n;
+        assert!(mean.abs() < 4.0 / n.sqrt() && (variance - 1.0).abs() < 6.0 / n.sqrt(), "{mean} {variance}");
+        let mut images = out.chunks(pixels * c);
+        assert_ne!(images.next(), images.next());
+        let dy = numbers(out.len(), 3);
+        let found = op.backward(size, &x, &[], &[0.5], &dy);
+        let expected: f64 = out.iter().zip(&dy).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum();
+        assert!((f64::from(found.mixing[0]) - expected).abs() < 1e-4 * expected.abs().max(1.0));
+        assert!(found.input.iter().all(|v| *v == 0.0));
+    }
 }

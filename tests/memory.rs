@@ -60,7 +60,8 @@ fn predictions_meet_the_bytes() {
         .places()
         .step_by(3)
         .fold(darts::FULL, |m, p| if m.without(p).check().is_ok() { m.without(p) } else { m });
-    let masks = [darts::FULL, Mask::uniform(darts::SPACE, &darts::SPACE.operations()[1..5]), odd];
+    let noisy = zonas::space::Space::find("darts_s4").unwrap().full();
+    let masks = [darts::FULL, Mask::uniform(darts::SPACE, &darts::SPACE.operations()[1..5]), odd, noisy];
     let cases = [
         (Policy::Keep, Order::First),
         (Policy::Recompute, Order::First),

@@ -12,7 +12,7 @@ use zonas::nn::{
     Init, MixedGradients, MixedOperation, Mixing, NnError, Norm, Pass, Policy, Precision, Supernet, SupernetConfig,
 };
 use zonas::proxies::{self, Context, Draw};
-use zonas::space::{CellKind, Operation, darts};
+use zonas::space::{CellKind, Mask, Operation, Space, darts};
 
 fn numbers(n: usize, seed: u64) -> Vec<f32> {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
@@ -104,13 +104,17 @@ fn operations_agree_with_the_cpu_and_stay_in_bounds() {
 }
 
 fn network(policy: Policy, channels: usize, gpu: Option<Gpu>) -> Supernet {
+    network_of(darts::FULL, policy, channels, gpu)
+}
+
+fn network_of(mask: Mask, policy: Policy, channels: usize, gpu: Option<Gpu>) -> Supernet {
     let config = SupernetConfig {
         channels,
         classes: 5,
         input_channels: 3,
         layout: vec![CellKind::Normal, CellKind::Reduction],
         stem_multiplier: 3,
-        mask: darts::FULL,
+        mask,
         policy,
         precision: Precision::Float32,
     };
@@ -125,7 +129,7 @@ fn pictures(images: usize, height: usize, width: usize) -> Tensor {
 
 /// Logits, gradients of all weights and mixing weights, running statistics.
 fn passes(net: &Supernet, norm: Norm) -> Result<Vec<Vec<f32>>, NnError> {
-    let uniform = Mixing::uniform(&darts::FULL)?;
+    let uniform = Mixing::uniform(&net.config().mask)?;
     let [normal, reduction] = [Var::from_tensor(&uniform.normal)?, Var::from_tensor(&uniform.reduction)?];
     let mixing = Mixing { normal: normal.as_tensor().clone(), reduction: reduction.as_tensor().clone() };
     let pass = Pass { mixing: true, norm, ..Pass::weight_step() };
@@ -151,9 +155,13 @@ fn networks_agree_with_the_cpu_in_every_mode_bit_for_bit_among_themselves() {
     if !crate::gpu::available() {
         return;
     }
-    for norm in [Norm::Batch, Norm::Running, Norm::Off] {
-        let expected = passes(&network(Policy::Keep, 3, None), norm).unwrap();
-        let run = |policy, seed| passes(&network(policy, 3, Some(Shim::new(Build::Fast, seed))), norm).unwrap();
+    let noisy = Space::find("darts_s4").unwrap().full();
+    for (norm, mask) in
+        [(Norm::Batch, darts::FULL), (Norm::Running, darts::FULL), (Norm::Off, darts::FULL), (Norm::Batch, noisy)]
+    {
+        let expected = passes(&network_of(mask, Policy::Keep, 3, None), norm).unwrap();
+        let gpu = |seed| -> Option<Gpu> { Some(Shim::new(Build::Fast, seed)) };
+        let run = |policy, seed| passes(&network_of(mask, policy, 3, gpu(seed)), norm).unwrap();
         let found = run(Policy::Keep, 1);
         let error = worst(&found, &expected);
         assert!(error < 2e-5, "{norm:?}: relative error {error:.1e}");

@@ -2,7 +2,9 @@
 
 use std::path::Path;
 
+use candle_core::{DType, Device, Tensor};
 use zonas::engine::{self, Confirm, EngineError, Options, Outcome};
+use zonas::nn::{Init, Mixing, Pass, Policy, Precision, Supernet, SupernetConfig};
 use zonas::run::command::{Body as Order, Edit};
 use zonas::run::config::{self, Config};
 use zonas::run::event::Body;
@@ -151,6 +153,39 @@ fn a_run_stopped_in_its_own_space_goes_on_to_the_same_end() {
     }
     assert!(engines > 1);
     assert_eq!(genotype(&parts), genotype(&whole));
+}
+
+/// The noise of a step is that of its number, whatever cells keep: so a run is the same with every memory policy, and two
+/// steps are not.
+#[test]
+fn noise_is_drawn_anew_for_every_step_and_the_same_for_its_way_back() {
+    let mask = Space::find("darts_s4").unwrap().full();
+    let run = |policy: Policy| {
+        let config = SupernetConfig {
+            channels: 2,
+            classes: 3,
+            input_channels: 1,
+            layout: vec![CellKind::Normal, CellKind::Reduction],
+            stem_multiplier: 3,
+            mask,
+            policy,
+            precision: Precision::Float32,
+        };
+        let mut net = Supernet::new(&config).unwrap();
+        net.initialise(Init::Default, 5).unwrap();
+        let mixing = Mixing::uniform(&mask).unwrap();
+        let images = Tensor::ones((4, 8, 8, 1), DType::F32, &Device::Cpu).unwrap();
+        let steps = (0..3).map(|_| {
+            let logits = net.forward(&images, &mixing, &Pass::weight_step()).unwrap();
+            let found = logits.sqr().unwrap().sum_all().unwrap().backward().unwrap();
+            (logits.flatten_all().unwrap().to_vec1::<f32>().unwrap(), net.parameters().gradients(&found).unwrap())
+        });
+        steps.collect::<Vec<_>>()
+    };
+    let kept = run(Policy::Keep);
+    assert!(kept == run(Policy::Recompute) && kept == run(Policy::RecomputeFirst(1)));
+    // The weights have not moved, nor have the pictures.
+    assert!(kept[0] != kept[1] && kept[1] != kept[2]);
 }
 
 #[test]

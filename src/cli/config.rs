@@ -1,6 +1,6 @@
 //! `zonas config`: every setting with its default and meaning, as TOML; and all there is to say about one.
 
-use clap::{Args, CommandFactory};
+use clap::Args;
 use color_eyre::eyre;
 
 use super::{Exit, Output, Usage};
@@ -26,7 +26,7 @@ pub fn run(a: &ConfigArguments) -> eyre::Result<Exit> {
         None => out.write(config.template().as_bytes())?,
         Some(Some(path)) => out.write(about(path, &a.preset, &config)?.as_bytes())?,
         Some(None) => {
-            let mut all = super::Arguments::command();
+            let mut all = super::command();
             all.build();
             if let Some(own) = all.find_subcommand_mut("config") {
                 out.write(own.render_long_help().to_string().as_bytes())?;

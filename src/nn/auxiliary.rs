@@ -3,6 +3,7 @@
 
 use super::NnError;
 use super::head;
+use super::noise::Noise;
 use super::norm::{Norm, NormPass, Seen};
 use super::plan::{HeadPlan, ProjectionPlan};
 use super::projected::{Projected, project_backward, project_forward};
@@ -73,7 +74,8 @@ impl HeadPass<'_> {
             }
             to.iter_mut().for_each(|v| *v *= share);
         }
-        let mut norms = NormPass { norm: Norm::Batch, running: self.running, seen: Vec::new() };
+        let mut norms =
+            NormPass { norm: Norm::Batch, running: self.running, seen: Vec::new(), noise: Noise::default() };
         // Averages of what is 0 or more: the ReLU of a projection changes nothing.
         let [(first, first_size), (second, second_size)] = self.projections();
         let first = project_forward(first, first_size, 1, &pooled, weights, true, &mut norms);

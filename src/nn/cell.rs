@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::drop_path::Factors;
 use super::edge::{self, BranchState, Bundle, Geometry};
+use super::noise::Noise;
 use super::norm::{Norm, NormPass, Seen};
 use super::parallel::{Images, image, map_groups, unfilled, zeros};
 use super::plan::{CellPlan, CellSizes};
@@ -34,6 +35,7 @@ pub(crate) struct CellPass<'a> {
     pub factors: Option<&'a Factors>,
     /// Number of the cell.
     pub index: usize,
+    pub noise: Noise,
 }
 
 /// Where the gradients of a cell go.
@@ -110,7 +112,7 @@ impl CellPass<'_> {
 
     /// The statistics of a pass, none yet.
     pub fn norms(&self) -> NormPass<'_> {
-        NormPass { norm: self.norm, running: self.running, seen: Vec::new() }
+        NormPass { norm: self.norm, running: self.running, seen: Vec::new(), noise: self.noise }
     }
 
     /// The two inputs projected and normalised.

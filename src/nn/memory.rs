@@ -10,7 +10,7 @@ mod scratch;
 use self::ledger::Ledger;
 pub use self::scoring::PassBytes;
 use self::scratch::Scratch;
-use super::edge::{Branch, Geometry, halves, is_separable};
+use super::edge::{Branch, Geometry, halves, is_noise, is_separable};
 use super::parallel::GROUPS;
 use super::plan::{CellPlan, CellSizes, HeadPlan, NetworkPlan};
 use super::{EvaluationConfig, Policy, SupernetConfig};
@@ -102,7 +102,7 @@ impl CellNumbers {
             EdgeNumbers {
                 source: edge.source,
                 map: (g.images * g.output()) as u64,
-                first: count(&|o| o.is_convolution() || halves(o, g.stride)),
+                first: count(&|o| o.is_convolution() || halves(o, g.stride) || is_noise(o)),
                 second: count(&is_separable),
                 outer: edge.branches.iter().map(|b| (b.len - halved(b)) as u64).sum(),
                 inner: edge.branches.iter().map(|b| halved(b) as u64).sum(),

@@ -5,6 +5,7 @@ use std::ops::Range;
 use super::edge::{Bundle, Edge, Geometry, Gradients};
 use super::gpu::MixedPass;
 use super::layout::{BlockLayout, Slot};
+use super::noise::Noise;
 use super::norm::{Norm, NormPass};
 use super::plan::mixture;
 use crate::kernels::gpu::{Gpu, GpuError, Precision};
@@ -106,7 +107,7 @@ impl MixedOperation {
     }
 
     fn norms() -> NormPass<'static> {
-        NormPass { norm: Norm::Batch, running: &[], seen: Vec::new() }
+        NormPass { norm: Norm::Batch, running: &[], seen: Vec::new(), noise: Noise::default() }
     }
 
     /// `Σ mixing[o] · o(x)` for `x` `[N, H, W, C]` with `size` = `[N, H, W]`, in training mode.

@@ -62,6 +62,7 @@ mod mixed;
 mod mixing;
 mod network;
 mod network_op;
+mod noise;
 mod norm;
 mod parallel;
 mod parameters;

@@ -6,6 +6,7 @@ use super::auxiliary::{HeadPass, HeadState};
 use super::cell::{CellPass, CellState};
 use super::drop_path::Factors;
 use super::head;
+use super::noise::Noise;
 use super::norm::{Norm, Seen};
 use super::plan::{CellSizes, NetworkPlan, read_by};
 use super::stem::{StemPass, StemState};
@@ -40,6 +41,7 @@ pub(crate) struct NetworkPass<'a> {
     pub mixing_wanted: bool,
     /// More than one backward pass may follow.
     pub retain: bool,
+    pub noise: Noise,
 }
 
 /// What a network keeps from its forward to its backward pass.
@@ -87,6 +89,7 @@ impl NetworkPass<'_> {
             probe: self.probe,
             factors: self.factors,
             index: i,
+            noise: self.noise,
         }
     }
 

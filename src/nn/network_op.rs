@@ -8,6 +8,7 @@ use candle_core::{CpuStorage, CustomOp3, Layout, Result, Shape, Tensor};
 use super::drop_path::Factors;
 use super::gpu::{self, Moments};
 use super::network::{self, End};
+use super::noise::Noise;
 use super::norm::{Norm, Seen};
 use super::parameters::Parameters;
 use super::plan::NetworkPlan;
@@ -34,6 +35,7 @@ pub(crate) struct NetworkOp {
     pub factors: Option<Factors>,
     /// Wants to see the output of every block.
     pub trace: bool,
+    pub noise: Noise,
     pub side: Arc<Mutex<Side>>,
 }
 
@@ -97,6 +99,7 @@ impl NetworkOp {
             weights_wanted: self.pass.weights,
             mixing_wanted: self.pass.mixing,
             retain: self.pass.retain,
+            noise: self.noise,
         }
     }
 
@@ -171,6 +174,7 @@ impl Run<'_> {
             end,
             factors,
             trace,
+            noise: self.parameters.noise(),
             side: side.clone(),
         };
         let mixing = match mixing {

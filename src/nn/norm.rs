@@ -3,6 +3,7 @@
 use crate::kernels::depthwise::Load;
 use crate::kernels::norm::{Backward, Collector, EPSILON, Moments, add_products};
 use crate::kernels::relu;
+use crate::nn::noise::Noise;
 
 /// Where normalisation gets its statistics from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,6 +51,8 @@ pub(crate) struct NormPass<'a> {
     pub norm: Norm,
     pub running: &'a [f32],
     pub seen: Vec<Seen>,
+    /// For operations that draw it.
+    pub noise: Noise,
 }
 
 impl NormPass<'_> {
@@ -75,7 +78,7 @@ impl NormPass<'_> {
                 let scale = stored[c..].iter().map(|v| (1.0 / (f64::from(*v) + EPSILON).sqrt()) as f32).collect();
                 Statistics::new(stored[..c].to_vec(), scale, None)
             }
-            Norm::Off => Statistics::new(vec![0.0; c], vec![1.0; c], None),
+            Norm::Off => Statistics::identity(c),
         }
     }
 }
@@ -131,6 +134,11 @@ impl Sums {
 }
 
 impl Statistics {
+    /// Of what goes on as it is.
+    pub fn identity(channels: usize) -> Statistics {
+        Statistics::new(vec![0.0; channels], vec![1.0; channels], None)
+    }
+
     fn new(mean: Vec<f32>, scale: Vec<f32>, count: Option<f64>) -> Statistics {
         Statistics { slope: scale.clone(), shift: vec![0.0; mean.len()], gain: Vec::new(), mean, scale, count }
     }

@@ -6,6 +6,7 @@ use candle_core::backprop::GradStore;
 use candle_core::{DType, Device, Tensor, Var};
 
 use super::layout::{BlockLayout, Kind, Slot};
+use super::noise::Noise;
 use super::norm::Seen;
 use super::resident::{Found, There, parted};
 use super::{Init, NnError};
@@ -29,11 +30,13 @@ struct Running {
     blocks: Vec<Arc<Vec<f32>>>,
     /// Batches that went into them.
     batches: u64,
+    /// What the weights were drawn from.
+    seed: u64,
 }
 
 impl Running {
     /// Means 0, variances 1.
-    fn fresh(layouts: &[BlockLayout]) -> Running {
+    fn fresh(layouts: &[BlockLayout], seed: u64) -> Running {
         let fresh = |l: &BlockLayout| {
             let mut values = vec![0.0; l.running];
             for n in &l.norms {
@@ -41,7 +44,7 @@ impl Running {
             }
             Arc::new(values)
         };
-        Running { blocks: layouts.iter().map(fresh).collect(), batches: 0 }
+        Running { blocks: layouts.iter().map(fresh).collect(), batches: 0, seed }
     }
 }
 
@@ -49,7 +52,7 @@ impl Parameters {
     /// All weights 0.
     pub(crate) fn zeros(layouts: Vec<BlockLayout>) -> Result<Parameters, NnError> {
         let vars = layouts.iter().map(|l| Var::zeros(l.len, DType::F32, &Device::Cpu)).collect::<Result<_, _>>()?;
-        let running = Mutex::new(Running::fresh(&layouts));
+        let running = Mutex::new(Running::fresh(&layouts, 0));
         Ok(Parameters { layouts, vars, running, there: Mutex::default(), found: Found::default() })
     }
 
@@ -95,7 +98,7 @@ impl Parameters {
             }
             var.set(&Tensor::from_vec(values, layout.len, &Device::Cpu)?)?;
         }
-        *self.lock() = Running::fresh(&self.layouts);
+        *self.lock() = Running::fresh(&self.layouts, seed);
         Ok(())
     }
 
@@ -108,7 +111,7 @@ impl Parameters {
         self.forget();
         let own = other.lock().clone();
         let mut running = self.lock();
-        running.batches = own.batches;
+        (running.batches, running.seed) = (own.batches, own.seed);
         for (i, (to, from)) in self.layouts.iter().zip(&other.layouts).enumerate() {
             let values = other.vars[i].to_vec1::<f32>()?;
             let mut kept = vec![0.0; to.len];
@@ -209,6 +212,12 @@ impl Parameters {
         self.running.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// What the operation `noise` draws in the next pass.
+    pub(crate) fn noise(&self) -> Noise {
+        let running = self.lock();
+        Noise { seed: running.seed, batches: running.batches }
+    }
+
     /// Running statistics by block, for a pass.
     pub(crate) fn statistics(&self) -> Vec<Arc<Vec<f32>>> {
         self.lock().blocks.clone()
@@ -228,7 +237,8 @@ impl Parameters {
         if blocks.iter().map(Vec::len).ne(self.layouts.iter().map(|l| l.running)) {
             return Err(NnError::Weights("running statistics of another network".into()));
         }
-        *self.lock() = Running { blocks: blocks.into_iter().map(Arc::new).collect(), batches };
+        let mut running = self.lock();
+        (running.blocks, running.batches) = (blocks.into_iter().map(Arc::new).collect(), batches);
         Ok(())
     }
 }

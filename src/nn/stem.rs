@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::Probe;
 use super::layout::{BlockLayout, Kind};
+use super::noise::Noise;
 use super::norm::{Norm, NormPass, NormSlot, Seen, Statistics, Sums, collector};
 use super::parallel::{Images, image, map_groups, sum_parts, unfilled};
 use crate::kernels::matrix::{Outer, Packed, product};
@@ -100,7 +101,7 @@ impl StemPass<'_> {
             }
             moments.map(Collector::finish)
         });
-        let mut norms = NormPass { norm: self.norm, running: self.running, seen: Vec::new() };
+        let mut norms = NormPass { norm: self.norm, running: self.running, seen: Vec::new(), noise: Noise::default() };
         // No norm at all: neither scale nor shift.
         let affine = (self.norm != Norm::Off).then_some([scale, shift]);
         let statistics = norms.settle(self.plan.norm, parts.into_iter().flatten()).with(affine);

@@ -200,8 +200,8 @@ impl Supernet {
         if self.gpu.is_some() || remembered::bytes(&self.plan, [n, h, w]) > self.remembered {
             return Ok(None);
         }
-        let parameters = self.parameters.values()?;
-        with_slices([images], |[x]| Remembered::new(self.plan.clone(), [n, h, w], x, parameters, mixing, probe))?
+        let (parameters, noise) = (self.parameters.values()?, self.parameters.noise());
+        with_slices([images], |[x]| Remembered::new(self.plan.clone(), [n, h, w], x, parameters, mixing, noise, probe))?
             .map(Some)
     }
 

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::edge::{Bundle, Edge, Geometry, Gradients};
 use super::mixed::MixedOperation;
+use super::noise::Noise;
 use super::norm::{Norm, NormPass};
 use super::parallel::unfilled;
 use super::plan::{CellPlan, CellSizes, NetworkPlan, read_by};
@@ -257,7 +258,7 @@ impl Case {
         let mut input = vec![0.0; x.len()];
         // SAFETY: the only edge into each node writes all of it.
         let mut nodes: Vec<Vec<f32>> = (0..TOGETHER).map(|_| unsafe { unfilled(g.images * g.output()) }).collect();
-        let mut norms = NormPass { norm: Norm::Batch, running: &[], seen: Vec::new() };
+        let mut norms = NormPass { norm: Norm::Batch, running: &[], seen: Vec::new(), noise: Noise::default() };
         let start = Instant::now();
         let mut bundle = Bundle::default();
         (0..TOGETHER).for_each(|target| bundle.add(&mixed.edge, target, &mixing));

@@ -115,7 +115,9 @@ impl Config {
                 Err(e) => Err(refuse(e.to_string())),
             };
         }
-        let taken = Genotypes::of_space(text, space).and_then(|found| found.take(None));
+        // Nobody has to name a space for cells of DARTS with other operations.
+        let found = if space == darts::SPACE { Genotypes::of(text) } else { Genotypes::of_space(text, space) };
+        let taken = found.and_then(|found| found.take(None));
         taken.map(|taken| Some(taken.genotype)).map_err(|e| refuse(e.to_string()))
     }
 

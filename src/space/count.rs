@@ -97,7 +97,11 @@ impl Sum {
                 self.convolution(c * c, pixels);
                 self.norm(c, affine);
             }
-            Compute::Zero | Compute::Identity | Compute::MaxPool { .. } | Compute::AveragePool { .. } => {}
+            Compute::Zero
+            | Compute::Noise
+            | Compute::Identity
+            | Compute::MaxPool { .. }
+            | Compute::AveragePool { .. } => {}
         }
     }
 }

@@ -1,7 +1,9 @@
 //! The DARTS space, and the smaller ones of RobustDARTS in which plain DARTS collapses: they share the graph of the cells, and
 //! differ in the candidates of its edges.
 
-use super::Operation::{AvgPool3x3, DilConv3x3, DilConv5x5, MaxPool3x3, None, SepConv3x3, SepConv5x5, SkipConnect};
+use super::Operation::{
+    AvgPool3x3, DilConv3x3, DilConv5x5, MaxPool3x3, Noise, None, SepConv3x3, SepConv5x5, SkipConnect,
+};
 use super::definition::{Definition, Graph, Space};
 use super::{CellKind, Edge, Mask};
 
@@ -58,6 +60,15 @@ static S3: Definition = Definition {
     text: Option::None,
 };
 
+static S4: Definition = Definition {
+    name: "darts_s4",
+    about: "noise and sep_conv_3x3 on every edge (RobustDARTS)",
+    operations: &[Noise, SepConv3x3],
+    graphs: &GRAPHS,
+    candidates: &[0b11; 2 * EDGES],
+    text: Option::None,
+};
+
 /// S1 by edge (RobustDARTS, appendix): the normal cell's edges, then the reduction cell's.
 const S1_CANDIDATES: [u16; 2 * EDGES] = {
     const MAX: u16 = 1;
@@ -108,7 +119,7 @@ pub const FULL: Mask = SPACE.full();
 pub const NO_NONE: Mask = Mask::of_rows(SPACE, &[0xfe; 2 * EDGES]);
 
 /// This family.
-pub(super) const FAMILY: [Space; 4] = [SPACE, Space::of(&S1), Space::of(&S2), Space::of(&S3)];
+pub(super) const FAMILY: [Space; 5] = [SPACE, Space::of(&S1), Space::of(&S2), Space::of(&S3), Space::of(&S4)];
 
 #[cfg(test)]
 mod tests {

@@ -94,12 +94,19 @@ impl Genotype {
         }
     }
 
+    /// Whether its cells have the nodes of the space's cells, whatever their operations are.
+    ///
+    /// # Errors
+    /// The first thing that makes this no architecture with such cells.
+    pub fn check_nodes(&self, space: Space) -> Result<(), GenotypeError> {
+        let nodes = |cell| space.graph(cell).map_or(0, |g| g.nodes);
+        [CellKind::Normal, CellKind::Reduction].into_iter().try_for_each(|cell| self.check_cell(cell, nodes(cell)))
+    }
+
     /// # Errors
     /// The first thing that makes this no architecture of the space.
     pub fn check_in(&self, space: Space) -> Result<(), GenotypeError> {
-        for cell in [CellKind::Normal, CellKind::Reduction] {
-            self.check_cell(cell, space.graph(cell).map_or(0, |g| g.nodes))?;
-        }
+        self.check_nodes(space)?;
         let full = space.full();
         for cell in self.kinds() {
             for (i, Choice { operation, source }) in self.choices(cell).iter().copied().enumerate() {

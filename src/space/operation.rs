@@ -23,6 +23,8 @@ pub enum Compute {
     },
     /// The input; at stride 2 FactorizedReduce (ReLU, two 1x1 convolutions of shifted pixels, norm).
     Identity,
+    /// N(0, 1) of the output's shape, drawn anew for every pass; nothing of the input, and no gradient to it.
+    Noise,
     /// ReLU, depthwise convolution, 1x1 convolution, norm, `halves` times; the stride is the first half's.
     Separable {
         window: usize,
@@ -63,6 +65,7 @@ catalogue! {
     SepConv5x5  "sep_conv_5x5" "sep5" Compute::Separable { window: 5, dilation: 1, halves: 2 };
     DilConv3x3  "dil_conv_3x3" "dil3" Compute::Separable { window: 3, dilation: 2, halves: 1 };
     DilConv5x5  "dil_conv_5x5" "dil5" Compute::Separable { window: 5, dilation: 2, halves: 1 };
+    Noise       "noise"        "nois" Compute::Noise;
 }
 
 impl Operation {
@@ -98,7 +101,7 @@ impl Operation {
     /// Width of the (depthwise or pooling) window in pixels; `None` where there is no window.
     pub const fn kernel(self) -> Option<usize> {
         match self.compute() {
-            Compute::Zero | Compute::Identity => None,
+            Compute::Zero | Compute::Noise | Compute::Identity => None,
             Compute::MaxPool { window } | Compute::AveragePool { window } | Compute::Separable { window, .. } => {
                 Some(window)
             }
@@ -115,6 +118,7 @@ impl Operation {
         match self.compute() {
             Compute::Zero => 0,
             Compute::Identity => 1,
+            Compute::Noise => 2,
             Compute::AveragePool { window } => 10 + window,
             Compute::MaxPool { window } => 100 + window,
             Compute::Separable { window, halves, .. } => 1000 * halves + window,
@@ -124,7 +128,7 @@ impl Operation {
     /// Rank by parameters; where there are none, a strided skip connection comes before the pools.
     pub(crate) const fn weight(self) -> usize {
         match self.compute() {
-            Compute::Zero => 0,
+            Compute::Zero | Compute::Noise => 0,
             Compute::AveragePool { .. } => 1,
             Compute::MaxPool { .. } => 2,
             Compute::Identity => 3,

@@ -80,6 +80,6 @@ fn color(operation: Operation) -> String {
         Compute::Separable { dilation: 1, .. } => series(0),
         Compute::Separable { .. } => series(2),
         Compute::MaxPool { .. } | Compute::AveragePool { .. } => series(1),
-        Compute::Identity | Compute::Zero => css(darker(SERIES[3])),
+        Compute::Identity | Compute::Noise | Compute::Zero => css(darker(SERIES[3])),
     }
 }

@@ -119,5 +119,6 @@ pub const fn narrow(operation: Operation) -> &'static str {
         Operation::SepConv5x5 => "sp5",
         Operation::DilConv3x3 => "dl3",
         Operation::DilConv5x5 => "dl5",
+        Operation::Noise => "noi",
     }
 }

@@ -2,19 +2,24 @@
 
 use super::kernel::{Kernel, Scratch, padding};
 use super::pools::Pools;
-use super::{Branch, BranchState, Bundle, Geometry, Normed, is_separable};
+use super::{Branch, BranchState, Bundle, Geometry, Normed, is_noise, is_separable};
 use crate::kernels::norm::{Collector, Mixed, Moments, mix_all};
-use crate::nn::norm::{Norm, NormPass, collector};
+use crate::nn::norm::{Norm, NormPass, Statistics, collector};
 use crate::nn::parallel::{Images, image, map_groups, unfilled};
 use crate::nn::separable::Separable;
 
 impl Bundle<'_> {
     /// Everything up to the last batch norm of each branch. `x` is `[N, H, W, C]`.
     pub fn branches_forward(&self, g: &Geometry, x: &[f32], weights: &[f32], norms: &mut NormPass) -> Vec<BranchState> {
-        let mut firsts = self.first_stage(g, x, weights, norms.norm);
+        let mut firsts = self.first_stage(g, x, weights, norms);
         let mut states: Vec<BranchState> = Vec::with_capacity(self.branches.len());
         for (b, (z, parts)) in self.branches.iter().zip(firsts.drain(..)) {
             let mut state = BranchState::default();
+            if is_noise(b.operation) {
+                state.last = Some(Normed { z, statistics: Statistics::identity(g.channels) });
+                states.push(state);
+                continue;
+            }
             if let Some(slot) = b.norms.first() {
                 let normed = Normed { z, statistics: norms.settle(*slot, parts).with(b.gain(0, weights)) };
                 if is_separable(b.operation) {
@@ -36,7 +41,8 @@ impl Bundle<'_> {
 
     /// Maps before the first batch norm of each branch (empty for the identity and for poolings), with the moments of each
     /// group.
-    fn first_stage(&self, g: &Geometry, x: &[f32], weights: &[f32], norm: Norm) -> Vec<(Vec<f32>, Vec<Moments>)> {
+    fn first_stage(&self, g: &Geometry, x: &[f32], weights: &[f32], norms: &NormPass) -> Vec<(Vec<f32>, Vec<Moments>)> {
+        let (norm, noise) = (norms.norm, norms.noise);
         let kernels: Vec<Kernel> = self.branches.iter().map(|b| Kernel::new(g, b, weights, false)).collect();
         let pools = Pools::of(self, g);
         let number = |i: usize| pools.number(self.branches[i].operation);
@@ -86,6 +92,7 @@ impl Bundle<'_> {
                                     &mut scratch.separable,
                                 );
                             }
+                            (Kernel::Noise, _) => noise.draw(self.branches[i].place, n, z),
                             (Kernel::Halve(p), _) => {
                                 p.forward(x, z, &mut scratch.project);
                                 moments.iter_mut().for_each(|m| m.add_map(z));

@@ -13,6 +13,7 @@ use crate::space::{Compute, Operation};
 /// An operation with its weights made ready.
 pub(super) enum Kernel<'a> {
     Identity,
+    Noise,
     Separable(Separable<'a>),
     Max(Shape),
     Average(Shape),
@@ -27,6 +28,7 @@ impl<'a> Kernel<'a> {
             return pooling;
         }
         match b.operation.compute() {
+            Compute::Noise => Kernel::Noise,
             Compute::Identity if g.stride == 2 => Kernel::Halve(Projector::new(g.halving(), own, with_backward)),
             Compute::Identity | Compute::Zero | Compute::MaxPool { .. } | Compute::AveragePool { .. } => {
                 Kernel::Identity

@@ -84,6 +84,8 @@ pub(crate) struct Branch {
     pub norms: Vec<NormSlot>,
     /// Whether each norm has a scale and shift, behind the weights of its convolution: in an evaluation network.
     pub affine: bool,
+    /// Its edge among those of the network: what its noise is drawn by.
+    pub place: usize,
 }
 
 impl Branch {
@@ -228,6 +230,10 @@ pub(crate) fn is_pooling(operation: Operation) -> bool {
 /// How many different poolings there are among operations: what one map has of them is made once.
 pub(crate) fn poolings(operations: impl Iterator<Item = Operation>) -> usize {
     operations.filter(|o| is_pooling(*o)).collect::<BTreeSet<_>>().len()
+}
+
+pub(crate) fn is_noise(operation: Operation) -> bool {
+    operation.compute() == Compute::Noise
 }
 
 /// Whether the operation is FactorizedReduce at this stride.

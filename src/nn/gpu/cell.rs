@@ -10,6 +10,7 @@ use crate::kernels::gpu::arguments::{MixTarget, Mixed};
 use crate::kernels::gpu::buffer::download;
 use crate::kernels::gpu::{Buffer, Gpu, GpuError, Precision, launch};
 use crate::nn::edge::Geometry;
+use crate::nn::noise::Noise;
 use crate::nn::norm::Norm;
 use crate::nn::plan::{CellPlan, CellSizes};
 use crate::nn::{Policy, Probe};
@@ -38,6 +39,7 @@ pub(crate) struct CellPass<'a> {
     pub probe: Option<&'a Arc<dyn Probe>>,
     /// By edge, where it may be left out: what each image is multiplied with. Empty where none may.
     pub factors: &'a [Option<u64>],
+    pub noise: Noise,
 }
 
 /// What a forward pass gives.
@@ -113,7 +115,7 @@ impl CellPass<'_> {
     /// Too little memory, a fault of the device.
     pub fn forward(&self, inputs: [u64; 2], weights: u64, mixing: u64, keep: bool) -> Result<CellOutput, GpuError> {
         let plan = self.plan;
-        let mut norms = Norms::new(self.gpu, self.norm, &plan.layout, self.running)?;
+        let mut norms = Norms::new(self.gpu, self.norm, &plan.layout, self.running)?.drawing(self.noise);
         let mut projected = Vec::with_capacity(INPUTS);
         for (i, x) in inputs.into_iter().enumerate() {
             let project = self.project(i, x, weights);

@@ -5,7 +5,8 @@ use super::{Norms, View};
 use crate::kernels::gpu::arguments::{MixTarget, Mixed};
 use crate::kernels::gpu::{Buffer, Gpu, GpuError, Kind, Precision, launch};
 use crate::kernels::pool;
-use crate::nn::edge::{Branch, Edge, Geometry, is_pooling, is_separable};
+use crate::nn::edge::{Branch, Edge, Geometry, is_noise, is_pooling, is_separable};
+use crate::nn::parallel::{Images, map_groups};
 use crate::space::Compute;
 
 /// What one branch keeps: the maps before its norms.
@@ -103,7 +104,7 @@ pub(super) fn kind_of(g: &Geometry, b: &Branch) -> Kind {
         Compute::AveragePool { .. } => Kind::Average,
         Compute::Identity if g.stride == 1 => Kind::Identity,
         Compute::Identity => Kind::Pick,
-        Compute::Zero | Compute::Separable { .. } => Kind::Depthwise,
+        Compute::Zero | Compute::Noise | Compute::Separable { .. } => Kind::Depthwise,
     }
 }
 
@@ -135,6 +136,17 @@ pub(super) fn branches(
     let mut room = [bundle.room(gpu, g, count(false))?, bundle.room(gpu, g, if again { 0 } else { count(true) })?];
     for (i, b) in bundle.branches.iter().enumerate() {
         let mut own = Maps::default();
+        if is_noise(b.operation) {
+            // Drawn by the host, so that it is that of a pass on the CPU.
+            let mut values = vec![0.0; g.images * g.output()];
+            let images = Images::new(&mut values, g.images);
+            // SAFETY: groups do not share images.
+            let draw = |n: usize| norms.noise.draw(b.place, n, unsafe { images.image(n) });
+            map_groups(g.images, |group| group.for_each(draw));
+            own.last = Some(Buffer::from_slice(gpu, &values)?);
+            maps.push(own);
+            continue;
+        }
         let (slot, pools) = (b.norms.first().copied(), is_pooling(b.operation));
         if pools && !again || !pools && slot.is_some() {
             let alike = bundle.alike(i);

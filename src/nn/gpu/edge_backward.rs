@@ -5,7 +5,7 @@ use super::units::{self, Backs, projection, separable};
 use super::{Norms, View};
 use crate::kernels::gpu::arguments::{Back, Products, Settled, Source, Target, Unit};
 use crate::kernels::gpu::{Buffer, Gpu, GpuError, Kind, Precision, launch};
-use crate::nn::edge::{Branch, Geometry, is_pooling, is_separable};
+use crate::nn::edge::{Branch, Geometry, is_noise, is_pooling, is_separable};
 use crate::nn::norm::NormSlot;
 
 /// A bundle in a backward pass.
@@ -148,7 +148,7 @@ impl BundleBackward<'_> {
         let (g, c) = (self.g, self.g.channels);
         let mut all = Vec::new();
         for (i, b, own) in self.branches() {
-            let (Some(z), false) = (&own.last, is_pooling(b.operation)) else { continue };
+            let (Some(z), false) = (&own.last, is_pooling(b.operation) || is_noise(b.operation)) else { continue };
             let at = self.weights + 4 * b.offset as u64;
             let units = match (&own.first, &b.norms[..]) {
                 (Some(first), [before, _]) => {

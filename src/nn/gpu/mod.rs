@@ -18,6 +18,7 @@ pub(crate) use mixed::MixedPass;
 pub(crate) use network::{Moments, NetworkPass, NetworkState};
 
 use super::layout::BlockLayout;
+use super::noise::Noise;
 use super::norm::{Norm, NormSlot, Seen};
 use crate::kernels::gpu::{Buffer, Gpu, GpuError};
 use crate::kernels::norm::{self, EPSILON};
@@ -37,6 +38,8 @@ pub(crate) struct Norms {
     moments: Option<Buffer>,
     /// Slots that were settled, with the numbers that each channel had.
     seen: Vec<(NormSlot, f64)>,
+    /// For operations that draw it.
+    noise: Noise,
 }
 
 impl Norms {
@@ -62,7 +65,12 @@ impl Norms {
                 (Buffer::from_slice(gpu, &numbers)?, None)
             }
         };
-        Ok(Norms { norm, statistics, moments, seen: Vec::new() })
+        Ok(Norms { norm, statistics, moments, seen: Vec::new(), noise: Noise::default() })
+    }
+
+    /// Whose operations draw this.
+    fn drawing(self, noise: Noise) -> Norms {
+        Norms { noise, ..self }
     }
 
     fn mean(&self, slot: NormSlot) -> u64 {

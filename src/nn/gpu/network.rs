@@ -94,6 +94,7 @@ impl NetworkPass<'_> {
             running: &self.of.running[i + 1],
             probe: self.of.probe,
             factors,
+            noise: self.of.noise,
         }
     }
 

@@ -7,7 +7,7 @@ use super::gpu_auxiliary::HeadNumbers;
 use super::{Wanted, Workload};
 use crate::kernels::gpu::Precision;
 use crate::kernels::gpu::launch::{product_parts, splits, tiles};
-use crate::nn::edge::{Branch, Geometry, is_pooling, is_separable, poolings};
+use crate::nn::edge::{Branch, Geometry, is_noise, is_pooling, is_separable, poolings};
 use crate::nn::plan::{CellPlan, CellSizes, HeadPlan, NetworkPlan, read_by};
 use crate::nn::project::Projection;
 use crate::nn::stem::StemPlan;
@@ -61,6 +61,8 @@ pub(super) struct BundleNumbers {
     separable: usize,
     /// Kinds of pooling without a norm.
     pub plain: usize,
+    /// Maps of noise.
+    noise: usize,
     /// Edges that drop path may leave out.
     drops: usize,
     /// Weights of each convolution before a last norm, and of the first halves of separable ones.
@@ -89,6 +91,7 @@ impl BundleNumbers {
             made: count(&|b| !b.norms.is_empty() && !is_pooling(b.operation)),
             pooled: kinds(&|_| true),
             plain: kinds(&|b| b.norms.is_empty()),
+            noise: count(&|b| is_noise(b.operation)),
             drops: 0,
             separable: count(&|b| is_separable(b.operation)),
             last: Vec::new(),
@@ -118,7 +121,7 @@ impl BundleNumbers {
     /// The maps of a forward pass, which stay; returns their bytes. `again`: for a backward pass.
     pub fn make(&self, l: &mut Count, again: bool) -> usize {
         let units = self.made + if again { 0 } else { self.pooled };
-        let mut bytes = 0;
+        let mut bytes = (0..self.noise).map(|_| l.take(self.map)).sum();
         for (maps, plain) in [(units, self.plain), (self.separable, 0)] {
             bytes += self.maps(l, maps);
             if !again && maps > plain {

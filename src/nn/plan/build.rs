@@ -87,7 +87,7 @@ impl Block {
             Compute::Identity if stride == 2 => norms.push(self.halving(name, c, c).norm),
             _ => {}
         }
-        Branch { operation, column: 0, offset, len: self.layout.len - offset, norms, affine: self.affine }
+        Branch { operation, column: 0, offset, len: self.layout.len - offset, norms, affine: self.affine, place: 0 }
     }
 
     /// The edge of cell `index` of a supernet that is number `number`, with those of `operations`, the columns, that are
@@ -105,11 +105,16 @@ impl Block {
         let there = operations.iter().enumerate().filter(|(_, o)| **o != Operation::None && kept(**o));
         let branches = there.map(|(column, o)| {
             let name = format!("cells.{index}._ops.{number}._ops.{column}");
-            Branch { column, ..self.branch(&name, *o, stride, c, true) }
+            Branch { column, place: place(index, number), ..self.branch(&name, *o, stride, c, true) }
         });
         let branches = branches.collect();
         Edge { source: edge.source(), node: edge.node(), stride, row: number * operations.len(), branches }
     }
+}
+
+/// A number for each edge of each cell.
+const fn place(cell: usize, edge: usize) -> usize {
+    cell << 8 | edge
 }
 
 /// A mixture on its own: an edge of a cell of this kind, and the layout of its weights.
@@ -142,7 +147,8 @@ impl CellPlan {
         let edges = genotype.choices(shape.kind).iter().enumerate().map(|(j, choice)| {
             let stride = if shape.kind == CellKind::Reduction && choice.source < INPUTS { 2 } else { 1 };
             let name = format!("cells.{index}._ops.{j}");
-            let branches = vec![block.branch(&name, choice.operation, stride, shape.channels, false)];
+            let branch = block.branch(&name, choice.operation, stride, shape.channels, false);
+            let branches = vec![Branch { place: place(index, j), ..branch }];
             Edge { source: choice.source, node: j / 2, stride, row: 0, branches }
         });
         let edges = edges.collect();

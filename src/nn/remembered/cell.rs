@@ -61,7 +61,7 @@ pub(super) struct CellMemory<P> {
 
 /// Bytes of the maps that a cell remembers.
 pub(super) fn bytes(plan: &CellPlan, sizes: &CellSizes) -> usize {
-    let with_map = |o: Operation| o.is_convolution() || o.compute() == Compute::Identity;
+    let with_map = |o: Operation| o.is_convolution() || matches!(o.compute(), Compute::Identity | Compute::Noise);
     let of_edge = |e: usize| {
         let g = plan.geometry(sizes, e);
         let own = plan.edges[e].branches.iter().filter(|b| with_map(b.operation)).count();

@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use self::cell::CellMemory;
 use super::network::{End, NetworkPass};
+use super::noise::Noise;
 use super::norm::Norm;
 use super::plan::{NetworkPlan, read_by};
 use super::{Mixing, NnError, Policy, Probe, head};
@@ -40,6 +41,7 @@ pub struct Remembered<P> {
     shown: Vec<Shown<P>>,
     /// By kind, the first cell.
     firsts: [Option<(usize, CellMemory<P>)>; 2],
+    noise: Noise,
     probe: Box<dyn Fn() -> P + Send + Sync>,
 }
 
@@ -55,7 +57,12 @@ fn flat(plan: &NetworkPlan, mixing: &Mixing) -> Result<Vec<f32>, NnError> {
 }
 
 /// A pass through `plan` that is shown to `probe`.
-fn pass<'a>(plan: &'a NetworkPlan, size: [usize; 3], probe: Option<&'a Arc<dyn Probe>>) -> NetworkPass<'a> {
+fn pass<'a>(
+    plan: &'a NetworkPlan,
+    size: [usize; 3],
+    noise: Noise,
+    probe: Option<&'a Arc<dyn Probe>>,
+) -> NetworkPass<'a> {
     NetworkPass {
         plan,
         size,
@@ -69,6 +76,7 @@ fn pass<'a>(plan: &'a NetworkPlan, size: [usize; 3], probe: Option<&'a Arc<dyn P
         weights_wanted: false,
         mixing_wanted: false,
         retain: false,
+        noise,
     }
 }
 
@@ -91,18 +99,19 @@ impl<P: Probe + 'static> Remembered<P> {
         images: &[f32],
         parameters: Vec<Vec<f32>>,
         mixing: &Mixing,
+        noise: Noise,
         probe: impl Fn() -> P + Send + Sync + 'static,
     ) -> Result<Remembered<P>, NnError> {
         let mixing = flat(&plan, mixing)?;
         let needed = plan.firsts().max().unwrap_or(0);
         let (mut shown, mut firsts) = (Vec::new(), [None, None]);
-        let mut outputs = vec![pass(&plan, size, None).stem().forward(images, &parameters[0], false).0];
+        let mut outputs = vec![pass(&plan, size, noise, None).stem().forward(images, &parameters[0], false).0];
         for (i, sizes) in plan.sizes(size).into_iter().enumerate() {
             let inputs = read_by(i).map(|o| &outputs[o][..]);
             let (weights, mixing) = (&parameters[i + 1], &mixing[plan.mixing(i)]);
             let kind = plan.cells[i].shape.kind;
             let output = if plan.first(kind) == Some(i) {
-                let pass = pass(&plan, size, None);
+                let pass = pass(&plan, size, noise, None);
                 let (output, memory) = pass.cell(i, sizes).remember(inputs, weights, mixing, &probe);
                 shown.push(memory.shown(&plan.cells[i]));
                 firsts[kind.index()] = Some((i, memory));
@@ -111,7 +120,7 @@ impl<P: Probe + 'static> Remembered<P> {
                 let own = Arc::new(probe());
                 let watcher: Arc<dyn Probe> = own.clone();
                 shown.push(vec![(own, 1)]);
-                pass(&plan, size, Some(&watcher)).cell(i, sizes).forward(inputs, weights, mixing, false).0
+                pass(&plan, size, noise, Some(&watcher)).cell(i, sizes).forward(inputs, weights, mixing, false).0
             };
             outputs.push(output);
             // The last two are read by the next cell; what no smaller network takes can go before.
@@ -121,7 +130,7 @@ impl<P: Probe + 'static> Remembered<P> {
         }
         let logits = logits(&plan, size, &parameters, outputs.last().map_or(&[][..], Vec::as_slice));
         outputs.truncate(needed + 1);
-        Ok(Remembered { plan, size, parameters, logits, outputs, shown, firsts, probe: Box::new(probe) })
+        Ok(Remembered { plan, size, parameters, logits, outputs, shown, firsts, noise, probe: Box::new(probe) })
     }
 
     /// The pass itself.
@@ -141,7 +150,7 @@ impl<P: Probe + 'static> Remembered<P> {
         let sizes = plan.sizes(self.size);
         let own = Arc::new((self.probe)());
         let watcher: Arc<dyn Probe> = own.clone();
-        let pass = pass(&plan, self.size, Some(&watcher));
+        let pass = pass(&plan, self.size, self.noise, Some(&watcher));
         let mut shown = self.shown[..first].concat();
         let (output, parts) = pass.cell(first, sizes[first]).recall(
             memory,

@@ -9,8 +9,8 @@ use crate::space::{CellKind, Choice, Genotype, INPUTS, Operation, Space};
 
 /// A text that a genotype stands in, and what it defines besides.
 pub(super) struct Context<'a> {
-    /// What its genotypes are architectures of.
-    pub space: Space,
+    /// What its genotypes are architectures of; without, any operations in cells of DARTS.
+    pub space: Option<Space>,
     pub text: &'a str,
     /// Bytes where the values of variables begin, by name, in order.
     pub variables: HashMap<&'a str, Vec<usize>>,
@@ -320,7 +320,8 @@ impl<'a> Context<'a> {
     /// The genotype that a value is; `end` is the byte behind it.
     pub fn genotype(&self, value: &Value<'a>, end: usize) -> Result<Genotype, Fault> {
         let fields = self.fields(value)?;
-        let needed = |field: &Field| self.space.graph(field.cell()).is_some();
+        let space = self.space.unwrap_or_default();
+        let needed = |field: &Field| space.graph(field.cell()).is_some();
         if let Some(missing) = Field::ALL.iter().find(|f| needed(f) && !fields.iter().any(|(g, _)| g == *f)) {
             return Ok(stop(end, format!("the argument `{}` is missing", missing.name()))?);
         }
@@ -352,8 +353,8 @@ pub(super) struct Spots {
 }
 
 /// The genotype, if it is an architecture of the space; else what is not and where; spots by kind of cell.
-pub(super) fn check(genotype: Genotype, space: Space, spots: &[Spots; 2]) -> Result<Genotype, Fault> {
-    match genotype.check_in(space) {
+pub(super) fn check(genotype: Genotype, space: Option<Space>, spots: &[Spots; 2]) -> Result<Genotype, Fault> {
+    match space.map_or_else(|| genotype.check_nodes(Space::default()), |space| genotype.check_in(space)) {
         Ok(()) => Ok(genotype),
         Err(error) => Err(Fault::Wrong(spot(spots, &error, &genotype), error)),
     }

@@ -18,7 +18,7 @@ use self::clean::Clean;
 use self::meaning::Fault;
 use self::value::Stop;
 use super::genotype::GenotypeError;
-use super::{Genotype, Space, darts};
+use super::{Genotype, Space};
 
 /// Where and why a text is no genotype.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -97,19 +97,23 @@ struct Found {
 }
 
 impl<'a> Genotypes<'a> {
-    /// Looks for those of the DARTS space.
+    /// Looks for those with cells of the DARTS space, whatever their operations are.
     ///
     /// # Errors
     /// A text that is too long, or has more genotypes than a log.
     pub fn of(text: &'a str) -> Result<Genotypes<'a>, ParseError> {
-        Genotypes::of_space(text, darts::SPACE)
+        Genotypes::within(text, None)
     }
 
-    /// The same for any space.
+    /// Looks for the architectures of a space.
     ///
     /// # Errors
     /// As [`Genotypes::of`].
     pub fn of_space(text: &'a str, space: Space) -> Result<Genotypes<'a>, ParseError> {
+        Genotypes::within(text, Some(space))
+    }
+
+    fn within(text: &'a str, space: Option<Space>) -> Result<Genotypes<'a>, ParseError> {
         if text.len() > LONGEST {
             return Err(ParseError::TooLong(text.len()));
         }

@@ -57,7 +57,7 @@ pub(super) fn genotype(context: &Context, at: usize, entries: &[(Value, Value)])
     let mut spots = [at; 2].map(|at| Spots { list: at, choices: Vec::new(), concat: at });
     let mut cells = [Vec::new(), Vec::new()];
     let mut concat = [Vec::new(), Vec::new()];
-    for graph in context.space.graphs() {
+    for graph in context.space.unwrap_or_default().graphs() {
         let cell = graph.kind;
         for node in INPUTS..graph.states() {
             for (choice, at) in export.node(cell, node)? {

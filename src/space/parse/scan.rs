@@ -21,7 +21,7 @@ pub(super) type Aliases = Vec<(String, String)>;
 ///
 /// # Errors
 /// More of them than a log has.
-pub(super) fn scan(text: &str, space: Space) -> Result<(Vec<Found>, Aliases), Stop> {
+pub(super) fn scan(text: &str, space: Option<Space>) -> Result<(Vec<Found>, Aliases), Stop> {
     let context = Context { space, text, order: order(text), budget: Cell::new(BUDGET), variables: HashMap::new() };
     let mut scan = Scan { context, found: Vec::new(), aliases: Vec::new() };
     for (name, at) in variables(text) {

@@ -354,7 +354,7 @@ fn what_is_none_is_refused_with_the_place_and_without_absurd_hints() {
         ("sep_conv_7x7", None),
         ("max_pool_5x5", None),
         ("identity", None),
-        ("noise", None),
+        ("blur_3x3", None),
         ("sep_conv_5x5_", Some("sep_conv_5x5")),
         ("sep_convv_5x5", Some("sep_conv_5x5")),
         ("skip_conect", Some("skip_connect")),
