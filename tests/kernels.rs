@@ -7,7 +7,7 @@ use zonas::kernels::depthwise::{self, Load, Shape};
 use zonas::kernels::norm::Collector;
 use zonas::kernels::{Level, pool};
 use zonas::nn::{Kind, MixedOperation};
-use zonas::space::Operation;
+use zonas::space::{Compute, Operation};
 
 /// Runs a test at every instruction set that this processor has.
 fn at_every_level(test: impl Fn()) {
@@ -120,12 +120,12 @@ impl Map {
             let k = o.kernel().unwrap();
             x.relu().depthwise(&slots[at].1, k, stride, dilation).pointwise(&slots[at + 1].1, self.c, 1, 0).norm()
         };
-        match o {
-            Operation::None => Map::new(self.n, self.h.div_ceil(stride), self.w.div_ceil(stride), self.c),
-            Operation::MaxPool3x3 => self.pool(stride, true).norm(),
-            Operation::AvgPool3x3 => self.pool(stride, false).norm(),
-            Operation::SkipConnect if stride == 1 => self.clone(),
-            Operation::SkipConnect => {
+        match o.compute() {
+            Compute::Zero => Map::new(self.n, self.h.div_ceil(stride), self.w.div_ceil(stride), self.c),
+            Compute::MaxPool { .. } => self.pool(stride, true).norm(),
+            Compute::AveragePool { .. } => self.pool(stride, false).norm(),
+            Compute::Identity if stride == 1 => self.clone(),
+            Compute::Identity => {
                 let r = self.relu();
                 let (a, b) = (self.c / 2, self.c - self.c / 2);
                 let (left, right) = (r.pointwise(&slots[0].1, a, 2, 0), r.pointwise(&slots[1].1, b, 2, 1));
@@ -135,9 +135,11 @@ impl Map {
                 })
                 .norm()
             }
-            Operation::SepConv3x3 | Operation::SepConv5x5 => half(&half(self, 0, stride, 1), 2, 1, 1),
-            Operation::DilConv3x3 | Operation::DilConv5x5 => half(self, 0, stride, 2),
-            Operation::Noise => unreachable!(),
+            Compute::Separable { dilation, halves, .. } => {
+                let first = half(self, 0, stride, dilation);
+                (1..halves).fold(first, |x, i| half(&x, 2 * i, 1, dilation))
+            }
+            Compute::Noise => unreachable!("noise has no reference"),
         }
     }
 }

@@ -38,11 +38,12 @@ struct Row {
     operation: Operation,
     name: &'static str,
     short: &'static str,
+    narrow: &'static str,
     compute: Compute,
 }
 
 macro_rules! catalogue {
-    ($($(#[$doc:meta])* $variant:ident $name:literal $short:literal $compute:expr;)*) => {
+    ($($(#[$doc:meta])* $variant:ident $name:literal $short:literal $narrow:literal $compute:expr;)*) => {
         /// A candidate operation. Their order is that of the catalogue; which of them stand in which column of the alphas
         /// says the [`Space`](super::Space).
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -51,21 +52,21 @@ macro_rules! catalogue {
         }
 
         const CATALOGUE: &[Row] = &[
-            $(Row { operation: Operation::$variant, name: $name, short: $short, compute: $compute },)*
+            $(Row { operation: Operation::$variant, name: $name, short: $short, narrow: $narrow, compute: $compute },)*
         ];
     };
 }
 
 catalogue! {
-    None        "none"         "none" Compute::Zero;
-    MaxPool3x3  "max_pool_3x3" "max3" Compute::MaxPool { window: 3 };
-    AvgPool3x3  "avg_pool_3x3" "avg3" Compute::AveragePool { window: 3 };
-    SkipConnect "skip_connect" "skip" Compute::Identity;
-    SepConv3x3  "sep_conv_3x3" "sep3" Compute::Separable { window: 3, dilation: 1, halves: 2 };
-    SepConv5x5  "sep_conv_5x5" "sep5" Compute::Separable { window: 5, dilation: 1, halves: 2 };
-    DilConv3x3  "dil_conv_3x3" "dil3" Compute::Separable { window: 3, dilation: 2, halves: 1 };
-    DilConv5x5  "dil_conv_5x5" "dil5" Compute::Separable { window: 5, dilation: 2, halves: 1 };
-    Noise       "noise"        "nois" Compute::Noise;
+    None        "none"         "none" "non" Compute::Zero;
+    MaxPool3x3  "max_pool_3x3" "max3" "max" Compute::MaxPool { window: 3 };
+    AvgPool3x3  "avg_pool_3x3" "avg3" "avg" Compute::AveragePool { window: 3 };
+    SkipConnect "skip_connect" "skip" "skp" Compute::Identity;
+    SepConv3x3  "sep_conv_3x3" "sep3" "sp3" Compute::Separable { window: 3, dilation: 1, halves: 2 };
+    SepConv5x5  "sep_conv_5x5" "sep5" "sp5" Compute::Separable { window: 5, dilation: 1, halves: 2 };
+    DilConv3x3  "dil_conv_3x3" "dil3" "dl3" Compute::Separable { window: 3, dilation: 2, halves: 1 };
+    DilConv5x5  "dil_conv_5x5" "dil5" "dl5" Compute::Separable { window: 5, dilation: 2, halves: 1 };
+    Noise       "noise"        "nois" "noi" Compute::Noise;
 }
 
 impl Operation {
@@ -86,6 +87,11 @@ impl Operation {
     /// Four letters, for columns of a table.
     pub const fn short(self) -> &'static str {
         self.row().short
+    }
+
+    /// Three letters, for narrow columns.
+    pub const fn narrow(self) -> &'static str {
+        self.row().narrow
     }
 
     pub const fn compute(self) -> Compute {
@@ -189,7 +195,7 @@ mod tests {
     #[test]
     fn both_names_are_read_in_text_and_in_json() {
         for (i, o) in Operation::catalogue().enumerate() {
-            assert_eq!((o as usize, o.short().len()), (i, 4));
+            assert_eq!((o as usize, o.short().len(), o.narrow().len()), (i, 4, 3));
             for name in [o.name(), o.short()] {
                 assert_eq!(name.parse(), Ok(o));
                 assert_eq!(serde_json::from_str::<Operation>(&format!("\"{name}\"")).unwrap(), o);

@@ -168,7 +168,7 @@ impl Ui {
 fn names(place: Place) -> String {
     let Place { cell, edge, operation } = place;
     let (from, to, index) = (edge.source(), edge.target(), edge.number());
-    let (short, narrow) = (operation.short(), crate::explorer::widgets::narrow(operation));
+    let (short, narrow) = (operation.short(), operation.narrow());
     format!(
         "{cell} {edge} {from}>{to} {from}-{to} {from}->{to} {operation} {short} {narrow} {cell}:{index}:{operation}"
     )

@@ -65,7 +65,7 @@ impl Grid<'_> {
         for (i, operation) in self.columns.iter().enumerate() {
             let x = LABEL + width * u16::try_from(i).unwrap_or(0);
             let style = if here && *operation == self.cursor.operation { strong } else { dim };
-            let name = if width > NARROW { operation.short() } else { narrow(*operation) };
+            let name = if width > NARROW { operation.short() } else { operation.narrow() };
             let room = u16::from(width > 5);
             pad.right(x + width - room, 0, name, style);
         }
@@ -105,20 +105,5 @@ impl Grid<'_> {
             cursor.sub_modifier = Modifier::DIM;
             pad.style(0, 0, width, 1, cursor);
         }
-    }
-}
-
-/// Three letters, for narrow columns; the filter finds them.
-pub const fn narrow(operation: Operation) -> &'static str {
-    match operation {
-        Operation::None => "non",
-        Operation::MaxPool3x3 => "max",
-        Operation::AvgPool3x3 => "avg",
-        Operation::SkipConnect => "skp",
-        Operation::SepConv3x3 => "sp3",
-        Operation::SepConv5x5 => "sp5",
-        Operation::DilConv3x3 => "dl3",
-        Operation::DilConv5x5 => "dl5",
-        Operation::Noise => "noi",
     }
 }

@@ -9,4 +9,4 @@ mod raster;
 pub use bar::{bar, spark};
 pub use chart::{Chart, Curve};
 pub use graph::{graph, graph_height, graph_width, margins, margins_width, wiring, wiring_height};
-pub use grid::{Entry, Grid, narrow};
+pub use grid::{Entry, Grid};
