@@ -34,13 +34,16 @@ impl Packed {
     /// The transpose of row-major `[rows, columns]`.
     pub fn transposed(matrix: &[f32], rows: usize, columns: usize) -> Packed {
         assert_eq!(matrix.len(), rows * columns, "a packed matrix needs rows x columns numbers");
-        let mut turned = vec![0.0; rows * columns];
-        for (r, row) in matrix.chunks_exact(columns).enumerate() {
-            for (c, v) in row.iter().enumerate() {
-                turned[c * rows + r] = *v;
+        let stride = Packed::width(rows);
+        let mut data = vec![0.0; columns * stride];
+        // Some rows at a time, so that what is read stays near while it is turned.
+        for (block, from) in matrix.chunks(PACK * columns).enumerate() {
+            for (c, to) in data.chunks_exact_mut(stride).enumerate() {
+                let to = &mut to[block * PACK..];
+                from[c..].iter().step_by(columns).zip(to).for_each(|(v, to)| *to = *v);
             }
         }
-        Packed::new(&turned, columns, rows)
+        Packed { data, rows: columns, columns: rows, stride }
     }
 }
 

@@ -16,6 +16,9 @@ pub struct Descent {
     pub clip: f64,
 }
 
+/// Numbers of a task.
+const PART: usize = 1 << 15;
+
 /// L2 norm over all blocks, summed in float64: block by block, so that the order does not depend on the threads.
 pub fn norm(gradients: &[Vec<f32>]) -> f64 {
     let squares = |g: &Vec<f32>| g.iter().map(|g| f64::from(*g).powi(2)).sum::<f64>();
@@ -36,12 +39,15 @@ impl Descent {
         let factor = if self.clip > 0.0 { (self.clip / (norm + 1e-6)).min(1.0) } else { 1.0 };
         // Each number on its own: threads change nothing.
         weights.par_iter_mut().zip(gradients).zip(momentum).for_each(|((w, g), m)| {
-            for ((w, g), m) in w.iter_mut().zip(g).zip(m) {
-                let d = f64::from(*g) * factor + self.weight_decay * f64::from(*w);
-                let v = if first { d } else { self.momentum * f64::from(*m) + d };
-                *m = v as f32;
-                *w = (f64::from(*w) - self.rate * v) as f32;
-            }
+            let parts = w.par_chunks_mut(PART).zip(g.par_chunks(PART)).zip(m.par_chunks_mut(PART));
+            parts.for_each(|((w, g), m)| {
+                for ((w, g), m) in w.iter_mut().zip(g).zip(m) {
+                    let d = f64::from(*g) * factor + self.weight_decay * f64::from(*w);
+                    let v = if first { d } else { self.momentum * f64::from(*m) + d };
+                    *m = v as f32;
+                    *w = (f64::from(*w) - self.rate * v) as f32;
+                }
+            });
         });
         norm
     }

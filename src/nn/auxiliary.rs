@@ -1,6 +1,8 @@
 //! The auxiliary head on plain maps (DARTS, appendix A.2): ReLU, averages over 5x5 windows, a 1x1 convolution with its norm, one
 //! over all that is left with its norm, ReLU, classifier.
 
+use rayon::prelude::*;
+
 use super::NnError;
 use super::head;
 use super::noise::Noise;
@@ -68,12 +70,12 @@ impl HeadPass<'_> {
         let [n, h, w, c] = self.size;
         let share = 1.0 / (WINDOW * WINDOW) as f32;
         let mut pooled = vec![0.0f32; n * SIDE * SIDE * c];
-        for (x, to) in x.chunks_exact(h * w * c).zip(pooled.chunks_exact_mut(SIDE * SIDE * c)) {
+        x.par_chunks_exact(h * w * c).zip(pooled.par_chunks_exact_mut(SIDE * SIDE * c)).for_each(|(x, to)| {
             for (o, p) in windows(w) {
                 to[o * c..][..c].iter_mut().zip(&x[p * c..][..c]).for_each(|(o, v)| *o += v.max(0.0));
             }
             to.iter_mut().for_each(|v| *v *= share);
-        }
+        });
         let mut norms =
             NormPass { norm: Norm::Batch, running: self.running, seen: Vec::new(), noise: Noise::default() };
         // Averages of what is 0 or more: the ReLU of a projection changes nothing.
@@ -104,12 +106,13 @@ impl HeadPass<'_> {
         project_backward(first_plan, first_size, 1, &state.pooled, weights, first, &dfirst, wide, Some(to));
         let share = 1.0 / (WINDOW * WINDOW) as f32;
         let dpooled = dpooled.unwrap_or_default();
-        let maps = x.chunks_exact(h * w * c).zip(dx.chunks_exact_mut(h * w * c));
-        for ((x, dx), d) in maps.zip(dpooled.chunks_exact(SIDE * SIDE * c)) {
+        let maps = x.par_chunks_exact(h * w * c).zip(dx.par_chunks_exact_mut(h * w * c));
+        maps.zip(dpooled.par_chunks_exact(SIDE * SIDE * c)).for_each(|((x, dx), d)| {
             for (o, p) in windows(w) {
                 let places = dx[p * c..][..c].iter_mut().zip(&x[p * c..][..c]);
-                places.zip(&d[o * c..][..c]).filter(|((_, x), _)| **x > 0.0).for_each(|((t, _), v)| *t += v * share);
+                // A select, not a branch: which pixels are open changes from one to the next.
+                places.zip(&d[o * c..][..c]).for_each(|((t, x), v)| *t += if *x > 0.0 { v * share } else { 0.0 });
             }
-        }
+        });
     }
 }

@@ -1,6 +1,9 @@
 //! The classifier: global average pooling and a linear layer.
 
+use rayon::prelude::*;
+
 use super::layout::{BlockLayout, Kind};
+use super::parallel::unfilled;
 
 pub(crate) fn layout(name: &str, channels: usize, classes: usize) -> BlockLayout {
     let mut layout = BlockLayout::default();
@@ -15,16 +18,15 @@ pub(crate) fn add(layout: &mut BlockLayout, name: &str, channels: usize, classes
 
 /// Means over the pixels, `[N, C]`.
 fn average(x: &[f32], pixels: usize, c: usize) -> Vec<f64> {
-    let mut out = Vec::with_capacity(x.len() / pixels);
-    for map in x.chunks_exact(pixels * c) {
-        let mut sum = vec![0.0f64; c];
+    let mut out = vec![0.0f64; x.len() / pixels];
+    x.par_chunks_exact(pixels * c).zip(out.par_chunks_exact_mut(c)).for_each(|(map, sum)| {
         for pixel in map.chunks_exact(c) {
             for (s, v) in sum.iter_mut().zip(pixel) {
                 *s += f64::from(*v);
             }
         }
-        out.extend(sum.iter().map(|s| s / pixels as f64));
-    }
+        sum.iter_mut().for_each(|s| *s /= pixels as f64);
+    });
     out
 }
 
@@ -32,13 +34,13 @@ fn average(x: &[f32], pixels: usize, c: usize) -> Vec<f64> {
 pub(crate) fn forward(x: &[f32], [_, h, w, c]: [usize; 4], parameters: &[f32], classes: usize) -> Vec<f32> {
     let (weight, bias) = parameters.split_at(c * classes);
     let mean = average(x, h * w, c);
-    let mut out = Vec::with_capacity(mean.len() / c * classes);
-    for row in mean.chunks_exact(c) {
-        for k in 0..classes {
+    let mut out = vec![0.0; mean.len() / c * classes];
+    mean.par_chunks_exact(c).zip(out.par_chunks_exact_mut(classes)).for_each(|(row, out)| {
+        for (k, out) in out.iter_mut().enumerate() {
             let sum: f64 = row.iter().enumerate().map(|(i, v)| v * f64::from(weight[i * classes + k])).sum();
-            out.push((sum + f64::from(bias[k])) as f32);
+            *out = (sum + f64::from(bias[k])) as f32;
         }
-    }
+    });
     out
 }
 
@@ -66,18 +68,15 @@ pub(crate) fn backward(
         }
         to.iter_mut().zip(dp).for_each(|(t, v)| *t = v as f32);
     }
-    let mut dx = Vec::with_capacity(x.len());
-    for dy in dy.chunks_exact(k) {
-        let pixel: Vec<f32> = parameters[..c * k]
-            .chunks_exact(k)
-            .map(|weights| {
-                let sum: f64 = weights.iter().zip(dy).map(|(w, d)| f64::from(*w) * f64::from(*d)).sum();
-                (sum / (h * w) as f64) as f32
-            })
-            .collect();
-        for _ in 0..h * w {
-            dx.extend_from_slice(&pixel);
+    // SAFETY: each image is written below.
+    let mut dx = unsafe { unfilled(x.len()) };
+    dx.par_chunks_exact_mut(h * w * c).zip(dy.par_chunks_exact(k)).for_each(|(dx, dy)| {
+        let (pixel, others) = dx.split_at_mut(c);
+        for (to, weights) in pixel.iter_mut().zip(parameters.chunks_exact(k)) {
+            let sum: f64 = weights.iter().zip(dy).map(|(w, d)| f64::from(*w) * f64::from(*d)).sum();
+            *to = (sum / (h * w) as f64) as f32;
         }
-    }
+        others.chunks_exact_mut(c).for_each(|to| to.copy_from_slice(pixel));
+    });
     dx
 }

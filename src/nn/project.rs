@@ -1,6 +1,8 @@
 //! ReLU → 1x1 convolution(s) on one image: the preprocessing of a cell's inputs, and FactorizedReduce, which halves the
 //! resolution with two strided 1x1 convolutions, the second on the image moved by one pixel.
 
+use rayon::prelude::*;
+
 use crate::kernels::depthwise::{self, Load};
 use crate::kernels::matrix::{Outer, Packed, product};
 use crate::kernels::relu;
@@ -95,7 +97,13 @@ pub(crate) struct Projector {
     pub shape: Projection,
     forward: Vec<Packed>,
     backward: Vec<Packed>,
+    /// Nothing else is at work beside it.
+    alone: bool,
 }
+
+/// Pixels, and inputs, of a task where a map is alone: multiples of what the products take at once.
+const ROWS: usize = 48;
+const INPUTS: usize = 48;
 
 /// Buffers of one task.
 #[derive(Default)]
@@ -116,18 +124,38 @@ impl Projector {
                 backward.push(Packed::transposed(own, c, p.outputs));
             }
         }
-        Projector { shape, forward, backward }
+        Projector { shape, forward, backward, alone: false }
+    }
+
+    /// Of a map with nothing at work beside it.
+    #[must_use]
+    pub fn alone(self, alone: bool) -> Projector {
+        Projector { alone, ..self }
     }
 
     /// `z` is `[H', W', C_out]`.
     pub fn forward(&self, x: &[f32], z: &mut [f32], scratch: &mut Scratch) {
         let s = &self.shape;
+        if let (Some(packed), true) = (self.forward.first(), self.is_alone()) {
+            let (c, outputs) = (s.channels_in, s.channels_out);
+            let rows = x.par_chunks(ROWS * c).zip(z.par_chunks_mut(ROWS * outputs));
+            return rows.for_each(|(x, z)| {
+                let mut read = vec![0.0; x.len()];
+                depthwise::load_values(x, c, Load::Relu, &mut read);
+                product(&read, c, x.len() / c, packed, z, outputs);
+            });
+        }
         for (p, packed) in s.parts().zip(&self.forward) {
             if p.outputs > 0 {
                 s.gather(x, p.shift, &mut scratch.gathered);
                 product(&scratch.gathered, s.channels_in, s.pixels(), packed, &mut z[p.first..], s.channels_out);
             }
         }
+    }
+
+    /// Whether it is one map of so many pixels that its rows are worth a task each: all pictures' together.
+    fn is_alone(&self) -> bool {
+        self.alone && !self.shape.halve && self.shape.pixels() > 1
     }
 
     /// Adds to the gradient of the input and to that of the weights.
@@ -141,6 +169,34 @@ impl Projector {
     ) {
         let s = &self.shape;
         let c = s.channels_in;
+        if let (Some(packed), true) = (self.backward.first(), self.is_alone()) {
+            let outputs = s.channels_out;
+            if let Some(gradient) = gradient {
+                s.gather(x, 0, &mut scratch.gathered);
+                let read = &scratch.gathered;
+                // Some of the inputs each, over all pixels: each number is summed in the order of one task.
+                gradient.par_chunks_mut(INPUTS * outputs).enumerate().for_each(|(i, gradient)| {
+                    let outer = Outer {
+                        m: s.pixels(),
+                        k: gradient.len() / outputs,
+                        n: outputs,
+                        lda: c,
+                        ldb: outputs,
+                        ldc: outputs,
+                    };
+                    outer.add(&read[i * INPUTS..], dz, gradient);
+                });
+            }
+            if let Some(dx) = dx {
+                let rows = dz.par_chunks(ROWS * outputs).zip(x.par_chunks(ROWS * c)).zip(dx.par_chunks_mut(ROWS * c));
+                rows.for_each(|((dz, x), dx)| {
+                    let mut open = vec![0.0; x.len()];
+                    product(dz, outputs, x.len() / c, packed, &mut open, c);
+                    relu::add_where_positive(x, &open, dx);
+                });
+            }
+            return;
+        }
         let mut at = 0;
         for (p, packed) in s.parts().zip(&self.backward) {
             let weights = at..at + c * p.outputs;

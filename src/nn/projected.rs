@@ -56,7 +56,7 @@ pub(super) fn project_forward(
     norms: &mut NormPass,
 ) -> Projected {
     let shape = plan.shape(height, width);
-    let projector = Projector::new(shape, &weights[plan.weights.clone()], false);
+    let projector = Projector::new(shape, &weights[plan.weights.clone()], false).alone(images == 1);
     let (len, c) = (shape.pixels() * shape.channels_out, shape.channels_out);
     let per_input = shape.height * shape.width * shape.channels_in;
     // SAFETY: the projector writes all of each image below.
@@ -109,7 +109,7 @@ pub(super) fn project_backward(
     to: Option<&mut [f32]>,
 ) {
     let shape = plan.shape(height, width);
-    let projector = &Projector::new(shape, &weights[plan.weights.clone()], true);
+    let projector = &Projector::new(shape, &weights[plan.weights.clone()], true).alone(images == 1);
     let Projected { map, z, statistics } = made;
     let (len, c) = (shape.pixels() * shape.channels_out, shape.channels_out);
     let per_input = shape.height * shape.width * shape.channels_in;
