@@ -2,9 +2,9 @@
 
 use std::io::Read;
 
-use super::batches::{Content, Part, Role};
 use super::memory::Pictures;
 use super::pickle::{Pickle, Problem};
+use super::role::{Content, Part, Role};
 use super::source::fill;
 use super::{DataError, Kind, Place};
 

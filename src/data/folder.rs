@@ -73,7 +73,7 @@ fn training(folder: &Path, walker: &mut Walker, root: &Path) -> Result<Part, Dat
                 "pictures that lie directly in a folder have no class; give each class a folder of its own in it";
             return Err(Place::file(folder).invalid(reason));
         }
-        return Err(super::open::nothing_found(folder));
+        return Err(super::options::nothing_found(folder));
     }
     if !part.empty.is_empty() {
         return Err(DataError::EmptyClass { folder: part.empty.swap_remove(0) });

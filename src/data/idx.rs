@@ -9,7 +9,7 @@ use super::found::{self, Found, Passed};
 use super::memory::{Description, InMemory, Pictures};
 use super::source::{MAX_BYTES, Source, check_claim, open_plain_or_gzip};
 use super::split::hold_out;
-use super::{DataError, Kind, Place, Split, embedded};
+use super::{DataError, Kind, Place, Split, fashion_mnist};
 
 /// Dimensions and values of an IDX array of unsigned bytes.
 pub(super) struct Array {
@@ -207,7 +207,7 @@ pub(super) fn open(folder: &Path, files: Files, seed: u64) -> Result<InMemory, D
         (None, None) => return Err(Place::file(folder).invalid("no IDX files here")),
     };
     let classes = train.labels.iter().chain(&test.labels).max().map_or(1, |&label| label as usize + 1);
-    let known = embedded::is_fashion_mnist(&train.pixels, height, width, classes);
+    let known = fashion_mnist::is_fashion_mnist(&train.pixels, height, width, classes);
     notes.extend(Some(found::told(&skipped)).filter(|told| !told.is_empty()));
     let about = Description {
         name: if known { "Fashion-MNIST".into() } else { "IDX set".into() },
@@ -217,11 +217,11 @@ pub(super) fn open(folder: &Path, files: Files, seed: u64) -> Result<InMemory, D
         width,
         channels: 1,
         class_names: if known {
-            embedded::class_names()
+            fashion_mnist::class_names()
         } else {
             (0..classes).map(|class| class.to_string()).collect()
         },
-        normalisation: known.then(embedded::normalisation),
+        normalisation: known.then(fashion_mnist::normalisation),
         note: notes.join("; "),
         found: Found { skipped, ..Found::default() },
     };

@@ -3,21 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::options::{OpenOptions, READ, nothing_found, unrecognised};
 use super::source::{Source, open_plain_or_gzip};
-use super::{DataError, Dataset, Place, archive, batches, embedded, folder, idx};
-
-/// How to read what is found.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct OpenOptions {
-    /// For sets without a test split: which pictures are held out (stream `hold_out`).
-    pub seed: u64,
-    /// For folders of pictures: `Some(side)` scales each picture's shorter side to `side` and takes the middle square;
-    /// `None` refuses pictures that are not all of one size.
-    pub size: Option<u32>,
-}
-
-const READ: &str = "IDX files (MNIST family), CIFAR-10 or CIFAR-100 (binary or python version), ImageNet16-120, \
-                    and folders with one folder of PNG or JPEG pictures per class are read";
+use super::{DataError, Dataset, Place, archive, batches, embedded, folder, idx, role};
 
 /// Open `embedded`, or whatever is at a path; the kind is found out from the content. `summary()` of the result, when
 /// printed, is a sentence that says what was found.
@@ -36,7 +24,7 @@ pub fn open(source: &str, options: &OpenOptions) -> Result<Arc<dyn Dataset>, Dat
 /// A set in files of its own format.
 enum Files {
     Idx(idx::Files),
-    Batches(Vec<(batches::Role, PathBuf)>),
+    Batches(Vec<(role::Role, PathBuf)>),
 }
 
 /// Folders deep that a set may be below the one that is given.
@@ -150,10 +138,6 @@ fn packed(start: &[u8]) -> Option<&'static str> {
     }
 }
 
-pub(super) fn nothing_found(folder: &Path) -> DataError {
-    unrecognised(folder, format!("no data set was found in this folder; {READ}"))
-}
-
 fn open_file(path: &Path, options: &OpenOptions) -> Result<Arc<dyn Dataset>, DataError> {
     let Source { reader, gzip, .. } = open_plain_or_gzip(path)?;
     let mut start = Vec::new();
@@ -169,7 +153,7 @@ fn open_file(path: &Path, options: &OpenOptions) -> Result<Arc<dyn Dataset>, Dat
         return Ok(Arc::new(idx::open(folder, files, options.seed)?));
     }
     let name = path.file_name().and_then(|name| name.to_str()).unwrap_or("");
-    if batches::role(name).is_some() {
+    if role::role(name).is_some() {
         return Ok(Arc::new(batches::open_folder(folder, batches::files_in(folder)?)?));
     }
     let found = match start[..] {
@@ -189,8 +173,4 @@ fn open_file(path: &Path, options: &OpenOptions) -> Result<Arc<dyn Dataset>, Dat
         },
     };
     Err(unrecognised(path, found))
-}
-
-fn unrecognised(path: &Path, found: String) -> DataError {
-    DataError::Unrecognised { path: path.to_owned(), found }
 }

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 
-use super::numpy::Global;
+use super::global::Global;
 use super::{Id, Pickle, Problem, Value, strings};
 
 /// Values that one file may make: real ones make some 130,000.

@@ -6,6 +6,7 @@
 //! known, which does no harm in a part of the file that is not needed; names that serve attacks are refused. Memory is
 //! bounded by the length of the file: strings are borrowed from it, values live in one flat table, nothing recurses.
 
+mod global;
 mod machine;
 mod numpy;
 mod strings;
@@ -14,7 +15,8 @@ mod tests;
 
 use std::borrow::Cow;
 
-use numpy::{Array, Global, Type};
+use global::Global;
+use numpy::{Array, Type};
 
 /// Index into the table of values.
 type Id = u32;
