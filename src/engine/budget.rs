@@ -129,9 +129,11 @@ impl Choice<'_> {
         for graph in mask.space().graphs() {
             let cell = graph.kind;
             let of = |edge: Edge| rest.get(&(cell, edge)).copied().unwrap_or(or_skip);
-            for node in 0..graph.nodes {
-                let open = graph.into_node(node).filter(|e| usable(&mask, cell, *e)).count();
-                let mut closed: Vec<Edge> = graph.into_node(node).filter(|e| !usable(&mask, cell, *e)).collect();
+            // Where every edge is chosen, `none` will do.
+            let nodes = if graph.stacking.every_edge() { 0..0 } else { graph.node_states() };
+            for state in nodes {
+                let open = graph.into_state(state).filter(|e| usable(&mask, cell, *e)).count();
+                let mut closed: Vec<Edge> = graph.into_state(state).filter(|e| !usable(&mask, cell, *e)).collect();
                 closed.sort_by_key(|e| (of(*e).2, *e));
                 for edge in closed.into_iter().take(2usize.saturating_sub(open)) {
                     mask.set(Place::new(cell, edge, of(edge).1), true);
@@ -179,8 +181,9 @@ mod tests {
     fn cost(p: Place) -> u64 {
         let own = [0, 7, 6, 1, 31, 47, 17, 23][p.operation as usize];
         // A skip connection of stride 2 is not the cheapest.
-        let strided = p.operation == Operation::SkipConnect && p.edge.stride(p.cell) == 2;
-        1000 * (own + u64::from(strided) * 12) + p.edge.number() as u64
+        let strided =
+            p.operation == Operation::SkipConnect && darts::SPACE.graph(p.cell).is_some_and(|g| g.stride(p.edge) == 2);
+        1000 * (own + u64::from(strided) * 12) + p.edge.number().unwrap_or(0) as u64
     }
 
     impl Needs for Costs {

@@ -13,7 +13,7 @@ use crate::run::RunFolder;
 use crate::run::command::{Body as Order, Command, Edit};
 use crate::run::event::{Body, Cut, CutMove, Level, Removal, Stage};
 use crate::space::cut::{Change, Cutter, Extent, History, Proposal, Source};
-use crate::space::{Counts, Edge, INPUTS, Mask, Operation, Place};
+use crate::space::{Counts, Edge, Mask, Operation, Place};
 
 /// What came of the stage.
 pub(super) enum Decision {
@@ -443,13 +443,12 @@ fn restored(cutter: &Cutter, cut: &Cut) -> Proposal {
 /// The first node that could not get its two inputs.
 pub(super) fn searchable(mask: &Mask) -> Result<(), String> {
     mask.check().map_err(|e| e.to_string())?;
-    for graph in mask.space().graphs() {
+    for graph in mask.space().graphs().iter().filter(|g| !g.stacking.every_edge()) {
         let cell = graph.kind;
-        for node in 0..graph.nodes {
+        for state in graph.node_states() {
             let open = |e: &Edge| mask.kept(cell, *e).any(|o| o != Operation::None);
-            let inputs = graph.into_node(node).filter(open).count();
+            let inputs = graph.into_state(state).filter(open).count();
             if inputs < 2 {
-                let state = node + INPUTS;
                 return Err(format!(
                     "node {state} of the {cell} cell needs two edges with an operation other than `none`, and has {inputs}; \
                      keep another operation on one of 0▸{state} to {}▸{state}",

@@ -220,7 +220,7 @@ impl Planner {
             classes: self.shape.classes,
             input_channels: self.shape.channels,
             layout: mask.space().layout(search.cells),
-            stem_multiplier: 3,
+            stem_multiplier: mask.space().stacking().stem(),
             mask,
             policy,
             precision: self.config.device.precision,

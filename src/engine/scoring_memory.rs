@@ -59,7 +59,7 @@ impl Scoring<'_> {
             classes: self.classes,
             input_channels: self.input_channels,
             layout: self.cells.to_vec(),
-            stem_multiplier: 3,
+            stem_multiplier: self.space.space().stacking().stem(),
             mask: self.space,
             policy: Policy::Keep,
             precision: Precision::Float32,

@@ -50,8 +50,11 @@
 
 mod auxiliary;
 mod cell;
+mod closing;
+mod dense;
 mod drop_path;
 mod edge;
+mod entry;
 mod evaluation;
 mod gpu;
 mod head;
@@ -71,6 +74,7 @@ mod project;
 mod projected;
 mod remembered;
 mod resident;
+mod residual;
 mod separable;
 mod stem;
 mod supernet;

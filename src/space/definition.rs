@@ -4,25 +4,27 @@
 use std::fmt;
 use std::hash::{Hash, Hasher};
 
-use super::cell::{INPUTS, MOST_NODES, MOST_STATES};
+use super::cell::{MOST_NODES, MOST_STATES};
+use super::stacking::Stacking;
 use super::{CellKind, Edge, Mask, Operation, Place};
 
 /// Most candidate operations of an edge.
 pub const MOST_OPERATIONS: usize = 16;
-/// Edges of a cell with the most nodes, each of which reads all states before it.
-pub(super) const MOST_EDGES: usize = MOST_STATES * (MOST_STATES - 1) / 2 - 1;
+/// Edges between the most states that a cell can have.
+pub(super) const MOST_EDGES: usize = MOST_STATES * (MOST_STATES - 1) / 2;
 /// Edges of both kinds of cell together.
 pub(super) const MOST_ROWS: usize = 2 * MOST_EDGES;
 
-/// The graph of a kind of cell: two inputs, nodes that are the sums of their edges, and an output that is the concatenation
-/// of the nodes.
+/// The graph of a kind of cell: inputs, nodes that are the sums of their edges, and an output; the [`Stacking`] says what the
+/// inputs and the output are.
 #[derive(Debug)]
 pub struct Graph {
     pub kind: CellKind,
+    pub stacking: Stacking,
     pub nodes: usize,
     /// By target, then by source: the rows of the alphas.
     pub edges: &'static [Edge],
-    /// Row of each edge by [`Edge::number`].
+    /// Row of each edge by [`Edge::index`].
     rows: [u8; MOST_EDGES],
 }
 
@@ -31,32 +33,47 @@ const ABSENT: u8 = u8::MAX;
 
 impl Graph {
     /// With these edges, in their order.
-    pub const fn new(kind: CellKind, nodes: usize, edges: &'static [Edge]) -> Graph {
+    pub const fn new(kind: CellKind, stacking: Stacking, nodes: usize, edges: &'static [Edge]) -> Graph {
         let mut rows = [ABSENT; MOST_EDGES];
         let mut i = 0;
         while i < edges.len() {
-            rows[edges[i].number()] = i as u8;
+            rows[edges[i].index()] = i as u8;
             i += 1;
         }
-        Graph { kind, nodes, edges, rows }
+        Graph { kind, stacking, nodes, edges, rows }
+    }
+
+    /// Inputs of the cell: its first states.
+    pub const fn inputs(&self) -> usize {
+        self.stacking.inputs()
     }
 
     /// Inputs and nodes.
     pub const fn states(&self) -> usize {
-        INPUTS + self.nodes
+        self.inputs() + self.nodes
     }
 
     /// The row of an edge; `None` where the cell has no such edge.
     pub const fn row(&self, edge: Edge) -> Option<usize> {
-        match self.rows[edge.number()] {
+        match self.rows[edge.index()] {
             ABSENT => None,
             row => Some(row as usize),
         }
     }
 
-    /// The edges into a node (0..), by source.
-    pub fn into_node(&self, node: usize) -> impl Iterator<Item = Edge> + use<> {
-        self.edges.iter().copied().filter(move |e| e.node() == node)
+    /// Stride of the operations of an edge.
+    pub const fn stride(&self, edge: Edge) -> usize {
+        self.stacking.stride(self.kind, edge.source())
+    }
+
+    /// The edges into a state, by source.
+    pub fn into_state(&self, state: usize) -> impl Iterator<Item = Edge> + use<> {
+        self.edges.iter().copied().filter(move |e| e.target() == state)
+    }
+
+    /// The states that are nodes.
+    pub fn node_states(&self) -> std::ops::Range<usize> {
+        self.inputs()..self.states()
     }
 }
 
@@ -68,6 +85,8 @@ pub struct Definition {
     pub about: &'static str,
     /// The columns of the alphas.
     pub operations: &'static [Operation],
+    /// How its cells are made and stacked.
+    pub stacking: Stacking,
     /// Normal before reduction.
     pub graphs: &'static [Graph],
     /// The candidates of every edge, as bits by column: graph by graph, row by row.
@@ -96,6 +115,11 @@ impl Space {
     /// The text of the file that it was read from; `None` where it is built in.
     pub const fn text(self) -> Option<&'static str> {
         self.0.text
+    }
+
+    /// How its cells are made and stacked.
+    pub const fn stacking(self) -> Stacking {
+        self.0.stacking
     }
 
     /// The candidate operations, in the order of the alphas' columns.
@@ -180,10 +204,10 @@ impl Space {
         Mask::of_rows(self, self.0.candidates)
     }
 
-    /// The kinds of a network of so many cells: with reduction cells, numbers `cells / 3` and `2 * cells / 3` reduce, as
-    /// published.
+    /// The kinds of a network of so many cells, in their order.
     pub fn layout(self, cells: usize) -> Vec<CellKind> {
-        CellKind::layout(cells, self.graph(CellKind::Normal).is_some(), self.graph(CellKind::Reduction).is_some())
+        let there = |kind| self.graph(kind).is_some();
+        self.stacking().layout(cells, there(CellKind::Normal), there(CellKind::Reduction))
     }
 
     /// Its name in files, where masks say which space they are of: a space that was read from a file has a hash of it behind
@@ -212,11 +236,14 @@ impl Space {
             self.about()
         );
         let full = self.full();
+        if self.stacking() != Stacking::default() {
+            out.push_str(&format!("stacking = \"{}\"\n", self.stacking()));
+        }
         for graph in self.graphs() {
             let kind = graph.kind;
-            let complete = graph.edges.len() == graph.nodes * (graph.nodes + 3) / 2;
+            let complete = graph.edges.len() == graph.node_states().sum::<usize>();
             let edges = match complete {
-                true => "\"complete\"  # every node reads both inputs and all nodes before it".into(),
+                true => "\"complete\"  # every node reads all states before it".into(),
                 false => format!("[{}]", list(graph.edges.iter().map(|e| format!("{e:#}")).collect())),
             };
             out.push_str(&format!("\n[{kind}]\nnodes = {}\nedges = {edges}\n", graph.nodes));
