@@ -8,8 +8,10 @@ mod doctor;
 mod engine;
 mod engines;
 mod export;
+mod first_word;
 mod genotype;
 mod gpus;
+mod launch;
 mod on_end;
 mod open;
 mod order;
@@ -33,7 +35,7 @@ use color_eyre::eyre;
 pub use output::Output;
 
 use crate::data::DataError;
-use crate::engine::EngineError;
+use crate::engine::{EngineError, Outcome};
 use crate::run::command::Body as Order;
 use crate::run::config::ConfigError;
 use crate::run::{FolderError, RunFolder};
@@ -58,6 +60,17 @@ impl Exit {
             Exit::BadInput => 2,
             Exit::Stopped => 75,
             Exit::Interrupted => 130,
+        }
+    }
+}
+
+impl From<Outcome> for Exit {
+    fn from(outcome: Outcome) -> Exit {
+        match outcome {
+            Outcome::Done => Exit::Done,
+            Outcome::Failed => Exit::Failure,
+            Outcome::Aborted => Exit::Interrupted,
+            Outcome::Stopped => Exit::Stopped,
         }
     }
 }

@@ -4,8 +4,8 @@ use clap::Args;
 use color_eyre::eyre;
 
 use super::begin::Made;
-use super::engine::{Confirming, How};
 use super::genotype::{self, WhichArguments};
+use super::launch::{Confirming, How};
 use super::run::{Beginning, stem};
 use super::settings::SettingArguments;
 use super::{Exit, Place, Usage};
