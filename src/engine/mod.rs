@@ -16,9 +16,12 @@ mod saved;
 pub mod score;
 mod scoring;
 pub mod scoring_memory;
+mod seal;
 mod search;
+mod searchable;
 mod setup;
 mod train;
+pub mod training_memory;
 
 pub use crate::run::event::Outcome;
 pub use cut::change_of;
@@ -30,7 +33,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use control::Control;
 use past::Past;
-use saved::Seal;
+use seal::Seal;
 use setup::Setup;
 
 use crate::device::{self, NoGpu};
@@ -183,7 +186,8 @@ pub fn run(folder: &RunFolder, config: &Config, options: &Options) -> Result<Out
         guarded(|| {
             pool.install(|| {
                 control.device = setup.device.clone();
-                control.seal = Seal::of(&past, &control, &setup, options.force);
+                let now = origin::of(&setup, &origin::identity(&past, &control));
+                control.seal = Seal::of(&past, now, options.force);
                 control.emit(Body::RunStarted(setup.started(folder.name())))?;
                 origin::tell(&mut control, &past, &setup, &origin)?;
                 stages(&mut control, &setup, folder, &mut past, options)
