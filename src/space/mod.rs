@@ -13,6 +13,7 @@ mod known;
 mod mask;
 mod operation;
 mod parse;
+mod printed;
 pub mod published;
 
 pub use cell::{CellKind, Edge, INPUTS, Place};
