@@ -4,7 +4,8 @@ use clap::Args;
 use color_eyre::eyre;
 
 use super::{Exit, Output, Usage};
-use crate::run::config::{Config, KEYS, Key, keys, nearest};
+use crate::nearest::nearest;
+use crate::run::config::{Config, KEYS, Key, keys};
 use crate::run::{PRESETS, preset};
 use crate::text;
 

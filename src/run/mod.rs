@@ -25,4 +25,3 @@ pub use folder::{
     WEIGHTS, check_writable, runs_folder,
 };
 pub use preset::{PRESETS, preset};
-pub use settings::nearest;
