@@ -2,6 +2,7 @@
 //! engine appends to, the file of commands that anyone may append to, checkpoints, configuration; the lock that makes the
 //! engine one, how it is started, and how a run stands.
 
+mod alter;
 pub mod checkpoint;
 pub mod command;
 pub mod config;
