@@ -2,8 +2,9 @@
 
 use std::time::{Duration, Instant};
 
+use super::error::EngineError;
+use super::options::Interrupt;
 use super::seal::Seal;
-use super::{EngineError, Interrupt};
 use crate::device::{self, Device, DeviceMeters};
 use crate::run::RunFolder;
 use crate::run::command::{Body as Order, Command};

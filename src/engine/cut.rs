@@ -2,13 +2,16 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use super::Confirm;
 use super::budget::{self, mib, too_little};
 use super::control::{CONFIRMED, Control};
+use super::error::EngineError;
+use super::options::{Confirm, Options};
+use super::past::Past;
 use super::plan::{Plan, Planner};
+use super::queue;
+use super::score::significance;
 use super::searchable::searchable;
 use super::setup::Setup;
-use super::{EngineError, Options, Past, queue, score::significance};
 use crate::device::Device;
 use crate::run::RunFolder;
 use crate::run::command::{Body as Order, Command, Edit};

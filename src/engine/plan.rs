@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::EngineError;
+use super::error::EngineError;
 use crate::data::{self, DataError, Dataset};
 use crate::device::{self, Choice, Device, NoGpu};
 use crate::kernels::{self, gpu::Gpu};

@@ -4,8 +4,8 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
-use super::EngineError;
 use super::control::Control;
+use super::error::EngineError;
 use super::seal::Seal;
 use crate::data::difference;
 use crate::nn::NnError;

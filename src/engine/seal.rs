@@ -1,6 +1,6 @@
 //! What ties a checkpoint to the run that saved it.
 
-use super::Past;
+use super::past::Past;
 use crate::run::event::Origin;
 
 /// Whose a checkpoint is: only the run that saved it goes on from it, with the settings and the data of before.

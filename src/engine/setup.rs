@@ -6,8 +6,9 @@ use std::sync::Arc;
 use candle_core::Tensor;
 
 use super::budget::{Choice, too_little};
+use super::error::EngineError;
 use super::plan::{self, DataShape, Opened, Planner};
-use super::{EngineError, training_memory};
+use super::training_memory;
 use crate::data::{self, Augment, Dataset, Halves};
 use crate::device::{Device, NoGpu};
 use crate::kernels::gpu::Gpu;

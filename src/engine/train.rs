@@ -5,9 +5,9 @@ use std::time::Instant;
 
 use candle_core::{Device, Tensor};
 
-use super::EngineError;
 use super::control::Control;
 use super::epochs::{self, Epochs, Steps, next, not_finite};
+use super::error::EngineError;
 use super::saved::{Keeper, Position, Saved};
 use super::setup::{Setup, tensors};
 use super::training_memory::network;

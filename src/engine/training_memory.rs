@@ -1,6 +1,6 @@
 //! What training a genotype will need, known before anything runs: its network, and the bytes of a step.
 
-use super::EngineError;
+use super::error::EngineError;
 use super::plan::{budget, chosen, open, open_device};
 use crate::data;
 use crate::device::{self, Device};
