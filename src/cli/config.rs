@@ -3,7 +3,8 @@
 use clap::Args;
 use color_eyre::eyre;
 
-use super::{Exit, Output, Usage};
+use super::exit::{Exit, Usage};
+use super::output::Output;
 use crate::nearest::nearest;
 use crate::run::config::{Config, KEYS, Key, keys};
 use crate::run::{PRESETS, preset};

@@ -8,7 +8,7 @@ use color_eyre::eyre;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGXFSZ};
 use signal_hook::iterator::Signals;
 
-use super::Exit;
+use super::exit::Exit;
 use super::first_word::FirstWord;
 use super::launch::{Confirming, How};
 use crate::engine::{self, EngineError, Interrupt, Options};

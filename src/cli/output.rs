@@ -5,8 +5,6 @@ use std::io::{self, Write};
 use clap::ValueEnum;
 use color_eyre::eyre;
 
-use super::Closed;
-
 /// What goes there: lines for people, or JSON.
 #[derive(ValueEnum, Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Form {
@@ -14,6 +12,11 @@ pub enum Form {
     Text,
     Json,
 }
+
+/// Standard output has been closed by its reader: the end, not an error.
+#[derive(Debug, thiserror::Error)]
+#[error("the output was closed")]
+pub struct Closed;
 
 /// Where a command writes.
 pub struct Output<W: Write> {

@@ -5,8 +5,10 @@ use clap::Args;
 use color_eyre::eyre;
 use serde::Serialize;
 
+use super::exit::Exit;
+use super::output::Output;
+use super::place::Place;
 use super::settings::SettingArguments;
-use super::{Exit, Output, Place};
 use crate::engine::plan::{Plan, Planner};
 use crate::run::config::Config;
 use crate::space::Mask;

@@ -6,12 +6,14 @@ use clap::Args;
 use color_eyre::eyre;
 
 use super::begin::Made;
+use super::exit::Exit;
 use super::first_word::FirstWord;
 use super::launch::{Confirming, How, launch_telling};
-use super::output::Form;
+use super::output::{Form, Output};
+use super::place::Place;
 use super::settings::SettingArguments;
 use super::watch::{Watched, Watching};
-use super::{Exit, Output, Place, engine, on_end};
+use super::{engine, on_end};
 use crate::run::RunFolder;
 use crate::run::config::Config;
 use crate::run::summary::Summary;

@@ -3,9 +3,10 @@
 use clap::Args;
 use color_eyre::eyre;
 
-use super::output::Form;
+use super::exit::Exit;
+use super::output::{Form, Output};
+use super::place::Place;
 use super::watch::Watching;
-use super::{Exit, Output, Place};
 use crate::run::RunFolder;
 use crate::run::lock::Pulse;
 use crate::run::summary::Summary;

@@ -13,9 +13,9 @@ use rustix::process::Signal;
 use signal_hook::consts::{SIGINT, SIGTERM, SIGUSR1};
 use signal_hook::iterator::Signals;
 
+use super::exit::{Exit, Usage};
 use super::first_word::FirstWord;
-use super::output::{self, Form};
-use super::{Closed, Exit, Output};
+use super::output::{self, Closed, Form, Output};
 use crate::run::describe::describe;
 use crate::run::event::{Body, Event, Level, Outcome};
 use crate::run::journal::Tail;
@@ -172,7 +172,7 @@ impl Watching {
                 }
                 Ok(Watched::Ended(exit))
             }
-            Some(Exit::BadInput) if !words.is_empty() => Err(super::Usage(words.to_string()).into()),
+            Some(Exit::BadInput) if !words.is_empty() => Err(Usage(words.to_string()).into()),
             _ => Err(eyre::eyre!("{}", last_words(engine, status, &self.folder))),
         }
     }
