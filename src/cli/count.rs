@@ -3,8 +3,9 @@
 use clap::Args;
 use color_eyre::eyre;
 
+use super::exit::Exit;
 use super::genotype::{self, Given, WhichArguments};
-use super::{Exit, Output};
+use super::output::Output;
 use crate::space::count::{Network, evaluation};
 use crate::text;
 

@@ -169,10 +169,30 @@ fn fits(needs: &impl Needs, bytes: u64) -> impl Fn(Mask) -> bool {
     }
 }
 
+/// What to say where the least that a cut needs is too much.
+pub(super) fn too_little(planner: &Planner, bytes: u64, least: u64, by_hand: bool) -> String {
+    let kept = if by_hand { " and what is kept by hand" } else { "" };
+    let least_of_all = format!("one operation on every edge{kept} needs {} MiB", mib(least));
+    match planner.budget().filter(|may| least <= bytes && least > *may) {
+        Some(may) => {
+            format!("no cut fits: {least_of_all}, and the search may take {} MiB (device.memory_budget)", mib(may))
+        }
+        None => format!(
+            "no cut fits into {}: {least_of_all}",
+            if bytes < 1 << 20 { format!("{bytes} bytes") } else { format!("{} MiB", bytes >> 20) }
+        ),
+    }
+}
+
+/// In MiB, rounded up.
+pub(super) fn mib(bytes: u64) -> u64 {
+    bytes.div_ceil(1 << 20)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::cut::searchable;
+    use crate::engine::searchable::searchable;
     use crate::space::darts;
 
     /// Every operation costs something of its own.

@@ -1,7 +1,7 @@
 //! The end of a run: the genotype in files, and its size.
 
-use super::EngineError;
 use super::control::Control;
+use super::error::EngineError;
 use super::setup::Setup;
 use crate::run::event::{Body, Stage};
 use crate::run::{FolderError, GENOTYPE_JSON, GENOTYPE_PYTHON, RunFolder};

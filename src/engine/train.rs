@@ -5,20 +5,19 @@ use std::time::Instant;
 
 use candle_core::{Device, Tensor};
 
-use super::EngineError;
 use super::control::Control;
 use super::epochs::{self, Epochs, Steps, next, not_finite};
+use super::error::EngineError;
 use super::saved::{Keeper, Position, Saved};
 use super::setup::{Setup, tensors};
+use super::training_memory::network;
 use crate::data::{self, Augment, DataError, Loader, Split};
 use crate::nn::{DropPath, Evaluation, EvaluationConfig, Init, NnError, Policy};
 use crate::oneshot::{SgdSettings, Trainer, TrainerSettings, cosine};
-use crate::run::config::Train;
 use crate::run::event::{Body, Level, Stage, TrainingEpoch, TrainingStarted, TrainingStep};
 use crate::run::number::Number;
 use crate::run::{LOGITS, RunFolder, WEIGHTS, take_home};
 use crate::space::Genotype;
-use crate::space::count::CountError;
 
 struct Training<'a> {
     control: &'a mut Control,
@@ -49,27 +48,6 @@ pub(super) fn run(
         control.end(&clock)?;
     }
     Ok(found)
-}
-
-/// The network of these settings; the auxiliary head only where it fits the maps.
-pub(super) fn network(
-    config: &Train,
-    about: &data::Summary,
-    genotype: &Genotype,
-) -> Result<EvaluationConfig, EngineError> {
-    let mut network = EvaluationConfig {
-        genotype: genotype.clone(),
-        channels: config.channels,
-        cells: config.cells,
-        input_channels: about.channels,
-        classes: about.classes(),
-        auxiliary: config.auxiliary > 0.0,
-    };
-    match network.count(about.height, about.width) {
-        Err(CountError::Auxiliary(..)) => network.auxiliary = false,
-        counted => drop(counted.map_err(|e| EngineError::Training(e.to_string()))?),
-    }
-    Ok(network)
 }
 
 fn attempt(

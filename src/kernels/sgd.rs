@@ -4,6 +4,7 @@
 use rayon::prelude::*;
 
 use super::gpu::arguments::Descend;
+use super::gpu::parts::square_parts;
 use super::gpu::{Buffer, Gpu, GpuError, launch};
 
 /// What one step is taken with.
@@ -63,7 +64,7 @@ impl Descent {
         [weights, gradient, momentum]: [u64; 3],
         len: usize,
     ) -> Result<f64, GpuError> {
-        let (partial, norm) = (Buffer::new(gpu, 2 * launch::square_parts(len))?, Buffer::new(gpu, 2)?);
+        let (partial, norm) = (Buffer::new(gpu, 2 * square_parts(len))?, Buffer::new(gpu, 2)?);
         let step = Descend {
             weights,
             gradient,

@@ -121,6 +121,13 @@ const S1_CANDIDATES: [u16; 2 * EDGES] = {
 /// The DARTS space.
 pub const SPACE: Space = Space::of(&DARTS);
 
+/// The DARTS space.
+impl Default for Space {
+    fn default() -> Space {
+        SPACE
+    }
+}
+
 /// Every operation of every edge of the DARTS space.
 pub const FULL: Mask = SPACE.full();
 

@@ -6,7 +6,7 @@ use std::hash::{Hash, Hasher};
 
 use super::cell::{MOST_NODES, MOST_STATES};
 use super::stacking::Stacking;
-use super::{CellKind, Edge, Mask, Operation, Place};
+use super::{CellKind, Edge, Operation, Place};
 
 /// Most candidate operations of an edge.
 pub const MOST_OPERATIONS: usize = 16;
@@ -127,6 +127,11 @@ impl Space {
         self.0.operations
     }
 
+    /// The candidates of every edge, as bits by column: graph by graph, row by row.
+    pub(super) const fn candidates(self) -> &'static [u16] {
+        self.0.candidates
+    }
+
     /// How many columns alphas have.
     pub const fn columns(self) -> usize {
         self.0.operations.len()
@@ -199,11 +204,6 @@ impl Space {
         self.edges(kind).len() * self.columns()
     }
 
-    /// All candidates.
-    pub const fn full(self) -> Mask {
-        Mask::of_rows(self, self.0.candidates)
-    }
-
     /// The kinds of a network of so many cells, in their order.
     pub fn layout(self, cells: usize) -> Vec<CellKind> {
         let there = |kind| self.graph(kind).is_some();
@@ -220,48 +220,6 @@ impl Space {
                 format!("{}#{hash:016x}", self.0.name)
             }
         }
-    }
-
-    /// As TOML, which [`Space::read`] reads.
-    pub fn to_toml(self) -> String {
-        if let Some(text) = self.0.text {
-            return text.into();
-        }
-        let list = |names: Vec<String>| names.iter().map(|n| format!("\"{n}\"")).collect::<Vec<_>>().join(", ");
-        let names = |o: &mut dyn Iterator<Item = Operation>| list(o.map(|o| o.to_string()).collect());
-        let operations = names(&mut self.operations().iter().copied());
-        let mut out = format!(
-            "name = \"{}\"\nabout = \"{}\"\n# In the order of the alphas' columns.\noperations = [{operations}]\n",
-            self.name(),
-            self.about()
-        );
-        let full = self.full();
-        if self.stacking() != Stacking::default() {
-            out.push_str(&format!("stacking = \"{}\"\n", self.stacking()));
-        }
-        for graph in self.graphs() {
-            let kind = graph.kind;
-            let complete = graph.edges.len() == graph.node_states().sum::<usize>();
-            let edges = match complete {
-                true => "\"complete\"  # every node reads all states before it".into(),
-                false => format!("[{}]", list(graph.edges.iter().map(|e| format!("{e:#}")).collect())),
-            };
-            out.push_str(&format!("\n[{kind}]\nnodes = {}\nedges = {edges}\n", graph.nodes));
-            if graph.edges.iter().any(|e| full.count_on(kind, *e) < self.columns()) {
-                out.push_str(&format!("\n[{kind}.candidates]  # all operations where an edge is not named\n"));
-                for edge in graph.edges.iter().filter(|e| full.count_on(kind, **e) < self.columns()) {
-                    out.push_str(&format!("\"{edge:#}\" = [{}]\n", names(&mut full.kept(kind, *edge))));
-                }
-            }
-        }
-        out
-    }
-}
-
-/// The DARTS space.
-impl Default for Space {
-    fn default() -> Space {
-        super::darts::SPACE
     }
 }
 

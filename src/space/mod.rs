@@ -14,6 +14,7 @@ mod mask;
 mod nas_bench_201;
 mod operation;
 mod parse;
+mod printed;
 pub mod published;
 mod stacking;
 

@@ -7,6 +7,7 @@ pub mod buffer;
 #[cfg(feature = "cuda")]
 pub mod cuda;
 pub mod launch;
+pub mod parts;
 mod precision;
 mod record;
 mod work;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::gpu_auxiliary::HeadNumbers;
 use super::{Wanted, Workload};
 use crate::kernels::gpu::Precision;
-use crate::kernels::gpu::launch::{product_parts, splits, tiles};
+use crate::kernels::gpu::parts::{product_parts, splits, tiles};
 use crate::nn::edge::{Branch, Geometry, is_noise, is_pooling, is_separable, poolings};
 use crate::nn::plan::{CellPlan, CellSizes, Entry, HeadPlan, NetworkPlan};
 use crate::nn::project::Projection;

@@ -1,13 +1,12 @@
 //! Every setting, once: its type, default, check, meaning, help and example.
 
 use super::checks::{above_0_below_1, amount_or, counted, fraction, from_0, named, sized, up_to};
-use super::define::{Key, settings};
+use super::define::{Key, VERSION, settings};
+use super::words::{Keep, NoneOperation};
 use crate::device::Choice;
 use crate::nn::Precision;
 use crate::oneshot::Order;
 use crate::proxies::aggregate::Aggregate;
-use crate::run::config::VERSION;
-use crate::run::settings::words::{Keep, NoneOperation};
 use crate::space::CellKind;
 use crate::space::cut::Source;
 
@@ -186,6 +185,11 @@ settings! {
         grace_seconds: u64 = 30, free, (|v: &u64| counted(*v as usize, 1_000_000)), "after SIGTERM or SIGUSR1 the engine ends within so many seconds, whatever a step takes",
             "Slurm sends the signal with `--signal=B:USR1@60`; keep this below its lead.", "50";
     }
+}
+
+/// All keys, `search.batch` and so on.
+pub fn keys() -> impl Iterator<Item = String> {
+    KEYS.iter().map(Key::path)
 }
 
 fn pictures(batch: usize) -> Result<(), String> {
