@@ -19,7 +19,7 @@ use crate::proxies::{self, RankingFunction};
 use crate::run::config::{Config, ConfigError};
 use crate::run::event::{DataSummary, RunStarted, SpaceText};
 use crate::space::cut::{Cutter, Source};
-use crate::space::{Genotype, Mask};
+use crate::space::{Compute, Genotype, Mask, Stacking};
 
 /// A configuration made real: data opened, names resolved, sizes known.
 pub(super) struct Setup<'a> {
@@ -60,6 +60,12 @@ impl<'a> Setup<'a> {
                 "cells of {}, with {nodes} nodes, are too large for a GPU ({MOST_NODES}); use `cpu`",
                 space.name()
             );
+            return Err(ConfigError::Value { key: "device.kind".into(), reason }.into());
+        }
+        let only_on_cpu = trained.as_ref().map_or(space.stacking(), |g| g.stacking) != Stacking::Darts
+            || space.operations().iter().any(|o| matches!(o.compute(), Compute::Dense { .. }));
+        if gpu.is_some() && only_on_cpu {
+            let reason = format!("networks of {} do not run on a GPU yet; use `cpu`", space.name());
             return Err(ConfigError::Value { key: "device.kind".into(), reason }.into());
         }
         let halves = match &trained {
@@ -167,7 +173,7 @@ impl<'a> Setup<'a> {
         let method =
             s.parts().method().map_err(|(key, reason)| ConfigError::Value { key: format!("search.{key}"), reason })?;
         Ok(Settings {
-            sgd: SgdSettings { momentum: s.momentum, weight_decay: s.weight_decay, clip: s.clip },
+            sgd: SgdSettings { momentum: s.momentum, weight_decay: s.weight_decay, clip: s.clip, nesterov: s.nesterov },
             adam: AdamSettings {
                 learning_rate: s.alpha_learning_rate,
                 beta1: s.alpha_beta1,

@@ -6,8 +6,8 @@ use crate::data;
 use crate::device::{self, Device};
 use crate::nn::{EvaluationConfig, Policy, Workload};
 use crate::run::config::{Config, Train};
-use crate::space::Genotype;
 use crate::space::count::CountError;
+use crate::space::{Genotype, Stacking};
 
 /// The network of these settings; the auxiliary head only where it fits the maps.
 pub(super) fn network(
@@ -21,7 +21,8 @@ pub(super) fn network(
         cells: config.cells,
         input_channels: about.channels,
         classes: about.classes(),
-        auxiliary: config.auxiliary > 0.0,
+        // NAS-Bench-201 is evaluated without such a head.
+        auxiliary: config.auxiliary > 0.0 && genotype.stacking == Stacking::Darts,
     };
     match network.count(about.height, about.width) {
         Err(CountError::Auxiliary(..)) => network.auxiliary = false,

@@ -32,7 +32,7 @@
 //! // Pictures are [N, H, W, C].
 //! let images = Tensor::randn(0f32, 1.0, (4, 8, 8, 3), &Device::Cpu)?;
 //! let labels = Tensor::new(&[0u32, 1, 2, 3], &Device::Cpu)?;
-//! let mut sgd = Sgd::new(SgdSettings { momentum: 0.9, weight_decay: 3e-4, clip: 5.0 });
+//! let mut sgd = Sgd::new(SgdSettings { momentum: 0.9, weight_decay: 3e-4, clip: 5.0, nesterov: false });
 //! let mut losses = Vec::new();
 //! for _ in 0..2 {
 //!     let logits = net.forward(&images, &mixing, &Pass::weight_step())?;

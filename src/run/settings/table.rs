@@ -141,6 +141,8 @@ settings! {
         learning_rate_min: f64 = 0.001, (|v: &f64| from_0(*v)), "of the weights, at the end of a half cosine",
             "Reached after the last epoch.", "0.0";
         momentum: f64 = 0.9, (|v: &f64| fraction(*v)), "of the weights' SGD", "0 turns it off.", "0.0";
+        nesterov: bool = false, "the weights' steps look ahead along the momentum",
+            "Nesterov's, as NAS-Bench-201's published search has it.", "true";
         weight_decay: f64 = 3e-4, (|v: &f64| from_0(*v)), "of the weights", "L2, added to the gradient, as published.", "5e-4";
         clip: f64 = 5.0, (|v: &f64| from_0(*v)), "greatest norm of the weights' gradient; 0 turns clipping off",
             "The norm before clipping is on the Search screen and in the journal.", "0.0";
@@ -165,6 +167,8 @@ settings! {
         learning_rate: f64 = 0.025, (|v: &f64| from_0(*v)), "at the start", "SGD; it falls along half a cosine.", "0.1";
         learning_rate_min: f64 = 0.0, (|v: &f64| from_0(*v)), "at the end of a half cosine", "Reached after the last epoch.", "0.001";
         momentum: f64 = 0.9, (|v: &f64| fraction(*v)), "of the SGD", "0 turns it off.", "0.0";
+        nesterov: bool = false, "the steps look ahead along the momentum",
+            "Nesterov's, as NAS-Bench-201's published training has it.", "true";
         weight_decay: f64 = 3e-4, (|v: &f64| from_0(*v)), "of the weights", "L2, added to the gradient.", "5e-4";
         clip: f64 = 5.0, (|v: &f64| from_0(*v)), "greatest norm of the gradient; 0 turns clipping off",
             "The norm before clipping is in the journal.", "0.0";
