@@ -8,6 +8,7 @@
 #![allow(clippy::too_many_arguments)]
 
 pub mod copy;
+pub mod dense;
 pub mod depthwise;
 pub mod gpu;
 pub mod matrix;
