@@ -9,10 +9,7 @@ use std::ops::Range;
 
 mod tile;
 
-#[cfg(test)]
-mod tests;
-
-use tile::{Plan, panels_len};
+use tile::{Panels, Plan};
 
 /// Shape of a dense convolution; padding is `(kernel - 1) / 2`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -107,16 +104,15 @@ impl Shape {
 #[derive(Clone, Debug)]
 pub struct Weights {
     shape: Shape,
-    panels: Vec<f32>,
+    panels: Panels,
 }
 
 impl Weights {
     /// From `[k·k·C_in, C_out]`, the taps row by row.
     pub fn new(shape: Shape, weights: &[f32]) -> Weights {
         shape.check(weights);
-        let mut panels = vec![0.0; panels_len(shape.kernel * shape.kernel * shape.inputs, shape.outputs)];
-        let rows = weights.chunks_exact(shape.outputs);
-        tile::fill_panels(rows, shape.outputs, &mut panels);
+        let rows = shape.kernel * shape.kernel * shape.inputs;
+        let panels = Panels::new(weights.chunks_exact(shape.outputs), rows, shape.outputs);
         Weights { shape, panels }
     }
 
@@ -130,7 +126,7 @@ impl Weights {
 pub struct Turned {
     shape: Shape,
     /// By the parity of row and column.
-    panels: [[Vec<f32>; 2]; 2],
+    panels: [[Panels; 2]; 2],
 }
 
 impl Turned {
@@ -145,14 +141,13 @@ impl Turned {
                 from[o..].iter().step_by(outputs).zip(to).for_each(|(v, to)| *to = *v);
             }
         }
-        let mut panels: [[Vec<f32>; 2]; 2] = Default::default();
+        let mut panels: [[Panels; 2]; 2] = Default::default();
         for (a, b) in shape.parities().flat_map(|a| shape.parities().map(move |b| (a, b))) {
             let (tap_rows, taps) = (shape.turned(a), shape.turned(b));
-            let to = &mut panels[a][b];
-            to.resize(panels_len(tap_rows.len() * taps.len() * outputs, inputs), 0.0);
+            let count = tap_rows.len() * taps.len() * outputs;
             let taps = tap_rows.iter().flat_map(|y| taps.iter().map(move |x| y * kernel + x));
             let rows = taps.flat_map(|t| turned[t * inputs * outputs..][..inputs * outputs].chunks_exact(inputs));
-            tile::fill_panels(rows, inputs, to);
+            panels[a][b] = Panels::new(rows, count, inputs);
         }
         Turned { shape, panels }
     }

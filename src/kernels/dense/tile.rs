@@ -28,33 +28,51 @@ pub(super) struct Plan {
 }
 
 impl Plan {
+    /// Whether three taps of a row read neighbours, so that each pixel that is read serves three.
+    fn by_three(&self) -> bool {
+        self.tap_rows == 3 && self.depth == 3 * self.in_pixel
+    }
+
     pub fn is_empty(&self) -> bool {
         self.rows == 0 || self.pixels == 0 || self.columns == 0
+    }
+}
+
+/// Weights panel by panel, where vectors lie within lines of the cache.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Panels {
+    lines: Vec<Line>,
+}
+
+#[derive(Clone, Copy, Debug)]
+#[repr(align(64))]
+struct Line([f32; NARROW]);
+
+impl Panels {
+    /// From the rows of a matrix, so many of `columns` numbers each. The last panel ends on columns of zeros.
+    pub fn new<'a>(matrix: impl Iterator<Item = &'a [f32]>, rows: usize, columns: usize) -> Panels {
+        let whole = columns / PANEL * PANEL;
+        let stride = whole + if columns > whole { panel_width(columns - whole) } else { 0 };
+        let mut lines = vec![Line([0.0; NARROW]); rows * stride / NARROW];
+        for (k, row) in matrix.enumerate() {
+            for (p, part) in row.chunks(PANEL).enumerate() {
+                let at = (p * PANEL * rows + k * panel_width(part.len())) / NARROW;
+                for (to, part) in lines[at..].iter_mut().zip(part.chunks(NARROW)) {
+                    to.0[..part.len()].copy_from_slice(part);
+                }
+            }
+        }
+        Panels { lines }
+    }
+
+    pub fn as_ptr(&self) -> *const f32 {
+        self.lines.as_ptr().cast()
     }
 }
 
 /// Columns of the panel that begins where so many are left.
 const fn panel_width(left: usize) -> usize {
     if left > NARROW { PANEL } else { NARROW }
-}
-
-/// Numbers in the panels of a matrix.
-pub(super) const fn panels_len(rows: usize, columns: usize) -> usize {
-    let whole = columns / PANEL * PANEL;
-    let rest = if columns > whole { panel_width(columns - whole) } else { 0 };
-    rows * (whole + rest)
-}
-
-/// Lays a matrix out panel by panel, columns of zeros at the end of the last.
-pub(super) fn fill_panels<'a>(rows: impl Iterator<Item = &'a [f32]>, columns: usize, to: &mut [f32]) {
-    let all = to.len();
-    let count = all / panels_len(1, columns);
-    for (k, row) in rows.enumerate() {
-        for (p, part) in row.chunks(PANEL).enumerate() {
-            let width = panel_width(part.len());
-            to[p * PANEL * count + k * width..][..part.len()].copy_from_slice(part);
-        }
-    }
 }
 
 dispatch!(pub(super) unsafe fn convolve(p: &Plan, x: *const f32, w: *const f32, out: *mut f32) = convolve_body);
@@ -121,6 +139,9 @@ unsafe fn rows<S: Simd, const P: usize, const V: usize>(p: &Plan, x: *const f32,
             let (x, out) = (x.add(y * p.in_row), out.add(y * p.out_row));
             let mut i = 0;
             if many::<S>() && V == 1 {
+                if P > 0 && p.by_three() {
+                    i = pixels_by_three::<S, P, 16>(p, x, out, t, i);
+                }
                 i = pixels::<S, P, 1, 16, V>(p, x, out, t, i);
             }
             if many::<S>() || V == 1 {
@@ -170,9 +191,7 @@ unsafe fn pixels<S: Simd, const P: usize, const Y: usize, const R: usize, const 
                 for (r, a) in row.iter().enumerate() {
                     for (v, a) in a.iter().enumerate() {
                         let n = t.n.saturating_sub(v * S::LANES).min(S::LANES);
-                        let at = out.add(y * p.out_row + (i + r) * p.out_pixel + v * S::LANES);
-                        let a = if p.onto { S::add(load::<S>(at, n), *a) } else { *a };
-                        store::<S>(at, a, n);
+                        put::<S>(p, out.add(y * p.out_row + (i + r) * p.out_pixel + v * S::LANES), *a, n);
                     }
                 }
             }
@@ -180,6 +199,56 @@ unsafe fn pixels<S: Simd, const P: usize, const Y: usize, const R: usize, const 
         }
         i
     }
+}
+
+/// As [`pixels`], for one vector of columns and taps [by three](Plan::by_three): there are fewer numbers to read than sums.
+#[inline(always)]
+unsafe fn pixels_by_three<S: Simd, const P: usize, const R: usize>(
+    p: &Plan,
+    x: *const f32,
+    out: *mut f32,
+    t: &Tile,
+    mut i: usize,
+) -> usize {
+    unsafe {
+        while i + R <= p.pixels {
+            let mut acc = [S::splat(0.0); R];
+            for ty in 0..3 {
+                let x = x.add(i * P + ty * p.tap_row);
+                let w = t.w.add(ty * 3 * P * t.w_row);
+                for c in 0..P {
+                    let w = w.add(c * t.w_row);
+                    let wv = [S::load(w), S::load(w.add(P * t.w_row)), S::load(w.add(2 * P * t.w_row))];
+                    // Written out, as a loop of so many sums would not keep them in registers.
+                    macro_rules! pixel {
+                        ($($j:literal)*) => {$(
+                            if $j < R + 2 {
+                                let xv = S::splat(*x.add($j * P + c));
+                                for (tx, w) in wv.iter().enumerate() {
+                                    if $j >= tx && $j - tx < R {
+                                        acc[$j - tx] = S::fma(xv, *w, acc[$j - tx]);
+                                    }
+                                }
+                            }
+                        )*};
+                    }
+                    pixel!(0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17);
+                }
+            }
+            let n = t.n.min(S::LANES);
+            for (r, a) in acc.iter().enumerate() {
+                put::<S>(p, out.add((i + r) * p.out_pixel), *a, n);
+            }
+            i += R;
+        }
+        i
+    }
+}
+
+/// Stores `n` lanes of an output, or adds them.
+#[inline(always)]
+unsafe fn put<S: Simd>(p: &Plan, at: *mut f32, v: S::V, n: usize) {
+    unsafe { store::<S>(at, if p.onto { S::add(load::<S>(at, n), v) } else { v }, n) }
 }
 
 /// Pixels that are summed before the sums go to the gradient: maps of so many stay in the first cache.
@@ -224,6 +293,9 @@ unsafe fn gradient_columns<S: Simd, const V: usize, const PARTIAL: bool>(
             let mut i = 0;
             match (many::<S>(), V) {
                 (true, 1) => {
+                    if p.by_three() && p.in_pixel.is_multiple_of(8) {
+                        return gradient_by_three::<S, 8, PARTIAL>(p, x, d, g, n);
+                    }
                     if p.depth == 9 {
                         i = gradient_tile::<S, 3, 9, V, PARTIAL>(p, x, d, g, n, i);
                     }
@@ -290,5 +362,72 @@ unsafe fn gradient_tile<S: Simd, const Y: usize, const R: usize, const V: usize,
             i += R;
         }
         i
+    }
+}
+
+/// Pixels of the output's gradient that are held at a time.
+const HELD: usize = 4;
+
+/// As [`gradient_tile`] for all of the gradient in one vector of columns, where taps are [by three](Plan::by_three): `R` inputs
+/// of three taps at a time.
+#[inline(always)]
+unsafe fn gradient_by_three<S: Simd, const R: usize, const PARTIAL: bool>(
+    p: &Plan,
+    x: *const f32,
+    d: *const f32,
+    g: *mut f32,
+    n: usize,
+) {
+    let c = p.in_pixel;
+    for (ty, i) in (0..3).flat_map(|ty| (0..c).step_by(R).map(move |i| (ty, i))) {
+        unsafe {
+            let mut acc = [[S::splat(0.0); R]; 3];
+            for y in 0..p.rows {
+                let (x, d) = (x.add(i + y * p.in_row + ty * p.tap_row), d.add(y * p.out_row));
+                let mut at = 0;
+                while at + HELD <= p.pixels {
+                    held::<S, HELD, R, PARTIAL>(p, x.add(at * c), d.add(at * p.out_pixel), &mut acc, n);
+                    at += HELD;
+                }
+                while at < p.pixels {
+                    held::<S, 1, R, PARTIAL>(p, x.add(at * c), d.add(at * p.out_pixel), &mut acc, n);
+                    at += 1;
+                }
+            }
+            for (tx, a) in acc.iter().enumerate() {
+                for (r, a) in a.iter().enumerate() {
+                    let at = g.add((ty * p.depth + tx * c + i + r) * p.columns);
+                    store::<S>(at, S::add(load::<S>(at, n), *a), n);
+                }
+            }
+        }
+    }
+}
+
+/// The share of `U` pixels of the output.
+#[inline(always)]
+unsafe fn held<S: Simd, const U: usize, const R: usize, const PARTIAL: bool>(
+    p: &Plan,
+    x: *const f32,
+    d: *const f32,
+    acc: &mut [[S::V; R]; 3],
+    n: usize,
+) {
+    unsafe {
+        let mut dv = [S::splat(0.0); U];
+        for (u, to) in dv.iter_mut().enumerate() {
+            let at = d.add(u * p.out_pixel);
+            *to = if PARTIAL { S::load_partial(at, n) } else { S::load(at) };
+        }
+        for j in 0..U + 2 {
+            for r in 0..R {
+                let xv = S::splat(*x.add(j * p.in_pixel + r));
+                for (tx, a) in acc.iter_mut().enumerate() {
+                    if j >= tx && j - tx < U {
+                        a[r] = S::fma(xv, dv[j - tx], a[r]);
+                    }
+                }
+            }
+        }
     }
 }
