@@ -1,5 +1,6 @@
 //! The inner loops of a dense convolution: tiles of outputs that stay in registers over all taps and inputs.
 
+use crate::kernels::matrix::sixes;
 use crate::kernels::simd::{Simd, dispatch, load, store};
 
 /// Columns of a panel of weights: two of the widest vectors, or one where no more are left.
@@ -137,62 +138,60 @@ unsafe fn rows<S: Simd, const P: usize, const V: usize>(p: &Plan, x: *const f32,
     unsafe {
         while y < p.rows {
             let (x, out) = (x.add(y * p.in_row), out.add(y * p.out_row));
-            let mut i = 0;
+            let (mut i, all) = (0, p.pixels);
             if many::<S>() && V == 1 {
                 if P > 0 && p.by_three() {
                     i = pixels_by_three::<S, P, 16>(p, x, out, t, i);
                 }
-                i = pixels::<S, P, 1, 16, V>(p, x, out, t, i);
+                i = pixels::<S, P, 16, V>(p, x, out, t, i, all);
             }
             if many::<S>() || V == 1 {
-                i = pixels::<S, P, 1, 8, V>(p, x, out, t, i);
+                i = pixels::<S, P, 8, V>(p, x, out, t, i, all);
+            } else {
+                i = pixels::<S, P, 6, V>(p, x, out, t, i, sixes(all));
             }
-            i = pixels::<S, P, 1, 4, V>(p, x, out, t, i);
-            pixels::<S, P, 1, 1, V>(p, x, out, t, i);
+            i = pixels::<S, P, 4, V>(p, x, out, t, i, all);
+            pixels::<S, P, 1, V>(p, x, out, t, i, all);
             y += 1;
         }
     }
 }
 
-/// `Y` rows by `R` pixels by `V` vectors at a time from pixel `i`; returns the first pixel that is left.
+/// `R` pixels by `V` vectors at a time from pixel `i` to `end`; returns the first pixel that is left.
 #[inline(always)]
-unsafe fn pixels<S: Simd, const P: usize, const Y: usize, const R: usize, const V: usize>(
+unsafe fn pixels<S: Simd, const P: usize, const R: usize, const V: usize>(
     p: &Plan,
     x: *const f32,
     out: *mut f32,
     t: &Tile,
     mut i: usize,
+    end: usize,
 ) -> usize {
     let in_pixel = if P > 0 { P } else { p.in_pixel };
     unsafe {
-        while i + R <= p.pixels {
-            let mut acc = [[[S::splat(0.0); V]; R]; Y];
+        while i + R <= end {
+            let mut acc = [[S::splat(0.0); V]; R];
             let mut w = t.w;
             for ty in 0..p.tap_rows {
-                let mut x = x.add(i * in_pixel + ty * p.tap_row);
-                for _ in 0..p.depth {
+                let x = x.add(i * in_pixel + ty * p.tap_row);
+                for k in 0..p.depth {
                     let mut wv = [S::splat(0.0); V];
                     for (v, to) in wv.iter_mut().enumerate() {
                         *to = S::load(w.add(v * S::LANES));
                     }
-                    for (y, row) in acc.iter_mut().enumerate() {
-                        for (r, a) in row.iter_mut().enumerate() {
-                            let xv = S::splat(*x.add(y * p.in_row + r * in_pixel));
-                            for v in 0..V {
-                                a[v] = S::fma(xv, wv[v], a[v]);
-                            }
+                    for (r, a) in acc.iter_mut().enumerate() {
+                        let xv = S::splat(*x.add(r * in_pixel + k));
+                        for v in 0..V {
+                            a[v] = S::fma(xv, wv[v], a[v]);
                         }
                     }
                     w = w.add(t.w_row);
-                    x = x.add(1);
                 }
             }
-            for (y, row) in acc.iter().enumerate() {
-                for (r, a) in row.iter().enumerate() {
-                    for (v, a) in a.iter().enumerate() {
-                        let n = t.n.saturating_sub(v * S::LANES).min(S::LANES);
-                        put::<S>(p, out.add(y * p.out_row + (i + r) * p.out_pixel + v * S::LANES), *a, n);
-                    }
+            for (r, a) in acc.iter().enumerate() {
+                for (v, a) in a.iter().enumerate() {
+                    let n = t.n.saturating_sub(v * S::LANES).min(S::LANES);
+                    put::<S>(p, out.add((i + r) * p.out_pixel + v * S::LANES), *a, n);
                 }
             }
             i += R;
@@ -308,8 +307,11 @@ unsafe fn gradient_columns<S: Simd, const V: usize, const PARTIAL: bool>(
             gradient_tile::<S, 3, 1, V, PARTIAL>(p, x, d, g, n, i);
         } else {
             let mut i = 0;
-            if many::<S>() {
-                i = gradient_tile::<S, 1, 12, V, PARTIAL>(p, x, d, g, n, i);
+            if many::<S>() && V == 1 {
+                i = gradient_tile::<S, 1, 16, V, PARTIAL>(p, x, d, g, n, i);
+            }
+            if many::<S>() || V == 1 {
+                i = gradient_tile::<S, 1, 8, V, PARTIAL>(p, x, d, g, n, i);
             }
             i = gradient_tile::<S, 1, 4, V, PARTIAL>(p, x, d, g, n, i);
             gradient_tile::<S, 1, 1, V, PARTIAL>(p, x, d, g, n, i);
