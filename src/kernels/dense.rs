@@ -7,9 +7,12 @@
 
 use std::ops::Range;
 
+mod gradient;
+mod panels;
 mod tile;
 
-use tile::{Panels, Plan};
+use panels::Panels;
+use tile::Plan;
 
 /// Shape of a dense convolution; padding is `(kernel - 1) / 2`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -267,5 +270,5 @@ pub fn add_weight_gradient(
     }
     let (x, d) = (&padded[extra * (row + s.inputs)..], &dz[s.out_padded_at(0, dz_padding)..]);
     // SAFETY: as in `forward`; the gradient's size was checked above.
-    unsafe { tile::weight_gradient(&plan, x.as_ptr(), d.as_ptr(), gradient.as_mut_ptr()) }
+    unsafe { gradient::weight_gradient(&plan, x.as_ptr(), d.as_ptr(), gradient.as_mut_ptr()) }
 }
