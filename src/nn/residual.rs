@@ -5,9 +5,10 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::Probe;
-use super::dense::{Dense, DenseShape, Scratch};
+use super::dense::{Dense, Scratch};
 use super::norm::{Norm, NormPass, NormSlot, Statistics, Sums, collector};
 use super::parallel::{Images, image, map_groups, sum_parts, unfilled, zeros};
+use crate::kernels::dense::Shape;
 use crate::kernels::depthwise::{self, Load};
 use crate::kernels::matrix::{Outer, Packed, product};
 use crate::kernels::norm::{Collector, Moments, add_products};
@@ -31,11 +32,11 @@ impl ResidualPlan {
     }
 
     /// The two convolutions on maps of this size.
-    pub fn shapes(&self, (height, width): (usize, usize)) -> [DenseShape; 2] {
+    pub fn shapes(&self, (height, width): (usize, usize)) -> [Shape; 2] {
         let (inputs, outputs) = (self.inputs, self.outputs);
-        let first = DenseShape { height, width, inputs, outputs, window: 3, stride: 2 };
+        let first = Shape { height, width, inputs, outputs, kernel: 3, stride: 2 };
         let (height, width) = self.output_size((height, width));
-        [first, DenseShape { height, width, inputs: outputs, stride: 1, ..first }]
+        [first, Shape { height, width, inputs: outputs, stride: 1, ..first }]
     }
 
     /// Scale and shift of norm `k`.
@@ -92,7 +93,7 @@ fn spread(d: &[f32], (height, width): (usize, usize), c: usize, to: &mut [f32]) 
 }
 
 /// `x` behind `load`, padded by one pixel of zeros.
-fn padded(x: &[f32], s: &DenseShape, load: Load) -> Vec<f32> {
+fn padded(x: &[f32], s: &Shape, load: Load) -> Vec<f32> {
     let mut to = vec![0.0; (s.height + 2) * (s.width + 2) * s.inputs];
     depthwise::pad(x, s.height, s.width, s.inputs, 1, load, 0.0, &mut to);
     to
@@ -114,11 +115,11 @@ impl ResidualPass<'_> {
         let mut z = unsafe { unfilled(self.images * out) };
         let writer = Images::new(&mut z, self.images);
         let parts = map_groups(self.images, |group| {
-            let (mut moments, mut scratch) = (collector(norm, shape.outputs), Scratch::default());
+            let mut moments = collector(norm, shape.outputs);
             for n in group {
                 let x = padded(image(x, n, len), &shape, load);
                 // SAFETY: groups do not share images.
-                dense.forward(&x, 1, unsafe { writer.image(n) }, moments.as_mut(), &mut scratch);
+                dense.forward(&x, 1, unsafe { writer.image(n) }, moments.as_mut());
             }
             moments.map(Collector::finish)
         });

@@ -93,7 +93,7 @@ impl Bundle<'_> {
                                 );
                             }
                             (Kernel::Dense(d), _) => {
-                                d.forward(&scratch.padded.numbers, padding, z, moments.as_mut(), &mut scratch.dense);
+                                d.forward(&scratch.padded.numbers, padding, z, moments.as_mut());
                             }
                             (Kernel::Noise, _) => noise.draw(self.branches[i].place, n, z),
                             (Kernel::Halve(p), _) => {

@@ -3,8 +3,8 @@
 use std::cell::RefCell;
 
 use super::{Branch, Geometry};
+use crate::kernels::dense::Turned;
 use crate::kernels::depthwise::{self, Load, Shape};
-use crate::kernels::matrix::Packed;
 use crate::kernels::pool;
 use crate::nn::dense::{self, Dense};
 use crate::nn::parallel::at_least;
@@ -85,7 +85,7 @@ impl<'a> Kernel<'a> {
 /// What only the backward pass needs of an operation.
 pub(super) enum Ready {
     Separable(SeparableBackward),
-    Dense(Packed),
+    Dense(Turned),
 }
 
 pub(super) fn padding(kernels: &[Kernel]) -> usize {

@@ -9,9 +9,9 @@ mod pools;
 use std::collections::BTreeSet;
 use std::ops::Range;
 
-use super::dense::DenseShape;
 use super::norm::{NormSlot, Statistics};
 use super::project::Projection;
+use crate::kernels::dense;
 use crate::kernels::depthwise::Shape;
 use crate::kernels::gpu::GpuError;
 use crate::space::{Compute, Operation};
@@ -64,9 +64,9 @@ impl Geometry {
         }
     }
 
-    pub fn dense(&self, window: usize) -> DenseShape {
+    pub fn dense(&self, window: usize) -> dense::Shape {
         let Geometry { height, width, channels, stride, .. } = *self;
-        DenseShape { height, width, inputs: channels, outputs: channels, window, stride }
+        dense::Shape { height, width, inputs: channels, outputs: channels, kernel: window, stride }
     }
 
     pub fn halving(&self) -> Projection {

@@ -1,6 +1,6 @@
 //! The buffers that a thread reuses from image to image, in bytes.
 
-use crate::nn::dense::DenseShape;
+use crate::kernels::dense::Shape;
 use crate::nn::edge::{is_pooling, poolings};
 use crate::nn::plan::{CellPlan, CellSizes, Entry};
 use crate::space::Compute;
@@ -12,8 +12,8 @@ pub(super) struct Scratch {
     /// By reach.
     others: [usize; 2],
     map: usize,
-    /// Windows of a dense convolution, and a strip of its output's gradient.
-    windows: usize,
+    /// Gradients of dense convolutions' outputs, by size.
+    bordered: Vec<([usize; 4], usize)>,
     /// Pooled maps that are alive at once.
     made: usize,
     projection: usize,
@@ -67,24 +67,27 @@ impl Scratch {
         }
     }
 
-    fn dense(&mut self, shape: &DenseShape) {
-        self.windows = self.windows.max(shape.scratch());
+    fn dense(&mut self, s: &Shape) {
+        let key = [s.out_height(), s.out_width(), s.outputs, s.reach()];
+        if !self.bordered.iter().any(|(k, _)| *k == key) {
+            self.bordered.push((key, s.out_padded_len(s.reach())));
+        }
     }
 
     /// Of the buffers that a forward pass uses.
     pub fn forward_bytes(&self) -> u64 {
-        4 * (self.padded + self.others[0] + self.others[1] + self.made + self.map + self.windows + self.projection)
-            as u64
+        4 * (self.padded + self.others[0] + self.others[1] + self.made + self.map + self.projection) as u64
     }
 
     pub fn bytes(&self) -> u64 {
+        let bordered: usize = self.bordered.iter().map(|(_, len)| len).sum();
         let spreads: usize = self.spreads.iter().map(|(_, len)| len).sum();
         4 * (self.padded
             + self.others[0]
             + self.others[1]
             + self.made
             + 3 * self.map
-            + self.windows
+            + bordered
             + 2 * self.projection
             + self.gathered
             + spreads) as u64
