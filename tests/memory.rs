@@ -14,13 +14,14 @@ static ALLOCATOR: zonas::device::KeptPages = zonas::device::KeptPages;
 const THREADS: usize = 1;
 
 fn config(channels: usize, mask: Mask, policy: Policy) -> SupernetConfig {
-    let layout = darts::SPACE.layout(5);
+    let space = mask.space();
+    let layout = space.layout(if space == darts::SPACE { 5 } else { 6 });
     SupernetConfig {
         channels,
         classes: 10,
         input_channels: 3,
         layout,
-        stem_multiplier: 3,
+        stem_multiplier: space.stacking().stem(),
         mask,
         policy,
         precision: Precision::Float32,
@@ -61,7 +62,9 @@ fn predictions_meet_the_bytes() {
         .step_by(3)
         .fold(darts::FULL, |m, p| if m.without(p).check().is_ok() { m.without(p) } else { m });
     let noisy = zonas::space::Space::find("darts_s4").unwrap().full();
-    let masks = [darts::FULL, Mask::uniform(darts::SPACE, &darts::SPACE.operations()[1..5]), odd, noisy];
+    let other = zonas::space::Space::find("nas_bench_201").unwrap().full();
+    let few = other.places().step_by(2).fold(other, |m, p| if m.without(p).check().is_ok() { m.without(p) } else { m });
+    let masks = [other, few, darts::FULL, Mask::uniform(darts::SPACE, &darts::SPACE.operations()[1..5]), odd, noisy];
     let cases = [
         (Policy::Keep, Order::First),
         (Policy::Recompute, Order::First),
@@ -72,6 +75,7 @@ fn predictions_meet_the_bytes() {
     for channels in [4, 12] {
         // The thread's buffers grow to their largest once.
         measured(&config(channels, darts::FULL, Policy::Keep), 4, Order::First);
+        measured(&config(channels, other, Policy::Keep), 4, Order::First);
         for mask in masks {
             for (policy, order) in cases {
                 let config = config(channels, mask, policy);
@@ -81,6 +85,7 @@ fn predictions_meet_the_bytes() {
                 // Blocks of a few pages that the ledger does not list.
                 let (low, high) = (0.99 * measured.saturating_sub(96 << 10) as f64, 1.03 * measured as f64);
                 let of = format!("{channels} channels, {images} pictures, {policy:?}, order {order}, {mask:?}");
+                println!("{:.4} of {measured}; {of}", predicted as f64 / measured as f64);
                 assert!((low..high).contains(&(predicted as f64)), "{predicted} for {measured} bytes; {of}");
             }
         }
@@ -90,18 +95,17 @@ fn predictions_meet_the_bytes() {
 /// A training step of an evaluation network, whatever it keeps.
 fn a_training_is_near_its_prediction() {
     let published = zonas::space::published::find("DARTS_V2").unwrap().genotype;
-    let cases = [(8, 5, false), (12, 8, false), (6, 6, true)];
+    let other = zonas::space::parse_genotype(
+        "|nor_conv_3x3~0|+|none~0|skip_connect~1|+|avg_pool_3x3~0|nor_conv_1x1~1|nor_conv_3x3~2|",
+    )
+    .unwrap();
+    let cases =
+        [(&published, 8, 5, false), (&published, 12, 8, false), (&published, 6, 6, true), (&other, 8, 6, false)];
     let policies = [Policy::Keep, Policy::RecomputeFirst(2), Policy::Recompute];
-    for ((channels, cells, auxiliary), policy) in cases.into_iter().flat_map(|c| policies.map(|p| (c, p))) {
+    for ((genotype, channels, cells, auxiliary), policy) in cases.into_iter().flat_map(|c| policies.map(|p| (c, p))) {
         let (images, side) = (16, 32);
-        let network = EvaluationConfig {
-            genotype: published.clone(),
-            channels,
-            cells,
-            input_channels: 3,
-            classes: 10,
-            auxiliary,
-        };
+        let network =
+            EvaluationConfig { genotype: genotype.clone(), channels, cells, input_channels: 3, classes: 10, auxiliary };
         let images_of = Tensor::randn(0f32, 1.0, (images, side, side, 3), &Device::Cpu).unwrap();
         let batch = Batch { images: images_of, labels: Tensor::zeros(images, DType::U32, &Device::Cpu).unwrap() };
         reset_peak();

@@ -110,8 +110,7 @@ impl Genotype {
         }
     }
 
-    /// What a state of its cells is called in pictures: the inputs `c_{k-2}` and `c_{k-1}`, or the only one, then the nodes'
-    /// numbers.
+    /// What a state of its cells is called in pictures ([`Stacking::state_name`]).
     pub fn state_name(&self, state: usize) -> String {
         self.stacking.state_name(state)
     }

@@ -80,12 +80,12 @@ impl Stacking {
         })
     }
 
-    /// What a state of a cell is called: the inputs `c_{k-2}` and `c_{k-1}`, or the only one, then the nodes' numbers, which
-    /// in DARTS begin with 0 behind the inputs; in NAS-Bench-201 the input is node 0.
+    /// What published code and papers call a state of a cell: in DARTS the inputs `c_{k-2}` and `c_{k-1}`, then the nodes'
+    /// numbers from 0; in NAS-Bench-201 the input is node 0.
     pub fn state_name(self, state: usize) -> String {
         match (self, state) {
             (Stacking::Darts, 0) => "c_{k-2}".into(),
-            (Stacking::Darts, 1) | (Stacking::NasBench201, 0) => "c_{k-1}".into(),
+            (Stacking::Darts, 1) => "c_{k-1}".into(),
             (Stacking::Darts, _) => (state - INPUTS).to_string(),
             (Stacking::NasBench201, _) => state.to_string(),
         }

@@ -76,11 +76,12 @@ fn ragged(seed: u64) -> Mask {
 #[test]
 fn a_pass_without_an_operation_is_that_of_the_network_without_it() {
     let (normal, reduction) = (CellKind::Normal, CellKind::Reduction);
-    let layouts: [&[CellKind]; 5] = [
+    let layouts: [&[CellKind]; 6] = [
         &[normal, reduction],
         &[reduction, normal],
         &[normal, normal, reduction, normal],
         &[normal],
+        &[normal, normal, normal],
         &[reduction, reduction, normal, normal],
     ];
     let len = IMAGES * 9 * 10 * 3;
@@ -89,7 +90,10 @@ fn a_pass_without_an_operation_is_that_of_the_network_without_it() {
     for (i, layout) in layouts.into_iter().enumerate() {
         let full = (i == 0).then_some(darts::FULL);
         let own = Space::read(OWN).unwrap().full();
-        for mask in full.into_iter().chain([ragged(i as u64), own]) {
+        let other = Space::find("nas_bench_201").unwrap();
+        // All of its cells are of one kind.
+        let other = layout.iter().all(|kind| *kind == normal).then(|| other.full());
+        for mask in full.into_iter().chain([ragged(i as u64), own]).chain(other) {
             let config = SupernetConfig {
                 channels: 1 + 2 * i,
                 classes: 10,
