@@ -120,7 +120,7 @@ fn of_file(file: &Path, space: Option<&str>) -> eyre::Result<Mask> {
 /// Columns of the text.
 const COLUMNS: u16 = 80;
 /// Of them those of the keys.
-const KEY: usize = 11;
+const KEY: usize = 12;
 
 /// Lines under a key, wrapped.
 fn say(lines: &mut Vec<String>, key: &str, all: &[String]) {

@@ -196,7 +196,7 @@ mod tests {
     fn cells_are_counted_drawn_and_refused() {
         let cells = Cells::of(darts::SPACE);
         // By hand: 7 operations on each of two of 2, 3, 4, 5 edges, in both kinds of cell.
-        let kind = 49f64.powi(4) * (1 * 3 * 6 * 10) as f64;
+        let kind = 49f64.powi(4) * f64::from(3 * 6 * 10);
         assert_eq!(cells.count(cells.full()), kind * kind);
         let mut rng = random::stream(1, "test");
         let cell = cells.draw(cells.full(), &mut rng);
