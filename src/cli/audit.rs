@@ -154,7 +154,7 @@ fn words(a: &Audit) -> Vec<String> {
     lines.extend(rows(a));
     lines.push(String::new());
     let p = &a.percentile;
-    let draws = text_of_count(a.draws);
+    let draws = thousands(a.draws);
     let mut percentiles = format!(
         "of {draws} random cuts of this shape, {} % are worse in the mean, {} % in the best cell",
         per_cent(p.mean),
@@ -232,6 +232,12 @@ fn judge(a: &Audit) -> Vec<String> {
         let (few, of) = (m.few_edges, a.kept_per_edge.len());
         all.push(format!("THIS CUT keeps fewer than three on {few} of {of} edges: do not rely on what follows."));
     }
+    if a.cut.best > a.table.highest {
+        let highest = number(a.table.highest);
+        all.push(format!(
+            "No row has more than {highest}: what it predicts for best cells lies beyond them, and is likely too high."
+        ));
+    }
     if m.unseen > 0 {
         all.push(format!(
             "{} of {} operations on edges stand in no row, and count as average.",
@@ -295,7 +301,7 @@ fn cells(count: f64) -> String {
     if count < 1e6 { format!("{count:.0}") } else { format!("{count:.2e}") }
 }
 
-/// 2,000.
-fn text_of_count(n: usize) -> String {
+/// Up to 999,999, as 2,000.
+fn thousands(n: usize) -> String {
     if n < 1000 { n.to_string() } else { format!("{},{:03}", n / 1000, n % 1000) }
 }

@@ -117,6 +117,8 @@ pub struct TableNote {
     pub first_other: Option<String>,
     pub comment: Option<String>,
     pub surrogate: bool,
+    /// The highest accuracy of a row.
+    pub highest: f64,
 }
 
 /// The linear model, and how far to trust it.
@@ -133,7 +135,7 @@ pub struct Model {
     pub few_edges: usize,
 }
 
-/// One cut. `best` is the best cell's accuracy; of `random` numbers are means over cuts.
+/// One cut: mean and highest accuracy of its cells; of `random` means over cuts.
 #[derive(Clone, Debug, Serialize)]
 pub struct CutNumbers {
     pub name: &'static str,
@@ -350,5 +352,6 @@ fn note(table: &Table) -> TableNote {
         first_other: table.first_other.as_ref().map(|(line, why)| format!("line {line}: {why}")),
         comment: table.comments.iter().find(|c| !c.is_empty()).cloned(),
         surrogate: table.is_surrogate(),
+        highest: table.rows.iter().map(|r| r.accuracy).fold(f64::NEG_INFINITY, f64::max),
     }
 }

@@ -294,6 +294,6 @@ mod tests {
         let cells = Cells::of(darts::SPACE);
         let endless = io::repeat(b'x');
         let refused = Table::of(endless, 1 << 16, "t", &cells, None).unwrap_err().to_string();
-        assert!(refused.contains("more than 64 KiB"), "{refused}");
+        assert!(refused.contains("more than 64.0 KiB"), "{refused}");
     }
 }
