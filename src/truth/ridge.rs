@@ -1,5 +1,7 @@
 //! Ridge regression on indicators, with the penalty that cross-validation chooses.
 
+use rayon::prelude::*;
+
 use super::statistics::spearman;
 use crate::random;
 
@@ -125,14 +127,20 @@ pub fn fit(samples: &[Sample], indicators: usize, seed: u64) -> Fit {
 
     let mut all = Sums::none(there.len());
     rows.iter().for_each(|(row, y)| all.take(row, *y));
-    let mut held_back = vec![vec![0.0; rows.len()]; PENALTIES.len()];
-    for part in &parts {
+    let predicted = |part: &Vec<usize>| {
         let mut own = Sums::none(there.len());
         part.iter().for_each(|i| own.take(&rows[*i].0, rows[*i].1));
         let rest = all.without(&own);
-        for (penalty, predicted) in PENALTIES.iter().zip(&mut held_back) {
-            let (base, w) = rest.solve(*penalty);
-            part.iter().for_each(|i| predicted[*i] = base + rows[*i].0.iter().map(|k| w[*k]).sum::<f64>());
+        PENALTIES.map(|penalty| {
+            let (base, w) = rest.solve(penalty);
+            part.iter().map(|i| base + rows[*i].0.iter().map(|k| w[*k]).sum::<f64>()).collect::<Vec<f64>>()
+        })
+    };
+    let by_part: Vec<[Vec<f64>; PENALTIES.len()]> = parts.par_iter().map(predicted).collect();
+    let mut held_back = vec![vec![0.0; rows.len()]; PENALTIES.len()];
+    for (part, by_penalty) in parts.iter().zip(&by_part) {
+        for (to, from) in held_back.iter_mut().zip(by_penalty) {
+            part.iter().zip(from).for_each(|(i, number)| to[*i] = *number);
         }
     }
     let numbers: Vec<f64> = rows.iter().map(|r| r.1).collect();

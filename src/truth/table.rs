@@ -15,6 +15,8 @@ use crate::text;
 pub const MOST_BYTES: u64 = 512 << 20;
 /// Most memory that unpacking .xz may take, in KiB: the window of `xz -9` is 64 MiB.
 const UNPACKING_KIB: u32 = 128 << 10;
+/// Longest line in bytes; the longest genotype has a few thousand.
+const LONGEST_LINE: u64 = 1 << 20;
 /// Comments that are looked at, and columns that an error lists.
 const LISTED: usize = 40;
 
@@ -157,13 +159,16 @@ impl<R: Read> Lines<'_, R> {
     fn next(&mut self) -> Result<Option<String>, TruthError> {
         let mut line = Vec::new();
         self.number += 1;
-        let read = self.from.read_until(b'\n', &mut line);
+        let read = self.from.by_ref().take(LONGEST_LINE + 1).read_until(b'\n', &mut line);
         let table = |reason: String| TruthError::Table { file: self.file.into(), reason };
         match read {
             Ok(_) if self.from.limit() == 0 => {
                 Err(table(format!("it has more than {} unpacked; take a part of its rows", text::bytes(self.most))))
             }
             Ok(0) => Ok(None),
+            Ok(_) if line.len() as u64 > LONGEST_LINE => {
+                Err(self.wrong(format!("the line has more than {}: this is no table", text::bytes(LONGEST_LINE))))
+            }
             Ok(_) => {
                 let line = String::from_utf8_lossy(&line);
                 Ok(Some(line.trim_start_matches('\u{feff}').trim_end_matches(['\n', '\r']).into()))
@@ -172,6 +177,10 @@ impl<R: Read> Lines<'_, R> {
                 "it is torn: it ends in line {} in the middle of its data; fetch it again",
                 self.number
             ))),
+            Err(e) if e.kind() == io::ErrorKind::OutOfMemory => {
+                let most = text::bytes(u64::from(UNPACKING_KIB) << 10);
+                Err(table(format!("unpacking it takes more than {most}; pack it again, with `xz -9` at most")))
+            }
             Err(e) => Err(table(format!("it can't be read beyond line {} ({e}); fetch it again", self.number))),
         }
     }
@@ -295,5 +304,7 @@ mod tests {
         let endless = io::repeat(b'x');
         let refused = Table::of(endless, 1 << 16, "t", &cells, None).unwrap_err().to_string();
         assert!(refused.contains("more than 64.0 KiB"), "{refused}");
+        let refused = Table::of(io::repeat(b'x'), MOST_BYTES, "t", &cells, None).unwrap_err().to_string();
+        assert!(refused.contains("t, line 1: the line has more than 1.00 MiB"), "{refused}");
     }
 }
