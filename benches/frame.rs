@@ -219,6 +219,7 @@ impl Journal {
                 .map(|i| Choice { operation: darts::SPACE.operations()[3 + (i + epoch) % 4], source: i % 2 })
                 .collect();
             let genotype = Genotype {
+                stacking: Default::default(),
                 normal: choices.clone(),
                 normal_concat: vec![2, 3, 4, 5],
                 reduction: choices,

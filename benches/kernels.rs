@@ -5,6 +5,7 @@ use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 use criterion::{Criterion, Throughput};
+use zonas::kernels::dense;
 use zonas::kernels::depthwise::{self, Load, Shape};
 use zonas::kernels::matrix::{Outer, Packed, product};
 use zonas::kernels::norm::{Backward, Collector, add_products, mix};
@@ -57,6 +58,20 @@ fn cases() -> Vec<Case> {
             let back =
                 move || depthwise::add_weight_gradient(&shape, black_box(&padded), reach, &spread, &mut gradient);
             add(&format!("weight gradient {name}"), 2 * taps, Box::new(back));
+        }
+        for (name, kernel) in [("dense 3x3", 3), ("dense 1x1", 1)] {
+            let shape = dense::Shape { height: side, width: side, inputs: c, outputs: c, kernel, stride: 1 };
+            let (reach, per_number) = (shape.reach(), 2 * kernel * kernel * c);
+            let (padded, weights) = (numbers(shape.padded_len(reach)), numbers(shape.weights_len()));
+            let (x, w, mut out) = (padded.clone(), dense::Weights::new(shape, &weights), vec![0.0; map]);
+            let run = move || dense::forward(&w, black_box(&x), reach, 0..side, &mut out, false);
+            add(name, per_number, Box::new(run));
+            let (x, w, mut out) = (padded.clone(), dense::Turned::new(shape, &weights), vec![0.0; map]);
+            let run = move || dense::input_gradient(&w, black_box(&x), reach, 0..side, &mut out, false);
+            add(&format!("{name} input gradient"), per_number, Box::new(run));
+            let (dz, mut out) = (numbers(map), weights);
+            let run = move || dense::add_weight_gradient(&shape, black_box(&padded), reach, &dz, 0, &mut out);
+            add(&format!("{name} weight gradient"), per_number, Box::new(run));
         }
         let (x, y, by_channel) = (numbers(map), numbers(map), numbers(c));
         let packed = Packed::new(&numbers(c * c), c, c);

@@ -74,7 +74,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let recorder = Recorder::new();
     let mut net = Evaluation::new(&config)?.on(Some(recorder.clone()));
     net.initialise(Init::Default, 1)?;
-    let sgd = SgdSettings { momentum: 0.9, weight_decay: 3e-4, clip: 5.0 };
+    let sgd = SgdSettings { momentum: 0.9, weight_decay: 3e-4, clip: 5.0, nesterov: false };
     let mut trainer = Trainer::new(net, TrainerSettings { sgd, auxiliary: 0.4 });
     let drop = DropPath { probability: 0.1, seed: 1, at: [0, 0] };
     let batch = batch(96)?;

@@ -105,7 +105,7 @@ fn train(size: usize, steps: usize, threads: usize, policy: Policy) -> Result<()
     let trainer = |config: &EvaluationConfig| -> Result<Trainer, Box<dyn std::error::Error>> {
         let mut net = Evaluation::new(config)?.on(gpu.clone()).keeping(policy);
         net.initialise(Init::Default, 2)?;
-        let sgd = SgdSettings { momentum: 0.9, weight_decay: 3e-4, clip: 5.0 };
+        let sgd = SgdSettings { momentum: 0.9, weight_decay: 3e-4, clip: 5.0, nesterov: false };
         Ok(Trainer::new(net, TrainerSettings { sgd, auxiliary: 0.4 }))
     };
     let batch_of = |n: usize| -> Result<Batch, candle_core::Error> {

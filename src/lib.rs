@@ -6,6 +6,7 @@
 //! [`engine`] → [`explorer`] → [`cli`].
 
 pub mod cli;
+mod clock;
 pub mod data;
 pub mod device;
 pub mod engine;

@@ -305,7 +305,7 @@ fn evaluation(channels: usize, cells: usize, auxiliary: bool) -> EvaluationConfi
 fn trainer(config: &EvaluationConfig, gpu: Option<&Gpu>) -> Trainer {
     let mut net = Evaluation::new(config).unwrap().on(gpu.cloned());
     net.initialise(Init::Default, 3).unwrap();
-    let sgd = SgdSettings { momentum: 0.9, weight_decay: 3e-4, clip: 5.0 };
+    let sgd = SgdSettings { momentum: 0.9, weight_decay: 3e-4, clip: 5.0, nesterov: false };
     Trainer::new(net, TrainerSettings { sgd, auxiliary: 0.4 })
 }
 

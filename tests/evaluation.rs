@@ -161,7 +161,7 @@ fn trained(threads: usize) -> (Vec<Vec<f32>>, f64) {
     rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap().install(|| {
         let mut net = Evaluation::new(&config()).unwrap();
         net.initialise(Init::Default, 3).unwrap();
-        let sgd = SgdSettings { momentum: 0.9, weight_decay: 3e-4, clip: 5.0 };
+        let sgd = SgdSettings { momentum: 0.9, weight_decay: 3e-4, clip: 5.0, nesterov: false };
         let mut trainer = Trainer::new(net, TrainerSettings { sgd, auxiliary: 0.4 });
         let batch = batch();
         let mut loss = 0.0;
@@ -182,7 +182,7 @@ fn training_learns_and_is_the_same_on_any_number_of_threads() {
 
 #[test]
 fn a_state_put_back_goes_on_the_same() {
-    let sgd = SgdSettings { momentum: 0.9, weight_decay: 3e-4, clip: 5.0 };
+    let sgd = SgdSettings { momentum: 0.9, weight_decay: 3e-4, clip: 5.0, nesterov: false };
     let fresh = |seed| {
         let mut net = Evaluation::new(&config()).unwrap();
         net.initialise(Init::Default, seed).unwrap();

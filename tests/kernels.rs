@@ -115,6 +115,19 @@ impl Map {
         out
     }
 
+    /// With weights `[k·k·C, C]` and a bias.
+    fn dense(&self, k: usize, stride: usize, slots: &[(Kind, Vec<f64>)]) -> Map {
+        let (weights, bias) = (&slots[0].1, &slots[1].1);
+        Map::fill(self.n, self.h.div_ceil(stride), self.w.div_ceil(stride), self.c, |n, y, x, c| {
+            let taps = (0..k * k).flat_map(|t| (0..self.c).map(move |i| (t, i)));
+            let value = |(t, i): (usize, usize)| {
+                let at = |from: usize, tap: usize| (from * stride + tap) as isize - (k / 2) as isize;
+                self.at(n, at(y, t / k), at(x, t % k), i).unwrap_or(0.0) * weights[(t * self.c + i) * self.c + c]
+            };
+            bias[c] + taps.map(value).sum::<f64>()
+        })
+    }
+
     fn operation(&self, o: Operation, stride: usize, slots: &[(Kind, Vec<f64>)]) -> Map {
         let half = |x: &Map, at: usize, stride: usize, dilation: usize| {
             let k = o.kernel().unwrap();
@@ -139,6 +152,7 @@ impl Map {
                 let first = half(self, 0, stride, dilation);
                 (1..halves).fold(first, |x, i| half(&x, 2 * i, 1, dilation))
             }
+            Compute::Dense { window } => self.relu().dense(window, stride, slots).norm(),
             Compute::Noise => unreachable!("noise has no reference"),
         }
     }

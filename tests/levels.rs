@@ -1,6 +1,7 @@
 //! The tests that choose the instruction set of the kernels, which is the process's: a program of their own, one such test
 //! at a time.
 
+mod dense;
 mod gpu;
 mod kernels;
 mod proxies;

@@ -106,7 +106,7 @@ fn a_training_is_near_its_prediction() {
         let batch = Batch { images: images_of, labels: Tensor::zeros(images, DType::U32, &Device::Cpu).unwrap() };
         reset_peak();
         let before = pages().live_bytes;
-        let sgd = SgdSettings { momentum: 0.9, weight_decay: 3e-4, clip: 5.0 };
+        let sgd = SgdSettings { momentum: 0.9, weight_decay: 3e-4, clip: 5.0, nesterov: false };
         let mut net = Evaluation::new(&network).unwrap().keeping(policy);
         net.initialise(Init::Default, 1).unwrap();
         let mut trainer = Trainer::new(net, TrainerSettings { sgd, auxiliary: 0.4 });

@@ -41,7 +41,7 @@ fn number(place: Place) -> usize {
 
 /// What the generator keeps: two thirds.
 fn mask() -> Mask {
-    let cut = |p: &Place| (p.cell.index() + p.edge.number() + p.operation as usize).is_multiple_of(3);
+    let cut = |p: &Place| (p.cell.index() + p.edge.number().unwrap_or(0) + p.operation as usize).is_multiple_of(3);
     darts::SPACE.places().filter(cut).fold(darts::FULL, Mask::without)
 }
 

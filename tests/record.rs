@@ -111,7 +111,7 @@ const DARTS: &str = "Genotype(normal=[('sep_conv_3x3', 0), ('sep_conv_3x3', 1), 
 fn train(recorder: &Arc<Recorder>, config: &EvaluationConfig, policy: Policy, images: usize, side: usize, drop: f64) {
     let mut net = Evaluation::new(config).unwrap().on(Some(recorder.clone())).keeping(policy);
     net.initialise(Init::Default, 1).unwrap();
-    let sgd = SgdSettings { momentum: 0.9, weight_decay: 3e-4, clip: 5.0 };
+    let sgd = SgdSettings { momentum: 0.9, weight_decay: 3e-4, clip: 5.0, nesterov: false };
     let mut trainer = Trainer::new(net, TrainerSettings { sgd, auxiliary: 0.4 });
     let pictures = Tensor::zeros((images, side, side, 3), DType::F32, &Device::Cpu).unwrap();
     let batch = Batch { images: pictures, labels: Tensor::zeros(images, DType::U32, &Device::Cpu).unwrap() };

@@ -292,7 +292,7 @@ fn single_operations(r: &Reference) {
 
 fn searcher(r: &Reference, policy: Policy, clip: f64) -> Searcher {
     let settings = Settings {
-        sgd: SgdSettings { momentum: 0.9, weight_decay: 3e-4, clip },
+        sgd: SgdSettings { momentum: 0.9, weight_decay: 3e-4, clip, nesterov: false },
         adam: AdamSettings { learning_rate: 3e-4, beta1: 0.5, beta2: 0.999, weight_decay: 1e-3 },
         method: Method::darts(Order::First),
     };

@@ -124,7 +124,7 @@ fn an_imitated_gpu_agrees_with_the_cpu_bit_for_bit_in_every_order() {
 
 /// A training from the same start, step by step.
 fn trainer(case: &Case, gpu: Option<Gpu>) -> Trainer {
-    let sgd = SgdSettings { momentum: 0.9, weight_decay: 3e-4, clip: 5.0 };
+    let sgd = SgdSettings { momentum: 0.9, weight_decay: 3e-4, clip: 5.0, nesterov: false };
     Trainer::new(case.net(gpu), TrainerSettings { sgd, auxiliary: 0.4 })
 }
 
@@ -215,14 +215,16 @@ fn descent_error(gpu: &Gpu) -> Result<f64, GpuError> {
     let len = 9001;
     let numbers = |key| formula(len, key, 1.0, 0.1).into_iter().map(|v| v as f32).collect::<Vec<f32>>();
     let mut worst = 0.0f64;
-    for (first, clip) in [(true, 1.0), (false, 0.0), (false, 1e3), (false, 5.0)] {
+    for (first, clip, nesterov) in
+        [(true, 1.0, false), (false, 0.0, false), (false, 1e3, true), (false, 5.0, false), (true, 1.0, true)]
+    {
         let (mut w, g, mut m) = ([numbers(1.0)], [numbers(2.0)], [numbers(3.0)]);
         if first {
             m[0].fill(f32::NAN);
         }
         let (at_w, at_g) = (Buffer::from_slice(gpu, &w[0])?, Buffer::from_slice(gpu, &g[0])?);
         let at_m = Buffer::from_slice(gpu, &m[0])?;
-        let step = Descent { rate: 0.3, momentum: 0.9, weight_decay: 0.01, clip };
+        let step = Descent { rate: 0.3, momentum: 0.9, weight_decay: 0.01, clip, nesterov };
         let norm = step.step_on(gpu, first, [&at_w, &at_g, &at_m].map(Buffer::address), len)?;
         let off = norm / step.step(first, &mut w, &g, &mut m) - 1.0;
         let found = [at_w.to_vec(len)?, at_m.to_vec(len)?].concat();

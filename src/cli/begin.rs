@@ -5,40 +5,14 @@ use std::time::Duration;
 
 use color_eyre::eyre;
 
-use super::run::launch;
-use super::{engine::How, watch};
+use super::first_word::FirstWord;
+use super::launch::{How, launch};
+use super::watch;
 use crate::run::config::Config;
-use crate::run::event::{Body, Event};
-use crate::run::journal::Tail;
 use crate::run::{FolderError, RunFolder};
 
 /// Between two looks at the journal.
 const LOOK: Duration = Duration::from_millis(20);
-
-/// Whether an engine has said anything since, but that it can't begin.
-pub struct FirstWord {
-    tail: Tail<Event>,
-    come: bool,
-}
-
-impl FirstWord {
-    /// Whether an engine that says this has begun.
-    pub fn is(event: &Event) -> bool {
-        !matches!(event.body, Body::RunEnded { .. })
-    }
-
-    /// To be made before the engine is.
-    pub fn of(folder: &RunFolder) -> FirstWord {
-        FirstWord { tail: Tail::events(folder).at_end(), come: false }
-    }
-
-    pub fn has_come(&mut self) -> bool {
-        if !self.come {
-            self.come = self.tail.rest().iter().any(FirstWord::is);
-        }
-        self.come
-    }
-}
 
 /// What was done to a folder for an engine, in case that it refuses to begin.
 pub enum Made {

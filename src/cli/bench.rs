@@ -6,7 +6,8 @@ use candle_core::Tensor;
 use clap::Args;
 use color_eyre::eyre;
 
-use super::{Exit, Output, Usage};
+use super::exit::{Exit, Usage};
+use super::output::Output;
 use crate::device::{self, Choice, Device, Meter};
 use crate::engine::score::{Evaluator, NetworkEvaluator, Proxy};
 use crate::kernels::gpu::{self, Gpu};

@@ -3,8 +3,10 @@
 use clap::Args;
 use color_eyre::eyre;
 
-use super::{Exit, Output, Usage};
-use crate::run::config::{Config, KEYS, Key, keys, nearest};
+use super::exit::{Exit, Usage};
+use super::output::Output;
+use crate::nearest::nearest;
+use crate::run::config::{Config, KEYS, Key, keys};
 use crate::run::{PRESETS, preset};
 use crate::text;
 

@@ -3,8 +3,9 @@
 use clap::Args;
 use color_eyre::eyre;
 
+use super::exit::Exit;
 use super::genotype::{self, Given, WhichArguments};
-use super::{Exit, Output};
+use super::output::Output;
 use crate::space::count::{Network, evaluation};
 use crate::text;
 
@@ -15,12 +16,12 @@ pub struct CountArguments {
     genotype: String,
     #[command(flatten)]
     which: WhichArguments,
-    /// Width of the network.
-    #[arg(long, default_value_t = 36)]
-    channels: usize,
-    /// Number of cells.
-    #[arg(long, default_value_t = 20)]
-    cells: usize,
+    /// Width of the network [default: 36; of NAS-Bench-201 16].
+    #[arg(long)]
+    channels: Option<usize>,
+    /// Number of cells [default: 20; of NAS-Bench-201 15].
+    #[arg(long)]
+    cells: Option<usize>,
     /// Classes that the network tells apart.
     #[arg(long, default_value_t = 10)]
     classes: usize,
@@ -40,9 +41,11 @@ pub struct CountArguments {
 
 pub fn run(a: &CountArguments) -> eyre::Result<Exit> {
     let Given { name, genotype } = genotype::find(&a.genotype, &a.which)?;
+    let published = Network::published(genotype.stacking);
+    let (channels, cells) = (a.channels.unwrap_or(published.channels), a.cells.unwrap_or(published.cells));
     let network = Network {
-        channels: a.channels,
-        cells: a.cells,
+        channels,
+        cells,
         classes: a.classes,
         input_channels: a.input_channels,
         height: a.size,
@@ -53,7 +56,7 @@ pub fn run(a: &CountArguments) -> eyre::Result<Exit> {
     let mut out = Output::stdout();
     if a.json {
         out.json(&serde_json::json!({
-            "name": name, "channels": a.channels, "cells": a.cells, "classes": a.classes, "auxiliary": a.auxiliary,
+            "name": name, "channels": channels, "cells": cells, "classes": a.classes, "auxiliary": a.auxiliary,
             "genotype": genotype.to_string(), "parameters": count.parameters, "macs": count.macs,
             "convolution_macs": count.macs - count.classifier_macs, "classifier_macs": count.classifier_macs,
         }))?;
@@ -64,8 +67,8 @@ pub fn run(a: &CountArguments) -> eyre::Result<Exit> {
         let head = if a.auxiliary { ", with the auxiliary head" } else { "" };
         out.line(&format!(
             "network     {}, {}, {}, {}x{}x{} pictures{head}",
-            text::counted(a.channels, "channel"),
-            text::counted(a.cells, "cell"),
+            text::counted(channels, "channel"),
+            text::counted(cells, "cell"),
             if a.classes == 1 { "1 class".into() } else { format!("{} classes", a.classes) },
             a.size,
             a.size,

@@ -5,8 +5,11 @@ use std::io::IsTerminal;
 use clap::Args;
 use color_eyre::eyre;
 
+use super::exit::Exit;
+use super::gpus;
+use super::output::Output;
+use super::place::Place;
 use super::settings::SettingArguments;
-use super::{Exit, Output, Place, gpus};
 use crate::data::{self, Dataset, OpenOptions, Split, Summary};
 use crate::device;
 use crate::engine::plan::{DataShape, Planner};

@@ -3,14 +3,15 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 use color_eyre::eyre;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGXFSZ};
 use signal_hook::iterator::Signals;
 
-use super::Exit;
-use super::begin::FirstWord;
-use crate::engine::{self, Confirm, EngineError, Interrupt, Options, Outcome};
+use super::exit::Exit;
+use super::first_word::FirstWord;
+use super::launch::{Confirming, How};
+use crate::engine::{self, EngineError, Interrupt, Options};
 use crate::run::RunFolder;
 
 #[derive(Args, Debug)]
@@ -27,35 +28,6 @@ pub struct EngineArguments {
     on_end: Option<String>,
 }
 
-/// What becomes of the automatic cut.
-#[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Confirming {
-    /// It is taken.
-    Automatic,
-    /// The engine waits for a confirmation.
-    Wait,
-    /// The run stops there.
-    Stop,
-}
-
-impl Confirming {
-    pub const fn word(self) -> &'static str {
-        match self {
-            Confirming::Automatic => "automatic",
-            Confirming::Wait => "wait",
-            Confirming::Stop => "stop",
-        }
-    }
-
-    pub const fn confirm(self) -> Confirm {
-        match self {
-            Confirming::Automatic => Confirm::Automatic,
-            Confirming::Wait => Confirm::Wait,
-            Confirming::Stop => Confirm::Stop,
-        }
-    }
-}
-
 pub fn run(a: &EngineArguments) -> eyre::Result<Exit> {
     let folder = RunFolder::at(&a.folder)?;
     let mut word = FirstWord::of(&folder);
@@ -67,20 +39,6 @@ pub fn run(a: &EngineArguments) -> eyre::Result<Exit> {
     ended
 }
 
-/// How an engine is to run.
-#[derive(Clone, Copy, Debug)]
-pub struct How {
-    pub confirming: Confirming,
-    pub force: bool,
-    pub queue: bool,
-}
-
-impl From<Confirming> for How {
-    fn from(confirming: Confirming) -> How {
-        How { confirming, force: false, queue: false }
-    }
-}
-
 /// Runs the engine of a run in this process.
 pub fn work(folder: &RunFolder, how: How) -> eyre::Result<Exit> {
     let config = folder.config()?;
@@ -88,7 +46,7 @@ pub fn work(folder: &RunFolder, how: How) -> eyre::Result<Exit> {
     let options = Options { confirm: how.confirming.confirm(), force, queue, ..Options::default() };
     obey_signals(&options.interrupt, Duration::from_secs(config.run.grace_seconds))?;
     match engine::run(folder, &config, &options) {
-        Ok(outcome) => Ok(exit(outcome)),
+        Ok(outcome) => Ok(outcome.into()),
         Err(EngineError::LeftWaiting(reason)) => {
             use std::io::Write;
             // Who asked to leave knows; this is for who looks later.
@@ -96,15 +54,6 @@ pub fn work(folder: &RunFolder, how: How) -> eyre::Result<Exit> {
             Ok(Exit::Stopped)
         }
         Err(e) => Err(e.into()),
-    }
-}
-
-pub const fn exit(outcome: Outcome) -> Exit {
-    match outcome {
-        Outcome::Done => Exit::Done,
-        Outcome::Failed => Exit::Failure,
-        Outcome::Aborted => Exit::Interrupted,
-        Outcome::Stopped => Exit::Stopped,
     }
 }
 

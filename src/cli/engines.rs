@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::begin::{Made, begin};
-use super::engine::{Confirming, How};
+use super::launch::{Confirming, How};
 use super::run::stem;
 use crate::engine;
 use crate::explorer::Engines;

@@ -7,8 +7,10 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use color_eyre::eyre;
 
+use super::exit::{Exit, Usage};
 use super::genotype::{self, WhichArguments};
-use super::{Exit, Output, Place, Usage};
+use super::output::Output;
+use super::place::Place;
 use crate::explorer::{self, figure::What};
 use crate::run::summary::Summary;
 use crate::run::{FolderError, RunFolder, files};

@@ -8,7 +8,7 @@ use std::path::Path;
 use clap::Args;
 use color_eyre::eyre::{self, WrapErr};
 
-use super::Usage;
+use super::exit::Usage;
 use crate::space::{Genotype, Genotypes, LONGEST, ParseError, Which, published};
 use crate::text::sanitize;
 

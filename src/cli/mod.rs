@@ -1,4 +1,4 @@
-//! The command line: one file per sub-command, and what they have in common: exit codes, errors, output.
+//! The command line: one file per sub-command; here they are listed and called, and their errors told.
 
 mod audit;
 mod begin;
@@ -8,13 +8,17 @@ mod count;
 mod doctor;
 mod engine;
 mod engines;
+mod exit;
 mod export;
+mod first_word;
 mod genotype;
 mod gpus;
+mod launch;
 mod on_end;
 mod open;
 mod order;
 mod output;
+mod place;
 mod predict;
 mod run;
 mod runs;
@@ -31,47 +35,15 @@ use std::process::ExitCode;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use color_eyre::eyre;
 
-pub use output::Output;
+use exit::{Exit, Usage};
+use output::{Closed, Output};
+use place::Place;
 
 use crate::data::DataError;
 use crate::engine::EngineError;
+use crate::run::FolderError;
 use crate::run::command::Body as Order;
 use crate::run::config::ConfigError;
-use crate::run::{FolderError, RunFolder};
-
-/// How a command ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Exit {
-    Done,
-    Failure,
-    /// Usage, or input that is missing or wrong.
-    BadInput,
-    /// Stopped early, with a way to go on.
-    Stopped,
-    Interrupted,
-}
-
-impl Exit {
-    pub const fn code(self) -> u8 {
-        match self {
-            Exit::Done => 0,
-            Exit::Failure => 1,
-            Exit::BadInput => 2,
-            Exit::Stopped => 75,
-            Exit::Interrupted => 130,
-        }
-    }
-}
-
-/// A mistake of the person who called: one sentence, exit code 2.
-#[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-pub struct Usage(pub String);
-
-/// Standard output has been closed by its reader: the end, not an error.
-#[derive(Debug, thiserror::Error)]
-#[error("the output was closed")]
-struct Closed;
 
 /// Zero-one-shot architecture search: score every operation of a DARTS supernet without training, cut the space, search
 /// what is left.
@@ -86,29 +58,6 @@ struct Arguments {
     look: open::Look,
     #[command(subcommand)]
     command: Option<Command>,
-}
-
-/// Where runs are kept.
-#[derive(clap::Args, Debug, Clone, Default)]
-pub struct Place {
-    /// Folder of all runs [default: `zonas/runs` in your data folder].
-    #[arg(long, global = true, value_name = "DIR")]
-    runs: Option<PathBuf>,
-}
-
-impl Place {
-    fn folder(&self) -> Result<PathBuf, FolderError> {
-        crate::run::runs_folder(self.runs.as_deref())
-    }
-
-    /// What a person types to mean this run: its name, or its path where runs are kept elsewhere.
-    fn word(&self, folder: &RunFolder) -> String {
-        let word = match &self.runs {
-            None => folder.name(),
-            Some(_) => folder.path().display().to_string(),
-        };
-        crate::text::sanitize(&word)
-    }
 }
 
 #[derive(Subcommand, Debug)]

@@ -4,7 +4,7 @@ use std::process::{Command, ExitStatus};
 
 use color_eyre::eyre;
 
-use super::Exit;
+use super::exit::Exit;
 use crate::run::RunFolder;
 use crate::run::summary::Summary;
 

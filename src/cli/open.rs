@@ -7,8 +7,10 @@ use clap::Args;
 use color_eyre::eyre;
 
 use super::engines::Processes;
+use super::exit::{Exit, Usage};
+use super::output::Output;
+use super::place::Place;
 use super::run::{self, RunArguments};
-use super::{Exit, Output, Place, Usage};
 use crate::explorer::theme::ColorDepth;
 use crate::explorer::{self, Engines, Options, Tab, text};
 use crate::run::RunFolder;

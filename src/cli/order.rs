@@ -6,7 +6,9 @@ use std::time::{Duration, Instant};
 use clap::Args;
 use color_eyre::eyre;
 
-use super::{Exit, Output, Place, Usage};
+use super::exit::{Exit, Usage};
+use super::output::Output;
+use super::place::Place;
 use crate::run::RunFolder;
 use crate::run::command::{Body as Order, Edit};
 use crate::run::event::{Body, Event};

@@ -1,10 +1,22 @@
-//! Standard output that may be closed by its reader, as `| head -1` does.
+//! Standard output: its two forms, and its end, since its reader may close it, as `| head -1` does.
 
 use std::io::{self, Write};
 
+use clap::ValueEnum;
 use color_eyre::eyre;
 
-use super::Closed;
+/// What goes there: lines for people, or JSON.
+#[derive(ValueEnum, Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Form {
+    #[default]
+    Text,
+    Json,
+}
+
+/// Standard output has been closed by its reader: the end, not an error.
+#[derive(Debug, thiserror::Error)]
+#[error("the output was closed")]
+pub struct Closed;
 
 /// Where a command writes.
 pub struct Output<W: Write> {

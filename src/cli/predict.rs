@@ -5,8 +5,10 @@ use clap::Args;
 use color_eyre::eyre;
 use serde::Serialize;
 
+use super::exit::Exit;
+use super::output::Output;
+use super::place::Place;
 use super::settings::SettingArguments;
-use super::{Exit, Output, Place};
 use crate::engine::plan::{Plan, Planner};
 use crate::run::config::Config;
 use crate::space::Mask;
@@ -59,7 +61,7 @@ fn row(planner: &Planner, what: &str, xi: Option<f64>, mask: Mask) -> Row {
 
 /// What a run that trains a genotype needs.
 fn training(config: &Config, json: bool) -> eyre::Result<Exit> {
-    let (bytes, budget) = crate::engine::plan::training_bytes(config)?;
+    let (bytes, budget) = crate::engine::training_memory::training_bytes(config)?;
     let mut out = Output::stdout();
     if json {
         out.json(&serde_json::json!({"budget_bytes": budget, "training_bytes": bytes}))?;

@@ -2,17 +2,21 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 use color_eyre::eyre;
 
-use super::begin::{FirstWord, Made};
-use super::engine::{self as work, Confirming, How};
+use super::begin::Made;
+use super::exit::Exit;
+use super::first_word::FirstWord;
+use super::launch::{Confirming, How, launch_telling};
+use super::output::{Form, Output};
+use super::place::Place;
 use super::settings::SettingArguments;
 use super::watch::{Watched, Watching};
-use super::{Exit, Output, Place, on_end};
+use super::{engine, on_end};
+use crate::run::RunFolder;
 use crate::run::config::Config;
 use crate::run::summary::Summary;
-use crate::run::{RunFolder, process};
 
 #[derive(Args, Debug, Default)]
 pub struct RunArguments {
@@ -59,13 +63,6 @@ pub(super) struct Beginning {
     output: Form,
 }
 
-#[derive(ValueEnum, Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Form {
-    #[default]
-    Text,
-    Json,
-}
-
 impl RunArguments {
     /// The demo, with the automatic cut.
     pub fn demo() -> RunArguments {
@@ -87,22 +84,6 @@ pub(super) fn stem(config: &Config) -> String {
 fn doubted(folder: &RunFolder) -> bool {
     let report = Summary::read(folder).summary;
     report.not_by_scores.is_some() && report.epoch.is_none()
-}
-
-/// Starts an engine in a process of its own.
-pub(super) fn launch(folder: &RunFolder, how: How) -> eyre::Result<process::Engine> {
-    launch_telling(folder, how, None)
-}
-
-/// The same, with a command for its end.
-fn launch_telling(folder: &RunFolder, how: How, on_end: Option<&str>) -> eyre::Result<process::Engine> {
-    let mut arguments = vec!["--confirm", how.confirming.word()];
-    if let Some(command) = on_end {
-        arguments.extend(["--on-end", command]);
-    }
-    arguments.extend(how.force.then_some("--force"));
-    arguments.extend(how.queue.then_some("--queue"));
-    Ok(process::start(folder, &arguments)?)
 }
 
 pub fn run(place: &Place, a: &RunArguments) -> eyre::Result<Exit> {
@@ -151,8 +132,8 @@ impl Beginning {
         let mut out = Output::stdout();
         let watching = Watching::from_now(folder, output);
         let exit = if foreground {
-            let engine = folder.clone();
-            let engine = std::thread::Builder::new().name("engine".into()).spawn(move || work::work(&engine, how))?;
+            let own = folder.clone();
+            let engine = std::thread::Builder::new().name("engine".into()).spawn(move || engine::work(&own, how))?;
             let ended = watching.thread(&mut out, engine);
             // A run that was refused did not end.
             if let Some(command) = self.on_end.as_ref().filter(|_| ended.is_ok() || word.has_come()) {

@@ -3,7 +3,9 @@
 use clap::Args;
 use color_eyre::eyre;
 
-use super::{Exit, Output, Place};
+use super::exit::Exit;
+use super::output::Output;
+use super::place::Place;
 use crate::run::RunFolder;
 use crate::run::summary::Summary;
 use crate::text;

@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use clap::Args;
 use color_eyre::eyre;
 
-use super::{Usage, config};
+use super::config;
+use super::exit::Usage;
 use crate::device::Choice;
 use crate::nn::Precision;
 use crate::run::config::{Config, Keep, Space as SpaceSetting};

@@ -4,7 +4,9 @@ use crate::run::describe;
 use clap::Args;
 use color_eyre::eyre;
 
-use super::{Exit, Output, Place};
+use super::exit::Exit;
+use super::output::Output;
+use super::place::Place;
 use crate::run::RunFolder;
 use crate::run::summary::Summary;
 use crate::text;

@@ -5,7 +5,8 @@ use std::path::Path;
 use clap::Args;
 use color_eyre::eyre;
 
-use super::{Exit, Output};
+use super::exit::Exit;
+use super::output::Output;
 use crate::run::config;
 use crate::space::{INPUTS, Space, built_in};
 

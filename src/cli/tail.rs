@@ -3,9 +3,10 @@
 use clap::Args;
 use color_eyre::eyre;
 
-use super::run::Form;
+use super::exit::Exit;
+use super::output::{Form, Output};
+use super::place::Place;
 use super::watch::Watching;
-use super::{Exit, Output, Place, engine};
 use crate::run::RunFolder;
 use crate::run::lock::Pulse;
 use crate::run::summary::Summary;
@@ -41,7 +42,7 @@ pub fn run(place: &Place, a: &TailArguments) -> eyre::Result<Exit> {
         }
         if !alive {
             // Without a last word it has crashed.
-            return Ok(watching.outcome().map_or(Exit::Failure, engine::exit));
+            return Ok(watching.outcome().map_or(Exit::Failure, Exit::from));
         }
         std::thread::sleep(std::time::Duration::from_millis(200));
     }

@@ -4,11 +4,12 @@ use clap::Args;
 use color_eyre::eyre;
 
 use super::begin::Made;
-use super::engine::{Confirming, How};
+use super::exit::{Exit, Usage};
 use super::genotype::{self, WhichArguments};
+use super::launch::{Confirming, How};
+use super::place::Place;
 use super::run::{Beginning, stem};
 use super::settings::SettingArguments;
-use super::{Exit, Place, Usage};
 use crate::run::RunFolder;
 use crate::run::summary::Summary;
 

@@ -13,9 +13,9 @@ use rustix::process::Signal;
 use signal_hook::consts::{SIGINT, SIGTERM, SIGUSR1};
 use signal_hook::iterator::Signals;
 
-use super::begin::FirstWord;
-use super::run::Form;
-use super::{Closed, Exit, Output, output};
+use super::exit::{Exit, Usage};
+use super::first_word::FirstWord;
+use super::output::{self, Closed, Form, Output};
 use crate::run::describe::describe;
 use crate::run::event::{Body, Event, Level, Outcome};
 use crate::run::journal::Tail;
@@ -158,7 +158,7 @@ impl Watching {
     fn ended(self, status: ExitStatus, engine: &process::Engine) -> eyre::Result<Watched> {
         self.progress.finish();
         if let Some(outcome) = self.known.outcome.filter(|o| *o != Outcome::Failed) {
-            return Ok(Watched::Ended(super::engine::exit(outcome)));
+            return Ok(Watched::Ended(outcome.into()));
         }
         let code = status.code().unwrap_or(1);
         let exit = [Exit::BadInput, Exit::Stopped, Exit::Interrupted].into_iter().find(|e| i32::from(e.code()) == code);
@@ -172,7 +172,7 @@ impl Watching {
                 }
                 Ok(Watched::Ended(exit))
             }
-            Some(Exit::BadInput) if !words.is_empty() => Err(super::Usage(words.to_string()).into()),
+            Some(Exit::BadInput) if !words.is_empty() => Err(Usage(words.to_string()).into()),
             _ => Err(eyre::eyre!("{}", last_words(engine, status, &self.folder))),
         }
     }

@@ -129,9 +129,11 @@ impl Choice<'_> {
         for graph in mask.space().graphs() {
             let cell = graph.kind;
             let of = |edge: Edge| rest.get(&(cell, edge)).copied().unwrap_or(or_skip);
-            for node in 0..graph.nodes {
-                let open = graph.into_node(node).filter(|e| usable(&mask, cell, *e)).count();
-                let mut closed: Vec<Edge> = graph.into_node(node).filter(|e| !usable(&mask, cell, *e)).collect();
+            // Where every edge is chosen, `none` will do.
+            let nodes = if graph.stacking.every_edge() { 0..0 } else { graph.node_states() };
+            for state in nodes {
+                let open = graph.into_state(state).filter(|e| usable(&mask, cell, *e)).count();
+                let mut closed: Vec<Edge> = graph.into_state(state).filter(|e| !usable(&mask, cell, *e)).collect();
                 closed.sort_by_key(|e| (of(*e).2, *e));
                 for edge in closed.into_iter().take(2usize.saturating_sub(open)) {
                     mask.set(Place::new(cell, edge, of(edge).1), true);
@@ -167,10 +169,30 @@ fn fits(needs: &impl Needs, bytes: u64) -> impl Fn(Mask) -> bool {
     }
 }
 
+/// What to say where the least that a cut needs is too much.
+pub(super) fn too_little(planner: &Planner, bytes: u64, least: u64, by_hand: bool) -> String {
+    let kept = if by_hand { " and what is kept by hand" } else { "" };
+    let least_of_all = format!("one operation on every edge{kept} needs {} MiB", mib(least));
+    match planner.budget().filter(|may| least <= bytes && least > *may) {
+        Some(may) => {
+            format!("no cut fits: {least_of_all}, and the search may take {} MiB (device.memory_budget)", mib(may))
+        }
+        None => format!(
+            "no cut fits into {}: {least_of_all}",
+            if bytes < 1 << 20 { format!("{bytes} bytes") } else { format!("{} MiB", bytes >> 20) }
+        ),
+    }
+}
+
+/// In MiB, rounded up.
+pub(super) fn mib(bytes: u64) -> u64 {
+    bytes.div_ceil(1 << 20)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::cut::searchable;
+    use crate::engine::searchable::searchable;
     use crate::space::darts;
 
     /// Every operation costs something of its own.
@@ -179,8 +201,9 @@ mod tests {
     fn cost(p: Place) -> u64 {
         let own = [0, 7, 6, 1, 31, 47, 17, 23][p.operation as usize];
         // A skip connection of stride 2 is not the cheapest.
-        let strided = p.operation == Operation::SkipConnect && p.edge.stride(p.cell) == 2;
-        1000 * (own + u64::from(strided) * 12) + p.edge.number() as u64
+        let strided =
+            p.operation == Operation::SkipConnect && darts::SPACE.graph(p.cell).is_some_and(|g| g.stride(p.edge) == 2);
+        1000 * (own + u64::from(strided) * 12) + p.edge.number().unwrap_or(0) as u64
     }
 
     impl Needs for Costs {

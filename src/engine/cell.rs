@@ -1,7 +1,7 @@
 //! The end of a run: the genotype in files, and its size.
 
-use super::EngineError;
 use super::control::Control;
+use super::error::EngineError;
 use super::setup::Setup;
 use crate::run::event::{Body, Stage};
 use crate::run::{FolderError, GENOTYPE_JSON, GENOTYPE_PYTHON, RunFolder};
@@ -21,7 +21,7 @@ pub(super) fn run(
         input_channels: about.channels,
         height: about.height,
         width: about.width,
-        ..Network::PUBLISHED
+        ..Network::published(genotype.stacking)
     };
     let size = count::evaluation(genotype, &network).map_err(|e| EngineError::Cut(e.to_string()))?;
     let mut json = serde_json::to_string_pretty(genotype).map_err(|e| FolderError::Io {

@@ -2,8 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use super::saved::Seal;
-use super::{EngineError, Interrupt};
+use super::error::EngineError;
+use super::options::Interrupt;
+use super::seal::Seal;
 use crate::device::{self, Device, DeviceMeters};
 use crate::run::RunFolder;
 use crate::run::command::{Body as Order, Command};
@@ -20,6 +21,9 @@ const SAMPLE: Duration = Duration::from_secs(1);
 const ROOM: Duration = Duration::from_millis(500);
 /// While scoring, the journal is made safe against a power cut this often.
 const SYNC: Duration = Duration::from_secs(10);
+
+/// Why a change of the cut comes too late.
+pub(super) const CONFIRMED: &str = "the cut is confirmed and can't be changed any more";
 
 /// The engine's side of a run: it writes the journal, reads the commands, answers each of them, and remembers what was
 /// asked for.
@@ -316,7 +320,7 @@ impl Control {
                 None | Some(Stage::Score) if !self.cut_is_over => {
                     self.refuse(c, "there is no cut yet: scoring comes first")
                 }
-                _ => self.refuse(c, super::cut::CONFIRMED),
+                _ => self.refuse(c, CONFIRMED),
             },
         }
     }

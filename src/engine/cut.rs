@@ -2,18 +2,22 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use super::Confirm;
-use super::budget;
-use super::control::Control;
+use super::budget::{self, mib, too_little};
+use super::control::{CONFIRMED, Control};
+use super::error::EngineError;
+use super::options::{Confirm, Options};
+use super::past::Past;
 use super::plan::{Plan, Planner};
+use super::queue;
+use super::score::significance;
+use super::searchable::searchable;
 use super::setup::Setup;
-use super::{EngineError, Options, Past, queue, score::significance};
 use crate::device::Device;
 use crate::run::RunFolder;
 use crate::run::command::{Body as Order, Command, Edit};
 use crate::run::event::{Body, Cut, CutMove, Level, Removal, Stage};
 use crate::space::cut::{Change, Cutter, Extent, History, Proposal, Source};
-use crate::space::{Counts, Edge, INPUTS, Mask, Operation, Place};
+use crate::space::{Counts, Mask, Place};
 
 /// What came of the stage.
 pub(super) enum Decision {
@@ -116,9 +120,6 @@ pub(super) fn run(
     }
     Ok(Decision::Confirmed(mask))
 }
-
-/// Why a change comes too late.
-pub(super) const CONFIRMED: &str = "the cut is confirmed and can't be changed any more";
 
 impl<'a> Cutting<'a> {
     fn new(setup: &'a Setup<'a>, planner: Planner, order: &'a [Removal], past: &Past) -> Result<Self, EngineError> {
@@ -363,25 +364,6 @@ impl<'a> Cutting<'a> {
     }
 }
 
-/// What to say where the least that a cut needs is too much.
-pub(super) fn too_little(planner: &Planner, bytes: u64, least: u64, by_hand: bool) -> String {
-    let kept = if by_hand { " and what is kept by hand" } else { "" };
-    let least_of_all = format!("one operation on every edge{kept} needs {} MiB", mib(least));
-    match planner.budget().filter(|may| least <= bytes && least > *may) {
-        Some(may) => {
-            format!("no cut fits: {least_of_all}, and the search may take {} MiB (device.memory_budget)", mib(may))
-        }
-        None => format!(
-            "no cut fits into {}: {least_of_all}",
-            if bytes < 1 << 20 { format!("{bytes} bytes") } else { format!("{} MiB", bytes >> 20) }
-        ),
-    }
-}
-
-fn mib(bytes: u64) -> u64 {
-    bytes.div_ceil(1 << 20)
-}
-
 /// What an edit asks of a cut.
 ///
 /// # Errors
@@ -437,26 +419,4 @@ fn restored(cutter: &Cutter, cut: &Cut) -> Proposal {
     let decided: Vec<(Place, bool)> = if cut.decided.is_empty() { seen.collect() } else { cut.decided.clone() };
     let known = decided.into_iter().filter(|(place, kept)| !kept || cutter.space.contains(*place));
     Proposal::new(source, extent).decided(known)
-}
-
-/// # Errors
-/// The first node that could not get its two inputs.
-pub(super) fn searchable(mask: &Mask) -> Result<(), String> {
-    mask.check().map_err(|e| e.to_string())?;
-    for graph in mask.space().graphs() {
-        let cell = graph.kind;
-        for node in 0..graph.nodes {
-            let open = |e: &Edge| mask.kept(cell, *e).any(|o| o != Operation::None);
-            let inputs = graph.into_node(node).filter(open).count();
-            if inputs < 2 {
-                let state = node + INPUTS;
-                return Err(format!(
-                    "node {state} of the {cell} cell needs two edges with an operation other than `none`, and has {inputs}; \
-                     keep another operation on one of 0▸{state} to {}▸{state}",
-                    state - 1
-                ));
-            }
-        }
-    }
-    Ok(())
 }

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use super::EngineError;
 use super::control::Control;
+use super::error::EngineError;
 use super::saved::Position;
 use super::setup::tensors;
 use crate::data::{self, DataError, Dataset, Loader};

@@ -1,7 +1,7 @@
 //! Scores for a run that differs from another one only in how its space is cut: they would come out the same, bit for bit,
 //! so they are taken over.
 
-use super::EngineError;
+use super::error::EngineError;
 use crate::run::RunFolder;
 use crate::run::config::Config;
 use crate::run::event::{Body, Level, Origin, Stage};

@@ -8,6 +8,7 @@ mod cut;
 mod epochs;
 mod error;
 mod inherit;
+mod options;
 mod origin;
 mod past;
 pub mod plan;
@@ -16,21 +17,22 @@ mod saved;
 pub mod score;
 mod scoring;
 pub mod scoring_memory;
+mod seal;
 mod search;
+mod searchable;
 mod setup;
 mod train;
+pub mod training_memory;
 
 pub use crate::run::event::Outcome;
 pub use cut::change_of;
 pub use error::EngineError;
 pub use inherit::inherit;
-
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+pub use options::{Confirm, Interrupt, Options};
 
 use control::Control;
 use past::Past;
-use saved::Seal;
+use seal::Seal;
 use setup::Setup;
 
 use crate::device::{self, NoGpu};
@@ -40,43 +42,6 @@ use crate::run::event::{Body, Level};
 use crate::run::journal::Tail;
 use crate::run::lock::RunLock;
 use crate::space::cut::Source;
-
-/// What to do with the automatic cut.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Confirm {
-    /// Take it and go on.
-    Automatic,
-    /// Wait for commands that change and confirm it.
-    #[default]
-    Wait,
-    /// End the run there, with [`Outcome::Stopped`], unless it is confirmed already.
-    Stop,
-}
-
-/// Asks an engine to leave: at the next step, with a checkpoint. For signals, which come from anywhere.
-#[derive(Clone, Debug, Default)]
-pub struct Interrupt(Arc<AtomicBool>);
-
-impl Interrupt {
-    pub fn ask(&self) {
-        self.0.store(true, Ordering::SeqCst);
-    }
-
-    pub fn is_asked(&self) -> bool {
-        self.0.load(Ordering::SeqCst)
-    }
-}
-
-/// How to run a run.
-#[derive(Clone, Debug, Default)]
-pub struct Options {
-    pub confirm: Confirm,
-    /// Go on though settings, data or program have changed, or though the automatic cut is not by scores.
-    pub force: bool,
-    /// Wait until no run beside this one is at work that came before.
-    pub queue: bool,
-    pub interrupt: Interrupt,
-}
 
 /// Whether a run with these settings could begin: the ranking functions are known, the data is there and suits the batch.
 ///
@@ -183,7 +148,8 @@ pub fn run(folder: &RunFolder, config: &Config, options: &Options) -> Result<Out
         guarded(|| {
             pool.install(|| {
                 control.device = setup.device.clone();
-                control.seal = Seal::of(&past, &control, &setup, options.force);
+                let now = origin::of(&setup, &origin::identity(&past, &control));
+                control.seal = Seal::of(&past, now, options.force);
                 control.emit(Body::RunStarted(setup.started(folder.name())))?;
                 origin::tell(&mut control, &past, &setup, &origin)?;
                 stages(&mut control, &setup, folder, &mut past, options)

@@ -1,8 +1,9 @@
 //! What a result comes from: whether a run that is resumed is still the same run.
 
 use super::control::Control;
+use super::error::EngineError;
+use super::past::Past;
 use super::setup::Setup;
-use super::{EngineError, Past};
 use crate::data::difference;
 use crate::kernels;
 use crate::run::config::Config;

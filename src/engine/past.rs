@@ -2,7 +2,8 @@
 
 use std::collections::HashSet;
 
-use super::{EngineError, score};
+use super::error::EngineError;
+use super::score;
 use crate::run::RunFolder;
 use crate::run::event::{Body, Cut, CutMove, Event, Origin, Outcome, ScoringEnded};
 use crate::run::journal::Tail;

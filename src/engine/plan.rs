@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use super::EngineError;
+use super::error::EngineError;
 use crate::data::{self, DataError, Dataset};
 use crate::device::{self, Choice, Device, NoGpu};
 use crate::kernels::{self, gpu::Gpu};
-use crate::nn::{EvaluationConfig, NnError, Policy, Precision, SupernetConfig, Workload};
+use crate::nn::{NnError, Policy, Precision, SupernetConfig, Workload};
 use crate::oneshot::StepTimes;
 use crate::run::config::{Config, Keep};
 use crate::space::Mask;
@@ -114,48 +114,9 @@ pub fn of_settings(config: &Config) -> Result<Planner, EngineError> {
     Ok(Planner::new(config, shape, budget(config, &device), device::threads(config.device.threads)).on(&device))
 }
 
-/// Bytes that a step needs of a run that trains a genotype from scratch, and those that it may take; 0 of another run.
-///
-/// # Errors
-/// Settings or data that make no sense.
-pub fn training_bytes(config: &Config) -> Result<(u64, Option<u64>), EngineError> {
-    let dataset = open(config)?;
-    let about = dataset.summary();
-    let pictures = data::limited(&*dataset, config.seed, config.data.limit).len();
-    let network = config.trained()?.map(|g| super::train::network(&config.train, about, &g)).transpose()?;
-    let device = open_device(config)?.device;
-    let images = config.train.batch.min(pictures);
-    let budget = budget(config, &device);
-    Ok((network.map_or(0, |n| training_step(config, &n, images, about, &device, budget).1), budget))
-}
-
-/// What a training keeps for the way back (as `device.memory` asks, and as the budget allows), and the bytes that a step then
-/// needs of the device.
-pub(super) fn training_step(
-    config: &Config,
-    network: &EvaluationConfig,
-    images: usize,
-    about: &data::Summary,
-    device: &Device,
-    budget: Option<u64>,
-) -> (Policy, u64) {
-    let (height, width) = (about.height, about.width);
-    let bytes: Box<dyn Fn(Policy) -> u64> = match device {
-        Device::Cpu => {
-            let threads = device::threads(config.device.threads);
-            let work = Workload { images, height, width, second_order: false, threads };
-            let of = network.training_footprints(&work);
-            Box::new(move |policy| of(policy).bytes())
-        }
-        Device::Cuda(_) => Box::new(network.gpu_footprints([images, height, width], config.train.drop_path > 0.0)),
-    };
-    let fits = |(_, bytes): &(Policy, u64)| budget.is_none_or(|b| *bytes <= b);
-    chosen(config.device.memory, network.cells, |policy| (policy, bytes(policy)), fits)
-}
-
 /// What comes of the setting's policy (`device.memory`); where that is `auto`, of the fastest that fits: all cells keep, or as
 /// few as possible, from the first, compute again.
-fn chosen<T>(memory: Keep, cells: usize, of: impl Fn(Policy) -> T, fits: impl Fn(&T) -> bool) -> T {
+pub(super) fn chosen<T>(memory: Keep, cells: usize, of: impl Fn(Policy) -> T, fits: impl Fn(&T) -> bool) -> T {
     match memory {
         Keep::Keep => of(Policy::Keep),
         Keep::Recompute => of(Policy::Recompute),
@@ -220,7 +181,7 @@ impl Planner {
             classes: self.shape.classes,
             input_channels: self.shape.channels,
             layout: mask.space().layout(search.cells),
-            stem_multiplier: 3,
+            stem_multiplier: mask.space().stacking().stem(),
             mask,
             policy,
             precision: self.config.device.precision,

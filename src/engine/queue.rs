@@ -7,8 +7,8 @@
 use std::path::Path;
 use std::time::Duration;
 
-use super::EngineError;
 use super::control::Control;
+use super::error::EngineError;
 use crate::run::RunFolder;
 use crate::run::event::Level;
 use crate::run::lock::{Holder, Liveness};

@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 
 use super::control::Control;
-use super::setup::Setup;
-use super::{EngineError, Past, origin};
+use super::error::EngineError;
+use super::seal::Seal;
 use crate::data::difference;
 use crate::nn::NnError;
 use crate::oneshot::{SearcherState, TrainerState};
@@ -50,56 +50,6 @@ impl Position {
     }
 }
 
-/// Whose a checkpoint is: only the run that saved it goes on from it, with the settings and the data of before.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Seal {
-    /// Tells the run from every other.
-    pub run: String,
-    /// No engine was here before: whatever lies there is not the run's.
-    fresh: bool,
-    /// The journal has told who the run is before this engine came.
-    known: bool,
-    /// Fingerprint of the data.
-    pub data: String,
-    /// Every setting, as TOML.
-    config: String,
-    /// Go on though something has changed.
-    force: bool,
-}
-
-impl Seal {
-    pub fn of(past: &Past, control: &Control, setup: &Setup, force: bool) -> Seal {
-        let known = past.origin.as_ref().is_some_and(|o| !o.run.is_empty());
-        let now = origin::of(setup, &origin::identity(past, control));
-        Seal { run: now.run, fresh: !past.started, known, data: now.data, config: now.config, force }
-    }
-
-    /// Why the run must not go on from a checkpoint with these words.
-    fn refuses(&self, meta: &Meta) -> Option<String> {
-        if self.force {
-            return None;
-        }
-        if self.fresh || self.known && !meta.run.is_empty() && meta.run != self.run {
-            let text =
-                "it was saved by another run; put the run's own checkpoints there, or put it away and begin a new run";
-            return Some(text.into());
-        }
-        if let Some(change) = difference(&meta.data, &self.data) {
-            return Some(format!("{change}; put the old data back, or use --force"));
-        }
-        if let (Ok(was), Ok(is)) =
-            (Config::parse(&meta.config, "the checkpoint"), Config::parse(&self.config, "the run"))
-            && !meta.config.is_empty()
-            && let Some((key, a, b)) = was.differences(&is).into_iter().next()
-        {
-            return Some(format!(
-                "it was saved with setting {key} = {a}, and that is {b} now; put it back, or use --force"
-            ));
-        }
-        None
-    }
-}
-
 /// Free part of a checkpoint's header. Sums are kept as bits, so that not even the last one is lost.
 #[derive(Debug, Serialize, Deserialize)]
 struct Meta {
@@ -119,6 +69,33 @@ struct Meta {
     seconds_bits: u64,
     #[serde(flatten)]
     numbers: Numbers,
+}
+
+impl Meta {
+    /// Why the run of this seal must not go on from here.
+    fn refused_by(&self, seal: &Seal) -> Option<String> {
+        if seal.force {
+            return None;
+        }
+        if seal.fresh || seal.known && !self.run.is_empty() && self.run != seal.run {
+            let text =
+                "it was saved by another run; put the run's own checkpoints there, or put it away and begin a new run";
+            return Some(text.into());
+        }
+        if let Some(change) = difference(&self.data, &seal.data) {
+            return Some(format!("{change}; put the old data back, or use --force"));
+        }
+        if let (Ok(was), Ok(is)) =
+            (Config::parse(&self.config, "the checkpoint"), Config::parse(&seal.config, "the run"))
+            && !self.config.is_empty()
+            && let Some((key, a, b)) = was.differences(&is).into_iter().next()
+        {
+            return Some(format!(
+                "it was saved with setting {key} = {a}, and that is {b} now; put it back, or use --force"
+            ));
+        }
+        None
+    }
 }
 
 /// What of a state is not in tables of floats.
@@ -262,7 +239,7 @@ impl Saved {
     ) -> Result<Position, EngineError> {
         let refuse = |reason: String| EngineError::Resume { folder: folder.file(CHECKPOINTS), reason };
         let meta: Meta = serde_json::from_value(self.0.meta.clone()).map_err(|e| refuse(format!("its header: {e}")))?;
-        if let Some(reason) = seal.refuses(&meta) {
+        if let Some(reason) = meta.refused_by(seal) {
             return Err(refuse(reason));
         }
         if mask.is_some_and(|mask| meta.mask.as_ref() != Some(mask)) {

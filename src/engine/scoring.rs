@@ -3,9 +3,11 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::control::Control;
+use super::error::EngineError;
+use super::past::Past;
 use super::score::{self, NetworkEvaluator, Progress, Proxy, Scored, Settings, Watcher};
+use super::scoring_memory;
 use super::setup::{Setup, tensors};
-use super::{EngineError, Past, scoring_memory};
 use crate::data;
 use crate::proxies::Draw;
 use crate::run::event::{Body, Level, Removal, ScoringEnded, ScoringStarted, Stage};

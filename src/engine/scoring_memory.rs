@@ -1,7 +1,7 @@
 //! What scoring will need, known before anything runs: how many networks are evaluated side by side, and whether they share
 //! what they have in common, so that it stays within the memory budget.
 
-use super::EngineError;
+use super::error::EngineError;
 use super::score::SHARING;
 use super::setup::Setup;
 use crate::nn::{PassBytes, Policy, Precision, SupernetConfig};
@@ -59,7 +59,7 @@ impl Scoring<'_> {
             classes: self.classes,
             input_channels: self.input_channels,
             layout: self.cells.to_vec(),
-            stem_multiplier: 3,
+            stem_multiplier: self.space.space().stacking().stem(),
             mask: self.space,
             policy: Policy::Keep,
             precision: Precision::Float32,

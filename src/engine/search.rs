@@ -2,9 +2,9 @@
 
 use std::time::Instant;
 
-use super::EngineError;
 use super::control::Control;
 use super::epochs::{self, Epochs, Steps, next, not_finite};
+use super::error::EngineError;
 use super::plan::Plan;
 use super::saved::{Keeper, Position, Saved};
 use super::setup::{Setup, tensors};

@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use candle_core::Tensor;
 
-use super::budget::Choice;
+use super::budget::{Choice, too_little};
+use super::error::EngineError;
 use super::plan::{self, DataShape, Opened, Planner};
-use super::{EngineError, cut};
+use super::training_memory;
 use crate::data::{self, Augment, Dataset, Halves};
 use crate::device::{Device, NoGpu};
 use crate::kernels::gpu::Gpu;
@@ -18,7 +19,7 @@ use crate::proxies::{self, RankingFunction};
 use crate::run::config::{Config, ConfigError};
 use crate::run::event::{DataSummary, RunStarted, SpaceText};
 use crate::space::cut::{Cutter, Source};
-use crate::space::{Genotype, Mask};
+use crate::space::{Compute, Genotype, Mask, Stacking};
 
 /// A configuration made real: data opened, names resolved, sizes known.
 pub(super) struct Setup<'a> {
@@ -61,6 +62,12 @@ impl<'a> Setup<'a> {
             );
             return Err(ConfigError::Value { key: "device.kind".into(), reason }.into());
         }
+        let only_on_cpu = trained.as_ref().map_or(space.stacking(), |g| g.stacking) != Stacking::Darts
+            || space.operations().iter().any(|o| matches!(o.compute(), Compute::Dense { .. }));
+        if gpu.is_some() && only_on_cpu {
+            let reason = format!("networks of {} do not run on a GPU yet; use `cpu`", space.name());
+            return Err(ConfigError::Value { key: "device.kind".into(), reason }.into());
+        }
         let halves = match &trained {
             Some(_) => Halves { weights: Vec::new(), alphas: Vec::new() },
             None => data::halves(&*dataset, config.seed, config.data.limit, config.search.train_share)?,
@@ -95,7 +102,7 @@ impl<'a> Setup<'a> {
                 Choice { cutter: &cutter, source: Source::Cheapest, score: &|_| None, decided: BTreeMap::default() };
             choice
                 .least(&planner, bytes)
-                .map_err(|least| EngineError::TooLittle(cut::too_little(&planner, bytes, least, false)))?;
+                .map_err(|least| EngineError::TooLittle(too_little(&planner, bytes, least, false)))?;
             return Ok(setup);
         }
         let (least, size) = match config.cut.counts(setup.space.space()) {
@@ -112,7 +119,7 @@ impl<'a> Setup<'a> {
         let (about, batch) = (self.dataset.summary(), self.config.train.batch);
         data::check_batch("training", "train.batch", self.pictures.len(), batch.min(self.pictures.len()).max(1))?;
         data::check_batch("test", "train.batch", about.test, 1)?;
-        let network = super::train::network(&self.config.train, about, genotype)?;
+        let network = training_memory::network(&self.config.train, about, genotype)?;
         let needed = |network: &EvaluationConfig, batch: usize| self.training(network, batch).1;
         let Some(budget) = self.budget.filter(|budget| needed(&network, batch) > *budget) else { return Ok(()) };
         let halved = |n: usize| std::iter::successors(Some(n / 2), |n| Some(n / 2)).take_while(|n| *n > 0);
@@ -137,7 +144,7 @@ impl<'a> Setup<'a> {
     /// What such a training keeps for the way back, and the bytes that a step needs of the device.
     pub fn training(&self, network: &EvaluationConfig, batch: usize) -> (Policy, u64) {
         let images = batch.min(self.pictures.len());
-        plan::training_step(self.config, network, images, self.dataset.summary(), &self.device, self.budget)
+        training_memory::training_step(self.config, network, images, self.dataset.summary(), &self.device, self.budget)
     }
 
     /// What is to be told where fewer threads are taken than were asked for.
@@ -166,7 +173,7 @@ impl<'a> Setup<'a> {
         let method =
             s.parts().method().map_err(|(key, reason)| ConfigError::Value { key: format!("search.{key}"), reason })?;
         Ok(Settings {
-            sgd: SgdSettings { momentum: s.momentum, weight_decay: s.weight_decay, clip: s.clip },
+            sgd: SgdSettings { momentum: s.momentum, weight_decay: s.weight_decay, clip: s.clip, nesterov: s.nesterov },
             adam: AdamSettings {
                 learning_rate: s.alpha_learning_rate,
                 beta1: s.alpha_beta1,

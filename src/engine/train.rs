@@ -5,20 +5,19 @@ use std::time::Instant;
 
 use candle_core::{Device, Tensor};
 
-use super::EngineError;
 use super::control::Control;
 use super::epochs::{self, Epochs, Steps, next, not_finite};
+use super::error::EngineError;
 use super::saved::{Keeper, Position, Saved};
 use super::setup::{Setup, tensors};
+use super::training_memory::network;
 use crate::data::{self, Augment, DataError, Loader, Split};
 use crate::nn::{DropPath, Evaluation, EvaluationConfig, Init, NnError, Policy};
 use crate::oneshot::{SgdSettings, Trainer, TrainerSettings, cosine};
-use crate::run::config::Train;
 use crate::run::event::{Body, Level, Stage, TrainingEpoch, TrainingStarted, TrainingStep};
 use crate::run::number::Number;
 use crate::run::{LOGITS, RunFolder, WEIGHTS, take_home};
-use crate::space::Genotype;
-use crate::space::count::CountError;
+use crate::space::{Genotype, Stacking};
 
 struct Training<'a> {
     control: &'a mut Control,
@@ -51,27 +50,6 @@ pub(super) fn run(
     Ok(found)
 }
 
-/// The network of these settings; the auxiliary head only where it fits the maps.
-pub(super) fn network(
-    config: &Train,
-    about: &data::Summary,
-    genotype: &Genotype,
-) -> Result<EvaluationConfig, EngineError> {
-    let mut network = EvaluationConfig {
-        genotype: genotype.clone(),
-        channels: config.channels,
-        cells: config.cells,
-        input_channels: about.channels,
-        classes: about.classes(),
-        auxiliary: config.auxiliary > 0.0,
-    };
-    match network.count(about.height, about.width) {
-        Err(CountError::Auxiliary(..)) => network.auxiliary = false,
-        counted => drop(counted.map_err(|e| EngineError::Training(e.to_string()))?),
-    }
-    Ok(network)
-}
-
 fn attempt(
     control: &mut Control,
     setup: &Setup,
@@ -81,7 +59,12 @@ fn attempt(
     let (config, about) = (&setup.config.train, setup.dataset.summary());
     let network = network(config, about, genotype)?;
     if config.auxiliary > 0.0 && !network.auxiliary {
-        let text = "no auxiliary head: it needs maps of 8 to 10 pixels a side after two thirds of the cells";
+        let text = match genotype.stacking {
+            Stacking::Darts => {
+                "no auxiliary head: it needs maps of 8 to 10 pixels a side after two thirds of the cells"
+            }
+            Stacking::NasBench201 => "no auxiliary head: networks of nas_bench_201 have none",
+        };
         control.log(Level::Info, text)?;
     }
     let size = EvaluationConfig { auxiliary: false, ..network.clone() }
@@ -94,7 +77,12 @@ fn attempt(
     let mut net = Evaluation::new(&network)?.on(setup.gpu.clone()).keeping(policy);
     net.initialise(Init::Default, setup.config.seed)?;
     let parameters = net.parameters().count() as u64;
-    let sgd = SgdSettings { momentum: config.momentum, weight_decay: config.weight_decay, clip: config.clip };
+    let sgd = SgdSettings {
+        momentum: config.momentum,
+        weight_decay: config.weight_decay,
+        clip: config.clip,
+        nesterov: config.nesterov,
+    };
     let mut trainer = Trainer::new(net, TrainerSettings { sgd, auxiliary: config.auxiliary });
     let at = Saved::load(control, folder, trainer.net.parameters().count())?
         .map(|saved| saved.restore(|state| trainer.restore(state), None, &control.seal, folder));

@@ -152,10 +152,11 @@ impl Writer {
                         return order;
                     }
                     self.emit(0.0, Body::Scoring { round, draw, place: *place });
-                    let depth = 1.0 + 0.06 * place.edge.number() as f64;
+                    let depth = 1.0 + 0.06 * place.edge.number().unwrap_or(0) as f64;
                     let a = 0.01 * (LEVEL[place.operation as usize] * depth + 0.06 * self.noise());
                     let b = 0.01 * (LEVEL[7 - place.operation as usize] * 0.4 + 0.05 * self.noise());
-                    let undefined = place.edge.number() == 5 && place.operation == Operation::MaxPool3x3 && draw == 1;
+                    let undefined =
+                        place.edge.number().unwrap_or(0) == 5 && place.operation == Operation::MaxPool3x3 && draw == 1;
                     let b = if undefined { f64::NAN } else { b };
                     relatives[i].push(vec![a, b]);
                     self.emit(
@@ -171,7 +172,7 @@ impl Writer {
                     );
                 }
             }
-            let edges: Vec<usize> = places.iter().map(|p| p.cell.index() * 14 + p.edge.number()).collect();
+            let edges: Vec<usize> = places.iter().map(|p| p.cell.index() * 14 + p.edge.number().unwrap_or(0)).collect();
             let combined = combine(self.aggregate, &edges, &relatives);
             let (removed, summaries) = self.judge(&places, &relatives, &combined);
             let vote = |s: &crate::proxies::aggregate::Standing| Vote {
@@ -339,6 +340,7 @@ impl Writer {
             let normal = self.softmax(mask, 0, 30.0 * epoch as f64);
             let reduction = self.softmax(mask, 1, 30.0 * epoch as f64);
             let genotype = Genotype {
+                stacking: Default::default(),
                 normal: derive(&normal),
                 normal_concat: vec![2, 3, 4, 5],
                 reduction: derive(&reduction),
@@ -463,13 +465,13 @@ fn derive(weights: &[Vec<f32>]) -> Vec<Choice> {
     let mut choices = Vec::new();
     for node in 0..4 {
         let mut row: Vec<(f32, Choice)> = darts::SPACE.graphs()[0]
-            .into_node(node)
+            .into_state(node + 2)
             .map(|e| {
                 let (operation, w) = darts::SPACE
                     .operations()
                     .iter()
                     .skip(1)
-                    .map(|o| (*o, weights[e.number()][*o as usize]))
+                    .map(|o| (*o, weights[e.number().unwrap_or(0)][*o as usize]))
                     .max_by(|a, b| a.1.total_cmp(&b.1))
                     .unwrap();
                 (w, Choice { operation, source: e.source() })

@@ -111,7 +111,8 @@ impl Keymap {
         for id in own.keys() {
             if ACTIONS.iter().all(|s| s.id != id) && RENAMED.iter().all(|(old, _)| old != id) {
                 let known = ACTIONS.iter().map(|s| s.id);
-                let near = crate::run::nearest(id, known).map_or(String::new(), |n| format!("; did you mean `{n}`?"));
+                let near =
+                    crate::nearest::nearest(id, known).map_or(String::new(), |n| format!("; did you mean `{n}`?"));
                 return Err(format!("there is no action `{id}`{near}"));
             }
         }

@@ -14,6 +14,7 @@ pub mod figure;
 mod forecast;
 mod health;
 mod keymap;
+mod news;
 pub mod offscreen;
 mod pictures;
 mod replay;

@@ -3,7 +3,7 @@
 use std::sync::mpsc::{Receiver, SyncSender};
 use std::time::{Duration, Instant};
 
-use super::feed::News;
+use super::news::News;
 use super::text;
 use crate::run::RunFolder;
 use crate::run::event::Event;

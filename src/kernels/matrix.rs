@@ -100,7 +100,7 @@ unsafe fn product_body<S: Simd>(a: *const f32, lda: usize, m: usize, b: &Packed,
 
 /// How many of `m` rows are best taken by six, with those after them by four: two rows have too few sums to fill the time that
 /// each takes.
-fn sixes(m: usize) -> usize {
+pub(super) fn sixes(m: usize) -> usize {
     if m % 6 == 2 && m >= 8 { m - 8 } else { m }
 }
 

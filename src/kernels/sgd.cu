@@ -28,6 +28,8 @@ struct Descend {
     double rate, keep, decay, clip; // clip 0: none
     int parts;                      // no more than a block has threads
     int first;                      // there is no momentum yet
+    int nesterov;                   // the step looks ahead along the momentum
+    int reserved;
 };
 
 // Every block adds up the parts, in the same order; then each number is on its own.
@@ -43,7 +45,7 @@ KERNEL(descend, Descend) {
         const double d = a.gradient[i] * factor + a.decay * a.weights[i];
         const double v = a.first ? d : a.keep * a.momentum[i] + d;
         a.momentum[i] = (float)v;
-        a.weights[i] = (float)(a.weights[i] - a.rate * v);
+        a.weights[i] = (float)(a.weights[i] - a.rate * (a.nesterov ? d + a.keep * v : v));
     }
     DONE;
 }

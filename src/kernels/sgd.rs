@@ -4,6 +4,7 @@
 use rayon::prelude::*;
 
 use super::gpu::arguments::Descend;
+use super::gpu::parts::square_parts;
 use super::gpu::{Buffer, Gpu, GpuError, launch};
 
 /// What one step is taken with.
@@ -14,6 +15,8 @@ pub struct Descent {
     pub weight_decay: f64,
     /// Greatest L2 norm of all gradients together; 0 turns clipping off.
     pub clip: f64,
+    /// The step looks ahead along the momentum.
+    pub nesterov: bool,
 }
 
 /// Numbers of a task.
@@ -45,7 +48,8 @@ impl Descent {
                     let d = f64::from(*g) * factor + self.weight_decay * f64::from(*w);
                     let v = if first { d } else { self.momentum * f64::from(*m) + d };
                     *m = v as f32;
-                    *w = (f64::from(*w) - self.rate * v) as f32;
+                    let along = if self.nesterov { d + self.momentum * v } else { v };
+                    *w = (f64::from(*w) - self.rate * along) as f32;
                 }
             });
         });
@@ -63,7 +67,7 @@ impl Descent {
         [weights, gradient, momentum]: [u64; 3],
         len: usize,
     ) -> Result<f64, GpuError> {
-        let (partial, norm) = (Buffer::new(gpu, 2 * launch::square_parts(len))?, Buffer::new(gpu, 2)?);
+        let (partial, norm) = (Buffer::new(gpu, 2 * square_parts(len))?, Buffer::new(gpu, 2)?);
         let step = Descend {
             weights,
             gradient,
@@ -76,6 +80,7 @@ impl Descent {
             decay: self.weight_decay,
             clip: self.clip,
             first: i32::from(first),
+            nesterov: i32::from(self.nesterov),
             ..Descend::default()
         };
         launch::descend(gpu, &step)?;
@@ -87,12 +92,25 @@ impl Descent {
 mod tests {
     use super::*;
 
+    // The same with nesterov=True and no clipping: d, then d + 0.9 (0.9 d + d').
+    #[test]
+    fn nesterovs_step_looks_ahead() {
+        let descent = Descent { rate: 0.1, momentum: 0.9, weight_decay: 0.0, clip: 0.0, nesterov: true };
+        let (mut w, mut m) = (vec![vec![1.0f32]], vec![vec![f32::NAN]]);
+        descent.step(true, &mut w, &[vec![2.0]], &mut m);
+        assert!((w[0][0] - (1.0 - 0.1 * (2.0 + 0.9 * 2.0))).abs() < 1e-6);
+        let before = f64::from(w[0][0]);
+        descent.step(false, &mut w, &[vec![3.0]], &mut m);
+        let v = 0.9 * 2.0 + 3.0;
+        assert!((f64::from(w[0][0]) - (before - 0.1 * (3.0 + 0.9 * v))).abs() < 1e-6);
+    }
+
     // x = torch.tensor([1., -2.], requires_grad=True); opt = torch.optim.SGD([x], 0.1, momentum=0.9, weight_decay=0.01)
     // for g in ([3., 4.], [3., 4.]): x.grad = torch.tensor(g); clip_grad_norm_([x], 1.0); opt.step()
     // -> [0.8272, -2.2241] worked by hand below
     #[test]
     fn a_step_is_pytorchs() {
-        let descent = Descent { rate: 0.1, momentum: 0.9, weight_decay: 0.01, clip: 1.0 };
+        let descent = Descent { rate: 0.1, momentum: 0.9, weight_decay: 0.01, clip: 1.0, nesterov: false };
         let (mut w, mut m) = (vec![vec![1.0f32, -2.0]], vec![vec![f32::NAN; 2]]);
         let g = vec![vec![3.0f32, 4.0]];
         assert!((descent.step(true, &mut w, &g, &mut m) - 5.0).abs() < 1e-9);

@@ -1,21 +1,21 @@
 //! A cell on plain maps, of a supernet or of a genotype: forward, and backward from what the forward pass kept.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::drop_path::Factors;
 use super::edge::{self, BranchState, Bundle, Geometry};
+use super::entry::{Entered, EntryPass};
 use super::noise::Noise;
 use super::norm::{Norm, NormPass, Seen};
 use super::parallel::{Images, image, map_groups, unfilled, zeros};
 use super::plan::{CellPlan, CellSizes};
-use super::projected::{Projected, project_backward, project_forward};
 use super::{Policy, Probe};
 use crate::kernels::copy::copy_runs;
-use crate::space::INPUTS;
 
 /// What a cell keeps from its forward to its backward pass.
 pub(crate) struct CellState {
-    projected: Vec<Projected>,
+    entered: Vec<Entered>,
     /// By source, edge by edge; empty under [`Policy::Recompute`].
     edges: Vec<Vec<BranchState>>,
     /// By node; empty where the output has it.
@@ -42,27 +42,27 @@ pub(crate) struct CellPass<'a> {
 pub(crate) struct To<'a> {
     /// Of the block's parameters, added to; `None` in an architecture step.
     pub weights: Option<&'a mut [f32]>,
-    /// Of the mixing weights (14 x 8), added to.
+    /// Of the mixing weights `[edges, operations]`, added to.
     pub mixing: &'a mut [f32],
-    /// Of all outputs of the network; those of the two inputs are at `places`, where they are wanted, and are added to what
+    /// Of all outputs of the network; those of the cell's inputs are at `places`, where they are wanted, and are added to what
     /// is there.
     pub inputs: &'a mut [Option<Vec<f32>>],
-    pub places: [Option<usize>; 2],
+    pub places: &'a [Option<usize>],
 }
 
 impl CellPass<'_> {
-    /// `weights` are the block's parameters, `mixing` the mixing weights (14 x 8). Returns the output `[N, H', W', 4C]`, the
-    /// moments of every batch norm, and what the backward pass needs, if it was asked for.
+    /// `weights` are the block's parameters, `mixing` the mixing weights `[edges, operations]`. Returns the output
+    /// `[N, H', W', C']`, the moments of every batch norm, and what the backward pass needs, if it was asked for.
     pub fn forward(
         &self,
-        inputs: [&[f32]; 2],
+        inputs: &[&[f32]],
         weights: &[f32],
         mixing: &[f32],
         keep: bool,
     ) -> (Vec<f32>, Vec<Seen>, Option<CellState>) {
         let (plan, n) = (self.plan, self.sizes.images);
         let mut norms = self.norms();
-        let mut projected = self.project(inputs, weights, keep, &mut norms);
+        let mut entered = self.enter(inputs, weights, keep, &mut norms);
         let (oh, ow) = plan.output_size(&self.sizes);
         let node_len = n * oh * ow * plan.shape.channels;
         // SAFETY: each node's first edge writes all of it.
@@ -79,7 +79,10 @@ impl CellPass<'_> {
                 let own: Vec<usize> = edges.iter().map(|e| plan.edges[*e].node).collect();
                 let mut targets: Vec<Vec<f32>> = own.iter().map(|node| std::mem::take(&mut nodes[*node])).collect();
                 let fresh: Vec<bool> = own.iter().map(|node| !std::mem::replace(&mut made[*node], true)).collect();
-                let x = state(&projected, &nodes, source);
+                let x = match plan.node_of(source) {
+                    Some(node) => &nodes[node],
+                    None => entered[source].map(inputs[source]),
+                };
                 let bundle = self.bundle(edges, mixing);
                 let found = bundle.branches_forward(&g, x, weights, &mut norms);
                 self.watch(edges, &g, x, &found);
@@ -97,13 +100,18 @@ impl CellPass<'_> {
         for (node, _) in nodes.iter_mut().zip(made).filter(|(_, made)| !made) {
             node.fill(0.0);
         }
-        let joined: Vec<&[f32]> = plan.concat.iter().map(|node| &nodes[*node][..]).collect();
-        let output = join(&joined, n, plan.shape.channels);
+        let output = match plan.concat[..] {
+            [only] => std::mem::take(&mut nodes[only]),
+            _ => {
+                let joined: Vec<&[f32]> = plan.concat.iter().map(|node| &nodes[*node][..]).collect();
+                join(&joined, n, plan.shape.channels)
+            }
+        };
         let loose =
             nodes.into_iter().enumerate().map(|(i, map)| if plan.place(i).is_none() { map } else { Vec::new() });
         let loose = loose.collect();
-        projected.iter_mut().for_each(Projected::slim);
-        let state = keep.then_some(CellState { projected, edges: kept, loose });
+        entered.iter_mut().for_each(Entered::slim);
+        let state = keep.then_some(CellState { entered, edges: kept, loose });
         if let Some(probe) = self.probe {
             norms.seen.iter().for_each(|s| probe.norm(&s.moments.variance()));
         }
@@ -115,20 +123,15 @@ impl CellPass<'_> {
         NormPass { norm: self.norm, running: self.running, seen: Vec::new(), noise: self.noise }
     }
 
-    /// The two inputs projected and normalised.
-    pub fn project(
-        &self,
-        inputs: [&[f32]; INPUTS],
-        weights: &[f32],
-        keep: bool,
-        norms: &mut NormPass,
-    ) -> Vec<Projected> {
-        let each = inputs.into_iter().zip(&self.plan.projections).enumerate().map(|(i, (x, plan))| {
-            if let Some(probe) = self.probe {
-                probe.relu(x, None, self.sizes.images, 1);
-            }
-            project_forward(plan, self.sizes.inputs[i], self.sizes.images, x, weights, keep, norms)
-        });
+    /// Input `i`.
+    fn entry<'a>(&'a self, i: usize, weights: &'a [f32]) -> EntryPass<'a> {
+        let size = self.sizes.input(i, self.plan.inputs());
+        EntryPass { plan: &self.plan.entries[i], images: self.sizes.images, size, weights }
+    }
+
+    /// The inputs as the edges read them.
+    pub fn enter(&self, inputs: &[&[f32]], weights: &[f32], keep: bool, norms: &mut NormPass) -> Vec<Entered> {
+        let each = inputs.iter().enumerate().map(|(i, x)| self.entry(i, weights).forward(x, keep, norms, self.probe));
         each.collect()
     }
 
@@ -210,10 +213,10 @@ impl CellPass<'_> {
         }
     }
 
-    /// `output` and `gradient` are `[N, H', W', 4C]`.
+    /// `output` and `gradient` are `[N, H', W', C']`.
     pub fn backward(
         &self,
-        inputs: [&[f32]; 2],
+        inputs: &[&[f32]],
         weights: &[f32],
         mixing: &[f32],
         state_of: &CellState,
@@ -222,26 +225,41 @@ impl CellPass<'_> {
         mut to: To,
     ) {
         let (plan, n) = (self.plan, self.sizes.images);
-        let remade: Vec<Option<Vec<f32>>> = state_of.projected.iter().map(|p| p.remade(n)).collect();
-        let projected: Vec<&[f32]> =
-            state_of.projected.iter().zip(&remade).map(|(p, r)| r.as_deref().unwrap_or(&p.map)).collect();
-        let nodes = self.parts(output, |node, _| state_of.loose[node].clone());
-        let mut node_gradients = self.parts(&gradient, |_, len| zeros(len, n));
-        drop(gradient);
+        let remade: Vec<Option<Vec<f32>>> = state_of.entered.iter().map(|e| e.remade(n)).collect();
+        let entered = state_of.entered.iter().zip(&remade).zip(inputs);
+        let entered: Vec<&[f32]> = entered.map(|((e, r), x)| r.as_deref().unwrap_or(e.map(x))).collect();
+        let mut nodes: Vec<Cow<[f32]>> = state_of.loose.iter().map(|map| Cow::Borrowed(&map[..])).collect();
+        let mut node_gradients: Vec<Vec<f32>>;
+        let beside =
+            |len| (0..plan.nodes).map(|node| zeros(if plan.place(node).is_some() { 0 } else { len }, n)).collect();
+        if let [only] = plan.concat[..] {
+            nodes[only] = Cow::Borrowed(output);
+            node_gradients = beside(gradient.len());
+            node_gradients[only] = gradient;
+        } else {
+            for (node, map) in plan.concat.iter().zip(self.parts(output)) {
+                nodes[*node] = Cow::Owned(map);
+            }
+            node_gradients = beside(gradient.len() / plan.concat.len());
+            for (node, map) in plan.concat.iter().zip(self.parts(&gradient)) {
+                node_gradients[*node] = map;
+            }
+            drop(gradient);
+        }
         // Before inputs without a gradient there is nothing that has one.
-        let wanted = to.places.map(|place| place.is_some() || to.weights.is_some());
+        let wanted: Vec<bool> = to.places.iter().map(|place| place.is_some() || to.weights.is_some()).collect();
         let mut input_gradients: Vec<Vec<f32>> = wanted
             .iter()
-            .zip(&projected)
+            .zip(&entered)
             .map(|(wanted, map)| if *wanted { zeros(map.len(), n) } else { Vec::new() })
             .collect();
         for source in (0..plan.sources()).rev() {
             let edges: Vec<usize> = plan.from(source).collect();
             let Some(first) = edges.first() else { continue };
             let g = plan.geometry(&self.sizes, *first);
-            let x = source.checked_sub(INPUTS).map_or_else(|| projected[source], |node| &nodes[node]);
+            let x = plan.node_of(source).map_or_else(|| entered[source], |node| &nodes[node]);
             // What later sources gave to this one's gradient is complete.
-            let own = source.checked_sub(INPUTS).map(|node| &mut node_gradients[node]);
+            let own = plan.node_of(source).map(|node| &mut node_gradients[node]);
             let mut input = std::mem::take(own.unwrap_or_else(|| &mut input_gradients[source]));
             let mut grads = edge::Gradients { input: &mut input, weights: to.weights.as_deref_mut() };
             let dnodes: Vec<&[f32]> = edges.iter().map(|e| &node_gradients[plan.edges[*e].node][..]).collect();
@@ -257,39 +275,30 @@ impl CellPass<'_> {
                     to.mixing[plan.edges[edges[*target]].row + b.column] += v;
                 }
             }
-            let own = source.checked_sub(INPUTS).map(|node| &mut node_gradients[node]);
+            let own = plan.node_of(source).map(|node| &mut node_gradients[node]);
             *own.unwrap_or_else(|| &mut input_gradients[source]) = input;
         }
         drop((nodes, node_gradients));
-        drop(projected);
+        drop(entered);
         drop(remade);
-        for i in (0..INPUTS).filter(|i| wanted[*i]) {
+        for i in (0..plan.inputs()).filter(|i| wanted[*i]) {
             let input = to.places[i].map(|place| &mut to.inputs[place]);
             let dy = std::mem::take(&mut input_gradients[i]);
-            let (own, size) = (&plan.projections[i], self.sizes.inputs[i]);
-            let weights_to = to.weights.as_deref_mut();
-            project_backward(own, size, n, inputs[i], weights, &state_of.projected[i], &dy, input, weights_to);
+            self.entry(i, weights).backward(inputs[i], &state_of.entered[i], dy, input, to.weights.as_deref_mut());
         }
     }
 
-    /// The nodes' maps out of a concatenation; `other` gives those that are no part of it, given their numbers' count.
-    fn parts(&self, joined: &[f32], other: impl Fn(usize, usize) -> Vec<f32>) -> Vec<Vec<f32>> {
-        let (plan, images, c) = (self.plan, self.sizes.images, self.plan.shape.channels);
-        let wide = plan.concat.len();
-        let len = joined.len() / wide;
-        let mut out: Vec<Vec<f32>> = (0..plan.nodes)
-            .map(|node| match plan.place(node) {
-                // SAFETY: every pixel of every image is written below.
-                Some(_) => unsafe { unfilled(len) },
-                None => other(node, len),
-            })
-            .collect();
+    /// The maps that a concatenation is made of, in its order.
+    fn parts(&self, joined: &[f32]) -> Vec<Vec<f32>> {
+        let (images, c, wide) = (self.sizes.images, self.plan.shape.channels, self.plan.concat.len());
+        // SAFETY: every pixel of every image is written below.
+        let mut out: Vec<Vec<f32>> = (0..wide).map(|_| unsafe { unfilled(joined.len() / wide) }).collect();
         let writers: Vec<Images> = out.iter_mut().map(|m| Images::new(m, images)).collect();
         map_groups(images, |group| {
             for n in group {
-                for (i, node) in plan.concat.iter().enumerate() {
+                for (i, writer) in writers.iter().enumerate() {
                     // SAFETY: groups do not share images.
-                    let out = unsafe { writers[*node].image(n) };
+                    let out = unsafe { writer.image(n) };
                     let joined = image(joined, n, joined.len() / images);
                     copy_runs(&joined[i * c..], wide * c, out, c, c, out.len() / c);
                 }
@@ -297,14 +306,6 @@ impl CellPass<'_> {
         });
         drop(writers);
         out
-    }
-}
-
-/// The map that edges from `source` read.
-fn state<'a>(projected: &'a [Projected], nodes: &'a [Vec<f32>], source: usize) -> &'a [f32] {
-    match source.checked_sub(INPUTS) {
-        Some(node) => &nodes[node],
-        None => &projected[source].map,
     }
 }
 

@@ -3,7 +3,7 @@
 //! Every block (the stem, each cell, the classifier) has one flat vector of parameters and one of running statistics.
 
 use super::norm::NormSlot;
-use crate::space::CellKind;
+use crate::space::{CellKind, Stacking};
 
 /// What a parameter is; decides its shape in files, its place in memory and its initialisation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -151,34 +151,39 @@ impl BlockLayout {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CellShape {
     pub kind: CellKind,
+    pub stacking: Stacking,
     /// Width of the cell's nodes; its output is the concatenation of some.
     pub channels: usize,
-    /// Channels of the output before the last, and of the last.
+    /// Channels of the output before the last, and of the last, which a cell of one input reads.
     pub inputs: [usize; 2],
     /// The cell before reduced, so the older input has twice the size and is halved.
     pub halve_first: bool,
+    /// A residual block stands before the cell, which halves its input.
+    pub residual: bool,
 }
 
 impl CellShape {
-    /// The shapes of a stack of cells after a stem of `stem` channels: a reduction cell doubles the width. `nodes`: how many
-    /// are the output of a cell of a kind.
+    /// The shapes of a stack of cells after a stem of `stem` channels: a reduction cell or a residual block doubles the width.
+    /// `nodes`: how many are in a cell of a kind; where cells are concatenated, all of them are its output.
     pub fn stack(
+        stacking: Stacking,
         channels: usize,
         stem: usize,
         layout: &[CellKind],
         nodes: impl Fn(CellKind) -> usize,
     ) -> Vec<CellShape> {
         let (mut older, mut last, mut width, mut reduced) = (stem, stem, channels, false);
-        layout
-            .iter()
-            .map(|&kind| {
-                if kind == CellKind::Reduction {
-                    width *= 2;
-                }
-                let shape = CellShape { kind, channels: width, inputs: [older, last], halve_first: reduced };
-                (older, last, reduced) = (last, nodes(kind) * width, kind == CellKind::Reduction);
-                shape
-            })
-            .collect()
+        let shape = |(i, &kind): (usize, &CellKind)| {
+            let residual = stacking.halves_before(i, layout.len());
+            if kind == CellKind::Reduction || residual {
+                width *= 2;
+            }
+            let inputs = [older, last];
+            let shape = CellShape { kind, stacking, channels: width, inputs, halve_first: reduced, residual };
+            let joined = if stacking == Stacking::Darts { nodes(kind) } else { 1 };
+            (older, last, reduced) = (last, joined * width, kind == CellKind::Reduction);
+            shape
+        };
+        layout.iter().enumerate().map(shape).collect()
     }
 }

@@ -12,10 +12,10 @@ pub use self::scoring::PassBytes;
 use self::scratch::Scratch;
 use super::edge::{Branch, Geometry, halves, is_noise, is_separable};
 use super::parallel::GROUPS;
-use super::plan::{CellPlan, CellSizes, HeadPlan, NetworkPlan};
+use super::plan::{CellPlan, CellSizes, Entry, HeadPlan, NetworkPlan};
 use super::{EvaluationConfig, Policy, SupernetConfig};
 use crate::kernels::matrix::Packed;
-use crate::space::{INPUTS, Operation};
+use crate::space::{Compute, Operation};
 
 /// What a search step needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,6 +70,31 @@ struct EdgeNumbers {
     /// Pointwise weights made ready for the backward pass: blocks of so many numbers.
     ready: u64,
     packed: u64,
+    /// The same of dense convolutions, and how many numbers their backward passes read beside.
+    dense: u64,
+    turned: u64,
+}
+
+/// An input of a cell, in numbers.
+struct EntryNumbers {
+    input: u64,
+    /// As the edges read it.
+    map: u64,
+    of: Entering,
+}
+
+enum Entering {
+    Whole,
+    /// It may be kept as it was before a norm with scale and shift.
+    Projected {
+        affine: bool,
+        weights: u64,
+    },
+    /// Weights of both convolutions and of the one beside them.
+    Residual {
+        convolutions: [u64; 2],
+        side: u64,
+    },
 }
 
 /// One cell, in numbers.
@@ -80,23 +105,38 @@ struct CellNumbers {
     /// Nodes, and those of them that the output is made of.
     nodes: u64,
     joined: u64,
-    /// The projected inputs are kept as they were before a norm with scale and shift.
-    affine: bool,
-    inputs: [u64; 2],
-    projected: [u64; 2],
-    projection_weights: [u64; 2],
+    /// The outputs that it reads, by input.
+    reads: Vec<usize>,
+    entries: Vec<EntryNumbers>,
     edges: Vec<EdgeNumbers>,
 }
 
 impl CellNumbers {
-    fn new(plan: &CellPlan, sizes: &CellSizes) -> CellNumbers {
+    /// Number `i`.
+    fn new(i: usize, plan: &CellPlan, sizes: &CellSizes) -> CellNumbers {
         let (h, w) = plan.output_size(sizes);
         let c = plan.shape.channels;
         let map = |size: (usize, usize), channels: usize| (sizes.images * size.0 * size.1 * channels) as u64;
-        let projection = |i: usize| plan.projections[i].shape(sizes.inputs[i].0, sizes.inputs[i].1);
+        let entries = plan.entries.iter().enumerate().map(|(i, entry)| {
+            let size = sizes.input(i, plan.inputs());
+            let of = match entry {
+                Entry::Whole => Entering::Whole,
+                Entry::Project(p) => Entering::Projected { affine: p.affine, weights: p.weights.len() as u64 },
+                Entry::Residual(r) => Entering::Residual {
+                    convolutions: [0, 1].map(|k: usize| r.convolutions[k].len() as u64),
+                    side: r.side.len() as u64,
+                },
+            };
+            let inputs = plan.shape.inputs[plan.shape.inputs.len() - plan.inputs() + i];
+            EntryNumbers { input: map(size, inputs), map: map(entry.size(size), c), of }
+        });
         let edges = plan.edges.iter().enumerate().map(|(e, edge)| {
             let g: Geometry = plan.geometry(sizes, e);
             let halved = |b: &Branch| if is_separable(b.operation) { b.len / 2 } else { 0 };
+            let taps = edge.branches.iter().filter_map(|b| match b.operation.compute() {
+                Compute::Dense { window } => Some(window * window * c),
+                _ => None,
+            });
             let count =
                 |of: &dyn Fn(Operation) -> bool| edge.branches.iter().filter(|b| of(b.operation)).count() as u64;
             EdgeNumbers {
@@ -108,6 +148,8 @@ impl CellNumbers {
                 inner: edge.branches.iter().map(|b| halved(b) as u64).sum(),
                 ready: 2 * edge.branches.iter().map(|b| g.convolutions(b.operation).len() as u64).sum::<u64>(),
                 packed: (c * Packed::width(c)) as u64,
+                dense: taps.clone().map(|taps| (taps * Packed::width(c)) as u64).sum(),
+                turned: taps.map(|taps| (c * Packed::width(taps)) as u64).sum(),
             }
         });
         CellNumbers {
@@ -116,10 +158,8 @@ impl CellNumbers {
             node: map((h, w), c),
             nodes: plan.nodes as u64,
             joined: plan.concat.len() as u64,
-            affine: plan.projections.iter().any(|p| p.affine),
-            inputs: [0, 1].map(|i| map(sizes.inputs[i], plan.shape.inputs[i])),
-            projected: [0, 1].map(|i| map((projection(i).out_height(), projection(i).out_width()), c)),
-            projection_weights: [0, 1].map(|i| projection(i).weights() as u64),
+            reads: plan.reads(i).collect(),
+            entries: entries.collect(),
             edges: edges.collect(),
         }
     }
@@ -130,11 +170,12 @@ impl CellNumbers {
 
     /// Leaves the output and, for a backward pass, what is kept; returns the bytes that are kept.
     fn forward(&self, l: &mut Ledger, policy: Policy, keep: bool) -> u64 {
-        let projected: u64 = self.projected.iter().map(|p| l.take(*p)).sum();
-        let formed = if self.affine { self.projected.iter().map(|p| l.take(*p)).sum() } else { 0 };
+        let entered: u64 = self.entries.iter().map(|e| e.forward(l, keep)).sum();
+        let formed = self.formed(l);
         let mut kept = 0;
         let nodes: u64 = (0..self.nodes).map(|_| l.take(self.node)).sum();
         for e in &self.edges {
+            l.in_passing(e.dense);
             let maps = e.make(l);
             if keep && policy == Policy::Keep {
                 kept += maps;
@@ -142,42 +183,59 @@ impl CellNumbers {
                 l.give_bytes(maps);
             }
         }
-        l.take(self.output());
+        // A single node is the output as it is.
+        let moved = if self.joined == 1 { ledger::bytes(self.node) } else { 0 };
+        if self.joined > 1 {
+            l.take(self.output());
+        }
         let loose = if keep { (self.nodes - self.joined) * ledger::bytes(self.node) } else { 0 };
-        l.give_bytes(nodes - loose + formed);
+        l.give_bytes(nodes - moved - loose + formed);
         if keep {
-            kept + projected + loose
+            kept + entered + loose
         } else {
-            l.give_bytes(projected);
+            l.give_bytes(entered);
             0
         }
     }
 
-    /// Backward pass: the gradient of the output (there already) is consumed, those of the inputs are added to what is there
-    /// (`pending`, whether each has one).
+    /// Maps behind norms with scale and shift, beside those before them.
+    fn formed(&self, l: &mut Ledger) -> u64 {
+        let affine = |e: &&EntryNumbers| matches!(e.of, Entering::Projected { affine: true, .. });
+        self.entries.iter().filter(affine).map(|e| l.take(e.map)).sum()
+    }
+
+    /// Backward pass: the gradient of the output (there already) is consumed, those of the inputs, which are the outputs
+    /// `reads`, are added to what is `there`.
     fn backward(
         &self,
         l: &mut Ledger,
         policy: Policy,
         wanted: Wanted,
-        inputs_wanted: [bool; 2],
-        pending: [bool; 2],
+        reads: &[usize],
+        there: &mut [bool],
         groups: u64,
     ) {
-        let formed: u64 = if self.affine { self.projected.iter().map(|p| l.take(*p)).sum() } else { 0 };
-        let maps: u64 = formed + (0..2 * self.nodes).map(|_| l.take(self.node)).sum::<u64>();
-        // The nodes' gradients were parts of the output's.
-        l.give(1, self.output());
-        // Before inputs without a gradient there is nothing that has one.
-        let reached = inputs_wanted.map(|input| input || wanted.weights);
-        let inputs: u64 = (0..INPUTS).filter(|i| reached[*i]).map(|i| l.take(self.projected[i])).sum();
+        let mut maps = self.formed(l);
+        if self.joined == 1 {
+            // The output's gradient is that of its node.
+            maps += (1..self.nodes).map(|_| l.take(self.node)).sum::<u64>() + ledger::bytes(self.node);
+        } else {
+            maps += (0..self.joined + self.nodes).map(|_| l.take(self.node)).sum::<u64>();
+            // The nodes' gradients were parts of the output's.
+            l.give(1, self.output());
+        }
+        // The stem's output needs a gradient only for the stem's own weights; before inputs without one there is nothing that
+        // has one.
+        let reached: Vec<bool> = reads.iter().map(|o| *o > 0 || wanted.weights).collect();
+        let inputs: Vec<u64> =
+            (0..reads.len()).map(|i| if reached[i] { l.take(self.entries[i].map) } else { 0 }).collect();
         let parts = |l: &mut Ledger, weights: u64| {
             if wanted.weights {
                 let parts: u64 = (0..groups).map(|_| l.take(weights)).sum::<u64>() + l.take(weights);
                 l.give_bytes(parts);
             }
         };
-        for source in (0..INPUTS + self.nodes as usize - 1).rev() {
+        for source in (0..self.entries.len() + self.nodes as usize - 1).rev() {
             let edges = || self.edges.iter().filter(|e| e.source == source);
             if reached.get(source) == Some(&false) {
                 if policy == Policy::Recompute {
@@ -193,6 +251,7 @@ impl CellNumbers {
                 for e in edges() {
                     let again = e.make(l);
                     let ready: u64 = (0..e.ready / 2).map(|_| l.take(e.packed)).sum();
+                    let ready = ready + l.take(e.dense) + l.take(e.turned);
                     held += (0..e.second).map(|_| l.take(e.map)).sum::<u64>();
                     parts(l, e.outer);
                     // What the first norms of separable convolutions read stays for the next step.
@@ -202,6 +261,7 @@ impl CellNumbers {
                 }
             } else {
                 let ready: u64 = edges().map(|e| (0..e.ready / 2).map(|_| l.take(e.packed)).sum::<u64>()).sum();
+                let ready = ready + edges().map(|e| l.take(e.dense) + l.take(e.turned)).sum::<u64>();
                 held += edges().map(|e| (0..e.second).map(|_| l.take(e.map)).sum::<u64>()).sum::<u64>();
                 parts(l, edges().map(|e| e.outer).sum());
                 l.give_bytes(ready);
@@ -211,16 +271,66 @@ impl CellNumbers {
             l.give_bytes(held + ready);
         }
         l.give_bytes(maps);
-        for i in 0..INPUTS {
-            if inputs_wanted[i] && !pending[i] {
-                l.take(self.inputs[i]);
-            }
-            if wanted.weights {
-                let parts: u64 = (0..groups).map(|_| l.take(self.projection_weights[i])).sum();
-                l.give_bytes(parts);
+        let mut held = 0;
+        for ((entry, own), (read, reached)) in self.entries.iter().zip(inputs).zip(reads.iter().zip(reached)) {
+            let fresh = reached && !std::mem::replace(&mut there[*read], true);
+            held += entry.backward(l, fresh, wanted.weights, own, groups);
+        }
+        l.give_bytes(held);
+    }
+}
+
+impl EntryNumbers {
+    /// Leaves what the cell holds; returns its bytes.
+    fn forward(&self, l: &mut Ledger, keep: bool) -> u64 {
+        match self.of {
+            Entering::Whole => 0,
+            Entering::Projected { .. } => l.take(self.map),
+            Entering::Residual { .. } => {
+                let both = l.take(self.map) + l.take(self.map);
+                // Without a way back each map before a norm lives until the next is there.
+                let one = if keep { 0 } else { both / 2 };
+                l.give_bytes(one);
+                let map = l.take(self.map);
+                l.give_bytes(one);
+                map + both - 2 * one
             }
         }
-        l.give_bytes(inputs);
+    }
+
+    /// `own`: bytes of the gradient of what edges read, which is there. Makes a `fresh` gradient of the input, or adds to that
+    /// which is there; returns what goes when the cell ends.
+    fn backward(&self, l: &mut Ledger, fresh: bool, weights_wanted: bool, own: u64, groups: u64) -> u64 {
+        let parts = |l: &mut Ledger, weights: u64| {
+            let parts: u64 = if weights_wanted { (0..groups).map(|_| l.take(weights)).sum() } else { 0 };
+            l.give_bytes(parts);
+        };
+        match self.of {
+            // It is the input's gradient itself.
+            Entering::Whole => {
+                if fresh {
+                    0
+                } else {
+                    own
+                }
+            }
+            Entering::Projected { weights, .. } => {
+                if fresh {
+                    l.take(self.input);
+                }
+                parts(l, weights);
+                own
+            }
+            Entering::Residual { convolutions: [first, second], side } => {
+                let middle = l.take(self.map);
+                parts(l, second);
+                l.take(self.input);
+                parts(l, first);
+                l.give_bytes(middle);
+                parts(l, side);
+                own
+            }
+        }
     }
 }
 
@@ -240,6 +350,8 @@ struct Network {
     groups: u64,
     /// The cell that the auxiliary head follows, and the weights of its convolutions.
     auxiliary: Option<(usize, u64)>,
+    /// A norm and a ReLU follow the last cell.
+    closing: bool,
     /// That are kept, on all edges of both cells.
     operations: u64,
     /// Buffers of one thread, and those of them that a forward pass uses.
@@ -252,12 +364,19 @@ impl Network {
         let heads = plan.layouts().skip(1 + plan.cells.len()).map(|l| l.len as u64).sum();
         let weights = |h: &HeadPlan| h.projections.iter().map(|p| p.weights.len() as u64).sum();
         let auxiliary = plan.auxiliary.as_deref().map(|h| (h.after, weights(h)));
+        let closing = plan.closing.is_some();
         let NetworkPlan { stem, cells: plans, .. } = plan;
         let sizes = CellSizes::along(plans.iter().map(|p| &**p), [images, height, width]);
         let mut scratch = Scratch::default();
         plans.iter().zip(&sizes).for_each(|(plan, sizes)| scratch.add(plan, sizes));
         Network {
-            cells: plans.iter().zip(&sizes).map(|(plan, sizes)| CellNumbers::new(plan, sizes)).collect(),
+            cells: plans
+                .iter()
+                .zip(&sizes)
+                .enumerate()
+                .map(|(i, (plan, sizes))| CellNumbers::new(i, plan, sizes))
+                .collect(),
+            closing,
             stem: (images * height * width * stem.outputs) as u64,
             stem_parameters: stem.layout.len as u64,
             head_parameters: heads,
@@ -370,10 +489,14 @@ impl Network {
             kept.push(c.forward(&mut l, policy.of_cell(i), backward));
             if !backward && i > 0 {
                 // Nobody but the next two cells reads an output.
-                let read = if i == 1 { self.stem } else { self.cells[i - INPUTS].output() };
+                let read = if i == 1 { self.stem } else { self.cells[i - 2].output() };
                 l.give(1, read);
             }
         }
+        let closing = match self.cells.last() {
+            Some(last) if self.closing => l.take(last.output()),
+            _ => 0,
+        };
         if !backward {
             return l.peak();
         }
@@ -381,19 +504,16 @@ impl Network {
         if let Some(last) = self.cells.last() {
             l.take(last.output());
         }
+        l.give_bytes(closing);
+        // Outputs that have a gradient.
+        let mut there = vec![false; self.cells.len() + 1];
         for (i, c) in self.cells.iter().enumerate().rev() {
-            // The stem's output needs a gradient only for the stem's own weights.
-            let inputs_wanted = [wanted.weights || i > 1, wanted.weights || i > 0];
-            // The cell after this one has reached this one's last input as its older already; the first cell reads the stem's
-            // output twice.
             if let Some((_, weights)) = self.auxiliary.filter(|(after, _)| wanted.weights && *after == i) {
                 // Made ready for both ways, and the gradient of all pictures.
                 let passing: u64 = (0..3).map(|_| l.take(weights)).sum();
                 l.give_bytes(passing);
             }
-            let followed = i + 1 < self.cells.len();
-            let pending = [i == 0 && followed, i == 0 || followed];
-            c.backward(&mut l, policy.of_cell(i), wanted, inputs_wanted, pending, self.groups);
+            c.backward(&mut l, policy.of_cell(i), wanted, &c.reads, &mut there, self.groups);
             l.give_bytes(kept[i]);
             l.give(1, c.output());
         }

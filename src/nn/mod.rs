@@ -32,7 +32,7 @@
 //! // Pictures are [N, H, W, C].
 //! let images = Tensor::randn(0f32, 1.0, (4, 8, 8, 3), &Device::Cpu)?;
 //! let labels = Tensor::new(&[0u32, 1, 2, 3], &Device::Cpu)?;
-//! let mut sgd = Sgd::new(SgdSettings { momentum: 0.9, weight_decay: 3e-4, clip: 5.0 });
+//! let mut sgd = Sgd::new(SgdSettings { momentum: 0.9, weight_decay: 3e-4, clip: 5.0, nesterov: false });
 //! let mut losses = Vec::new();
 //! for _ in 0..2 {
 //!     let logits = net.forward(&images, &mixing, &Pass::weight_step())?;
@@ -50,8 +50,11 @@
 
 mod auxiliary;
 mod cell;
+mod closing;
+mod dense;
 mod drop_path;
 mod edge;
+mod entry;
 mod evaluation;
 mod gpu;
 mod head;
@@ -71,6 +74,7 @@ mod project;
 mod projected;
 mod remembered;
 mod resident;
+mod residual;
 mod separable;
 mod stem;
 mod supernet;

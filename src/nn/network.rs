@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use super::auxiliary::{HeadPass, HeadState};
 use super::cell::{CellPass, CellState};
+use super::closing::ClosingPass;
 use super::drop_path::Factors;
 use super::head;
 use super::noise::Noise;
-use super::norm::{Norm, Seen};
-use super::plan::{CellSizes, NetworkPlan, read_by};
+use super::norm::{Norm, Seen, Statistics};
+use super::plan::{CellSizes, NetworkPlan};
 use super::stem::{StemPass, StemState};
 use super::{Policy, Probe};
 
@@ -51,6 +52,8 @@ pub(crate) struct NetworkState {
     stem: Option<StemState>,
     cells: Vec<CellState>,
     auxiliary: Option<HeadState>,
+    /// What the classifier reads, where that is not the last output, and the norm that made it.
+    closing: Option<(Vec<f32>, Statistics)>,
 }
 
 /// What a forward pass gives.
@@ -93,6 +96,13 @@ impl NetworkPass<'_> {
         }
     }
 
+    /// The norm and the ReLU behind the last cell, where they are.
+    pub fn closing(&self, shape: [usize; 4]) -> Option<ClosingPass<'_>> {
+        let plan = self.plan.closing.as_deref()?;
+        let running = self.running(self.plan.closing_block());
+        Some(ClosingPass { plan, shape, norm: self.norm, running, probe: self.probe })
+    }
+
     /// The auxiliary head behind cell `i`, where it takes part.
     pub fn auxiliary(&self, i: usize, sizes: &CellSizes) -> Option<HeadPass<'_>> {
         let trains = self.end == End::AllLogits && self.weights_wanted;
@@ -119,9 +129,9 @@ impl NetworkPass<'_> {
         let (mut outputs, mut seen, mut cells) = (vec![output], vec![seen], Vec::new());
         let mut auxiliary = None;
         for (i, sizes) in sizes.iter().enumerate() {
-            let [older, last] = read_by(i).map(|o| &outputs[o][..]);
+            let read: Vec<&[f32]> = self.plan.cells[i].reads(i).map(|o| &outputs[o][..]).collect();
             let mixing = &mixing[self.plan.mixing(i)];
-            let (output, told, state) = self.cell(i, *sizes).forward([older, last], parameters[i + 1], mixing, keep);
+            let (output, told, state) = self.cell(i, *sizes).forward(&read, parameters[i + 1], mixing, keep);
             if let Some(each) = &mut each {
                 each(&output, self.plan.cells[i].output_shape(sizes));
             }
@@ -143,17 +153,28 @@ impl NetworkPass<'_> {
             None => (Vec::new(), None, None),
         };
         seen.extend(told);
-        let state = |outputs| keep.then_some(NetworkState { outputs, stem, cells, auxiliary });
-        if self.end == End::Features {
-            let output = if keep { outputs.last().cloned() } else { outputs.pop() }.unwrap_or_default();
-            return NetworkOutput { output, shape: shape.to_vec(), seen, state: state(outputs) };
+        let mut closing = None;
+        if let Some(pass) = self.closing(shape) {
+            let last = outputs.last().map_or(&[][..], Vec::as_slice);
+            let (map, told, statistics) = pass.forward(last, parameters[self.plan.closing_block()]);
+            seen.push(told);
+            closing = Some((map, statistics));
         }
-        let last = outputs.last().map_or(&[][..], Vec::as_slice);
+        if self.end == End::Features {
+            let output = match &mut closing {
+                Some((map, _)) => std::mem::take(map),
+                None => if keep { outputs.last().cloned() } else { outputs.pop() }.unwrap_or_default(),
+            };
+            let state = keep.then_some(NetworkState { outputs, stem, cells, auxiliary, closing });
+            return NetworkOutput { output, shape: shape.to_vec(), seen, state };
+        }
+        let last = closing.as_ref().map(|(map, _)| map).or(outputs.last()).map_or(&[][..], Vec::as_slice);
         let mut output = head::forward(last, shape, head, self.plan.classes);
         output.extend(more);
         let heads = output.len() / (n * self.plan.classes);
         let shape = [heads, n, self.plan.classes][usize::from(self.end == End::Logits)..].to_vec();
-        NetworkOutput { output, shape, seen, state: state(outputs) }
+        let state = keep.then_some(NetworkState { outputs, stem, cells, auxiliary, closing });
+        NetworkOutput { output, shape, seen, state }
     }
 
     /// `gradient` is that of the output. Unless it is retained, the state is used up.
@@ -175,15 +196,27 @@ impl NetworkPass<'_> {
         gradients[cells] = Some(match self.end {
             End::Features => gradient.to_vec(),
             End::Logits | End::AllLogits => {
-                let (block, last) = (self.plan.classifier_block(), &state.outputs[cells]);
+                let read = state.closing.as_ref().map_or(&state.outputs[cells], |(map, _)| map);
+                let (block, last) = (self.plan.classifier_block(), read);
                 let to = of_weights.as_mut().map(|w| &mut w[starts[block]..]);
                 let (shape, own) =
                     (self.plan.features(self.size, &sizes), &gradient[..self.size[0] * self.plan.classes]);
                 head::backward(last, shape, parameters[block], own, self.plan.classes, to)
             }
         });
+        if let (Some(pass), Some((_, statistics))) =
+            (self.closing(self.plan.features(self.size, &sizes)), &state.closing)
+        {
+            let block = self.plan.closing_block();
+            let to = of_weights.as_mut().map(|w| &mut w[starts[block]..starts[block + 1]]);
+            let dy = gradients[cells].take().unwrap_or_default();
+            gradients[cells] = Some(pass.backward(&state.outputs[cells], statistics, dy, to));
+            if !self.retain {
+                state.closing = None;
+            }
+        }
         for i in (0..cells).rev() {
-            let [older, last] = read_by(i);
+            let read: Vec<usize> = self.plan.cells[i].reads(i).collect();
             let range = starts[i + 1]..starts[i + 2];
             let Some(mut dy) = gradients[i + 1].take() else { continue };
             if let (Some(head), Some(own), Some(to)) = (self.auxiliary(i, &sizes[i]), &state.auxiliary, &mut of_weights)
@@ -193,16 +226,18 @@ impl NetworkPass<'_> {
                 let to = &mut to[starts[block]..starts[block + 1]];
                 head.backward(&state.outputs[i + 1], parameters[block], own, of_head, &mut dy, to);
             }
-            let inputs = [&state.outputs[older][..], &state.outputs[last][..]];
+            let inputs: Vec<&[f32]> = read.iter().map(|o| &state.outputs[*o][..]).collect();
+            // The stem's output needs a gradient only for the stem's own weights.
+            let places: Vec<Option<usize>> =
+                read.iter().map(|o| (*o > 0 || self.weights_wanted).then_some(*o)).collect();
             let to = super::cell::To {
                 weights: of_weights.as_mut().map(|w| &mut w[range]),
                 mixing: &mut of_mixing[self.plan.mixing(i)],
                 inputs: &mut gradients,
-                // The stem's output needs a gradient only for the stem's own weights.
-                places: [older, last].map(|o| (o > 0 || self.weights_wanted).then_some(o)),
+                places: &places,
             };
             self.cell(i, sizes[i]).backward(
-                inputs,
+                &inputs,
                 parameters[i + 1],
                 &mixing[self.plan.mixing(i)],
                 &state.cells[i],

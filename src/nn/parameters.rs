@@ -88,10 +88,13 @@ impl Parameters {
         self.forget();
         for (layout, var) in self.layouts.iter().zip(&self.vars) {
             let mut values = vec![0.0; layout.len];
-            // A bias has the fan of its block's weight.
-            let features = layout.slots.iter().find(|s| s.kind == Kind::Classifier).map_or(1, |s| s.inputs);
+            // A bias has the fan of the weight before it.
+            let mut before = 1;
             for slot in &layout.slots {
-                let fan = Slot { inputs: if slot.kind == Kind::Bias { features } else { slot.inputs }, ..slot.clone() };
+                if slot.kind.is_weight() {
+                    before = slot.fan_in();
+                }
+                let fan = Slot { inputs: if slot.kind == Kind::Bias { before } else { slot.inputs }, ..slot.clone() };
                 let mut drawn = init.draw(&fan, seed);
                 drawn.truncate(slot.len());
                 slot.to_memory(&drawn, &mut values[slot.offset..][..slot.len()]);

@@ -136,12 +136,12 @@ impl Supernet {
         let mut total = weights(&self.plan.stem.layout) * (height * width) as u64;
         total += weights(&self.plan.classifier);
         for (plan, sizes) in self.plan.cells.iter().zip(&self.plan.sizes([1, height, width])) {
-            for (own, (h, w)) in plan.projections.iter().zip(sizes.inputs) {
-                total += (own.weights.len() * own.shape(h, w).pixels()) as u64;
+            for (i, entry) in plan.entries.iter().enumerate() {
+                total += entry.macs(sizes.input(i, plan.inputs())) as u64;
             }
             let (h, w) = plan.output_size(sizes);
             let branches = plan.edges.iter().flat_map(|e| &e.branches);
-            total += branches.map(|b| (b.len * h * w) as u64).sum::<u64>();
+            total += branches.map(|b| (b.weights() * h * w) as u64).sum::<u64>();
         }
         total
     }

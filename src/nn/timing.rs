@@ -10,7 +10,7 @@ use super::mixed::MixedOperation;
 use super::noise::Noise;
 use super::norm::{Norm, NormPass};
 use super::parallel::unfilled;
-use super::plan::{CellPlan, CellSizes, NetworkPlan, read_by};
+use super::plan::{CellPlan, CellSizes, NetworkPlan};
 use super::{NnError, Policy, SupernetConfig, Workload};
 use crate::random;
 use crate::space::{Mask, Operation, Place, Space};
@@ -205,7 +205,7 @@ impl EdgeTimes {
                 };
                 let columns = |edge: &Edge| -> Vec<usize> { edge.branches.iter().map(|b| b.column).collect() };
                 // An architecture step goes no further where an edge reads what is made of the stem's output alone.
-                let ends = read_by(i).get(edge.source) == Some(&0);
+                let ends = plan.reads(i).nth(edge.source) == Some(0);
                 let of = |edge: &Edge| {
                     let edge = timed.edge(&columns(edge));
                     Passes { backward: if ends { edge.mixing } else { edge.backward }, ..edge }

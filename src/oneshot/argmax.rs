@@ -1,21 +1,28 @@
 //! DARTS' selection: the operations and inputs of the greatest mixing weights (arXiv 1806.09055, section 2.4).
 
 use super::selection::SelectionRule;
-use crate::space::{CellKind, Choice, Edge, Genotype, Graph, INPUTS, Mask, Operation};
+use crate::space::{CellKind, Choice, Edge, Genotype, Graph, Mask, Operation, Stacking};
 
 /// The published rule: every node keeps the two inputs whose best operation other than `none` has the greatest mixing
 /// weight, with that operation; equal weights go to the lower edge and column. An edge that keeps only `none` can't be
-/// chosen; a node with fewer than two others gets fewer inputs.
+/// chosen; a node with fewer than two others gets fewer inputs. In NAS-Bench-201 every edge takes the operation of the
+/// greatest weight, `none` too.
 pub struct Argmax;
 
 impl SelectionRule for Argmax {
     fn select(&self, mixing: [&[f32]; 2], mask: &Mask) -> Genotype {
         let [(normal, normal_concat), (reduction, reduction_concat)] =
             [CellKind::Normal, CellKind::Reduction].map(|kind| match mask.space().graph(kind) {
-                Some(graph) => (choose(graph, mixing[kind.index()], mask), (INPUTS..graph.states()).collect()),
                 None => (Vec::new(), Vec::new()),
+                Some(graph) => {
+                    let choices = choose(graph, mixing[kind.index()], mask);
+                    match graph.stacking {
+                        Stacking::Darts => (choices, graph.node_states().collect()),
+                        Stacking::NasBench201 => (choices, Vec::new()),
+                    }
+                }
             });
-        Genotype { normal, normal_concat, reduction, reduction_concat }
+        Genotype { stacking: mask.space().stacking(), normal, normal_concat, reduction, reduction_concat }
     }
 }
 
@@ -25,20 +32,25 @@ fn choose(graph: &Graph, table: &[f32], mask: &Mask) -> Vec<Choice> {
     debug_assert_eq!(table.len(), graph.edges.len() * operations.len());
     let rows = || graph.edges.iter().zip(table.chunks(operations.len()));
     let mut choices = Vec::with_capacity(2 * graph.nodes);
-    for node in 0..graph.nodes {
+    let every_edge = graph.stacking.every_edge();
+    for state in graph.node_states() {
         let mut best: Vec<(f32, Edge, Operation)> = rows()
-            .filter(|(edge, _)| edge.node() == node)
+            .filter(|(edge, _)| edge.target() == state)
             .filter_map(|(edge, row)| {
                 let weights = operations.iter().zip(row).map(|(o, weight)| (*o, *weight));
-                let mut kept = weights.filter(|(o, _)| *o != Operation::None && mask.keeps(graph.kind, *edge, *o));
+                let taken = |o: Operation| every_edge || o != Operation::None;
+                let mut kept = weights.filter(|(o, _)| taken(*o) && mask.keeps(graph.kind, *edge, *o));
                 let first = kept.next()?;
                 let (top, weight) = kept.fold(first, |a, b| if b.1 > a.1 { b } else { a });
                 Some((weight, *edge, top))
             })
             .collect();
-        // Stable: equal weights stay in the order of the edges.
-        best.sort_by(|a, b| b.0.total_cmp(&a.0));
-        let chosen = best.iter().take(2);
+        if !every_edge {
+            // Stable: equal weights stay in the order of the edges.
+            best.sort_by(|a, b| b.0.total_cmp(&a.0));
+            best.truncate(2);
+        }
+        let chosen = best.iter();
         choices.extend(chosen.map(|(_, edge, operation)| Choice { operation: *operation, source: edge.source() }));
     }
     choices

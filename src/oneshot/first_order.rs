@@ -1,6 +1,6 @@
 //! First-order DARTS: the alphas' gradient of the validation loss at the weights as they are.
 
-use super::order::ArchitectureGradient;
+use super::gradient::ArchitectureGradient;
 use super::relaxed::{Batch, Relaxed};
 use crate::nn::{NnError, Pass};
 

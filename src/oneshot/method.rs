@@ -2,13 +2,14 @@
 
 use super::alphas::Alphas;
 use super::argmax::Argmax;
+use super::known::{REGULARISERS, STOP_RULES};
 use super::mixing::MixingRule;
 use super::order::Order;
 use super::part::{Chosen, Moment};
-use super::regulariser::{REGULARISERS, Regulariser};
+use super::regulariser::Regulariser;
 use super::selection::SelectionRule;
 use super::softmax::Softmax;
-use super::stop_rule::{STOP_RULES, StopRule};
+use super::stop_rule::StopRule;
 use super::warm_up::WarmUp;
 use crate::space::Genotype;
 

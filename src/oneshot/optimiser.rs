@@ -12,6 +12,8 @@ pub struct SgdSettings {
     pub weight_decay: f64,
     /// Greatest L2 norm of all gradients together; 0 turns clipping off.
     pub clip: f64,
+    /// The step looks ahead along the momentum (Nesterov, as PyTorch has it).
+    pub nesterov: bool,
 }
 
 /// Stochastic gradient descent with momentum, where the parameters are.
@@ -30,8 +32,8 @@ impl Sgd {
     /// # Errors
     /// A fault of the device, or candle's own.
     pub fn step(&mut self, rate: f64, parameters: &Parameters, store: GradStore) -> Result<f64, NnError> {
-        let SgdSettings { momentum, weight_decay, clip } = self.settings;
-        parameters.descend(store, &mut self.momentum, &Descent { rate, momentum, weight_decay, clip })
+        let SgdSettings { momentum, weight_decay, clip, nesterov } = self.settings;
+        parameters.descend(store, &mut self.momentum, &Descent { rate, momentum, weight_decay, clip, nesterov })
     }
 }
 

@@ -1,11 +1,10 @@
-//! The order of the alphas' gradient, and the trait of what finds such a gradient.
+//! The order of the alphas' gradient, and what finds a gradient of that order.
 
 use serde::{Deserialize, Serialize};
 
 use super::first_order::FirstOrder;
-use super::relaxed::{Batch, Relaxed};
+use super::gradient::ArchitectureGradient;
 use super::second_order::SecondOrder;
-use crate::nn::NnError;
 
 /// How exactly the alphas' gradient takes the weights' answer into account (arXiv 1806.09055, section 2.3); 1 or 2 in settings
 /// and journals.
@@ -69,20 +68,4 @@ impl From<Order> for u8 {
     fn from(order: Order) -> u8 {
         order.number()
     }
-}
-
-/// Finds the gradient of the alphas.
-pub trait ArchitectureGradient: Sync {
-    /// The validation loss, and its gradients by kind of cell, flat; `rate` is that of the weight step that follows. The state
-    /// is left as it was.
-    ///
-    /// # Errors
-    /// A fault of the device, or candle's own.
-    fn gradient(
-        &self,
-        relaxed: &Relaxed,
-        train: &Batch,
-        valid: &Batch,
-        rate: f64,
-    ) -> Result<(f64, Vec<Vec<f32>>), NnError>;
 }

@@ -1,7 +1,6 @@
 //! What is added to the validation loss for the sake of the alphas.
 
 use super::alphas::EdgeAlphas;
-use super::beta_decay::BetaDecay;
 use super::part::{Moment, Part};
 
 /// A term of the alphas alone. Its number is its weight, however that is spread over the search.
@@ -12,6 +11,3 @@ pub trait Regulariser: Part {
     /// The term without its weight, and its gradient in the shape of `edges`.
     fn term(&self, edges: &[EdgeAlphas]) -> (f64, Vec<Vec<f64>>);
 }
-
-/// All that there are.
-pub const REGULARISERS: [&dyn Regulariser; 1] = [&BetaDecay];

@@ -25,7 +25,7 @@ impl Settings {
     /// SGD and Adam as in DARTS, without the schedule.
     pub fn published(order: Order) -> Settings {
         Settings {
-            sgd: SgdSettings { momentum: 0.9, weight_decay: 3e-4, clip: 5.0 },
+            sgd: SgdSettings { momentum: 0.9, weight_decay: 3e-4, clip: 5.0, nesterov: false },
             adam: AdamSettings { learning_rate: 3e-4, beta1: 0.5, beta2: 0.999, weight_decay: 1e-3 },
             method: Method::darts(order),
         }

@@ -3,8 +3,8 @@
 
 use candle_nn::loss::cross_entropy;
 
+use super::gradient::ArchitectureGradient;
 use super::optimiser::SgdSettings;
-use super::order::ArchitectureGradient;
 use super::relaxed::{Batch, Relaxed, scalar};
 use crate::kernels::sgd;
 use crate::nn::{NnError, Pass};

@@ -2,17 +2,14 @@
 
 use std::path::Path;
 
-pub use super::settings::{
-    Config, ConfigError, Cut, Data, Device, KEYS, Keep, Key, NoneOperation, Run, Score, Search, Space, Train, keys,
-    nearest,
-};
+pub use super::settings::define::{Key, VERSION};
+pub use super::settings::error::ConfigError;
+pub use super::settings::table::{Config, Cut, Data, Device, KEYS, Run, Score, Search, Space, Train, keys};
+pub use super::settings::words::{Keep, NoneOperation};
 
 use crate::oneshot::Parts;
 use crate::space::cut::{Source, level_of};
 use crate::space::{self, CellKind, Counts, Genotype, Genotypes, Mask, Operation, darts, published};
-
-/// Version of the configuration format.
-pub const VERSION: u32 = 1;
 
 impl Space {
     /// The space itself.

@@ -1,4 +1,4 @@
-//! The folder of a run: how it is named, made, found, listed and removed, and its files by their names.
+//! The folder of a run: how it is named, made, found and listed, and its files by their names.
 
 use std::fs::{self, File};
 use std::io;
@@ -260,21 +260,6 @@ impl RunFolder {
         Ok(found)
     }
 
-    /// Removes the run and everything in its folder, unless an engine is at work on it.
-    ///
-    /// # Errors
-    /// An engine has it; files that can't be removed.
-    pub fn remove(&self) -> Result<(), FolderError> {
-        // Held until it is gone, so that no engine begins meanwhile.
-        let lock = super::lock::RunLock::take(self)?;
-        // First out of sight, so that what is left of a removal that fails is no run.
-        let name = format!(".{}.removed-{}", self.name(), std::process::id());
-        let hidden = self.path.with_file_name(name);
-        fs::rename(&self.path, &hidden).map_err(io_error("remove", &self.path))?;
-        drop(lock);
-        fs::remove_dir_all(&hidden).map_err(io_error("remove", &hidden))
-    }
-
     pub fn path(&self) -> &Path {
         &self.path
     }
@@ -295,15 +280,6 @@ impl RunFolder {
         let read = self.open_file(CONFIG).and_then(|file| files::utf8(files::rest(&file, files::SETTINGS)?));
         let text = read.map_err(io_error("read", &path))?;
         Ok(Config::parse(&text, &path.display().to_string())?)
-    }
-
-    /// Gives the run other settings, unless an engine is at work on it.
-    ///
-    /// # Errors
-    /// An engine has it; a folder that can't be written.
-    pub fn change(&self, config: &Config) -> Result<(), FolderError> {
-        let _lock = super::lock::RunLock::take(self)?;
-        self.write_atomic(CONFIG, config.to_toml().as_bytes())
     }
 
     /// Replaces a file of the run as a whole: written beside, synced, renamed.

@@ -3,7 +3,6 @@
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::PathBuf;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -13,6 +12,7 @@ use super::event::{Body, Event, VERSION};
 use super::files;
 use super::folder::{COMMANDS, EVENTS, RunFolder};
 use super::old_training::Trains;
+use crate::clock::now;
 
 /// Longest line that a reader takes; a longer one is skipped and counted.
 const LONGEST: usize = 4 << 20;
@@ -25,11 +25,6 @@ const CHUNK: u64 = 1 << 20;
 pub struct WriteError {
     pub path: PathBuf,
     pub source: io::Error,
-}
-
-/// Wall clock, seconds since 1970.
-pub(super) fn now() -> f64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |d| d.as_secs_f64())
 }
 
 /// A file of lines that only grows: what stands in it is never taken back, because readers may have passed it.

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 
 use super::folder::{FolderError, LOCK, RunFolder, io_error};
-use super::journal::now;
+use crate::clock::now;
 
 /// Between two beats.
 const BEAT: Duration = Duration::from_secs(2);

@@ -2,6 +2,7 @@
 //! engine appends to, the file of commands that anyone may append to, checkpoints, configuration; the lock that makes the
 //! engine one, how it is started, and how a run stands.
 
+mod alter;
 pub mod checkpoint;
 pub mod command;
 pub mod config;
@@ -25,4 +26,3 @@ pub use folder::{
     WEIGHTS, check_writable, runs_folder,
 };
 pub use preset::{PRESETS, preset};
-pub use settings::nearest;

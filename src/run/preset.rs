@@ -1,11 +1,14 @@
 //! Named configurations.
 
 use super::config::Config;
+use crate::space::CellKind;
 
 /// Names and what they are for.
-pub const PRESETS: [(&str, &str); 2] = [
+pub const PRESETS: [(&str, &str); 4] = [
     ("darts", "the published search: 16 channels, 8 cells, batch 64, 50 epochs (the defaults)"),
     ("demo", "from embedded pictures to a genotype in under three minutes on two cores"),
+    ("nas_bench_201", "the published search of NAS-Bench-201: 16 channels, 15 cells, batch 64, 50 epochs"),
+    ("nas_bench_201_demo", "a cell of NAS-Bench-201 from embedded pictures in under three minutes on two cores"),
 ];
 
 /// The preset of this name.
@@ -13,6 +16,8 @@ pub fn preset(name: &str) -> Option<Config> {
     match name {
         "darts" => Some(Config::default()),
         "demo" => Some(demo()),
+        "nas_bench_201" => Some(nas_bench_201()),
+        "nas_bench_201_demo" => Some(nas_bench_201_demo()),
         _ => None,
     }
 }
@@ -37,5 +42,46 @@ fn demo() -> Config {
     c.train.learning_rate = 0.1;
     c.train.drop_path = 0.0;
     c.train.cutout = 0;
+    c
+}
+
+/// Search and evaluation as published (Dong & Yang 2020, sections 4 and A): cells are evaluated for 200 epochs at batch 256.
+fn nas_bench_201() -> Config {
+    let mut c = Config::default();
+    c.space.name = "nas_bench_201".into();
+    c.score.cells = vec![CellKind::Normal; 3];
+    c.search.cells = 15;
+    c.search.nesterov = true;
+    c.search.weight_decay = 5e-4;
+    c.train.channels = 16;
+    c.train.cells = 15;
+    c.train.batch = 256;
+    c.train.epochs = 200;
+    c.train.learning_rate = 0.1;
+    c.train.weight_decay = 5e-4;
+    c.train.nesterov = true;
+    c.train.clip = 0.0;
+    c.train.auxiliary = 0.0;
+    c.train.drop_path = 0.0;
+    c.train.cutout = 0;
+    c
+}
+
+fn nas_bench_201_demo() -> Config {
+    let mut c = nas_bench_201();
+    c.score.draws = 5;
+    c.score.batch = 32;
+    c.score.channels = 4;
+    c.search.channels = 8;
+    c.search.cells = 3;
+    c.search.epochs = 6;
+    c.search.learning_rate = 0.1;
+    c.search.learning_rate_min = 0.005;
+    c.search.alpha_learning_rate = 3e-3;
+    c.data.crop_padding = 2;
+    c.train.channels = 8;
+    c.train.cells = 3;
+    c.train.batch = 64;
+    c.train.epochs = 8;
     c
 }

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize, Serializer};
 
 use super::Operation;
 
-/// Inputs of a cell: the outputs of the two cells before it.
+/// Most inputs of a cell: the outputs of the two cells before it.
 pub const INPUTS: usize = 2;
 /// Most intermediate nodes of a cell.
 pub const MOST_NODES: usize = 8;
@@ -37,15 +37,6 @@ impl CellKind {
     }
 }
 
-impl CellKind {
-    /// The kinds of a network of so many cells, of which there are normal and reduction cells: with both, numbers `cells / 3`
-    /// and `2 * cells / 3` reduce, as published.
-    pub(super) fn layout(cells: usize, normal: bool, reduction: bool) -> Vec<CellKind> {
-        let reduces = |i: usize| reduction && (!normal || i == cells / 3 || i == 2 * cells / 3);
-        (0..cells).map(|i| if reduces(i) { CellKind::Reduction } else { CellKind::Normal }).collect()
-    }
-}
-
 impl fmt::Display for CellKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.name())
@@ -64,11 +55,12 @@ impl FromStr for CellKind {
     }
 }
 
-/// An edge of a cell, from one of its states to a later one (0 and 1 are the cell's inputs, its nodes follow), in the order
+/// An edge of a cell, from one of its states to a later one (the cell's inputs come first, its nodes follow), in the order
 /// of the published code: by target, then by source.
 ///
 /// Its one name for people is `0▸2`, source and target state. Read are also `0>2`, `0->2` and `0-2` (which a shell leaves
-/// alone), and its number in a cell of which each node reads all states before it: 0 is `0▸2`. Files hold that number.
+/// alone), and its number in a cell of two inputs of which each node reads all states before it: 0 is `0▸2`. Files hold that
+/// number, or the name `0>1` of the edge that only cells of one input have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Edge {
     target: u8,
@@ -76,7 +68,7 @@ pub struct Edge {
 }
 
 impl Edge {
-    /// The edge of this number; `None` where the number is that of no cell.
+    /// The edge of this number in a cell of two inputs; `None` where the number is that of no cell.
     pub const fn new(number: usize) -> Option<Edge> {
         let mut target = INPUTS;
         let mut first = 0;
@@ -90,23 +82,24 @@ impl Edge {
         None
     }
 
-    /// The edge from state `source` (0..) to state `target` (2..); `None` unless `source < target`.
+    /// The edge from state `source` (0..) to state `target` (1..); `None` unless `source < target`.
     pub const fn between(source: usize, target: usize) -> Option<Edge> {
-        if target < INPUTS || target >= MOST_STATES || source >= target {
+        if target >= MOST_STATES || source >= target {
             return None;
         }
         Some(Edge { target: target as u8, source: source as u8 })
     }
 
-    /// Its number in a cell of which each node reads all states before it.
-    pub const fn number(self) -> usize {
+    /// Its place among all edges between [`MOST_STATES`] states: `0▸1` is 0, `0▸2` is 1.
+    pub(super) const fn index(self) -> usize {
         let target = self.target as usize;
-        target * (target - 1) / 2 - 1 + self.source as usize
+        target * (target - 1) / 2 + self.source as usize
     }
 
-    /// The intermediate node (0..) that the edge ends in.
-    pub const fn node(self) -> usize {
-        self.target as usize - INPUTS
+    /// Its number in a cell of two inputs of which each node reads all states before it; `None` of `0▸1`, which no such cell
+    /// has.
+    pub const fn number(self) -> Option<usize> {
+        self.index().checked_sub(1)
     }
 
     /// The state (0..) that the edge starts from.
@@ -114,17 +107,9 @@ impl Edge {
         self.source as usize
     }
 
-    /// The state (2..) that the edge ends in.
+    /// The state (1..) that the edge ends in.
     pub const fn target(self) -> usize {
         self.target as usize
-    }
-
-    /// Stride of the edge's operations in a cell of this kind.
-    pub const fn stride(self, kind: CellKind) -> usize {
-        match kind {
-            CellKind::Reduction if self.source() < INPUTS => 2,
-            _ => 1,
-        }
     }
 }
 
@@ -151,17 +136,20 @@ impl FromStr for Edge {
         found.ok_or_else(|| {
             let shown: String = s.chars().filter(|c| !c.is_control()).take(20).collect();
             format!(
-                "`{shown}` is not an edge: write 0-2 for the one from state 0 to state 2 (0 and 1 are the cell's inputs, \
+                "`{shown}` is not an edge: write 0-2 for the one from state 0 to state 2 (the cell's inputs come first, \
                  its nodes follow)"
             )
         })
     }
 }
 
-/// The number.
+/// The number, or the name where it has none.
 impl Serialize for Edge {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_u64(self.number() as u64)
+        match self.number() {
+            Some(number) => serializer.serialize_u64(number as u64),
+            None => serializer.serialize_str(&format!("{self:#}")),
+        }
     }
 }
 
@@ -242,8 +230,12 @@ mod tests {
         let all: Vec<Edge> = (0..).map_while(Edge::new).collect();
         assert_eq!(all.len(), MOST_STATES * (MOST_STATES - 1) / 2 - 1);
         for (i, e) in all.iter().enumerate() {
-            assert_eq!((e.number(), Edge::between(e.source(), e.target())), (i, Some(*e)));
+            assert_eq!((e.number(), Edge::between(e.source(), e.target())), (Some(i), Some(*e)));
         }
+        let first = Edge::between(0, 1).unwrap();
+        assert!(first < all[0] && first.number().is_none());
+        assert_eq!(serde_json::to_string(&first).unwrap(), "\"0>1\"");
+        assert_eq!(serde_json::from_str::<Edge>("\"0>1\"").unwrap(), first);
         assert!(all.is_sorted());
         assert_eq!(Edge::between(2, 2), None);
         assert_eq!(Edge::new(14), Edge::between(0, 6));
@@ -252,7 +244,7 @@ mod tests {
     #[test]
     fn edges_have_one_name_and_several_spellings() {
         for e in (0..).map_while(Edge::new) {
-            let (a, b, n) = (e.source(), e.target(), e.number());
+            let (a, b, n) = (e.source(), e.target(), e.number().unwrap());
             assert_eq!((e.to_string(), format!("{e:#}")), (format!("{a}▸{b}"), format!("{a}>{b}")));
             for text in [format!("{a}▸{b}"), format!("{a}>{b}"), format!("{a}->{b}"), format!("{a}-{b}"), n.to_string()]
             {
@@ -262,7 +254,7 @@ mod tests {
             assert_eq!(serde_json::to_string(&e).unwrap(), n.to_string());
             assert_eq!(serde_json::from_str::<Edge>(&n.to_string()).unwrap(), e);
         }
-        for bad in ["44", "-1", "2>2", "3>2", "0>10", "0>1", "", ">", "+0>2", "0>2>3", "0▸▸2", "99999999999999999999"]
+        for bad in ["44", "-1", "2>2", "3>2", "0>10", "1>1", "", ">", "+0>2", "0>2>3", "0▸▸2", "99999999999999999999"]
         {
             assert!(bad.parse::<Edge>().is_err(), "{bad}");
         }
@@ -276,7 +268,7 @@ mod tests {
         for p in darts::SPACE.places() {
             assert_eq!(p.to_string().parse::<Place>(), Ok(p));
             assert_eq!(format!("{p:#}").parse::<Place>(), Ok(p));
-            let short = format!("{}:{}:{}", p.cell, p.edge.number(), p.operation.short());
+            let short = format!("{}:{}:{}", p.cell, p.edge.number().unwrap(), p.operation.short());
             assert_eq!(short.parse::<Place>(), Ok(p));
         }
         assert_eq!("normal:0▸2:sep3".parse::<Place>().unwrap().to_string(), "normal:0▸2:sep_conv_3x3");

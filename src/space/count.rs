@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{CellKind, Compute, Genotype, Graph, INPUTS, Mask, Operation, Place};
+use super::{CellKind, Compute, Genotype, Graph, Mask, Operation, Place, Stacking};
 
 /// Parameters and multiply-accumulates for one picture.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -29,9 +29,17 @@ pub struct Network {
 }
 
 impl Network {
-    /// The published evaluation network on CIFAR-10: 36 channels, 20 cells.
+    /// The published evaluation network of DARTS on CIFAR-10: 36 channels, 20 cells.
     pub const PUBLISHED: Network =
         Network { channels: 36, cells: 20, classes: 10, input_channels: 3, height: 32, width: 32, auxiliary: false };
+
+    /// The published evaluation network on CIFAR-10; of NAS-Bench-201 16 channels, 15 cells.
+    pub const fn published(stacking: Stacking) -> Network {
+        match stacking {
+            Stacking::Darts => Network::PUBLISHED,
+            Stacking::NasBench201 => Network { channels: 16, cells: 15, ..Network::PUBLISHED },
+        }
+    }
 }
 
 /// What can't be counted.
@@ -97,6 +105,11 @@ impl Sum {
                 self.convolution(c * c, pixels);
                 self.norm(c, affine);
             }
+            Compute::Dense { window } => {
+                self.convolution(window * window * c * c, pixels);
+                // Without a scale and shift behind it there is a bias.
+                self.parameters += if affine { 2 * c as u128 } else { c as u128 };
+            }
             Compute::Zero
             | Compute::Noise
             | Compute::Identity
@@ -108,19 +121,49 @@ impl Sum {
 
 /// Sizes on the way through a stack of cells.
 struct Walk {
+    stacking: Stacking,
+    /// Channels, height and width of the outputs that the next cell may read.
     older: (usize, (usize, usize)),
     last: (usize, (usize, usize)),
     channels: usize,
+    cells: usize,
+    /// Those that have been entered.
+    entered: usize,
 }
 
 impl Walk {
-    /// Counts the projections of the next cell; returns its width. A cell that halves anything (FactorizedReduce makes half
-    /// of its channels at a time) comes after a doubling, so any width will do.
+    /// Behind the stem, which it counts.
+    fn new(sum: &mut Sum, stacking: Stacking, n: &Network, cells: usize) -> Walk {
+        let (stem, size) = (stacking.stem() * n.channels, (n.height, n.width));
+        sum.convolution(9 * n.input_channels * stem, n.height * n.width);
+        sum.norm(stem, true);
+        Walk { stacking, older: (stem, size), last: (stem, size), channels: n.channels, cells, entered: 0 }
+    }
+
+    /// Counts what stands before the next cell: the projections of its inputs, or a residual block; returns its width. A cell
+    /// that halves anything (FactorizedReduce makes half of its channels at a time) comes after a doubling, so any width will
+    /// do.
     fn enter(&mut self, sum: &mut Sum, kind: CellKind, affine: bool) -> usize {
-        if kind == CellKind::Reduction {
+        let halves = self.stacking.halves_before(self.entered, self.cells);
+        self.entered += 1;
+        if kind == CellKind::Reduction || halves {
             self.channels *= 2;
         }
         let c = self.channels;
+        if halves {
+            let (before, (h, w)) = self.last;
+            let size = (h.div_ceil(2), w.div_ceil(2));
+            let pixels = size.0 * size.1;
+            sum.convolution(9 * before * c, pixels);
+            sum.convolution(9 * c * c, pixels);
+            sum.norm(2 * c, true);
+            // Beside them: average pooling, 1x1 convolution.
+            sum.convolution(before * c, (h / 2) * (w / 2));
+            self.last = (c, size);
+        }
+        if self.stacking == Stacking::NasBench201 {
+            return c;
+        }
         let (h, w) = self.last.1;
         // The older input has the last one's size, halved if need be.
         sum.convolution(self.older.0 * c, h * w);
@@ -136,6 +179,15 @@ impl Walk {
         self.older = self.last;
         self.last = (outputs, size);
         size.0 * size.1
+    }
+
+    /// Counts what follows the last cell.
+    fn end(&self, sum: &mut Sum, n: &Network) {
+        let features = self.last.0;
+        if self.stacking == Stacking::NasBench201 {
+            sum.norm(features, true);
+        }
+        sum.linear(features, n.classes);
     }
 }
 
@@ -165,18 +217,18 @@ fn positive(n: &Network) -> Result<(), CountError> {
 pub fn evaluation(genotype: &Genotype, n: &Network) -> Result<Count, CountError> {
     positive(n)?;
     let mut sum = Sum::default();
-    let stem = 3 * n.channels;
-    sum.convolution(9 * n.input_channels * stem, n.height * n.width);
-    sum.norm(stem, true);
-    let size = (n.height, n.width);
-    let mut walk = Walk { older: (stem, size), last: (stem, size), channels: n.channels };
+    let stacking = genotype.stacking;
+    let mut walk = Walk::new(&mut sum, stacking, n, n.cells);
     for (i, kind) in genotype.layout(n.cells).into_iter().enumerate() {
+        // Every halving doubles the width.
+        if walk.channels > 4 * MOST {
+            return Err(CountError::Overflow);
+        }
         let c = walk.enter(&mut sum, kind, true);
-        let outputs = genotype.concat(kind).len() * c;
+        let outputs = genotype.outputs(kind).len() * c;
         let pixels = walk.leave(kind, outputs);
-        for choice in genotype.choices(kind) {
-            let stride = if kind == CellKind::Reduction && choice.source < INPUTS { 2 } else { 1 };
-            sum.operation(choice.operation, c, stride, pixels, true);
+        for (edge, operation) in genotype.chosen(kind) {
+            sum.operation(operation, c, stacking.stride(kind, edge.source()), pixels, true);
         }
         if n.auxiliary && i == 2 * n.cells / 3 {
             let (h, w) = walk.last.1;
@@ -191,7 +243,7 @@ pub fn evaluation(genotype: &Genotype, n: &Network) -> Result<Count, CountError>
             sum.linear(768, n.classes);
         }
     }
-    sum.linear(walk.last.0, n.classes);
+    walk.end(&mut sum, n);
     sum.total()
 }
 
@@ -203,11 +255,8 @@ pub fn evaluation(genotype: &Genotype, n: &Network) -> Result<Count, CountError>
 pub fn supernet(mask: &Mask, layout: &[CellKind], n: &Network) -> Result<Count, CountError> {
     positive(&Network { cells: layout.len(), ..*n })?;
     let mut sum = Sum::default();
-    let stem = 3 * n.channels;
-    sum.convolution(9 * n.input_channels * stem, n.height * n.width);
-    sum.norm(stem, true);
-    let size = (n.height, n.width);
-    let mut walk = Walk { older: (stem, size), last: (stem, size), channels: n.channels };
+    let stacking = mask.space().stacking();
+    let mut walk = Walk::new(&mut sum, stacking, n, layout.len());
     for kind in layout {
         // Every reduction doubles the width, and a layout may have any number of them.
         if walk.channels > 4 * MOST {
@@ -215,19 +264,21 @@ pub fn supernet(mask: &Mask, layout: &[CellKind], n: &Network) -> Result<Count, 
         }
         let c = walk.enter(&mut sum, *kind, false);
         let Some(graph) = mask.space().graph(*kind) else { return Err(CountError::None("edge")) };
-        let pixels = walk.leave(*kind, graph.nodes * c);
+        let outputs = if stacking == Stacking::Darts { graph.nodes * c } else { c };
+        let pixels = walk.leave(*kind, outputs);
         for edge in graph.edges {
             for o in mask.kept(*kind, *edge) {
-                sum.operation(o, c, edge.stride(*kind), pixels, false);
+                sum.operation(o, c, graph.stride(*edge), pixels, false);
             }
         }
     }
-    sum.linear(walk.last.0, n.classes);
+    walk.end(&mut sum, n);
     sum.total()
 }
 
-/// Decimal logarithm of the number of genotypes that a mask leaves: every node takes two different inputs and one operation
-/// other than `none` on each; minus infinity where a node has no two inputs left.
+/// Decimal logarithm of the number of genotypes that a mask leaves. In DARTS every node takes two different inputs and one
+/// operation other than `none` on each, and it is minus infinity where a node has no two inputs left; in NAS-Bench-201 every
+/// edge takes one operation, `none` too.
 pub fn genotypes_log10(mask: &Mask) -> f64 {
     mask.space().graphs().iter().map(|graph| of_graph(mask, graph)).sum()
 }
@@ -238,12 +289,15 @@ pub fn cells_log10(mask: &Mask, cell: CellKind) -> f64 {
 }
 
 fn of_graph(mask: &Mask, graph: &Graph) -> f64 {
-    let pairs = |node| {
+    if graph.stacking.every_edge() {
+        return graph.edges.iter().map(|e| (mask.count_on(graph.kind, *e) as f64).log10()).sum();
+    }
+    let pairs = |state| {
         let usable = |edge| mask.kept(graph.kind, edge).filter(|o| *o != Operation::None).count() as f64;
-        let counts: Vec<f64> = graph.into_node(node).map(usable).collect();
+        let counts: Vec<f64> = graph.into_state(state).map(usable).collect();
         (0..counts.len()).flat_map(|i| (0..i).map(move |j| (i, j))).map(|(i, j)| counts[i] * counts[j]).sum::<f64>()
     };
-    (0..graph.nodes).map(|node| pairs(node).log10()).sum()
+    graph.node_states().map(|state| pairs(state).log10()).sum()
 }
 
 /// Kept operations by kind of operation, in column order.

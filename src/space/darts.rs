@@ -5,6 +5,7 @@ use super::Operation::{
     AvgPool3x3, DilConv3x3, DilConv5x5, MaxPool3x3, Noise, None, SepConv3x3, SepConv5x5, SkipConnect,
 };
 use super::definition::{Definition, Graph, Space};
+use super::stacking::Stacking;
 use super::{CellKind, Edge, Mask};
 
 /// Edges of a cell: 2 + 3 + 4 + 5.
@@ -21,13 +22,17 @@ const COMPLETE: [Edge; EDGES] = {
     edges
 };
 
-static GRAPHS: [Graph; 2] = [Graph::new(CellKind::Normal, 4, &COMPLETE), Graph::new(CellKind::Reduction, 4, &COMPLETE)];
+static GRAPHS: [Graph; 2] = [
+    Graph::new(CellKind::Normal, Stacking::Darts, 4, &COMPLETE),
+    Graph::new(CellKind::Reduction, Stacking::Darts, 4, &COMPLETE),
+];
 
 static DARTS: Definition = Definition {
     name: "darts",
     about: "8 operations on every edge (Liu et al. 2019, arXiv 1806.09055)",
     // In the order of the published code.
     operations: &[None, MaxPool3x3, AvgPool3x3, SkipConnect, SepConv3x3, SepConv5x5, DilConv3x3, DilConv5x5],
+    stacking: Stacking::Darts,
     graphs: &GRAPHS,
     candidates: &[0xff; 2 * EDGES],
     text: Option::None,
@@ -37,6 +42,7 @@ static S1: Definition = Definition {
     name: "darts_s1",
     about: "2 operations an edge, different ones (RobustDARTS, Zela et al. 2020, arXiv 1909.09656)",
     operations: &[MaxPool3x3, AvgPool3x3, SkipConnect, SepConv3x3, DilConv3x3, DilConv5x5],
+    stacking: Stacking::Darts,
     graphs: &GRAPHS,
     candidates: &S1_CANDIDATES,
     text: Option::None,
@@ -46,6 +52,7 @@ static S2: Definition = Definition {
     name: "darts_s2",
     about: "skip_connect and sep_conv_3x3 on every edge (RobustDARTS)",
     operations: &[SkipConnect, SepConv3x3],
+    stacking: Stacking::Darts,
     graphs: &GRAPHS,
     candidates: &[0b11; 2 * EDGES],
     text: Option::None,
@@ -55,6 +62,7 @@ static S3: Definition = Definition {
     name: "darts_s3",
     about: "none, skip_connect and sep_conv_3x3 on every edge (RobustDARTS); published with score.none = 'compete'",
     operations: &[None, SkipConnect, SepConv3x3],
+    stacking: Stacking::Darts,
     graphs: &GRAPHS,
     candidates: &[0b111; 2 * EDGES],
     text: Option::None,
@@ -64,6 +72,7 @@ static S4: Definition = Definition {
     name: "darts_s4",
     about: "noise and sep_conv_3x3 on every edge (RobustDARTS)",
     operations: &[Noise, SepConv3x3],
+    stacking: Stacking::Darts,
     graphs: &GRAPHS,
     candidates: &[0b11; 2 * EDGES],
     text: Option::None,
@@ -112,6 +121,13 @@ const S1_CANDIDATES: [u16; 2 * EDGES] = {
 /// The DARTS space.
 pub const SPACE: Space = Space::of(&DARTS);
 
+/// The DARTS space.
+impl Default for Space {
+    fn default() -> Space {
+        SPACE
+    }
+}
+
 /// Every operation of every edge of the DARTS space.
 pub const FULL: Mask = SPACE.full();
 
@@ -138,7 +154,7 @@ mod tests {
 
     #[test]
     fn edges_are_numbered_as_published() {
-        let pairs: Vec<(usize, usize)> = COMPLETE.iter().map(|e| (e.source(), e.node())).collect();
+        let pairs: Vec<(usize, usize)> = COMPLETE.iter().map(|e| (e.source(), e.target() - 2)).collect();
         let expected: Vec<(usize, usize)> = (0..4).flat_map(|n| (0..n + 2).map(move |s| (s, n))).collect();
         assert_eq!(pairs, expected);
         assert_eq!((FULL.count(), NO_NONE.count(), SPACE.places().count()), (224, 196, 224));

@@ -4,25 +4,27 @@
 use std::fmt;
 use std::hash::{Hash, Hasher};
 
-use super::cell::{INPUTS, MOST_NODES, MOST_STATES};
-use super::{CellKind, Edge, Mask, Operation, Place};
+use super::cell::{MOST_NODES, MOST_STATES};
+use super::stacking::Stacking;
+use super::{CellKind, Edge, Operation, Place};
 
 /// Most candidate operations of an edge.
 pub const MOST_OPERATIONS: usize = 16;
-/// Edges of a cell with the most nodes, each of which reads all states before it.
-pub(super) const MOST_EDGES: usize = MOST_STATES * (MOST_STATES - 1) / 2 - 1;
+/// Edges between the most states that a cell can have.
+pub(super) const MOST_EDGES: usize = MOST_STATES * (MOST_STATES - 1) / 2;
 /// Edges of both kinds of cell together.
 pub(super) const MOST_ROWS: usize = 2 * MOST_EDGES;
 
-/// The graph of a kind of cell: two inputs, nodes that are the sums of their edges, and an output that is the concatenation
-/// of the nodes.
+/// The graph of a kind of cell: inputs, nodes that are the sums of their edges, and an output; the [`Stacking`] says what the
+/// inputs and the output are.
 #[derive(Debug)]
 pub struct Graph {
     pub kind: CellKind,
+    pub stacking: Stacking,
     pub nodes: usize,
     /// By target, then by source: the rows of the alphas.
     pub edges: &'static [Edge],
-    /// Row of each edge by [`Edge::number`].
+    /// Row of each edge by [`Edge::index`].
     rows: [u8; MOST_EDGES],
 }
 
@@ -31,32 +33,47 @@ const ABSENT: u8 = u8::MAX;
 
 impl Graph {
     /// With these edges, in their order.
-    pub const fn new(kind: CellKind, nodes: usize, edges: &'static [Edge]) -> Graph {
+    pub const fn new(kind: CellKind, stacking: Stacking, nodes: usize, edges: &'static [Edge]) -> Graph {
         let mut rows = [ABSENT; MOST_EDGES];
         let mut i = 0;
         while i < edges.len() {
-            rows[edges[i].number()] = i as u8;
+            rows[edges[i].index()] = i as u8;
             i += 1;
         }
-        Graph { kind, nodes, edges, rows }
+        Graph { kind, stacking, nodes, edges, rows }
+    }
+
+    /// Inputs of the cell: its first states.
+    pub const fn inputs(&self) -> usize {
+        self.stacking.inputs()
     }
 
     /// Inputs and nodes.
     pub const fn states(&self) -> usize {
-        INPUTS + self.nodes
+        self.inputs() + self.nodes
     }
 
     /// The row of an edge; `None` where the cell has no such edge.
     pub const fn row(&self, edge: Edge) -> Option<usize> {
-        match self.rows[edge.number()] {
+        match self.rows[edge.index()] {
             ABSENT => None,
             row => Some(row as usize),
         }
     }
 
-    /// The edges into a node (0..), by source.
-    pub fn into_node(&self, node: usize) -> impl Iterator<Item = Edge> + use<> {
-        self.edges.iter().copied().filter(move |e| e.node() == node)
+    /// Stride of the operations of an edge.
+    pub const fn stride(&self, edge: Edge) -> usize {
+        self.stacking.stride(self.kind, edge.source())
+    }
+
+    /// The edges into a state, by source.
+    pub fn into_state(&self, state: usize) -> impl Iterator<Item = Edge> + use<> {
+        self.edges.iter().copied().filter(move |e| e.target() == state)
+    }
+
+    /// The states that are nodes.
+    pub fn node_states(&self) -> std::ops::Range<usize> {
+        self.inputs()..self.states()
     }
 }
 
@@ -68,6 +85,8 @@ pub struct Definition {
     pub about: &'static str,
     /// The columns of the alphas.
     pub operations: &'static [Operation],
+    /// How its cells are made and stacked.
+    pub stacking: Stacking,
     /// Normal before reduction.
     pub graphs: &'static [Graph],
     /// The candidates of every edge, as bits by column: graph by graph, row by row.
@@ -98,9 +117,19 @@ impl Space {
         self.0.text
     }
 
+    /// How its cells are made and stacked.
+    pub const fn stacking(self) -> Stacking {
+        self.0.stacking
+    }
+
     /// The candidate operations, in the order of the alphas' columns.
     pub const fn operations(self) -> &'static [Operation] {
         self.0.operations
+    }
+
+    /// The candidates of every edge, as bits by column: graph by graph, row by row.
+    pub(super) const fn candidates(self) -> &'static [u16] {
+        self.0.candidates
     }
 
     /// How many columns alphas have.
@@ -175,15 +204,10 @@ impl Space {
         self.edges(kind).len() * self.columns()
     }
 
-    /// All candidates.
-    pub const fn full(self) -> Mask {
-        Mask::of_rows(self, self.0.candidates)
-    }
-
-    /// The kinds of a network of so many cells: with reduction cells, numbers `cells / 3` and `2 * cells / 3` reduce, as
-    /// published.
+    /// The kinds of a network of so many cells, in their order.
     pub fn layout(self, cells: usize) -> Vec<CellKind> {
-        CellKind::layout(cells, self.graph(CellKind::Normal).is_some(), self.graph(CellKind::Reduction).is_some())
+        let there = |kind| self.graph(kind).is_some();
+        self.stacking().layout(cells, there(CellKind::Normal), there(CellKind::Reduction))
     }
 
     /// Its name in files, where masks say which space they are of: a space that was read from a file has a hash of it behind
@@ -196,45 +220,6 @@ impl Space {
                 format!("{}#{hash:016x}", self.0.name)
             }
         }
-    }
-
-    /// As TOML, which [`Space::read`] reads.
-    pub fn to_toml(self) -> String {
-        if let Some(text) = self.0.text {
-            return text.into();
-        }
-        let list = |names: Vec<String>| names.iter().map(|n| format!("\"{n}\"")).collect::<Vec<_>>().join(", ");
-        let names = |o: &mut dyn Iterator<Item = Operation>| list(o.map(|o| o.to_string()).collect());
-        let operations = names(&mut self.operations().iter().copied());
-        let mut out = format!(
-            "name = \"{}\"\nabout = \"{}\"\n# In the order of the alphas' columns.\noperations = [{operations}]\n",
-            self.name(),
-            self.about()
-        );
-        let full = self.full();
-        for graph in self.graphs() {
-            let kind = graph.kind;
-            let complete = graph.edges.len() == graph.nodes * (graph.nodes + 3) / 2;
-            let edges = match complete {
-                true => "\"complete\"  # every node reads both inputs and all nodes before it".into(),
-                false => format!("[{}]", list(graph.edges.iter().map(|e| format!("{e:#}")).collect())),
-            };
-            out.push_str(&format!("\n[{kind}]\nnodes = {}\nedges = {edges}\n", graph.nodes));
-            if graph.edges.iter().any(|e| full.count_on(kind, *e) < self.columns()) {
-                out.push_str(&format!("\n[{kind}.candidates]  # all operations where an edge is not named\n"));
-                for edge in graph.edges.iter().filter(|e| full.count_on(kind, **e) < self.columns()) {
-                    out.push_str(&format!("\"{edge:#}\" = [{}]\n", names(&mut full.kept(kind, *edge))));
-                }
-            }
-        }
-        out
-    }
-}
-
-/// The DARTS space.
-impl Default for Space {
-    fn default() -> Space {
-        super::darts::SPACE
     }
 }
 

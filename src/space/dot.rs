@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::{Genotype, INPUTS};
+use super::{Genotype, Operation};
 
 /// Its cells as a graph for Graphviz.
 pub fn dot(genotype: &Genotype) -> String {
@@ -13,20 +13,17 @@ pub fn dot(genotype: &Genotype) -> String {
         // Writing to a string can't fail.
         let _ = writeln!(out, "  subgraph cluster_{kind} {{\n    label=\"{kind} cell\";");
         let state = |s: usize| format!("{kind}_{s}");
-        for s in 0..INPUTS + genotype.nodes(kind) {
-            let label = match s {
-                0 => "c_{k-2}".to_string(),
-                1 => "c_{k-1}".to_string(),
-                _ => (s - INPUTS).to_string(),
-            };
-            let _ = writeln!(out, "    {} [label=\"{label}\"];", state(s));
+        for s in 0..genotype.states(kind) {
+            let _ = writeln!(out, "    {} [label=\"{}\"];", state(s), genotype.state_name(s));
         }
         let _ = writeln!(out, "    {kind}_out [label=\"c_{{k}}\"];");
-        for (i, c) in genotype.choices(kind).iter().enumerate() {
-            let _ = writeln!(out, "    {} -> {} [label=\"{}\"];", state(c.source), state(i / 2 + INPUTS), c.operation);
+        // `none` stands for no edge.
+        for (edge, operation) in genotype.chosen(kind).filter(|(_, o)| *o != Operation::None) {
+            let (from, to) = (state(edge.source()), state(edge.target()));
+            let _ = writeln!(out, "    {from} -> {to} [label=\"{operation}\"];");
         }
-        for s in genotype.concat(kind) {
-            let _ = writeln!(out, "    {} -> {kind}_out [style=dashed];", state(*s));
+        for s in genotype.outputs(kind) {
+            let _ = writeln!(out, "    {} -> {kind}_out [style=dashed];", state(s));
         }
         out.push_str("  }\n");
     }

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::io::Read;
 use std::path::Path;
 
 use serde::de::{SeqAccess, Visitor};
@@ -11,6 +12,7 @@ use toml::Spanned;
 
 use super::cell::MOST_NODES;
 use super::definition::{Definition, Graph, MOST_OPERATIONS, Space};
+use super::stacking::Stacking;
 use super::{CellKind, Edge, Operation};
 
 /// Longest file that is read, in bytes.
@@ -32,6 +34,7 @@ struct File {
     #[serde(default)]
     about: String,
     operations: Spanned<Vec<Spanned<String>>>,
+    stacking: Option<Spanned<String>>,
     normal: Option<Spanned<CellText>>,
     reduction: Option<Spanned<CellText>>,
 }
@@ -124,11 +127,12 @@ impl Space {
 
 fn text_of(path: &Path) -> Result<String, SpaceFileError> {
     let whole = |e: std::io::Error| SpaceFileError::Whole(format!("can't be read: {e}"));
-    let size = std::fs::metadata(path).map_err(whole)?;
-    if size.is_file() && size.len() > LONGEST {
-        return Err(SpaceFileError::Whole(format!("{} bytes are too many for a search space", size.len())));
+    let mut text = String::new();
+    std::fs::File::open(path).map_err(whole)?.take(LONGEST + 1).read_to_string(&mut text).map_err(whole)?;
+    if text.len() as u64 > LONGEST {
+        return Err(SpaceFileError::Whole(format!("more than {LONGEST} bytes are too many for a search space")));
     }
-    std::fs::read_to_string(path).map_err(whole)
+    Ok(text)
 }
 
 /// A checked file.
@@ -136,6 +140,7 @@ struct Parts {
     name: String,
     about: String,
     operations: Vec<Operation>,
+    stacking: Stacking,
     graphs: Vec<(CellKind, usize, Vec<Edge>)>,
     candidates: Vec<u16>,
 }
@@ -153,15 +158,23 @@ impl Parts {
             return fault(&file.name, format!("`{name}` is the name of a built-in space; give yours another one"));
         }
         let operations = operations(&file.operations)?;
+        let stacking = match &file.stacking {
+            Some(text) => text.get_ref().parse().or_else(|e: String| fault(text, e))?,
+            None => Stacking::default(),
+        };
         let mut parts = Parts {
             name: name.clone(),
             about: file.about.chars().filter(|c| !c.is_control()).take(200).collect(),
             operations,
+            stacking,
             graphs: Vec::new(),
             candidates: Vec::new(),
         };
         for (kind, cell) in [(CellKind::Normal, &file.normal), (CellKind::Reduction, &file.reduction)] {
             if let Some(cell) = cell {
+                if stacking == Stacking::NasBench201 && kind == CellKind::Reduction {
+                    return fault(cell, "cells of nas_bench_201 are all [normal]: residual blocks halve the maps");
+                }
                 parts.add(kind, cell)?;
             }
         }
@@ -177,23 +190,18 @@ impl Parts {
         if !(1..=MOST_NODES).contains(&nodes) {
             return fault(&text.nodes, format!("a cell has 1 to {MOST_NODES} nodes, not {nodes}"));
         }
-        let edges = edges(text.edges.as_ref(), nodes)?;
-        // Which node has how many: a genotype takes two inputs of each.
-        for node in 0..nodes {
-            let inputs = edges.iter().filter(|e| e.node() == node).count();
-            if inputs < 2 {
-                let state = node + super::INPUTS;
-                let reason =
-                    format!("state {state} of the {kind} cell has {inputs} edges into it; a node needs at least 2");
-                return fault(cell, reason);
-            }
-        }
+        let inputs = self.stacking.inputs();
+        let edges = edges(text.edges.as_ref(), inputs, inputs + nodes)?;
         let mut rows = vec![((1u32 << self.operations.len()) - 1) as u16; edges.len()];
+        let mut named = vec![false; edges.len()];
         for (name, list) in &text.candidates {
             let edge: Edge = name.get_ref().parse().or_else(|e: String| fault(name, e))?;
             let Some(row) = edges.iter().position(|e| *e == edge) else {
                 return fault(name, format!("the {kind} cell has no edge {edge:#}"));
             };
+            if std::mem::replace(&mut named[row], true) {
+                return fault(name, format!("the candidates of edge {edge:#} stand twice"));
+            }
             rows[row] = 0;
             for operation in operations_of(list)? {
                 let Some(column) = self.operations.iter().position(|o| *o == operation) else {
@@ -202,8 +210,49 @@ impl Parts {
                 rows[row] |= 1 << column;
             }
         }
+        self.check_nodes(cell, [kind.name(), self.stacking.name()], inputs + nodes, &edges, &rows)?;
         self.candidates.extend(rows);
         self.graphs.push((kind, nodes, edges));
+        Ok(())
+    }
+
+    /// Whether a genotype can take what it needs of every node.
+    fn check_nodes(
+        &self,
+        cell: &Spanned<CellText>,
+        [kind, stacking]: [&str; 2],
+        states: usize,
+        edges: &[Edge],
+        rows: &[u16],
+    ) -> Result<(), Fault> {
+        for state in self.stacking.inputs()..states {
+            let into = || edges.iter().zip(rows).filter(|(e, _)| e.target() == state);
+            let count = into().count();
+            if self.stacking.every_edge() {
+                if count < state {
+                    let reason = format!(
+                        "state {state} of the {kind} cell has {count} edges into it; in {stacking} a node reads all \
+                         {state} states before it (candidates of [\"none\"] stand for no edge)"
+                    );
+                    return fault(cell, reason);
+                }
+                continue;
+            }
+            if count < 2 {
+                let reason =
+                    format!("state {state} of the {kind} cell has {count} edges into it; a node needs at least 2");
+                return fault(cell, reason);
+            }
+            let none = self.operations.iter().position(|o| *o == Operation::None).map_or(0, |column| 1 << column);
+            let usable = into().filter(|(_, row)| *row & !none != 0).count();
+            if usable < 2 {
+                let reason = format!(
+                    "{usable} of the {count} edges into state {state} of the {kind} cell have an operation other than \
+                     `none`; a node needs at least 2"
+                );
+                return fault(cell, reason);
+            }
+        }
         Ok(())
     }
 
@@ -211,11 +260,14 @@ impl Parts {
         fn leak<T>(list: Vec<T>) -> &'static [T] {
             Box::leak(list.into_boxed_slice())
         }
-        let graphs = self.graphs.into_iter().map(|(kind, nodes, edges)| Graph::new(kind, nodes, leak(edges)));
+        let stacking = self.stacking;
+        let graphs = self.graphs.into_iter();
+        let graphs = graphs.map(|(kind, nodes, edges)| Graph::new(kind, stacking, nodes, leak(edges)));
         Definition {
             name: Box::leak(self.name.into_boxed_str()),
             about: Box::leak(self.about.into_boxed_str()),
             operations: leak(self.operations),
+            stacking,
             graphs: leak(graphs.collect()),
             candidates: leak(self.candidates),
             text: Some(text),
@@ -253,8 +305,9 @@ fn operations_of(list: &Spanned<Vec<Spanned<String>>>) -> Result<Vec<Operation>,
 }
 
 /// In order.
-fn edges(text: Option<&Spanned<Edges>>, nodes: usize) -> Result<Vec<Edge>, Fault> {
-    let complete: Vec<Edge> = (0..).map_while(Edge::new).take_while(|e| e.node() < nodes).collect();
+fn edges(text: Option<&Spanned<Edges>>, inputs: usize, states: usize) -> Result<Vec<Edge>, Fault> {
+    let all = (inputs..states).flat_map(|target| (0..target).filter_map(move |source| Edge::between(source, target)));
+    let complete: Vec<Edge> = all.collect();
     let Some(text) = text else { return Ok(complete) };
     match text.get_ref() {
         Edges::Complete => Ok(complete),
@@ -266,8 +319,14 @@ fn edges(text: Option<&Spanned<Edges>>, nodes: usize) -> Result<Vec<Edge>, Fault
             for name in list {
                 let edge: Edge =
                     name.get_ref().parse().or_else(|e: String| fault(name, backwards(name.get_ref()).unwrap_or(e)))?;
+                if edge.target() < inputs {
+                    return fault(
+                        name,
+                        format!("edge {edge:#} ends in an input: states 0 and 1 are the cell's inputs"),
+                    );
+                }
                 if !complete.contains(&edge) {
-                    let last = nodes + super::INPUTS - 1;
+                    let (last, nodes) = (states - 1, states - inputs);
                     return fault(
                         name,
                         format!("edge {edge:#} ends behind the last state, {last}: there are {nodes} nodes"),

@@ -1,11 +1,12 @@
-//! Genotypes: the architectures of the space, and the Python text of published code.
+//! Genotypes: the architectures of a space, and the texts of published code.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
 use super::cell::MOST_NODES;
-use super::{CellKind, Edge, INPUTS, Operation, Space};
+use super::stacking::Stacking;
+use super::{CellKind, Edge, Operation, Space};
 
 /// One chosen edge: an operation and the state (0..) that it reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -14,25 +15,37 @@ pub struct Choice {
     pub source: usize,
 }
 
-/// A discrete architecture: two inputs for each node of each kind of cell (choices 2i and 2i+1 belong to node i), and the
-/// states that the cell's output is the concatenation of. A kind that the space does not have has no choices.
+/// A discrete architecture: for each kind of cell what each node takes, node by node, and the states that the cell's output
+/// is the concatenation of. A DARTS node takes two inputs (choices 2i and 2i+1 belong to node i); in NAS-Bench-201 every edge
+/// has a choice, which may be `none`, and the output is the last node, so that nothing is concatenated. A kind that the space
+/// does not have has no choices.
 ///
-/// [`fmt::Display`] prints the Python text that published code uses; [`super::parse_genotype`] reads it.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+/// [`fmt::Display`] prints the text that published code uses; [`super::parse_genotype`] reads it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Genotype {
+    #[serde(default, skip_serializing_if = "is_darts")]
+    pub stacking: Stacking,
     pub normal: Vec<Choice>,
     pub normal_concat: Vec<usize>,
     pub reduction: Vec<Choice>,
     pub reduction_concat: Vec<usize>,
 }
 
+fn is_darts(stacking: &Stacking) -> bool {
+    *stacking == Stacking::Darts
+}
+
 /// A genotype that is no architecture of its space.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum GenotypeError {
-    #[error("the {cell} cell has {found} choices; {nodes} nodes with two inputs each need {}", 2 * nodes)]
-    Choices { cell: CellKind, found: usize, nodes: usize },
-    #[error("node {node} of the {cell} cell reads state {source_state}, but it may read only states 0 to {last}", last = node + 1)]
-    Source { cell: CellKind, node: usize, source_state: usize },
+    #[error("the {cell} cell has {found} choices; {nodes} nodes with {} need {needed}", if *every_edge { "all their edges" } else { "two inputs each" })]
+    Choices { cell: CellKind, found: usize, nodes: usize, needed: usize, every_edge: bool },
+    #[error("node {node} of the {cell} cell reads state {source_state}, but it may read only states 0 to {last}")]
+    Source { cell: CellKind, node: usize, source_state: usize, last: usize },
+    #[error(
+        "node {node} of the {cell} cell reads state {source_state} where {expected} comes next: every edge has one operation"
+    )]
+    Order { cell: CellKind, node: usize, source_state: usize, expected: usize },
     #[error("node {node} of the {cell} cell takes state {source_state} twice; its two inputs must differ")]
     Twice { cell: CellKind, node: usize, source_state: usize },
     #[error("node {node} of the {cell} cell takes the operation `none`, which stands for no edge")]
@@ -68,28 +81,51 @@ impl Genotype {
         [CellKind::Normal, CellKind::Reduction].into_iter().zip(there).filter(|(_, there)| *there).map(|(kind, _)| kind)
     }
 
-    /// The kinds of a network of so many cells: with cells of both kinds, numbers `cells / 3` and `2 * cells / 3` reduce, as
-    /// published.
+    /// The kinds of a network of so many cells, in their order.
     pub fn layout(&self, cells: usize) -> Vec<CellKind> {
-        CellKind::layout(cells, !self.normal.is_empty(), !self.reduction.is_empty())
+        self.stacking.layout(cells, !self.normal.is_empty(), !self.reduction.is_empty())
     }
 
     /// Nodes of a kind of cell.
     pub fn nodes(&self, cell: CellKind) -> usize {
-        self.choices(cell).len() / 2
+        self.stacking.nodes(self.choices(cell).len())
     }
 
-    /// Whether a network can be built of it: every node has two different inputs.
+    /// Inputs and nodes of a kind of cell.
+    pub fn states(&self, cell: CellKind) -> usize {
+        self.stacking.inputs() + self.nodes(cell)
+    }
+
+    /// The edges of a kind of cell, in order, with the operation of each.
+    pub fn chosen(&self, cell: CellKind) -> impl Iterator<Item = (Edge, Operation)> {
+        let choices = self.choices(cell).iter().zip(self.stacking.targets());
+        choices.filter_map(|(choice, target)| Some((Edge::between(choice.source, target)?, choice.operation)))
+    }
+
+    /// The states that make up a cell's output: those that are concatenated, or the last one.
+    pub fn outputs(&self, cell: CellKind) -> Vec<usize> {
+        match self.stacking {
+            Stacking::Darts => self.concat(cell).to_vec(),
+            Stacking::NasBench201 => vec![self.states(cell) - 1],
+        }
+    }
+
+    /// What a state of its cells is called in pictures: the inputs `c_{k-2}` and `c_{k-1}`, or the only one, then the nodes'
+    /// numbers.
+    pub fn state_name(&self, state: usize) -> String {
+        self.stacking.state_name(state)
+    }
+
+    /// Whether a network can be built of it: every node has what it takes.
     ///
     /// # Errors
     /// The first thing that makes this no architecture.
     pub fn check(&self) -> Result<(), GenotypeError> {
         for cell in self.kinds() {
-            let nodes = self.choices(cell).len().div_ceil(2).min(MOST_NODES);
-            self.check_cell(cell, nodes)?;
+            self.check_cell(cell, self.nodes(cell).min(MOST_NODES))?;
         }
         match self.kinds().next() {
-            None => Err(GenotypeError::Choices { cell: CellKind::Normal, found: 0, nodes: 1 }),
+            None => Err(self.choices_error(CellKind::Normal, 1)),
             Some(_) => Ok(()),
         }
     }
@@ -100,7 +136,8 @@ impl Genotype {
     /// The first thing that makes this no architecture with such cells.
     pub fn check_nodes(&self, space: Space) -> Result<(), GenotypeError> {
         let nodes = |cell| space.graph(cell).map_or(0, |g| g.nodes);
-        [CellKind::Normal, CellKind::Reduction].into_iter().try_for_each(|cell| self.check_cell(cell, nodes(cell)))
+        let own = Genotype { stacking: space.stacking(), ..self.clone() };
+        [CellKind::Normal, CellKind::Reduction].into_iter().try_for_each(|cell| own.check_cell(cell, nodes(cell)))
     }
 
     /// # Errors
@@ -109,11 +146,10 @@ impl Genotype {
         self.check_nodes(space)?;
         let full = space.full();
         for cell in self.kinds() {
-            for (i, Choice { operation, source }) in self.choices(cell).iter().copied().enumerate() {
-                let node = i / 2;
-                let there = Edge::between(source, node + INPUTS).is_some_and(|edge| full.keeps(cell, edge, operation));
-                if !there {
-                    let (source_state, space) = (source, space.name());
+            for (edge, operation) in self.chosen(cell) {
+                if !full.keeps(cell, edge, operation) {
+                    let node = edge.target() - self.stacking.inputs();
+                    let (source_state, space) = (edge.source(), space.name());
                     return Err(GenotypeError::Outside { cell, node, source_state, operation, space });
                 }
             }
@@ -121,30 +157,47 @@ impl Genotype {
         Ok(())
     }
 
+    fn choices_error(&self, cell: CellKind, nodes: usize) -> GenotypeError {
+        let (needed, every_edge) = (self.stacking.choices(nodes), self.stacking.every_edge());
+        GenotypeError::Choices { cell, found: self.choices(cell).len(), nodes, needed, every_edge }
+    }
+
     fn check_cell(&self, cell: CellKind, nodes: usize) -> Result<(), GenotypeError> {
-        let choices = self.choices(cell);
-        if choices.len() != 2 * nodes {
-            return Err(GenotypeError::Choices { cell, found: choices.len(), nodes });
+        let (choices, inputs) = (self.choices(cell), self.stacking.inputs());
+        if choices.len() != self.stacking.choices(nodes) {
+            return Err(self.choices_error(cell, nodes));
         }
-        for (node, pair) in choices.chunks(2).enumerate() {
-            for c in pair {
-                if c.source >= node + INPUTS {
-                    return Err(GenotypeError::Source { cell, node, source_state: c.source });
-                }
-                if c.operation == Operation::None {
-                    return Err(GenotypeError::NoOperation { cell, node });
-                }
+        let mut before: Option<(usize, usize)> = None;
+        for (c, target) in choices.iter().zip(self.stacking.targets()) {
+            let (node, source_state) = (target - inputs, c.source);
+            let first = before.is_none_or(|(t, _)| t != target);
+            if source_state >= target {
+                return Err(GenotypeError::Source { cell, node, source_state, last: target - 1 });
             }
-            if pair[0].source == pair[1].source {
-                return Err(GenotypeError::Twice { cell, node, source_state: pair[0].source });
+            if self.stacking.every_edge() {
+                let expected = if first { 0 } else { before.map_or(0, |(_, s)| s + 1) };
+                if source_state != expected {
+                    return Err(GenotypeError::Order { cell, node, source_state, expected });
+                }
+            } else if c.operation == Operation::None {
+                return Err(GenotypeError::NoOperation { cell, node });
+            } else if before == Some((target, source_state)) {
+                return Err(GenotypeError::Twice { cell, node, source_state });
             }
+            before = Some((target, source_state));
         }
-        let (concat, states) = (self.concat(cell), INPUTS + nodes);
+        let (concat, states) = (self.concat(cell), inputs + nodes);
+        if self.stacking.every_edge() {
+            return match concat.first() {
+                Some(state) => Err(GenotypeError::Concat { cell, state: *state, last: states - 1 }),
+                None => Ok(()),
+            };
+        }
         if concat.is_empty() && nodes > 0 {
             return Err(GenotypeError::EmptyConcat { cell, last: states - 1 });
         }
         for (i, state) in concat.iter().enumerate() {
-            if !(INPUTS..states).contains(state) || concat[..i].contains(state) {
+            if !(inputs..states).contains(state) || concat[..i].contains(state) {
                 return Err(GenotypeError::Concat { cell, state: *state, last: states - 1 });
             }
         }
@@ -154,6 +207,9 @@ impl Genotype {
 
 impl fmt::Display for Genotype {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.stacking == Stacking::NasBench201 {
+            return self.arch_text(f);
+        }
         let cell = |f: &mut fmt::Formatter<'_>, choices: &[Choice], name: &str, concat: &[usize]| {
             let list: Vec<String> = choices.iter().map(|c| format!("('{}', {})", c.operation, c.source)).collect();
             write!(f, "{name}=[{}], {name}_concat=", list.join(", "))?;
@@ -169,5 +225,23 @@ impl fmt::Display for Genotype {
         f.write_str(", ")?;
         cell(f, &self.reduction, "reduce", &self.reduction_concat)?;
         f.write_str(")")
+    }
+}
+
+impl Genotype {
+    /// NAS-Bench-201's text: `|nor_conv_3x3~0|+|none~0|none~1|+…`.
+    fn arch_text(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut before = None;
+        for (edge, operation) in self.chosen(CellKind::Normal) {
+            if before.is_some_and(|target| target != edge.target()) {
+                f.write_str("+")?;
+            }
+            if before != Some(edge.target()) {
+                f.write_str("|")?;
+            }
+            before = Some(edge.target());
+            write!(f, "{operation}~{}|", edge.source())?;
+        }
+        Ok(())
     }
 }

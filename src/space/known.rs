@@ -2,8 +2,8 @@
 
 use std::sync::RwLock;
 
-use super::darts;
 use super::definition::{Definition, Space};
+use super::{darts, nas_bench_201};
 use crate::nearest::nearest;
 
 /// There is no such space.
@@ -16,7 +16,7 @@ pub struct SpaceError {
 
 /// The spaces that are built in.
 pub fn built_in() -> impl Iterator<Item = Space> {
-    darts::FAMILY.into_iter()
+    darts::FAMILY.into_iter().chain([nas_bench_201::SPACE])
 }
 
 fn names() -> Vec<&'static str> {

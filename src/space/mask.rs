@@ -5,7 +5,7 @@ use serde::ser::SerializeMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::definition::{MOST_ROWS, Space};
-use super::{CellKind, Edge, Operation, Place, darts};
+use super::{CellKind, Edge, Operation, Place};
 
 /// Which operations of each edge of a space are kept. A mask is made once (by the cut) and only read afterwards.
 ///
@@ -21,7 +21,14 @@ pub struct Mask {
 impl Default for Mask {
     /// Nothing of DARTS is cut.
     fn default() -> Mask {
-        darts::FULL
+        Space::default().full()
+    }
+}
+
+impl Space {
+    /// All candidates.
+    pub const fn full(self) -> Mask {
+        Mask::of_rows(self, self.candidates())
     }
 }
 
@@ -257,7 +264,7 @@ impl std::fmt::Debug for Mask {
 impl Serialize for Mask {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(None)?;
-        if self.space != darts::SPACE {
+        if self.space != Space::default() {
             map.serialize_entry("space", &self.space.key())?;
         }
         for graph in self.space.graphs() {
@@ -281,7 +288,7 @@ impl<'de> Deserialize<'de> for Mask {
             }
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Mask, A::Error> {
-                let (mut space, mut tables) = (darts::SPACE, Vec::new());
+                let (mut space, mut tables) = (Space::default(), Vec::new());
                 while let Some(key) = map.next_key::<String>()? {
                     match key.as_str() {
                         "space" => {

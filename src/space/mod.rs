@@ -11,9 +11,12 @@ mod file;
 mod genotype;
 mod known;
 mod mask;
+mod nas_bench_201;
 mod operation;
 mod parse;
+mod printed;
 pub mod published;
+mod stacking;
 
 pub use cell::{CellKind, Edge, INPUTS, Place};
 pub use definition::{Definition, Graph, Space};
@@ -24,3 +27,4 @@ pub use known::{SpaceError, built_in};
 pub use mask::{Counts, Mask, MaskError};
 pub use operation::{Compute, Operation, UnknownOperation};
 pub use parse::{Genotypes, LONGEST, ParseError, Taken, Which, parse_genotype};
+pub use stacking::Stacking;

@@ -31,6 +31,10 @@ pub enum Compute {
         dilation: usize,
         halves: usize,
     },
+    /// ReLU, dense convolution, norm. Its weights have a bias where the norm has no scale and shift.
+    Dense {
+        window: usize,
+    },
 }
 
 /// A row of the catalogue.
@@ -67,6 +71,8 @@ catalogue! {
     DilConv3x3  "dil_conv_3x3" "dil3" "dl3" Compute::Separable { window: 3, dilation: 2, halves: 1 };
     DilConv5x5  "dil_conv_5x5" "dil5" "dl5" Compute::Separable { window: 5, dilation: 2, halves: 1 };
     Noise       "noise"        "nois" "noi" Compute::Noise;
+    NorConv1x1  "nor_conv_1x1" "nor1" "nc1" Compute::Dense { window: 1 };
+    NorConv3x3  "nor_conv_3x3" "nor3" "nc3" Compute::Dense { window: 3 };
 }
 
 impl Operation {
@@ -104,19 +110,20 @@ impl Operation {
         self.name().contains(&part) || self.short().contains(&part)
     }
 
-    /// Width of the (depthwise or pooling) window in pixels; `None` where there is no window.
+    /// Width of the (convolution or pooling) window in pixels; `None` where there is no window.
     pub const fn kernel(self) -> Option<usize> {
         match self.compute() {
             Compute::Zero | Compute::Noise | Compute::Identity => None,
-            Compute::MaxPool { window } | Compute::AveragePool { window } | Compute::Separable { window, .. } => {
-                Some(window)
-            }
+            Compute::MaxPool { window }
+            | Compute::AveragePool { window }
+            | Compute::Separable { window, .. }
+            | Compute::Dense { window } => Some(window),
         }
     }
 
     /// Whether the operation has weights at stride 1.
     pub const fn is_convolution(self) -> bool {
-        matches!(self.compute(), Compute::Separable { .. })
+        matches!(self.compute(), Compute::Separable { .. } | Compute::Dense { .. })
     }
 
     /// Rank by what an operation keeps for its backward pass, then by its arithmetic.
@@ -127,6 +134,7 @@ impl Operation {
             Compute::Noise => 2,
             Compute::AveragePool { window } => 10 + window,
             Compute::MaxPool { window } => 100 + window,
+            Compute::Dense { window } => 1000 + 100 * window,
             Compute::Separable { window, halves, .. } => 1000 * halves + window,
         }
     }
@@ -139,6 +147,7 @@ impl Operation {
             Compute::MaxPool { .. } => 2,
             Compute::Identity => 3,
             Compute::Separable { window, halves, .. } => 1000 * halves + window,
+            Compute::Dense { window } => 10_000 * window,
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Published cells of the DARTS space, with the numbers that their papers or code report.
 
-use super::{Choice, Genotype};
+use super::{Choice, Genotype, Stacking};
 
 const TABLE: &str = include_str!("../../assets/published_cells.tsv");
 
@@ -32,6 +32,7 @@ fn row(line: &str) -> Option<Published> {
     let [name, symbol, parameters, parameters_small, macs, error, normal, reduce] = fields[..] else { return None };
     let concat = vec![2, 3, 4, 5];
     let genotype = Genotype {
+        stacking: Stacking::Darts,
         normal: choices(normal)?,
         normal_concat: concat.clone(),
         reduction: choices(reduce)?,
@@ -58,9 +59,11 @@ fn choices(text: &str) -> Option<Vec<Choice>> {
 }
 
 /// The published cell that the fewest replaced inputs lead to, of the 16 of both cells, and how many those are. The order
-/// of a node's two inputs does not count.
+/// of a node's two inputs does not count. None where cells are of another size: there is nothing to compare.
 pub fn nearest(genotype: &Genotype) -> Option<(Published, usize)> {
-    all().into_iter().map(|p| (distance(genotype, &p.genotype), p)).min_by_key(|(d, _)| *d).map(|(d, p)| (p, d))
+    let size = |g: &Genotype| (g.stacking, g.normal.len(), g.reduction.len());
+    let alike = all().into_iter().filter(|p| size(&p.genotype) == size(genotype));
+    alike.map(|p| (distance(genotype, &p.genotype), p)).min_by_key(|(d, _)| *d).map(|(d, p)| (p, d))
 }
 
 /// Inputs of nodes that have to be replaced to make one genotype the other.
@@ -118,6 +121,8 @@ mod tests {
             assert_eq!(distance(&turned, &p.genotype), 0);
             turned.reduction[3].source = 7;
             assert_eq!(distance(&turned, &p.genotype), 1);
+            turned.reduction.clear();
+            assert!(nearest(&turned).is_none());
         }
     }
 

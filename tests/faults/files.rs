@@ -249,7 +249,7 @@ pub fn checkpoint_cost(runs: &Path) -> Told {
         })
         .map_err(|e| e.to_string())?;
         net.initialise(Init::Default, 1).map_err(|e| e.to_string())?;
-        let sgd = SgdSettings { momentum: 0.9, weight_decay: 3e-4, clip: 5.0 };
+        let sgd = SgdSettings { momentum: 0.9, weight_decay: 3e-4, clip: 5.0, nesterov: false };
         let adam = AdamSettings { learning_rate: 3e-4, beta1: 0.5, beta2: 0.999, weight_decay: 1e-3 };
         let searcher = Searcher::new(net, Settings { sgd, adam, method: Method::darts(Order::First) }, 1)
             .map_err(|e| e.to_string())?;

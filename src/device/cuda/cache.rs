@@ -5,7 +5,7 @@ use std::fs;
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
-use super::Source;
+use super::source::Source;
 use crate::random::{fnv1a, fnv1a_from};
 
 /// First line of a file; another format has another.

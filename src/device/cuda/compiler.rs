@@ -6,7 +6,8 @@ use std::sync::OnceLock;
 
 use libloading::Library;
 
-use super::{Source, search};
+use super::search;
+use super::source::Source;
 use crate::device::no_gpu::Version;
 
 #[derive(Clone, Debug, thiserror::Error)]

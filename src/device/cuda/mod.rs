@@ -14,15 +14,17 @@ mod gpu;
 mod module;
 mod nvml;
 mod search;
+mod source;
 
 use std::ffi::CStr;
 
 pub use compiler::{Compiled, Compiler, CompilerError, Target};
 pub use error::GpuError;
 pub use gpu::Gpu;
-pub use module::{Function, Launch, Module, Source};
+pub use module::{Function, Launch, Module};
 pub use nvml::{DeviceUse, Nvml};
 pub use search::leave_current_folder;
+pub use source::Source;
 
 use super::no_gpu::{LEAST_CAPABILITY, NoGpu, Version};
 use driver::{DeviceId, Driver, attribute};

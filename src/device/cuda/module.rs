@@ -4,18 +4,11 @@ use std::ffi::{CString, c_void};
 use std::sync::Arc;
 
 use super::cache::Cache;
+use super::compiler::{Compiler, CompilerError};
 use super::driver::{Handle, attribute};
-use super::{Compiler, CompilerError, Gpu, GpuError};
-
-/// CUDA C++ as text: no includes, kernels as `extern "C" __global__`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Source {
-    /// For messages.
-    pub name: &'static str,
-    pub text: &'static str,
-    /// Names that stand for numbers in the text.
-    pub defines: &'static [(&'static str, u32)],
-}
+use super::error::GpuError;
+use super::gpu::Gpu;
+use super::source::Source;
 
 /// The loaded kernels of a [`Source`].
 pub struct Module {

@@ -145,7 +145,7 @@ where
             classes: self.proxy.classes,
             input_channels: self.proxy.input_channels,
             layout: self.proxy.layout.clone(),
-            stem_multiplier: 3,
+            stem_multiplier: mask.space().stacking().stem(),
             mask: *mask,
             policy: Policy::Keep,
             precision: Precision::Float32,

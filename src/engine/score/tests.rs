@@ -49,7 +49,7 @@ impl Evaluator for Made {
                 if self.undefined[1] == Some(*p) {
                     return vec![f64::NAN, f64::INFINITY];
                 }
-                let wobble = self.noise * ((self.draw * 7 + p.edge.number() as u64 * 3) % 5) as f64;
+                let wobble = self.noise * ((self.draw * 7 + p.edge.number().unwrap_or(0) as u64 * 3) % 5) as f64;
                 // The first is negative, and just as good a ranking: |r| must divide.
                 let first = if self.undefined[0] == Some(*p) { f64::NAN } else { -sum - worth(*p) - wobble };
                 vec![first, sum - worth(*p) - wobble]

@@ -4,7 +4,8 @@ use std::io;
 
 use crossterm::event::{Event as Input, KeyCode, KeyEventKind, MouseButton, MouseEventKind};
 
-use super::{App, FLASH, clock};
+use super::{App, FLASH};
+use crate::clock;
 use crate::explorer::action::{Action, Context};
 use crate::explorer::keymap::Key;
 use crate::explorer::replay::Ask;
@@ -88,7 +89,7 @@ impl App<'_> {
 
     fn shorten_flash(&mut self) {
         if let Some((_, until)) = &mut self.ui.flash {
-            *until = until.min(clock() + FLASH);
+            *until = until.min(clock::now() + FLASH);
         }
     }
 

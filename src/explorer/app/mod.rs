@@ -7,7 +7,7 @@ mod notice;
 
 use std::io::{self, Stdout, Write, stdout};
 use std::sync::mpsc::Receiver;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use super::clipboard::Way;
 use super::compare::Side;
@@ -23,6 +23,7 @@ use super::theme::Theme;
 use super::ui::{Hits, Ui};
 use super::view::{self, Scene};
 use super::{Engines, Exit, ExplorerError, Options, summary, text};
+use crate::clock;
 use crate::run::RunFolder;
 use crate::space::Mask;
 
@@ -143,10 +144,6 @@ pub fn run(
     app.finish(ended)
 }
 
-fn clock() -> f64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |d| d.as_secs_f64())
-}
-
 impl App<'_> {
     /// Until the person leaves, a signal comes, or the terminal is gone.
     fn listen(&mut self, guard: &Guard, signals: &Signals) -> io::Result<Exit> {
@@ -160,7 +157,7 @@ impl App<'_> {
                 self.suspend(guard)?;
             }
             self.news();
-            let wall = clock();
+            let wall = clock::now();
             let now = self.replayed.unwrap_or(wall);
             if self.ui.flash.as_ref().is_some_and(|(_, until)| *until < wall) {
                 self.ui.flash = None;
@@ -236,7 +233,7 @@ impl App<'_> {
 
     /// A word in the footer, for a while.
     fn say(&mut self, words: &str) {
-        self.ui.flash = Some((text::sanitize(words), clock() + FLASH));
+        self.ui.flash = Some((text::sanitize(words), clock::now() + FLASH));
         self.dirty = true;
     }
 

@@ -4,8 +4,9 @@ use std::time::{Duration, Instant};
 
 use super::App;
 use crate::explorer::errands::Done;
-use crate::explorer::feed::{Feed, News};
+use crate::explorer::feed::Feed;
 use crate::explorer::forecast::Basis;
+use crate::explorer::news::News;
 use crate::explorer::runs::{self, Found};
 use crate::explorer::state::State;
 use crate::explorer::ui::Tab;

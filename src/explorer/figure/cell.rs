@@ -3,7 +3,7 @@
 use super::paper::{Anchor, INK, LINE, Paper, QUIET, css, series};
 use crate::explorer::color::{SERIES, darker};
 use crate::explorer::state::{State, chosen};
-use crate::space::{CellKind, Compute, Genotype, INPUTS, Operation};
+use crate::space::{CellKind, Compute, Genotype, Operation};
 use crate::text;
 
 const WIDTH: f64 = 900.0;
@@ -23,22 +23,22 @@ pub fn draw(genotype: &Genotype, state: &State) -> Option<String> {
     for cell in genotype.kinds() {
         p.text(20.0, top + 8.0, 13.0, INK, Anchor::Start, &format!("{cell} cell"));
         let list = chosen(genotype, cell, weights.as_ref());
-        let x = |s: usize| 48.0 + if s < INPUTS { 56.0 * s as f64 } else { 56.0 + (STEP - 6.0) * (s - 1) as f64 };
+        let inputs = genotype.stacking.inputs();
+        let shift = 56.0 * (inputs - 1) as f64;
+        let x =
+            |s: usize| 48.0 + if s < inputs { 56.0 * s as f64 } else { shift + (STEP - 6.0) * (s + 1 - inputs) as f64 };
         let lane = |i: usize| top + 52.0 + LANE * i as f64;
-        let states = INPUTS + genotype.nodes(cell);
+        let (states, outputs) = (genotype.states(cell), genotype.outputs(cell));
         let bottom = lane(list.len() - 1) + 30.0;
         for s in 0..states {
-            let name = match s {
-                0 => "c(k−2)".to_string(),
-                1 => "c(k−1)".to_string(),
-                n => (n - INPUTS).to_string(),
-            };
-            let begin = if s < INPUTS { top + 34.0 } else { lane(2 * (s - INPUTS)) };
-            let concat = genotype.concat(cell).contains(&s);
+            let name = genotype.state_name(s).replace("c_{k-", "c(k−").replace('}', ")");
+            let first = list.iter().position(|c| c.target == s).unwrap_or(0);
+            let begin = if s < inputs { top + 34.0 } else { lane(first) };
+            let concat = outputs.contains(&s);
             let last = list.iter().rposition(|c| c.choice.source == s).map_or(begin, lane);
             p.line((x(s), begin), (x(s), if concat { bottom } else { last }), QUIET, "none");
-            let at = if s < INPUTS { top + 26.0 } else { begin - 18.0 };
-            p.rect(x(s) - 22.0, at - 9.0, 44.0, 18.0, if s < INPUTS { "#eaeef2" } else { "#ffffff" }, INK);
+            let at = if s < inputs { top + 26.0 } else { begin - 18.0 };
+            p.rect(x(s) - 22.0, at - 9.0, 44.0, 18.0, if s < inputs { "#eaeef2" } else { "#ffffff" }, INK);
             p.text(x(s), at + 4.0, 10.0, INK, Anchor::Middle, &name);
         }
         for (i, c) in list.iter().enumerate() {
@@ -55,7 +55,7 @@ pub fn draw(genotype: &Genotype, state: &State) -> Option<String> {
             p.text(to - 18.0, y + 3.5, 10.0, &color, Anchor::End, &label);
         }
         let last = x(states - 1);
-        p.line((x(INPUTS), bottom), (last + 46.0, bottom), INK, "none");
+        p.line((x(outputs.iter().copied().min().unwrap_or(inputs)), bottom), (last + 46.0, bottom), INK, "none");
         p.text(last + 50.0, bottom + 4.0, 10.0, INK, Anchor::Start, "c(k)");
         p.line((20.0, bottom + 20.0), (width - 20.0, bottom + 20.0), LINE, "none");
         top += own(cell);
@@ -74,10 +74,10 @@ pub fn draw(genotype: &Genotype, state: &State) -> Option<String> {
     Some(p.done())
 }
 
-/// Separable, dilated, pooling, identity.
+/// Separable or dense, dilated, pooling, identity.
 fn color(operation: Operation) -> String {
     match operation.compute() {
-        Compute::Separable { dilation: 1, .. } => series(0),
+        Compute::Separable { dilation: 1, .. } | Compute::Dense { .. } => series(0),
         Compute::Separable { .. } => series(2),
         Compute::MaxPool { .. } | Compute::AveragePool { .. } => series(1),
         Compute::Identity | Compute::Noise | Compute::Zero => css(darker(SERIES[3])),

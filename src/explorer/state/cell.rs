@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::Weights;
-use crate::space::{CellKind, Choice, Edge, Genotype, INPUTS, Operation};
+use crate::space::{CellKind, Choice, Edge, Genotype, Operation};
 
 /// What the search ended with.
 #[derive(Clone, Debug, PartialEq)]
@@ -22,24 +22,26 @@ pub struct Chosen {
     pub choice: Choice,
     /// Its mixing weight.
     pub weight: Option<f32>,
-    /// By how much the weight is above the edge's next best operation but `none`, and which that is.
+    /// By how much the weight is above the edge's next best operation that could be chosen, and which that is.
     pub margin: Option<(f32, Operation)>,
 }
 
 /// The chosen edges of one cell, in the genotype's order, with the weights that they were chosen by.
 pub fn chosen(genotype: &Genotype, cell: CellKind, weights: Option<&Weights>) -> Vec<Chosen> {
+    let every_edge = genotype.stacking.every_edge();
     genotype
         .choices(cell)
         .iter()
-        .enumerate()
-        .map(|(i, choice)| {
-            let target = i / 2 + INPUTS;
+        .zip(genotype.stacking.targets())
+        .map(|(choice, target)| {
             let edge = Edge::between(choice.source, target);
             let weight = weights.zip(edge).map(|(w, e)| w.get(cell, e, choice.operation));
             let margin = weights.zip(edge).and_then(|(w, e)| {
                 let operations = w.space().operations().iter().copied();
                 let next = operations
-                    .filter(|o| *o != Operation::None && *o != choice.operation && w.get(cell, e, *o) > 0.0)
+                    .filter(|o| {
+                        (every_edge || *o != Operation::None) && *o != choice.operation && w.get(cell, e, *o) > 0.0
+                    })
                     .max_by(|a, b| w.get(cell, e, *a).total_cmp(&w.get(cell, e, *b)))?;
                 Some((w.get(cell, e, choice.operation) - w.get(cell, e, next), next))
             });
@@ -63,13 +65,17 @@ pub fn changes(before: &Genotype, after: &Genotype) -> Vec<Change> {
     for (cell, a, b) in
         [(CellKind::Normal, &before.normal, &after.normal), (CellKind::Reduction, &before.reduction, &after.reduction)]
     {
-        for (node, (x, y)) in a.chunks(2).zip(b.chunks(2)).enumerate() {
-            let x: BTreeSet<Choice> = x.iter().copied().collect();
-            let y: BTreeSet<Choice> = y.iter().copied().collect();
+        let states = before.stacking.inputs()..before.states(cell).max(after.states(cell));
+        let into = |choices: &[Choice], state: usize| -> BTreeSet<Choice> {
+            let own = choices.iter().zip(before.stacking.targets()).filter(|(_, target)| *target == state);
+            own.map(|(choice, _)| *choice).collect()
+        };
+        for target in states {
+            let (x, y) = (into(a, target), into(b, target));
             let mut lost = x.difference(&y).copied();
             let mut got = y.difference(&x).copied();
             loop {
-                let change = Change { cell, target: node + INPUTS, lost: lost.next(), got: got.next() };
+                let change = Change { cell, target, lost: lost.next(), got: got.next() };
                 if change.lost.is_none() && change.got.is_none() {
                     break;
                 }

@@ -82,7 +82,7 @@ fn a_round_under_way_is_judged_by_the_draws_so_far() {
                 relative[i][*draw] = values.iter().map(|v| v.0).collect();
             }
         }
-        let edges: Vec<usize> = places.iter().map(|p| p.cell.index() * 14 + p.edge.number()).collect();
+        let edges: Vec<usize> = places.iter().map(|p| p.cell.index() * 14 + p.edge.number().unwrap_or(0)).collect();
         let combined = combine(aggregate, &edges, &relative);
         for (place, samples) in places.iter().zip(&combined.samples) {
             let mean = samples.iter().sum::<f64>() / samples.len() as f64;
@@ -299,7 +299,7 @@ fn over_budget_is_said_and_coloured() {
 fn a_cut_by_chance_is_not_called_by_scores() {
     // One edge in four was never defined.
     let lost = |r: &mut Removal| {
-        if r.place.edge.number().is_multiple_of(4) {
+        if r.place.edge.number().unwrap_or(0).is_multiple_of(4) {
             (r.undefined, r.by_lot, r.score) = (true, true, Number(f64::NAN));
         }
     };
@@ -314,7 +314,9 @@ fn a_cut_by_chance_is_not_called_by_scores() {
     ui.overlay = Some(Overlay::Menu { menu: Menu::Confirm, cursor: 0 });
     has(&shown(&state, &ui, (120, 40)), &["Not by scores: "]);
     // A few are told, and do not make it another cut.
-    let few = |r: &mut Removal| r.undefined = r.place.edge.number() == 3 && r.place.operation == Operation::MaxPool3x3;
+    let few = |r: &mut Removal| {
+        r.undefined = r.place.edge.number().unwrap_or(0) == 3 && r.place.operation == Operation::MaxPool3x3
+    };
     let text = shown(&changed(Until::Proposed, |_| {}, few, None), &on(Tab::Cut), (120, 40));
     has(&text, &["2 of 85 decisions had no defined"]);
     assert!(!text.contains("Not by scores"));

@@ -167,7 +167,8 @@ impl Ui {
 /// Everything that a place is called, on the screen, in files and in commands.
 fn names(place: Place) -> String {
     let Place { cell, edge, operation } = place;
-    let (from, to, index) = (edge.source(), edge.target(), edge.number());
+    let (from, to) = (edge.source(), edge.target());
+    let index = edge.number().map_or(String::new(), |n| n.to_string());
     let (short, narrow) = (operation.short(), operation.narrow());
     format!(
         "{cell} {edge} {from}>{to} {from}-{to} {from}->{to} {operation} {short} {narrow} {cell}:{index}:{operation}"

@@ -34,14 +34,16 @@ pub fn draw(pad: &mut Pad, scene: &Scene) {
         .found
         .as_ref()
         .map(|f| format!("{} parameters · {} MACs", text::count(f.parameters), text::count(f.macs)));
-    let nodes = genotype.kinds().map(|cell| genotype.nodes(cell)).max().unwrap_or(1);
+    let most = |of: &dyn Fn(CellKind) -> usize| genotype.kinds().map(of).max().unwrap_or(1);
+    let (nodes, states) = (most(&|cell| genotype.nodes(cell)), most(&|cell| genotype.states(cell)));
+    let (choices, stacking) = (most(&|cell| genotype.choices(cell).len()), genotype.stacking);
     let count = genotype.kinds().count() as u16;
-    let large = w >= graph_width(nodes) && h >= count * (graph_height(nodes) + 1);
+    let large = w >= graph_width(states) && h >= count * (graph_height(nodes, choices) + 1);
     // Beside the graph, where there are weights: each and what it is ahead of.
-    let beside = large && weights.is_some() && w >= graph_width(nodes) + margins_width();
+    let beside = large && weights.is_some() && w >= graph_width(states) + margins_width();
     let near =
         published::nearest(genotype).map(|(near, n)| format!("nearest published {}, {n} of 16 differ", near.name));
-    let each = if large { graph_height(nodes) + 2 } else { wiring_height(nodes) + 1 };
+    let each = if large { graph_height(nodes, choices) + 2 } else { wiring_height(choices) + 1 };
     let all = h >= count * (each - 1);
     let kinds: Vec<CellKind> = if all { genotype.kinds().collect() } else { vec![scene.ui.cell] };
     let both = all && count > 1;
@@ -64,15 +66,16 @@ pub fn draw(pad: &mut Pad, scene: &Scene) {
         let (iw, ih) = (inner.width(), inner.height());
         let mut inner = inner.sub(1, 0, iw.saturating_sub(1), ih);
         let list = chosen(genotype, *kind, weights.as_ref());
-        let concat = genotype.concat(*kind);
+        let outputs = genotype.outputs(*kind);
+        let outputs = &outputs[..];
         if beside {
             let (gw, gh) = (inner.width() - margins_width(), inner.height());
-            graph(&mut inner.sub(0, 0, gw, gh), &list, concat);
+            graph(&mut inner.sub(0, 0, gw, gh), stacking, &list, outputs);
             margins(&mut inner.sub(gw, 0, margins_width(), gh), &list);
         } else if large {
-            graph(&mut inner, &list, concat);
+            graph(&mut inner, stacking, &list, outputs);
         } else {
-            wiring(&mut inner, &list, concat);
+            wiring(&mut inner, stacking, &list, outputs);
         }
         y += height;
     }

@@ -8,9 +8,9 @@ use crate::explorer::action::Action;
 use crate::explorer::compare::{Side, differences};
 use crate::explorer::draw::Pad;
 use crate::explorer::state::{Bucket, chosen};
-use crate::explorer::widgets::{Chart, Curve};
+use crate::explorer::widgets::{Chart, Curve, state_name};
 use crate::run::event::Stage;
-use crate::space::{CellKind, INPUTS, Place};
+use crate::space::{CellKind, Place};
 use crate::text;
 
 /// ```text
@@ -165,19 +165,22 @@ fn rows(scene: &Scene) -> Vec<Row> {
         if most > 0 {
             rows.push(heading(&format!("{cell} cell: inputs of its nodes")));
         }
+        let stacking = sides.iter().find_map(|s| Some(s.state.genotype()?.stacking)).unwrap_or_default();
+        let label = |i: usize| {
+            let targets: Vec<usize> = stacking.targets().take(i + 1).collect();
+            let input = targets.iter().filter(|t| Some(*t) == targets.last()).count();
+            let node = state_name(stacking, targets.last().copied().unwrap_or(stacking.inputs()));
+            format!("node {node}, input {input}")
+        };
         for i in 0..most {
             let value = |s: &Side| {
-                let list = chosen(s.state.genotype()?, cell, None);
+                let genotype = s.state.genotype()?;
+                let list = chosen(genotype, cell, None);
                 let c = list.get(i)?.choice;
-                let from = match c.source {
-                    0 => "c₋₂".to_string(),
-                    1 => "c₋₁".to_string(),
-                    n => (n - INPUTS).to_string(),
-                };
-                Some(format!("{}({from})", c.operation.short()))
+                Some(format!("{}({})", c.operation.short(), state_name(genotype.stacking, c.source)))
             };
             let values = sides.iter().map(|s| value(s).unwrap_or_else(|| "—".into())).collect();
-            rows.push(Row { label: format!("node {}, input {}", i / 2, i % 2 + 1), values, heading: false });
+            rows.push(Row { label: label(i), values, heading: false });
         }
     }
     rows

@@ -3,7 +3,7 @@
 use crate::run::describe;
 use ratatui::style::{Modifier, Style};
 
-use super::score::removal_words;
+use super::rounds::removal_words;
 use super::{Scene, maps, pairs};
 use crate::explorer::draw::Pad;
 use crate::explorer::verdict::{Tone, Verdict};

@@ -1,7 +1,7 @@
 //! The operation under the cursor and its edge, in numbers and words.
 
 use super::Scene;
-use super::score::removal_words;
+use super::rounds::removal_words;
 use crate::engine::score::significance::ALPHA;
 use crate::explorer::draw::Pad;
 use crate::explorer::state::Ranking;

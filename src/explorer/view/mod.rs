@@ -13,6 +13,7 @@ mod log;
 mod maps;
 mod memory;
 mod ranked;
+mod rounds;
 mod runs;
 mod scatter;
 mod score;

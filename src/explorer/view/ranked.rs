@@ -1,6 +1,7 @@
 //! All operations in order of importance, or those that the filter leaves.
 
 use super::Scene;
+use super::rounds::when;
 use crate::explorer::action::Action;
 use crate::explorer::draw::Pad;
 use crate::explorer::state::Ranking;
@@ -16,7 +17,7 @@ pub fn draw(pad: &mut Pad, scene: &Scene, ranking: &Ranking) {
         filter => format!("{} with `{}`", list.len(), text::sanitize(filter)),
     };
     let title = match round {
-        Some(_) => format!("all operations of {}, highest first", super::score::when(scene, round)),
+        Some(_) => format!("all operations of {}, highest first", when(scene, round)),
         None => "all operations, last removed first".into(),
     };
     let mut inner = pad.panel(&title, &note, true);

@@ -1,11 +1,12 @@
 //! Scores of every operation, live: heat maps, the operation under the cursor in detail, and what scoring costs.
 
+use super::rounds::{removal_words, when};
 use super::{Scene, detail, maps, pairs, ranked, scatter};
 use crate::explorer::draw::Pad;
-use crate::explorer::state::{Ranking, unscored};
+use crate::explorer::state::Ranking;
 use crate::explorer::ui::{Layout, Shown};
 use crate::explorer::widgets::{Entry, bar};
-use crate::run::event::{Removal, Stage};
+use crate::run::event::Stage;
 use crate::space::{CellKind, Operation, Place};
 use crate::text;
 use ratatui::style::{Modifier, Style};
@@ -80,17 +81,6 @@ fn number(scene: &Scene, place: Place, round: Option<usize>) -> Option<f64> {
     match scene.ui.shown {
         Shown::Spread => scene.state.score.spread(place, scene.ui.function, round),
         _ => scene.state.score.number(place, scene.ui.function, round),
-    }
-}
-
-/// Which round's numbers are shown.
-pub fn when(scene: &Scene, round: Option<usize>) -> String {
-    let score = &scene.state.score;
-    match round {
-        Some(r) if score.of_round(r).is_some_and(|r| !r.ended) => format!("round {} so far", r + 1),
-        Some(r) => format!("round {}", r + 1),
-        None if score.of_round(score.round).is_some_and(|r| !r.ended) => format!("round {} so far", score.round + 1),
-        None => "deciding rounds".into(),
     }
 }
 
@@ -304,18 +294,5 @@ fn removals(pad: &mut Pad, scene: &Scene) {
         inner.right(42, y, &text::significant(removal.score.0, 3), plain);
         let room = inner.width().saturating_sub(44);
         inner.fitted(44, y, room, removal_words(removal), dim);
-    }
-}
-
-/// How a removal was decided, where it was not clear.
-pub fn removal_words(removal: &Removal) -> &'static str {
-    if unscored(removal) {
-        "at random: no score"
-    } else if removal.by_lot {
-        "at random: equal"
-    } else if removal.tie {
-        "a tie"
-    } else {
-        ""
     }
 }

@@ -8,9 +8,9 @@ use crate::explorer::action::Action;
 use crate::explorer::draw::Pad;
 use crate::explorer::health;
 use crate::explorer::state::{Bucket, Gpu, Weights, chosen};
-use crate::explorer::widgets::{Curve, Entry, Grid, bar, spark};
+use crate::explorer::widgets::{Curve, Entry, Grid, bar, spark, state_name};
 use crate::run::event::SearchStarted;
-use crate::space::{CellKind, Choice, INPUTS, Operation, Place};
+use crate::space::{CellKind, Choice, Operation, Place, Stacking};
 use crate::text;
 
 /// ```text
@@ -289,13 +289,8 @@ fn device(gpu: &Gpu) -> (Option<String>, String) {
     ((!parts.is_empty()).then(|| parts.join(" · ")), memory + &others)
 }
 
-fn choice(c: &Choice) -> String {
-    let from = match c.source {
-        0 => "c₋₂".into(),
-        1 => "c₋₁".into(),
-        n => (n - INPUTS).to_string(),
-    };
-    format!("{}({from})", c.operation.short())
+fn choice(stacking: Stacking, c: &Choice) -> String {
+    format!("{}({})", c.operation.short(), state_name(stacking, c.source))
 }
 
 /// What the latest epochs changed, newest first.
@@ -307,6 +302,8 @@ fn changes(pad: &mut Pad, scene: &Scene) {
         return;
     }
     let (dim, plain) = (inner.theme.dim(), inner.theme.plain());
+    let stacking = search.genotype().map_or_else(Stacking::default, |g| g.stacking);
+    let choice = |c: &Choice| choice(stacking, c);
     let mut y = 0;
     for (epoch, list) in search.changes.iter().rev() {
         for change in list {
@@ -314,7 +311,7 @@ fn changes(pad: &mut Pad, scene: &Scene) {
                 return;
             }
             let cell = if change.cell == CellKind::Normal { "n" } else { "r" };
-            let x = inner.text(1, y, &format!("{:>3} {cell}{} ", epoch + 1, change.target - INPUTS), dim);
+            let x = inner.text(1, y, &format!("{:>3} {cell}{} ", epoch + 1, state_name(stacking, change.target)), dim);
             let lost = change.lost.as_ref().map_or_else(|| "—".into(), choice);
             let got = change.got.as_ref().map_or_else(|| "—".into(), choice);
             let x = inner.text(x, y, &format!("{lost} "), dim);
@@ -331,10 +328,14 @@ fn genotype(pad: &mut Pad, scene: &Scene) {
     let note = if scene.state.trains() { "in training" } else { epoch.as_str() };
     let mut inner = pad.panel("genotype", note, false);
     let Some(genotype) = scene.state.genotype().filter(|_| scene.state.trains()).or(search.genotype()) else {
-        inner.prose("Derived after every epoch: the two strongest inputs of every node.");
+        let what = match scene.state.space().stacking().every_edge() {
+            true => "Derived after every epoch: the strongest operation of every edge.",
+            false => "Derived after every epoch: the two strongest inputs of every node.",
+        };
+        inner.prose(what);
         return;
     };
-    let weights = search.weights();
+    let (weights, stacking) = (search.weights(), genotype.stacking);
     let (dim, plain, strong) = (inner.theme.dim(), inner.theme.plain(), inner.theme.strong());
     let each = if weights.is_some() { 48 } else { 28 };
     let beside = inner.height() < 18 && inner.width() >= each;
@@ -346,7 +347,7 @@ fn genotype(pad: &mut Pad, scene: &Scene) {
         inner.text(x, y, cell.name(), strong);
         y += 1;
         for c in chosen(genotype, cell, weights.as_ref()) {
-            inner.text(x, y, &format!("{} {}", c.target - INPUTS, choice(&c.choice)), plain);
+            inner.text(x, y, &format!("{} {}", state_name(stacking, c.target), choice(stacking, &c.choice)), plain);
             if let Some(w) = c.weight {
                 inner.text(x + 18, y, &format!("{w:.3}"), dim);
             }

@@ -3,21 +3,26 @@
 
 use crate::explorer::draw::Pad;
 use crate::explorer::state::Chosen;
-use crate::space::INPUTS;
+use crate::space::{Operation, Stacking};
 use crate::text;
 
-/// Name of a state: the two inputs, then the nodes.
-fn state_name(state: usize) -> String {
-    match state {
-        0 => "c₋₂".into(),
-        1 => "c₋₁".into(),
-        n => (n - INPUTS).to_string(),
+/// Name of a state, as narrow as can be: `c₋₂`, `c₋₁`, `0`.
+pub fn state_name(stacking: Stacking, state: usize) -> String {
+    match &*stacking.state_name(state) {
+        "c_{k-2}" => "c₋₂".into(),
+        "c_{k-1}" => "c₋₁".into(),
+        node => node.into(),
     }
 }
 
-/// The first line in which a state's wire runs.
-fn first_line(state: usize, rows_per_node: usize) -> usize {
-    if state < INPUTS { 0 } else { (state - INPUTS) * rows_per_node + 1 }
+/// The first line in which a state's wire runs, of lines that are a chosen edge each.
+fn first_line(state: usize, chosen: &[Chosen]) -> usize {
+    chosen.iter().rposition(|c| c.target == state).unwrap_or(0)
+}
+
+/// How many edges each node has, in order.
+fn inputs(chosen: &[Chosen]) -> Vec<usize> {
+    chosen.chunk_by(|a, b| a.target == b.target).map(<[Chosen]>::len).collect()
 }
 
 /// The last chosen edge that reads a state; none ends later than the concatenation.
@@ -25,23 +30,24 @@ fn last_use(state: usize, chosen: &[Chosen], concat: &[usize]) -> Option<usize> 
     if concat.contains(&state) { Some(usize::MAX) } else { chosen.iter().rposition(|c| c.choice.source == state) }
 }
 
-/// States of a cell of these choices, two for each node.
-fn states(chosen: &[Chosen]) -> usize {
-    INPUTS + chosen.len().div_ceil(2)
+/// States of a cell of these choices.
+fn states(stacking: Stacking, chosen: &[Chosen]) -> usize {
+    stacking.inputs() + inputs(chosen).len()
 }
 
-/// Lines that [`wiring`] takes for a cell of so many nodes.
-pub const fn wiring_height(nodes: usize) -> u16 {
-    2 * nodes as u16 + 2
+/// Lines that [`wiring`] takes for a cell of so many choices.
+pub const fn wiring_height(choices: usize) -> u16 {
+    choices as u16 + 2
 }
 
 /// Small: wires four columns apart at the left, and beside each input its operation, weight and margin as a table.
-pub fn wiring(pad: &mut Pad, chosen: &[Chosen], concat: &[usize]) {
+pub fn wiring(pad: &mut Pad, stacking: Stacking, chosen: &[Chosen], concat: &[usize]) {
     const STEP: u16 = 4;
     let (dim, strong, plain) = (pad.theme.dim(), pad.theme.strong(), pad.theme.plain());
-    let states = states(chosen);
-    for state in 0..INPUTS {
-        pad.text(STEP * state as u16, 0, &state_name(state), strong);
+    let states = states(stacking, chosen);
+    let name = |state: usize| state_name(stacking, state);
+    for state in 0..stacking.inputs() {
+        pad.text(STEP * state as u16, 0, &name(state), strong);
     }
     let table = STEP * states as u16 + 1;
     let wide = pad.width() >= table + 38;
@@ -55,7 +61,7 @@ pub fn wiring(pad: &mut Pad, chosen: &[Chosen], concat: &[usize]) {
         pad.text(table, 0, "in operation", dim);
     }
     let runs = |state: usize, line: usize| {
-        first_line(state, 2) <= line && last_use(state, chosen, concat).is_some_and(|last| line <= last)
+        first_line(state, chosen) <= line && last_use(state, chosen, concat).is_some_and(|last| line <= last)
     };
     for (i, c) in chosen.iter().enumerate() {
         let y = 1 + i as u16;
@@ -65,20 +71,21 @@ pub fn wiring(pad: &mut Pad, chosen: &[Chosen], concat: &[usize]) {
             }
         }
         let (from, to) = (STEP * c.choice.source as u16 + 1, STEP * c.target as u16 + 1);
-        let style = pad.theme.series(0);
+        let style = if c.choice.operation == Operation::None { dim } else { pad.theme.series(0) };
+        let dash = dash(c);
         for x in from + 1..to {
             let crossing = (x - 1).is_multiple_of(STEP) && runs(usize::from((x - 1) / STEP), i);
-            pad.put(x, y, if crossing { '┼' } else { '─' }, style);
+            pad.put(x, y, if crossing { '┼' } else { dash }, style);
         }
         let ends = last_use(c.choice.source, chosen, concat) == Some(i);
         pad.put(from, y, if ends { '└' } else { '├' }, style);
-        let second = i % 2 == 1;
-        if second {
-            pad.text(to, y, &format!("●{}", c.target - INPUTS), strong);
+        let first = i == 0 || chosen[i - 1].target != c.target;
+        if chosen.get(i + 1).is_none_or(|next| next.target != c.target) {
+            pad.text(to, y, &format!("●{}", name(c.target)), strong);
         } else {
-            pad.put(to, y, '┐', style);
+            pad.put(to, y, if first { '┐' } else { '┤' }, style);
         }
-        let mut x = pad.text(table, y, &format!("{} ", c.target - INPUTS), dim);
+        let mut x = pad.text(table, y, &format!("{} ", name(c.target)), dim);
         if wide {
             x += 3;
         }
@@ -102,7 +109,13 @@ pub fn wiring(pad: &mut Pad, chosen: &[Chosen], concat: &[usize]) {
             }
         }
     }
-    pad.text(table, y, "out: the nodes concatenated", dim);
+    let out = if stacking == Stacking::Darts { "out: the nodes concatenated" } else { "out: the last node" };
+    pad.text(table, y, out, dim);
+}
+
+/// What an edge is drawn with: `none` stands for no edge.
+fn dash(c: &Chosen) -> char {
+    if c.choice.operation == Operation::None { '┄' } else { '─' }
 }
 
 /// Weight and margin of one chosen edge.
@@ -126,76 +139,89 @@ pub const fn margins_width() -> u16 {
 pub fn margins(pad: &mut Pad, chosen: &[Chosen]) {
     let (dim, plain) = (pad.theme.dim(), pad.theme.plain());
     pad.text(2, 0, "operation      weight  ahead of", dim);
-    for (i, c) in chosen.iter().enumerate() {
-        let y = 1 + (3 * (i / 2) + i % 2) as u16;
+    for (c, line) in chosen.iter().zip(lines(chosen)) {
+        let y = 1 + line as u16;
         pad.text(2, y, c.choice.operation.name(), plain);
         weight(pad, 17, y, c);
     }
 }
 
-/// Columns that [`graph`] needs for a cell of so many nodes, with short names of operations.
-pub const fn graph_width(nodes: usize) -> u16 {
-    11 * (INPUTS + nodes - 1) as u16 + 11
+/// Columns that [`graph`] needs for a cell of so many states, with short names of operations.
+pub const fn graph_width(states: usize) -> u16 {
+    11 * (states.saturating_sub(1)) as u16 + 11
 }
 
-/// Lines that [`graph`] takes for a cell of so many nodes.
-pub const fn graph_height(nodes: usize) -> u16 {
-    3 * nodes as u16 + 2
+/// Lines that [`graph`] takes for a cell of so many nodes and choices.
+pub const fn graph_height(nodes: usize, choices: usize) -> u16 {
+    (nodes + choices) as u16 + 2
+}
+
+/// The line of the picture in which each choice stands: behind those of each node is one more.
+fn lines(chosen: &[Chosen]) -> Vec<usize> {
+    let nodes = inputs(chosen).into_iter().enumerate();
+    let each = nodes.flat_map(|(node, count)| std::iter::repeat_n(node, count));
+    each.enumerate().map(|(i, node)| i + node).collect()
 }
 
 /// Large: wires far apart, each operation written on its own line just before the node that it feeds.
-pub fn graph(pad: &mut Pad, chosen: &[Chosen], concat: &[usize]) {
-    let (states, nodes) = (states(chosen), chosen.len().div_ceil(2));
+pub fn graph(pad: &mut Pad, stacking: Stacking, chosen: &[Chosen], concat: &[usize]) {
+    let (states, inputs_of, first) = (states(stacking, chosen), inputs(chosen), stacking.inputs());
     let gap = ((pad.width().saturating_sub(11)) / (states as u16 - 1)).clamp(11, 26);
     let full = gap >= 17;
     let (dim, strong, plain) = (pad.theme.dim(), pad.theme.strong(), pad.theme.plain());
     let wire = |state: usize| 2 + gap * state as u16;
-    for state in 0..INPUTS {
-        pad.text(wire(state) - 1, 0, &state_name(state), strong);
+    let name = |state: usize| state_name(stacking, state);
+    for state in 0..first {
+        pad.text(wire(state) - 1, 0, &name(state), strong);
     }
-    // Lines of the picture: three for each node, the first two with its inputs.
-    let line_of = |i: usize| 3 * (i / 2) + i % 2;
+    let line_of = lines(chosen);
+    // Where the lines of each node begin.
+    let begin = |node: usize| node + inputs_of[..node].iter().sum::<usize>();
     let runs = |state: usize, line: usize| {
-        let begins = if state < INPUTS { 0 } else { 3 * (state - INPUTS) + 2 };
+        let begins = state.checked_sub(first).map_or(0, |node| begin(node) + inputs_of[node]);
         begins <= line
-            && last_use(state, chosen, concat).is_some_and(|last| last == usize::MAX || line <= line_of(last))
+            && last_use(state, chosen, concat).is_some_and(|last| last == usize::MAX || line <= line_of[last])
     };
-    for node in 0..nodes {
-        let inputs: Vec<&Chosen> = chosen.iter().filter(|c| c.target == node + INPUTS).collect();
-        for line in 0..3usize {
-            let y = 1 + (3 * node + line) as u16;
+    for (node, inputs) in chosen.chunk_by(|a, b| a.target == b.target).enumerate() {
+        let start = begin(node);
+        for line in 0..=inputs.len() {
+            let y = 1 + (start + line) as u16;
             for state in 0..states {
-                if runs(state, 3 * node + line) {
+                if runs(state, start + line) {
                     pad.put(wire(state), y, '│', dim);
                 }
             }
             let Some(c) = inputs.get(line) else { continue };
-            let style = pad.theme.series(line);
+            let style = if c.choice.operation == Operation::None { dim } else { pad.theme.series(line) };
+            let dash = dash(c);
             let (from, to) = (wire(c.choice.source), wire(c.target));
             for x in from + 1..to {
-                let crossing = (0..states).any(|s| wire(s) == x && runs(s, 3 * node + line));
-                pad.put(x, y, if crossing { '┼' } else { '─' }, style);
+                let crossing = (0..states).any(|s| wire(s) == x && runs(s, start + line));
+                pad.put(x, y, if crossing { '┼' } else { dash }, style);
             }
-            let ends = last_use(c.choice.source, chosen, concat).is_some_and(|i| line_of(i) == 3 * node + line);
+            let ends =
+                last_use(c.choice.source, chosen, concat).is_some_and(|i| line_of.get(i) == Some(&(start + line)));
             pad.put(from, y, if ends { '└' } else { '├' }, style);
-            let name = if full { c.choice.operation.name() } else { c.choice.operation.short() };
+            let called = if full { c.choice.operation.name() } else { c.choice.operation.short() };
             let room = gap - 3;
-            let mut label = format!(" {name} ");
+            let mut label = format!(" {called} ");
             if let Some(w) = c.weight {
-                let with = format!(" {name} {} ", format!("{w:.2}").trim_start_matches('0'));
+                let with = format!(" {called} {} ", format!("{w:.2}").trim_start_matches('0'));
                 if text::width(&with) <= room {
                     label = with;
                 }
             }
             pad.right(to - 1, y, &label, plain);
-            if line == 0 && inputs.len() > 1 {
-                pad.put(to, y, '┐', style);
-            } else {
-                pad.text(to - 1, y, &format!("[{node}]"), strong);
+            match line {
+                _ if line + 1 == inputs.len() => {
+                    pad.text(to - 1, y, &format!("[{}]", name(c.target)), strong);
+                }
+                0 => pad.put(to, y, '┐', style),
+                _ => pad.put(to, y, '┤', style),
             }
         }
     }
-    let y = 1 + 3 * nodes as u16;
+    let y = 1 + begin(inputs_of.len()) as u16;
     let (first, last) = (concat.iter().min().copied().unwrap_or(0), concat.iter().max().copied().unwrap_or(0));
     for x in wire(first)..wire(last) + 3 {
         pad.put(x, y, '─', dim);

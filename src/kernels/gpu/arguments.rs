@@ -321,6 +321,8 @@ pub struct Descend {
     pub clip: f64,
     pub parts: i32,
     pub first: i32,
+    pub nesterov: i32,
+    pub reserved: i32,
 }
 
 /// One of the structures above.

@@ -5,10 +5,9 @@ use super::arguments::{
     Rectified, Reduce, ReduceWeights, SettleMoments, SettleProducts, Settled, Source, Squares, Target, Unit,
     UnitBackward, UnitForward,
 };
+use super::parts::{PIXELS, product_parts, splits, square_parts, tiles};
 use super::work::Describe;
 use super::{Arguments, CHUNK, Call, Columns, Gpu, GpuError, Kernel, Precision, THREADS, TILE, Work};
-
-const PIXELS: usize = TILE * TILE;
 
 /// Blocks of so many at most are launched together.
 fn split(count: usize, each: usize) -> u32 {
@@ -36,16 +35,7 @@ fn launch(
     gpu.launch(&Call { kernel, columns, grid, shared: 4 * numbers as u32, arguments, work })
 }
 
-/// Tiles of a map.
-pub fn tiles(height: usize, width: usize) -> usize {
-    height.div_ceil(TILE) * width.div_ceil(TILE)
-}
-
 impl Unit {
-    pub fn tiles(&self) -> usize {
-        tiles(self.out_height as usize, self.out_width as usize)
-    }
-
     /// Numbers of the part of the input that goes through shared memory.
     fn tile_numbers(&self) -> usize {
         if self.kind != super::Kind::Depthwise {
@@ -73,12 +63,6 @@ pub fn unit_forward(gpu: &Gpu, units: &[Unit], images: usize, maps: Precision) -
     let grid = [across as u32, images as u32, (units.len() * blocks) as u32];
     let work = || Work::of(units, |u, w| u.describe(images, maps, w));
     launch(gpu, Kernel::UnitForward, columns, grid, product.max(rows), &arguments, &work)
-}
-
-/// In how many parts the weights' gradients of units of `channels` input channels are summed over `tiles` tiles of the
-/// batch: enough blocks for a large device, few enough that the parts are small beside the maps.
-pub fn splits(tiles: usize, channels: usize) -> usize {
-    tiles.min((256 / channels.div_ceil(CHUNK)).max(16))
 }
 
 /// [`Kernel::UnitBackward`]: `dd` of every unit and, where `wanted`, its weights' gradient in [`splits`] parts. `maps` are
@@ -198,11 +182,6 @@ pub fn mix(
     launch(gpu, Kernel::Mix, Columns::C16, grid, 0, &arguments, &work)
 }
 
-/// In how many parts [`Kernel::NormProducts`] sums over so many pixels.
-pub fn product_parts(pixels: usize) -> usize {
-    pixels.div_ceil(PIXELS).clamp(1, 256)
-}
-
 /// [`Kernel::NormProducts`]: sums over `pixels` pixels of all images in [`product_parts`]. `maps` are those before a norm.
 ///
 /// # Errors
@@ -288,11 +267,6 @@ pub fn rectified(gpu: &Gpu, kernel: Kernel, r: &Rectified) -> Result<(), GpuErro
     let numbers = [r.images, height, width, r.channels].map(|n| n as usize).into_iter().product();
     let grid = [split(numbers, THREADS as usize), 1, 1];
     launch(gpu, kernel, Columns::C16, grid, 0, r, &|| r.work(kernel))
-}
-
-/// In how many parts [`Kernel::Squares`] sums so many numbers: no more than a block has threads.
-pub fn square_parts(len: usize) -> usize {
-    len.div_ceil(16 * THREADS as usize).clamp(1, THREADS as usize)
 }
 
 /// [`Kernel::Squares`] and [`Kernel::Descend`]: a step of SGD; `parts` is filled in.

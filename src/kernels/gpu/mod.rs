@@ -7,6 +7,7 @@ pub mod buffer;
 #[cfg(feature = "cuda")]
 pub mod cuda;
 pub mod launch;
+pub mod parts;
 mod precision;
 mod record;
 mod work;
@@ -146,6 +147,8 @@ pub enum GpuError {
     Launch { kernel: &'static str, detail: String },
     #[error("a copy to or from the GPU failed: {0}")]
     Copy(String),
+    #[error("{0} do not run on a GPU yet; use `cpu`")]
+    Network(&'static str),
 }
 
 /// Numbers that a kernel reads or writes: from `address` on, `span` bytes of which `bytes` are touched.

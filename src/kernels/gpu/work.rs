@@ -4,7 +4,7 @@ use super::arguments::{
     Back, Descend, Head, Mix, MixingGradient, Moments, Products, Rectified, Reduce, Settled, Source, Squares, Target,
     Unit,
 };
-use super::launch::{product_parts, tiles};
+use super::parts::{product_parts, tiles};
 use super::{Extent, Kernel, Kind, Precision, Work};
 
 impl Work {

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::kernel::{Kernel, Scratch};
+use super::kernel::{Kernel, Ready, Scratch};
 use super::{Branch, BranchState, Bundle, Geometry, Gradients, Normed, in_order, is_separable};
 use crate::kernels::norm::Backward;
 use crate::kernels::relu;
@@ -180,7 +180,7 @@ impl Bundle<'_> {
                         let factored = self.factors[i].map(|f| back.times(f[n]));
                         let back = factored.as_ref().unwrap_or(back);
                         match (&kernels[i], &ready[i], &states[i].first) {
-                            (Kernel::Separable(s), Some(ready), Some(first)) => {
+                            (Kernel::Separable(s), Some(Ready::Separable(ready)), Some(first)) => {
                                 let z = image(&last.z, n, g.output());
                                 let z1 = image(&first.z, n, g.output());
                                 let (p, norm) = (s.shape.reach(), first.statistics.normed());
@@ -203,7 +203,21 @@ impl Bundle<'_> {
                                     &mut scratch.separable,
                                 );
                             }
-                            (Kernel::Separable(s), Some(ready), None) => {
+                            (Kernel::Dense(d), Some(Ready::Dense(ready)), _) => {
+                                let z = image(&last.z, n, g.output());
+                                d.backward_onto(
+                                    ready,
+                                    &scratch.padded.numbers,
+                                    padding,
+                                    |at, dz| back.apply(&dy[at.clone()], &z[at], dz),
+                                    own,
+                                    at_least(&mut scratch.gathered, g.input()),
+                                    gathered,
+                                    &mut scratch.dense,
+                                );
+                                gathered = true;
+                            }
+                            (Kernel::Separable(s), Some(Ready::Separable(ready)), None) => {
                                 let z = image(&last.z, n, g.output());
                                 s.backward_onto(
                                     ready,

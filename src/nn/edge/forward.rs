@@ -92,6 +92,9 @@ impl Bundle<'_> {
                                     &mut scratch.separable,
                                 );
                             }
+                            (Kernel::Dense(d), _) => {
+                                d.forward(&scratch.padded.numbers, padding, z, moments.as_mut());
+                            }
                             (Kernel::Noise, _) => noise.draw(self.branches[i].place, n, z),
                             (Kernel::Halve(p), _) => {
                                 p.forward(x, z, &mut scratch.project);

@@ -3,8 +3,10 @@
 use std::cell::RefCell;
 
 use super::{Branch, Geometry};
+use crate::kernels::dense::Turned;
 use crate::kernels::depthwise::{self, Load, Shape};
 use crate::kernels::pool;
+use crate::nn::dense::{self, Dense};
 use crate::nn::parallel::at_least;
 use crate::nn::project::{self, Projector};
 use crate::nn::separable::{self, Separable, SeparableBackward};
@@ -15,6 +17,7 @@ pub(super) enum Kernel<'a> {
     Identity,
     Noise,
     Separable(Separable<'a>),
+    Dense(Dense<'a>),
     Max(Shape),
     Average(Shape),
     Halve(Projector),
@@ -34,6 +37,7 @@ impl<'a> Kernel<'a> {
                 Kernel::Identity
             }
             Compute::Separable { .. } => Kernel::Separable(Separable::new(g.shape(b.operation), own)),
+            Compute::Dense { window } => Kernel::Dense(Dense::new(g.dense(window), own)),
         }
     }
 
@@ -60,9 +64,10 @@ impl<'a> Kernel<'a> {
         Kernel::Separable(Separable::new(g.second(b.operation), &weights[b.convolution(1)]))
     }
 
-    pub fn for_backward(&self) -> Option<SeparableBackward> {
+    pub fn for_backward(&self) -> Option<Ready> {
         match self {
-            Kernel::Separable(s) => Some(s.for_backward()),
+            Kernel::Separable(s) => Some(Ready::Separable(s.for_backward())),
+            Kernel::Dense(d) => Some(Ready::Dense(d.for_backward())),
             _ => None,
         }
     }
@@ -70,9 +75,17 @@ impl<'a> Kernel<'a> {
     pub fn reach(&self) -> usize {
         match self {
             Kernel::Separable(s) => s.shape.reach(),
+            // It reads padded maps whatever its window is.
+            Kernel::Dense(_) => 1,
             _ => 0,
         }
     }
+}
+
+/// What only the backward pass needs of an operation.
+pub(super) enum Ready {
+    Separable(SeparableBackward),
+    Dense(Turned),
 }
 
 pub(super) fn padding(kernels: &[Kernel]) -> usize {
@@ -112,6 +125,7 @@ pub(super) struct Scratch {
     /// Gradient of the input after the ReLU, from several branches.
     pub gathered: Vec<f32>,
     pub separable: separable::Scratch,
+    pub dense: dense::Scratch,
     pub project: project::Scratch,
     pub pool: pool::Scratch,
 }

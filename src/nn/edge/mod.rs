@@ -11,7 +11,9 @@ use std::ops::Range;
 
 use super::norm::{NormSlot, Statistics};
 use super::project::Projection;
+use crate::kernels::dense;
 use crate::kernels::depthwise::Shape;
+use crate::kernels::gpu::GpuError;
 use crate::space::{Compute, Operation};
 
 /// Sizes of an edge's input maps, `[N, H, W, C]`, and its stride.
@@ -62,6 +64,11 @@ impl Geometry {
         }
     }
 
+    pub fn dense(&self, window: usize) -> dense::Shape {
+        let Geometry { height, width, channels, stride, .. } = *self;
+        dense::Shape { height, width, inputs: channels, outputs: channels, kernel: window, stride }
+    }
+
     pub fn halving(&self) -> Projection {
         Projection {
             height: self.height,
@@ -89,6 +96,14 @@ pub(crate) struct Branch {
 }
 
 impl Branch {
+    /// Weights of its convolutions, without biases.
+    pub fn weights(&self) -> usize {
+        match self.operation.compute() {
+            Compute::Dense { .. } if !self.affine => self.len - self.norms.iter().map(|n| n.channels).sum::<usize>(),
+            _ => self.len,
+        }
+    }
+
     /// Whether it hands its input on as it is.
     pub fn is_identity(&self, stride: usize) -> bool {
         self.operation.compute() == Compute::Identity && stride == 1
@@ -242,6 +257,18 @@ pub(crate) fn halves(operation: Operation, stride: usize) -> bool {
 }
 
 impl Edge {
+    /// Whether a GPU can run it.
+    ///
+    /// # Errors
+    /// What it has no kernels for.
+    pub fn for_gpu(&self) -> Result<(), GpuError> {
+        let dense = |b: &Branch| matches!(b.operation.compute(), Compute::Dense { .. });
+        match self.branches.iter().any(dense) {
+            true => Err(GpuError::Network("dense convolutions")),
+            false => Ok(()),
+        }
+    }
+
     /// How many of the edge's operations apply a ReLU to its input.
     pub fn relus(&self) -> usize {
         self.branches.iter().filter(|b| b.operation.is_convolution() || halves(b.operation, self.stride)).count()

@@ -12,7 +12,7 @@ use crate::kernels::gpu::{Buffer, Gpu, GpuError, Precision, launch};
 use crate::nn::edge::Geometry;
 use crate::nn::noise::Noise;
 use crate::nn::norm::Norm;
-use crate::nn::plan::{CellPlan, CellSizes};
+use crate::nn::plan::{CellPlan, CellSizes, Entry};
 use crate::nn::{Policy, Probe};
 use crate::space::INPUTS;
 
@@ -61,9 +61,11 @@ pub(crate) struct CellGradients {
 }
 
 impl CellPass<'_> {
-    fn project(&self, i: usize, x: u64, weights: u64) -> Project<'_> {
-        let (own, (h, w)) = (&self.plan.projections[i], self.sizes.inputs[i]);
-        Project {
+    fn project(&self, i: usize, x: u64, weights: u64) -> Result<Project<'_>, GpuError> {
+        let (h, w) = self.sizes.inputs[i];
+        let own = self.plan.entries.get(i).and_then(Entry::projection);
+        let own = own.ok_or(GpuError::Network("cells as those of nas_bench_201"))?;
+        Ok(Project {
             gpu: self.gpu,
             shape: own.shape(h, w),
             images: self.sizes.images,
@@ -72,7 +74,7 @@ impl CellPass<'_> {
             range: own.weights.clone(),
             slot: own.norm,
             affine: own.affine,
-        }
+        })
     }
 
     fn node_numbers(&self) -> usize {
@@ -118,7 +120,7 @@ impl CellPass<'_> {
         let mut norms = Norms::new(self.gpu, self.norm, &plan.layout, self.running)?.drawing(self.noise);
         let mut projected = Vec::with_capacity(INPUTS);
         for (i, x) in inputs.into_iter().enumerate() {
-            let project = self.project(i, x, weights);
+            let project = self.project(i, x, weights)?;
             let (h, w) = self.sizes.inputs[i];
             self.watch(project.x, (h * w, plan.shape.inputs[i]), 1)?;
             projected.push(project.forward(&mut norms, keep)?);
@@ -266,7 +268,7 @@ impl CellPass<'_> {
         drop(inner);
         for (i, dy) in projected.iter().enumerate() {
             let Some(dy) = dy else { continue };
-            let project = self.project(i, inputs[i], weights);
+            let project = self.project(i, inputs[i], weights)?;
             project.backward(&state.norms, &state.projected[i], dy, to.inputs[i], to.weights)?;
         }
         Ok(())

@@ -104,7 +104,8 @@ pub(super) fn kind_of(g: &Geometry, b: &Branch) -> Kind {
         Compute::AveragePool { .. } => Kind::Average,
         Compute::Identity if g.stride == 1 => Kind::Identity,
         Compute::Identity => Kind::Pick,
-        Compute::Zero | Compute::Noise | Compute::Separable { .. } => Kind::Depthwise,
+        // Dense convolutions are refused before they come here.
+        Compute::Zero | Compute::Noise | Compute::Separable { .. } | Compute::Dense { .. } => Kind::Depthwise,
     }
 }
 

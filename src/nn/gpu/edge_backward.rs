@@ -4,6 +4,7 @@ use super::edge::{Bundle, Maps, affine, is_identity, kind_of};
 use super::units::{self, Backs, projection, separable};
 use super::{Norms, View};
 use crate::kernels::gpu::arguments::{Back, Products, Settled, Source, Target, Unit};
+use crate::kernels::gpu::parts::{product_parts, tiles};
 use crate::kernels::gpu::{Buffer, Gpu, GpuError, Kind, Precision, launch};
 use crate::nn::edge::{Branch, Geometry, is_noise, is_pooling, is_separable};
 use crate::nn::norm::NormSlot;
@@ -93,7 +94,7 @@ impl BundleBackward<'_> {
     /// passes, `[branches, 4, C]`, at `coefficients`, unless that is 0.
     fn output_products(&self, coefficients: u64, to: &Gradients) -> Result<(), GpuError> {
         let (g, c) = (self.g, self.g.channels);
-        let parts = launch::product_parts(self.pixels());
+        let parts = product_parts(self.pixels());
         let partial = Buffer::new(self.gpu, self.bundle.branches.len() * 2 * c * parts)?;
         let (out_height, out_width) = self.out();
         let (mut products, mut settled) = (Vec::new(), Vec::new());
@@ -194,7 +195,7 @@ impl BundleBackward<'_> {
         }
         let (g, c) = (self.g, self.g.channels);
         let (height, width) = self.out();
-        let parts = g.images * launch::tiles(height as usize, width as usize);
+        let parts = g.images * tiles(height as usize, width as usize);
         let partial = Buffer::new(self.gpu, seconds.len() * 2 * c * parts)?;
         let coefficients = Buffer::new(self.gpu, seconds.len() * 4 * c)?;
         let (mut sources, mut targets, mut settled, mut middles) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());

@@ -10,7 +10,8 @@ use super::{DeviceSeen, Norms};
 use crate::kernels::gpu::{Buffer, Gpu, GpuError, Precision};
 use crate::nn::network::{self, End};
 use crate::nn::norm::Seen;
-use crate::nn::plan::{CellSizes, read_by};
+use crate::nn::plan::CellSizes;
+use crate::space::INPUTS;
 
 /// One pass through a network on a GPU.
 pub(crate) struct NetworkPass<'a> {
@@ -57,6 +58,11 @@ impl Moments {
             Moments::OnDevice(seen) => seen.fetch(),
         }
     }
+}
+
+/// The outputs that cell `i` reads, counted from the stem's.
+fn read_by(i: usize) -> [usize; INPUTS] {
+    [i.saturating_sub(1), i]
 }
 
 fn address(buffer: Option<&Buffer>) -> u64 {
@@ -127,6 +133,7 @@ impl NetworkPass<'_> {
         mixing: &[f32],
         mut each: Option<&mut dyn FnMut(Vec<f32>, [usize; 4])>,
     ) -> Result<NetworkOutput, GpuError> {
+        self.of.plan.for_gpu()?;
         let gpu = self.gpu;
         let keep = self.of.weights_wanted || self.of.mixing_wanted;
         let starts = self.of.plan.starts();

@@ -7,6 +7,7 @@ use super::edge_backward::gather_units;
 use super::units::{self, Stage, projection};
 use super::{Norms, View};
 use crate::kernels::gpu::arguments::{Back, MixTarget, Mixed, Products, Settled};
+use crate::kernels::gpu::parts::product_parts;
 use crate::kernels::gpu::{Buffer, Gpu, GpuError, Kind, Precision, launch};
 use crate::nn::norm::{Norm, NormSlot};
 use crate::nn::project::Projection;
@@ -93,7 +94,7 @@ impl Project<'_> {
         let (s, c) = (&self.shape, self.shape.channels_out);
         let z = made.z.as_ref().unwrap_or(&made.map);
         let (mean, scale) = (norms.mean(self.slot), norms.scale(self.slot));
-        let parts = launch::product_parts(self.pixels());
+        let parts = product_parts(self.pixels());
         let partial = Buffer::new(self.gpu, 2 * c * parts)?;
         let coefficients = Buffer::new(self.gpu, 4 * c)?;
         let products = Products {

@@ -3,6 +3,7 @@
 use super::units::{self, Stage};
 use super::{DeviceSeen, Norms};
 use crate::kernels::gpu::arguments::{Back, MixTarget, Mixed, Products, Settled, Unit};
+use crate::kernels::gpu::parts::product_parts;
 use crate::kernels::gpu::{Buffer, Gpu, GpuError, Kind, Precision, launch};
 use crate::nn::norm::Norm;
 use crate::nn::stem::StemPlan;
@@ -85,7 +86,7 @@ impl StemPass<'_> {
     /// As [`StemPass::forward`].
     pub fn backward(&self, x: u64, weights: u64, state: &StemState, dy: u64, to: u64) -> Result<(), GpuError> {
         let (gpu, c, pixels) = (self.gpu, self.plan.outputs, self.pixels());
-        let parts = launch::product_parts(pixels);
+        let parts = product_parts(pixels);
         let partial = Buffer::new(gpu, 2 * c * parts)?;
         let coefficients = Buffer::new(gpu, 4 * c)?;
         let unit = self.unit(x, weights, &state.z);

@@ -5,6 +5,7 @@ use std::ops::Range;
 use super::{Norms, View};
 use crate::kernels::depthwise::Shape;
 use crate::kernels::gpu::arguments::{Back, Moments, Reduce, Unit};
+use crate::kernels::gpu::parts::splits;
 use crate::kernels::gpu::{Buffer, Gpu, GpuError, Kind, Precision, launch};
 use crate::nn::norm::NormSlot;
 use crate::nn::project::Projection;
@@ -187,7 +188,7 @@ pub(super) fn backward(
         channels = channels.max(b.unit.channels as usize);
         len += weights(&b.unit) as usize;
     }
-    let splits = launch::splits(tiles, channels);
+    let splits = splits(tiles, channels);
     let partial = Buffer::new(gpu, len * splits)?;
     let mut at = 0;
     let mut reduced = Vec::with_capacity(backs.len());

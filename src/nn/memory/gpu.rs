@@ -6,13 +6,13 @@ use std::sync::Arc;
 use super::gpu_auxiliary::HeadNumbers;
 use super::{Wanted, Workload};
 use crate::kernels::gpu::Precision;
-use crate::kernels::gpu::launch::{product_parts, splits, tiles};
+use crate::kernels::gpu::parts::{product_parts, splits, tiles};
 use crate::nn::edge::{Branch, Geometry, is_noise, is_pooling, is_separable, poolings};
-use crate::nn::plan::{CellPlan, CellSizes, HeadPlan, NetworkPlan, read_by};
+use crate::nn::plan::{CellPlan, CellSizes, Entry, HeadPlan, NetworkPlan};
 use crate::nn::project::Projection;
 use crate::nn::stem::StemPlan;
 use crate::nn::{EvaluationConfig, Policy, SupernetConfig};
-use crate::space::{Compute, INPUTS};
+use crate::space::Compute;
 
 /// Bytes in use, and the most there ever were.
 #[derive(Default)]
@@ -180,7 +180,9 @@ struct CellNumbers {
     affine: bool,
     /// Mixing weights; 0 where edges are no mixtures.
     mixing: usize,
-    inputs: [Projection; 2],
+    inputs: Vec<Projection>,
+    /// The outputs that it reads, by input.
+    reads: Vec<usize>,
     images: usize,
     /// By source: its edges together, and one by one.
     together: Vec<Vec<BundleNumbers>>,
@@ -188,7 +190,9 @@ struct CellNumbers {
 }
 
 impl CellNumbers {
-    fn new(plan: &CellPlan, sizes: &CellSizes, precision: Precision) -> CellNumbers {
+    /// Number `i`. What a GPU has no kernels for counts nothing: [`NetworkPlan::for_gpu`] refuses it.
+    fn new(i: usize, plan: &CellPlan, sizes: &CellSizes, precision: Precision) -> CellNumbers {
+        let projections = || plan.entries.iter().filter_map(Entry::projection);
         let (h, w) = plan.output_size(sizes);
         let channels = plan.shape.channels;
         let sources = || (0..plan.sources()).map(|s| plan.from(s).collect::<Vec<_>>());
@@ -199,9 +203,10 @@ impl CellNumbers {
             output: sizes.images * h * w * plan.outputs(),
             node: sizes.images * h * w * channels,
             loose: plan.nodes - plan.concat.len(),
-            affine: plan.projections.iter().any(|p| p.affine),
+            affine: projections().any(|p| p.affine),
             mixing: plan.mixing(),
-            inputs: [0, 1].map(|i: usize| plan.projections[i].shape(sizes.inputs[i].0, sizes.inputs[i].1)),
+            inputs: projections().zip(sizes.inputs).map(|(p, (h, w))| p.shape(h, w)).collect(),
+            reads: plan.reads(i).collect(),
             images: sizes.images,
             together: sources().map(|edges| edges.chunks(edges.len().max(1)).map(bundle).collect()).collect(),
             in_turn: sources().map(|edges| edges.into_iter().map(|e| bundle(&[e])).collect()).collect(),
@@ -224,7 +229,7 @@ impl CellNumbers {
     fn forward(&self, l: &mut Count, policy: Policy, keep: bool) -> [usize; 3] {
         let mut kept = l.take(self.running);
         let moments = l.take(2 * self.running);
-        for i in 0..INPUTS {
+        for i in 0..self.inputs.len() {
             kept += l.take(self.projected(i));
             l.in_passing(2 * self.channels * self.tiles(i));
             if self.affine && keep {
@@ -247,11 +252,11 @@ impl CellNumbers {
     }
 
     /// `drops`: edges may be left out.
-    fn backward(&self, l: &mut Count, policy: Policy, weights: bool, inputs: [bool; 2], drops: bool) {
+    fn backward(&self, l: &mut Count, policy: Policy, weights: bool, inputs: &[bool], drops: bool) {
         let inner = if self.mixing > 0 { l.take(2 * self.mixing * self.channels) } else { 0 };
         // Before inputs without a gradient there is nothing that has one.
-        let reached = inputs.map(|input| input || weights);
-        let projected: usize = (0..INPUTS).filter(|i| reached[*i]).map(|i| l.take(self.projected(i))).sum();
+        let reached: Vec<bool> = self.inputs.iter().zip(inputs).map(|(_, input)| *input || weights).collect();
+        let projected: usize = (0..reached.len()).filter(|i| reached[*i]).map(|i| l.take(self.projected(i))).sum();
         let loose: usize = (0..self.loose).map(|_| l.take(self.node)).sum();
         for (source, bundles) in self.bundles(policy).iter().enumerate().rev() {
             for bundle in bundles {
@@ -266,7 +271,7 @@ impl CellNumbers {
             }
         }
         l.give(inner + loose);
-        for i in (0..INPUTS).filter(|i| reached[*i]) {
+        for i in (0..reached.len()).filter(|i| reached[*i]) {
             project_backward(l, &self.inputs[i], self.images, inputs[i], weights);
         }
         l.give(projected);
@@ -341,7 +346,8 @@ impl EvaluationConfig {
 impl GpuNetwork {
     fn new(plan: NetworkPlan, [images, height, width]: [usize; 3], precision: Precision) -> GpuNetwork {
         let sizes = plan.sizes([images, height, width]);
-        let cells = plan.cells.iter().zip(&sizes).map(|(plan, sizes)| CellNumbers::new(plan, sizes, precision));
+        let cells = plan.cells.iter().zip(&sizes).enumerate();
+        let cells = cells.map(|(i, (plan, sizes))| CellNumbers::new(i, plan, sizes, precision));
         let head = |h: &Arc<HeadPlan>| (h.after, h.layout.running, HeadNumbers::new(h, plan.classes, images));
         GpuNetwork {
             pictures: images * height * width * plan.stem.inputs,
@@ -415,14 +421,13 @@ impl GpuNetwork {
                 head.backward(&mut l);
                 l.give(of_head);
             }
-            let read = read_by(i);
-            let wanted = read.map(|k| weights || k > 0);
-            for (k, _) in read.into_iter().zip(wanted).filter(|(_, w)| *w) {
+            let wanted: Vec<bool> = c.reads.iter().map(|k| weights || *k > 0).collect();
+            for (&k, _) in c.reads.iter().zip(&wanted).filter(|(_, w)| **w) {
                 if gradients[k] == 0 {
                     gradients[k] = l.take(if k == 0 { stem_map } else { self.cells[k - 1].output });
                 }
             }
-            c.backward(&mut l, policy.of_cell(i), weights, wanted, drops);
+            c.backward(&mut l, policy.of_cell(i), weights, &wanted, drops);
             let (output, own) = kept[i];
             l.give(gradients[i + 1] + output + own);
         }

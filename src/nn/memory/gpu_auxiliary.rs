@@ -1,7 +1,7 @@
 //! How many bytes of a GPU's memory the auxiliary head takes, counted as those of a cell.
 
 use super::gpu::{Count, project_backward};
-use crate::kernels::gpu::launch::tiles;
+use crate::kernels::gpu::parts::tiles;
 use crate::nn::gpu::sheet;
 use crate::nn::plan::HeadPlan;
 use crate::nn::project::Projection;

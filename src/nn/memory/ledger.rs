@@ -26,6 +26,12 @@ impl Ledger {
         bytes
     }
 
+    /// A block that goes at once.
+    pub fn in_passing(&mut self, numbers: u64) {
+        let bytes = self.take(numbers);
+        self.give_bytes(bytes);
+    }
+
     pub fn give_bytes(&mut self, bytes: u64) {
         debug_assert!(bytes <= self.live, "more is given back than was taken");
         self.live = self.live.saturating_sub(bytes);

@@ -1,7 +1,9 @@
 //! The buffers that a thread reuses from image to image, in bytes.
 
+use crate::kernels::dense::Shape;
 use crate::nn::edge::{is_pooling, poolings};
-use crate::nn::plan::{CellPlan, CellSizes};
+use crate::nn::plan::{CellPlan, CellSizes, Entry};
+use crate::space::Compute;
 
 /// The largest of each buffer that a thread reuses.
 #[derive(Default)]
@@ -10,6 +12,8 @@ pub(super) struct Scratch {
     /// By reach.
     others: [usize; 2],
     map: usize,
+    /// Gradients of dense convolutions' outputs, by size.
+    bordered: Vec<([usize; 4], usize)>,
     /// Pooled maps that are alive at once.
     made: usize,
     projection: usize,
@@ -32,6 +36,10 @@ impl Scratch {
                 if b.operation.is_convolution() {
                     self.gathered = self.gathered.max(g.input());
                 }
+                if let Compute::Dense { window } = b.operation.compute() {
+                    self.padded = self.padded.max((g.height + 2) * (g.width + 2) * g.channels);
+                    self.dense(&g.dense(window));
+                }
                 for (half, shape) in g.convolutions(b.operation).into_iter().enumerate() {
                     let (reach, len) = (shape.reach(), shape.padded_len(shape.reach()));
                     let padded = match half {
@@ -46,9 +54,23 @@ impl Scratch {
                 }
             }
         }
-        for (own, (h, w)) in plan.projections.iter().zip(sizes.inputs) {
-            let p = own.shape(h, w);
-            self.projection = self.projection.max(p.pixels() * p.channels_in);
+        for (i, own) in plan.entries.iter().enumerate() {
+            let (h, w) = sizes.input(i, plan.inputs());
+            match own {
+                Entry::Whole => {}
+                Entry::Project(own) => {
+                    let p = own.shape(h, w);
+                    self.projection = self.projection.max(p.pixels() * p.channels_in);
+                }
+                Entry::Residual(own) => own.shapes((h, w)).iter().for_each(|s| self.dense(s)),
+            }
+        }
+    }
+
+    fn dense(&mut self, s: &Shape) {
+        let key = [s.out_height(), s.out_width(), s.outputs, s.reach()];
+        if !self.bordered.iter().any(|(k, _)| *k == key) {
+            self.bordered.push((key, s.out_padded_len(s.reach())));
         }
     }
 
@@ -58,12 +80,14 @@ impl Scratch {
     }
 
     pub fn bytes(&self) -> u64 {
+        let bordered: usize = self.bordered.iter().map(|(_, len)| len).sum();
         let spreads: usize = self.spreads.iter().map(|(_, len)| len).sum();
         4 * (self.padded
             + self.others[0]
             + self.others[1]
             + self.made
             + 3 * self.map
+            + bordered
             + 2 * self.projection
             + self.gathered
             + spreads) as u64

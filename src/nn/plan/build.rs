@@ -2,16 +2,16 @@
 
 use std::sync::Arc;
 
-use super::{CellPlan, HeadPlan, NetworkPlan, ProjectionPlan};
+use super::{CellPlan, Entry, HeadPlan, NetworkPlan, ProjectionPlan};
+use crate::nn::closing::ClosingPlan;
 use crate::nn::edge::{Branch, Edge};
 use crate::nn::layout::{BlockLayout, CellShape, Kind};
 use crate::nn::norm::NormSlot;
+use crate::nn::residual::ResidualPlan;
 use crate::nn::stem::StemPlan;
 use crate::nn::{EvaluationConfig, SupernetConfig, head};
-use crate::space::{self, CellKind, Compute, Graph, INPUTS, Mask, Operation};
+use crate::space::{self, CellKind, Compute, Graph, INPUTS, Mask, Operation, Stacking};
 
-/// Channels of an evaluation network's stem, in units of the width.
-const STEM: usize = 3;
 /// Channels inside the auxiliary head.
 const AUXILIARY: [usize; 2] = [128, 768];
 
@@ -54,18 +54,42 @@ impl Block {
         ProjectionPlan { weights, norm, inputs, halve: true, affine: self.affine }
     }
 
-    /// Both inputs of cell `index`.
-    fn inputs(&mut self, index: usize, shape: &CellShape) -> [ProjectionPlan; INPUTS] {
-        std::array::from_fn(|input| {
+    /// How cell `index` takes its inputs.
+    fn entries(&mut self, index: usize, shape: &CellShape) -> Vec<Entry> {
+        let project = |input: usize| {
             let (name, inputs) = (format!("cells.{index}.preprocess{input}"), shape.inputs[input]);
-            match input == 0 && shape.halve_first {
+            Entry::Project(match input == 0 && shape.halve_first {
                 true => self.halving(&name, inputs, shape.channels),
                 false => {
                     let names = [format!("{name}.op.1.weight"), format!("{name}.op.2")];
                     self.projection(names, 1, inputs, shape.channels)
                 }
-            }
-        })
+            })
+        };
+        match (shape.stacking, shape.residual) {
+            (Stacking::Darts, _) => (0..INPUTS).map(project).collect(),
+            (Stacking::NasBench201, false) => vec![Entry::Whole],
+            (Stacking::NasBench201, true) => vec![Entry::Residual(self.residual(index - 1, shape))],
+        }
+    }
+
+    /// The residual block, number `index` among cells and such blocks, before a cell. It has scales and shifts in supernets,
+    /// too.
+    fn residual(&mut self, index: usize, shape: &CellShape) -> ResidualPlan {
+        let (inputs, outputs) = (shape.inputs[INPUTS - 1], shape.channels);
+        let affine = std::mem::replace(&mut self.affine, true);
+        let mut convolution = |letter: &str, inputs: usize| {
+            let (start, name) = (self.layout.len, format!("cells.{index}.conv_{letter}.op"));
+            self.layout.add(format!("{name}.1.weight"), Kind::Convolution { kernel: 3 }, outputs, inputs);
+            (start..self.layout.len, self.norm(format!("{name}.2"), outputs))
+        };
+        let ((first, norm), (second, norm2)) = (convolution("a", inputs), convolution("b", outputs));
+        self.affine = affine;
+        let start = self.layout.len;
+        let kind = Kind::Convolution { kernel: 1 };
+        self.layout.add(format!("cells.{index}.downsample.1.weight"), kind, outputs, inputs);
+        let side = start..self.layout.len;
+        ResidualPlan { inputs, outputs, convolutions: [first, second], norms: [norm, norm2], side }
     }
 
     /// An operation of an edge, called `name`; `pool_norm`: poolings have a norm, called so behind it.
@@ -85,6 +109,14 @@ impl Block {
                 norms.push(self.norm(format!("{name}.1"), c));
             }
             Compute::Identity if stride == 2 => norms.push(self.halving(name, c, c).norm),
+            Compute::Dense { window } => {
+                let kind = Kind::Convolution { kernel: window };
+                self.layout.add(format!("{name}.op.1.weight"), kind, c, c);
+                if !self.affine {
+                    self.layout.add(format!("{name}.op.1.bias"), Kind::Bias, c, 1);
+                }
+                norms.push(self.norm(format!("{name}.op.2"), c));
+            }
             _ => {}
         }
         Branch { operation, column: 0, offset, len: self.layout.len - offset, norms, affine: self.affine, place: 0 }
@@ -95,20 +127,26 @@ impl Block {
     fn mixture(
         &mut self,
         [index, number]: [usize; 2],
-        kind: CellKind,
+        (kind, stacking): (CellKind, Stacking),
         edge: space::Edge,
         operations: &[Operation],
         kept: impl Fn(Operation) -> bool,
         c: usize,
     ) -> Edge {
-        let stride = edge.stride(kind);
+        let stride = stacking.stride(kind, edge.source());
         let there = operations.iter().enumerate().filter(|(_, o)| **o != Operation::None && kept(**o));
         let branches = there.map(|(column, o)| {
-            let name = format!("cells.{index}._ops.{number}._ops.{column}");
-            Branch { column, place: place(index, number), ..self.branch(&name, *o, stride, c, true) }
+            let (name, pool_norm) = match stacking {
+                Stacking::Darts => (format!("cells.{index}._ops.{number}._ops.{column}"), true),
+                Stacking::NasBench201 => {
+                    (format!("cells.{index}.edges.{}<-{}.{column}", edge.target(), edge.source()), false)
+                }
+            };
+            Branch { column, place: place(index, number), ..self.branch(&name, *o, stride, c, pool_norm) }
         });
         let branches = branches.collect();
-        Edge { source: edge.source(), node: edge.node(), stride, row: number * operations.len(), branches }
+        let node = edge.target() - stacking.inputs();
+        Edge { source: edge.source(), node, stride, row: number * operations.len(), branches }
     }
 }
 
@@ -120,7 +158,7 @@ const fn place(cell: usize, edge: usize) -> usize {
 /// A mixture on its own: an edge of a cell of this kind, and the layout of its weights.
 pub(crate) fn mixture(kind: CellKind, edge: space::Edge, operations: &[Operation], c: usize) -> (Edge, BlockLayout) {
     let mut block = Block::new(false);
-    let edge = block.mixture([0, 0], kind, edge, operations, |_| true, c);
+    let edge = block.mixture([0, 0], (kind, Stacking::Darts), edge, operations, |_| true, c);
     (edge, block.layout)
 }
 
@@ -128,33 +166,38 @@ impl CellPlan {
     /// A cell of a supernet, whose edges are mixtures of what `mask` keeps.
     fn mixture(index: usize, shape: CellShape, graph: &Graph, mask: &Mask) -> CellPlan {
         let mut block = Block::new(false);
-        let projections = block.inputs(index, &shape);
+        let entries = block.entries(index, &shape);
         let operations = mask.space().operations();
         let edges = graph.edges.iter().enumerate().map(|(number, edge)| {
             let kept = |o| mask.keeps(shape.kind, *edge, o);
-            block.mixture([index, number], shape.kind, *edge, operations, kept, shape.channels)
+            block.mixture([index, number], (shape.kind, shape.stacking), *edge, operations, kept, shape.channels)
         });
         let edges = edges.collect();
-        let concat = (0..graph.nodes).collect();
+        let concat = match shape.stacking {
+            Stacking::Darts => (0..graph.nodes).collect(),
+            Stacking::NasBench201 => vec![graph.nodes - 1],
+        };
         let columns = operations.len();
-        CellPlan { shape, projections, edges, nodes: graph.nodes, concat, columns, layout: block.layout }
+        CellPlan { shape, entries, edges, nodes: graph.nodes, concat, columns, layout: block.layout }
     }
 
     /// A cell of a genotype.
     fn chosen(index: usize, shape: CellShape, genotype: &space::Genotype) -> CellPlan {
         let mut block = Block::new(true);
-        let projections = block.inputs(index, &shape);
-        let edges = genotype.choices(shape.kind).iter().enumerate().map(|(j, choice)| {
-            let stride = if shape.kind == CellKind::Reduction && choice.source < INPUTS { 2 } else { 1 };
-            let name = format!("cells.{index}._ops.{j}");
-            let branch = block.branch(&name, choice.operation, stride, shape.channels, false);
+        let entries = block.entries(index, &shape);
+        let inputs = shape.stacking.inputs();
+        let list = if shape.stacking == Stacking::Darts { "_ops" } else { "layers" };
+        let there = genotype.chosen(shape.kind).enumerate().filter(|(_, (_, o))| *o != Operation::None);
+        let edges = there.map(|(j, (edge, operation))| {
+            let stride = shape.stacking.stride(shape.kind, edge.source());
+            let branch = block.branch(&format!("cells.{index}.{list}.{j}"), operation, stride, shape.channels, false);
             let branches = vec![Branch { place: place(index, j), ..branch }];
-            Edge { source: choice.source, node: j / 2, stride, row: 0, branches }
+            Edge { source: edge.source(), node: edge.target() - inputs, stride, row: 0, branches }
         });
         let edges = edges.collect();
-        let concat = genotype.concat(shape.kind).iter().map(|state| state - INPUTS).collect();
+        let concat = genotype.outputs(shape.kind).iter().map(|state| state - inputs).collect();
         let nodes = genotype.nodes(shape.kind);
-        CellPlan { shape, projections, edges, nodes, concat, columns: 0, layout: block.layout }
+        CellPlan { shape, entries, edges, nodes, concat, columns: 0, layout: block.layout }
     }
 }
 
@@ -163,23 +206,26 @@ impl NetworkPlan {
         let stem = StemPlan::new(config.input_channels, config.stem_multiplier * config.channels);
         let space = config.mask.space();
         let nodes = |kind| space.graph(kind).map_or(0, |g| g.nodes);
-        let shapes = CellShape::stack(config.channels, stem.outputs, &config.layout, nodes);
+        let shapes = CellShape::stack(space.stacking(), config.channels, stem.outputs, &config.layout, nodes);
         let cell = |(i, shape): (usize, CellShape)| {
             Some(Arc::new(CellPlan::mixture(i, shape, space.graph(shape.kind)?, &config.mask)))
         };
-        let cells: Vec<Arc<CellPlan>> = shapes.into_iter().enumerate().filter_map(cell).collect();
+        let cells: Vec<Arc<CellPlan>> = numbered(shapes).filter_map(cell).collect();
         let features = cells.last().map_or(stem.outputs, |c| c.outputs());
         let classifier = head::layout("classifier", features, config.classes);
         let tables = [CellKind::Normal, CellKind::Reduction].map(|kind| space.table(kind));
-        NetworkPlan { stem: Arc::new(stem), cells, auxiliary: None, classifier, classes: config.classes, tables }
+        let closing = closing(space.stacking(), features);
+        let stem = Arc::new(stem);
+        NetworkPlan { stem, cells, auxiliary: None, closing, classifier, classes: config.classes, tables }
     }
 
     pub fn of_genotype(config: &EvaluationConfig) -> NetworkPlan {
-        let stem = StemPlan::new(config.input_channels, STEM * config.channels);
-        let concat = |kind| config.genotype.concat(kind).len();
-        let shapes = CellShape::stack(config.channels, stem.outputs, &config.layout(), concat);
-        let cells: Vec<Arc<CellPlan>> =
-            shapes.into_iter().enumerate().map(|(i, s)| Arc::new(CellPlan::chosen(i, s, &config.genotype))).collect();
+        let stacking = config.genotype.stacking;
+        let stem = StemPlan::new(config.input_channels, stacking.stem() * config.channels);
+        let outputs = |kind| config.genotype.outputs(kind).len();
+        let shapes = CellShape::stack(stacking, config.channels, stem.outputs, &config.layout(), outputs);
+        let cell = |(i, shape)| Arc::new(CellPlan::chosen(i, shape, &config.genotype));
+        let cells: Vec<Arc<CellPlan>> = numbered(shapes).map(cell).collect();
         let after = 2 * config.cells / 3;
         let auxiliary = cells.get(after).filter(|_| config.auxiliary).map(|cell| {
             let [narrow, wide] = AUXILIARY;
@@ -196,6 +242,20 @@ impl NetworkPlan {
         });
         let features = cells.last().map_or(stem.outputs, |c| c.outputs());
         let classifier = head::layout("classifier", features, config.classes);
-        NetworkPlan { stem: Arc::new(stem), cells, auxiliary, classifier, classes: config.classes, tables: [0, 0] }
+        let (stem, closing) = (Arc::new(stem), closing(stacking, features));
+        NetworkPlan { stem, cells, auxiliary, closing, classifier, classes: config.classes, tables: [0, 0] }
     }
+}
+
+/// Cells with their numbers in published code, which counts the residual blocks among them.
+fn numbered(shapes: Vec<CellShape>) -> impl Iterator<Item = (usize, CellShape)> {
+    let mut before = 0;
+    shapes.into_iter().enumerate().map(move |(i, shape)| {
+        before += usize::from(shape.residual);
+        (i + before, shape)
+    })
+}
+
+fn closing(stacking: Stacking, features: usize) -> Option<Arc<ClosingPlan>> {
+    (stacking == Stacking::NasBench201).then(|| Arc::new(ClosingPlan::new(features)))
 }

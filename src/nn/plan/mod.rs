@@ -7,11 +7,14 @@ use std::ops::Range;
 use std::sync::Arc;
 
 pub(crate) use self::build::mixture;
+use super::closing::ClosingPlan;
 use super::edge::{Edge, Geometry};
 use super::layout::{BlockLayout, CellShape};
 use super::norm::NormSlot;
 use super::project::Projection;
+use super::residual::ResidualPlan;
 use super::stem::StemPlan;
+use crate::kernels::gpu::GpuError;
 use crate::space::{self, CellKind, INPUTS, Operation};
 
 /// ReLU → 1x1 convolution(s) → norm: where its weights and its statistics are in the block.
@@ -39,11 +42,57 @@ impl ProjectionPlan {
     }
 }
 
+/// How a cell takes one of its inputs.
+#[derive(Clone, Debug)]
+pub(crate) enum Entry {
+    /// As it is.
+    Whole,
+    Project(ProjectionPlan),
+    /// Through the residual block that stands before the cell.
+    Residual(ResidualPlan),
+}
+
+impl Entry {
+    /// Size of the map that edges read.
+    pub fn size(&self, (height, width): (usize, usize)) -> (usize, usize) {
+        match self {
+            Entry::Whole => (height, width),
+            Entry::Project(own) => {
+                let shape = own.shape(height, width);
+                (shape.out_height(), shape.out_width())
+            }
+            Entry::Residual(own) => own.output_size((height, width)),
+        }
+    }
+
+    /// Multiply-accumulates for one picture.
+    pub fn macs(&self, size: (usize, usize)) -> usize {
+        match self {
+            Entry::Whole => 0,
+            Entry::Project(own) => own.weights.len() * own.shape(size.0, size.1).pixels(),
+            Entry::Residual(own) => {
+                let (h, w) = own.output_size(size);
+                let convolutions = own.convolutions.iter().map(|c| c.len()).sum::<usize>();
+                (convolutions + own.side.len()) * h * w
+            }
+        }
+    }
+
+    /// The projection, where it is one.
+    pub fn projection(&self) -> Option<&ProjectionPlan> {
+        match self {
+            Entry::Project(own) => Some(own),
+            _ => None,
+        }
+    }
+}
+
 /// A cell: its edges, and where its parameters are.
 #[derive(Clone, Debug)]
 pub(crate) struct CellPlan {
     pub shape: CellShape,
-    pub projections: [ProjectionPlan; INPUTS],
+    /// By input: its first states.
+    pub entries: Vec<Entry>,
     /// Node by node, and by source.
     pub edges: Vec<Edge>,
     pub nodes: usize,
@@ -58,7 +107,7 @@ impl CellPlan {
     /// The same cell without one operation; parameters stay where they are.
     pub fn without(&self, edge: space::Edge, operation: Operation) -> CellPlan {
         let mut cut = self.clone();
-        let is = |e: &&mut Edge| (e.source, e.node) == (edge.source(), edge.node());
+        let is = |e: &&mut Edge| (e.source, e.node + self.inputs()) == (edge.source(), edge.target());
         if let Some(edge) = cut.edges.iter_mut().find(is) {
             edge.branches.retain(|b| b.operation != operation);
         }
@@ -75,9 +124,25 @@ impl CellPlan {
         self.edges.len() * self.columns
     }
 
+    /// Inputs of the cell.
+    pub fn inputs(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// The outputs that the cell reads, counted from the stem's, if it is number `i`: the older one first.
+    pub fn reads(&self, i: usize) -> impl DoubleEndedIterator<Item = usize> + ExactSizeIterator + use<> {
+        let inputs = self.inputs();
+        (0..inputs).map(move |input| (i + 1 + input).saturating_sub(inputs))
+    }
+
     /// States that edges start from: all but the last node.
     pub fn sources(&self) -> usize {
-        INPUTS + self.nodes - 1
+        self.inputs() + self.nodes - 1
+    }
+
+    /// The node that a state is; `None` of an input.
+    pub fn node_of(&self, state: usize) -> Option<usize> {
+        state.checked_sub(self.inputs())
     }
 
     /// The edges from a state, by number.
@@ -101,15 +166,15 @@ impl CellPlan {
         !edge.branches.iter().all(|b| b.is_identity(edge.stride))
     }
 
-    /// Size of the two projected inputs, which the edges read.
-    fn projected(&self, sizes: &CellSizes) -> (usize, usize) {
-        let p = self.projections[1].shape(sizes.inputs[1].0, sizes.inputs[1].1);
-        (p.out_height(), p.out_width())
+    /// Size of the inputs as the edges read them.
+    fn entered(&self, sizes: &CellSizes) -> (usize, usize) {
+        let last = sizes.inputs[INPUTS - 1];
+        self.entries.last().map_or(last, |entry| entry.size(last))
     }
 
     /// Size of the cell's output.
     pub fn output_size(&self, sizes: &CellSizes) -> (usize, usize) {
-        let (h, w) = self.projected(sizes);
+        let (h, w) = self.entered(sizes);
         let stride = if self.shape.kind == CellKind::Reduction { 2 } else { 1 };
         (h.div_ceil(stride), w.div_ceil(stride))
     }
@@ -123,7 +188,7 @@ impl CellPlan {
     /// Of an edge, by number.
     pub fn geometry(&self, sizes: &CellSizes, edge: usize) -> Geometry {
         let edge = &self.edges[edge];
-        let (height, width) = if edge.source < INPUTS { self.projected(sizes) } else { self.output_size(sizes) };
+        let (height, width) = if edge.source < self.inputs() { self.entered(sizes) } else { self.output_size(sizes) };
         Geometry { images: sizes.images, height, width, channels: self.shape.channels, stride: edge.stride }
     }
 }
@@ -132,8 +197,15 @@ impl CellPlan {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct CellSizes {
     pub images: usize,
-    /// Height and width of the older and of the last output.
+    /// Height and width of the older and of the last output; a cell of one input reads the last.
     pub inputs: [(usize, usize); INPUTS],
+}
+
+impl CellSizes {
+    /// Height and width of input `i` of so many.
+    pub fn input(&self, i: usize, inputs: usize) -> (usize, usize) {
+        self.inputs[INPUTS - inputs + i]
+    }
 }
 
 impl CellSizes {
@@ -164,12 +236,14 @@ pub(crate) struct HeadPlan {
 }
 
 /// The blocks of a network, in the order of their parameters in one flat vector of all: the stem, the cells, the auxiliary
-/// head, the classifier.
+/// head, the closing norm, the classifier.
 #[derive(Clone, Debug)]
 pub(crate) struct NetworkPlan {
     pub stem: Arc<StemPlan>,
     pub cells: Vec<Arc<CellPlan>>,
     pub auxiliary: Option<Arc<HeadPlan>>,
+    /// A norm with scale and shift, and a ReLU, behind the last cell.
+    pub closing: Option<Arc<ClosingPlan>>,
     pub classifier: BlockLayout,
     pub classes: usize,
     /// Mixing weights by kind of cell, the space's alphas.
@@ -181,7 +255,8 @@ impl NetworkPlan {
     pub fn layouts(&self) -> impl Iterator<Item = &BlockLayout> {
         let cells = self.cells.iter().map(|c| &c.layout);
         let head = self.auxiliary.iter().map(|h| &h.layout);
-        std::iter::once(&self.stem.layout).chain(cells).chain(head).chain([&self.classifier])
+        let closing = self.closing.iter().map(|c| &c.layout);
+        std::iter::once(&self.stem.layout).chain(cells).chain(head).chain(closing).chain([&self.classifier])
     }
 
     /// First parameter of each block.
@@ -199,15 +274,34 @@ impl NetworkPlan {
         self.cells.len() + 1
     }
 
+    /// Number of the block of the closing norm, or where it would be.
+    pub fn closing_block(&self) -> usize {
+        self.auxiliary_block() + usize::from(self.auxiliary.is_some())
+    }
+
     /// Number of the classifier's block.
     pub fn classifier_block(&self) -> usize {
-        self.auxiliary_block() + usize::from(self.auxiliary.is_some())
+        self.closing_block() + usize::from(self.closing.is_some())
     }
 
     /// Parameters that lie one after the other, by block.
     pub fn parted<'a>(&self, all: &'a [f32]) -> Vec<&'a [f32]> {
         let starts = self.starts();
         self.layouts().zip(&starts).map(|(layout, start)| &all[*start..start + layout.len]).collect()
+    }
+
+    /// Whether a GPU can run it.
+    ///
+    /// # Errors
+    /// What it has no kernels for.
+    pub fn for_gpu(&self) -> Result<(), GpuError> {
+        self.cells.iter().try_for_each(|cell| {
+            cell.edges.iter().try_for_each(Edge::for_gpu)?;
+            match cell.entries.iter().all(|e| e.projection().is_some()) {
+                true => Ok(()),
+                false => Err(GpuError::Network("cells as those of nas_bench_201")),
+            }
+        })
     }
 
     /// The first cell of a kind.
@@ -249,9 +343,4 @@ impl NetworkPlan {
             CellKind::Reduction => normal..normal + reduction,
         }
     }
-}
-
-/// The outputs that cell `i` reads, counted from the stem's.
-pub(crate) fn read_by(i: usize) -> [usize; INPUTS] {
-    [i.saturating_sub(1), i]
 }

@@ -10,7 +10,7 @@ use crate::nn::edge::{Branch, Geometry, poolings};
 use crate::nn::norm::Statistics;
 use crate::nn::parallel::{Images, image, map_groups, unfilled};
 use crate::nn::plan::{CellPlan, CellSizes};
-use crate::space::{Compute, INPUTS, Operation, Place};
+use crate::space::{Compute, Operation, Place};
 
 /// One branch's map before its last norm.
 struct Made<P> {
@@ -48,8 +48,8 @@ impl Node {
 }
 
 pub(super) struct CellMemory<P> {
-    /// The projected and normalised inputs.
-    projected: Vec<Vec<f32>>,
+    /// The inputs as the edges read them.
+    entered: Vec<Vec<f32>>,
     /// Was shown the inputs.
     inputs: Arc<P>,
     /// None where no edge reads it.
@@ -72,9 +72,9 @@ pub(super) fn bytes(plan: &CellPlan, sizes: &CellSizes) -> usize {
         let Some(first) = plan.from(source).next() else { return 0 };
         let kinds = poolings(plan.from(source).flat_map(|e| &plan.edges[e].branches).map(|b| b.operation));
         let g = plan.geometry(sizes, first);
-        // What an edge within the cell reads is a node, which is counted; the inputs are projected.
-        let projected = if source < INPUTS { g.input() } else { 0 };
-        4 * g.images * (kinds * g.output() + projected)
+        // What an edge within the cell reads is a node, which is counted.
+        let entered = if source < plan.inputs() { g.input() } else { 0 };
+        4 * g.images * (kinds * g.output() + entered)
     };
     (0..plan.edges.len()).map(of_edge).sum::<usize>() + (0..plan.sources()).map(pooled).sum::<usize>()
 }
@@ -88,9 +88,9 @@ pub(super) fn output(plan: &CellPlan, sizes: &CellSizes) -> usize {
 impl<P: Probe + 'static> CellMemory<P> {
     /// The map that edges from `source` read.
     fn state(&self, source: usize) -> &[f32] {
-        match source.checked_sub(INPUTS) {
-            Some(node) => &self.nodes[node].map,
-            None => &self.projected[source],
+        match self.entered.get(source) {
+            Some(map) => map,
+            None => &self.nodes[source - self.entered.len()].map,
         }
     }
 
@@ -177,7 +177,7 @@ impl CellPass<'_> {
     /// As [`CellPass::forward`], shown to watchers that `probe` makes.
     pub(super) fn remember<P: Probe + 'static>(
         &self,
-        inputs: [&[f32]; INPUTS],
+        inputs: &[&[f32]],
         weights: &[f32],
         mixing: &[f32],
         probe: &dyn Fn() -> P,
@@ -190,10 +190,11 @@ impl CellPass<'_> {
         };
         let mut norms = self.norms();
         let watcher = Arc::new(probe());
-        inputs.iter().for_each(|x| watcher.relu(x, None, n, 1));
-        let projected = self.project(inputs, weights, false, &mut norms).into_iter().map(|p| p.map).collect();
+        let watching: Arc<dyn Probe> = watcher.clone();
+        let entered = CellPass { probe: Some(&watching), ..*self }.enter(inputs, weights, false, &mut norms);
+        let entered = entered.into_iter().zip(inputs).map(|(e, x)| e.into_map(x)).collect();
         let mut memory = CellMemory {
-            projected,
+            entered,
             inputs: watcher,
             sources: Vec::with_capacity(plan.sources()),
             edges: plan.edges.iter().map(|_| Vec::new()).collect(),
@@ -244,10 +245,11 @@ impl CellPass<'_> {
         weights: &[f32],
         mixing: &[f32],
     ) -> (Vec<f32>, Shown<P>) {
-        let (plan, at) = (self.plan, place.edge.node());
+        let (plan, inputs) = (self.plan, self.plan.inputs());
+        let at = place.edge.target() - inputs;
         let mut norms = self.norms();
         // Sources after this one are nodes that change.
-        let same = INPUTS + at;
+        let same = inputs + at;
         let shown = memory.shown_before(whole, plan, same);
         let mut changed: Vec<Option<Vec<f32>>> = Vec::with_capacity(plan.nodes - at);
         let mut node = memory.nodes[at].before(place.edge.source());
@@ -267,7 +269,7 @@ impl CellPass<'_> {
                 let bundle = self.bundle(&[e], mixing);
                 let states = bundle.branches_forward(&g, x, weights, &mut norms);
                 self.watch(&[e], &g, x, &states);
-                let node = &mut open[plan.edges[e].node + INPUTS - source - 1];
+                let node = &mut open[plan.edges[e].node + inputs - source - 1];
                 let fresh = node.is_none();
                 // SAFETY: a fresh map is written below.
                 let node = node.get_or_insert_with(|| unsafe { unfilled(g.images * g.output()) });

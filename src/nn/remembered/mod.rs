@@ -12,7 +12,7 @@ use self::cell::CellMemory;
 use super::network::{End, NetworkPass};
 use super::noise::Noise;
 use super::norm::Norm;
-use super::plan::{NetworkPlan, read_by};
+use super::plan::NetworkPlan;
 use super::{Mixing, NnError, Policy, Probe, head};
 use crate::space::Place;
 
@@ -107,12 +107,12 @@ impl<P: Probe + 'static> Remembered<P> {
         let (mut shown, mut firsts) = (Vec::new(), [None, None]);
         let mut outputs = vec![pass(&plan, size, noise, None).stem().forward(images, &parameters[0], false).0];
         for (i, sizes) in plan.sizes(size).into_iter().enumerate() {
-            let inputs = read_by(i).map(|o| &outputs[o][..]);
+            let inputs: Vec<&[f32]> = plan.cells[i].reads(i).map(|o| &outputs[o][..]).collect();
             let (weights, mixing) = (&parameters[i + 1], &mixing[plan.mixing(i)]);
             let kind = plan.cells[i].shape.kind;
             let output = if plan.first(kind) == Some(i) {
                 let pass = pass(&plan, size, noise, None);
-                let (output, memory) = pass.cell(i, sizes).remember(inputs, weights, mixing, &probe);
+                let (output, memory) = pass.cell(i, sizes).remember(&inputs, weights, mixing, &probe);
                 shown.push(memory.shown(&plan.cells[i]));
                 firsts[kind.index()] = Some((i, memory));
                 output
@@ -120,7 +120,7 @@ impl<P: Probe + 'static> Remembered<P> {
                 let own = Arc::new(probe());
                 let watcher: Arc<dyn Probe> = own.clone();
                 shown.push(vec![(own, 1)]);
-                pass(&plan, size, noise, Some(&watcher)).cell(i, sizes).forward(inputs, weights, mixing, false).0
+                pass(&plan, size, noise, Some(&watcher)).cell(i, sizes).forward(&inputs, weights, mixing, false).0
             };
             outputs.push(output);
             // The last two are read by the next cell; what no smaller network takes can go before.
@@ -163,8 +163,10 @@ impl<P: Probe + 'static> Remembered<P> {
         let (mut older, mut last) = (None, output);
         for (i, sizes) in sizes.into_iter().enumerate().skip(first + 1) {
             let before = older.as_ref().unwrap_or(&self.outputs[first]);
+            let inputs = [&before[..], &last[..]];
+            let inputs = &inputs[inputs.len() - plan.cells[i].inputs()..];
             let (weights, mixing) = (&self.parameters[i + 1], &mixing[plan.mixing(i)]);
-            let output = pass.cell(i, sizes).forward([before, &last], weights, mixing, false).0;
+            let output = pass.cell(i, sizes).forward(inputs, weights, mixing, false).0;
             older = Some(std::mem::replace(&mut last, output));
         }
         shown.push((own, 1));

@@ -1,10 +1,10 @@
 //! Values that make sense: each by itself, and together.
 
 use super::checks::shown;
-use super::{ConfigError, KEYS, value_error};
+use super::error::{ConfigError, value_error};
+use super::table::{Config, KEYS};
 use crate::nn::Precision;
 use crate::oneshot::{OWN, PRESETS, Preset};
-use crate::run::config::Config;
 use crate::space::Counts;
 
 impl Config {

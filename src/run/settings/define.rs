@@ -1,9 +1,10 @@
 //! How settings are written down: each key once, with its type, default, meaning, help, example and check.
 
-use crate::run::config::Config;
+/// Version of the configuration format.
+pub const VERSION: u32 = 1;
 
-/// What is known of a key beside its type.
-pub struct Key {
+/// What is known of a key beside its type; `C` is the configuration.
+pub struct Key<C> {
     /// "" at the top.
     pub section: &'static str,
     pub name: &'static str,
@@ -16,17 +17,17 @@ pub struct Key {
     /// Results do not depend on it, but for rounding: a run may be resumed with another value.
     pub free: bool,
     /// Why the value that a configuration has makes no sense by itself.
-    pub check: fn(&Config) -> Result<(), String>,
+    pub check: fn(&C) -> Result<(), String>,
 }
 
-impl Key {
+impl<C> Key<C> {
     /// `search.batch` and so on.
     pub fn path(&self) -> String {
         if self.section.is_empty() { self.name.into() } else { format!("{}.{}", self.section, self.name) }
     }
 }
 
-/// Sections of settings: their structs with defaults, [`Config`] with all of them, and `KEYS`.
+/// Sections of settings: their structs with defaults, `Config` with all of them, and `KEYS`.
 ///
 /// A key is `name: type = default, [free,] [check,] meaning, help, example;` where a check takes the value.
 macro_rules! settings {
@@ -69,7 +70,7 @@ macro_rules! settings {
         }
 
         /// All keys, section by section.
-        pub const KEYS: &[Key] = &[
+        pub const KEYS: &[Key<Config>] = &[
             $(Key {
                 section: "",
                 name: stringify!($top),

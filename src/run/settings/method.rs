@@ -1,7 +1,7 @@
 //! The key `search.method`: a name for the values of other keys, which are what counts.
 
+use super::table::Search;
 use crate::oneshot::{Order, Parts, Preset};
-use crate::run::config::Search;
 
 /// Where a text names a method, its parts stand there too: those that the text does not set itself.
 pub(super) fn spelt_out(mut given: toml::Table) -> toml::Table {

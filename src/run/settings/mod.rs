@@ -2,40 +2,18 @@
 
 mod check;
 mod checks;
-mod define;
+pub(super) mod define;
+pub(super) mod error;
 mod method;
-mod table;
+pub(super) mod table;
 #[cfg(test)]
 mod tests;
-mod words;
+pub(super) mod words;
 
-pub use self::define::Key;
-pub use self::table::{Config, Cut, Data, Device, KEYS, Run, Score, Search, Space, Train};
-pub use self::words::{Keep, NoneOperation};
-use super::config::VERSION;
-pub use crate::nearest::nearest;
-
-/// All keys, `search.batch` and so on.
-pub fn keys() -> impl Iterator<Item = String> {
-    KEYS.iter().map(Key::path)
-}
-
-/// What is wrong with a configuration.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum ConfigError {
-    #[error("{place}: {reason}")]
-    Text { place: String, reason: String },
-    #[error(
-        "{file}: this is a configuration of version {found}, and this program reads version {VERSION}; start from `zonas config`"
-    )]
-    Version { file: String, found: i64 },
-    #[error("setting `{key}`: {reason}")]
-    Value { key: String, reason: String },
-}
-
-fn value_error(key: &str, reason: impl Into<String>) -> ConfigError {
-    ConfigError::Value { key: key.into(), reason: reason.into() }
-}
+use self::define::{Key, VERSION};
+use self::error::{ConfigError, value_error};
+use self::table::{Config, KEYS, keys};
+use crate::nearest::nearest;
 
 impl Config {
     /// Reads TOML; keys that are left out have their defaults. `file` is what messages call it.

@@ -1,13 +1,12 @@
 //! Every setting, once: its type, default, check, meaning, help and example.
 
 use super::checks::{above_0_below_1, amount_or, counted, fraction, from_0, named, sized, up_to};
-use super::define::{Key, settings};
+use super::define::{Key, VERSION, settings};
+use super::words::{Keep, NoneOperation};
 use crate::device::Choice;
 use crate::nn::Precision;
 use crate::oneshot::Order;
 use crate::proxies::aggregate::Aggregate;
-use crate::run::config::VERSION;
-use crate::run::settings::words::{Keep, NoneOperation};
 use crate::space::CellKind;
 use crate::space::cut::Source;
 
@@ -142,6 +141,8 @@ settings! {
         learning_rate_min: f64 = 0.001, (|v: &f64| from_0(*v)), "of the weights, at the end of a half cosine",
             "Reached after the last epoch.", "0.0";
         momentum: f64 = 0.9, (|v: &f64| fraction(*v)), "of the weights' SGD", "0 turns it off.", "0.0";
+        nesterov: bool = false, "the weights' steps look ahead along the momentum",
+            "Nesterov's, as NAS-Bench-201's published search has it.", "true";
         weight_decay: f64 = 3e-4, (|v: &f64| from_0(*v)), "of the weights", "L2, added to the gradient, as published.", "5e-4";
         clip: f64 = 5.0, (|v: &f64| from_0(*v)), "greatest norm of the weights' gradient; 0 turns clipping off",
             "The norm before clipping is on the Search screen and in the journal.", "0.0";
@@ -166,6 +167,8 @@ settings! {
         learning_rate: f64 = 0.025, (|v: &f64| from_0(*v)), "at the start", "SGD; it falls along half a cosine.", "0.1";
         learning_rate_min: f64 = 0.0, (|v: &f64| from_0(*v)), "at the end of a half cosine", "Reached after the last epoch.", "0.001";
         momentum: f64 = 0.9, (|v: &f64| fraction(*v)), "of the SGD", "0 turns it off.", "0.0";
+        nesterov: bool = false, "the steps look ahead along the momentum",
+            "Nesterov's, as NAS-Bench-201's published training has it.", "true";
         weight_decay: f64 = 3e-4, (|v: &f64| from_0(*v)), "of the weights", "L2, added to the gradient.", "5e-4";
         clip: f64 = 5.0, (|v: &f64| from_0(*v)), "greatest norm of the gradient; 0 turns clipping off",
             "The norm before clipping is in the journal.", "0.0";
@@ -186,6 +189,11 @@ settings! {
         grace_seconds: u64 = 30, free, (|v: &u64| counted(*v as usize, 1_000_000)), "after SIGTERM or SIGUSR1 the engine ends within so many seconds, whatever a step takes",
             "Slurm sends the signal with `--signal=B:USR1@60`; keep this below its lead.", "50";
     }
+}
+
+/// All keys, `search.batch` and so on.
+pub fn keys() -> impl Iterator<Item = String> {
+    KEYS.iter().map(Key::path)
 }
 
 fn pictures(batch: usize) -> Result<(), String> {

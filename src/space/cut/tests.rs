@@ -98,7 +98,9 @@ fn a_control_keeps_as_many_on_every_edge() {
 #[test]
 fn importance_is_the_removal_order_turned_round() {
     let c = cutter(darts::NO_NONE);
-    let all = c.by_importance(Source::Scores, |p| (p.edge.number() != 3).then_some(p.edge.number() as f64));
+    let all = c.by_importance(Source::Scores, |p| {
+        (p.edge.number().unwrap_or(0) != 3).then_some(p.edge.number().unwrap_or(0) as f64)
+    });
     assert_eq!(all.len(), 196);
     for (xi, kept) in [(0.875, 1), (0.5, 4), (0.125, 7)] {
         let mut mask = Mask::empty(darts::SPACE);

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use super::value::{Kind, Reader, Stop, Value, found, last, stop};
 use crate::space::genotype::GenotypeError;
-use crate::space::{CellKind, Choice, Genotype, INPUTS, Operation, Space};
+use crate::space::{CellKind, Choice, Genotype, INPUTS, Operation, Space, Stacking};
 
 /// A text that a genotype stands in, and what it defines besides.
 pub(super) struct Context<'a> {
@@ -317,11 +317,22 @@ impl<'a> Context<'a> {
         Ok(fields)
     }
 
+    /// What a dictionary says of it.
+    fn stacking(&self, value: &Value<'a>) -> Result<Stacking, Stop> {
+        let Kind::Dict(entries) = &value.kind else { return Ok(Stacking::Darts) };
+        let named = entries.iter().find(|(k, _)| matches!(k.kind, Kind::Text("stacking") | Kind::Name("stacking")));
+        match named.map(|(_, v)| (v.at, self.name(v))) {
+            None => Ok(Stacking::Darts),
+            Some((at, name)) => name?.unwrap_or_default().parse().or_else(|e: String| stop(at, e)),
+        }
+    }
+
     /// The genotype that a value is; `end` is the byte behind it.
     pub fn genotype(&self, value: &Value<'a>, end: usize) -> Result<Genotype, Fault> {
-        let fields = self.fields(value)?;
+        let (fields, stacking) = (self.fields(value)?, self.stacking(value)?);
         let space = self.space.unwrap_or_default();
-        let needed = |field: &Field| space.graph(field.cell()).is_some();
+        let whole = |field: &Field| stacking == Stacking::Darts || matches!(field, Field::Choices(CellKind::Normal));
+        let needed = |field: &Field| whole(field) && space.graph(field.cell()).is_some();
         if let Some(missing) = Field::ALL.iter().find(|f| needed(f) && !fields.iter().any(|(g, _)| g == *f)) {
             return Ok(stop(end, format!("the argument `{}` is missing", missing.name()))?);
         }
@@ -340,7 +351,7 @@ impl<'a> Context<'a> {
             }
         }
         let ([normal, reduction], [normal_concat, reduction_concat]) = (choices, concat);
-        check(Genotype { normal, normal_concat, reduction, reduction_concat }, self.space, &spots)
+        check(Genotype { stacking, normal, normal_concat, reduction, reduction_concat }, self.space, &spots)
     }
 }
 
@@ -354,7 +365,7 @@ pub(super) struct Spots {
 
 /// The genotype, if it is an architecture of the space; else what is not and where; spots by kind of cell.
 pub(super) fn check(genotype: Genotype, space: Option<Space>, spots: &[Spots; 2]) -> Result<Genotype, Fault> {
-    match space.map_or_else(|| genotype.check_nodes(Space::default()), |space| genotype.check_in(space)) {
+    match space.map_or_else(|| genotype.check(), |space| genotype.check_in(space)) {
         Ok(()) => Ok(genotype),
         Err(error) => Err(Fault::Wrong(spot(spots, &error, &genotype), error)),
     }
@@ -364,14 +375,21 @@ pub(super) fn check(genotype: Genotype, space: Option<Space>, spots: &[Spots; 2]
 fn spot(spots: &[Spots; 2], error: &GenotypeError, genotype: &Genotype) -> usize {
     let choice = |cell: CellKind, node: usize, is: &dyn Fn(&Choice) -> bool, last: bool| {
         let spots = &spots[cell.index()];
-        let pair = genotype.choices(cell).iter().enumerate().skip(2 * node).take(2);
+        let (choices, stacking) = (genotype.choices(cell), genotype.stacking);
+        let targets = stacking.targets().map(|target| target - stacking.inputs());
+        let pair = choices.iter().enumerate().zip(targets).filter(|(_, n)| *n == node).map(|(choice, _)| choice);
         let mut found = pair.filter(|(_, c)| is(c)).map(|(i, _)| i);
         let i = if last { found.last() } else { found.next() };
         i.and_then(|i| spots.choices.get(i)).copied().unwrap_or(spots.list)
     };
     match *error {
         GenotypeError::Choices { cell, .. } => spots[cell.index()].list,
-        GenotypeError::Source { cell, node, source_state } => choice(cell, node, &|c| c.source == source_state, false),
+        GenotypeError::Source { cell, node, source_state, .. } => {
+            choice(cell, node, &|c| c.source == source_state, false)
+        }
+        GenotypeError::Order { cell, node, source_state, .. } => {
+            choice(cell, node, &|c| c.source == source_state, false)
+        }
         GenotypeError::Twice { cell, node, source_state } => choice(cell, node, &|c| c.source == source_state, true),
         GenotypeError::NoOperation { cell, node } => choice(cell, node, &|c| c.operation == Operation::None, false),
         GenotypeError::Outside { cell, node, source_state, operation, .. } => {

@@ -1,8 +1,9 @@
 //! Genotypes in text, as people have them: published code
 //! (`DARTS_V1 = Genotype(normal=[('sep_conv_3x3', 1), …], normal_concat=range(2, 6), reduce=[…], reduce_concat=[2, 3, 4, 5])`)
 //! with any white space, comments, either quote, lists or tuples; whole logs; files of definitions; JSON, be it Zonas's,
-//! that of `_asdict()` or an export of NNI; and all of these as terminals, chats and pages hand them on.
+//! that of `_asdict()` or an export of NNI; NAS-Bench-201's `|nor_conv_3x3~0|+…`; and all of these as terminals, chats and pages hand them on.
 
+mod arch;
 mod clean;
 mod meaning;
 mod nni;
@@ -97,7 +98,7 @@ struct Found {
 }
 
 impl<'a> Genotypes<'a> {
-    /// Looks for those with cells of the DARTS space, whatever their operations are.
+    /// Looks for any that a network can be built of.
     ///
     /// # Errors
     /// A text that is too long, or has more genotypes than a log.
@@ -132,8 +133,8 @@ impl<'a> Genotypes<'a> {
         let count = self.found.len();
         if count == 0 {
             let start = self.clean.text.len() - self.clean.text.trim_start().len();
-            let reason =
-                "expected `Genotype(normal=[…], normal_concat=…, reduce=[…], reduce_concat=…)`, or the same as JSON";
+            let reason = "expected `Genotype(normal=[…], normal_concat=…, reduce=[…], reduce_concat=…)`, the same as JSON, or \
+                 `|operation~0|+|operation~0|operation~1|+…`";
             return Err(place(&self.clean, &Fault::Stop(Stop { at: start, reason: reason.into() })));
         }
         let found = match which {
@@ -248,10 +249,10 @@ fn place(clean: &Clean, fault: &Fault) -> ParseError {
     }
 }
 
-/// The genotype of the DARTS space in a text: the only one, or the last of a log.
+/// The genotype in a text: the only one, or the last of a log.
 ///
 /// # Errors
-/// Where the text stops being a genotype, what makes it no architecture of the space, or that it has several by name.
+/// Where the text stops being a genotype, what makes it no architecture, or that it has several by name.
 pub fn parse_genotype(text: &str) -> Result<Genotype, ParseError> {
     Ok(Genotypes::of(text)?.take(None)?.genotype)
 }

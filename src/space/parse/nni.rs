@@ -4,7 +4,7 @@
 use super::meaning::{Context, Fault, Spots, check};
 use super::value::{Kind, Stop, Value, found, stop};
 use crate::space::cell::MOST_STATES;
-use crate::space::{CellKind, Choice, Genotype, INPUTS, Operation};
+use crate::space::{CellKind, Choice, Genotype, Operation, Stacking};
 
 /// What an entry is of.
 #[derive(Clone, Copy, PartialEq)]
@@ -59,16 +59,17 @@ pub(super) fn genotype(context: &Context, at: usize, entries: &[(Value, Value)])
     let mut concat = [Vec::new(), Vec::new()];
     for graph in context.space.unwrap_or_default().graphs() {
         let cell = graph.kind;
-        for node in INPUTS..graph.states() {
+        for node in graph.node_states() {
             for (choice, at) in export.node(cell, node)? {
                 cells[cell.index()].push(choice);
                 spots[cell.index()].choices.push(at);
             }
         }
-        concat[cell.index()] = (INPUTS..graph.states()).collect();
+        concat[cell.index()] = graph.node_states().collect();
     }
     let ([normal, reduction], [normal_concat, reduction_concat]) = (cells, concat);
-    check(Genotype { normal, normal_concat, reduction, reduction_concat }, context.space, &spots)
+    let stacking = Stacking::Darts;
+    check(Genotype { stacking, normal, normal_concat, reduction, reduction_concat }, context.space, &spots)
 }
 
 struct Export<'c, 'a> {

@@ -5,8 +5,8 @@ use std::collections::HashMap;
 
 use super::Found;
 use super::meaning::{BUDGET, Context, Fault, Field};
-use super::nni;
 use super::value::{Kind, Reader, Stop, Value, is_word, last, stop};
+use super::{arch, nni};
 use crate::space::{Genotype, Space};
 
 /// Most genotypes of a text.
@@ -117,6 +117,11 @@ impl Scan<'_> {
                 b'{' if text[at + 1..].trim_start().starts_with(|c| matches!(c, '\'' | '"') || is_word(c)) => {
                     self.dictionary(at, commented || documentation).unwrap_or(at + 1)
                 }
+                b'|' if arch::begins(text, at) => {
+                    let (genotype, end) = arch::genotype(&self.context, at);
+                    self.take(at, commented || documentation, genotype);
+                    end.max(at + 4)
+                }
                 b'G' if self.begins(line, at) => {
                     let end = self.call(at, commented || documentation);
                     let names = names(text, at);
@@ -175,6 +180,9 @@ impl Scan<'_> {
 
     /// The text as a whole: a namedtuple as JSON or as a tuple, and what is no genotype but begins like one.
     fn whole(&mut self) {
+        if let Some((at, genotype)) = arch::digits(&self.context) {
+            return self.take(at, false, genotype);
+        }
         let text = self.context.text;
         let mut at = text.len() - text.trim_start().len();
         if text[at..].starts_with("```") {

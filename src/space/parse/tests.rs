@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::space::{CellKind, Choice, Operation, darts};
+use crate::space::{CellKind, Choice, Operation, Stacking, darts};
 
 fn drawn_cell() -> impl Strategy<Value = Vec<Choice>> {
     let node = |n: usize| {
@@ -19,6 +19,7 @@ fn genotype() -> impl Strategy<Value = Genotype> {
     let concat = proptest::sample::subsequence(vec![2usize, 3, 4, 5], 1..=4);
     (drawn_cell(), concat.clone(), drawn_cell(), concat).prop_map(
         |(normal, normal_concat, reduction, reduction_concat)| Genotype {
+            stacking: Stacking::Darts,
             normal,
             normal_concat,
             reduction,
@@ -97,7 +98,7 @@ fn mistakes_have_a_place_and_a_reason() {
     let normal = CellKind::Normal;
     let twice = GenotypeError::Twice { cell: normal, node: 0, source_state: 1 };
     assert_eq!(at("'sep_conv_3x3', 0", "'sep_conv_3x3', 1", 0), (2, 1, twice));
-    let wrong = GenotypeError::Source { cell: normal, node: 3, source_state: 5 };
+    let wrong = GenotypeError::Source { cell: normal, node: 3, source_state: 5, last: 4 };
     assert_eq!(at("'skip_connect', 2", "'skip_connect', 5", 0), (8, 1, wrong));
     let none = GenotypeError::NoOperation { cell: CellKind::Reduction, node: 3 };
     assert_eq!(at("'avg_pool_3x3', 0", "'none', 0", 0), (17, 1, none));

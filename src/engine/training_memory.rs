@@ -1,0 +1,71 @@
+//! What training a genotype will need, known before anything runs: its network, and the bytes of a step.
+
+use super::error::EngineError;
+use super::plan::{budget, chosen, open, open_device};
+use crate::data;
+use crate::device::{self, Device};
+use crate::nn::{EvaluationConfig, Policy, Workload};
+use crate::run::config::{Config, Train};
+use crate::space::count::CountError;
+use crate::space::{Genotype, Stacking};
+
+/// The network of these settings; the auxiliary head only where it fits the maps.
+pub(super) fn network(
+    config: &Train,
+    about: &data::Summary,
+    genotype: &Genotype,
+) -> Result<EvaluationConfig, EngineError> {
+    let mut network = EvaluationConfig {
+        genotype: genotype.clone(),
+        channels: config.channels,
+        cells: config.cells,
+        input_channels: about.channels,
+        classes: about.classes(),
+        // NAS-Bench-201 is evaluated without such a head.
+        auxiliary: config.auxiliary > 0.0 && genotype.stacking == Stacking::Darts,
+    };
+    match network.count(about.height, about.width) {
+        Err(CountError::Auxiliary(..)) => network.auxiliary = false,
+        counted => drop(counted.map_err(|e| EngineError::Training(e.to_string()))?),
+    }
+    Ok(network)
+}
+
+/// Bytes that a step needs of a run that trains a genotype from scratch, and those that it may take; 0 of another run.
+///
+/// # Errors
+/// Settings or data that make no sense.
+pub fn training_bytes(config: &Config) -> Result<(u64, Option<u64>), EngineError> {
+    let dataset = open(config)?;
+    let about = dataset.summary();
+    let pictures = data::limited(&*dataset, config.seed, config.data.limit).len();
+    let network = config.trained()?.map(|g| network(&config.train, about, &g)).transpose()?;
+    let device = open_device(config)?.device;
+    let images = config.train.batch.min(pictures);
+    let budget = budget(config, &device);
+    Ok((network.map_or(0, |n| training_step(config, &n, images, about, &device, budget).1), budget))
+}
+
+/// What a training keeps for the way back (as `device.memory` asks, and as the budget allows), and the bytes that a step then
+/// needs of the device.
+pub(super) fn training_step(
+    config: &Config,
+    network: &EvaluationConfig,
+    images: usize,
+    about: &data::Summary,
+    device: &Device,
+    budget: Option<u64>,
+) -> (Policy, u64) {
+    let (height, width) = (about.height, about.width);
+    let bytes: Box<dyn Fn(Policy) -> u64> = match device {
+        Device::Cpu => {
+            let threads = device::threads(config.device.threads);
+            let work = Workload { images, height, width, second_order: false, threads };
+            let of = network.training_footprints(&work);
+            Box::new(move |policy| of(policy).bytes())
+        }
+        Device::Cuda(_) => Box::new(network.gpu_footprints([images, height, width], config.train.drop_path > 0.0)),
+    };
+    let fits = |(_, bytes): &(Policy, u64)| budget.is_none_or(|b| *bytes <= b);
+    chosen(config.device.memory, network.cells, |policy| (policy, bytes(policy)), fits)
+}
