@@ -7,7 +7,9 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use color_eyre::eyre;
 
-use super::{Exit, Output, Place, Usage};
+use super::exit::{Exit, Usage};
+use super::output::Output;
+use super::place::Place;
 use crate::run::summary::Summary;
 use crate::run::{RunFolder, config};
 use crate::space::{Genotype, Mask};

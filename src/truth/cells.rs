@@ -4,12 +4,13 @@ use rand::Rng;
 
 use super::error::TruthError;
 use crate::random;
-use crate::space::{CellKind, Genotype, INPUTS, Mask, Operation, Place, Space};
+use crate::space::{CellKind, Genotype, Mask, Operation, Place, Space};
 
 /// A cell of each kind, as the sorted slots of its operations. The order of a node's inputs is lost.
 pub type Cell = Box<[u16]>;
 
-/// A node: of these rows of the space `choose` are taken, each with one operation.
+/// A node, or an edge where cells have an operation on every one: of these rows of the space `choose` are taken, each with one
+/// operation.
 #[derive(Clone, Debug)]
 struct Part {
     kind: CellKind,
@@ -26,7 +27,8 @@ pub struct Cells {
     full: Left,
 }
 
-/// The operations that cells may be made of, as sorted slots by row of the space. `none` is not among them.
+/// The operations that cells may be made of, as sorted slots by row of the space. `none` is among them only where cells have
+/// an operation on every edge.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Left(pub(super) Vec<Vec<u16>>);
 
@@ -44,13 +46,17 @@ impl Left {
 
 impl Cells {
     pub fn of(space: Space) -> Cells {
-        let node = |kind, node| {
-            let graph = space.graph(kind)?;
-            let rows = graph.into_node(node).filter_map(|e| space.row(kind, e)).collect();
-            Some(Part { kind, node, rows, choose: 2 })
-        };
-        let nodes = space.graphs().iter().flat_map(|g| (0..g.nodes).map(|n| (g.kind, n)));
-        let parts = nodes.filter_map(|(kind, n)| node(kind, n)).collect();
+        let mut parts = Vec::new();
+        for graph in space.graphs() {
+            let kind = graph.kind;
+            for (node, state) in graph.node_states().enumerate() {
+                let rows: Vec<usize> = graph.into_state(state).filter_map(|e| space.row(kind, e)).collect();
+                match space.stacking().every_edge() {
+                    true => parts.extend(rows.iter().map(|row| Part { kind, node, rows: vec![*row], choose: 1 })),
+                    false => parts.push(Part { kind, node, rows, choose: 2 }),
+                }
+            }
+        }
         Cells { space, parts, full: slots(&space.full()) }
     }
 
@@ -86,15 +92,14 @@ impl Cells {
     pub fn cell(&self, genotype: &Genotype) -> Result<Cell, String> {
         genotype.check_in(self.space).map_err(|e| e.to_string())?;
         let mut slots = Vec::new();
-        for kind in genotype.kinds() {
+        for (kind, graph) in genotype.kinds().filter_map(|kind| Some((kind, self.space.graph(kind)?))) {
             let mut concat = genotype.concat(kind).to_vec();
             concat.sort_unstable();
-            if !concat.iter().copied().eq(INPUTS..INPUTS + genotype.nodes(kind)) {
+            if !self.space.stacking().every_edge() && !concat.into_iter().eq(graph.node_states()) {
                 return Err(format!("the {kind} cell's output does not have all nodes"));
             }
-            for (i, c) in genotype.choices(kind).iter().enumerate() {
-                let edge = crate::space::Edge::between(c.source, INPUTS + i / 2);
-                let slot = edge.and_then(|e| self.space.slot(Place::new(kind, e, c.operation)));
+            for (edge, operation) in genotype.chosen(kind) {
+                let slot = self.space.slot(Place::new(kind, edge, operation));
                 slots.push(
                     slot.ok_or_else(|| format!("there is no such edge in the space {}", self.space.name()))? as u16
                 );
@@ -132,14 +137,22 @@ impl Cells {
         cell
     }
 
-    /// As many operations on every row as `counts` says, drawn from all.
-    pub fn draw_cut(&self, counts: &[usize], rng: &mut impl Rng) -> Left {
+    /// What other cuts of a mask's shape may keep: everything that cells may have, but for `none` where the mask keeps none of
+    /// it, as it is where it took no part in scoring.
+    pub fn candidates(&self, mask: &Mask) -> Mask {
+        let full = self.space.full();
+        let keeps_none = mask.places().any(|p| p.operation == Operation::None);
+        if keeps_none && self.space.stacking().every_edge() { full } else { full.without_operation(Operation::None) }
+    }
+
+    /// As many operations on every row as `counts` says, drawn from these.
+    pub fn draw_cut(&self, from: &Left, counts: &[usize], rng: &mut impl Rng) -> Left {
         let row = |(all, count): (&Vec<u16>, &usize)| {
             let mut kept = take(&mut all.clone(), *count, rng).to_vec();
             kept.sort_unstable();
             kept
         };
-        Left(self.full.0.iter().zip(counts).map(row).collect())
+        Left(from.0.iter().zip(counts).map(row).collect())
     }
 
     /// The sum over the nodes of how often each row is taken (2 of 5 edges: 0.4) times the row's number.
@@ -180,8 +193,8 @@ fn take<'a, T>(from: &'a mut [T], count: usize, rng: &mut impl Rng) -> &'a [T] {
 fn slots(mask: &Mask) -> Left {
     let space = mask.space();
     let row = |(kind, edge)| {
-        let kept = mask.kept(kind, edge).filter(|o| *o != Operation::None);
-        // Columns ascend, and so do slots; there are at most 2 · 44 · 16.
+        let kept = mask.kept(kind, edge).filter(|o| *o != Operation::None || space.stacking().every_edge());
+        // Columns ascend, and so do slots; there are at most 2 · 45 · 16.
         kept.filter_map(|o| space.slot(Place::new(kind, edge, o))).map(|slot| slot as u16).collect()
     };
     Left(space.all_edges().map(row).collect())
@@ -201,7 +214,7 @@ mod tests {
         let mut rng = random::stream(1, "test");
         let cell = cells.draw(cells.full(), &mut rng);
         assert_eq!(cell.len(), 16);
-        let cut = cells.draw_cut(&[3; 28], &mut rng);
+        let cut = cells.draw_cut(cells.full(), &[3; 28], &mut rng);
         assert_eq!(cut.counts(), [3; 28]);
         assert!(cells.draw(&cut, &mut rng).iter().all(|slot| cut.0.iter().flatten().any(|s| s == slot)));
         let only = |operation| Mask::uniform(darts::SPACE, &[operation]);

@@ -1,12 +1,12 @@
 //! How a row of a table says which cell it is of.
 
 use crate::space::Operation::{AvgPool3x3, DilConv3x3, DilConv5x5, MaxPool3x3, SepConv3x3, SepConv5x5, SkipConnect};
-use crate::space::{CellKind, Choice, Genotype, Genotypes, INPUTS, Operation, Space};
+use crate::space::{CellKind, Choice, Genotype, Genotypes, INPUTS, Operation, Space, Stacking};
 
 /// Where the cell is: numbers of columns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Dialect {
-    /// A text that [`Genotypes`] reads.
+    /// A text that [`Genotypes`] reads, or NAS-Bench-201's six digits.
     Text(usize),
     /// Two inputs a node, node by node, separated by spaces: `0:4`, source and number of the operation (NAS-Bench-301's), or
     /// `0:sep_conv_3x3`, or `sep_conv_3x3:0`. Columns of the normal and the reduction cell.
@@ -27,7 +27,7 @@ impl Dialect {
             return Ok(Dialect::Text(text));
         }
         let (normal, reduction) = (find(&["normal"]), find(&["reduce", "reduction"]));
-        if normal.is_some() || reduction.is_some() {
+        if space.stacking() == Stacking::Darts && (normal.is_some() || reduction.is_some()) {
             let there = [normal, reduction];
             let missing = space.kinds().find(|k| there[k.index()].is_none());
             return match missing {
@@ -35,13 +35,14 @@ impl Dialect {
                 Some(kind) => Err(format!("there is no column for the {kind} cell; name it `{}`", column(kind))),
             };
         }
-        // NAS-Bench-201: six digits, one for each edge. The reader goes here when the space is built in.
-        if find(&["ops"]).is_some() {
-            return Err(
-                "it is a table of NAS-Bench-201 (column `ops`), a search space that is not built in; give a table of \
-                 DARTS cells"
-                    .into(),
-            );
+        if let Some(digits) = find(&["ops"]) {
+            return match space.stacking() {
+                Stacking::NasBench201 => Ok(Dialect::Text(digits)),
+                Stacking::Darts => Err(format!(
+                    "it is a table of NAS-Bench-201 (column `ops`), and the cut is of the space {}; give a table of that",
+                    space.name()
+                )),
+            };
         }
         Err("no column says which cell a row is of; name one `genotype` (Python text or JSON), or two `normal` \
              and `reduce` (pairs like 0:sep_conv_3x3)"
@@ -68,7 +69,7 @@ impl Dialect {
                     Ok((choices, concat))
                 };
                 let ((normal, normal_concat), (reduction, reduction_concat)) = (cell(normal)?, cell(reduction)?);
-                Ok(Genotype { normal, normal_concat, reduction, reduction_concat })
+                Ok(Genotype { stacking: Stacking::Darts, normal, normal_concat, reduction, reduction_concat })
             }
         }
     }

@@ -93,7 +93,7 @@ pub struct Audit {
     pub controls: Vec<CutNumbers>,
     /// Share of the random cuts that are worse, in per cent; equal ones count half.
     pub percentile: Percentiles,
-    /// Operations that cells may be made of (not `none`): kept, of all, and kept on each edge.
+    /// Operations that cells may be made of: kept, of those that could be, and kept on each edge.
     pub kept: usize,
     pub candidates: usize,
     pub kept_per_edge: Vec<usize>,
@@ -206,9 +206,13 @@ pub fn audit(
 ) -> Result<Audit, TruthError> {
     let left = cells.left(mask)?;
     let counts = left.counts();
+    let candidates = cells.candidates(mask);
+    let from = cells.left(&candidates)?;
     let drawn: Vec<Numbers> = (0..DRAWS as u64)
         .into_par_iter()
-        .map(|i| truth.numbers(cells, &cells.draw_cut(&counts, &mut random::stream_at(seed, "audit/cuts", [i, 0]))))
+        .map(|i| {
+            truth.numbers(cells, &cells.draw_cut(&from, &counts, &mut random::stream_at(seed, "audit/cuts", [i, 0])))
+        })
         .collect();
     let all = |number: &dyn Fn(&Numbers) -> f64| drawn.iter().map(number).collect::<Vec<_>>();
     let (means, bests) = (all(&|n| n.mean), all(&|n| n.best));
@@ -216,7 +220,8 @@ pub fn audit(
     let thousand = all(&|n| n.of_best_1000.unwrap_or(f64::NAN));
     let ends = match truth {
         Truth::Linear(linear) => {
-            let ends = (linear.mean_of_cuts(cells, &counts), linear.mean(cells, &linear.best_cut(cells, &counts)));
+            let ends =
+                (linear.mean_of_cuts(cells, &from, &counts), linear.mean(cells, &linear.best_cut(&from, &counts)));
             // Where nothing is left to choose both are the same but for rounding.
             (ends.1 - ends.0 > 1e-9 * ends.1.abs().max(1e-300)).then_some(ends)
         }
@@ -243,7 +248,7 @@ pub fn audit(
         Truth::Linear(linear) => quantiles(&sampled(cells, linear, &left, seed, 0)),
     };
     let mean_of_random = match truth {
-        Truth::Linear(linear) => linear.mean_of_cuts(cells, &counts),
+        Truth::Linear(linear) => linear.mean_of_cuts(cells, &from, &counts),
         Truth::Exact(_) => mean(&means),
     };
     let present = |own: Option<f64>, all: &[f64]| own.map(|_| mean(all));
@@ -253,12 +258,12 @@ pub fn audit(
         of_best_100: present(own.of_best_100, &hundred),
         of_best_1000: present(own.of_best_1000, &thousand),
     };
-    let mut beside: Vec<CutNumbers> = controls(cells, &counts)
+    let mut beside: Vec<CutNumbers> = controls(cells, &candidates, &counts)
         .into_iter()
         .map(|(name, control)| row(name, &truth.numbers(cells, &control)))
         .collect();
     if let Truth::Linear(linear) = truth {
-        beside.push(row("best_by_model", &truth.numbers(cells, &linear.best_cut(cells, &counts))));
+        beside.push(row("best_by_model", &truth.numbers(cells, &linear.best_cut(&from, &counts))));
     }
     let model = match truth {
         Truth::Linear(linear) => Some(Model {
@@ -271,6 +276,7 @@ pub fn audit(
         }),
         Truth::Exact(_) => None,
     };
+    let counted = cells.space().stacking().every_edge();
     let kept_none = mask.space().all_edges().filter(|(k, e)| mask.keeps(*k, *e, crate::space::Operation::None)).count();
     let cell = found.and_then(|g| Some((g, cells.cell(g).ok()?)));
     Ok(Audit {
@@ -290,8 +296,8 @@ pub fn audit(
         random: row("random", &random),
         controls: beside,
         kept: left.count(),
-        candidates: cells.full().count(),
-        none_kept: kept_none,
+        candidates: from.count(),
+        none_kept: if counted { 0 } else { kept_none },
         cells: cells.count(&left),
         of_cells: cells.count(cells.full()),
         kept_per_edge: counts,
@@ -326,14 +332,14 @@ fn judged(cells: &Cells, table: &Table, truth: &Truth, genotype: &Genotype, cell
 }
 
 fn agreements(cells: &Cells, truth: &Truth, scores: &Scores) -> Vec<Agreement> {
-    let space = cells.space();
+    let (space, with_none) = (cells.space(), cells.space().stacking().every_edge());
     let of = |function: usize| {
         let mut groups: Vec<Vec<(f64, f64)>> = vec![Vec::new(); space.rows()];
         for (place, numbers) in &scores.places {
             let row = space.row(place.cell, place.edge);
             let Some((row, slot)) = row.zip(space.slot(*place)) else { continue };
             let pair = (numbers.get(function).copied().unwrap_or(f64::NAN), truth.value(slot));
-            let counts = place.operation != crate::space::Operation::None;
+            let counts = with_none || place.operation != crate::space::Operation::None;
             if counts && pair.0.is_finite() && pair.1.is_finite() {
                 groups[row].push(pair);
             }

@@ -77,14 +77,14 @@ impl Linear {
         self.fit.base + cells.best(left, row)
     }
 
-    /// Mean of [`Linear::mean`] over all cuts with so many operations on each edge; exact.
-    pub fn mean_of_cuts(&self, cells: &Cells, counts: &[usize]) -> f64 {
-        let all = cells.full().0.iter().zip(counts);
+    /// Mean of [`Linear::mean`] over all cuts with so many of these operations on each edge; exact.
+    pub fn mean_of_cuts(&self, cells: &Cells, from: &Left, counts: &[usize]) -> f64 {
+        let all = from.0.iter().zip(counts);
         self.mean(cells, &Left(all.map(|(row, count)| if *count == 0 { Vec::new() } else { row.clone() }).collect()))
     }
 
-    /// The cut with so many operations on each edge that has the highest [`Linear::mean`].
-    pub fn best_cut(&self, cells: &Cells, counts: &[usize]) -> Left {
+    /// The cut with so many of these operations on each edge that has the highest [`Linear::mean`].
+    pub fn best_cut(&self, from: &Left, counts: &[usize]) -> Left {
         let row = |(all, count): (&Vec<u16>, &usize)| {
             let mut kept = all.clone();
             kept.sort_by(|a, b| self.coefficient(*b).total_cmp(&self.coefficient(*a)));
@@ -92,7 +92,7 @@ impl Linear {
             kept.sort_unstable();
             kept
         };
-        Left(cells.full().0.iter().zip(counts).map(row).collect())
+        Left(from.0.iter().zip(counts).map(row).collect())
     }
 }
 
@@ -126,11 +126,11 @@ mod tests {
         assert!(linear.fit.spearman > 0.95 && linear.unseen == 0, "{:?}", linear.fit.spearman);
         let mut rng = random::stream(6, "test");
         let counts: Vec<usize> = (0..28).map(|i| 1 + i % 7).collect();
-        let (zero, best) = (linear.mean_of_cuts(&cells, &counts), linear.best_cut(&cells, &counts));
+        let (zero, best) = (linear.mean_of_cuts(&cells, cells.full(), &counts), linear.best_cut(cells.full(), &counts));
         assert_eq!(best.counts(), counts);
         let one = linear.mean(&cells, &best);
         let gains: Vec<f64> = (0..4000)
-            .map(|_| (linear.mean(&cells, &cells.draw_cut(&counts, &mut rng)) - zero) / (one - zero))
+            .map(|_| (linear.mean(&cells, &cells.draw_cut(cells.full(), &counts, &mut rng)) - zero) / (one - zero))
             .collect();
         assert!(mean(&gains).abs() < 0.01, "{}", mean(&gains));
         assert!(gains.iter().all(|g| *g <= 1.0));
@@ -141,7 +141,7 @@ mod tests {
         let cells = Cells::of(darts::SPACE);
         let linear = Linear::of(&cells, &made_up(&cells, 300), 0).unwrap();
         let mut rng = random::stream(7, "test");
-        let cut = cells.draw_cut(&[2; 28], &mut rng);
+        let cut = cells.draw_cut(cells.full(), &[2; 28], &mut rng);
         let drawn: Vec<f64> = (0..20_000).map(|_| linear.cell(&cells.draw(&cut, &mut rng))).collect();
         let spread = (drawn.iter().map(|v| v * v).sum::<f64>() / 2e4 - mean(&drawn) * mean(&drawn)).sqrt();
         assert!((mean(&drawn) - linear.mean(&cells, &cut)).abs() < 4.0 * spread / 2e4f64.sqrt());

@@ -2,16 +2,15 @@
 
 use super::cells::{Cells, Left};
 use crate::space::cut::{Cutter, Source};
-use crate::space::{Counts, Operation, Place};
+use crate::space::{Counts, Mask, Place};
 
-/// The cheapest operations, and those with the most parameters, with so many on each edge.
-pub fn controls(cells: &Cells, counts: &[usize]) -> Vec<(&'static str, Left)> {
+/// The cheapest of the candidates, and those with the most parameters, with so many on each edge.
+pub fn controls(cells: &Cells, candidates: &Mask, counts: &[usize]) -> Vec<(&'static str, Left)> {
     let space = cells.space();
-    let candidates = space.full().without_operation(Operation::None);
     // A list of counts has no zeros; an edge without any operation is emptied afterwards.
     let listed: Vec<usize> = counts.iter().map(|n| (*n).max(1)).collect();
     let Ok(shape) = Counts::of_list(space, &listed) else { return Vec::new() };
-    let cutter = Cutter { space: candidates, order: Vec::new(), seed: 0 };
+    let cutter = Cutter { space: *candidates, order: Vec::new(), seed: 0 };
     let of = |source: Source| {
         let mut mask = cutter.with_counts(source, &shape);
         for ((kind, edge), _) in space.all_edges().zip(counts).filter(|(_, n)| **n == 0) {
