@@ -2,8 +2,8 @@
 //! one-shot search on what is left. After *Half Search Space is All You Need* (arXiv 2505.13586).
 //!
 //! The floors, lowest first; a module uses only those below it:
-//! [`random`], [`space`] → [`data`], [`device`], [`kernels`] → [`nn`] → [`proxies`], [`oneshot`], [`run`] → [`engine`] →
-//! [`explorer`] → [`cli`].
+//! [`random`], [`space`] → [`data`], [`device`], [`kernels`], [`truth`] → [`nn`] → [`proxies`], [`oneshot`], [`run`] →
+//! [`engine`] → [`explorer`] → [`cli`].
 
 pub mod cli;
 mod clock;
@@ -20,4 +20,5 @@ pub mod random;
 pub mod run;
 pub mod space;
 pub mod text;
+pub mod truth;
 mod words;

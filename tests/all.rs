@@ -3,6 +3,7 @@
 
 #[cfg(target_os = "linux")]
 mod attacks;
+mod audit;
 mod batches;
 mod cases_data;
 mod cases_genotypes;

@@ -1,5 +1,6 @@
 //! The command line: one file per sub-command; here they are listed and called, and their errors told.
 
+mod audit;
 mod begin;
 mod bench;
 mod config;
@@ -104,6 +105,8 @@ enum Command {
     Train(train::TrainArguments),
     /// Count parameters and multiply-accumulates of a genotype.
     Count(count::CountArguments),
+    /// Judge a cut by a table of accuracies: beside random cuts and controls that keep as many operations.
+    Audit(audit::AuditArguments),
     /// Predict the memory of the search: uncut, at each level, for each way of cutting.
     Predict(predict::PredictArguments),
     /// Measure this machine: a search step, scoring, memory, and the share of its arithmetic limit.
@@ -162,6 +165,7 @@ pub fn main() -> ExitCode {
         Some(Command::Export(a)) => export::run(&arguments.place, &a),
         Some(Command::Train(a)) => train::run(&arguments.place, &a),
         Some(Command::Count(a)) => count::run(&a),
+        Some(Command::Audit(a)) => audit::run(&arguments.place, &a),
         Some(Command::Predict(a)) => predict::run(&arguments.place, &a),
         Some(Command::Bench(a)) => bench::run(&a),
         Some(Command::Config(a)) => config::run(&a),
@@ -244,6 +248,7 @@ fn classify(e: &eyre::Report) -> Exit {
             || cause.is::<crate::space::SpaceError>()
             || cause.is::<crate::space::ParseError>()
             || cause.is::<crate::space::count::CountError>()
+            || cause.is::<crate::truth::TruthError>()
             || cause.downcast_ref::<EngineError>().is_some_and(EngineError::is_bad_input)
             || cause.downcast_ref::<FolderError>().is_some_and(|f| !matches!(f, FolderError::Io { .. }))
             || cause.downcast_ref::<DataError>().is_some_and(|d| !matches!(d, DataError::Worker { .. }))

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::event::{Body, Cut, Event, Level, Outcome, Stage, TrainingStarted};
+use super::event::{Body, Cut, Event, Level, Outcome, PlaceSummary, Stage, TrainingStarted};
 use super::folder::{EVENTS, FolderError, RunFolder, io_error};
 use super::journal::Tail;
 use super::lock::Liveness;
@@ -87,6 +87,9 @@ pub struct Summary {
     /// What scoring removed, first to last.
     #[serde(skip)]
     pub order: Vec<Place>,
+    /// What the first round of scoring found, in which every operation took part.
+    #[serde(skip)]
+    pub first_round: Vec<PlaceSummary>,
     /// How an engine ended, where that was its last word.
     #[serde(skip)]
     pub outcome: Option<Outcome>,
@@ -189,6 +192,7 @@ impl Summary {
                 (self.search_seconds, self.search_peak_bytes) = (Some(*seconds), *peak_bytes);
             }
             Body::ScoringStarted(s) => self.functions.clone_from(&s.functions),
+            Body::RoundEnded { round: 0, summaries, .. } => self.first_round.clone_from(summaries),
             Body::ScoringEnded(s) => {
                 (self.scoring_seconds, self.scoring_peak_bytes) = (Some(s.seconds), s.peak_bytes);
                 let unscored = s.order.iter().filter(|r| r.undefined).count();

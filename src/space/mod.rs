@@ -25,6 +25,6 @@ pub use file::SpaceFileError;
 pub use genotype::{Choice, Genotype, GenotypeError};
 pub use known::{SpaceError, built_in};
 pub use mask::{Counts, Mask, MaskError};
-pub use operation::{Compute, Operation};
+pub use operation::{Compute, Operation, UnknownOperation};
 pub use parse::{Genotypes, LONGEST, ParseError, Taken, Which, parse_genotype};
 pub use stacking::Stacking;

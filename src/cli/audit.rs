@@ -1,0 +1,309 @@
+//! `zonas audit`: how good a run's cut is, by a table of accuracies.
+
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use color_eyre::eyre;
+
+use super::exit::{Exit, Usage};
+use super::output::Output;
+use super::place::Place;
+use crate::run::summary::Summary;
+use crate::run::{RunFolder, config};
+use crate::space::{Genotype, Mask};
+use crate::text;
+use crate::truth::{Audit, Cells, CutNumbers, Scores, Table, Truth, audit};
+
+#[derive(Args, Debug)]
+#[command(group(clap::ArgGroup::new("what").required(true).args(["run", "mask"])))]
+pub struct AuditArguments {
+    /// Name of a run, or the path of its folder: its latest cut is judged, and the cell that it found.
+    run: Option<String>,
+    /// Judge this cut: a mask as JSON, as journals hold it.
+    #[arg(long, value_name = "FILE")]
+    mask: Option<PathBuf>,
+    /// The search space of the mask, where that is a file of yours.
+    #[arg(long, value_name = "NAME|FILE", requires = "mask")]
+    space: Option<String>,
+    /// Accuracies of cells: tab-separated text, also as .xz or .gz, with a column `genotype` or two, `normal` and `reduce`.
+    #[arg(long, value_name = "FILE")]
+    table: PathBuf,
+    /// The column of accuracies [default: the only one that is called like one].
+    #[arg(long, value_name = "NAME")]
+    column: Option<String>,
+    /// Seed of what is drawn at random: parts of the table that are held back, random cuts, random cells.
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+/// What is to be judged.
+struct Given {
+    mask: Mask,
+    found: Option<Genotype>,
+    scores: Scores,
+}
+
+pub fn run(place: &Place, a: &AuditArguments) -> eyre::Result<Exit> {
+    let given = match (&a.run, &a.mask) {
+        (Some(run), _) => of_run(place, run)?,
+        (None, Some(file)) => {
+            Given { mask: of_file(file, a.space.as_deref())?, found: None, scores: Scores::default() }
+        }
+        (None, None) => return Err(Usage("name a run, or a mask by --mask".into()).into()),
+    };
+    let cells = Cells::of(given.mask.space());
+    let table = Table::read(&a.table, &cells, a.column.as_deref())?;
+    let truth = Truth::of(&cells, &table, a.seed)?;
+    let audit = audit(&cells, &table, &truth, &given.mask, given.found.as_ref(), &given.scores, a.seed)?;
+    let mut out = Output::stdout();
+    match a.json {
+        true => out.json(&audit)?,
+        false => words(&audit).iter().try_for_each(|line| out.line(line))?,
+    }
+    Ok(Exit::Done)
+}
+
+fn of_run(place: &Place, name: &str) -> eyre::Result<Given> {
+    let folder = RunFolder::open(&place.folder()?, name)?;
+    let known = Summary::readable(&folder)?.summary;
+    if known.trains.is_some() {
+        let reason = format!("{name} trains a genotype and cuts nothing; audit the run that found it");
+        return Err(Usage(reason).into());
+    }
+    let Some(cut) = known.cut else {
+        return Err(Usage(format!("{name} has no cut yet: it is {}; audit it after scoring", known.state)).into());
+    };
+    let numbers = |s: &crate::run::event::PlaceSummary| {
+        let all = s.by_function.iter().chain([&s.mean]).map(|n| n.0).collect();
+        (s.place, all)
+    };
+    let mut scores = Scores::default();
+    if !known.first_round.is_empty() {
+        scores.names = known.functions.into_iter().chain(["together".to_string()]).collect();
+        scores.places = known.first_round.iter().map(numbers).collect();
+    }
+    Ok(Given { mask: cut.mask, found: known.genotype, scores })
+}
+
+/// Longest file of a mask that is looked at, in bytes.
+const LONGEST: u64 = 1 << 20;
+
+fn of_file(file: &Path, space: Option<&str>) -> eyre::Result<Mask> {
+    if let Some(name) = space {
+        // To be found by its name: a mask says which space it is of.
+        config::Space { name: name.into(), ..config::Space::default() }.find()?;
+    }
+    let shown = file.display();
+    let mut text = String::new();
+    let read = File::open(file).and_then(|f| f.take(LONGEST + 1).read_to_string(&mut text));
+    read.map_err(|e| Usage(format!("can't read {shown}: {e}")))?;
+    if text.len() as u64 > LONGEST {
+        return Err(Usage(format!("{shown} is no mask: it has more than {}", text::bytes(LONGEST))).into());
+    }
+    let mask: Mask = serde_json::from_str(&text).map_err(|e| {
+        let hint = if e.to_string().contains("is not known here") { "; name its file by --space" } else { "" };
+        Usage(format!("{shown} is no mask: {e}{hint}"))
+    })?;
+    mask.check().map_err(|e| Usage(format!("{shown}: {e}")))?;
+    let full = mask.space().full();
+    if let Some(place) = mask.places().find(|p| !full.contains(*p)) {
+        return Err(
+            Usage(format!("{shown}: {place} is no candidate in the search space {}", full.space().name())).into()
+        );
+    }
+    Ok(mask)
+}
+
+/// Columns of the text.
+const COLUMNS: u16 = 80;
+/// Of them those of the keys.
+const KEY: usize = 12;
+
+/// Lines under a key, wrapped.
+fn say(lines: &mut Vec<String>, key: &str, all: &[String]) {
+    let wrapped = all.iter().flat_map(|t| text::wrap(&text::sanitize(t), COLUMNS - KEY as u16));
+    for (i, line) in wrapped.enumerate() {
+        lines.push(format!("{:<KEY$}{line}", if i == 0 { key } else { "" }));
+    }
+}
+
+/// An audit in words.
+fn words(a: &Audit) -> Vec<String> {
+    let mut lines = Vec::new();
+    say(&mut lines, "table", &table(a));
+    say(&mut lines, "judged by", &judge(a));
+    let shape = match (a.kept_per_edge.iter().min(), a.kept_per_edge.iter().max()) {
+        (Some(least), Some(most)) if least == most => format!("{least} on every edge"),
+        (Some(least), Some(most)) => format!("{least} to {most} an edge"),
+        _ => "no edge".into(),
+    };
+    let none = match a.none_kept {
+        0 => String::new(),
+        n => format!("; `none`, kept on {}, counts for nothing: no cell takes it", text::counted(n, "edge")),
+    };
+    let (left, of) = (cells(a.cells), cells(a.of_cells));
+    say(
+        &mut lines,
+        "cut",
+        &[format!("{} of {} operations, {shape}; {left} of {of} cells{none}", a.kept, a.candidates)],
+    );
+    lines.push(String::new());
+    lines.extend(rows(a));
+    lines.push(String::new());
+    let p = &a.percentile;
+    let draws = thousands(a.draws);
+    let mut percentiles = format!(
+        "of {draws} random cuts of this shape, {} % are worse in the mean, {} % in the best cell",
+        per_cent(p.mean),
+        per_cent(p.best)
+    );
+    for (count, share) in [("100", p.of_best_100), ("1,000", p.of_best_1000)] {
+        if let Some(share) = share {
+            percentiles.push_str(&format!(", {} % in the share of the best {count}", per_cent(share)));
+        }
+    }
+    say(&mut lines, "percentile", &[percentiles + " (equal ones count half)"]);
+    if let Some([low, lower, middle, higher, high]) = a.cut.quantiles.map(|q| q.map(number)) {
+        let of = if a.model.is_some() { format!("{draws} drawn cells") } else { "its cells".into() };
+        let list = format!("5 % {low}, 25 % {lower}, median {middle}, 75 % {higher}, 95 % {high}");
+        say(&mut lines, "quantiles", &[format!("of {of}: {list}")]);
+    }
+    if let Some(f) = &a.found {
+        let worse = per_cent(f.percentile);
+        let told = match (f.predicted, f.rank) {
+            (true, _) => {
+                let known = f.in_table.map_or(String::new(), |k| format!("; the table has {}", number(k)));
+                format!(
+                    "{} predicted; of {draws} random cells of the space {worse} % are worse{known}",
+                    number(f.accuracy)
+                )
+            }
+            (false, rank) => {
+                let rank = rank.map_or(String::new(), |r| format!("rank {r} of {of}, "));
+                format!("{}: {rank}{worse} % are worse", number(f.accuracy))
+            }
+        };
+        say(&mut lines, "found cell", &[told]);
+    }
+    if !a.functions.is_empty() {
+        let tau = |t: Option<f64>| t.map_or("tells nothing".into(), |t| signed(t, 2));
+        let all: Vec<String> = a.functions.iter().map(|f| format!("{} {}", f.name, tau(f.tau))).collect();
+        let what =
+            "Kendall's tau between first-round scores and what operations on the same edge are worth by the table";
+        say(&mut lines, "functions", &[format!("{what}: {}", all.join(", "))]);
+    }
+    lines
+}
+
+/// What the table is.
+fn table(a: &Audit) -> Vec<String> {
+    let t = &a.table;
+    let mut all = vec![format!("{}: {} of {} of {}", t.file, t.column, text::counted(t.rows, "cell"), a.space)];
+    if let Some(other) = &t.first_other {
+        let rows = text::counted(t.other_rows, "row");
+        all.push(format!("{rows} not of this space left out; the first, {other}"));
+    }
+    all.extend(t.comment.iter().map(|c| format!("\"{}\"", text::fit(&text::sanitize(c), 2 * COLUMNS))));
+    if t.surrogate {
+        all.push("These are predictions of a surrogate, not accuracies of trained networks.".into());
+    }
+    all
+}
+
+/// By what, and how far to trust it.
+fn judge(a: &Audit) -> Vec<String> {
+    let Some(m) = &a.model else {
+        return vec!["the table itself, which has every cell of the space: these numbers are exact".into()];
+    };
+    let mut all = vec![format!(
+        "a linear model of which operation sits on which edge (ridge, penalty {}); on rows held back ({} folds, seed {}): \
+         Spearman {}, R² {}",
+        m.penalty,
+        m.folds,
+        a.seed,
+        signed(m.spearman, 2),
+        signed(m.r_squared, 2)
+    )];
+    all.push("Below three operations an edge it extrapolates and is not to be trusted.".into());
+    if m.few_edges > 0 {
+        let (few, of) = (m.few_edges, a.kept_per_edge.len());
+        all.push(format!("THIS CUT keeps fewer than three on {few} of {of} edges: do not rely on what follows."));
+    }
+    if a.cut.best > a.table.highest {
+        let highest = number(a.table.highest);
+        all.push(format!(
+            "No row has more than {highest}: what it predicts for best cells lies beyond them, and is likely too high."
+        ));
+    }
+    if m.unseen > 0 {
+        all.push(format!(
+            "{} of {} operations on edges stand in no row, and count as average.",
+            m.unseen, a.candidates
+        ));
+    }
+    all
+}
+
+/// The cut beside others of its shape.
+fn rows(a: &Audit) -> Vec<String> {
+    let exact = a.model.is_none();
+    let tail = if exact {
+        format!("{:>10}{:>11}{:>12}", "regret", "best 100", "best 1,000")
+    } else {
+        format!("{:>8}", "gain")
+    };
+    let mut lines = vec![format!("{:<20}{:>10}{:>10}{tail}", "", "mean", "best")];
+    let called = |name: &'static str| match name {
+        "cut" => "this cut",
+        "random" => "random cuts, mean",
+        "cheapest" => "cheapest",
+        "most_parameters" => "most parameters",
+        "best_by_model" => "best by the model",
+        other => other,
+    };
+    let absent = || "n/a".to_string();
+    let line = |c: &CutNumbers| {
+        let share = |s: Option<f64>| s.map_or_else(absent, |s| format!("{} %", per_cent(100.0 * s)));
+        let tail = match exact {
+            true => {
+                let regret = c.regret.map_or_else(absent, |r| signed(r, 3));
+                format!("{regret:>10}{:>11}{:>12}", share(c.of_best_100), share(c.of_best_1000))
+            }
+            false => format!("{:>8}", c.gain.map_or_else(absent, |g| signed(g, 2))),
+        };
+        format!("{:<20}{:>10}{:>10}{tail}", called(c.name), number(c.mean), number(c.best))
+    };
+    lines.extend([&a.cut, &a.random].into_iter().chain(&a.controls).map(line));
+    lines
+}
+
+/// An accuracy.
+fn number(value: f64) -> String {
+    text::significant(value, 5)
+}
+
+/// With a true minus, and none before zeros.
+fn signed(value: f64, decimals: usize) -> String {
+    let digits = format!("{:.decimals$}", value.abs());
+    let zero = digits.bytes().all(|b| matches!(b, b'0' | b'.'));
+    if value < 0.0 && !zero { format!("−{digits}") } else { digits }
+}
+
+fn per_cent(value: f64) -> String {
+    format!("{value:.1}")
+}
+
+/// A number of cells: whole as far as it is exact.
+fn cells(count: f64) -> String {
+    if count < 1e6 { format!("{count:.0}") } else { format!("{count:.2e}") }
+}
+
+/// Up to 999,999, as 2,000.
+fn thousands(n: usize) -> String {
+    if n < 1000 { n.to_string() } else { format!("{},{:03}", n / 1000, n % 1000) }
+}

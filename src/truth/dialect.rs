@@ -1,0 +1,154 @@
+//! How a row of a table says which cell it is of.
+
+use crate::space::Operation::{AvgPool3x3, DilConv3x3, DilConv5x5, MaxPool3x3, SepConv3x3, SepConv5x5, SkipConnect};
+use crate::space::{CellKind, Choice, Genotype, Genotypes, INPUTS, Operation, Space, Stacking};
+
+/// Where the cell is: numbers of columns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dialect {
+    /// A text that [`Genotypes`] reads, or NAS-Bench-201's six digits.
+    Text(usize),
+    /// Two inputs a node, node by node, separated by spaces: `0:4`, source and number of the operation (NAS-Bench-301's), or
+    /// `0:sep_conv_3x3`, or `sep_conv_3x3:0`. Columns of the normal and the reduction cell.
+    Pairs([Option<usize>; 2]),
+}
+
+/// NAS-Bench-301's numbers of operations.
+const NUMBERS: [Operation; 7] = [MaxPool3x3, AvgPool3x3, SkipConnect, SepConv3x3, SepConv5x5, DilConv3x3, DilConv5x5];
+
+impl Dialect {
+    /// By the names of the columns.
+    ///
+    /// # Errors
+    /// None of them says which cell a row is of, or a kind of table that is not read.
+    pub fn of(columns: &[String], space: Space) -> Result<Dialect, String> {
+        let find = |names: &[&str]| columns.iter().position(|c| names.iter().any(|n| c.eq_ignore_ascii_case(n)));
+        if let Some(text) = find(&["genotype"]) {
+            return Ok(Dialect::Text(text));
+        }
+        let (normal, reduction) = (find(&["normal"]), find(&["reduce", "reduction"]));
+        if space.stacking() == Stacking::Darts && (normal.is_some() || reduction.is_some()) {
+            let there = [normal, reduction];
+            let missing = space.kinds().find(|k| there[k.index()].is_none());
+            return match missing {
+                None => Ok(Dialect::Pairs(there)),
+                Some(kind) => Err(format!("there is no column for the {kind} cell; name it `{}`", column(kind))),
+            };
+        }
+        if let Some(digits) = find(&["ops"]) {
+            return match space.stacking() {
+                Stacking::NasBench201 => Ok(Dialect::Text(digits)),
+                Stacking::Darts => Err(format!(
+                    "it is a table of NAS-Bench-201 (column `ops`), and the cut is of the space {}; give a table of that",
+                    space.name()
+                )),
+            };
+        }
+        Err("no column says which cell a row is of; name one `genotype` (Python text or JSON), or two `normal` \
+             and `reduce` (pairs like 0:sep_conv_3x3)"
+            .into())
+    }
+
+    /// The cell of a row.
+    ///
+    /// # Errors
+    /// Why it is none of the space.
+    pub fn read(self, fields: &[&str], space: Space) -> Result<Genotype, String> {
+        let field = |at: usize| fields.get(at).copied().unwrap_or_default();
+        match self {
+            Dialect::Text(at) => {
+                let text = unquoted(field(at));
+                let found = Genotypes::of_space(&text, space).and_then(|found| found.take(None));
+                found.map(|taken| taken.genotype).map_err(|e| e.to_string())
+            }
+            Dialect::Pairs([normal, reduction]) => {
+                let cell = |at: Option<usize>| -> Result<(Vec<Choice>, Vec<usize>), String> {
+                    let Some(at) = at else { return Ok((Vec::new(), Vec::new())) };
+                    let choices = field(at).split_whitespace().map(pair).collect::<Result<Vec<_>, _>>()?;
+                    let concat = (INPUTS..INPUTS + choices.len() / 2).collect();
+                    Ok((choices, concat))
+                };
+                let ((normal, normal_concat), (reduction, reduction_concat)) = (cell(normal)?, cell(reduction)?);
+                Ok(Genotype { stacking: Stacking::Darts, normal, normal_concat, reduction, reduction_concat })
+            }
+        }
+    }
+}
+
+const fn column(kind: CellKind) -> &'static str {
+    match kind {
+        CellKind::Normal => "normal",
+        CellKind::Reduction => "reduce",
+    }
+}
+
+/// A source and an operation, in either order.
+fn pair(text: &str) -> Result<Choice, String> {
+    let shown = || text.chars().filter(|c| !c.is_control()).take(40).collect::<String>();
+    let wrong = || format!("`{}` is no input: write 0:sep_conv_3x3", shown());
+    let (a, b) = text.split_once(':').ok_or_else(wrong)?;
+    let (source, operation) = match a.parse::<usize>() {
+        Ok(source) => (source, b),
+        Err(_) => (b.parse().map_err(|_| wrong())?, a),
+    };
+    let operation = match operation.parse::<usize>() {
+        Ok(number) => {
+            *NUMBERS.get(number).ok_or_else(|| format!("`{}`: operations have the numbers 0 to 6", shown()))?
+        }
+        Err(_) => operation.parse().map_err(|e: crate::space::UnknownOperation| e.to_string())?,
+    };
+    Ok(Choice { operation, source })
+}
+
+/// Without the quotes that spreadsheets put around a field that has quotes.
+fn unquoted(field: &str) -> String {
+    let inner = field.trim().strip_prefix('"').and_then(|f| f.strip_suffix('"'));
+    inner.map_or_else(|| field.trim().into(), |inner| inner.replace("\"\"", "\""))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::space::{darts, published};
+
+    fn columns(names: &str) -> Vec<String> {
+        names.split(' ').map(str::to_string).collect()
+    }
+
+    #[test]
+    fn all_ways_of_writing_a_cell_mean_the_same() {
+        let cell = published::find("DARTS_V2").unwrap().genotype;
+        let pairs = |write: &dyn Fn(&Choice) -> String| {
+            let of = |choices: &[Choice]| choices.iter().map(write).collect::<Vec<_>>().join(" ");
+            [of(&cell.normal), of(&cell.reduction)]
+        };
+        let number = |o: Operation| NUMBERS.iter().position(|n| *n == o).unwrap();
+        let dialect = Dialect::of(&columns("normal reduce acc"), darts::SPACE).unwrap();
+        for fields in [
+            pairs(&|c| format!("{}:{}", c.source, number(c.operation))),
+            pairs(&|c| format!("{}:{}", c.source, c.operation)),
+            pairs(&|c| format!("{}:{}", c.operation, c.source)),
+            pairs(&|c| format!("{}:{}", c.operation.short(), c.source)),
+        ] {
+            assert_eq!(dialect.read(&[&fields[0], &fields[1]], darts::SPACE).as_ref(), Ok(&cell));
+        }
+        let dialect = Dialect::of(&columns("acc Genotype"), darts::SPACE).unwrap();
+        let json = serde_json::to_string(&cell).unwrap();
+        for text in [cell.to_string(), json.clone(), format!("\"{}\"", json.replace('"', "\"\""))] {
+            assert_eq!(dialect.read(&["1", &text], darts::SPACE).as_ref(), Ok(&cell), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_cell_says_why() {
+        let refused = |names: &str| Dialect::of(&columns(names), darts::SPACE).unwrap_err();
+        assert!(refused("normal acc").contains("`reduce`"));
+        assert!(refused("nb201_index ops acc").contains("NAS-Bench-201"));
+        assert!(refused("cell acc").contains("`genotype`"));
+        for (text, why) in
+            [("0-1", "is no input"), ("x:1:2", "is no input"), ("0:7", "0 to 6"), ("0:sep9", "no operation")]
+        {
+            assert!(pair(text).unwrap_err().contains(why), "{text}: {:?}", pair(text));
+        }
+    }
+}
