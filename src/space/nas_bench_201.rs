@@ -30,3 +30,66 @@ static DEFINITION: Definition = Definition {
 
 /// The NAS-Bench-201 space.
 pub const SPACE: Space = Space::of(&DEFINITION);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::space::count::{self, Network};
+    use crate::space::{Genotype, Genotypes, parse_genotype};
+
+    const BEST: &str =
+        "|nor_conv_3x3~0|+|nor_conv_3x3~0|nor_conv_3x3~1|+|skip_connect~0|nor_conv_3x3~1|nor_conv_1x1~2|";
+
+    fn of_space(text: &str) -> Result<Genotype, String> {
+        let found = Genotypes::of_space(text, SPACE).and_then(|g| g.take(Option::None));
+        found.map(|taken| taken.genotype).map_err(|e| e.to_string())
+    }
+
+    #[test]
+    fn genotypes_are_read_as_published_and_printed_alike() {
+        let best = parse_genotype(BEST).unwrap();
+        assert_eq!((best.to_string(), best.stacking), (BEST.into(), Stacking::NasBench201));
+        assert_eq!((best.nodes(CellKind::Normal), best.outputs(CellKind::Normal)), (3, vec![3]));
+        for text in [
+            format!("epoch 49, arch = {BEST}\n"),
+            format!("Structure(4 nodes with {BEST})"),
+            "333132\n".into(),
+            BEST.replace("nor_conv_3x3", "nor3"),
+            serde_json::to_string(&best).unwrap(),
+            format!("a log\n{}\n{BEST}", BEST.replace("skip_connect", "none")),
+        ] {
+            assert_eq!(of_space(&text), Ok(best.clone()), "{text}");
+        }
+        assert_eq!(serde_json::from_str::<Genotype>(&serde_json::to_string(&best).unwrap()).unwrap(), best);
+    }
+
+    #[test]
+    fn what_is_no_cell_is_refused_with_its_place() {
+        for (from, to, part) in [
+            ("|nor_conv_3x3~1|+", "|nor_conv_3x4~1|+", "line 1, column 34: `nor_conv_3x4` is not an operation"),
+            ("~0|+|nor_conv_3x3~0", "~1|+|nor_conv_3x3~0", "column 2: node 0 of the normal cell reads state 1"),
+            ("|nor_conv_3x3~0|nor_conv_3x3~1|+", "|nor_conv_3x3~1|nor_conv_3x3~1|+", "where 0 comes next"),
+            ("|nor_conv_1x1~2|", "|", "has 5 choices; 3 nodes with all their edges need 6"),
+            ("nor_conv_1x1~2", "sep_conv_3x3~2", "no candidate there in the space nas_bench_201"),
+        ] {
+            assert!(BEST.contains(from), "{from}");
+            let error = of_space(&BEST.replacen(from, to, 1)).unwrap_err();
+            assert!(error.contains(part), "{to}: {error}");
+        }
+        assert!(of_space("333137").unwrap_err().contains("0 none, 1 skip_connect, 2 nor_conv_1x1"));
+        assert!(of_space(&crate::space::published::all()[0].genotype.to_string()).is_err());
+        assert!(Genotypes::of_space(BEST, crate::space::darts::SPACE).unwrap().take(Option::None).is_err());
+        assert!(parse_genotype("a | table~ | of | nothing |").is_err());
+    }
+
+    /// Parameters of the published table, in millions, and what they are exactly.
+    #[test]
+    fn parameters_are_those_of_the_table() {
+        for (digits, millions) in [("333132", "1.073466"), ("111111", "0.073306"), ("000000", "0.073306")] {
+            let count =
+                count::evaluation(&of_space(digits).unwrap(), &Network::published(Stacking::NasBench201)).unwrap();
+            assert_eq!(format!("{:.6}", count.parameters as f64 / 1e6), millions, "{digits}");
+        }
+        assert!((count::genotypes_log10(&SPACE.full()) - 15625f64.log10()).abs() < 1e-12);
+    }
+}

@@ -14,9 +14,9 @@ use crate::space::{Compute, Operation, Place};
 
 /// One branch's map before its last norm.
 struct Made<P> {
-    /// Empty where the map is one of the source's.
+    /// Empty where the map is the source's, or one that it has pooled.
     map: Vec<f32>,
-    /// Absent for the identity.
+    /// Absent where there is no norm.
     statistics: Option<Statistics>,
     /// Was shown the ReLU within a separable convolution.
     inner: Option<Arc<P>>,
@@ -141,14 +141,15 @@ impl<P: Probe + 'static> CellMemory<P> {
         let own: Vec<(&[f32], &[f32], Vec<f32>)> = branches
             .map(|(branch, made)| {
                 let weight = weights[branch.column];
-                let pooled =
-                    || self.sources[source].iter().flat_map(|s| &s.pooled).find(|(o, _)| *o == branch.operation);
+                let mut pooled = self.sources[source].iter().flat_map(|s| &s.pooled);
+                let map = match pooled.find(|(o, _)| *o == branch.operation) {
+                    _ if !made.map.is_empty() => &made.map[..],
+                    Some((_, map)) => map,
+                    None => self.state(source),
+                };
                 match &made.statistics {
-                    Some(s) if made.map.is_empty() => {
-                        (pooled().map_or(&[][..], |(_, map)| map), &s.mean[..], s.scaled(weight))
-                    }
-                    Some(s) => (&made.map[..], &s.mean[..], s.scaled(weight)),
-                    None => (self.state(source), &zeros[..], vec![weight; g.channels]),
+                    Some(s) => (map, &s.mean[..], s.scaled(weight)),
+                    None => (map, &zeros[..], vec![weight; g.channels]),
                 }
             })
             .collect();
@@ -166,6 +167,12 @@ impl<P: Probe + 'static> CellMemory<P> {
         });
         node
     }
+}
+
+/// A cell's output, of its nodes.
+fn output_of(plan: &CellPlan, nodes: &[&[f32]], images: usize) -> Vec<f32> {
+    let joined: Vec<&[f32]> = plan.concat.iter().map(|node| nodes[*node]).collect();
+    join(&joined, images, plan.shape.channels)
 }
 
 /// The mixing weights of an edge.
@@ -231,7 +238,7 @@ impl CellPass<'_> {
                 memory.nodes[plan.edges[e].node].map = mixed;
             }
         }
-        let output = join(&memory.nodes.iter().map(|n| &n.map[..]).collect::<Vec<_>>(), n, plan.shape.channels);
+        let output = output_of(plan, &memory.nodes.iter().map(|n| &n.map[..]).collect::<Vec<_>>(), n);
         (output, memory)
     }
 
@@ -278,6 +285,6 @@ impl CellPass<'_> {
         }
         let changed = changed.iter().map(|node| node.as_deref().unwrap_or_default());
         let nodes = memory.nodes[..at].iter().map(|n| &n.map[..]).chain(changed);
-        (join(&nodes.collect::<Vec<_>>(), self.sizes.images, plan.shape.channels), shown)
+        (output_of(plan, &nodes.collect::<Vec<_>>(), self.sizes.images), shown)
     }
 }

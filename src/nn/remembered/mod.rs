@@ -37,7 +37,7 @@ pub struct Remembered<P> {
     logits: Vec<f32>,
     /// Of the stem, and of the cells before the last of `firsts`.
     outputs: Vec<Vec<f32>>,
-    /// By cell.
+    /// By cell, and of what comes after the last.
     shown: Vec<Shown<P>>,
     /// By kind, the first cell.
     firsts: [Option<(usize, CellMemory<P>)>; 2],
@@ -128,7 +128,11 @@ impl<P: Probe + 'static> Remembered<P> {
                 outputs[old] = Vec::new();
             }
         }
-        let logits = logits(&plan, size, &parameters, outputs.last().map_or(&[][..], Vec::as_slice));
+        let own = Arc::new(probe());
+        let watcher: Arc<dyn Probe> = own.clone();
+        let last = outputs.last().map_or(&[][..], Vec::as_slice);
+        let logits = logits(&pass(&plan, size, noise, Some(&watcher)), &parameters, last);
+        shown.push(vec![(own, 1)]);
         outputs.truncate(needed + 1);
         Ok(Remembered { plan, size, parameters, logits, outputs, shown, firsts, noise, probe: Box::new(probe) })
     }
@@ -169,14 +173,18 @@ impl<P: Probe + 'static> Remembered<P> {
             let output = pass.cell(i, sizes).forward(inputs, weights, mixing, false).0;
             older = Some(std::mem::replace(&mut last, output));
         }
+        let logits = logits(&pass, &self.parameters, &last);
         shown.push((own, 1));
-        Ok(Recalled { logits: logits(&plan, self.size, &self.parameters, &last), shown })
+        Ok(Recalled { logits, shown })
     }
 }
 
-fn logits(plan: &NetworkPlan, size: [usize; 3], parameters: &[Vec<f32>], features: &[f32]) -> Vec<f32> {
-    let shape = plan.features(size, &plan.sizes(size));
-    head::forward(features, shape, &parameters[plan.classifier_block()], plan.classes)
+/// Logits from the output of the last cell.
+fn logits(pass: &NetworkPass, parameters: &[Vec<f32>], last: &[f32]) -> Vec<f32> {
+    let plan = pass.plan;
+    let shape = plan.features(pass.size, &plan.sizes(pass.size));
+    let closed = pass.closing(shape).map(|c| c.forward(last, &parameters[plan.closing_block()]).0);
+    head::forward(closed.as_deref().unwrap_or(last), shape, &parameters[plan.classifier_block()], plan.classes)
 }
 
 #[cfg(test)]

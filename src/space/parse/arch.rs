@@ -25,10 +25,12 @@ fn edge(text: &str, at: usize) -> Option<(&str, usize, usize)> {
 pub(super) fn genotype(context: &Context, at: usize) -> (Result<Genotype, Fault>, usize) {
     let (text, mut here) = (context.text, at);
     let (mut choices, mut spots) = (Vec::new(), Vec::new());
+    // The text is read to its end, so that what follows the fault is not taken for a genotype of its own.
+    let mut fault = None;
     while let Some((name, source, end)) = edge(text, here) {
         match context.operation(here + 1, name) {
             Ok(operation) => choices.push(Choice { operation, source }),
-            Err(fault) => return (Err(Fault::Stop(fault)), end + 1),
+            Err(stop) => fault = fault.or(Some(Fault::Stop(stop))),
         }
         spots.push(here + 1);
         here = end;
@@ -39,6 +41,9 @@ pub(super) fn genotype(context: &Context, at: usize) -> (Result<Genotype, Fault>
         if choices.len() > 64 {
             return (Err(stop::<()>(here, "more edges than any cell has").unwrap_err().into()), here + 1);
         }
+    }
+    if let Some(fault) = fault {
+        return (Err(fault), here + 1);
     }
     let spots = [Spots { list: at, choices: spots, concat: at }, Spots::default()];
     (check(nas_bench_201(choices), context.space, &spots), here + 1)
