@@ -48,8 +48,8 @@ pub fn text(state: &State, folder: &RunFolder, status: &str, alive: bool) -> Str
     if let Some(found) = &state.found {
         lines.push(format!(
             "  cell    {} parameters, {} MACs at the published evaluation size",
-            text::count(found.parameters),
-            text::count(found.macs)
+            text::count_or_more(found.parameters),
+            text::count_or_more(found.macs)
         ));
         lines.push(format!("  {}", found.genotype));
     }

@@ -66,8 +66,8 @@ pub fn draw(genotype: &Genotype, state: &State) -> Option<String> {
     if let Some(f) = &state.found {
         words.push(format!(
             "{} parameters, {} multiply-accumulates at 36 channels and 20 cells",
-            text::count(f.parameters),
-            text::count(f.macs)
+            text::count_or_more(f.parameters),
+            text::count_or_more(f.macs)
         ));
     }
     p.text(20.0, height - 16.0, 10.0, INK, Anchor::Start, &words.join(" · "));

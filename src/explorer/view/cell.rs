@@ -33,7 +33,7 @@ pub fn draw(pad: &mut Pad, scene: &Scene) {
     let size = state
         .found
         .as_ref()
-        .map(|f| format!("{} parameters · {} MACs", text::count(f.parameters), text::count(f.macs)));
+        .map(|f| format!("{} parameters · {} MACs", text::count_or_more(f.parameters), text::count_or_more(f.macs)));
     let most = |of: &dyn Fn(CellKind) -> usize| genotype.kinds().map(of).max().unwrap_or(1);
     let (nodes, states) = (most(&|cell| genotype.nodes(cell)), most(&|cell| genotype.states(cell)));
     let (choices, stacking) = (most(&|cell| genotype.choices(cell).len()), genotype.stacking);
@@ -84,8 +84,11 @@ pub fn draw(pad: &mut Pad, scene: &Scene) {
         let mut inner = panel.panel("what was found", "", false);
         let mut rows = Vec::new();
         if let Some(found) = &state.found {
-            rows.push(("parameters", format!("{} at the published evaluation size", text::count(found.parameters))));
-            rows.push(("MACs", format!("{} multiply-accumulates of one picture", text::count(found.macs))));
+            rows.push((
+                "parameters",
+                format!("{} at the published evaluation size", text::count_or_more(found.parameters)),
+            ));
+            rows.push(("MACs", format!("{} multiply-accumulates of one picture", text::count_or_more(found.macs))));
         }
         if let Some((near, distance)) = published::nearest(genotype) {
             let error =
