@@ -95,7 +95,7 @@ fn cases() -> Vec<Case> {
         add("norm backward", 5, Box::new(move || back.apply(black_box(&a), &b, &mut out)));
         let (a, b, mut out) = (x.clone(), y.clone(), x.clone());
         add("ReLU backward", 2, Box::new(move || relu::add_where_positive(black_box(&a), &b, &mut out)));
-        let shape = pool::shape(side, side, c, 1);
+        let shape = pool::shape(side, side, c, 3, 1);
         let (a, mut out, mut scratch) = (x.clone(), x.clone(), pool::Scratch::default());
         add("max pooling", 8, Box::new(move || pool::max_forward(&shape, black_box(&a), &mut out, &mut scratch)));
         let (a, b, mut out, mut scratch) = (x.clone(), y.clone(), x.clone(), pool::Scratch::default());

@@ -88,10 +88,14 @@ impl Map {
         })
     }
 
-    fn pool(&self, stride: usize, max: bool) -> Map {
+    fn pool(&self, window: usize, stride: usize, max: bool) -> Map {
+        let reach = window as isize / 2;
         Map::fill(self.n, self.h.div_ceil(stride), self.w.div_ceil(stride), self.c, |n, y, x, c| {
-            let inside: Vec<f64> = (0..9)
-                .filter_map(|t| self.at(n, (y * stride + t / 3) as isize - 1, (x * stride + t % 3) as isize - 1, c))
+            let inside: Vec<f64> = (0..window * window)
+                .filter_map(|t| {
+                    let (dy, dx) = ((t / window) as isize - reach, (t % window) as isize - reach);
+                    self.at(n, (y * stride) as isize + dy, (x * stride) as isize + dx, c)
+                })
                 .collect();
             if max {
                 inside.iter().copied().fold(f64::NEG_INFINITY, f64::max)
@@ -135,8 +139,8 @@ impl Map {
         };
         match o.compute() {
             Compute::Zero => Map::new(self.n, self.h.div_ceil(stride), self.w.div_ceil(stride), self.c),
-            Compute::MaxPool { .. } => self.pool(stride, true).norm(),
-            Compute::AveragePool { .. } => self.pool(stride, false).norm(),
+            Compute::MaxPool { window } => self.pool(window, stride, true).norm(),
+            Compute::AveragePool { window } => self.pool(window, stride, false).norm(),
             Compute::Identity if stride == 1 => self.clone(),
             Compute::Identity => {
                 let r = self.relu();
@@ -163,7 +167,7 @@ fn depthwise_convolutions_match_plain_loops() {
     at_every_level(|| {
         for channels in [1, 2, 3, 4, 5, 7, 8, 12, 16, 17, 31, 32, 48, 64, 67] {
             for (height, width) in [(7, 7), (8, 8), (5, 9), (1, 1), (3, 16)] {
-                for (kernel, dilation) in [(3, 1), (5, 1), (3, 2), (5, 2)] {
+                for (kernel, dilation) in [(3, 1), (5, 1), (3, 2), (5, 2), (7, 1)] {
                     for stride in [1, 2] {
                         let s = Shape { height, width, channels, kernel, stride, dilation };
                         let what = format!("{s:?}");
@@ -233,15 +237,17 @@ fn pools_match_plain_loops() {
         for channels in [1, 3, 4, 16, 21, 67] {
             for (h, w) in [(7, 7), (8, 8), (5, 9), (1, 1)] {
                 for stride in [1, 2] {
-                    let s = pool::shape(h, w, channels, stride);
+                    let s = pool::shape(h, w, channels, 3, stride);
                     let x = numbers(h * w * channels, 4);
                     let map = Map { n: 1, h, w, c: channels, v: wide(&x) };
                     let mut scratch = pool::Scratch::default();
                     let mut out = vec![f32::NAN; s.out_height() * s.out_width() * channels];
                     pool::max_forward(&s, &x, &mut out, &mut scratch);
-                    close(&out, &map.pool(stride, true).v, "max");
+                    close(&out, &map.pool(3, stride, true).v, "max");
                     pool::average_forward(&s, &x, &mut out, &mut scratch);
-                    close(&out, &map.pool(stride, false).v, "average");
+                    close(&out, &map.pool(3, stride, false).v, "average");
+                    pool::max_forward(&pool::shape(h, w, channels, 5, stride), &x, &mut out, &mut scratch);
+                    close(&out, &map.pool(5, stride, true).v, "max of 5");
                 }
             }
         }
@@ -252,7 +258,7 @@ fn pools_match_plain_loops() {
 #[test]
 fn max_pool_gives_a_tie_to_the_first() {
     at_every_level(|| {
-        let s = pool::shape(3, 3, 1, 2);
+        let s = pool::shape(3, 3, 1, 3, 2);
         let mut dx = vec![0.0; 9];
         pool::max_backward(&s, &[1.0; 9], &[1.0, 2.0, 4.0, 8.0], &mut dx, &mut pool::Scratch::default());
         assert_eq!(dx, [1.0, 2.0, 0.0, 4.0, 8.0, 0.0, 0.0, 0.0, 0.0]);
@@ -293,7 +299,7 @@ fn operations_match_plain_loops_and_central_differences() {
                     if operation == Operation::SkipConnect && stride == 2 && c == 1 {
                         continue; // half of one channel is none
                     }
-                    if operation == Operation::NorConv1x1 && c == 1 {
+                    if matches!(operation.compute(), Compute::Dense { window: 1 }) && c == 1 {
                         continue; // one weight, which the norm takes out again: its gradient is rounding
                     }
                     check_operation(operation, stride, n, h, w, c);

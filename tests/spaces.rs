@@ -110,6 +110,10 @@ fn spaces_of_one_kind_of_cell_and_of_many_nodes_run_too() {
         ),
         ("down", "name = \"down\"\noperations = [\"avg_pool_3x3\", \"sep_conv_5x5\"]\n[reduction]\nnodes = 1\n"),
         (
+            "more",
+            "name = \"more\"\noperations = [\"sep_conv_7x7\", \"sep_conv_5x5\", \"max_pool_5x5\", \"conv_1x1\"]\n[normal]\nnodes = 2\n",
+        ),
+        (
             "wide",
             "name = \"wide\"\noperations = [\"skip_connect\", \"sep_conv_3x3\"]\n[normal]\nnodes = 8\n[reduction]\nnodes = 1\n",
         ),

@@ -16,7 +16,7 @@ pub struct Shape {
     pub height: usize,
     pub width: usize,
     pub channels: usize,
-    /// 3 or 5.
+    /// 3, 5 or 7.
     pub kernel: usize,
     pub stride: usize,
     pub dilation: usize,

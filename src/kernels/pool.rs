@@ -1,4 +1,4 @@
-//! 3x3 pooling of one image with padding 1.
+//! 3x3 pooling of one image with padding 1, and 5x5 maximum pooling with padding 2.
 //!
 //! A window is folded in two steps, its rows and then its columns: half the work of folding nine places.
 
@@ -6,9 +6,9 @@ use super::depthwise::{self, Load, Shape};
 use super::relu;
 use super::simd::{Simd, dispatch, load, store};
 
-/// Shape of a 3x3 pooling; the output is `[ceil(H / stride), ceil(W / stride), C]`.
-pub fn shape(height: usize, width: usize, channels: usize, stride: usize) -> Shape {
-    Shape { height, width, channels, kernel: 3, stride, dilation: 1 }
+/// Shape of a pooling over windows of 3 or 5; the output is `[ceil(H / stride), ceil(W / stride), C]`.
+pub fn shape(height: usize, width: usize, channels: usize, kernel: usize, stride: usize) -> Shape {
+    Shape { height, width, channels, kernel, stride, dilation: 1 }
 }
 
 /// Buffers of one task, reused over its images.
@@ -28,6 +28,8 @@ struct Plan {
     rows: usize,
     pixels: usize,
     stride: usize,
+    /// From a window's middle to its edge: 1 or 2.
+    reach: usize,
 }
 
 impl Plan {
@@ -39,6 +41,7 @@ impl Plan {
             rows: s.out_height(),
             pixels: s.out_width(),
             stride: s.stride,
+            reach: s.reach(),
         }
     }
 
@@ -48,14 +51,14 @@ impl Plan {
     }
 }
 
-/// Checks the sizes of a pooling's operands, and makes the buffer for a row with a pixel on each side.
+/// Checks the sizes of a pooling's operands, and makes the buffer for a row with a border on each side.
 fn checked<'a>(s: &Shape, x: &[f32], out: &[f32], row: &'a mut Vec<f32>, border: f32) -> &'a mut [f32] {
     assert!(
         x.len() == s.height * s.width * s.channels && out.len() >= s.out_height() * s.out_width() * s.channels,
         "an operand of a pooling is short"
     );
     row.clear();
-    row.resize((s.width + 2) * s.channels, border);
+    row.resize((s.width + 2 * s.reach()) * s.channels, border);
     row
 }
 
@@ -68,19 +71,20 @@ pub fn max_forward(s: &Shape, x: &[f32], out: &mut [f32], scratch: &mut Scratch)
 
 /// Adds to `dx` the gradient of the input: each output's goes to the first greatest value of its window (row by row).
 pub fn max_backward(s: &Shape, x: &[f32], dout: &[f32], dx: &mut [f32], scratch: &mut Scratch) {
-    scratch.padded.resize(s.padded_len(1), 0.0);
-    depthwise::pad(x, s.height, s.width, s.channels, 1, Load::Copy, f32::NEG_INFINITY, &mut scratch.padded);
+    let reach = s.reach();
+    scratch.padded.resize(s.padded_len(reach), 0.0);
+    depthwise::pad(x, s.height, s.width, s.channels, reach, Load::Copy, f32::NEG_INFINITY, &mut scratch.padded);
     scratch.spread.clear();
-    scratch.spread.resize(s.padded_len(1), 0.0);
+    scratch.spread.resize(s.padded_len(reach), 0.0);
     assert!(
         dout.len() >= s.out_height() * s.out_width() * s.channels && dx.len() >= x.len(),
         "an operand of a pooling is short"
     );
     // SAFETY: windows lie inside the padded map; gradients are collected in a map of the padded size.
     unsafe { max_scatter(&Plan::new(s), scratch.padded.as_ptr(), dout.as_ptr(), scratch.spread.as_mut_ptr()) }
-    let (row, inner) = ((s.width + 2) * s.channels, s.width * s.channels);
-    for (to, from) in dx.chunks_exact_mut(inner).zip(scratch.spread[row..].chunks_exact(row)) {
-        relu::add_scaled(&from[s.channels..][..inner], 1.0, to);
+    let (row, inner) = ((s.width + 2 * reach) * s.channels, s.width * s.channels);
+    for (to, from) in dx.chunks_exact_mut(inner).zip(scratch.spread[reach * row..].chunks_exact(row)) {
+        relu::add_scaled(&from[reach * s.channels..][..inner], 1.0, to);
     }
 }
 
@@ -149,26 +153,36 @@ impl Fold for Sum {
 
 #[inline(always)]
 unsafe fn max_body<S: Simd>(p: &Plan, x: *const f32, row: *mut f32, out: *mut f32) {
-    unsafe { fold_body::<S, Greatest, false>(p, x, row, out) }
+    unsafe {
+        match p.reach {
+            1 => fold_body::<S, Greatest, false, 1>(p, x, row, out),
+            _ => fold_body::<S, Greatest, false, 2>(p, x, row, out),
+        }
+    }
 }
 
 #[inline(always)]
 unsafe fn sum_body<S: Simd>(p: &Plan, x: *const f32, row: *mut f32, out: *mut f32) {
-    unsafe { fold_body::<S, Sum, false>(p, x, row, out) }
+    unsafe { fold_body::<S, Sum, false, 1>(p, x, row, out) }
 }
 
 #[inline(always)]
 unsafe fn sum_onto_body<S: Simd>(p: &Plan, x: *const f32, row: *mut f32, out: *mut f32) {
-    unsafe { fold_body::<S, Sum, true>(p, x, row, out) }
+    unsafe { fold_body::<S, Sum, true, 1>(p, x, row, out) }
 }
 
-/// Windows of the map `x`, set or added (`ONTO`); `row` has a pixel's worth of the fold's neutral number on each side.
+/// Windows of the map `x`, set or added (`ONTO`); `row` has `R` pixels' worth of the fold's neutral number on each side.
 #[inline(always)]
-unsafe fn fold_body<S: Simd, F: Fold, const ONTO: bool>(p: &Plan, x: *const f32, row: *mut f32, out: *mut f32) {
+unsafe fn fold_body<S: Simd, F: Fold, const ONTO: bool, const R: usize>(
+    p: &Plan,
+    x: *const f32,
+    row: *mut f32,
+    out: *mut f32,
+) {
     let (c, length) = (p.channels, p.width * p.channels);
     let (count, run) = p.runs();
     for y in 0..p.rows {
-        let (first, last) = ((y * p.stride).saturating_sub(1), (y * p.stride + 1).min(p.height - 1));
+        let (first, last) = ((y * p.stride).saturating_sub(R), (y * p.stride + R).min(p.height - 1));
         let mut i = 0;
         while i < length {
             let n = (length - i).min(S::LANES);
@@ -177,7 +191,7 @@ unsafe fn fold_body<S: Simd, F: Fold, const ONTO: bool>(p: &Plan, x: *const f32,
                 for r in first + 1..=last {
                     v = F::fold::<S>(v, load::<S>(x.add(r * length + i), n));
                 }
-                store::<S>(row.add(c + i), v, n);
+                store::<S>(row.add(R * c + i), v, n);
             }
             i += n;
         }
@@ -187,8 +201,10 @@ unsafe fn fold_body<S: Simd, F: Fold, const ONTO: bool>(p: &Plan, x: *const f32,
                 let n = (run - i).min(S::LANES);
                 unsafe {
                     let at = row.add(r * p.stride * c + i);
-                    let v = F::fold::<S>(load::<S>(at, n), load::<S>(at.add(c), n));
-                    let mut v = F::fold::<S>(v, load::<S>(at.add(2 * c), n));
+                    let mut v = load::<S>(at, n);
+                    for t in 1..2 * R + 1 {
+                        v = F::fold::<S>(v, load::<S>(at.add(t * c), n));
+                    }
                     let to = out.add((y * p.pixels + r) * c + i);
                     if ONTO {
                         v = S::add(load::<S>(to, n), v);
@@ -238,8 +254,19 @@ unsafe fn spread_body<S: Simd>(p: &Plan, x: *const f32, to: *mut f32, to_row: us
 /// The greatest value's place in each window of the padded map `x` has the output's gradient added in the padded map `to`.
 #[inline(always)]
 unsafe fn max_scatter_body<S: Simd>(p: &Plan, x: *const f32, d: *const f32, to: *mut f32) {
+    unsafe {
+        match p.reach {
+            1 => scatter::<S, 3>(p, x, d, to),
+            _ => scatter::<S, 5>(p, x, d, to),
+        }
+    }
+}
+
+/// The same for windows of `K`.
+#[inline(always)]
+unsafe fn scatter<S: Simd, const K: usize>(p: &Plan, x: *const f32, d: *const f32, to: *mut f32) {
     let (count, length) = p.runs();
-    let row = (p.width + 2) * p.channels;
+    let row = (p.width + K - 1) * p.channels;
     for y in 0..p.rows {
         for r in 0..count {
             let (mut i, from) = (0, (y * p.pixels + r) * p.channels);
@@ -249,14 +276,14 @@ unsafe fn max_scatter_body<S: Simd>(p: &Plan, x: *const f32, d: *const f32, to: 
                     let at = y * p.stride * row + r * p.stride * p.channels + i;
                     let mut best = load::<S>(x.add(at), n);
                     let mut place = S::splat(0.0);
-                    for t in 1..9 {
-                        let v = load::<S>(x.add(at + (t / 3) * row + (t % 3) * p.channels), n);
+                    for t in 1..K * K {
+                        let v = load::<S>(x.add(at + (t / K) * row + (t % K) * p.channels), n);
                         place = S::if_gt(v, best, S::splat(t as f32), place);
                         best = S::max(v, best);
                     }
                     let g = load::<S>(d.add(from + i), n);
-                    for t in 0..9 {
-                        let q = to.add(at + (t / 3) * row + (t % 3) * p.channels);
+                    for t in 0..K * K {
+                        let q = to.add(at + (t / K) * row + (t % K) * p.channels);
                         let own = S::if_eq(place, S::splat(t as f32), g);
                         store::<S>(q, S::add(load::<S>(q, n), own), n);
                     }

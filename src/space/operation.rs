@@ -73,6 +73,9 @@ catalogue! {
     Noise       "noise"        "nois" "noi" Compute::Noise;
     NorConv1x1  "nor_conv_1x1" "nor1" "nc1" Compute::Dense { window: 1 };
     NorConv3x3  "nor_conv_3x3" "nor3" "nc3" Compute::Dense { window: 3 };
+    SepConv7x7  "sep_conv_7x7" "sep7" "sp7" Compute::Separable { window: 7, dilation: 1, halves: 2 };
+    MaxPool5x5  "max_pool_5x5" "max5" "mx5" Compute::MaxPool { window: 5 };
+    Conv1x1     "conv_1x1"     "con1" "cn1" Compute::Dense { window: 1 };
 }
 
 impl Operation {

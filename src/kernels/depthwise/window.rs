@@ -71,7 +71,9 @@ unsafe fn run_body<S: Simd>(p: &Plan, x: *const f32, w: *const f32, out: *mut f3
         match p.kernel {
             3 => run_kernel::<S, 3>(p, x, w, out),
             5 => run_kernel::<S, 5>(p, x, w, out),
-            k => unreachable!("depthwise kernels are 3 or 5 wide, not {k}"),
+            // No search space of the built-in ones has it: one form for all channels is enough.
+            7 => rows::<S, 7, 0, 0>(p, x, w, out),
+            k => unreachable!("depthwise kernels are 3, 5 or 7 wide, not {k}"),
         }
     }
 }
@@ -83,7 +85,7 @@ unsafe fn run_kernel<S: Simd, const K: usize>(p: &Plan, x: *const f32, w: *const
 
 /// Most lanes, and most taps.
 const LANES: usize = 16;
-const TAPS: usize = 25;
+const TAPS: usize = 49;
 
 #[inline(always)]
 unsafe fn rows<S: Simd, const K: usize, const C: usize, const D: usize>(
@@ -257,7 +259,13 @@ unsafe fn weight_gradient_body<S: Simd>(p: &Plan, x: *const f32, d: *const f32, 
         match p.kernel {
             3 => gradient_kernel::<S, 3>(p, x, d, g),
             5 => gradient_kernel::<S, 5>(p, x, d, g),
-            k => unreachable!("depthwise kernels are 3 or 5 wide, not {k}"),
+            7 => {
+                gradient_rows::<S, 7, 0, 0, 2>(p, x, d, g, 0);
+                gradient_rows::<S, 7, 0, 0, 2>(p, x, d, g, 2);
+                gradient_rows::<S, 7, 0, 0, 2>(p, x, d, g, 4);
+                gradient_rows::<S, 7, 0, 0, 1>(p, x, d, g, 6);
+            }
+            k => unreachable!("depthwise kernels are 3, 5 or 7 wide, not {k}"),
         }
     }
 }

@@ -192,7 +192,7 @@ impl Bundle<'_> {
                                 let sums = &mut sums[i];
                                 s.backward(
                                     ready,
-                                    &scratch.others[usize::from(p > 1)].numbers,
+                                    &scratch.others[p - 1].numbers,
                                     p,
                                     |at, dz| back.apply(&dy[at.clone()], &z[at], dz),
                                     own,

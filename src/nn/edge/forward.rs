@@ -185,7 +185,7 @@ fn second_stage(g: &Geometry, b: &Branch, first: &Normed, weights: &[f32], norm:
                 // SAFETY: groups do not share images.
                 let z = unsafe { writer.image(n) };
                 scratch.pad_as(&kernel.shape, image(&first.z, n, g.output()), first.statistics.load_relu());
-                let padded = &scratch.others[usize::from(padding > 1)].numbers;
+                let padded = &scratch.others[padding - 1].numbers;
                 kernel.forward(padded, padding, z, moments.as_mut(), &mut scratch.separable);
             }
             moments.map(Collector::finish)

@@ -43,7 +43,7 @@ impl<'a> Kernel<'a> {
 
     /// The pooling, if the operation is one.
     pub fn pooling(g: &Geometry, operation: Operation) -> Option<Kernel<'static>> {
-        let shape = pool::shape(g.height, g.width, g.channels, g.stride);
+        let shape = pool::shape(g.height, g.width, g.channels, operation.kernel().unwrap_or(3), g.stride);
         match operation.compute() {
             Compute::MaxPool { .. } => Some(Kernel::Max(shape)),
             Compute::AveragePool { .. } => Some(Kernel::Average(shape)),
@@ -119,7 +119,7 @@ impl Padded {
 pub(super) struct Scratch {
     pub padded: Padded,
     /// By reach, so that the two separable convolutions of an edge do not take turns in one.
-    pub others: [Padded; 2],
+    pub others: [Padded; 3],
     pub made: Vec<f32>,
     pub gradient: Vec<f32>,
     /// Gradient of the input after the ReLU, from several branches.
@@ -152,6 +152,6 @@ impl Scratch {
 
     /// The input of a convolution's second half, padded by its reach.
     pub fn pad_as(&mut self, s: &Shape, x: &[f32], load: Load) {
-        self.others[usize::from(s.reach() > 1)].fill(x, [s.height, s.width, s.channels, s.reach()], load);
+        self.others[s.reach() - 1].fill(x, [s.height, s.width, s.channels, s.reach()], load);
     }
 }

@@ -161,7 +161,11 @@ pub(super) fn branches(
             let units = match kind_of(g, b) {
                 Kind::Pick => projection(&g.halving(), x, from, &z),
                 Kind::Depthwise => vec![separable(&g.shape(b.operation), x, from)],
-                kind => vec![pooling(&pool::shape(g.height, g.width, g.channels, g.stride), x, kind)],
+                kind => vec![pooling(
+                    &pool::shape(g.height, g.width, g.channels, b.operation.kernel().unwrap_or(3), g.stride),
+                    x,
+                    kind,
+                )],
             };
             let units: Vec<_> = units
                 .into_iter()

@@ -10,7 +10,7 @@ use crate::space::Compute;
 pub(super) struct Scratch {
     padded: usize,
     /// By reach.
-    others: [usize; 2],
+    others: [usize; 3],
     map: usize,
     /// Gradients of dense convolutions' outputs, by size.
     bordered: Vec<([usize; 4], usize)>,
@@ -44,7 +44,7 @@ impl Scratch {
                     let (reach, len) = (shape.reach(), shape.padded_len(shape.reach()));
                     let padded = match half {
                         0 => &mut self.padded,
-                        _ => &mut self.others[usize::from(reach > 1)],
+                        _ => &mut self.others[reach - 1],
                     };
                     *padded = (*padded).max(len);
                     let key = [shape.height, shape.width, shape.channels, shape.stride, reach];
@@ -76,15 +76,14 @@ impl Scratch {
 
     /// Of the buffers that a forward pass uses.
     pub fn forward_bytes(&self) -> u64 {
-        4 * (self.padded + self.others[0] + self.others[1] + self.made + self.map + self.projection) as u64
+        4 * (self.padded + self.others.iter().sum::<usize>() + self.made + self.map + self.projection) as u64
     }
 
     pub fn bytes(&self) -> u64 {
         let bordered: usize = self.bordered.iter().map(|(_, len)| len).sum();
         let spreads: usize = self.spreads.iter().map(|(_, len)| len).sum();
         4 * (self.padded
-            + self.others[0]
-            + self.others[1]
+            + self.others.iter().sum::<usize>()
             + self.made
             + 3 * self.map
             + bordered
