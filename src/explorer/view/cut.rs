@@ -37,7 +37,7 @@ pub fn draw(pad: &mut Pad, scene: &Scene) {
         pad.fitted(1, 0, w.saturating_sub(2), &words, style);
         top = 1;
     }
-    let upper = if h >= 22 { 16 } else { h.saturating_sub(4 + top).max(5) };
+    let upper = if h >= 22 { maps::height(scene, h, 22) } else { h.saturating_sub(4 + top).max(5) };
     grids(&mut pad.sub(0, top, w, upper), scene, cut, &verdict);
     let (y, lower) = (top + upper, h.saturating_sub(top + upper));
     if w < 72 {
@@ -112,8 +112,10 @@ fn savings(pad: &mut Pad, scene: &Scene, cut: &Cut, verdict: &Verdict) {
     let mut row = |label: &str, full: String, now: String, change: String| {
         // Over the budget nothing is saved yet.
         let (figure, saved) = if over && label == "memory" { (bad, bad) } else { (plain, good) };
-        inner.text(1, y, label, dim);
-        inner.right(columns[0], y, &full, plain);
+        // A short name where the long one would touch the number.
+        let begins = inner.right(columns[0], y, &full, plain);
+        let long = 1 + text::width(label) < begins;
+        inner.text(1, y, if long { label } else { label.rsplit(' ').next().unwrap_or(label) }, dim);
         inner.right(columns[1], y, &now, figure);
         inner.right(columns[2], y, &change, if change.starts_with('+') { plain } else { saved });
         y += 1;

@@ -41,7 +41,7 @@ pub fn draw(pad: &mut Pad, scene: &Scene) {
     }
     let round = scene.ui.round_of(scene.state);
     let ranking = scene.state.score.ranking(scene.ui.function, round);
-    let upper = if h >= 22 { 16 } else { h.saturating_sub(4).max(5) };
+    let upper = if h >= 22 { maps::height(scene, h, 20) } else { h.saturating_sub(4).max(5) };
     let mut top = pad.sub(0, 0, w, upper);
     match scene.ui.layout {
         Layout::Map => grids(&mut top, scene, &ranking, round),
