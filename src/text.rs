@@ -183,6 +183,11 @@ pub fn threads(n: usize) -> String {
     counted(n, "thread")
 }
 
+/// The same, or words for a count that there is none of.
+pub fn count_or_more(n: Option<u64>) -> String {
+    n.map_or_else(|| "too many to count".into(), count)
+}
+
 /// `1 epoch`, `2 epochs`: of words that take an s.
 pub fn counted(n: usize, what: &str) -> String {
     format!("{n} {what}{}", if n == 1 { "" } else { "s" })

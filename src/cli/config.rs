@@ -71,8 +71,10 @@ fn resuming(key: &Key<Config>) -> String {
     let flag = match key.path().as_str() {
         // Only a name for them; the keys are compared.
         "search.method" => {
-            let parts = "search.order, search.regularisers, search.alpha_warmup_epochs and search.stop";
-            return format!("Results depend on what it stands for: a run is resumed only with the same {parts}.");
+            let parts = "search.order, search.regularisers, search.alpha_warmup_epochs or search.stop";
+            return format!(
+                "Results depend on what it stands for: a run is resumed with another {parts} only by --force."
+            );
         }
         "data.source" => {
             return "A run may be resumed with another path (in its config.toml), not with other pictures.".into();
@@ -85,7 +87,7 @@ fn resuming(key: &Key<Config>) -> String {
         "device.memory" => "--memory",
         "device.memory_budget" => "--memory-budget",
         _ if key.free => "in its config.toml",
-        _ => return "Results depend on it: a run is resumed only with the same value, but for `--force`.".into(),
+        _ => return "Results depend on it: a run is resumed with another value only by --force.".into(),
     };
     format!("Results do not depend on it: a run may be resumed with another value ({flag}).")
 }
@@ -131,7 +133,11 @@ mod tests {
             assert!(other == base || compared != may, "{path}: {told}");
         }
         let told = |path: &str| about(path, "darts", &base).unwrap().replace('\n', " ");
-        assert!(told("search.method").contains("only with the same search.order"), "{}", told("search.method"));
+        assert!(
+            told("search.method").contains("with another search.order, search.regularisers"),
+            "{}",
+            told("search.method")
+        );
         assert!(!told("run.grace_seconds").contains("rounding"));
     }
 }

@@ -3,7 +3,7 @@
 use super::control::Control;
 use super::error::EngineError;
 use super::setup::Setup;
-use crate::run::event::{Body, Stage};
+use crate::run::event::{Body, Level, Stage};
 use crate::run::{FolderError, GENOTYPE_JSON, GENOTYPE_PYTHON, RunFolder};
 use crate::space::Genotype;
 use crate::space::count::{self, Network};
@@ -23,7 +23,13 @@ pub(super) fn run(
         width: about.width,
         ..Network::published(genotype.stacking)
     };
-    let size = count::evaluation(genotype, &network).map_err(|e| EngineError::Cut(e.to_string()))?;
+    let size = match count::evaluation(genotype, &network) {
+        Ok(size) => Some(size),
+        Err(e) => {
+            control.log(Level::Warning, format!("the cell that was found is not counted: {e}"))?;
+            None
+        }
+    };
     let mut json = serde_json::to_string_pretty(genotype).map_err(|e| FolderError::Io {
         action: "write",
         path: folder.file(GENOTYPE_JSON),
@@ -34,6 +40,7 @@ pub(super) fn run(
     for (name, text) in [(GENOTYPE_JSON, &json), (GENOTYPE_PYTHON, &python)] {
         control.persist(|_| Ok(folder.write_atomic(name, text.as_bytes())?))?;
     }
-    control.emit(Body::Found { genotype: genotype.clone(), parameters: size.parameters, macs: size.macs })?;
+    let (parameters, macs) = (size.map(|s| s.parameters), size.map(|s| s.macs));
+    control.emit(Body::Found { genotype: genotype.clone(), parameters, macs })?;
     control.end(&clock)
 }

@@ -409,7 +409,7 @@ impl Writer {
             if epoch + 1 == epochs {
                 self.emit(0.0, Body::StageEnded { stage: Stage::Search, seconds: 33.0, peak_bytes: Some(190 << 20) });
                 self.emit(0.0, Body::StageStarted { stage: Stage::Cell });
-                self.emit(0.0, Body::Found { genotype, parameters: 3_349_342, macs: 528_000_000 });
+                self.emit(0.0, Body::Found { genotype, parameters: Some(3_349_342), macs: Some(528_000_000) });
                 self.emit(0.0, Body::StageEnded { stage: Stage::Cell, seconds: 0.1, peak_bytes: None });
                 self.emit(0.0, Body::RunEnded { outcome: Outcome::Done, detail: String::new(), bad_input: false });
             }
@@ -419,7 +419,10 @@ impl Writer {
     fn train(&mut self) {
         let genotype = crate::space::published::find("DARTS_V2").unwrap().genotype;
         self.emit(0.0, Body::StageStarted { stage: Stage::Cell });
-        self.emit(0.0, Body::Found { genotype: genotype.clone(), parameters: 3_349_342, macs: 528_000_000 });
+        self.emit(
+            0.0,
+            Body::Found { genotype: genotype.clone(), parameters: Some(3_349_342), macs: Some(528_000_000) },
+        );
         self.emit(0.0, Body::StageEnded { stage: Stage::Cell, seconds: 0.1, peak_bytes: None });
         self.emit(0.0, Body::StageStarted { stage: Stage::Train });
         let (epochs, steps) = (8, 63);

@@ -49,8 +49,8 @@ pub fn text(state: &State, folder: &RunFolder, status: &str, alive: bool) -> Str
     if let Some(found) = &state.found {
         lines.push(format!(
             "  cell    {} parameters, {} MACs as a network of {}",
-            text::count(found.parameters),
-            text::count(found.macs),
+            text::count_or_more(found.parameters),
+            text::count_or_more(found.macs),
             published_size(&found.genotype)
         ));
         lines.push(format!("  {}", found.genotype));

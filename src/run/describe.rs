@@ -100,7 +100,7 @@ pub fn describe(event: &Event) -> Vec<(Level, String)> {
         Body::Resumed => say(info, "resumed".into()),
         Body::Log { level, text } => say(*level, text.clone()),
         Body::Found { genotype, parameters, macs } => {
-            let (parameters, macs) = (text::count(*parameters), text::count(*macs));
+            let (parameters, macs) = (text::count_or_more(*parameters), text::count_or_more(*macs));
             let size = published_size(genotype);
             say(info, genotype.to_string());
             say(info, format!("as a network of {size}: {parameters} parameters, {macs} multiply-accumulates"));

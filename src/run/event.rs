@@ -170,11 +170,12 @@ pub enum Body {
         text: String,
     },
 
-    /// The genotype that the search ends with, its parameters and multiply-accumulates at the published evaluation size.
+    /// The genotype that the search ends with, its parameters and multiply-accumulates at the published evaluation size; none
+    /// where they are too many to count.
     Found {
         genotype: Genotype,
-        parameters: u64,
-        macs: u64,
+        parameters: Option<u64>,
+        macs: Option<u64>,
     },
     /// `bad_input`: it failed by what was asked for (settings, data), which has an exit code of its own.
     RunEnded {

@@ -236,7 +236,7 @@ impl Summary {
             Body::SearchStopped { reason, .. } => self.stopped_early = Some(reason.clone()),
             Body::Found { genotype, parameters, macs } => {
                 self.genotype = Some(genotype.clone());
-                (self.parameters, self.macs) = (Some(*parameters), Some(*macs));
+                (self.parameters, self.macs) = (*parameters, *macs);
             }
             Body::Log { level, .. } if *level >= Level::Warning => self.warnings += 1,
             _ => {}

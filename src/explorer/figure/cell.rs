@@ -67,8 +67,8 @@ pub fn draw(genotype: &Genotype, state: &State) -> Option<String> {
     if let Some(f) = &state.found {
         words.push(format!(
             "{} parameters, {} multiply-accumulates at {}",
-            text::count(f.parameters),
-            text::count(f.macs),
+            text::count_or_more(f.parameters),
+            text::count_or_more(f.macs),
             published_size(&f.genotype)
         ));
     }

@@ -9,9 +9,9 @@ use crate::space::{CellKind, Choice, Edge, Genotype, Operation};
 #[derive(Clone, Debug, PartialEq)]
 pub struct Found {
     pub genotype: Genotype,
-    /// At the published evaluation size.
-    pub parameters: u64,
-    pub macs: u64,
+    /// At the published evaluation size; none where they are too many to count.
+    pub parameters: Option<u64>,
+    pub macs: Option<u64>,
 }
 
 /// One chosen edge of a cell.

@@ -34,7 +34,7 @@ pub fn draw(pad: &mut Pad, scene: &Scene) {
     let size = state
         .found
         .as_ref()
-        .map(|f| format!("{} parameters · {} MACs", text::count(f.parameters), text::count(f.macs)));
+        .map(|f| format!("{} parameters · {} MACs", text::count_or_more(f.parameters), text::count_or_more(f.macs)));
     let most = |of: &dyn Fn(CellKind) -> usize| genotype.kinds().map(of).max().unwrap_or(1);
     let (nodes, states) = (most(&|cell| genotype.nodes(cell)), most(&|cell| genotype.states(cell)));
     let (choices, stacking) = (most(&|cell| genotype.choices(cell).len()), genotype.stacking);
@@ -86,8 +86,8 @@ pub fn draw(pad: &mut Pad, scene: &Scene) {
         let mut rows = Vec::new();
         if let Some(found) = &state.found {
             let size = describe::published_size(&found.genotype);
-            rows.push(("parameters", format!("{} with {size}, as published", text::count(found.parameters))));
-            rows.push(("MACs", format!("{} multiply-accumulates of one picture", text::count(found.macs))));
+            rows.push(("parameters", format!("{} with {size}, as published", text::count_or_more(found.parameters))));
+            rows.push(("MACs", format!("{} multiply-accumulates of one picture", text::count_or_more(found.macs))));
         }
         if let Some((near, distance)) = published::nearest(genotype) {
             let error =

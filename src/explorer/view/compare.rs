@@ -157,8 +157,8 @@ fn rows(scene: &Scene) -> Vec<Row> {
         let pictures = if s.state.trains() { "test" } else { "validation" };
         Some(format!("{:.1} % of {pictures}", s.state.epochs.best_accuracy()? * 100.0))
     });
-    row("parameters found", &|s| Some(text::count(s.state.found.as_ref()?.parameters)));
-    row("MACs found", &|s| Some(text::count(s.state.found.as_ref()?.macs)));
+    row("parameters found", &|s| Some(text::count_or_more(s.state.found.as_ref()?.parameters)));
+    row("MACs found", &|s| Some(text::count_or_more(s.state.found.as_ref()?.macs)));
     for cell in [CellKind::Normal, CellKind::Reduction] {
         let inputs = |s: &Side| s.state.genotype().map_or(0, |g| g.choices(cell).len());
         let most = sides.iter().map(inputs).max().unwrap_or(0);
