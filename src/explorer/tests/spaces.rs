@@ -18,6 +18,14 @@ fn uneven() -> Space {
     Space::read(text).unwrap()
 }
 
+/// Operations by the dozen.
+fn many() -> Space {
+    let text = "name = \"many\"\noperations = [\"none\", \"max_pool_3x3\", \"avg_pool_3x3\", \"skip_connect\", \"sep_conv_3x3\", \
+                \"sep_conv_5x5\", \"dil_conv_3x3\", \"dil_conv_5x5\", \"noise\", \"nor_conv_1x1\", \"nor_conv_3x3\"]\n\
+                [normal]\nnodes = 2\n[reduction]\nnodes = 2\n";
+    Space::read(text).unwrap()
+}
+
 fn state_in(space: Space) -> State {
     State::from_events(&fixture::journal_in(space))
 }
@@ -106,6 +114,15 @@ fn edges_that_have_no_room_are_told_of() {
 }
 
 #[test]
+fn operations_that_have_no_room_are_told_of() {
+    let state = state_in(many());
+    let ten = |tab| shown(&state, &on(&state, tab), (120, 40));
+    // Of ten kinds of operation nine have room.
+    assert!(ten(Tab::Cut).contains("▼ 2 more"), "{}", ten(Tab::Cut));
+    assert!(!shown(&state, &on(&state, Tab::Score), (120, 60)).contains("▼"));
+}
+
+#[test]
 fn what_a_level_is_a_share_of_is_told() {
     let even = figure::svg(&State::from_events(&fixture::journal(Until::Proposed, 1)), What::Cut).unwrap();
     assert!(even.contains("pruning level ξ (share of operations that goes)"));
@@ -131,11 +148,7 @@ fn the_label_of_a_step_does_not_touch_its_seconds() {
 
 #[test]
 fn figures_of_every_space_are_inside_their_paper() {
-    let many = "name = \"many\"\noperations = [\"none\", \"max_pool_3x3\", \"avg_pool_3x3\", \"skip_connect\", \
-                \"sep_conv_3x3\", \"sep_conv_5x5\", \"dil_conv_3x3\", \"dil_conv_5x5\", \"noise\", \"nor_conv_1x1\", \
-                \"nor_conv_3x3\"]\n[normal]\nnodes = 2\n[reduction]\nnodes = 2\n";
-    let spaces =
-        ["darts_s1", "darts_s2", "nas_bench_201"].map(named).into_iter().chain([uneven(), Space::read(many).unwrap()]);
+    let spaces = ["darts_s1", "darts_s2", "nas_bench_201"].map(named).into_iter().chain([uneven(), many()]);
     let states = spaces.map(state_in).chain([State::from_events(&fixture::journal(Until::Done, 1))]);
     for state in states {
         for what in What::ALL {
@@ -178,12 +191,9 @@ fn masks_do_not_lie_over_each_other() {
             (svg.lines().find(|l| l.contains("reduction cell")), svg.lines().find(|l| l.contains("dashed: full")));
         (number(reduction.unwrap()), number(frame.unwrap()))
     };
-    let (few, many) = (columns(named("darts_s2")), columns(uneven()));
-    assert_eq!((few, many), ((210.0, 480.0), (210.0, 480.0)));
-    let text = "name = \"broad\"\noperations = [\"max_pool_3x3\", \"avg_pool_3x3\", \"skip_connect\", \"sep_conv_3x3\", \
-                \"sep_conv_5x5\", \"dil_conv_3x3\", \"dil_conv_5x5\", \"noise\", \"nor_conv_1x1\", \"nor_conv_3x3\"]\n\
-                [normal]\nnodes = 2\n[reduction]\nnodes = 2\n";
-    let (second, chart) = columns(Space::read(text).unwrap());
+    let (few, some) = (columns(named("darts_s2")), columns(uneven()));
+    assert_eq!((few, some), ((210.0, 480.0), (210.0, 480.0)));
+    let (second, chart) = columns(many());
     assert!(second >= 20.0 + 40.0 + 18.0 * 10.0 && chart >= second + 40.0 + 18.0 * 10.0, "{second} {chart}");
 }
 

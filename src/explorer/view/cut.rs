@@ -4,7 +4,7 @@ use crate::run::describe;
 use ratatui::style::{Modifier, Style};
 
 use super::rounds::removal_words;
-use super::{Scene, maps, pairs};
+use super::{Scene, maps, pairs, with_room};
 use crate::explorer::draw::Pad;
 use crate::explorer::verdict::{Tone, Verdict};
 use crate::explorer::widgets::{Entry, bar};
@@ -234,7 +234,9 @@ fn kinds(pad: &mut Pad, scene: &Scene, cut: &Cut) {
     let label = 15;
     let graphs = scene.state.space().graphs();
     let half = inner.width().saturating_sub(label) / graphs.len() as u16;
-    for (y, operation) in scene.state.columns().iter().enumerate() {
+    let columns = scene.state.columns();
+    let shown = with_room(&mut inner, 0, columns.len());
+    for (y, operation) in columns.iter().take(shown).enumerate() {
         let y = y as u16;
         inner.text(1, y, operation.name(), plain);
         for (i, graph) in graphs.iter().enumerate() {
