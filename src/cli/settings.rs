@@ -12,6 +12,7 @@ use crate::nn::Precision;
 use crate::proxies;
 use crate::run::config::{Config, ConfigError, Keep, Space as SpaceSetting};
 use crate::run::files;
+use crate::text;
 
 /// Those that only a search has a use for; see [`SettingArguments::without_search`].
 pub const OF_A_SEARCH: [&str; 4] = ["space", "xi", "memory", "precision"];
@@ -111,6 +112,12 @@ impl SettingArguments {
             c = c.over(&text, &name)?;
             file = Some((text, name, c.clone()));
         }
+        let sized =
+            |given: &&String| ["cut.budget", "cut.kept_per_edge"].iter().any(|key| given.trim().starts_with(key));
+        if let (Some(xi), Some(other)) = (self.xi, self.set.iter().find(sized)) {
+            let words = format!("--xi {xi} and --set {other} both say how much is kept; give one of them");
+            return Err(Usage(text::sanitize(&words)).into());
+        }
         let set: Vec<_> = self.set.iter().map(|given| super::genotype::assignment(given)).collect::<Result<_, _>>()?;
         c = c.assign(&set)?;
         if let Some(space) = &self.space {
@@ -169,7 +176,7 @@ mod tests {
 
     #[test]
     fn what_belongs_together_is_checked_when_all_is_there() {
-        // Right for `darts_s2` of two operations an edge, and too many for no space; 30 edges are those of none.
+        // Six edges are those of nas_bench_201, and not of the default.
         let counts = |n: usize| format!("cut.kept_per_edge={:?}", vec![n; 6]);
         let in_201 = |c: &mut SettingArguments| c.space = Some("nas_bench_201".into());
         assert_eq!(config(None, &[&counts(2)], in_201).unwrap().cut.kept_per_edge, [2; 6]);
@@ -187,6 +194,11 @@ mod tests {
         let both = ["device.precision=bf16", "search.order=2"];
         assert!(config(None, &both, |_| {}).unwrap_err().starts_with("setting `device.precision`"));
         assert!(config(None, &[both[0], both[1], "search.order=1"], |_| {}).is_ok());
+        // What --xi would take back without a word.
+        for set in ["cut.budget=150MiB", "cut.kept_per_edge=[1, 1]"] {
+            let e = config(None, &[set], |c| c.xi = Some(0.5)).unwrap_err();
+            assert!(e.starts_with("--xi 0.5 and --set cut.") && e.ends_with("give one of them"), "{e}");
+        }
         // A method is a name for what is not said beside it, whichever is said first.
         for set in [
             ["search.method=darts_2nd", "search.alpha_warmup_epochs=3"],
