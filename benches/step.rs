@@ -1,6 +1,6 @@
 //! One configuration of the supernet, measured, as one JSON line:
 //! `cargo bench --bench step -- [--channels 16] [--cells 8] [--batch 16] [--size 32] [--threads 2] [--steps 3] [--order 1|2]
-//! [--device cpu|cuda[:N]] [--precision float32|bf16] [--policy keep|recompute|N] [--keep sep_conv_3x3,skip_connect,…] [--what search|forward|train|round [--proxy nr] [--places 49]]`.
+//! [--device cpu|cuda[:N]] [--precision float32|bf16] [--policy keep|recompute|N] [--space nas_bench_201] [--keep sep_conv_3x3,skip_connect,…] [--what search|forward|train|round [--proxy nr] [--places 49]]`.
 //!
 //! `search` is a complete search step as the engine takes it (architecture step with Adam, weight step with clipping and
 //! SGD), `forward` a pass in evaluation mode, `train` a training step of the evaluation network of DARTS_V2 with its auxiliary head, `round` the default ranking functions on networks without one operation each. One process is one configuration, so that the peak of memory is its own.
@@ -14,7 +14,7 @@ use zonas::kernels::gpu::{self, Gpu};
 use zonas::nn::{Evaluation, EvaluationConfig, Init, Policy, Precision, Supernet, SupernetConfig, Workload};
 use zonas::oneshot::{Batch, Order, Searcher, Settings, SgdSettings, Trainer, TrainerSettings};
 use zonas::proxies::Draw;
-use zonas::space::{CellKind, Mask, Operation, darts, published};
+use zonas::space::{CellKind, Mask, Operation, Space, darts, published};
 
 #[global_allocator]
 static ALLOCATOR: zonas::device::KeptPages = zonas::device::KeptPages;
@@ -159,11 +159,13 @@ fn measure() -> Result<(), Box<dyn std::error::Error>> {
         _ => Policy::Keep,
     };
     let precision: Precision = argument("--precision").as_deref().unwrap_or("float32").parse()?;
+    let space = match argument("--space") {
+        Some(name) => Space::find(&name)?,
+        None => darts::SPACE,
+    };
     let mask = match argument("--keep") {
-        Some(list) => {
-            Mask::uniform(darts::SPACE, &list.split(',').map(str::parse).collect::<Result<Vec<Operation>, _>>()?)
-        }
-        None => darts::FULL,
+        Some(list) => Mask::uniform(space, &list.split(',').map(str::parse).collect::<Result<Vec<Operation>, _>>()?),
+        None => space.full(),
     };
     if argument("--what").as_deref() == Some("round") {
         return round(channels, cells, batch, size, threads, steps);
@@ -172,13 +174,13 @@ fn measure() -> Result<(), Box<dyn std::error::Error>> {
         return train(size, steps, threads, policy);
     }
     let forward = argument("--what").as_deref() == Some("forward");
-    let layout = darts::SPACE.layout(cells);
+    let layout = space.layout(cells);
     let config = SupernetConfig {
         channels,
         classes: 10,
         input_channels: 3,
         layout,
-        stem_multiplier: 3,
+        stem_multiplier: space.stacking().stem(),
         mask,
         policy,
         precision,
@@ -199,7 +201,7 @@ fn measure() -> Result<(), Box<dyn std::error::Error>> {
     };
     if !std::env::args().any(|a| a == "--cold") {
         // The program's own pages and its threads are there before a search begins.
-        let tiny = SupernetConfig { channels: 2, mask: darts::FULL, ..config.clone() };
+        let tiny = SupernetConfig { channels: 2, mask: space.full(), ..config.clone() };
         let batch = batch_of(threads, 8)?;
         searcher_of(&tiny)?.step(&batch, Some(&batch), 0.025)?;
     }

@@ -219,6 +219,29 @@ fn a_run_is_judged_with_its_cell_and_its_functions() {
     assert_eq!(names, [c.score.functions.iter().map(String::as_str).collect(), vec!["together"]].concat());
     let (out, _, _) = audit(&[path, "--table", &table]);
     assert!(out.contains(&format!("rank {rank} of 512")) && out.contains("Kendall's tau"), "{out}");
+    // The explorer's screens say the same.
+    let screens = |more: &[&str]| {
+        let into = files.0.path().join("screens");
+        let open = ["open", path, "--pictures", into.to_str().unwrap(), "--size", "120x50"];
+        Command::cargo_bin("zonas").unwrap().args(open).args(more).assert().success();
+        ["cut", "cell"].map(|name| std::fs::read_to_string(into.join(format!("{name}.txt"))).unwrap())
+    };
+    let [cut, shown] = screens(&["--table", &table]);
+    let mean = format!("{:.3}", found["cut"]["mean"].as_f64().unwrap());
+    assert!(cut.contains("by the table t.tsv, val_acc") && cut.contains(&mean), "{cut}");
+    assert!(cut.contains("of 2,000 random cuts of this shape"), "{cut}");
+    assert!(shown.contains(&format!("rank {rank} of 512")), "{shown}");
+    let [cut, shown] = screens(&[]);
+    assert!(!cut.contains("by the table") && !shown.contains("rank"), "{cut}");
+    let missing = files.0.path().join("none.tsv");
+    let [cut, _] = screens(&["--table", missing.to_str().unwrap()]);
+    assert!(cut.contains("none.tsv"), "{cut}");
+    // All cells, where more are asked for; the run's own functions, and the parameter count.
+    let (out, _, _) = audit(&[path, "--table", &table, "--sample", "1000"]);
+    assert!(out.contains("over 512 cells of the table, 2 draws each:"), "{out}");
+    let sampled = out.split("draws each:").last().unwrap();
+    assert!(["naswot", "nngp_frobenius", "params"].iter().all(|name| sampled.contains(name)), "{sampled}");
+    refused(&[path, "--table", &table, "--sample", "9", "--functions", "nasswot"], &["nasswot", "`naswot`"]);
     let mut train = c.clone();
     train.train.genotype = cell.to_string();
     (train.train.epochs, train.train.channels, train.train.cells, train.train.batch) = (1, 2, 3, 16);
@@ -467,4 +490,21 @@ fn nas_bench_201_is_known() {
     refused(&["--mask", &mask, "--table", &table], &["name one of nb201_index, ops", "--column"]);
     let darts = files.write("darts.json", four());
     refused(&["--mask", &darts, "--table", &table], &["NAS-Bench-201", "line 3", "the space darts"]);
+    // A run's own ranking functions on cells of the table; the parameter count is that of the table.
+    let mut c = Config { seed: 3, ..Config::default() };
+    c.space.name = "nas_bench_201".into();
+    c.data.limit = 64;
+    (c.score.draws, c.score.batch, c.score.channels) = (1, 8, 4);
+    (c.search.channels, c.search.cells, c.search.batch, c.search.epochs) = (4, 3, 8, 1);
+    let folder = RunFolder::create(files.0.path(), Some("r"), "test", &c).unwrap();
+    engine::run(&folder, &c, &Options { confirm: Confirm::Automatic, ..Options::default() }).unwrap();
+    let path = folder.path().to_str().unwrap();
+    let sample = ["--sample", "300", "--functions", "params,naswot,params"];
+    let found = json(&[&[path, "--table", &table, "--column", "test200_c10"], &sample[..]].concat());
+    let sampled = &found["sampled"];
+    assert_eq!((number(sampled, "cells"), number(sampled, "draws")), (300.0, 1.0));
+    let tau = |i: usize| number(&sampled["functions"][i], "tau");
+    // Published over all cells: params 0.578, naswot 0.57 to 0.61.
+    assert!((tau(0) - 0.578).abs() < 0.08 && tau(1) > 0.4, "{sampled}");
+    assert_eq!(tau(0), tau(2));
 }

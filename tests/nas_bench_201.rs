@@ -10,7 +10,9 @@ use candle_nn::loss::cross_entropy;
 use zonas::nn::{
     Evaluation, EvaluationConfig, EvaluationPass, Mixing, Parameters, Pass, Policy, Precision, Supernet, SupernetConfig,
 };
-use zonas::space::{CellKind, Mask, Place, Space, parse_genotype};
+use zonas::space::count::{self, Network};
+use zonas::space::{CellKind, Genotypes, Mask, Place, Space, parse_genotype};
+use zonas::truth::{Cells, Table};
 
 struct Reference {
     tensors: HashMap<String, Tensor>,
@@ -241,4 +243,32 @@ fn gradients_are_those_of_finite_differences() {
     let found = (at(0.005) - at(-0.005)) / 0.01;
     let expected: f64 = gradient.iter().zip(values(&direction)).map(|(g, d)| g * d).sum();
     assert!((found - expected).abs() < 0.01 * (0.1 + expected.abs()), "{found} {expected}");
+}
+
+/// Every cell of the published table has the parameters that the table says, in millions of six digits.
+/// `ZONAS_NB201_TABLE` names the table; without, the shared one is read; where there is neither, that is said.
+#[test]
+fn all_parameter_counts_are_those_of_the_table() {
+    let path = std::env::var_os("ZONAS_NB201_TABLE").map(PathBuf::from).or_else(|| {
+        let shared = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/reference/nb201_table.tsv.xz");
+        shared.exists().then_some(shared)
+    });
+    let Some(path) = path else {
+        println!("skipped: no table of NAS-Bench-201; ZONAS_NB201_TABLE names one");
+        return;
+    };
+    let space = Space::find("nas_bench_201").unwrap();
+    let cells = Cells::of(space);
+    let table = Table::read(&path, &cells, Some("params_c10_M")).unwrap();
+    let network = Network::published(space.stacking());
+    for row in &table.rows {
+        let mask = cells.mask(&row.cell).unwrap();
+        let digit = |p: Place| space.operations().iter().position(|o| *o == p.operation).unwrap().to_string();
+        let digits: String = mask.places().map(digit).collect();
+        let cell = Genotypes::of_space(&digits, space).unwrap().take(None).unwrap().genotype;
+        let counted = count::evaluation(&cell, &network).unwrap().parameters as f64 / 1e6;
+        assert!((counted - row.accuracy).abs() < 1e-9, "{digits}: {counted}, the table has {}", row.accuracy);
+    }
+    println!("parameters: {} of 15625 cells as in the table", table.rows.len());
+    assert_eq!(table.rows.len(), 15625);
 }

@@ -46,6 +46,10 @@ def cases():
            ["search", "--batch", "16", "--order", "2"], {"published": []})
     yield ("second-order step, batch 64", {"keep": ["--batch", "64", "--order", "2"]},
            ["search", "--batch", "64", "--order", "2"], {"published": []})
+    there = ["--space", "nas_bench_201", "--batch", "64"]
+    yield ("NAS-Bench-201 search step, N=5, batch 64",
+           {"keep": [*there, "--cells", "15"], "recompute": [*there, "--cells", "15", "--policy", "recompute"]},
+           ["search", *there, "--layers", "15"], forms)
     train = ["--what", "train", "--batch", "64"]
     yield ("training step, DARTS_V2, batch 64", {"keep": train, "recompute": [*train, "--policy", "recompute"]},
            ["train", "--batch", "64"], {"published": [], "channels last": ["--channels-last"]})

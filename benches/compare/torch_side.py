@@ -192,6 +192,78 @@ class SuperNet(nn.Module):
 
 
 # --------------------------------------------------------------------------
+# NAS-Bench-201, from its paper's description: three stages of cells of four states, a residual block before the second and the
+# third; five candidate operations on each of six edges, one table of alphas
+# --------------------------------------------------------------------------
+CANDIDATES_201 = ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3")
+EDGES_201 = [(source, target) for target in range(1, 4) for source in range(target)]
+
+
+def conv_201(cin, cout, k, stride=1, affine=False):
+    return nn.Sequential(nn.ReLU(), nn.Conv2d(cin, cout, k, stride=stride, padding=k // 2, bias=not affine), norm(cout, affine))
+
+
+def candidate_201(name, c):
+    if name == "none":
+        return Nothing(1)
+    if name == "skip_connect":
+        return nn.Identity()
+    if name == "avg_pool_3x3":
+        return nn.AvgPool2d(3, stride=1, padding=1, count_include_pad=False)
+    return conv_201(c, c, int(name[-1]))
+
+
+class Cell201(nn.Module):
+    def __init__(self, c, keep, skip_none):
+        super().__init__()
+        self.todo = [(i, k) for i, k in enumerate(keep) if not (skip_none and k == 0 and len(keep) > 1)]
+        self.edges = nn.ModuleList(nn.ModuleList(candidate_201(CANDIDATES_201[k], c) for _, k in self.todo) for _ in EDGES_201)
+
+    def forward(self, x, weights):
+        states = [x, 0, 0, 0]
+        for (source, target), operations, w in zip(EDGES_201, self.edges, weights):
+            states[target] = states[target] + sum(w[i] * op(states[source]) for (i, _), op in zip(self.todo, operations))
+        return states[3]
+
+
+class Residual201(nn.Module):
+    def __init__(self, cin, cout):
+        super().__init__()
+        self.main = nn.Sequential(conv_201(cin, cout, 3, 2, True), conv_201(cout, cout, 3, 1, True))
+        self.side = nn.Sequential(nn.AvgPool2d(2), nn.Conv2d(cin, cout, 1, bias=False))
+
+    def forward(self, x, _):
+        return self.side(x) + self.main(x)
+
+
+class SuperNet201(nn.Module):
+    """`layers` counts cells, a third of them in each stage."""
+
+    def __init__(self, C=16, classes=10, layers=15, keep=None, skip_none=False):
+        super().__init__()
+        self.keep = list(range(len(CANDIDATES_201))) if keep is None else sorted(keep)
+        self.stem = nn.Sequential(nn.Conv2d(3, C, 3, padding=1, bias=False), norm(C, affine=True))
+        self.cells = nn.ModuleList()
+        for stage in range(3):
+            if stage:
+                self.cells.append(Residual201(C << (stage - 1), C << stage))
+            self.cells.extend(Cell201(C << stage, self.keep, skip_none) for _ in range(layers // 3))
+        self.last = nn.Sequential(norm(4 * C, affine=True), nn.ReLU())
+        self.classifier = nn.Linear(4 * C, classes)
+        self.alphas_normal = (1e-3 * torch.randn(len(EDGES_201), len(CANDIDATES_201))).requires_grad_()
+
+    def alphas(self):
+        return [self.alphas_normal]
+
+    def forward(self, x):
+        weights = F.softmax(self.alphas_normal[:, self.keep], dim=-1)
+        x = self.stem(x)
+        for cell in self.cells:
+            x = cell(x, weights)
+        return self.classifier(self.last(x).mean((2, 3)))
+
+
+# --------------------------------------------------------------------------
 # measuring helpers
 # --------------------------------------------------------------------------
 def status_kib(field):
@@ -329,16 +401,23 @@ class Repeat:
                 return
 
 
+def move_alphas(net, to):
+    for name in ("alphas_normal", "alphas_reduce"):
+        if hasattr(net, name):
+            setattr(net, name, getattr(net, name).detach().to(to).requires_grad_())
+
+
 def make_net(a):
     torch.manual_seed(a.seed)
-    net = SuperNet(a.C, a.classes, a.layers, keep=a.keep_idx, skip_none=a.skip_none, cells=a.cells)
+    if a.space == "nas_bench_201":
+        net = SuperNet201(a.C, a.classes, a.layers, keep=a.keep_idx, skip_none=a.skip_none)
+    else:
+        net = SuperNet(a.C, a.classes, a.layers, keep=a.keep_idx, skip_none=a.skip_none, cells=a.cells)
     if a.dtype == "float64":
         net.double()
-        net.alphas_normal = net.alphas_normal.detach().double().requires_grad_()
-        net.alphas_reduce = net.alphas_reduce.detach().double().requires_grad_()
+        move_alphas(net, torch.float64)
     net.to(a.device)
-    net.alphas_normal = net.alphas_normal.detach().to(a.device).requires_grad_()
-    net.alphas_reduce = net.alphas_reduce.detach().to(a.device).requires_grad_()
+    move_alphas(net, a.device)
     if a.channels_last:
         net.to(memory_format=torch.channels_last)
     return net
@@ -352,9 +431,13 @@ def batch_of(a, n=None):
     return x.to(a.device), torch.randint(a.classes, (n or a.batch,)).to(a.device)
 
 
+def operations_of(a):
+    return CANDIDATES_201 if a.space == "nas_bench_201" else PRIMITIVES
+
+
 def base_record(a, net):
     return {"mode": a.mode, "C": a.C, "layers": a.layers, "batch": a.batch, "size": a.size,
-            "threads": a.threads, "dtype": a.dtype, "keep": [PRIMITIVES[i] for i in net.keep],
+            "threads": a.threads, "dtype": a.dtype, "keep": [operations_of(a)[i] for i in net.keep],
             "skip_none": a.skip_none, "channels_last": a.channels_last, "compile": a.compile,
             "device": torch.cuda.get_device_name() if a.device == "cuda" else "cpu", "tf32": a.tf32,
             "lean": a.lean, "omp_wait_policy": os.environ.get("OMP_WAIT_POLICY", ""), "params": sum(p.numel() for p in net.parameters()),
@@ -583,6 +666,7 @@ def cmd_round(a):
 def main():
     ap = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     ap.add_argument("mode", choices=["search", "forward", "round", "train"])
+    ap.add_argument("--space", choices=["darts", "nas_bench_201"], default="darts", help="of `search`")
     ap.add_argument("--C", type=int, default=16)
     ap.add_argument("--layers", type=int, default=8)
     ap.add_argument("--batch", type=int, default=16)
@@ -610,7 +694,7 @@ def main():
     ap.add_argument("--lean", action="store_true",
                     help="arch step: gradients of the alphas only; weight step: of the weights only")
     a = ap.parse_args()
-    a.keep_idx = None if a.keep == "all" else [PRIMITIVES.index(k) for k in a.keep.split(",")]
+    a.keep_idx = None if a.keep == "all" else [operations_of(a).index(k) for k in a.keep.split(",")]
     if a.cells:
         a.layers = len(a.cells)
     torch.set_num_threads(a.threads)

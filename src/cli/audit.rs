@@ -10,11 +10,14 @@ use color_eyre::eyre;
 use super::exit::{Exit, Usage};
 use super::output::Output;
 use super::place::Place;
+use crate::engine;
+use crate::proxies::{self, Direction, RankingFunction};
 use crate::run::summary::Summary;
 use crate::run::{RunFolder, config};
 use crate::space::{Genotype, Mask};
 use crate::text;
-use crate::truth::{Audit, Cells, CutNumbers, Scores, Table, Truth, audit};
+use crate::truth::words::{called, cells, found, number, per_cent, percentiles, quantiles, signed, thousands};
+use crate::truth::{Audit, Cells, Correlation, CutNumbers, Sampled, Scores, Table, Truth, audit, sample};
 
 #[derive(Args, Debug)]
 #[command(group(clap::ArgGroup::new("what").required(true).args(["run", "mask"])))]
@@ -36,6 +39,13 @@ pub struct AuditArguments {
     /// Seed of what is drawn at random: parts of the table that are held back, random cuts, random cells.
     #[arg(long, default_value_t = 0)]
     seed: u64,
+    /// Compute the ranking functions on so many cells of the table, each in a network of its own at the size of the run's
+    /// proxy network, and say how they order them.
+    #[arg(long, value_name = "CELLS", conflicts_with = "mask", value_parser = clap::value_parser!(u32).range(2..=1_000_000))]
+    sample: Option<u32>,
+    /// The ranking functions of --sample [default: the run's own, and params].
+    #[arg(long, value_name = "NAMES", value_delimiter = ',', requires = "sample")]
+    functions: Vec<String>,
     /// Print JSON.
     #[arg(long)]
     json: bool,
@@ -46,20 +56,24 @@ struct Given {
     mask: Mask,
     found: Option<Genotype>,
     scores: Scores,
+    config: Option<config::Config>,
 }
 
 pub fn run(place: &Place, a: &AuditArguments) -> eyre::Result<Exit> {
     let given = match (&a.run, &a.mask) {
         (Some(run), _) => of_run(place, run)?,
         (None, Some(file)) => {
-            Given { mask: of_file(file, a.space.as_deref())?, found: None, scores: Scores::default() }
+            Given { mask: of_file(file, a.space.as_deref())?, found: None, scores: Scores::default(), config: None }
         }
         (None, None) => return Err(Usage("name a run, or a mask by --mask".into()).into()),
     };
     let cells = Cells::of(given.mask.space());
     let table = Table::read(&a.table, &cells, a.column.as_deref())?;
     let truth = Truth::of(&cells, &table, a.seed)?;
-    let audit = audit(&cells, &table, &truth, &given.mask, given.found.as_ref(), &given.scores, a.seed)?;
+    let mut audit = audit(&cells, &table, &truth, &given.mask, given.found.as_ref(), &given.scores, a.seed)?;
+    if let (Some(count), Some(config)) = (a.sample, &given.config) {
+        audit.sampled = Some(sampled(a, count as usize, config, &cells, &table)?);
+    }
     let mut out = Output::stdout();
     match a.json {
         true => out.json(&audit)?,
@@ -87,7 +101,40 @@ fn of_run(place: &Place, name: &str) -> eyre::Result<Given> {
         scores.names = known.functions.into_iter().chain(["together".to_string()]).collect();
         scores.places = known.first_round.iter().map(numbers).collect();
     }
-    Ok(Given { mask: cut.mask, found: known.genotype, scores })
+    Ok(Given { mask: cut.mask, found: known.genotype, scores, config: Some(folder.config()?) })
+}
+
+/// Ranking functions on cells of the table.
+fn sampled(
+    a: &AuditArguments,
+    count: usize,
+    config: &config::Config,
+    cells: &Cells,
+    table: &Table,
+) -> eyre::Result<Sampled> {
+    let mut names = if a.functions.is_empty() { config.score.functions.clone() } else { a.functions.clone() };
+    if a.functions.is_empty() && !names.iter().any(|n| n == "params") {
+        names.push("params".into());
+    }
+    let functions =
+        names.iter().map(|n| proxies::by_name(n)).collect::<Result<Vec<_>, _>>().map_err(|e| Usage(e.to_string()))?;
+    let rows = sample(table, count, a.seed);
+    let masks: Option<Vec<Mask>> = rows.iter().map(|r| cells.mask(&r.cell)).collect();
+    let masks = masks.ok_or_else(|| {
+        Usage(format!(
+            "--sample needs the operation `none` in the search space {}: cells leave edges out",
+            cells.space().name()
+        ))
+    })?;
+    let values = engine::sampled::values(config, &functions, &masks, config.score.draws)?;
+    let accuracies: Vec<f64> = rows.iter().map(|r| r.accuracy).collect();
+    let of = |(i, f): (usize, &&'static dyn RankingFunction)| {
+        let turn = if f.direction() == Direction::LowerIsBetter { -1.0 } else { 1.0 };
+        let own: Vec<f64> = values.iter().map(|v| turn * v[i]).collect();
+        Correlation::of(f.name(), &own, &accuracies)
+    };
+    let functions = functions.iter().enumerate().map(of).collect();
+    Ok(Sampled { cells: rows.len(), draws: config.score.draws, functions })
 }
 
 /// Longest file of a mask that is looked at, in bytes.
@@ -155,40 +202,10 @@ fn words(a: &Audit) -> Vec<String> {
     lines.push(String::new());
     lines.extend(rows(a));
     lines.push(String::new());
-    let p = &a.percentile;
-    let draws = thousands(a.draws);
-    let mut percentiles = format!(
-        "of {draws} random cuts of this shape, {} % are worse in the mean, {} % in the best cell",
-        per_cent(p.mean),
-        per_cent(p.best)
-    );
-    for (count, share) in [("100", p.of_best_100), ("1,000", p.of_best_1000)] {
-        if let Some(share) = share {
-            percentiles.push_str(&format!(", {} % in the share of the best {count}", per_cent(share)));
-        }
-    }
-    say(&mut lines, "percentile", &[percentiles + " (equal ones count half)"]);
-    if let Some([low, lower, middle, higher, high]) = a.cut.quantiles.map(|q| q.map(number)) {
-        let of = if a.model.is_some() { format!("{draws} drawn cells") } else { "its cells".into() };
-        let list = format!("5 % {low}, 25 % {lower}, median {middle}, 75 % {higher}, 95 % {high}");
-        say(&mut lines, "quantiles", &[format!("of {of}: {list}")]);
-    }
+    say(&mut lines, "percentile", &[percentiles(a)]);
+    say(&mut lines, "quantiles", &quantiles(a).into_iter().collect::<Vec<_>>());
     if let Some(f) = &a.found {
-        let worse = per_cent(f.percentile);
-        let told = match (f.predicted, f.rank) {
-            (true, _) => {
-                let known = f.in_table.map_or(String::new(), |k| format!("; the table has {}", number(k)));
-                format!(
-                    "{} predicted; of {draws} random cells of the space {worse} % are worse{known}",
-                    number(f.accuracy)
-                )
-            }
-            (false, rank) => {
-                let rank = rank.map_or(String::new(), |r| format!("rank {r} of {of}, "));
-                format!("{}: {rank}{worse} % are worse", number(f.accuracy))
-            }
-        };
-        say(&mut lines, "found cell", &[told]);
+        say(&mut lines, "found cell", &[found(a, f)]);
     }
     if !a.functions.is_empty() {
         let tau = |t: Option<f64>| t.map_or("tells nothing".into(), |t| signed(t, 2));
@@ -196,6 +213,20 @@ fn words(a: &Audit) -> Vec<String> {
         let what =
             "Kendall's tau between first-round scores and what operations on the same edge are worth by the table";
         say(&mut lines, "functions", &[format!("{what}: {}", all.join(", "))]);
+    }
+    if let Some(sampled) = &a.sampled {
+        let told = |r: Option<f64>| r.map_or("tells nothing".into(), |r| signed(r, 3));
+        let one = |c: &Correlation| {
+            let left_out = match c.undefined {
+                0 => String::new(),
+                n => format!(" (undefined for {n})"),
+            };
+            format!("{} {} / {}{left_out}", c.name, told(c.tau), told(c.spearman))
+        };
+        let all: Vec<String> = sampled.functions.iter().map(one).collect();
+        let of =
+            format!("{} cells of the table, {} each", thousands(sampled.cells), text::counted(sampled.draws, "draw"));
+        say(&mut lines, "sample", &[format!("Kendall's tau / Spearman over {of}: {}", all.join(", "))]);
     }
     lines
 }
@@ -258,14 +289,6 @@ fn rows(a: &Audit) -> Vec<String> {
         format!("{:>8}", "gain")
     };
     let mut lines = vec![format!("{:<20}{:>10}{:>10}{tail}", "", "mean", "best")];
-    let called = |name: &'static str| match name {
-        "cut" => "this cut",
-        "random" => "random cuts, mean",
-        "cheapest" => "cheapest",
-        "most_parameters" => "most parameters",
-        "best_by_model" => "best by the model",
-        other => other,
-    };
     let absent = || "n/a".to_string();
     let line = |c: &CutNumbers| {
         let share = |s: Option<f64>| s.map_or_else(absent, |s| format!("{} %", per_cent(100.0 * s)));
@@ -280,30 +303,4 @@ fn rows(a: &Audit) -> Vec<String> {
     };
     lines.extend([&a.cut, &a.random].into_iter().chain(&a.controls).map(line));
     lines
-}
-
-/// An accuracy.
-fn number(value: f64) -> String {
-    text::significant(value, 5)
-}
-
-/// With a true minus, and none before zeros.
-fn signed(value: f64, decimals: usize) -> String {
-    let digits = format!("{:.decimals$}", value.abs());
-    let zero = digits.bytes().all(|b| matches!(b, b'0' | b'.'));
-    if value < 0.0 && !zero { format!("−{digits}") } else { digits }
-}
-
-fn per_cent(value: f64) -> String {
-    format!("{value:.1}")
-}
-
-/// A number of cells: whole as far as it is exact.
-fn cells(count: f64) -> String {
-    if count < 1e6 { format!("{count:.0}") } else { format!("{count:.2e}") }
-}
-
-/// Up to 999,999, as 2,000.
-fn thousands(n: usize) -> String {
-    if n < 1000 { n.to_string() } else { format!("{},{:03}", n / 1000, n % 1000) }
 }

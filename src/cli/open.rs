@@ -12,7 +12,7 @@ use super::output::Output;
 use super::place::Place;
 use super::run::{self, RunArguments};
 use crate::explorer::theme::ColorDepth;
-use crate::explorer::{self, Engines, Options, Tab, text};
+use crate::explorer::{self, Accuracies, Engines, Options, Tab, text};
 use crate::run::RunFolder;
 use crate::run::summary::Summary;
 
@@ -28,6 +28,13 @@ pub struct Look {
     /// Leave the mouse to the terminal, so that text can be selected.
     #[arg(long)]
     no_mouse: bool,
+    /// Judge cuts and cells by this table of accuracies, as `zonas audit` reads it, in place of the run's own
+    /// (`truth.table`).
+    #[arg(long, value_name = "FILE")]
+    table: Option<PathBuf>,
+    /// The column of accuracies [default: the only one that is called like one].
+    #[arg(long, value_name = "NAME", requires = "table")]
+    column: Option<String>,
 }
 
 impl Look {
@@ -38,12 +45,23 @@ impl Look {
         if self.no_mouse {
             settings.mouse = Some(false);
         }
-        Ok(Options { ascii: self.ascii, depth: self.color.map(Depth::depth), ..Options::new(runs, settings) })
+        let accuracies = self.table.clone().map(|table| Accuracies { table, column: self.column.clone() });
+        Ok(Options {
+            accuracies,
+            ascii: self.ascii,
+            depth: self.color.map(Depth::depth),
+            ..Options::new(runs, settings)
+        })
     }
 
     /// The flag that was given, if any was.
     pub fn flag(&self) -> Option<&'static str> {
-        let given = [(self.ascii, "--ascii"), (self.color.is_some(), "--color"), (self.no_mouse, "--no-mouse")];
+        let given = [
+            (self.ascii, "--ascii"),
+            (self.color.is_some(), "--color"),
+            (self.no_mouse, "--no-mouse"),
+            (self.table.is_some(), "--table"),
+        ];
         given.into_iter().find(|(given, _)| *given).map(|(_, flag)| flag)
     }
 }

@@ -136,6 +136,12 @@ impl SettingArguments {
                 Err(e) => return Err(Usage(format!("`{}` is no path: {e}", c.data.source)).into()),
             };
         }
+        if !c.truth.table.is_empty() {
+            c.truth.table = match std::path::absolute(&c.truth.table) {
+                Ok(path) => path.to_string_lossy().into_owned(),
+                Err(e) => return Err(Usage(format!("`{}` is no path: {e}", c.truth.table)).into()),
+            };
+        }
         if let Some(budget) = &self.memory_budget {
             c.device.memory_budget.clone_from(budget);
         }

@@ -13,6 +13,7 @@ mod origin;
 mod past;
 pub mod plan;
 mod queue;
+pub mod sampled;
 mod saved;
 pub mod score;
 mod scoring;

@@ -34,7 +34,7 @@ pub(super) fn run(control: &mut Control, setup: &Setup, past: &mut Past) -> Resu
     if let Some(ended) = past.scored.take() {
         return Ok(Some(ended.order));
     }
-    let (config, about) = (setup.config, setup.dataset.summary());
+    let config = setup.config;
     let settings = Settings {
         draws: config.score.draws,
         remove_per_round: config.score.remove_per_round,
@@ -74,21 +74,9 @@ pub(super) fn run(control: &mut Control, setup: &Setup, past: &mut Past) -> Resu
             format!("the proxy network has no {kind} cell: no score tells its operations apart, they go at random");
         control.log(Level::Warning, text)?;
     }
-    let proxy = Proxy {
-        channels: config.score.channels,
-        layout: config.proxy_cells(),
-        classes: about.classes(),
-        input_channels: about.channels,
-    };
-    let augment = setup.augment();
+    let proxy = Proxy::of(setup);
     let equal = EqualPictures::default();
-    let batch = |draw: u64| -> Result<Draw, EngineError> {
-        let made =
-            data::scoring_batch(&*setup.dataset, &setup.pictures, config.score.batch, augment, config.seed, draw)?;
-        equal.note(&made);
-        let made = tensors(made.batch)?;
-        Ok(Draw::new(made.images, made.labels, config.seed, draw)?)
-    };
+    let batch = |draw: u64| drawn(setup, draw, |made| equal.note(made));
     let mut evaluator = NetworkEvaluator::new(proxy, setup.functions.clone(), config.seed, room.side_by_side, batch)
         .sharing(room.sharing)
         .on(setup.gpu.clone());
@@ -110,6 +98,28 @@ pub(super) fn run(control: &mut Control, setup: &Setup, past: &mut Past) -> Resu
     control.end(&clock)?;
     control.sync()?;
     Ok(Some(order))
+}
+
+impl Proxy {
+    /// The run's own.
+    pub(super) fn of(setup: &Setup) -> Proxy {
+        let about = setup.dataset.summary();
+        Proxy {
+            channels: setup.config.score.channels,
+            layout: setup.config.proxy_cells(),
+            classes: about.classes(),
+            input_channels: about.channels,
+        }
+    }
+}
+
+/// A draw of the run's own pictures; `note` is shown the batch.
+pub(super) fn drawn(setup: &Setup, draw: u64, note: impl FnOnce(&data::ScoringBatch)) -> Result<Draw, EngineError> {
+    let (config, augment) = (setup.config, setup.augment());
+    let made = data::scoring_batch(&*setup.dataset, &setup.pictures, config.score.batch, augment, config.seed, draw)?;
+    note(&made);
+    let made = tensors(made.batch)?;
+    Ok(Draw::new(made.images, made.labels, config.seed, draw)?)
 }
 
 /// Equal pictures in the batches of all draws.

@@ -13,6 +13,7 @@ mod feed;
 pub mod figure;
 mod forecast;
 mod health;
+mod judge;
 mod keymap;
 mod news;
 pub mod offscreen;
@@ -43,6 +44,7 @@ use crate::run::RunFolder;
 use crate::run::config::Config;
 use crate::run::journal::Tail;
 pub use export::alphas;
+pub use judge::Accuracies;
 pub use pictures::{picture, pictures};
 pub use replay::SPEEDS;
 pub use settings::{Settings, SettingsError};
@@ -61,6 +63,8 @@ pub struct Options {
     pub depth: Option<ColorDepth>,
     /// The screen to begin with; else the one of the run's stage.
     pub tab: Option<Tab>,
+    /// A table that cuts and cells are judged by, in place of the run's own.
+    pub accuracies: Option<Accuracies>,
     /// Theme, mouse and keys of the person's own.
     pub settings: Settings,
     /// For tests of how the terminal is left: the view breaks down at this picture.
@@ -71,7 +75,7 @@ pub struct Options {
 impl Options {
     /// As the environment and the person's settings say.
     pub fn new(runs: PathBuf, settings: Settings) -> Options {
-        Options { runs, ascii: false, depth: None, tab: None, settings, panic_at: None }
+        Options { runs, ascii: false, depth: None, tab: None, accuracies: None, settings, panic_at: None }
     }
 }
 

@@ -86,6 +86,7 @@ impl Offscreen {
             keymap: &self.keymap,
             sides,
             forecast: self.forecast.as_ref(),
+            judged: None,
             hits: &self.hits,
             folder: "runs",
             now: self.state.now,

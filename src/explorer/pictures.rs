@@ -9,6 +9,7 @@ use super::compare::{self, Side};
 use super::draw;
 use super::figure::{PngError, png_scaled};
 use super::forecast::{Basis, Forecast};
+use super::judge::{Judged, Question};
 use super::keymap::Keymap;
 use super::runs::{self, Row};
 use super::state::{Size, State};
@@ -27,6 +28,7 @@ struct Gallery<'a> {
     state: State,
     forecast: Option<Forecast>,
     sizes: Option<(Size, Size)>,
+    judged: Option<Judged>,
     rows: Vec<Row>,
     sides: Vec<Side>,
 }
@@ -37,7 +39,8 @@ impl<'a> Gallery<'a> {
         let run = state.run.as_ref();
         let sizes = state.cut.cut.as_ref().map(|c| (Size::of(&state.full(), run), Size::of(&c.mask, run)));
         let forecast = Basis::of(&state).map(|b| b.forecast());
-        Gallery { options, state, forecast, sizes, rows: Vec::new(), sides: Vec::new() }
+        let judged = Question::of(&state, options.accuracies.as_ref()).map(|q| q.answer());
+        Gallery { options, state, forecast, sizes, judged, rows: Vec::new(), sides: Vec::new() }
     }
 
     fn draw(&self, tab: Option<Tab>, size: (u16, u16), light: bool) -> Buffer {
@@ -59,6 +62,7 @@ impl<'a> Gallery<'a> {
             keymap: &Keymap::defaults(),
             sides: &self.sides,
             forecast: self.forecast.as_ref(),
+            judged: self.judged.as_ref(),
             hits: &Hits::default(),
             folder: &folder,
             now,

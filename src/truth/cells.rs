@@ -85,6 +85,22 @@ impl Cells {
         Ok(left)
     }
 
+    /// The network that has this cell alone: `none` on every edge that it does not take. `None` where the space has no `none`
+    /// and the cell leaves an edge out.
+    pub fn mask(&self, cell: &[u16]) -> Option<Mask> {
+        let mut mask = self.space.full();
+        for place in self.space.full().places() {
+            mask.set(place, self.space.slot(place).is_some_and(|slot| cell.contains(&(slot as u16))));
+        }
+        for (kind, edge) in self.space.all_edges() {
+            let none = Place::new(kind, edge, Operation::None);
+            if mask.count_on(kind, edge) == 0 {
+                self.space.full().contains(none).then(|| mask.set(none, true))?;
+            }
+        }
+        Some(mask)
+    }
+
     /// The slots of a genotype.
     ///
     /// # Errors

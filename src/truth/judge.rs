@@ -8,8 +8,8 @@ use super::error::TruthError;
 use super::exact::{BEST, Known};
 use super::linear::{FEW, Linear};
 use super::shape::controls;
-use super::statistics::{kendall_within, mean, percentile, quantiles};
-use super::table::Table;
+use super::statistics::{kendall_within, mean, percentile, quantiles, spearman};
+use super::table::{Row, Table};
 use crate::random;
 use crate::space::{Genotype, Mask, Place};
 
@@ -105,6 +105,53 @@ pub struct Audit {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub found: Option<Found>,
     pub functions: Vec<Agreement>,
+    /// Ranking functions on single cells, where that was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sampled: Option<Sampled>,
+}
+
+/// How ranking functions order cells of the table.
+#[derive(Clone, Debug, Serialize)]
+pub struct Sampled {
+    /// Cells that were drawn from the table.
+    pub cells: usize,
+    /// Draws of weights and pictures that each value is the mean of.
+    pub draws: usize,
+    pub functions: Vec<Correlation>,
+}
+
+/// A ranking function's values against accuracies; absent where it is the same for all cells.
+#[derive(Clone, Debug, Serialize)]
+pub struct Correlation {
+    pub name: String,
+    /// Kendall's tau-b.
+    pub tau: Option<f64>,
+    pub spearman: Option<f64>,
+    /// Cells for which it is not finite; they are left out.
+    pub undefined: usize,
+}
+
+impl Correlation {
+    /// Of values, more is better, and the accuracies of the same cells.
+    pub fn of(name: &str, values: &[f64], accuracies: &[f64]) -> Correlation {
+        let pairs: Vec<(f64, f64)> =
+            values.iter().copied().zip(accuracies.iter().copied()).filter(|(v, _)| v.is_finite()).collect();
+        let (x, y): (Vec<f64>, Vec<f64>) = pairs.iter().copied().unzip();
+        Correlation {
+            name: name.into(),
+            tau: kendall_within([&pairs[..]]),
+            spearman: Some(spearman(&x, &y)).filter(|r| r.is_finite()),
+            undefined: values.len() - pairs.len(),
+        }
+    }
+}
+
+/// So many rows of the table, drawn by `seed` (stream `audit/sample`), all of them where it has no more.
+pub fn sample(table: &Table, count: usize, seed: u64) -> Vec<&Row> {
+    let mut rows: Vec<&Row> = table.rows.iter().collect();
+    random::shuffle(&mut random::stream(seed, "audit/sample"), &mut rows);
+    rows.truncate(count);
+    rows
 }
 
 #[derive(Clone, Debug, Serialize)]
@@ -305,6 +352,7 @@ pub fn audit(
         kept_per_edge: counts,
         found: cell.map(|(genotype, cell)| judged(cells, table, truth, genotype, &cell, seed)),
         functions: agreements(cells, truth, scores),
+        sampled: None,
     })
 }
 

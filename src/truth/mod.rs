@@ -11,8 +11,9 @@ mod ridge;
 mod shape;
 mod statistics;
 mod table;
+pub(crate) mod words;
 
 pub use cells::{Cells, Left};
 pub use error::TruthError;
-pub use judge::{Audit, CutNumbers, DRAWS, Found, Scores, Truth, audit};
+pub use judge::{Audit, Correlation, CutNumbers, DRAWS, Found, Sampled, Scores, Truth, audit, sample};
 pub use table::{MOST_BYTES, Row, Table};

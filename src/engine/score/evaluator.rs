@@ -19,6 +19,28 @@ pub struct Proxy {
     pub input_channels: usize,
 }
 
+impl Proxy {
+    /// The network under `mask`, with the weights of a draw: they depend on the draw and on their own names only, so that
+    /// networks that have an operation in common have its weights in common.
+    ///
+    /// # Errors
+    /// A mask or a size of which there is no network.
+    pub fn network(&self, mask: &Mask, seed: u64, draw: u64) -> Result<Supernet, NnError> {
+        let mut net = Supernet::new(&SupernetConfig {
+            channels: self.channels,
+            classes: self.classes,
+            input_channels: self.input_channels,
+            layout: self.layout.clone(),
+            stem_multiplier: mask.space().stacking().stem(),
+            mask: *mask,
+            policy: Policy::Keep,
+            precision: Precision::Float32,
+        })?;
+        net.initialise(Init::KaimingNormalFanOut, random::stream_at(seed, "proxy/weights", [draw, 0]).next_u64())?;
+        Ok(net)
+    }
+}
+
 /// Queues that a GPU takes work from at once.
 const MOST_STREAMS: usize = 32;
 
@@ -140,21 +162,8 @@ where
 
     fn baseline(&mut self, mask: &Mask, draw: u64) -> Result<Vec<f64>, E> {
         self.open_streams()?;
-        let mut net = Supernet::new(&SupernetConfig {
-            channels: self.proxy.channels,
-            classes: self.proxy.classes,
-            input_channels: self.proxy.input_channels,
-            layout: self.proxy.layout.clone(),
-            stem_multiplier: mask.space().stacking().stem(),
-            mask: *mask,
-            policy: Policy::Keep,
-            precision: Precision::Float32,
-        })?
-        .on(self.gpu.clone())
-        .remembering(usize::try_from(self.sharing).unwrap_or(usize::MAX));
-        // Weights of a draw depend on the draw and on their own names only: both sides of a difference share them.
-        let seed = random::stream_at(self.seed, "proxy/weights", [draw, 0]).next_u64();
-        net.initialise(Init::KaimingNormalFanOut, seed)?;
+        let sharing = usize::try_from(self.sharing).unwrap_or(usize::MAX);
+        let net = self.proxy.network(mask, self.seed, draw)?.on(self.gpu.clone()).remembering(sharing);
         let batch = (self.batch)(draw)?;
         let common = Common::default();
         let values = self.values(&Context::new(&net, &batch)?.remembered_in(&common))?;

@@ -14,6 +14,7 @@ use super::compare::Side;
 use super::errands::Errands;
 use super::feed::Feed;
 use super::forecast::Forecast;
+use super::judge::Judge;
 use super::keymap::Keymap;
 use super::runs::{self, Found, Row};
 use super::screen::Screen;
@@ -57,6 +58,7 @@ struct App<'a> {
     /// Memory over pruning level, once it is counted.
     forecast: Option<Forecast>,
     counting: Option<Receiver<Forecast>>,
+    judge: Judge,
     /// The picture that is held still.
     frozen: Option<State>,
     hits: Hits,
@@ -120,6 +122,7 @@ pub fn run(
         reading: None,
         forecast: None,
         counting: None,
+        judge: Judge::new(),
         frozen: None,
         hits: Hits::default(),
         mouse,
@@ -207,6 +210,7 @@ impl App<'_> {
             keymap: &self.keymap,
             sides: &self.sides,
             forecast: self.forecast.as_ref(),
+            judged: self.judge.judged(),
             hits: &self.hits,
             folder: &folder,
             now,

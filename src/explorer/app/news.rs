@@ -6,6 +6,7 @@ use super::App;
 use crate::explorer::errands::Done;
 use crate::explorer::feed::Feed;
 use crate::explorer::forecast::Basis;
+use crate::explorer::judge::Question;
 use crate::explorer::news::News;
 use crate::explorer::runs::{self, Found};
 use crate::explorer::state::State;
@@ -85,6 +86,9 @@ impl App<'_> {
                     self.dirty = true;
                 }
             }
+        }
+        if self.judge.ask(Question::of(&self.state, self.options.accuracies.as_ref())) {
+            self.dirty = true;
         }
         if self.dirty {
             self.ui.follow(&self.state);

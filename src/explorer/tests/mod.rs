@@ -56,6 +56,7 @@ fn paint_with(state: &State, ui: &Ui, theme: &Theme, (w, h): (u16, u16), hits: &
         keymap: &Keymap::defaults(),
         sides: &[],
         forecast: forecast.as_ref(),
+        judged: None,
         hits,
         folder: "runs",
         now: state.now,

@@ -89,6 +89,7 @@ fn picture(until: Until, size: (u16, u16), change: impl FnOnce(&mut Ui)) -> Stri
         keymap: &Keymap::defaults(),
         sides: &sides,
         forecast: state.score.ended.as_ref().map(|_| &forecast),
+        judged: None,
         hits: &Hits::default(),
         folder: "runs",
         now: state.now,

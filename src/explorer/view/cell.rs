@@ -1,6 +1,6 @@
 //! The cells that were found, drawn, with the weights that they were chosen by.
 
-use super::{Scene, pairs};
+use super::{Scene, pairs, truth};
 use crate::explorer::draw::Pad;
 use crate::explorer::state::chosen;
 use crate::explorer::widgets::{graph, graph_height, graph_width, margins, margins_width, wiring, wiring_height};
@@ -35,6 +35,11 @@ pub fn draw(pad: &mut Pad, scene: &Scene) {
         .found
         .as_ref()
         .map(|f| format!("{} parameters · {} MACs", text::count_or_more(f.parameters), text::count_or_more(f.macs)));
+    let of = match truth::cell_short(scene) {
+        Some(words) if of.is_empty() => words,
+        Some(words) => format!("{of} · {words}"),
+        None => of,
+    };
     let most = |of: &dyn Fn(CellKind) -> usize| genotype.kinds().map(of).max().unwrap_or(1);
     let (nodes, states) = (most(&|cell| genotype.nodes(cell)), most(&|cell| genotype.states(cell)));
     let (choices, stacking) = (most(&|cell| genotype.choices(cell).len()), genotype.stacking);
@@ -94,6 +99,9 @@ pub fn draw(pad: &mut Pad, scene: &Scene) {
                 if near.error.is_empty() { String::new() } else { format!("; CIFAR-10 error {} %", near.error) };
             let words = format!("{}, {distance} of 16 inputs differ{error}", near.name);
             rows.push(("nearest published", words));
+        }
+        if let Some(words) = truth::cell(scene) {
+            rows.push(("accuracy", words));
         }
         let training = state.trains();
         if let Some(e) = state.epochs.ended.last() {

@@ -4,7 +4,7 @@ use crate::run::describe;
 use ratatui::style::{Modifier, Style};
 
 use super::rounds::removal_words;
-use super::{Scene, maps, pairs, with_room};
+use super::{Scene, maps, pairs, truth, with_room};
 use crate::explorer::draw::Pad;
 use crate::explorer::verdict::{Tone, Verdict};
 use crate::explorer::widgets::{Entry, bar};
@@ -37,13 +37,28 @@ pub fn draw(pad: &mut Pad, scene: &Scene) {
         pad.fitted(1, 0, w.saturating_sub(2), &words, style);
         top = 1;
     }
-    let upper = if h >= 22 { maps::height(scene, h, 22) } else { h.saturating_sub(4 + top).max(5) };
+    // As high as the cells have edges; beyond those of DARTS where enough is left below.
+    let edges = scene.state.space().graphs().iter().map(|g| g.edges.len()).max().unwrap_or(0) as u16;
+    let whole = (edges + 2).clamp(5, 16);
+    let upper = match whole {
+        _ if h < whole + 6 => h.saturating_sub(4 + top).max(5),
+        16 => maps::height(scene, h, 22),
+        _ => whole,
+    };
     grids(&mut pad.sub(0, top, w, upper), scene, cut, &verdict);
     let (y, lower) = (top + upper, h.saturating_sub(top + upper));
     if w < 72 {
         savings(&mut pad.sub(0, y, w, lower), scene, cut, &verdict);
         return;
     }
+    // What is known comes before what is predicted; a line of it stands below in any case.
+    let (y, lower) = match scene.judged {
+        Some(judged) if lower >= truth::HEIGHT + 8 => {
+            truth::draw(&mut pad.sub(0, y, w, truth::HEIGHT), judged);
+            (y + truth::HEIGHT, lower - truth::HEIGHT)
+        }
+        _ => (y, lower),
+    };
     // The curve stands in a row of its own where there is one, else in place of the prose.
     let (y, lower) = if lower >= 21 {
         let curve = (lower - 10).min(18);
@@ -180,7 +195,8 @@ fn level(pad: &mut Pad, scene: &Scene, cut: &Cut, verdict: &Verdict) {
     }
     // The operation under the cursor has the last line, where there are enough.
     let end = if crowded { h } else { h - 1 };
-    let lines = verdict.lines(scene.state, cut, scene.forecast);
+    let mut lines: Vec<_> = truth::line(scene.judged).into_iter().collect();
+    lines.extend(verdict.lines(scene.state, cut, scene.forecast));
     // In sentences, if there is room for all of them; where there is little, a line each.
     let room = w.saturating_sub(4);
     let broken = |long: bool| -> Vec<Vec<String>> {

@@ -255,7 +255,8 @@ fn question(scene: &Scene, menu: Menu, ascii: bool) -> (String, Vec<String>) {
                 if let Some(words) = verdict.headline(cut) {
                     lines.insert(0, words);
                 }
-                let said = verdict.lines(state, cut, scene.forecast).into_iter();
+                let said =
+                    super::truth::line(scene.judged).into_iter().chain(verdict.lines(state, cut, scene.forecast));
                 let warnings = said.filter(|l| matches!(l.tone, Tone::Bad | Tone::Warning));
                 lines.extend(warnings.map(|l| format!("Warning: {}.", l.long.trim_end_matches('.'))));
             }

@@ -19,6 +19,7 @@ mod scatter;
 mod score;
 mod search;
 mod start;
+mod truth;
 mod waiting;
 
 pub use curves::smoothed;
@@ -28,6 +29,7 @@ use ratatui::buffer::Buffer;
 use super::compare::Side;
 use super::draw::{self, Pad};
 use super::forecast::Forecast;
+use super::judge::Judged;
 use super::keymap::Keymap;
 use super::runs::Row;
 use super::state::{Size, State};
@@ -48,6 +50,8 @@ pub struct Scene<'a> {
     pub sides: &'a [Side],
     /// Memory over pruning level, once it is counted.
     pub forecast: Option<&'a Forecast>,
+    /// What a table of accuracies says of the cut and the cell, where there is one.
+    pub judged: Option<&'a Judged>,
     /// Where a click means something: filled while drawing.
     pub hits: &'a Hits,
     /// Where the runs are.

@@ -183,6 +183,15 @@ settings! {
             "16 as published for pictures of 32 pixels.", "0";
     }
 
+    /// What is known of cells; results do not depend on it.
+    truth: Truth {
+        table: String = String::new(), free, "a table of accuracies that the explorer judges the cut and the found cell by; empty: none",
+            "Tab-separated, as `zonas audit --table` reads it (docs/audit.md). It is shown, and decides nothing. `zonas open --table` \
+             takes another one.", "\"nb201_table.tsv.xz\"";
+        column: String = String::new(), free, "its column of accuracies; empty: the only one that is called like one",
+            "`zonas audit` names the columns that there are where it must be told.", "\"test200_c10\"";
+    }
+
     /// How a run is kept; results do not depend on it.
     run: Run {
         checkpoint_steps: usize = 0, free, (|v: &usize| up_to(*v, 1_000_000_000)), "a checkpoint every so many steps; 0: not by steps",
