@@ -7,6 +7,7 @@
 
 pub mod cli;
 mod clock;
+mod complaint;
 pub mod data;
 pub mod device;
 pub mod engine;

@@ -24,6 +24,16 @@ pub fn contains(text: &str, typed: &str) -> bool {
     typed.split_whitespace().all(|word| text.contains(&word.to_lowercase()))
 }
 
+/// A word as one types it in a shell: quoted where the shell would take it apart.
+pub fn shell_word(text: &str) -> String {
+    let text = sanitize(text);
+    if !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || "/._-+:@%=".contains(c)) {
+        text
+    } else {
+        format!("'{}'", text.replace('\'', "'\\''"))
+    }
+}
+
 /// Bytes as people type them: `1.5 GiB`, `800M`, `2gb` (all in binary units); none where it is no amount above 0.
 pub fn parse_bytes(typed: &str) -> Option<u64> {
     let typed = typed.trim();

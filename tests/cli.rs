@@ -322,6 +322,10 @@ fn a_run_is_steered_from_the_shell() {
     says(&["cut", "steered", "--xi", "0.75"], "56 of 224 kept", 0);
     says(&["cut", "steered", "--budget", "1KiB"], "refused: no cut fits", 1);
     says(&["cut", "steered", "--budget", "1TiB"], "within 1.00 TiB by scores: 196 of 224 kept", 0);
+    // All is kept already: what is decided by hand holds later, and that is said.
+    let note = "note: cut changes nothing now; decided by hand, it stays so at another level or budget";
+    says(&["cut", "steered", "--keep", "normal:5:sep_conv_3x3"], note, 0);
+    says(&["cut", "steered", "--undo"], "note: undo changes nothing now", 0);
     says(&["cut", "steered", "--undo"], "56 of 224 kept", 0);
     let keep = ["cut", "steered", "--keep", "normal:3:sep_conv_3x3", "--keep", "normal:3:skip_connect"];
     says(&keep, "by hand", 0);
@@ -357,12 +361,63 @@ fn the_engine_has_a_session_of_its_own() {
     assert_eq!(rustix::process::getsid(Some(pid)).unwrap(), pid);
     assert_ne!(rustix::process::getsid(None).unwrap(), pid);
     // Nobody watches; it is asked to leave, and does.
+    assert_eq!(told(runs, &["pause", "apart"]).1, 0);
     assert_eq!(told(runs, &["abort", "apart"]).1, 0);
-    assert_eq!(
-        told(runs, &["tail", "apart", "--new"]).1 % 129,
-        1,
-        "aborted (130), or gone before it was looked at (1)"
-    );
+    // Also where it was gone before it was looked at.
+    assert_eq!(told(runs, &["tail", "apart", "--new"]).1, 130);
+    let (out, code) = told(runs, &["tail", "apart"]);
+    assert!(code == 130 && out.contains("paused\n") && out.contains("aborted"), "{code}: {out}");
+    assert!(!out.contains("resumed"), "it did not go on before it was aborted: {out}");
+}
+
+#[test]
+fn an_error_is_told_once_and_tail_has_the_code_of_the_run() {
+    let dir = tempfile::tempdir().unwrap();
+    let runs = dir.path().to_str().unwrap();
+    let large = ["--set", "search.learning_rate=1e20", "--set", "search.clip=0", "--set", "data.limit=400"];
+    let once = |out: &str, err: &str| {
+        let both = format!("{out}{err}");
+        assert_eq!(both.matches("is not finite in epoch").count(), 1, "{both}");
+        assert!(err.starts_with("error: ") && err.lines().count() == 1, "{err}");
+    };
+    for (name, more) in [("apart", &["--yes"][..]), ("here", &["--yes", "--foreground"])] {
+        let mut all = vec!["--name", name];
+        all.extend(large);
+        all.extend(more);
+        let (out, err, code) = tiny(dir.path(), &all);
+        assert_eq!(code, 1, "{out}{err}");
+        once(&out, &err);
+        for how in [&[][..], &["--no-follow"], &["--new"]] {
+            let mut all = vec!["--runs", runs, "tail", name];
+            all.extend(how);
+            let (out, err, code) = run(&all);
+            assert_eq!(code, 1, "{how:?}: {out}{err}");
+            once(&out, &err);
+            assert_eq!(out.contains("cut confirmed"), !how.contains(&"--new"), "{how:?}: {out}");
+        }
+    }
+    // Each outcome as its last word has it.
+    use zonas::run::event::{Body, Outcome};
+    for (outcome, bad_input, code) in [
+        (Outcome::Failed, false, 1),
+        (Outcome::Failed, true, 2),
+        (Outcome::Stopped, false, 75),
+        (Outcome::Aborted, false, 130),
+        (Outcome::Done, false, 0),
+    ] {
+        let name = format!("{outcome:?}{bad_input}").to_lowercase();
+        let config = zonas::run::config::Config::default();
+        let folder = zonas::run::RunFolder::create(dir.path(), Some(&name), "x", &config).unwrap();
+        let mut journal = zonas::run::journal::Writer::open(&folder).unwrap();
+        journal.emit(Body::RunEnded { outcome, detail: "for a reason".into(), bad_input }).unwrap();
+        for how in [&[][..], &["--no-follow"], &["--new"], &["--output", "json"]] {
+            let mut all = vec!["--runs", runs, "tail", &name];
+            all.extend(how);
+            let (out, err, ended) = run(&all);
+            assert_eq!(ended, code, "{name} {how:?}: {out}{err}");
+            assert_eq!(err == "error: for a reason\n", outcome == Outcome::Failed, "{name} {how:?}: {out}{err}");
+        }
+    }
 }
 
 #[test]
@@ -451,7 +506,7 @@ fn words_from_files_cannot_drive_the_terminal() {
     };
     journal.emit(Body::RunStarted(started)).unwrap();
     journal.emit(Body::Log { level: Level::Warning, text: hostile.into() }).unwrap();
-    journal.emit(Body::RunEnded { outcome: Outcome::Failed, detail: hostile.into() }).unwrap();
+    journal.emit(Body::RunEnded { outcome: Outcome::Failed, detail: hostile.into(), bad_input: false }).unwrap();
     #[cfg(unix)]
     {
         let odd = dir.path().join("\u{1b}[31modd");

@@ -279,7 +279,7 @@ fn a_loss_that_is_not_finite_stops_at_the_last_good_checkpoint() {
     let finite = |b: &[u8]| b.as_chunks::<4>().0.iter().all(|v| f32::from_le_bytes(*v).is_finite());
     assert!(checkpoint.blobs.iter().all(|(_, b)| finite(b)));
     let last = events(&folder).pop().unwrap().body;
-    assert!(matches!(last, Body::RunEnded { outcome: Outcome::Failed, detail } if detail == e.to_string()));
+    assert!(matches!(last, Body::RunEnded { outcome: Outcome::Failed, detail, .. } if detail == e.to_string()));
 }
 
 #[test]

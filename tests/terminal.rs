@@ -55,7 +55,7 @@ fn finished(runs: &Path, name: &str) {
         Body::StageStarted { stage: Stage::Score },
         Body::Log { level: Level::Info, text: "nearly done".into() },
         Body::Found { genotype, parameters: Some(3_349_342), macs: Some(528_000_000) },
-        Body::RunEnded { outcome: Outcome::Done, detail: String::new() },
+        Body::RunEnded { outcome: Outcome::Done, detail: String::new(), bad_input: false },
     ];
     let line =
         |(seq, body)| serde_json::to_string(&Event { v: VERSION, seq, time: 1.0 + seq as f64, body }).unwrap() + "\n";

@@ -55,18 +55,41 @@ fn about(path: &str, preset: &str, config: &Config) -> Result<String, Usage> {
         return Err(Usage(format!("there is no setting `{shown}`; {hint}")));
     };
     let value = config.value(&key.path()).unwrap_or_default();
-    let free = if key.free {
-        "\nResults do not depend on it, but for rounding: a run may be resumed with another value.\n"
-    } else {
-        ""
-    };
+    let resuming = text::wrap(&resuming(key), 96);
     let help = text::wrap(key.help, 96);
     Ok(format!(
-        "{path} = {value}  # preset {preset}\n\n{}\n\n{}\n{free}\nExample:\n  --set {path}={}\n",
+        "{path} = {value}  # preset {preset}\n\n{}\n\n{}\n\n{}\n\nExample:\n  --set {}\n",
         key.meaning,
         help.join("\n"),
-        key.example
+        resuming.join("\n"),
+        text::shell_word(&format!("{path}={}", key.example))
     ))
+}
+
+/// What becomes of a run that is resumed with another value: what [`Config::differences`] compares.
+fn resuming(key: &Key<Config>) -> String {
+    let flag = match key.path().as_str() {
+        // Only a name for them; the keys are compared.
+        "search.method" => {
+            let parts = "search.order, search.regularisers, search.alpha_warmup_epochs or search.stop";
+            return format!(
+                "Results depend on what it stands for: a run is resumed with another {parts} only by --force."
+            );
+        }
+        "data.source" => {
+            return "A run may be resumed with another path (in its config.toml), not with other pictures.".into();
+        }
+        "device.kind" => {
+            return "Results depend on it but for rounding only: a run may be resumed with another value (--device)."
+                .into();
+        }
+        "device.threads" => "--threads",
+        "device.memory" => "--memory",
+        "device.memory_budget" => "--memory-budget",
+        _ if key.free => "in its config.toml",
+        _ => return "Results depend on it: a run is resumed with another value only by --force.".into(),
+    };
+    format!("Results do not depend on it: a run may be resumed with another value ({flag}).")
 }
 
 /// A preset, or a sentence with the nearest name.
@@ -76,4 +99,45 @@ pub fn named(name: &str) -> eyre::Result<Config> {
         let hint = nearest(name, names.iter().copied()).map_or(String::new(), |n| format!("; did you mean `{n}`?"));
         Usage(format!("there is no preset `{name}`, only {}{hint}", names.join(" and "))).into()
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn examples_survive_a_shell_when_they_are_pasted() {
+        for key in KEYS {
+            let path = key.path();
+            let told = about(&path, "darts", &Config::default()).unwrap();
+            let pasted = told.split_once("Example:\n").unwrap().1.trim();
+            // In a folder where a pattern would find nothing else; each word on a line.
+            let shell =
+                std::process::Command::new("sh").args(["-c", &format!("printf '%s\\n' {pasted}")]).output().unwrap();
+            let words = String::from_utf8(shell.stdout).unwrap();
+            let words: Vec<&str> = words.lines().collect();
+            assert_eq!(words, ["--set", &format!("{path}={}", key.example)], "{pasted}");
+            Config::default().set(words[1]).unwrap_or_else(|e| panic!("{path}: {e}"));
+        }
+    }
+
+    #[test]
+    fn what_is_said_of_resuming_is_what_is_compared() {
+        let base = Config::default();
+        for key in KEYS {
+            let path = key.path();
+            let told = resuming(key);
+            let other = base.set(&format!("{path}={}", key.example)).unwrap();
+            let compared = !base.differences(&other).is_empty();
+            let may = told.contains("may be resumed with another");
+            assert!(other == base || compared != may, "{path}: {told}");
+        }
+        let told = |path: &str| about(path, "darts", &base).unwrap().replace('\n', " ");
+        assert!(
+            told("search.method").contains("with another search.order, search.regularisers"),
+            "{}",
+            told("search.method")
+        );
+        assert!(!told("run.grace_seconds").contains("rounding"));
+    }
 }

@@ -73,7 +73,10 @@ enum Command {
     Attach(open::OpenArguments),
     /// Show a run in the explorer as it was, with pause and seek.
     Replay(open::ReplayArguments),
-    /// Print a run's events as they come, until its engine leaves.
+    /// Print a run's events as they come, until its engine leaves; the exit code is then the run's.
+    ///
+    /// It is that of `zonas run`: 0 done, 1 failed or crashed, 2 failed by settings or data, 75 stopped with a way to go on,
+    /// 130 aborted.
     Tail(tail::TailArguments),
     /// Pause a run.
     Pause(order::OrderArguments),

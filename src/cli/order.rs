@@ -16,6 +16,7 @@ use crate::run::journal::{Tail, send};
 use crate::run::lock::Pulse;
 use crate::run::status::Status;
 use crate::run::summary::Summary;
+use crate::space::cut::level_text;
 use crate::text;
 use crate::text::parse_amount;
 
@@ -132,9 +133,14 @@ pub fn cut(place: &Place, a: &CutArguments) -> eyre::Result<Exit> {
     // Each is answered by its own name; one that is refused does not keep the others back.
     for order in orders {
         let name = if several { edit(&order) } else { order.name().to_string() };
+        let decided = matches!(order, Order::Cut(Edit::Keep { .. } | Edit::Drop { .. }));
+        let before = asked.known.cut.as_ref().map(|cut| cut.mask);
         let exit = asked.ask_as(&name, order)?;
         if exit != Exit::Done {
             ended = exit;
+        } else if before.is_some() && before == asked.known.cut.as_ref().map(|cut| cut.mask) {
+            let later = if decided { "; decided by hand, it stays so at another level or budget" } else { "" };
+            asked.out.line(&format!("  note: {name} changes nothing now{later}"))?;
         }
     }
     if several || ended == Exit::Done {
@@ -148,7 +154,7 @@ fn edit(order: &Order) -> String {
     match order {
         Order::Cut(Edit::Keep { place }) => format!("keep {place}"),
         Order::Cut(Edit::Drop { place }) => format!("drop {place}"),
-        Order::Cut(Edit::Level { xi }) => format!("ξ {xi}"),
+        Order::Cut(Edit::Level { xi }) => format!("ξ {}", level_text(*xi)),
         Order::Cut(Edit::Budget { bytes }) => format!("within {}", text::bytes(*bytes)),
         Order::Cut(Edit::Source { source }) => format!("by {source}"),
         Order::Cut(Edit::Automatic) => "automatic".into(),

@@ -21,12 +21,12 @@ impl Place {
         crate::run::runs_folder(self.runs.as_deref())
     }
 
-    /// What a person types to mean this run: its name, or its path where runs are kept elsewhere.
+    /// What a person types in a shell to mean this run: its name, or its path where runs are kept elsewhere.
     pub fn word(&self, folder: &RunFolder) -> String {
         let word = match &self.runs {
             None => folder.name(),
             Some(_) => folder.path().display().to_string(),
         };
-        crate::text::sanitize(&word)
+        crate::text::shell_word(&word)
     }
 }

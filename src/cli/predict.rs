@@ -12,7 +12,7 @@ use super::settings::SettingArguments;
 use crate::engine::plan::{Plan, Planner};
 use crate::run::config::Config;
 use crate::space::Mask;
-use crate::space::cut::{Cutter, Source};
+use crate::space::cut::{Cutter, Source, level_text};
 use crate::text;
 
 #[derive(Args, Debug)]
@@ -117,7 +117,7 @@ pub fn run(place: &Place, a: &PredictArguments) -> eyre::Result<Exit> {
         "cut", "ξ", "kept", "keep", "recompute", "a step"
     ))?;
     for r in &rows {
-        let xi = r.xi.map_or(String::new(), |xi| format!("{xi}"));
+        let xi = r.xi.map_or(String::new(), level_text);
         let (keep, recompute) = (text::bytes(r.keep_bytes), text::bytes(r.recompute_bytes));
         let done = if r.fits { format!("{}, {}", r.policy, text::bytes(r.bytes)) } else { "does not fit".into() };
         let step = r.step_seconds.map_or("n/a".into(), text::seconds);

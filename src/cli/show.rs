@@ -106,14 +106,9 @@ pub fn run(place: &Place, a: &ShowArguments) -> eyre::Result<Exit> {
         )?;
     }
     if let (Some(p), Some(m)) = (r.parameters, r.macs) {
-        line(
-            "evaluation",
-            format!(
-                "{} parameters, {} multiply-accumulates (network of 36 channels, 20 cells)",
-                text::count(p),
-                text::count(m)
-            ),
-        )?;
+        let size =
+            r.genotype.as_ref().map_or(String::new(), |g| format!(" (network of {})", describe::published_size(g)));
+        line("evaluation", format!("{} parameters, {} multiply-accumulates{size}", text::count(p), text::count(m)))?;
     }
     if r.skipped_lines > 0 {
         line("journal", format!("{} lines could not be read", r.skipped_lines))?;

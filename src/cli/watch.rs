@@ -41,6 +41,8 @@ pub struct Watching {
     form: Form,
     progress: progress::Progress,
     known: Summary,
+    /// The error that the run may end with, as a line: the program tells it when that is the end.
+    last: Option<String>,
 }
 
 impl Watching {
@@ -58,6 +60,7 @@ impl Watching {
             form,
             progress: progress::Progress::new(),
             known: Summary::default(),
+            last: None,
         }
     }
 
@@ -67,15 +70,39 @@ impl Watching {
         for e in &events {
             self.known.apply(e);
             self.progress.take(e);
-            let form = self.form;
-            self.progress.hidden(|| print(out, e, form))?;
+            let mut lines = match self.form {
+                Form::Json => vec![output::escape(&serde_json::to_string(e)?)],
+                Form::Text => self.lines(e),
+            };
+            self.progress.hidden(|| lines.drain(..).try_for_each(|line| out.line(&line)))?;
         }
         Ok(!events.is_empty())
     }
 
-    /// The outcome, if the last event is the end of an engine.
-    pub fn outcome(&self) -> Option<Outcome> {
-        self.known.outcome
+    /// An event in lines. Of a failure nothing is said before it is known that the run went on after it: else it is the
+    /// program's error, and that is said once.
+    fn lines(&mut self, e: &Event) -> Vec<String> {
+        let told = describe(e).into_iter().filter(|(level, _)| *level >= Level::Info);
+        let told: Vec<String> = told.map(|(level, line)| text::sanitize(&prefixed(e, level, line))).collect();
+        match &e.body {
+            Body::Log { level: Level::Error, .. } | Body::RunEnded { outcome: Outcome::Failed, .. } => {
+                let before = std::mem::replace(&mut self.last, told.first().cloned());
+                // The error comes in a line of the log, and again as the reason of the end.
+                let same = |a: &str, b: &str| a.split_once(": ").map(|a| a.1) == b.split_once(": ").map(|b| b.1);
+                before.filter(|before| !self.last.as_ref().is_some_and(|now| same(before, now))).into_iter().collect()
+            }
+            Body::RunStarted(_) => self.last.take().into_iter().chain(told).collect(),
+            _ => told,
+        }
+    }
+
+    /// The last lines, of a run that has ended: an error that did not end it is told.
+    pub fn finish(&mut self, out: &mut Output<io::Stdout>) -> eyre::Result<()> {
+        self.progress.finish();
+        match self.last.take().filter(|_| self.known.outcome != Some(Outcome::Failed)) {
+            Some(line) => out.line(&line),
+            None => Ok(()),
+        }
     }
 
     /// Until the engine of this process ends. A closed output does not end it.
@@ -192,18 +219,6 @@ pub fn last_words(engine: &process::Engine, status: ExitStatus, folder: &RunFold
     match last_line(&engine.said()) {
         "" => format!("the engine ended ({status}) and said nothing; see {}", folder.path().display()),
         words => words.to_string(),
-    }
-}
-
-fn print(out: &mut Output<io::Stdout>, e: &Event, form: Form) -> eyre::Result<()> {
-    match form {
-        Form::Json => out.line(&output::escape(&serde_json::to_string(e)?)),
-        // A failure is said as the program's error.
-        Form::Text if matches!(e.body, Body::RunEnded { outcome: Outcome::Failed, .. }) => Ok(()),
-        Form::Text => {
-            let told = describe(e).into_iter().filter(|(level, _)| *level >= Level::Info);
-            told.map(|(level, line)| prefixed(e, level, line)).try_for_each(|l| out.line(&text::sanitize(&l)))
-        }
     }
 }
 

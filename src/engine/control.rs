@@ -224,10 +224,12 @@ impl Control {
             }
             std::thread::sleep(IDLE);
         }
-        // A stop ends a pause: it must not wait for another command.
+        // A stop ends a pause: it must not wait for another command. A run that leaves now does not go on first.
         if self.paused && (self.stop || self.abort || self.leaves()) {
             self.paused = false;
-            self.emit(Body::Resumed)?;
+            if !self.abort && !self.leaves() {
+                self.emit(Body::Resumed)?;
+            }
         }
         self.looked = Some(Instant::now());
         Ok(())

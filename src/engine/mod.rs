@@ -117,13 +117,13 @@ pub fn run(folder: &RunFolder, config: &Config, options: &Options) -> Result<Out
     let mut ready = match ready {
         Ok(ready) => Some(ready),
         Err(e) => {
-            let _ = control.close(Body::RunEnded { outcome: Outcome::Failed, detail: e.to_string() });
+            let _ = control.close(failed(&e));
             return Err(e);
         }
     };
     if options.queue && !queue::wait(&mut control, folder, || ready = None)? {
         let outcome = if control.aborts() { Outcome::Aborted } else { Outcome::Stopped };
-        control.close(Body::RunEnded { outcome, detail: "while it waited for its turn".into() })?;
+        control.close(ended(outcome, "while it waited for its turn".into()))?;
         return Ok(outcome);
     }
     let ready = match ready {
@@ -145,7 +145,7 @@ pub fn run(folder: &RunFolder, config: &Config, options: &Options) -> Result<Out
     } else {
         control.take(open);
     }
-    let ended = ready.and_then(|(pool, setup)| {
+    let came = ready.and_then(|(pool, setup)| {
         guarded(|| {
             pool.install(|| {
                 control.device = setup.device.clone();
@@ -157,21 +157,28 @@ pub fn run(folder: &RunFolder, config: &Config, options: &Options) -> Result<Out
             })
         })
     });
-    match ended {
+    match came {
         Ok((outcome, detail)) => {
-            control.close(Body::RunEnded { outcome, detail })?;
+            control.close(ended(outcome, detail))?;
             Ok(outcome)
         }
         // Nothing can be written, or another engine writes.
         Err(e @ (EngineError::LeftWaiting(_) | EngineError::Overtaken(_))) => Err(e),
         Err(e) => {
             // The first error is the one to tell of; a journal that can't be written would only hide it.
-            let text = e.to_string();
-            let _ = control.log(Level::Error, text.clone());
-            let _ = control.close(Body::RunEnded { outcome: Outcome::Failed, detail: text });
+            let _ = control.log(Level::Error, e.to_string());
+            let _ = control.close(failed(&e));
             Err(e)
         }
     }
+}
+
+fn ended(outcome: Outcome, detail: String) -> Body {
+    Body::RunEnded { outcome, detail, bad_input: false }
+}
+
+fn failed(e: &EngineError) -> Body {
+    Body::RunEnded { outcome: Outcome::Failed, detail: e.to_string(), bad_input: e.is_bad_input() }
 }
 
 /// A panic becomes an error, so that watchers learn of it.

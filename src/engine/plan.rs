@@ -10,7 +10,7 @@ use crate::nn::{NnError, Policy, Precision, SupernetConfig, Workload};
 use crate::oneshot::StepTimes;
 use crate::run::config::{Config, Keep};
 use crate::space::Mask;
-use crate::space::cut::{Cutter, Source, level_of};
+use crate::space::cut::{Cutter, Source, level_of, level_text};
 
 /// What the network's size depends on besides the settings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -285,7 +285,7 @@ impl Planner {
         let width = cutter.full().widest();
         let fits = |xi: f64| self.by_bytes(cutter.automatic(Source::Cheapest, xi)).fits;
         if let Some(xi) = (1..width).rev().map(|kept| level_of(kept, width)).find(|xi| fits(*xi)) {
-            ways.push(format!("a cut of ξ ≥ {xi}"));
+            ways.push(format!("a cut of ξ ≥ {}", level_text(xi)));
         }
         if let Some(n) = halves(search.channels).find(|n| with(&|c| c.search.channels = *n)) {
             ways.push(format!("search.channels = {n}"));

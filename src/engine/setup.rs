@@ -18,7 +18,7 @@ use crate::oneshot::{AdamSettings, Batch, Settings, SgdSettings};
 use crate::proxies::{self, RankingFunction};
 use crate::run::config::{Config, ConfigError};
 use crate::run::event::{DataSummary, RunStarted, SpaceText};
-use crate::space::cut::{Cutter, Source};
+use crate::space::cut::{Cutter, Source, level_text};
 use crate::space::{Compute, Genotype, Mask, Stacking};
 
 /// A configuration made real: data opened, names resolved, sizes known.
@@ -107,7 +107,7 @@ impl<'a> Setup<'a> {
         }
         let (least, size) = match config.cut.counts(setup.space.space()) {
             Some(counts) => (cutter.with_counts(Source::Cheapest, &counts), "of cut.kept_per_edge".to_string()),
-            None => (cutter.automatic(Source::Cheapest, config.cut.xi), format!("at ξ {}", config.cut.xi)),
+            None => (cutter.automatic(Source::Cheapest, config.cut.xi), format!("at ξ {}", level_text(config.cut.xi))),
         };
         planner
             .within(least)

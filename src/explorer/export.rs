@@ -11,7 +11,9 @@ use crate::space::{CellKind, Edge, Genotype, dot};
 /// header says what edges and operations are in which order, what was kept, and of which search they are.
 pub fn alphas(state: &State) -> Option<Vec<u8>> {
     use safetensors::tensor::{Dtype, TensorView};
-    let epoch = state.search.epochs.last().filter(|e| !e.alphas_normal.is_empty())?;
+    // A space may have reduction cells only.
+    let epoch =
+        state.search.epochs.last().filter(|e| !(e.alphas_normal.is_empty() && e.alphas_reduction.is_empty()))?;
     let bytes =
         |rows: &[Vec<Number>]| -> Vec<u8> { rows.iter().flatten().flat_map(|v| (v.0 as f32).to_le_bytes()).collect() };
     let (normal, reduction) = (bytes(&epoch.alphas_normal), bytes(&epoch.alphas_reduction));
@@ -103,7 +105,33 @@ pub fn write(folder: &RunFolder, genotype: &Genotype, state: &State) -> Result<V
 mod tests {
     use super::*;
     use crate::explorer::fixture::{self, Until};
-    use crate::space::darts;
+    use crate::run::event::{Body, Event};
+    use crate::space::{Space, darts};
+
+    #[test]
+    fn alphas_of_one_kind_of_cell_are_exported_whichever_it_is() {
+        let done = fixture::journal(Until::Done, 1);
+        let epoch = done.iter().rev().find_map(|e| match &e.body {
+            Body::EpochEnded(epoch) => Some((e, epoch)),
+            _ => None,
+        });
+        let (event, epoch) = epoch.unwrap();
+        let kinds = [CellKind::Normal, CellKind::Reduction];
+        for kind in kinds {
+            let text = format!(
+                "name = \"one_{kind}\"\noperations = [\"skip_connect\", \"sep_conv_3x3\"]\n[{kind}]\nnodes = 1\n"
+            );
+            let table = vec![vec![Number(0.25), Number(f64::NAN)]; 2];
+            let [normal, reduction] = kinds.map(|k| if k == kind { table.clone() } else { Vec::new() });
+            let last = EpochEnded { alphas_normal: normal, alphas_reduction: reduction, ..epoch.clone() };
+            let mut events = fixture::journal_in(Space::read(&text).unwrap());
+            events.push(Event { body: Body::EpochEnded(last), ..event.clone() });
+            let bytes = alphas(&State::from_events(&events)).unwrap_or_else(|| panic!("no alphas of {kind} cells"));
+            let read = safetensors::SafeTensors::deserialize(&bytes).unwrap();
+            assert_eq!(read.names(), [kind.name()]);
+            assert_eq!(read.tensor(kind.name()).unwrap().shape(), [2, 2]);
+        }
+    }
 
     #[test]
     fn alphas_are_read_back_with_nan_where_cut() {

@@ -7,7 +7,7 @@ use crate::engine::score::significance;
 use crate::proxies::aggregate::{Aggregate, Combined, combine};
 use crate::run::event::*;
 use crate::run::number::Number;
-use crate::space::{CellKind, Choice, Genotype, Mask, Operation, Place, darts};
+use crate::space::{CellKind, Choice, Genotype, Mask, Operation, Place, Space, darts};
 
 /// How far the journal goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -62,6 +62,48 @@ pub fn journal_by(aggregate: Aggregate, until: Until, seed: u64) -> Vec<Event> {
     }
     w.search(&mask, until == Until::Searching);
     w.events
+}
+
+/// One round of scoring in another space, and the cut that it leads to.
+pub fn journal_in(space: Space) -> Vec<Event> {
+    let full = space.full().without_operation(Operation::None);
+    let removed: Vec<Place> = space
+        .all_edges()
+        .filter(|(cell, edge)| full.count_on(*cell, *edge) > 1)
+        .filter_map(|(cell, edge)| Some(Place::new(cell, edge, full.kept(cell, edge).next()?)))
+        .collect();
+    let kept = removed.iter().fold(full, |mut mask, place| {
+        mask.set(*place, false);
+        mask
+    });
+    let mut events = journal(Until::Proposed, 1);
+    events.retain(|e| match &e.body {
+        Body::RoundStarted { round, .. } | Body::RoundEnded { round, .. } => *round == 0,
+        Body::Baseline { .. } | Body::Scoring { .. } | Body::Score { .. } => false,
+        _ => true,
+    });
+    for event in &mut events {
+        match &mut event.body {
+            Body::RunStarted(s) => {
+                (s.space, s.definition, s.cells) = (full, SpaceText::of(space), space.layout(5));
+            }
+            Body::ScoringStarted(s) => s.rounds = 1,
+            Body::RoundStarted { mask, .. } => *mask = full,
+            Body::RoundEnded { removed: gone, summaries, votes, .. } => {
+                let (like, tie) = (summaries[0].clone(), gone[0].clone());
+                *summaries = full.places().map(|place| PlaceSummary { place, next: None, ..like.clone() }).collect();
+                *gone = removed.iter().map(|place| Removal { place: *place, ..tie.clone() }).collect();
+                votes.clear();
+            }
+            Body::ScoringEnded(s) => {
+                let like = s.order[0].clone();
+                s.order = removed.iter().map(|place| Removal { place: *place, ..like.clone() }).collect();
+            }
+            Body::CutProposed(cut) => (cut.mask, cut.by_hand) = (kept, Vec::new()),
+            _ => {}
+        }
+    }
+    events
 }
 
 struct Writer {
@@ -369,7 +411,7 @@ impl Writer {
                 self.emit(0.0, Body::StageStarted { stage: Stage::Cell });
                 self.emit(0.0, Body::Found { genotype, parameters: Some(3_349_342), macs: Some(528_000_000) });
                 self.emit(0.0, Body::StageEnded { stage: Stage::Cell, seconds: 0.1, peak_bytes: None });
-                self.emit(0.0, Body::RunEnded { outcome: Outcome::Done, detail: String::new() });
+                self.emit(0.0, Body::RunEnded { outcome: Outcome::Done, detail: String::new(), bad_input: false });
             }
         }
     }

@@ -6,6 +6,7 @@ use serde::Deserialize;
 
 use super::keymap::{Keymap, Own};
 use super::theme::Name;
+use crate::complaint::Complaint;
 use crate::run::files;
 
 /// What `explorer.toml` says; all of it may be left out.
@@ -53,8 +54,8 @@ impl Settings {
             Err(e) => return Err(error(format!("can't be read: {e}"))),
         };
         let settings: Settings = toml::from_str(&text).map_err(|e| {
-            let line = e.span().map_or(1, |s| text[..s.start.min(text.len())].lines().count().max(1));
-            error(format!("line {line}: {}", e.message()))
+            let Complaint { line, reason } = Complaint::of(&e, &text, "setting", None);
+            error(line.map_or(reason.clone(), |line| format!("line {line}: {reason}")))
         })?;
         Keymap::new(&settings.keys).map_err(error)?;
         Ok(settings)

@@ -3,6 +3,7 @@
 use super::state::State;
 use super::text;
 use crate::run::RunFolder;
+use crate::run::describe::published_size;
 
 /// A few lines: what the run is and did, what it found, and the command to come back.
 pub fn text(state: &State, folder: &RunFolder, status: &str, alive: bool) -> String {
@@ -47,16 +48,17 @@ pub fn text(state: &State, folder: &RunFolder, status: &str, alive: bool) -> Str
     }
     if let Some(found) = &state.found {
         lines.push(format!(
-            "  cell    {} parameters, {} MACs at the published evaluation size",
+            "  cell    {} parameters, {} MACs as a network of {}",
             text::count_or_more(found.parameters),
-            text::count_or_more(found.macs)
+            text::count_or_more(found.macs),
+            published_size(&found.genotype)
         ));
         lines.push(format!("  {}", found.genotype));
     }
     let back = if crate::run::runs_folder(None).is_ok_and(|d| folder.path().parent() == Some(&d)) {
         name
     } else {
-        shell_word(&folder.path().display().to_string())
+        text::shell_word(&folder.path().display().to_string())
     };
     lines.push(format!("come back with: zonas attach {back}"));
     lines.join("\n")
@@ -68,19 +70,9 @@ pub fn missing(folder: &RunFolder) -> String {
     format!("{name}: its folder is gone (deleted or moved): {path}")
 }
 
-/// Quoted where a shell would take it apart.
-fn shell_word(text: &str) -> String {
-    let text = text::sanitize(text);
-    if !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || "/._-+:@%".contains(c)) {
-        text
-    } else {
-        format!("'{}'", text.replace('\'', "'\\''"))
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use super::shell_word;
+    use crate::text::shell_word;
 
     #[test]
     fn a_path_survives_the_shell() {

@@ -1,6 +1,8 @@
 //! Events in words: the one wording of `zonas tail`, of text output and of the explorer's log.
 
 use super::event::{Body, Cut, Event, Level, Outcome, Removal, Stage};
+use crate::space::Genotype;
+use crate::space::count::Network;
 use crate::text;
 
 /// What is to be said of an event, each a line of its own; nothing of the many small ones. It may hold words from files.
@@ -99,15 +101,11 @@ pub fn describe(event: &Event) -> Vec<(Level, String)> {
         Body::Log { level, text } => say(*level, text.clone()),
         Body::Found { genotype, parameters, macs } => {
             let (parameters, macs) = (text::count_or_more(*parameters), text::count_or_more(*macs));
+            let size = published_size(genotype);
             say(info, genotype.to_string());
-            say(
-                info,
-                format!(
-                    "as a network of 36 channels and 20 cells: {parameters} parameters, {macs} multiply-accumulates"
-                ),
-            );
+            say(info, format!("as a network of {size}: {parameters} parameters, {macs} multiply-accumulates"));
         }
-        Body::RunEnded { outcome, detail } => {
+        Body::RunEnded { outcome, detail, .. } => {
             let (level, word) = match outcome {
                 Outcome::Done => (info, "done"),
                 Outcome::Stopped => (info, "stopped"),
@@ -171,6 +169,11 @@ fn epoch(epoch: usize, train: (f64, f64), held_out: &str, other: (f64, f64), sec
         100.0 * other.1,
         text::duration(seconds)
     )
+}
+
+/// The size of the evaluation network that a found genotype is counted as, in words.
+pub fn published_size(genotype: &Genotype) -> String {
+    Network::published(genotype.stacking).size(genotype.stacking)
 }
 
 /// How much the automatic part of a cut keeps: `ξ 0.5`, `within 150 MiB`, or that each edge has a count of its own.

@@ -177,9 +177,12 @@ pub enum Body {
         parameters: Option<u64>,
         macs: Option<u64>,
     },
+    /// `bad_input`: it failed by what was asked for (settings, data), which has an exit code of its own.
     RunEnded {
         outcome: Outcome,
         detail: String,
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        bad_input: bool,
     },
 }
 

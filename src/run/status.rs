@@ -124,7 +124,7 @@ impl Progress {
             Body::TrainingEpochEnded(e) => self.epoch = e.epoch + 1,
             Body::Paused => self.paused = true,
             Body::Resumed => self.paused = false,
-            Body::RunEnded { outcome, detail } => {
+            Body::RunEnded { outcome, detail, .. } => {
                 self.ended = Some((*outcome, detail.clone()));
                 self.paused = false;
             }
@@ -251,7 +251,7 @@ mod tests {
             Liveness::Gone(Some(Holder { waits, left, mute, ..Holder::default() }))
         };
         let search = || Body::StageStarted { stage: Stage::Search };
-        let ended = |outcome| Body::RunEnded { outcome, detail: "why".into() };
+        let ended = |outcome| Body::RunEnded { outcome, detail: "why".into(), bad_input: false };
 
         assert_eq!(is(&Progress::default(), gone()), Status::New);
         assert_eq!(is(&Progress::default(), alive()), Status::Starting);

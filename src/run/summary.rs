@@ -93,6 +93,9 @@ pub struct Summary {
     /// How an engine ended, where that was its last word.
     #[serde(skip)]
     pub outcome: Option<Outcome>,
+    /// It failed by what was asked for.
+    #[serde(skip)]
+    pub bad_input: bool,
     /// How it stands, as far as the journal tells.
     #[serde(skip)]
     pub progress: Progress,
@@ -210,7 +213,7 @@ impl Summary {
                 self.confirmed = true;
                 self.cut(c);
             }
-            Body::RunEnded { outcome, .. } => self.outcome = Some(*outcome),
+            Body::RunEnded { outcome, bad_input, .. } => (self.outcome, self.bad_input) = (Some(*outcome), *bad_input),
             Body::SearchStarted(s) => {
                 self.epochs = Some(s.epochs);
                 self.epoch.get_or_insert(0);

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::{CellKind, Compute, Genotype, Graph, Mask, Operation, Place, Stacking};
+use crate::text;
 
 /// Parameters and multiply-accumulates for one picture.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -38,6 +39,16 @@ impl Network {
         match stacking {
             Stacking::Darts => Network::PUBLISHED,
             Stacking::NasBench201 => Network { channels: 16, cells: 15, ..Network::PUBLISHED },
+        }
+    }
+
+    /// `36 channels and 20 cells`: its size in words, with what stands between cells.
+    pub fn size(&self, stacking: Stacking) -> String {
+        let channels = text::counted(self.channels, "channel");
+        let cells = text::counted(self.cells, "cell");
+        match (0..self.cells).filter(|i| stacking.halves_before(*i, self.cells)).count() {
+            0 => format!("{channels} and {cells}"),
+            blocks => format!("{channels}, {cells} and {}", text::counted(blocks, "residual block")),
         }
     }
 }

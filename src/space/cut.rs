@@ -47,6 +47,12 @@ pub fn level_of(kept: usize, width: usize) -> f64 {
     1.0 - kept.clamp(1, width) as f64 / width as f64
 }
 
+/// A level in at most four decimals: what is shown is never above it, so that who types it gets the same cut.
+pub fn level_text(xi: f64) -> String {
+    let shown = (xi * 1e4 + 1e-6).floor() / 1e4;
+    if shown > 0.0 { shown.to_string() } else { xi.to_string() }
+}
+
 /// Everything that a cut is made from.
 #[derive(Clone, Debug)]
 pub struct Cutter {

@@ -14,6 +14,7 @@ use super::cell::MOST_NODES;
 use super::definition::{Definition, Graph, MOST_OPERATIONS, Space};
 use super::stacking::Stacking;
 use super::{CellKind, Edge, Operation};
+use crate::complaint::{Complaint, line};
 
 /// Longest file that is read, in bytes.
 const LONGEST: u64 = 1 << 20;
@@ -104,15 +105,14 @@ impl Space {
         if let Some(space) = Space::kept(text) {
             return Ok(space);
         }
-        let line = |at: usize| 1 + text.as_bytes()[..at.min(text.len())].iter().filter(|b| **b == b'\n').count();
         let file: File = toml::from_str(text).map_err(|e| {
-            let reason = e.message().to_string();
-            match e.span() {
-                Some(span) => SpaceFileError::Line { line: line(span.start), reason },
+            let Complaint { line, reason } = Complaint::of(&e, text, "key", None);
+            match line {
+                Some(line) => SpaceFileError::Line { line, reason },
                 None => SpaceFileError::Whole(reason),
             }
         })?;
-        let parts = Parts::of(&file).map_err(|(at, reason)| SpaceFileError::Line { line: line(at), reason })?;
+        let parts = Parts::of(&file).map_err(|(at, reason)| SpaceFileError::Line { line: line(text, at), reason })?;
         Ok(Space::keep(text, |text| parts.kept(text)))
     }
 
@@ -195,7 +195,7 @@ impl Parts {
         let mut rows = vec![((1u32 << self.operations.len()) - 1) as u16; edges.len()];
         let mut named = vec![false; edges.len()];
         for (name, list) in &text.candidates {
-            let edge: Edge = name.get_ref().parse().or_else(|e: String| fault(name, e))?;
+            let edge = edge_of(name)?;
             let Some(row) = edges.iter().position(|e| *e == edge) else {
                 return fault(name, format!("the {kind} cell has no edge {edge:#}"));
             };
@@ -317,8 +317,7 @@ fn edges(text: Option<&Spanned<Edges>>, inputs: usize, states: usize) -> Result<
         Edges::List(list) => {
             let mut found = Vec::new();
             for name in list {
-                let edge: Edge =
-                    name.get_ref().parse().or_else(|e: String| fault(name, backwards(name.get_ref()).unwrap_or(e)))?;
+                let edge = edge_of(name)?;
                 if edge.target() < inputs {
                     return fault(
                         name,
@@ -343,12 +342,27 @@ fn edges(text: Option<&Spanned<Edges>>, inputs: usize, states: usize) -> Result<
     }
 }
 
-/// What to say of an edge that does not lead forward: only such edges can make a cycle.
-fn backwards(name: &str) -> Option<String> {
-    let (source, target) = ["▸", "->", ">", "→", "-"].iter().find_map(|arrow| name.split_once(arrow))?;
-    let (source, target): (usize, usize) = (source.trim().parse().ok()?, target.trim().parse().ok()?);
-    (source >= target).then(|| {
-        format!("edge {source}>{target} leads backwards, which would make a cycle; sources come before targets")
+/// An edge by its name; where that is none, the reason in the spelling of these files.
+fn edge_of(name: &Spanned<String>) -> Result<Edge, Fault> {
+    let text = name.get_ref();
+    text.parse().or_else(|_| {
+        let ends = ["▸", "->", ">", "→", "-"].iter().find_map(|arrow| text.split_once(arrow));
+        let number = |text: &str| text.trim().parse::<usize>().ok();
+        let reason = match ends.and_then(|(source, target)| number(source).zip(number(target))) {
+            // Only such edges can make a cycle.
+            Some((source, target)) if source >= target => {
+                format!("edge {source}>{target} leads backwards, which would make a cycle; sources come before targets")
+            }
+            Some((source, target)) if target > MOST_NODES + 1 => {
+                format!("edge {source}>{target} ends behind the last state: a cell has 1 to {MOST_NODES} nodes")
+            }
+            _ => format!(
+                "`{}` is not an edge: write `0>2` for the one from state 0 to state 2 (the cell's inputs come first, its \
+                 nodes follow)",
+                shown(text)
+            ),
+        };
+        fault(name, reason)
     })
 }
 
@@ -399,19 +413,23 @@ nodes = 3
             ("\"skip_connect\", \"sep_conv_3x3\"", "\"none\"", 3, "twice"),
             (", \"skip_connect\", \"sep_conv_3x3\"", "", 3, "other than `none`"),
             ("nodes = 2", "nodes = 1000", 6, "1 to 8 nodes"),
-            ("nodes = 2", "nodes = -1", 6, ""),
+            ("nodes = 2", "nodes = -1", 6, "`normal.nodes`: "),
             ("nodes = 2", "nodes = 2\nnodes = 3", 7, "duplicate"),
             ("\"1>3\", ", "", 5, "state 3 of the normal cell has 1 edges"),
             ("\"1>3\"", "\"3>2\"", 7, "backwards"),
             ("\"1>3\"", "\"2>2\"", 7, "backwards"),
             ("\"1>3\"", "\"1>2\"", 7, "twice"),
             ("\"1>3\"", "\"1>4\"", 7, "behind the last state"),
-            ("\"1>3\"", "\"x\"", 7, "is not an edge"),
+            ("\"1>3\"", "\"x\"", 7, "`x` is not an edge: write `0>2`"),
+            ("\"1>3\"", "\"1>99\"", 7, "edge 1>99 ends behind the last state"),
+            ("\"2>3\" =", "\"2\" =", 9, "no edge 0>3"),
+            ("\"2>3\" =", "\"3>2\" =", 9, "edge 3>2 leads backwards"),
+            ("\"2>3\" =", "\"x\" =", 9, "write `0>2`"),
             ("\"2>3\" =", "\"0>3\" =", 9, "no edge 0>3"),
             ("[\"none\", \"sep3\"]", "[]", 9, "at least one operation"),
             ("[\"none\", \"sep3\"]", "[\"sep5\"]", 9, "not among the `operations`"),
-            ("nodes = 3", "nods = 3", 12, "unknown field"),
-            ("about = ", "abuot = ", 2, "unknown field"),
+            ("nodes = 3", "nods = 3", 12, "no key `nods` here; did you mean `nodes`?"),
+            ("about = ", "abuot = ", 2, "no key `abuot` here; did you mean `about`?"),
             ("[normal]", "[normal", 5, ""),
         ] {
             assert!(MINE.contains(from), "{from}");

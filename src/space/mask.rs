@@ -183,6 +183,11 @@ impl Mask {
         self.rows.iter().map(|r| r.count_ones() as usize).max().unwrap_or(0)
     }
 
+    /// Whether every edge keeps as many.
+    pub fn is_even(&self) -> bool {
+        self.rows[..self.space.rows()].windows(2).all(|pair| pair[0].count_ones() == pair[1].count_ones())
+    }
+
     /// How many operations are kept in all.
     pub fn count(&self) -> usize {
         self.rows.iter().map(|r| r.count_ones() as usize).sum()

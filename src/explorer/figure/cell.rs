@@ -3,6 +3,7 @@
 use super::paper::{Anchor, INK, LINE, Paper, QUIET, css, series};
 use crate::explorer::color::{SERIES, darker};
 use crate::explorer::state::{State, chosen};
+use crate::run::describe::published_size;
 use crate::space::{CellKind, Compute, Genotype, Operation};
 use crate::text;
 
@@ -65,9 +66,10 @@ pub fn draw(genotype: &Genotype, state: &State) -> Option<String> {
         weighed.then(|| "label: operation and its mixing weight (softmax over the edge)".into()).into_iter().collect();
     if let Some(f) = &state.found {
         words.push(format!(
-            "{} parameters, {} multiply-accumulates at 36 channels and 20 cells",
+            "{} parameters, {} multiply-accumulates at {}",
             text::count_or_more(f.parameters),
-            text::count_or_more(f.macs)
+            text::count_or_more(f.macs),
+            published_size(&f.genotype)
         ));
     }
     p.text(20.0, height - 16.0, 10.0, INK, Anchor::Start, &words.join(" · "));

@@ -17,11 +17,14 @@ pub fn draw(state: &State) -> Option<String> {
     let (columns, space) = (state.columns(), state.space());
     // Room for as many edges as the larger cell has.
     let below = 17.0 * space.graphs().iter().map(|g| g.edges.len()).max().unwrap_or(0).max(14) as f64 - 17.0 * 14.0;
-    let mut p = Paper::new(880.0, 340.0 + below);
+    // Room for as many operations as there are.
+    let step = (46.0 + 18.0 * columns.len() as f64).max(190.0);
+    let aside = 2.0 * (step - 190.0);
+    let mut p = Paper::new(880.0 + aside, 340.0 + below);
     let by_scores = cut.source == "scores";
     let mut ties = 0;
     for (i, graph) in space.graphs().iter().enumerate() {
-        let (cell, x) = (graph.kind, 20.0 + 190.0 * i as f64);
+        let (cell, x) = (graph.kind, 20.0 + step * i as f64);
         p.text(x, 26.0, 13.0, INK, Anchor::Start, &format!("{cell} cell, kept"));
         for (i, o) in columns.iter().enumerate() {
             p.text(x + 47.0 + 18.0 * i as f64, 48.0, 6.0, QUIET, Anchor::Middle, o.short());
@@ -72,13 +75,20 @@ pub fn draw(state: &State) -> Option<String> {
     p.text(20.0, 332.0 + below, 9.0, QUIET, Anchor::Start, &words);
     let most = forecast.levels.iter().map(|l| l.random.1).max()?.max(cut.full_memory_bytes) as f64;
     let (unit, name) = if most >= GIB { (GIB, "GiB") } else { (GIB / 1024.0, "MiB") };
-    let axes =
-        Axes { left: 480.0, top: 40.0, width: 370.0, height: 230.0, x: (0.0, 1.0), y: (0.0, most / unit * 1.08) };
-    axes.draw(
-        &mut p,
-        ("pruning level ξ (share of operations that goes)", &format!("predicted peak memory ({name})")),
-        (&tick, &tick),
-    );
+    let axes = Axes {
+        left: 480.0 + aside,
+        top: 40.0,
+        width: 370.0,
+        height: 230.0,
+        x: (0.0, 1.0),
+        y: (0.0, most / unit * 1.08),
+    };
+    // Where edges have unequal numbers of candidates ξ, which goes by the widest, is no share of all.
+    let across = match state.full().is_even() {
+        true => "pruning level ξ (share of operations that goes)",
+        false => "share of operations that goes (pruning level ξ: of the widest edge's)",
+    };
+    axes.draw(&mut p, (across, &format!("predicted peak memory ({name})")), (&tick, &tick));
     let high: Vec<(f64, f64)> = forecast.levels.iter().map(|l| (l.gone, l.random.1 as f64 / unit)).collect();
     let low: Vec<(f64, f64)> = forecast.levels.iter().rev().map(|l| (l.gone, l.random.0 as f64 / unit)).collect();
     let band = format!("{}Z", axes.curve(&[high, low].concat()));
@@ -89,10 +99,10 @@ pub fn draw(state: &State) -> Option<String> {
     p.line((axes.left, full), (axes.left + axes.width, full), QUIET, "4 3");
     let (x, y) = axes.at(cut.gone(), cut.memory_bytes as f64 / unit);
     p.circle(x, y, 4.5, &series(1));
-    p.text(480.0, 26.0, 10.0, QUIET, Anchor::Start, "dashed: full space");
-    p.rect(590.0, 17.0, 14.0, 10.0, "#d8dee4", "none");
-    p.text(608.0, 26.0, 10.0, QUIET, Anchor::Start, "random cuts of equal size");
-    p.circle(757.0, 22.0, 4.5, &series(1));
-    p.text(766.0, 26.0, 10.0, QUIET, Anchor::Start, "this cut");
+    p.text(480.0 + aside, 26.0, 10.0, QUIET, Anchor::Start, "dashed: full space");
+    p.rect(590.0 + aside, 17.0, 14.0, 10.0, "#d8dee4", "none");
+    p.text(608.0 + aside, 26.0, 10.0, QUIET, Anchor::Start, "random cuts of equal size");
+    p.circle(757.0 + aside, 22.0, 4.5, &series(1));
+    p.text(766.0 + aside, 26.0, 10.0, QUIET, Anchor::Start, "this cut");
     Some(p.done())
 }

@@ -22,6 +22,9 @@ pub const INK: &str = "#1f2328";
 pub const QUIET: &str = "#6e7781";
 pub const LINE: &str = "#d0d7de";
 
+/// Width of a letter as a share of the text's size, with something to spare.
+pub const LETTER: f64 = 0.56;
+
 pub fn css(Rgb(r, g, b): Rgb) -> String {
     format!("#{r:02x}{g:02x}{b:02x}")
 }
@@ -54,6 +57,24 @@ impl Paper {
             self.out,
             r#"<text x="{x:.1}" y="{y:.1}" font-size="{size}" fill="{color}" text-anchor="{anchor}">{words}</text>"#
         );
+    }
+
+    /// Lines of a text from `x`, `y` on that end within `width`, 1.4 sizes apart; returns how many there are.
+    pub fn lines(&mut self, (x, y): (f64, f64), width: f64, size: f64, color: &str, words: &str) -> usize {
+        let lines = text::wrap(words, Paper::letters(width, size));
+        for (i, line) in lines.iter().enumerate() {
+            self.text(x, y + 1.4 * size * i as f64, size, color, Anchor::Start, line);
+        }
+        lines.len()
+    }
+
+    /// How many lines [`Paper::lines`] would write.
+    pub fn count(words: &str, width: f64, size: f64) -> usize {
+        text::wrap(words, Paper::letters(width, size)).len()
+    }
+
+    fn letters(width: f64, size: f64) -> u16 {
+        (width / (LETTER * size)).max(1.0) as u16
     }
 
     /// Text that runs upwards, for the axis at the left.

@@ -17,11 +17,29 @@ pub fn draw(state: &State) -> Option<String> {
     let each = 40.0 + W * columns.len() as f64;
     let space = state.space();
     let rows = space.graphs().iter().map(|g| g.edges.len()).max().unwrap_or(0) as f64;
-    let mut p = Paper::new(space.graphs().len().max(2) as f64 * each + 60.0, rows * H + 188.0);
-    let value = |place| state.score.number(place, None, None);
+    // The scale of colours takes so much at least.
+    let width = (space.graphs().len() as f64 * (each + 20.0) + 20.0).max(450.0);
+    let value = |place: Place| state.score.number(place, None, None);
     let ranking = Ranking::by(space, value);
     let top = space.places().filter_map(value).map(f64::abs).fold(0.0, f64::max);
     let zeros = if top > 0.0 { (2 - top.log10().floor() as i32).clamp(0, 9) / 3 * 3 } else { 0 };
+    let unit = if zeros == 0 { String::new() } else { format!(" ×10{}", text::superscript(i64::from(-zeros))) };
+    let how = match state.score.aggregate() {
+        Aggregate::Noise => "(r(N) − r(N \\ e)) / |r(N)|, each over its noise, summed over",
+        Aggregate::Relative => "(r(N) − r(N \\ e)) / |r(N)| summed over",
+        Aggregate::Ranks => "ranks of (r(N) − r(N \\ e)) / |r(N)| summed over",
+    };
+    let what = format!(
+        "number: score{unit}, importance {how} {}, mean of {}, in the round that decided (top left: removed in it)",
+        setup.functions.join(" and "),
+        text::counted(setup.draws, "draw")
+    );
+    // In full, for those who search the file.
+    let names = format!("columns: {}", columns.iter().map(|o| o.name()).collect::<Vec<_>>().join(", "));
+    let room = width - 40.0;
+    let more = |words: &str, size: f64| (Paper::count(words, room, size) - 1) as f64 * 1.4 * size;
+    let (long, longer) = (more(&what, 10.0), more(&names, 8.0));
+    let mut p = Paper::new(width, rows * H + 188.0 + long + longer);
     let mut ties = 0;
     for (i, graph) in space.graphs().iter().enumerate() {
         let (cell, x) = (graph.kind, 20.0 + (each + 20.0) * i as f64);
@@ -70,27 +88,16 @@ pub fn draw(state: &State) -> Option<String> {
         }
     }
     let y = 74.0 + rows * H + 26.0;
-    let unit = if zeros == 0 { String::new() } else { format!(" ×10{}", text::superscript(i64::from(-zeros))) };
-    let how = match state.score.aggregate() {
-        Aggregate::Noise => "(r(N) − r(N \\ e)) / |r(N)|, each over its noise, summed over",
-        Aggregate::Relative => "(r(N) − r(N \\ e)) / |r(N)| summed over",
-        Aggregate::Ranks => "ranks of (r(N) − r(N \\ e)) / |r(N)| summed over",
-    };
-    let what = format!(
-        "number: score{unit}, importance {how} {}, mean of {} draws, in the round that decided (top left: removed in it)",
-        setup.functions.join(" and "),
-        setup.draws
-    );
-    p.text(20.0, y, 10.0, INK, Anchor::Start, &what);
+    p.lines((20.0, y), room, 10.0, INK, &what);
+    let y = y + long;
     p.text(20.0, y + 22.0, 10.0, INK, Anchor::Start, &format!("colour: rank of the number, from {}", ranking.total));
     for i in 0..40 {
         let fill = css(color::heat(f64::from(i) / 39.0));
         p.rect(230.0 + 4.0 * f64::from(i), y + 13.0, 4.2, 12.0, &fill, "none");
     }
     p.text(398.0, y + 22.0, 10.0, INK, Anchor::Start, "to 1");
-    // In full, for those who search the file.
-    let names: Vec<&str> = columns.iter().map(|o| o.name()).collect();
-    p.text(20.0, y + 44.0, 8.0, QUIET, Anchor::Start, &format!("columns: {}", names.join(", ")));
+    p.lines((20.0, y + 44.0), room, 8.0, QUIET, &names);
+    let y = y + longer;
     if ties > 0 {
         p.circle(24.0, y + 59.0, 2.0, INK);
         p.text(32.0, y + 62.0, 8.0, QUIET, Anchor::Start, &format!("removed within noise (p > 0.05): {ties}"));

@@ -140,7 +140,7 @@ impl Epochs {
             Body::SearchStopped { .. } => self.over = true,
             Body::CheckpointSaved { epoch, step, bytes } => self.checkpoint = Some((*epoch, *step, *bytes)),
             Body::Paused => self.paused_since = Some(event.time),
-            Body::Resumed => {
+            Body::Resumed | Body::RunEnded { .. } => {
                 if let Some(since) = self.paused_since.take() {
                     self.paused += (event.time - since).max(0.0);
                 }

@@ -171,7 +171,7 @@ impl State {
             Body::Found { genotype, parameters, macs } => {
                 self.found = Some(Found { genotype: genotype.clone(), parameters: *parameters, macs: *macs });
             }
-            Body::RunEnded { outcome, detail } => {
+            Body::RunEnded { outcome, detail, .. } => {
                 self.ended = Some(Ended { outcome: *outcome, detail: detail.clone() });
                 self.paused = false;
             }

@@ -156,8 +156,12 @@ fn a_queued_run_says_so_and_begins_no_demo() {
         has(&shown(&state, &ui, size), &["Reading late"]);
         let detail = "while it waited for its turn".to_string();
         let outcome = crate::run::event::Outcome::Stopped;
-        let ended =
-            State::from_events(&[Event { v: VERSION, seq: 0, time: 1.0, body: Body::RunEnded { outcome, detail } }]);
+        let ended = State::from_events(&[Event {
+            v: VERSION,
+            seq: 0,
+            time: 1.0,
+            body: Body::RunEnded { outcome, detail, bad_input: false },
+        }]);
         has(&shown(&ended, &ui, size), &["late stopped while it waited for its turn", "R starts it now"]);
     }
     // Without any run it is the first screen, and its key begins the demo.

@@ -3,6 +3,7 @@
 mod faults;
 mod scores;
 mod screens;
+mod spaces;
 
 use std::sync::OnceLock;
 

@@ -69,7 +69,7 @@ impl Ui {
             Action::Left => match at {
                 Some(0) if self.cell == CellKind::Reduction => {
                     if let Some(cell) = beside(CellKind::Normal) {
-                        self.cell = cell;
+                        self.enter(cell, state);
                         self.operation = columns.last().copied().unwrap_or(self.operation);
                     }
                 }
@@ -79,7 +79,7 @@ impl Ui {
             _ => match at {
                 Some(i) if i + 1 == columns.len() && self.cell == CellKind::Normal => {
                     if let Some(cell) = beside(CellKind::Reduction) {
-                        self.cell = cell;
+                        self.enter(cell, state);
                         self.operation = columns.first().copied().unwrap_or(self.operation);
                     }
                 }
@@ -111,6 +111,17 @@ impl Ui {
     /// The row of the edge under the cursor.
     fn row(&self, edges: &[Edge]) -> usize {
         edges.iter().position(|e| *e == self.edge).unwrap_or(0)
+    }
+
+    /// Into another kind of cell, if the space has it: on the same edge, or where that is missing in the same row or the last.
+    pub(super) fn enter(&mut self, cell: CellKind, state: &State) {
+        let row = self.row(state.space().edges(self.cell));
+        let edges = state.space().edges(cell);
+        let Some(last) = edges.len().checked_sub(1) else { return };
+        self.cell = cell;
+        if !edges.contains(&self.edge) {
+            self.edge = edges[row.min(last)];
+        }
     }
 
     /// Brings the cursor back into the search space, where it is none of its places.

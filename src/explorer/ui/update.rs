@@ -52,11 +52,11 @@ impl Ui {
             Action::Left | Action::Right | Action::Up | Action::Down => self.step(action, state),
             Action::First | Action::Last | Action::PageUp | Action::PageDown => self.jump(action, state),
             Action::OtherCell => self.also(|ui| {
-                ui.cell = match ui.cell {
+                let other = match ui.cell {
                     CellKind::Normal => CellKind::Reduction,
                     CellKind::Reduction => CellKind::Normal,
                 };
-                ui.settle(state);
+                ui.enter(other, state);
             }),
             Action::Show => self.also(|ui| {
                 ui.shown = match ui.shown {

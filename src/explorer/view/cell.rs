@@ -4,6 +4,7 @@ use super::{Scene, pairs, truth};
 use crate::explorer::draw::Pad;
 use crate::explorer::state::chosen;
 use crate::explorer::widgets::{graph, graph_height, graph_width, margins, margins_width, wiring, wiring_height};
+use crate::run::describe;
 use crate::space::{CellKind, published};
 use crate::text;
 
@@ -89,10 +90,8 @@ pub fn draw(pad: &mut Pad, scene: &Scene) {
         let mut inner = panel.panel("what was found", "", false);
         let mut rows = Vec::new();
         if let Some(found) = &state.found {
-            rows.push((
-                "parameters",
-                format!("{} at the published evaluation size", text::count_or_more(found.parameters)),
-            ));
+            let size = describe::published_size(&found.genotype);
+            rows.push(("parameters", format!("{} with {size}, as published", text::count_or_more(found.parameters))));
             rows.push(("MACs", format!("{} multiply-accumulates of one picture", text::count_or_more(found.macs))));
         }
         if let Some((near, distance)) = published::nearest(genotype) {

@@ -9,7 +9,10 @@ use crate::text;
 
 /// `budget`: what the search may take.
 pub fn draw(pad: &mut Pad, scene: &Scene, cut: &Cut, budget: Option<u64>) {
-    let mut inner = pad.panel("predicted memory against pruning level ξ", "░ random cuts of equal size", false);
+    // Where edges have unequal numbers of candidates ξ, which goes by the widest, is no share of all.
+    let even = scene.state.full().is_even();
+    let across = if even { "pruning level ξ" } else { "share removed" };
+    let mut inner = pad.panel(&format!("predicted memory against {across}"), "░ random cuts of equal size", false);
     let Some(forecast) = scene.forecast else {
         inner.prose("Memory at every level will be drawn here when it is counted, in a moment.");
         return;
@@ -47,7 +50,7 @@ pub fn draw(pad: &mut Pad, scene: &Scene, cut: &Cut, budget: Option<u64>) {
         binary: true,
         markers: if inner.theme.ascii { crate::explorer::theme::Markers::Ascii } else { scene.ui.markers },
         y_text: &|v| text::bytes(v.max(0.0) as u64),
-        x_text: &|v| format!("ξ {}", text::significant(v, 2)),
+        x_text: &|v| if even { format!("ξ {}", text::significant(v, 2)) } else { format!("{:.0} %", 100.0 * v) },
     }
     .draw(&mut inner.sub(0, top, w, h - top));
     if top == 0 {

@@ -4,7 +4,7 @@ use crate::run::describe;
 use ratatui::style::{Modifier, Style};
 
 use super::rounds::removal_words;
-use super::{Scene, maps, pairs, truth};
+use super::{Scene, maps, pairs, truth, with_room};
 use crate::explorer::draw::Pad;
 use crate::explorer::verdict::{Tone, Verdict};
 use crate::explorer::widgets::{Entry, bar};
@@ -37,10 +37,14 @@ pub fn draw(pad: &mut Pad, scene: &Scene) {
         pad.fitted(1, 0, w.saturating_sub(2), &words, style);
         top = 1;
     }
-    // As high as the cells have edges, up to those of DARTS.
+    // As high as the cells have edges; beyond those of DARTS where enough is left below.
     let edges = scene.state.space().graphs().iter().map(|g| g.edges.len()).max().unwrap_or(0) as u16;
     let whole = (edges + 2).clamp(5, 16);
-    let upper = if h >= whole + 6 { whole } else { h.saturating_sub(4 + top).max(5) };
+    let upper = match whole {
+        _ if h < whole + 6 => h.saturating_sub(4 + top).max(5),
+        16 => maps::height(scene, h, 22),
+        _ => whole,
+    };
     grids(&mut pad.sub(0, top, w, upper), scene, cut, &verdict);
     let (y, lower) = (top + upper, h.saturating_sub(top + upper));
     if w < 72 {
@@ -123,8 +127,10 @@ fn savings(pad: &mut Pad, scene: &Scene, cut: &Cut, verdict: &Verdict) {
     let mut row = |label: &str, full: String, now: String, change: String| {
         // Over the budget nothing is saved yet.
         let (figure, saved) = if over && label == "memory" { (bad, bad) } else { (plain, good) };
-        inner.text(1, y, label, dim);
-        inner.right(columns[0], y, &full, plain);
+        // A short name where the long one would touch the number.
+        let begins = inner.right(columns[0], y, &full, plain);
+        let long = 1 + text::width(label) < begins;
+        inner.text(1, y, if long { label } else { label.rsplit(' ').next().unwrap_or(label) }, dim);
         inner.right(columns[1], y, &now, figure);
         inner.right(columns[2], y, &change, if change.starts_with('+') { plain } else { saved });
         y += 1;
@@ -244,7 +250,9 @@ fn kinds(pad: &mut Pad, scene: &Scene, cut: &Cut) {
     let label = 15;
     let graphs = scene.state.space().graphs();
     let half = inner.width().saturating_sub(label) / graphs.len() as u16;
-    for (y, operation) in scene.state.columns().iter().enumerate() {
+    let columns = scene.state.columns();
+    let shown = with_room(&mut inner, 0, columns.len());
+    for (y, operation) in columns.iter().take(shown).enumerate() {
         let y = y as u16;
         inner.text(1, y, operation.name(), plain);
         for (i, graph) in graphs.iter().enumerate() {

@@ -1,7 +1,7 @@
 //! The operation under the cursor and its edge, in numbers and words.
 
-use super::Scene;
 use super::rounds::removal_words;
+use super::{Scene, with_room};
 use crate::engine::score::significance::ALPHA;
 use crate::explorer::draw::Pad;
 use crate::explorer::state::Ranking;
@@ -171,7 +171,8 @@ pub fn edge(pad: &mut Pad, scene: &Scene, ranking: &Ranking) {
     inner.text(40, 0, "p to next", dim);
     let room = inner.width().saturating_sub(51);
     inner.fitted(51, 0, room, "removed", dim);
-    for (i, place) in places.iter().enumerate() {
+    let shown = with_room(&mut inner, 1, places.len());
+    for (i, place) in places.iter().take(shown).enumerate() {
         let y = 1 + i as u16;
         let here = place.operation == ui.operation;
         inner.text(1, y, place.operation.name(), if here { strong } else { plain });
@@ -193,7 +194,7 @@ pub fn edge(pad: &mut Pad, scene: &Scene, ranking: &Ranking) {
         let removed = score.place(*place).removed.map_or_else(String::new, |r| format!("round {}", r + 1));
         inner.fitted(51, y, room, &removed, dim);
     }
-    if scene.state.leaves_out_none() {
+    if scene.state.leaves_out_none() && shown == places.len() {
         let w = inner.width();
         inner.fitted(
             1,

@@ -199,7 +199,8 @@ fn idle(scene: &Scene, context: Context, action: Action) -> bool {
     let works = ui.engine_alive && state.ended.is_none() && !ui.missing;
     match action {
         // A training has no mixing weights to look at.
-        Action::EdgeLines | Action::OtherCell => context == Context::Search && state.trains(),
+        Action::EdgeLines => context == Context::Search && state.trains(),
+        Action::OtherCell => context == Context::Search && state.trains() || state.space().kinds().len() < 2,
         Action::Pause | Action::Stop | Action::Abort | Action::Checkpoint => !works && ui.replay.is_none(),
         Action::Confirm
         | Action::Toggle

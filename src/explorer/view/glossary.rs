@@ -65,7 +65,10 @@ pub const fn of(context: Context) -> &'static [(&'static str, &'static str)] {
             OPERATIONS,
         ],
         Context::Cut => &[
-            ("ξ", "pruning level: share of an edge's operations removed, rounded up"),
+            (
+                "ξ",
+                "pruning level: share of an edge's operations removed, rounded up; of the widest edge's, where they differ",
+            ),
             ("■ ·", "kept and dropped; ◆ ◇ the same, decided by hand; colour is the order of removal"),
             (
                 "≠",
@@ -105,7 +108,7 @@ pub const fn of(context: Context) -> &'static [(&'static str, &'static str)] {
         Context::Cell => &[
             ("weight", "softmax of the alphas over the kept operations of the edge, 0 to 1"),
             ("ahead of", "by how much the weight is above the next best operation of the edge"),
-            ("parameters", "of the evaluation network of the papers: 36 channels, 20 cells; k thousand, M million"),
+            ("parameters", "of the evaluation network of the paper, of the size that is told; k thousand, M million"),
             ("MACs", "multiply-accumulates of one picture through that network"),
             ("nearest", "the published cell with the fewest replaced inputs, of 16 in both cells"),
             EDGES,

@@ -20,6 +20,13 @@ pub fn draw(pad: &mut Pad, scene: &Scene, title: &str, note: &str, entry: &dyn F
     }
 }
 
+/// Lines of the grids where there is room: 16, and more for cells with more edges than DARTS', if so many are left below.
+pub fn height(scene: &Scene, room: u16, below: u16) -> u16 {
+    let most = scene.state.space().graphs().iter().map(|g| g.edges.len()).max().unwrap_or(0);
+    let wanted = u16::try_from(most).unwrap_or(u16::MAX).saturating_add(2).max(16);
+    wanted.min(room.saturating_sub(below).max(16))
+}
+
 /// What stands above the grids of both cells.
 pub struct Titles<'a> {
     /// What is shown, and which of it: at the left and at the right, or both where there is one grid.

@@ -114,6 +114,17 @@ fn screen(pad: &mut Pad, scene: &Scene) {
     frame::footer(&mut pad.sub(0, h - 1, w, 1), scene);
 }
 
+/// How many of so many lines there is room for below the first `from`; what has none is told in the last.
+fn with_room(pad: &mut Pad, from: u16, lines: usize) -> usize {
+    let room = usize::from(pad.height().saturating_sub(from));
+    let shown = if lines <= room { lines } else { room.saturating_sub(1) };
+    if shown < lines && room > 0 {
+        let dim = pad.theme.dim();
+        pad.text(1, from + shown as u16, &format!("▼ {} more", lines - shown), dim);
+    }
+    shown
+}
+
 /// Rows from the top: a label, and a value beside it.
 fn pairs(pad: &mut Pad, rows: &[(&str, String)]) {
     let column = rows.iter().map(|r| text::width(r.0)).max().unwrap_or(0) + 3;

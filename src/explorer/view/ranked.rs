@@ -16,9 +16,10 @@ pub fn draw(pad: &mut Pad, scene: &Scene, ranking: &Ranking) {
         "" => format!("{} · {} filters", score.function_name(ui.function), scene.keymap.of(Action::Filter)),
         filter => format!("{} with `{}`", list.len(), text::sanitize(filter)),
     };
+    let all = if ui.filter().is_empty() { format!("all {} operations", list.len()) } else { "operations".into() };
     let title = match round {
-        Some(_) => format!("all operations of {}, highest first", when(scene, round)),
-        None => "all operations, last removed first".into(),
+        Some(_) => format!("{all} of {}, highest first", when(scene, round)),
+        None => format!("{all}, last removed first"),
     };
     let mut inner = pad.panel(&title, &note, true);
     if list.is_empty() {

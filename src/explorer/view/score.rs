@@ -1,7 +1,7 @@
 //! Scores of every operation, live: heat maps, the operation under the cursor in detail, and what scoring costs.
 
 use super::rounds::{removal_words, when};
-use super::{Scene, detail, maps, pairs, ranked, scatter};
+use super::{Scene, detail, maps, pairs, ranked, scatter, with_room};
 use crate::explorer::draw::Pad;
 use crate::explorer::state::Ranking;
 use crate::explorer::ui::{Layout, Shown};
@@ -41,7 +41,7 @@ pub fn draw(pad: &mut Pad, scene: &Scene) {
     }
     let round = scene.ui.round_of(scene.state);
     let ranking = scene.state.score.ranking(scene.ui.function, round);
-    let upper = if h >= 22 { 16 } else { h.saturating_sub(4).max(5) };
+    let upper = if h >= 22 { maps::height(scene, h, 20) } else { h.saturating_sub(4).max(5) };
     let mut top = pad.sub(0, 0, w, upper);
     match scene.ui.layout {
         Layout::Map => grids(&mut top, scene, &ranking, round),
@@ -252,7 +252,8 @@ fn kinds(pad: &mut Pad, scene: &Scene, round: Option<usize>) {
     let (dim, plain) = (inner.theme.dim(), inner.theme.plain());
     let label = 15;
     let half = inner.width().saturating_sub(label + 1) / scene.state.space().kinds().len() as u16;
-    for (i, (operation, means)) in all.iter().enumerate() {
+    let shown = with_room(&mut inner, 0, all.len());
+    for (i, (operation, means)) in all.iter().take(shown).enumerate() {
         let y = i as u16;
         inner.text(1, y, operation.name(), plain);
         for (c, m) in means.iter().enumerate() {

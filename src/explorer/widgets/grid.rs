@@ -32,6 +32,8 @@ pub struct Grid<'a> {
 
 /// Columns of the edge's name.
 const LABEL: u16 = 4;
+/// Rows that a grid has room for at least, if it is to have a line for those that it has not.
+const ROOMY: u16 = 6;
 /// Columns of one operation: at least, at most.
 const NARROW: u16 = 4;
 const WIDE: u16 = 9;
@@ -47,7 +49,8 @@ impl Grid<'_> {
         LABEL + (NARROW + 1) * u16::try_from(columns).unwrap_or(u16::MAX / WIDE)
     }
 
-    /// Draws the heading and as many edges as fit, those around the cursor.
+    /// Draws the heading and as many edges as fit, those around the cursor; how many more there are stands below, or, where
+    /// every line counts, that there are in the heading.
     pub fn draw(&self, pad: &mut Pad) {
         let count = u16::try_from(self.columns.len()).unwrap_or(1).max(1);
         let width = |total: u16| (total.saturating_sub(LABEL) / count).clamp(NARROW, WIDE);
@@ -56,12 +59,27 @@ impl Grid<'_> {
         let air = u16::from(width(w.saturating_sub(1)) == width(w));
         let width = width(w);
         let pad = &mut pad.sub(air, 0, w - air, h);
-        let rows = pad.height().saturating_sub(1).min(self.edges.len() as u16);
+        let (all, room) = (self.edges.len() as u16, pad.height().saturating_sub(1));
+        let told = room < all && room > ROOMY;
+        let rows = (room - u16::from(told)).min(all);
         let at = self.edges.iter().position(|e| *e == self.cursor.edge).unwrap_or(0) as u16;
-        let first = at.saturating_sub(rows / 2).min(self.edges.len() as u16 - rows);
+        let first = at.saturating_sub(rows / 2).min(all - rows);
+        let (above, below) = (first, all - rows - first);
         let here = self.cursor.cell == self.cell;
         let (dim, strong) = (pad.theme.dim(), pad.theme.strong());
-        pad.text(0, 0, "edge", dim);
+        let heading = match (above, below) {
+            (0, 0) => "edge".into(),
+            _ if told => "edge".into(),
+            (0, below) => format!("▼{below}"),
+            (above, 0) => format!("▲{above}"),
+            _ => "▲▼".into(),
+        };
+        pad.text(0, 0, &heading, dim);
+        if told {
+            let more = |n: u16, sign: char, where_: &str| (n > 0).then(|| format!("{sign} {n} more {where_}"));
+            let words: Vec<String> = more(above, '▲', "above").into_iter().chain(more(below, '▼', "below")).collect();
+            pad.fitted(0, 1 + rows, pad.width(), &words.join("  "), dim);
+        }
         for (i, operation) in self.columns.iter().enumerate() {
             let x = LABEL + width * u16::try_from(i).unwrap_or(0);
             let style = if here && *operation == self.cursor.operation { strong } else { dim };

@@ -14,7 +14,7 @@ pub struct Key<C> {
     pub help: &'static str,
     /// A value other than the default, as TOML.
     pub example: &'static str,
-    /// Results do not depend on it, but for rounding: a run may be resumed with another value.
+    /// Results do not depend on it, or for rounding only, or other keys say it: it is not compared when a run is resumed.
     pub free: bool,
     /// Why the value that a configuration has makes no sense by itself.
     pub check: fn(&C) -> Result<(), String>,

@@ -8,9 +8,9 @@ pub enum ConfigError {
     #[error("{place}: {reason}")]
     Text { place: String, reason: String },
     #[error(
-        "{file}: this is a configuration of version {found}, and this program reads version {VERSION}; start from `zonas config`"
+        "{place}: `version`: this is a configuration of version {found}, and this program reads version {VERSION}; start from `zonas config`"
     )]
-    Version { file: String, found: i64 },
+    Version { place: String, found: i64 },
     #[error("setting `{key}`: {reason}")]
     Value { key: String, reason: String },
 }

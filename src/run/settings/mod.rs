@@ -13,6 +13,7 @@ pub(super) mod words;
 use self::define::{Key, VERSION};
 use self::error::{ConfigError, value_error};
 use self::table::{Config, KEYS, keys};
+use crate::complaint::{Complaint, key_at, line};
 use crate::nearest::nearest;
 
 impl Config {
@@ -29,37 +30,43 @@ impl Config {
     /// # Errors
     /// As [`Config::parse`].
     pub fn overlay(&self, text: &str, file: &str) -> Result<Config, ConfigError> {
-        let config = self.read_over(text, file)?;
-        match config.check() {
-            Err(ConfigError::Value { key, reason }) => Err(match key_at(text, &key) {
-                Some(at) => ConfigError::Text { place: place(file, text, at), reason: format!("`{key}`: {reason}") },
-                None => ConfigError::Value { key, reason },
-            }),
-            checked => checked.map(|()| config),
-        }
+        let config = self.over(text, file)?;
+        config.check().map_err(|e| e.placed(text, file))?;
+        Ok(config)
     }
 
-    /// Without a look at the values.
-    fn read_over(&self, text: &str, file: &str) -> Result<Config, ConfigError> {
-        let fail = |e: &toml::de::Error| ConfigError::Text {
-            place: e.span().map_or_else(|| file.to_string(), |s| place(file, text, s.start)),
-            reason: explain(e.message()),
+    /// The same without a look at the values: for [`Config::check`] when others have been put over them.
+    ///
+    /// # Errors
+    /// An unknown key, a wrong type, another version.
+    pub fn over(&self, text: &str, file: &str) -> Result<Config, ConfigError> {
+        let fail = |e: &toml::de::Error| {
+            let all = Some("`zonas config` lists all");
+            let Complaint { line, reason } = Complaint::of(e, text, "setting", all);
+            ConfigError::Text {
+                place: line.map_or_else(|| file.to_string(), |line| format!("{file}, line {line}")),
+                reason,
+            }
         };
         let given: toml::Table = toml::from_str(text).map_err(|e| fail(&e))?;
         if let Some(found) = given.get("version").and_then(toml::Value::as_integer)
             && found != i64::from(VERSION)
         {
-            return Err(ConfigError::Version { file: file.into(), found });
+            return Err(ConfigError::Version { place: place(file, text, "version"), found });
         }
         // Read once by itself, so that messages have a line.
         toml::from_str::<Config>(text).map_err(|e| fail(&e))?;
+        self.merged(given).map_err(|e| fail(&e))
+    }
+
+    /// These values with others over them.
+    fn merged(&self, given: toml::Table) -> Result<Config, toml::de::Error> {
         let mut base = self.as_table();
         // Another name is another space.
         if given.get("space").and_then(|s| s.get("name")).is_some() {
             base.remove("space");
         }
-        let merged = toml::Value::Table(merge(base, method::spelt_out(given)));
-        let mut config: Config = merged.try_into().map_err(|e: toml::de::Error| fail(&e))?;
+        let mut config: Config = toml::Value::Table(merge(base, method::spelt_out(given))).try_into()?;
         method::name(&mut config.search);
         Ok(config)
     }
@@ -69,6 +76,27 @@ impl Config {
     /// # Errors
     /// As [`Config::parse`].
     pub fn set(&self, assignment: &str) -> Result<Config, ConfigError> {
+        let config = self.assign(&[assignment])?;
+        config.check()?;
+        Ok(config)
+    }
+
+    /// Sets several keys, without a look at whether the values make sense together: their order does not count, but for those
+    /// that set the same key, of which the last holds.
+    ///
+    /// # Errors
+    /// An unknown key, a wrong type, another version.
+    pub fn assign(&self, assignments: &[impl AsRef<str>]) -> Result<Config, ConfigError> {
+        let mut all = toml::Table::new();
+        for assignment in assignments {
+            all = merge(all, self.assigned(assignment.as_ref())?);
+        }
+        // Each of them was read by itself: what is wrong now is wrong with no one key.
+        self.merged(all).map_err(|e| value_error("--set", e.message().to_string()))
+    }
+
+    /// One of them as a table.
+    fn assigned(&self, assignment: &str) -> Result<toml::Table, ConfigError> {
         let Some((key, value)) = assignment.split_once('=') else {
             return Err(value_error(assignment, "give it as KEY=VALUE, as in search.batch=32"));
         };
@@ -96,12 +124,19 @@ impl Config {
         }
         let plain = format!("{header}{name} = {value}\n");
         let text = if toml::from_str::<toml::Table>(&plain).is_ok() { plain } else { quoted };
-        let config = self.read_over(&text, &format!("`{assignment}`")).map_err(|e| match e {
-            ConfigError::Text { reason, .. } => value_error(key, reason),
-            other => other,
-        })?;
-        config.check()?;
-        Ok(config)
+        let refuse = |e: &toml::de::Error| {
+            let reason = Complaint::of(e, &text, "setting", None).reason;
+            let reason = reason.strip_prefix(&format!("`{key}`: ")).unwrap_or(&reason);
+            value_error(key, reason)
+        };
+        let given: toml::Table = toml::from_str(&text).map_err(|e| refuse(&e))?;
+        toml::from_str::<Config>(&text).map_err(|e| refuse(&e))?;
+        match given.get("version").and_then(toml::Value::as_integer) {
+            Some(found) if found != i64::from(VERSION) => {
+                Err(ConfigError::Version { place: format!("`{assignment}`"), found })
+            }
+            _ => Ok(given),
+        }
     }
 
     /// The value of a key, as TOML.
@@ -175,42 +210,20 @@ fn merge(mut base: toml::Table, over: toml::Table) -> toml::Table {
     base
 }
 
-/// Where `search.batch` and so on is set in a text, in bytes.
-fn key_at(text: &str, key: &str) -> Option<usize> {
-    let table = toml::de::DeTable::parse(text).ok()?;
-    let mut table = table.get_ref();
-    let (sections, name) = key.rsplit_once('.').map_or((None, key), |(s, n)| (Some(s), n));
-    if let Some(section) = sections {
-        table = table.get(section)?.get_ref().as_table()?;
-    }
-    table.get_key_value(name).map(|(k, _)| k.span().start)
+/// The line of a file where a key is set.
+fn place(file: &str, text: &str, key: &str) -> String {
+    key_at(text, key).map_or_else(|| file.to_string(), |at| format!("{file}, line {}", line(text, at)))
 }
 
-/// A byte of a file, as a person counts.
-fn place(file: &str, text: &str, at: usize) -> String {
-    format!("{file}, line {}", text.bytes().take(at).filter(|b| *b == b'\n').count() + 1)
-}
-
-/// A complaint in words: the nearest known key for an unknown one, and no names of types.
-fn explain(message: &str) -> String {
-    let mut quoted = message.split('`').skip(1).step_by(2);
-    if message.starts_with("unknown field")
-        && let Some(unknown) = quoted.next()
-    {
-        let unknown: String = unknown.chars().filter(|c| !c.is_control()).take(40).collect();
-        return match nearest(&unknown, quoted) {
-            Some(known) => format!("there is no setting `{unknown}` here; did you mean `{known}`?"),
-            None => format!("there is no setting `{unknown}` here; `zonas config` lists all"),
-        };
+impl ConfigError {
+    /// With the line of the file where the key is set, if it is set there.
+    #[must_use]
+    pub fn placed(self, text: &str, file: &str) -> ConfigError {
+        match self {
+            ConfigError::Value { key, reason } if key_at(text, &key).is_some() => {
+                ConfigError::Text { place: place(file, text, &key), reason: format!("`{key}`: {reason}") }
+            }
+            other => other,
+        }
     }
-    let line = message.lines().next().unwrap_or_default().trim();
-    let types = [
-        ("expected u8", "expected a whole number from 0 to 255"),
-        ("expected u32", "expected a whole number, 0 or more"),
-        ("expected u64", "expected a whole number, 0 or more"),
-        ("expected usize", "expected a whole number, 0 or more"),
-        ("expected f64", "expected a number"),
-    ];
-    let told = types.iter().find_map(|(end, words)| Some(format!("{}{words}", line.strip_suffix(end)?)));
-    told.unwrap_or_else(|| line.to_string())
 }

@@ -102,7 +102,8 @@ settings! {
     cut: Cut {
         xi: f64 = 0.5, (|v: &f64| level(*v)),
             "pruning level: share of each edge's operations that goes, rounded up; between 0 and 1",
-            "Of 8 operations 0.5 keeps 4 and 0.75 keeps 2, on every edge.", "0.75";
+            "Of 8 operations 0.5 keeps 4 and 0.75 keeps 2, on every edge. Where edges have unequal numbers of candidates the \
+             widest edge decides: each keeps as many as that one, and an edge that has no more keeps all of its own.", "0.75";
         budget: String = "off".into(), (|v: &String| amount_or("off", v, "150MiB")),
             "`off`, or bytes (`150MiB`): whatever xi is, keep the most single operations that fit",
             "By importance, unequal between edges, with at least one on every edge and two usable edges into every node.", "\"150MiB\"";
@@ -124,7 +125,8 @@ settings! {
             "Plain DARTS gets worse again when it searches too long; see search.stop.", "30";
         method: String = "darts".into(), free,
             "`darts`, `darts_2nd`, `beta_darts` or `darts_plus` sets the next four, where they are not set; `own`: as they are",
-            "A name for the values of order, regularisers, alpha_warmup_epochs and stop, which are what counts. docs/methods.md.",
+            "A name for the values of order, regularisers, alpha_warmup_epochs and stop, which are what counts: in results, and when a \
+             run is resumed. docs/methods.md.",
             "\"darts_plus\"";
         order: Order = Order::First, "1: first order; 2: second order (unrolled)",
             "A step of second order takes several times as long; nothing promises a better cell for it (DARTS, section 2.3).", "2";
@@ -159,9 +161,10 @@ settings! {
     train: Train {
         genotype: String = String::new(), "a genotype's text or a published name: the run trains it from scratch and does not search",
             "Set by `zonas train`. Any text that `zonas count` reads: Python, JSON, a published name.", "\"DARTS_V2\"";
-        channels: usize = 36, (|v: &usize| counted(*v, 1024)), "width of the evaluation network", "36 as published on CIFAR-10.", "16";
+        channels: usize = 36, (|v: &usize| counted(*v, 1024)), "width of the evaluation network",
+            "36 as published with DARTS on CIFAR-10; 16 with NAS-Bench-201.", "16";
         cells: usize = 20, (|v: &usize| counted(*v, 64)), "number of cells; those at a third and at two thirds reduce",
-            "20 as published on CIFAR-10.", "8";
+            "20 as published with DARTS on CIFAR-10; 15 with NAS-Bench-201, with two residual blocks between them.", "8";
         batch: usize = 96, (|v: &usize| counted(*v, 65_536)), "pictures per step", "96 as published.", "64";
         epochs: usize = 600, (|v: &usize| counted(*v, 1_000_000)), "passes over the training pictures", "600 as published.", "100";
         learning_rate: f64 = 0.025, (|v: &f64| from_0(*v)), "at the start", "SGD; it falls along half a cosine.", "0.1";
@@ -196,7 +199,7 @@ settings! {
         checkpoint_seconds: u64 = 10, free, (|v: &u64| counted(*v as usize, 1_000_000)), "a checkpoint every so many seconds, or rarer where saving is slow",
             "So that saving takes less than a hundredth of the time.", "60";
         grace_seconds: u64 = 30, free, (|v: &u64| counted(*v as usize, 1_000_000)), "after SIGTERM or SIGUSR1 the engine ends within so many seconds, whatever a step takes",
-            "Slurm sends the signal with `--signal=B:USR1@60`; keep this below its lead.", "50";
+            "Slurm sends the signal with `--signal=B:USR1@60`; keep this below its lead. The last checkpoint holds.", "50";
     }
 }
 

@@ -26,6 +26,34 @@ fn a_level_counts_all_eight() {
 }
 
 #[test]
+fn a_level_that_is_shown_can_be_typed() {
+    for width in 2..=16 {
+        for kept in 1..width {
+            let text = level_text(level_of(kept, width));
+            assert!(text.len() <= 6, "{text}");
+            assert_eq!(kept_per_edge(text.parse().unwrap(), width), kept, "{text} of {width}");
+        }
+    }
+    assert_eq!(
+        [0.5, 1.0 / 3.0, 0.33333333333333337, 0.875, 0.3, 0.1 + 0.2].map(level_text),
+        ["0.5", "0.3333", "0.3333", "0.875", "0.3", "0.3"]
+    );
+}
+
+#[test]
+fn the_widest_edge_decides_what_a_level_keeps() {
+    let mut uneven = darts::NO_NONE;
+    let (cell, edge) = uneven.space().all_edges().next().unwrap();
+    for o in &darts::SPACE.operations()[3..7] {
+        uneven.set(Place::new(cell, edge, *o), false);
+    }
+    assert!(!uneven.is_even() && darts::FULL.is_even());
+    // Of its three all stay, as everywhere four of eight do.
+    let mask = cutter(uneven).automatic(Source::Scores, 0.5);
+    assert_eq!((mask.count_on(cell, edge), mask.count()), (3, 27 * 4 + 3));
+}
+
+#[test]
 fn the_order_is_obeyed_and_controls_are_controls() {
     let c = cutter(darts::NO_NONE);
     let half = c.automatic(Source::Scores, 0.5);
