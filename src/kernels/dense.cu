@@ -231,7 +231,6 @@ KERNEL(dense_weight_gradient, DenseBackward) {
     float own[9][4] = {}, plain = 0.0f;
     for (int t = blockIdx.x; t < tiles * a.images; t += gridDim.x) {
         const int n = t / tiles, y0 = t % tiles / across * TILE, x0 = t % tiles % across * TILE;
-        BARRIER; // the last tile has been read
         load_dense_tile(u, image_of(u, n, a.narrow), y0, x0, c0, tile);
         for (int i = threadIdx.x; i < PIXELS * COLUMNS; i += THREADS) {
             const int p = i / COLUMNS, j = i % COLUMNS, y = y0 + p / TILE, x = x0 + p % TILE;
@@ -245,13 +244,13 @@ KERNEL(dense_weight_gradient, DenseBackward) {
         else add_dense_taps<3, 2>(tile, dz, own);
         if (b.len > weights && c0 == 0 && threadIdx.x < COLUMNS)
             for (int p = 0; p < PIXELS; p++) plain += dz[p * Z_ROW + threadIdx.x];
+        BARRIER; // tiles have been read
     }
     if (b.len > weights && c0 == 0 && threadIdx.x < COLUMNS && col0 + threadIdx.x < u.outputs)
         partial[weights + col0 + threadIdx.x] = plain;
     UNROLL
     for (int tap = 0; tap < 9; tap++)
         if (tap < taps) {
-            BARRIER; // what was there has been read
             UNROLL
             for (int k = 0; k < 4; k++)
                 shared[(row / GROUPS * CHUNK + c) * Z_ROW + row % GROUPS + GROUPS * k] = own[tap][k];
@@ -263,6 +262,7 @@ KERNEL(dense_weight_gradient, DenseBackward) {
                 for (int s = 1; s < SLICES; s++) sum += shared[(s * CHUNK + from) * Z_ROW + j];
                 partial[((Long)tap * u.inputs + c0 + from) * u.outputs + col0 + j] = sum;
             }
+            BARRIER; // sums have been read
         }
     DONE;
 }

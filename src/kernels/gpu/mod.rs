@@ -158,8 +158,6 @@ pub enum GpuError {
     Launch { kernel: &'static str, detail: String },
     #[error("a copy to or from the GPU failed: {0}")]
     Copy(String),
-    #[error("{0} do not run on a GPU yet; use `cpu`")]
-    Network(&'static str),
 }
 
 /// Numbers that a kernel reads or writes: from `address` on, `span` bytes of which `bytes` are touched.

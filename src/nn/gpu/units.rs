@@ -55,6 +55,16 @@ pub(super) fn dense(s: &dense::Shape, x: View, weights: u64) -> Unit {
     }
 }
 
+/// What hands on the gradient that a dense convolution leaves behind its ReLU: each pixel to itself, or to the one that strides
+/// meet.
+pub(super) fn picked(u: &Unit) -> Unit {
+    let own = Unit { kind: Kind::Pick, channels: u.inputs, ..*u };
+    match u.kernel {
+        1 => own,
+        _ => Unit { stride: 1, out_height: u.height, out_width: u.width, ..own },
+    }
+}
+
 fn plain(s: &Shape, x: View) -> Unit {
     let c = s.channels as i32;
     Unit {
