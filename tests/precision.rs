@@ -187,7 +187,7 @@ fn what_is_rounded_in_one_place_and_not_in_another_is_found() {
     let mutations = [
         ("rows[p * Z_ROW + j] = kept(acc[k][l], a.narrow)", "rows[p * Z_ROW + j] = acc[k][l]"),
         ("rows[p * Z_ROW + j] = kept(v, a.narrow)", "rows[p * Z_ROW + j] = v"),
-        ("z = kept(z, a.narrow);", ""),
+        ("z = kept(z, a.narrow && u.mean);", ""),
         ("kept(z, a.narrow))", "z)"),
         ("get({b.dy, a.narrow_dy}", "get({b.dy, a.narrow}"),
         ("{s.dd, a.narrow && (s.kind == DEPTHWISE || s.kind == PICK)}", "{s.dd, a.narrow}"),

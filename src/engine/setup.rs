@@ -12,14 +12,14 @@ use super::training_memory;
 use crate::data::{self, Augment, Dataset, Halves};
 use crate::device::{Device, NoGpu};
 use crate::kernels::gpu::Gpu;
-use crate::kernels::gpu::arguments::MOST_NODES;
+use crate::kernels::gpu::arguments::{MOST_BACKS, MOST_NODES, MOST_UNITS};
 use crate::nn::{EvaluationConfig, NnError, Policy};
 use crate::oneshot::{AdamSettings, Batch, Settings, SgdSettings};
 use crate::proxies::{self, RankingFunction};
 use crate::run::config::{Config, ConfigError};
 use crate::run::event::{DataSummary, RunStarted, SpaceText};
 use crate::space::cut::{Cutter, Source};
-use crate::space::{Compute, Genotype, Mask, Stacking};
+use crate::space::{Compute, Genotype, Mask, Space};
 
 /// A configuration made real: data opened, names resolved, sizes known.
 pub(super) struct Setup<'a> {
@@ -62,10 +62,8 @@ impl<'a> Setup<'a> {
             );
             return Err(ConfigError::Value { key: "device.kind".into(), reason }.into());
         }
-        let only_on_cpu = trained.as_ref().map_or(space.stacking(), |g| g.stacking) != Stacking::Darts
-            || space.operations().iter().any(|o| matches!(o.compute(), Compute::Dense { .. }));
-        if gpu.is_some() && only_on_cpu {
-            let reason = format!("networks of {} do not run on a GPU yet; use `cpu`", space.name());
+        if gpu.is_some() && trained.is_none() && !fits_launches(space) {
+            let reason = format!("{} has more operations from one state than a GPU takes; use `cpu`", space.name());
             return Err(ConfigError::Value { key: "device.kind".into(), reason }.into());
         }
         let halves = match &trained {
@@ -215,6 +213,24 @@ impl<'a> Setup<'a> {
             trains: self.trained.is_some(),
         }
     }
+}
+
+/// Whether the operations of all edges from one state fit one launch of a GPU's kernels.
+fn fits_launches(space: Space) -> bool {
+    let from_one = |kind, source: usize| -> [usize; 2] {
+        let halves = space.stacking().stride(kind, source) == 2;
+        let edges = space.edges(kind).iter().filter(|e| e.source() == source).count();
+        let parts = space.operations().iter().map(|o| match o.compute() {
+            Compute::Zero => [0, 0],
+            // Two convolutions side by side.
+            Compute::Identity if halves => [2, 2],
+            Compute::Separable { .. } | Compute::Dense { .. } => [1, 1],
+            Compute::Identity | Compute::Noise | Compute::MaxPool { .. } | Compute::AveragePool { .. } => [1, 0],
+        });
+        parts.fold([0, 0], |[all, back], [a, b]| [all + edges * a, back + edges * b])
+    };
+    let each = space.graphs().iter().flat_map(|g| g.edges.iter().map(|e| from_one(g.kind, e.source())));
+    each.into_iter().all(|[all, back]| all <= MOST_UNITS && back <= MOST_BACKS)
 }
 
 /// A batch as tensors: pictures `[N, H, W, C]` and classes `[N]`.

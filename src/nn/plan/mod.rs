@@ -76,14 +76,6 @@ impl Entry {
             }
         }
     }
-
-    /// The projection, where it is one.
-    pub fn projection(&self) -> Option<&ProjectionPlan> {
-        match self {
-            Entry::Project(own) => Some(own),
-            _ => None,
-        }
-    }
 }
 
 /// A cell: its edges, and where its parameters are.
