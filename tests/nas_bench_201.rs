@@ -1,12 +1,15 @@
-//! The supernet and the evaluation network of NAS-Bench-201 against the published code in float64.
-//! `ZONAS_NB201_REFERENCE` names the file; without it the shared one is read; where there is neither, the tests say that they
-//! skipped.
+//! The supernet and the evaluation network of NAS-Bench-201 against the published code in float64, on the CPU and on an imitation
+//! of a GPU. `ZONAS_NB201_REFERENCE` names the file; without it the shared one is read; where there is neither, the tests say
+//! that they skipped.
+
+mod gpu;
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 
 use candle_core::{DType, Device, Tensor, Var};
 use candle_nn::loss::cross_entropy;
+use zonas::kernels::gpu::Gpu;
 use zonas::nn::{
     Evaluation, EvaluationConfig, EvaluationPass, Mixing, Parameters, Pass, Policy, Precision, Supernet, SupernetConfig,
 };
@@ -120,7 +123,7 @@ fn space() -> Space {
     Space::find("nas_bench_201").unwrap()
 }
 
-fn supernet(r: &Reference, prefix: &str, mask: Mask, policy: Policy) {
+fn supernet(r: &Reference, prefix: &str, mask: Mask, policy: Policy, gpu: Option<Gpu>) {
     let net = Supernet::new(&SupernetConfig {
         channels: r.number("channels"),
         classes: 10,
@@ -131,7 +134,8 @@ fn supernet(r: &Reference, prefix: &str, mask: Mask, policy: Policy) {
         policy,
         precision: Precision::Float32,
     })
-    .unwrap();
+    .unwrap()
+    .on(gpu);
     net.parameters().set_tensors(&r.under("state.")).unwrap();
     let alphas = Var::from_tensor(r.get("state.arch_parameters")).unwrap();
     let none = Tensor::zeros((0, 5), DType::F32, &Device::Cpu).unwrap();
@@ -156,8 +160,7 @@ fn supernet(r: &Reference, prefix: &str, mask: Mask, policy: Policy) {
     assert_eq!(values(lean.get(&alphas).unwrap()), of_alphas, "an architecture step changes the alphas' gradients");
 }
 
-#[test]
-fn supernets_agree_with_the_published_code() {
+fn supernets(gpu: Option<Gpu>) {
     let Some(r) = reference() else { return };
     let kept: Vec<f64> = values(r.get("mask"));
     let mut cut = space().full();
@@ -165,14 +168,29 @@ fn supernets_agree_with_the_published_code() {
         cut.set(place, kept > 0.0);
     }
     for policy in [Policy::Keep, Policy::Recompute] {
-        supernet(&r, "all", space().full(), policy);
-        supernet(&r, "cut", cut, policy);
+        supernet(&r, "all", space().full(), policy, gpu.clone());
+        supernet(&r, "cut", cut, policy, gpu.clone());
     }
     r.report();
 }
 
 #[test]
+fn supernets_agree_with_the_published_code() {
+    supernets(None);
+    if gpu::available() {
+        supernets(Some(gpu::Shim::new(gpu::Build::Fast, 1)));
+    }
+}
+
+#[test]
 fn evaluation_networks_agree_with_the_published_code() {
+    evaluation(None);
+    if gpu::available() {
+        evaluation(Some(gpu::Shim::new(gpu::Build::Fast, 1)));
+    }
+}
+
+fn evaluation(gpu: Option<Gpu>) {
     let Some(r) = reference() else { return };
     let genotype = parse_genotype(&r.meta["cell"]).unwrap();
     assert_eq!(genotype.to_string(), r.meta["cell"]);
@@ -184,7 +202,8 @@ fn evaluation_networks_agree_with_the_published_code() {
         classes: 10,
         auxiliary: false,
     })
-    .unwrap();
+    .unwrap()
+    .on(gpu);
     net.parameters().set_tensors(&r.under("cell.state.")).unwrap();
     assert_eq!(net.parameters().count(), r.number("cell_parameters"));
     let logits = net.forward(&r.images(), EvaluationPass::Train(None)).unwrap().main;

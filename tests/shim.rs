@@ -273,11 +273,11 @@ fn is_found(source: &str) -> bool {
             dense(edge([1, 9, 9], 5, 2)),
         ];
         cases.iter().any(|c| wrong(c.error(&gpu).map_err(|e| e.to_string())))
-            || wrong(
-                passes(&network(Policy::Keep, 1, Some(gpu)), Norm::Batch)
-                    .map(|found| worst(&found, &passes(&network(Policy::Keep, 1, None), Norm::Batch).unwrap()))
-                    .map_err(|e| e.to_string()),
-            )
+            || [(darts::FULL, 1), (nas_bench_201().full(), 2)].into_iter().any(|(mask, channels)| {
+                let [there, here] = [Some(gpu.clone()), None].map(|gpu| network_of(mask, Policy::Keep, channels, gpu));
+                let expected = passes(&here, Norm::Batch).unwrap();
+                wrong(passes(&there, Norm::Batch).map(|found| worst(&found, &expected)).map_err(|e| e.to_string()))
+            })
     })
 }
 
@@ -325,6 +325,17 @@ fn bounds_that_are_off_by_one_and_wrong_strides_are_found() {
         ("(y * width + x) * stride + c", "(y * height + x) * stride + c"),
         ("rows[p * Z_ROW + j] = kept(acc", "rows[p * COLUMNS + j] = kept(acc"),
         ("(ky * side + kx) * u.dilation", "(ky * side + kx * u.dilation)"),
+        ("(ty * side + tx) * D_ROW, side, step", "(ty * side + tx) * D_ROW, side, 1"),
+        ("x = x0 * u.stride - r + p % side * by", "x = x0 * u.stride + p % side * by"),
+        ("const int dy = odd_y + r - ty;", "const int dy = odd_y + ty - r;"),
+        ("parity >= step * step", "parity > step * step"),
+        ("if (y < height && x < width && col0", "if (y <= height && x < width && col0"),
+        ("s < SLICES; s++) sum += sums[", "s < SLICES - 1; s++) sum += sums["),
+        ("s < SLICES; s++) sum += shared[", "s < SLICES - 1; s++) sum += shared["),
+        ("tx + STEP < K ?", "tx + STEP <= K ?"),
+        ("to.width - x / 2 * 2, 2", "to.width - x, 2"),
+        ("rows = least(u.height - y, 2)", "rows = 2"),
+        ("else if (s.weight) v *= *s.weight;", ""),
     ];
     for (from, to) in mutations {
         assert!(SOURCE.contains(from), "`{from}` is not in the kernels");
