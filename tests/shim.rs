@@ -325,7 +325,7 @@ fn bounds_that_are_off_by_one_and_wrong_strides_are_found() {
         ("(y * width + x) * stride + c", "(y * height + x) * stride + c"),
         ("rows[p * Z_ROW + j] = kept(acc", "rows[p * COLUMNS + j] = kept(acc"),
         ("(ky * side + kx) * u.dilation", "(ky * side + kx * u.dilation)"),
-        ("(ty * side + tx) * D_ROW, side, step", "(ty * side + tx) * D_ROW, side, 1"),
+        ("(ty * side + tx) * T_ROW, side, step", "(ty * side + tx) * T_ROW, side, 1"),
         ("x = x0 * u.stride - r + p % side * by", "x = x0 * u.stride + p % side * by"),
         ("const int dy = odd_y + r - ty;", "const int dy = odd_y + ty - r;"),
         ("parity >= step * step", "parity > step * step"),

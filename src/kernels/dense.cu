@@ -7,8 +7,15 @@
 #define SLICES (64 / COLUMNS)
 #define SLICE (CHUNK / SLICES)
 #define LANES (THREADS / SLICES)
-// A multiple of four numbers, so that a thread reads its four columns at once.
+// Rows of tiles and of weights are multiples of four numbers, so that a thread reads four channels or its four columns at once;
+// four more than there are, so that the rows of a warp's pixels fall into different banks.
+#define T_ROW (CHUNK + 4)
 #define W_ROW (COLUMNS + 4)
+
+struct alignas(16) Four {
+    float v[4];
+};
+DEVICE Four four(const float *numbers) { return *(const Four *)numbers; }
 
 // The unit's weights are [k * k * inputs, outputs], tap by tap.
 struct Dense {
@@ -29,7 +36,7 @@ DEVICE void load_dense_tile(const Unit &u, const Map &image, int y0, int x0, int
     const int side = dense_side(u), r = u.kernel / 2, by = u.kernel == 1 ? u.stride : 1, c = threadIdx.x % CHUNK;
     for (int p = threadIdx.x / CHUNK; p < side * side; p += ROWS) {
         const int y = y0 * u.stride - r + p / side * by, x = x0 * u.stride - r + p % side * by;
-        tile[p * D_ROW + c] = sample(u, image, y, x, c0 + c);
+        tile[p * T_ROW + c] = sample(u, image, y, x, c0 + c);
     }
 }
 
@@ -56,15 +63,22 @@ DEVICE void load_turned_taps(const Unit &u, int ty, int o0, int col0, float *w) 
 // acc += tile . w for one tap: this thread's pixels and columns, its share of the chunk. `tile` begins at the tap.
 DEVICE void multiply_tap(const float *tile, int side, int step, const float *w, float (&acc)[EACH][4]) {
     const int j = threadIdx.x % GROUPS * 4, row = threadIdx.x / GROUPS % ROWS, i0 = threadIdx.x / LANES * SLICE;
-    UNROLL_4
-    for (int i = i0; i < i0 + SLICE; i++)
+    for (int i = i0; i < i0 + SLICE; i += 4) {
+        Four d[EACH];
         UNROLL
         for (int k = 0; k < EACH; k++) {
             const int p = row + ROWS * k;
-            const float v = tile[(p / TILE * side + p % TILE) * step * D_ROW + i];
-            UNROLL
-            for (int l = 0; l < 4; l++) acc[k][l] += v * w[i * W_ROW + j + l];
+            d[k] = four(tile + (p / TILE * side + p % TILE) * step * T_ROW + i);
         }
+        UNROLL
+        for (int m = 0; m < 4; m++) {
+            const Four column = four(w + (i + m) * W_ROW + j);
+            UNROLL
+            for (int k = 0; k < EACH; k++)
+                UNROLL
+                for (int l = 0; l < 4; l++) acc[k][l] += d[k].v[m] * column.v[l];
+        }
+    }
 }
 
 // Where every slice leaves its sums, and their total.
@@ -92,7 +106,7 @@ KERNEL(dense_forward, DenseForward) {
     const int y0 = blockIdx.x / across * TILE, x0 = blockIdx.x % across * TILE, n = blockIdx.y;
     const Map image = image_of(u, n, a.narrow);
     const int side = dense_side(u), step = dense_step(u);
-    float *rows = shared, *tile = shared, *w = tile + (side * side * D_ROW + 3) / 4 * 4;
+    float *rows = shared, *tile = shared, *w = tile + side * side * T_ROW;
     float acc[EACH][4] = {};
     for (int c0 = 0; c0 < u.inputs; c0 += CHUNK)
         for (int ty = 0; ty < u.kernel; ty++) {
@@ -101,7 +115,7 @@ KERNEL(dense_forward, DenseForward) {
             load_taps(u, ty, c0, col0, w);
             BARRIER;
             for (int tx = 0; tx < u.kernel; tx++)
-                multiply_tap(tile + (ty * side + tx) * D_ROW, side, step, w + tx * CHUNK * W_ROW, acc);
+                multiply_tap(tile + (ty * side + tx) * T_ROW, side, step, w + tx * CHUNK * W_ROW, acc);
         }
     BARRIER; // the sums lie where the tile is
     leave_sums(acc, rows);
@@ -152,7 +166,7 @@ KERNEL(dense_input_gradient, DenseBackward) {
     const int y0 = blockIdx.x % tiles / across * TILE, x0 = blockIdx.x % tiles % across * TILE, n = blockIdx.y;
     const int side = TILE + 2 * r, lane = threadIdx.x % CHUNK;
     const int height = step == 1 ? u.out_height : u.height, width = step == 1 ? u.out_width : u.width;
-    float *tile = shared, *w = tile + (side * side * D_ROW + 3) / 4 * 4;
+    float *tile = shared, *w = tile + side * side * T_ROW;
     float acc[EACH][4] = {};
     for (int o0 = 0; o0 < u.outputs; o0 += CHUNK) {
         bool fresh = true;
@@ -166,7 +180,7 @@ KERNEL(dense_input_gradient, DenseBackward) {
                     const int y = y0 - r + p / side, x = x0 - r + p % side;
                     const bool there = y >= 0 && x >= 0 && y < u.out_height && x < u.out_width && o0 + lane < u.outputs;
                     const Long at = (Long)(n * u.out_height + y) * u.out_width + x;
-                    tile[p * D_ROW + lane] = there ? dense_dz(b, at, o0 + lane, a.narrow, a.narrow_dy) : 0.0f;
+                    tile[p * T_ROW + lane] = there ? dense_dz(b, at, o0 + lane, a.narrow, a.narrow_dy) : 0.0f;
                 }
             fresh = false;
             load_turned_taps(u, ty, o0, col0, w);
@@ -174,7 +188,7 @@ KERNEL(dense_input_gradient, DenseBackward) {
             for (int tx = 0; tx < u.kernel; tx++) {
                 const int dx = odd_x + r - tx;
                 if (dx % step) continue;
-                multiply_tap(tile + ((r + dy / step) * side + r + dx / step) * D_ROW, side, 1, w + tx * CHUNK * W_ROW, acc);
+                multiply_tap(tile + ((r + dy / step) * side + r + dx / step) * T_ROW, side, 1, w + tx * CHUNK * W_ROW, acc);
             }
         }
     }
@@ -197,7 +211,7 @@ DEVICE void add_dense_taps(const float *tile, const float *dz, float (&own)[9][4
     const int c = threadIdx.x % CHUNK, row = threadIdx.x / CHUNK, g = row % GROUPS, slice = row / GROUPS;
     const int side = (TILE - 1) * STEP + K;
     for (int y = slice * (TILE / SLICES); y < (slice + 1) * (TILE / SLICES); y++) {
-        const float *from = tile + y * STEP * side * D_ROW + c;
+        const float *from = tile + y * STEP * side * T_ROW + c;
         float window[K][K];
         UNROLL
         for (int x = 0; x < TILE; x++) {
@@ -206,13 +220,12 @@ DEVICE void add_dense_taps(const float *tile, const float *dz, float (&own)[9][4
                 UNROLL
                 for (int tx = 0; tx < K; tx++)
                     window[ty][tx] = x > 0 && tx + STEP < K ? window[ty][(tx + STEP) % K]
-                                                            : from[(ty * side + x * STEP + tx) * D_ROW];
+                                                            : from[(ty * side + x * STEP + tx) * T_ROW];
+            const Four d = four(dz + (y * TILE + x) * W_ROW + g * 4);
             UNROLL
-            for (int k = 0; k < 4; k++) {
-                const float d = dz[(y * TILE + x) * Z_ROW + g + GROUPS * k];
+            for (int t = 0; t < K * K; t++)
                 UNROLL
-                for (int t = 0; t < K * K; t++) own[t][k] += window[t / K][t % K] * d;
-            }
+                for (int l = 0; l < 4; l++) own[t][l] += window[t / K][t % K] * d.v[l];
         }
     }
 }
@@ -227,7 +240,7 @@ KERNEL(dense_weight_gradient, DenseBackward) {
     const int across = tiles_across(u.out_width), tiles = tiles_of(u.out_height, u.out_width);
     const int c = threadIdx.x % CHUNK, row = threadIdx.x / CHUNK, taps = u.kernel * u.kernel;
     const Long weights = (Long)taps * u.inputs * u.outputs;
-    float *dz = shared, *tile = dz + PIXELS * Z_ROW, *partial = b.partial + (Long)blockIdx.x * b.len;
+    float *dz = shared, *tile = dz + PIXELS * W_ROW, *partial = b.partial + (Long)blockIdx.x * b.len;
     float own[9][4] = {}, plain = 0.0f;
     for (int t = blockIdx.x; t < tiles * a.images; t += gridDim.x) {
         const int n = t / tiles, y0 = t % tiles / across * TILE, x0 = t % tiles % across * TILE;
@@ -236,14 +249,14 @@ KERNEL(dense_weight_gradient, DenseBackward) {
             const int p = i / COLUMNS, j = i % COLUMNS, y = y0 + p / TILE, x = x0 + p % TILE;
             const bool there = y < u.out_height && x < u.out_width && col0 + j < u.outputs;
             const Long at = (Long)(n * u.out_height + y) * u.out_width + x;
-            dz[p * Z_ROW + j] = there ? dense_dz(b, at, col0 + j, a.narrow, a.narrow_dy) : 0.0f;
+            dz[p * W_ROW + j] = there ? dense_dz(b, at, col0 + j, a.narrow, a.narrow_dy) : 0.0f;
         }
         BARRIER;
         if (u.kernel == 1) add_dense_taps<1, 1>(tile, dz, own);
         else if (u.stride == 1) add_dense_taps<3, 1>(tile, dz, own);
         else add_dense_taps<3, 2>(tile, dz, own);
         if (b.len > weights && c0 == 0 && threadIdx.x < COLUMNS)
-            for (int p = 0; p < PIXELS; p++) plain += dz[p * Z_ROW + threadIdx.x];
+            for (int p = 0; p < PIXELS; p++) plain += dz[p * W_ROW + threadIdx.x];
         BARRIER; // tiles have been read
     }
     if (b.len > weights && c0 == 0 && threadIdx.x < COLUMNS && col0 + threadIdx.x < u.outputs)
@@ -252,8 +265,8 @@ KERNEL(dense_weight_gradient, DenseBackward) {
     for (int tap = 0; tap < 9; tap++)
         if (tap < taps) {
             UNROLL
-            for (int k = 0; k < 4; k++)
-                shared[(row / GROUPS * CHUNK + c) * Z_ROW + row % GROUPS + GROUPS * k] = own[tap][k];
+            for (int l = 0; l < 4; l++)
+                shared[(row / GROUPS * CHUNK + c) * Z_ROW + row % GROUPS * 4 + l] = own[tap][l];
             BARRIER;
             for (int i = threadIdx.x; i < CHUNK * COLUMNS; i += THREADS) {
                 const int from = i / COLUMNS, j = i % COLUMNS;

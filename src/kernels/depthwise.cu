@@ -13,7 +13,8 @@ DEVICE float halved(const Unit &u, const Map &image, int y, int x, int c) {
     if (y >= u.height || x >= u.width) return 0.0f;
     const int rows = least(u.height - y, 2), columns = least(u.width - x, 2);
     float sum = 0.0f;
-    for (int i = 0; i < rows * columns; i++) sum += sample(u, image, y + i / columns, x + i % columns, c);
+    for (int i = 0; i < rows; i++)
+        for (int j = 0; j < columns; j++) sum += sample(u, image, y + i, x + j, c);
     return sum / (rows * columns);
 }
 

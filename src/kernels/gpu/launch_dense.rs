@@ -8,13 +8,16 @@ use super::{CHUNK, Columns, Gpu, GpuError, Kernel, Precision, THREADS, TILE, Wor
 /// Columns that a block makes times the threads' shares of them: see the kernels.
 const COLUMNS_BY_SLICES: usize = 64;
 
+/// A row in shared memory is so much longer than what is in it.
+const SPARE: usize = 4;
+
 /// Numbers of a tile with so many pixels to a side, and of a row of taps by `columns`.
 fn tile_numbers(side: usize) -> usize {
-    (side * side * (CHUNK + 1)).next_multiple_of(4)
+    side * side * (CHUNK + SPARE)
 }
 
 fn tap_numbers(u: &Unit, columns: usize) -> usize {
-    u.kernel as usize * CHUNK * (columns + 4)
+    u.kernel as usize * CHUNK * (columns + SPARE)
 }
 
 /// Numbers of a tile's sums, of all slices.
@@ -92,7 +95,8 @@ pub fn dense_weight_gradient(gpu: &Gpu, units: &[Back], images: usize, maps: [Pr
     let blocks = outputs.div_ceil(columns.count());
     let parts = dense_splits(most(units, |b| b.unit.tiles() * images), inputs, outputs);
     let tile = most(units, |b| tile_numbers(b.unit.dense_side()));
-    let numbers = (PIXELS * (columns.count() + 1) + tile).max(COLUMNS_BY_SLICES / columns.count() * CHUNK * (columns.count() + 1));
+    let sums = COLUMNS_BY_SLICES / columns.count() * CHUNK * (columns.count() + 1);
+    let numbers = (PIXELS * (columns.count() + SPARE) + tile).max(sums);
     let arguments = arguments(units, images, blocks, maps);
     let grid = [parts as u32, split(inputs, CHUNK) * blocks as u32, units.len() as u32];
     let work = || Work::of(units, |b, w| b.describe_dense_weights(images, parts, maps, w));
