@@ -223,8 +223,13 @@ fn passes(net: &Supernet, norm: Norm) -> Vec<Vec<f32>> {
     let [normal, reduction] = [&uniform.normal, &uniform.reduction].map(|t| Var::from_tensor(t).unwrap());
     let mixing = Mixing { normal: normal.as_tensor().clone(), reduction: reduction.as_tensor().clone() };
     let pass = Pass { mixing: true, norm, ..Pass::weight_step() };
-    let logits = net.forward(&pictures(2, 9, 8, 4), &mixing, &pass).unwrap();
-    let labels = Tensor::from_vec(vec![0u32, 3], 2, &Device::Cpu).unwrap();
+    // Where the last maps are small, one unit on the other side of a kink is much of them.
+    let [images, height, width] = match net.config().mask.space().stacking() {
+        Stacking::Darts => [2, 9, 8],
+        Stacking::NasBench201 => [4, 20, 16],
+    };
+    let logits = net.forward(&pictures(images, height, width, 4), &mixing, &pass).unwrap();
+    let labels = Tensor::from_vec(vec![0u32, 3, 1, 2][..images].to_vec(), images, &Device::Cpu).unwrap();
     let gradients = cross_entropy(&logits, &labels).unwrap().backward().unwrap();
     let flat = |t: &Tensor| t.flatten_all().unwrap().to_vec1::<f32>().unwrap();
     let mut all = vec![flat(&logits)];
