@@ -251,7 +251,12 @@ fn policies_and_orders_of_threads_are_equal_bit_for_bit() {
         let run = |policy, seed| passes(&network_of(mask, policy, Precision::Bf16, gpu(seed)), norm);
         let found = run(Policy::Keep, 1);
         let off: Vec<f64> = found.iter().zip(&expected).map(|(a, b)| error(a, b)).collect();
-        println!("{} {norm:?}: logits {:.1e}, at most {:.1e}", mask.space().name(), off[0], off.iter().fold(0.0, |a: f64, b| a.max(*b)));
+        println!(
+            "{} {norm:?}: logits {:.1e}, at most {:.1e}",
+            mask.space().name(),
+            off[0],
+            off.iter().fold(0.0, |a: f64, b| a.max(*b))
+        );
         assert!(off[0] < 4.0 * UNIT && off.iter().all(|e| *e < 0.25), "{norm:?}: {off:?}");
         assert!(found == run(Policy::Keep, 2), "{norm:?}: the order of threads changes a result");
         assert!(found == run(Policy::Recompute, 3), "{norm:?}: the memory policy changes a result");

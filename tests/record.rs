@@ -9,7 +9,7 @@ use zonas::kernels::gpu::{Buffer, Gpu, Kernel, Launcher, Record, Recorder};
 use zonas::nn::{DropPath, Evaluation, EvaluationConfig, Init, Policy, Precision, Supernet, SupernetConfig, Workload};
 use zonas::oneshot::{Batch, Order, Searcher, Settings, SgdSettings, Trainer, TrainerSettings};
 use zonas::proxies::{self, Draw};
-use zonas::space::{CellKind, Mask, Operation, Space, darts, parse_genotype};
+use zonas::space::{Mask, Operation, Space, darts, parse_genotype};
 
 fn config(channels: usize, cells: usize, mask: Mask, policy: Policy, precision: Precision) -> SupernetConfig {
     let space = mask.space();
@@ -86,7 +86,8 @@ fn predictions_are_the_bytes_that_passes_ask_for() {
                 let predicted = config.gpu_footprints(&work)(policy);
                 let kept = mask.places().count();
                 let space = mask.space().name();
-                let what = format!("{space}: {channels} channels, {policy}, {precision}, order {order}, {kept} operations");
+                let what =
+                    format!("{space}: {channels} channels, {policy}, {precision}, order {order}, {kept} operations");
                 assert_eq!(left, 0, "{what}: memory is not given back");
                 assert_eq!(peak, predicted, "{what}");
                 println!("{what}: {:.1} MiB", peak as f64 / f64::from(1 << 20));
@@ -98,16 +99,21 @@ fn predictions_are_the_bytes_that_passes_ask_for() {
 /// Evaluations beside each other, each on a stream of its own: none touches memory of another.
 #[test]
 fn streams_share_no_memory() {
+    streams(darts::NO_NONE, 11);
+    streams(nas_bench_201().full(), 5);
+}
+
+/// Networks that lack some operations of `mask`, one in every `step`.
+fn streams(mask: Mask, step: usize) {
     let recorder = Recorder::new();
     let functions = ["naswot", "snip", "synflow", "relu_regions"].map(|n| proxies::by_name(n).unwrap()).into();
-    let proxy =
-        Proxy { channels: 2, layout: vec![CellKind::Normal, CellKind::Reduction], classes: 10, input_channels: 3 };
+    let proxy = Proxy { channels: 2, layout: mask.space().layout(3), classes: 10, input_channels: 3 };
     let pictures = Tensor::zeros((4, 8, 8, 3), DType::F32, &Device::Cpu).unwrap();
     let labels = Tensor::zeros(4, DType::U32, &Device::Cpu).unwrap();
     let draw = |n| Draw::new(pictures.clone(), labels.clone(), 2, n);
     let mut evaluator = NetworkEvaluator::new(proxy, functions, 2, 3, draw).on(Some(recorder.clone()));
-    let places: Vec<_> = darts::NO_NONE.places().step_by(11).collect();
-    evaluator.baseline(&darts::NO_NONE, 0).unwrap();
+    let places: Vec<_> = mask.places().step_by(step).collect();
+    evaluator.baseline(&mask, 0).unwrap();
     assert_eq!(recorder.counts().1, 3);
     let pool = rayon::ThreadPoolBuilder::new().num_threads(3).build().unwrap();
     pool.install(|| evaluator.without(&places)).unwrap();
@@ -132,8 +138,7 @@ const DARTS: &str = "Genotype(normal=[('sep_conv_3x3', 0), ('sep_conv_3x3', 1), 
     ('skip_connect', 2), ('skip_connect', 2), ('max_pool_3x3', 1)], reduce_concat=range(2, 6))";
 
 /// The best of NAS-Bench-201 on CIFAR-10, but for a pooling.
-const ARCH: &str =
-    "|nor_conv_3x3~0|+|nor_conv_3x3~0|avg_pool_3x3~1|+|skip_connect~0|nor_conv_3x3~1|nor_conv_1x1~2|";
+const ARCH: &str = "|nor_conv_3x3~0|+|nor_conv_3x3~0|avg_pool_3x3~1|+|skip_connect~0|nor_conv_3x3~1|nor_conv_1x1~2|";
 
 /// Two steps of a training on pictures of `side` x `side`; panics where a launch is refused.
 fn train(recorder: &Arc<Recorder>, config: &EvaluationConfig, policy: Policy, images: usize, side: usize, drop: f64) {
@@ -166,7 +171,11 @@ fn a_training_takes_the_bytes_that_were_predicted() {
         (evaluation(GENOTYPE, 1, 1, true), 1, 17),
         (evaluation(ARCH, 16, 15, false), 64, 32),
         (evaluation(ARCH, 35, 4, false), 3, 9),
-        (evaluation("|none~0|+|none~0|nor_conv_3x3~1|+|nor_conv_1x1~0|avg_pool_3x3~1|skip_connect~2|", 3, 3, false), 2, 7),
+        (
+            evaluation("|none~0|+|none~0|nor_conv_3x3~1|+|nor_conv_1x1~0|avg_pool_3x3~1|skip_connect~2|", 3, 3, false),
+            2,
+            7,
+        ),
     ];
     for (config, images, side) in cases {
         let policies = [Policy::Keep, Policy::RecomputeFirst(2), Policy::Recompute];

@@ -127,10 +127,6 @@ fn layout(space: Space) -> Vec<CellKind> {
     }
 }
 
-fn network(policy: Policy, channels: usize, gpu: Option<Gpu>) -> Supernet {
-    network_of(darts::FULL, policy, channels, gpu)
-}
-
 fn network_of(mask: Mask, policy: Policy, channels: usize, gpu: Option<Gpu>) -> Supernet {
     let config = SupernetConfig {
         channels,
@@ -183,7 +179,8 @@ fn networks_agree_with_the_cpu_in_every_mode_bit_for_bit_among_themselves() {
     let other = nas_bench_201().full();
     // Nothing but `none` leads to one node, which no convolution reads: its norm would be that of a constant.
     let mut cut = other;
-    let kept = [("0-1", None), ("0-2", Some("nor_conv_1x1")), ("1-2", Some("avg_pool_3x3")), ("1-3", Some("skip_connect"))];
+    let kept =
+        [("0-1", None), ("0-2", Some("nor_conv_1x1")), ("1-2", Some("avg_pool_3x3")), ("1-3", Some("skip_connect"))];
     for (edge, operation) in kept {
         for of_edge in other.places().filter(|p| p.edge == edge.parse().unwrap()) {
             cut.set(of_edge, operation.map_or(Operation::None, |o| o.parse().unwrap()) == of_edge.operation);
@@ -221,8 +218,8 @@ fn ranking_functions_agree_with_the_cpu() {
     let labels = Tensor::from_vec(vec![0u32, 3, 1, 2], 4, &Device::Cpu).unwrap();
     let draw = Draw::new(pictures(4, 8, 8), labels, 1, 0).unwrap();
     for mask in [darts::FULL, nas_bench_201().full()] {
-        let [cpu, imitated] = [None, Some(Shim::new(Build::Fast, 1) as Gpu)]
-            .map(|gpu| network_of(mask, Policy::Keep, 2, gpu));
+        let [cpu, imitated] =
+            [None, Some(Shim::new(Build::Fast, 1) as Gpu)].map(|gpu| network_of(mask, Policy::Keep, 2, gpu));
         let (here, there) = (Context::new(&cpu, &draw).unwrap(), Context::new(&imitated, &draw).unwrap());
         for f in proxies::TABLE {
             let (a, b) = (f.evaluate(&here).unwrap(), f.evaluate(&there).unwrap());
@@ -244,7 +241,10 @@ fn scores_on_several_streams_are_those_of_one() {
         let draw = |n| Draw::new(pictures(4, 8, 8), labels.clone(), 1, n);
         let gpu: Gpu = Shim::new(Build::Fast, 1);
         let mut evaluator = NetworkEvaluator::new(proxy, functions, 1, threads, draw).on(Some(gpu));
-        let mask = Mask::uniform(space, &space.operations().iter().copied().filter(|o| *o != Operation::None).collect::<Vec<_>>());
+        let mask = Mask::uniform(
+            space,
+            &space.operations().iter().copied().filter(|o| *o != Operation::None).collect::<Vec<_>>(),
+        );
         let places: Vec<_> = mask.places().step_by(if space == darts::SPACE { 29 } else { 7 }).collect();
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
         pool.install(|| {

@@ -241,3 +241,24 @@ pub(super) fn tensors(batch: data::Batch) -> Result<Batch, NnError> {
         labels: Tensor::from_vec(batch.labels, count, &candle_core::Device::Cpu)?,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spaces_with_more_from_one_state_than_a_launch_takes_are_known() {
+        assert!(crate::space::built_in().all(fits_launches));
+        let with = |operations: &str| {
+            let text = format!(
+                "name = \"wide\"\nabout = \"a test\"\noperations = [{operations}]\n[normal]\nnodes = 4\nedges = \"complete\"\n"
+            );
+            Space::read(&text).unwrap()
+        };
+        let convolutions =
+            r#""sep_conv_3x3", "sep_conv_5x5", "dil_conv_3x3", "dil_conv_5x5", "nor_conv_1x1", "nor_conv_3x3""#;
+        let others = r#""max_pool_3x3", "avg_pool_3x3", "skip_connect""#;
+        assert!(fits_launches(with(convolutions)) && fits_launches(with(others)));
+        assert!(!fits_launches(with(&format!("{convolutions}, {others}"))));
+    }
+}

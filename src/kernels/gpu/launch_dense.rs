@@ -74,9 +74,8 @@ pub fn dense_input_gradient(gpu: &Gpu, units: &[Back], images: usize, maps: [Pre
     let inputs = most(units, |b| b.unit.inputs as usize);
     let columns = Columns::of(inputs);
     let blocks = inputs.div_ceil(columns.count());
-    let product = most(units, |b| {
-        tile_numbers(TILE + b.unit.kernel as usize / 2 * 2) + tap_numbers(&b.unit, columns.count())
-    });
+    let product =
+        most(units, |b| tile_numbers(TILE + b.unit.kernel as usize / 2 * 2) + tap_numbers(&b.unit, columns.count()));
     let arguments = arguments(units, images, blocks, maps);
     let across = most(units, |b| b.unit.tiles() * b.unit.step() * b.unit.step());
     let grid = [across as u32, images as u32, (units.len() * blocks) as u32];

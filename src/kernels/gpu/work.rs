@@ -1,8 +1,8 @@
 //! What launches read, write and compute, from their arguments: for the recorder's checks and for the roofline.
 
 use super::arguments::{
-    Back, Dense, Descend, Head, Mix, MixingGradient, Moments, Products, Rectified, Reduce, Settled, Source, Squares, Target,
-    Unit,
+    Back, Dense, Descend, Head, Mix, MixingGradient, Moments, Products, Rectified, Reduce, Settled, Source, Squares,
+    Target, Unit,
 };
 use super::parts::{product_parts, tiles};
 use super::{Extent, Kernel, Kind, Precision, Work};
@@ -135,13 +135,7 @@ impl Back {
         work.kept(maps[0], self.dd, images * self.unit.dense_gradient(), inputs, inputs, true);
     }
 
-    pub(super) fn describe_dense_weights(
-        &self,
-        images: usize,
-        parts: usize,
-        maps: [Precision; 2],
-        work: &mut Work,
-    ) {
+    pub(super) fn describe_dense_weights(&self, images: usize, parts: usize, maps: [Precision; 2], work: &mut Work) {
         self.read_output(images, maps, work);
         self.unit.read_input(images, maps[0], work);
         work.numbers(self.partial, parts * self.len as usize, true);

@@ -224,8 +224,17 @@ impl NetworkPass<'_> {
                 (output, shape[usize::from(self.of.end == End::Logits)..].to_vec())
             }
         };
-        let state =
-            keep.then_some(NetworkState { images, parameters, mixing, outputs, stem, cells, auxiliary, closed, factors });
+        let state = keep.then_some(NetworkState {
+            images,
+            parameters,
+            mixing,
+            outputs,
+            stem,
+            cells,
+            auxiliary,
+            closed,
+            factors,
+        });
         Ok(NetworkOutput { output, shape, seen: moments, state })
     }
 

@@ -133,7 +133,14 @@ impl ResidualPass<'_> {
     }
 
     /// What a norm's backward pass is settled from and where the gradients of its scale and shift go.
-    fn settled(&self, k: usize, norms: &Norms, [partial, coefficients]: [u64; 2], parts: usize, to: Option<u64>) -> Settled {
+    fn settled(
+        &self,
+        k: usize,
+        norms: &Norms,
+        [partial, coefficients]: [u64; 2],
+        parts: usize,
+        to: Option<u64>,
+    ) -> Settled {
         let slot = self.plan.norms[k];
         let [to_gain, to_bias] = to.map(|to| self.affine(k, norms, to)).unwrap_or_default();
         Settled {
