@@ -9,7 +9,7 @@ use candle_core::{DType, Device, Tensor};
 use zonas::kernels::gpu::{Kernel, Recorder};
 use zonas::nn::{DropPath, Evaluation, EvaluationConfig, Init, Policy, Precision, Supernet, SupernetConfig};
 use zonas::oneshot::{Batch, Order, Searcher, Settings, SgdSettings, Trainer, TrainerSettings};
-use zonas::space::{darts, published};
+use zonas::space::{Space, darts, published};
 
 /// Published peaks: bytes and float32 operations per second, outside of tensor cores.
 struct Gpu {
@@ -38,14 +38,16 @@ struct Row {
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let ways = Precision::ALL.into_iter().flat_map(|p| [Policy::Keep, Policy::Recompute].map(|policy| (policy, p)));
-    for (policy, precision) in ways {
+    let searches = [(darts::FULL, 8), (Space::find("nas_bench_201")?.full(), 15)];
+    for ((mask, cells), (policy, precision)) in ways.flat_map(|way| searches.map(|of| (of, way))) {
+        let space = mask.space();
         let config = SupernetConfig {
             channels: 16,
             classes: 10,
             input_channels: 3,
-            layout: darts::SPACE.layout(8),
-            stem_multiplier: 3,
-            mask: darts::FULL,
+            layout: space.layout(cells),
+            stem_multiplier: space.stacking().stem(),
+            mask,
             policy,
             precision,
         };
@@ -62,7 +64,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         searcher.step(&batch, Some(&batch), 0.025)?;
         let host = began.elapsed();
         tell(
-            &format!("{policy}, {precision}: 16 channels, 8 cells, batch 64, all operations; a whole search step"),
+            &format!(
+                "{}, {policy}, {precision}: 16 channels, {cells} cells, batch 64, all operations; a whole search step",
+                space.name()
+            ),
             &recorder,
             asked,
         );

@@ -18,7 +18,7 @@ use zonas::oneshot::{
     Batch, Order, Searcher, SearcherState, Settings, SgdSettings, Trainer, TrainerSettings, TrainerState,
 };
 use zonas::proxies::{self, Draw};
-use zonas::space::{CellKind, Mask, Operation, darts, parse_genotype};
+use zonas::space::{CellKind, Mask, Operation, Space, darts, parse_genotype};
 
 /// The GPU to test and its kernels. `None` where there is none; an error where one was named.
 fn place() -> Option<(Arc<Driven>, Gpu, MutexGuard<'static, ()>)> {
@@ -57,6 +57,13 @@ fn kept_as(precision: Precision, channels: usize, cells: usize, policy: Policy) 
         policy,
         precision,
     }
+}
+
+/// Of NAS-Bench-201: dense convolutions, residual blocks.
+fn dense(channels: usize, cells: usize, policy: Policy) -> SupernetConfig {
+    let space = Space::find("nas_bench_201").unwrap();
+    let (mask, layout) = (space.full(), space.layout(cells));
+    SupernetConfig { mask, layout, stem_multiplier: space.stacking().stem(), ..config(channels, cells, policy) }
 }
 
 fn batch(images: usize, side: usize, seed: u64) -> Batch {
@@ -107,13 +114,16 @@ fn a_step_agrees_with_the_cpu_and_both_policies_with_each_other() {
     let Some((_, gpu, _alone)) = place() else { return };
     // The widths that have code of their own, and one that has not, on maps that no tile divides.
     let cases = [
-        (16, 8, 4, 32, Order::First),
-        (16, 8, 4, 32, Order::Second),
-        (32, 3, 4, 32, Order::First),
-        (64, 2, 2, 32, Order::First),
-        (5, 4, 4, 31, Order::First),
+        (config as fn(usize, usize, Policy) -> SupernetConfig, 16, 8, 4, 32, Order::First),
+        (config, 16, 8, 4, 32, Order::Second),
+        (config, 32, 3, 4, 32, Order::First),
+        (config, 64, 2, 2, 32, Order::First),
+        (config, 5, 4, 4, 31, Order::First),
+        (dense, 16, 6, 8, 32, Order::First),
+        (dense, 16, 3, 4, 32, Order::Second),
+        (dense, 5, 4, 4, 31, Order::First),
     ];
-    for (channels, cells, images, side, order) in cases {
+    for (config, channels, cells, images, side, order) in cases {
         let start = searcher(&config(channels, cells, Policy::Keep), None, order).state().unwrap();
         let after = |policy, gpu: Option<&Gpu>| {
             let mut s = searcher(&config(channels, cells, policy), gpu, order);

@@ -371,18 +371,21 @@ fn events(home: &Path, run: &str, kind: &str) -> Vec<serde_json::Value> {
 
 #[test]
 fn a_search_on_a_gpu_tells_of_it_and_takes_what_was_predicted() {
-    let home = tempfile::tempdir().unwrap();
-    let arguments = [&SMALL[..], &["--name", "a", "--memory", "keep"]].concat();
-    let Some((out, err, code)) = search("", home.path(), &arguments) else { return };
-    assert_eq!(code, 0, "{out}{err}");
-    assert!(out.starts_with("run a with seed 2 on cuda:0, Imitation A, "), "{out}");
-    let meters = events(home.path(), "a", "device");
-    let last = meters.last().unwrap();
-    assert_eq!((last["watts"].as_f64(), last["total_bytes"].as_u64()), (Some(62.5), Some(8 << 30)));
-    let predicted = events(home.path(), "a", "search_started")[0]["predicted_bytes"].as_f64().unwrap();
-    let ended = events(home.path(), "a", "stage_ended");
-    let peak = ended.iter().find(|e| e["stage"] == "search").unwrap()["peak_bytes"].as_f64().unwrap();
-    assert!((peak / predicted - 1.0).abs() < 0.01, "{peak} {predicted}");
+    for preset in ["demo", "nas_bench_201_demo"] {
+        let home = tempfile::tempdir().unwrap();
+        let mut arguments = [&SMALL[..], &["--name", "a", "--memory", "keep"]].concat();
+        arguments[1] = preset;
+        let Some((out, err, code)) = search("", home.path(), &arguments) else { return };
+        assert_eq!(code, 0, "{out}{err}");
+        assert!(out.starts_with("run a with seed 2 on cuda:0, Imitation A, "), "{out}");
+        let meters = events(home.path(), "a", "device");
+        let last = meters.last().unwrap();
+        assert_eq!((last["watts"].as_f64(), last["total_bytes"].as_u64()), (Some(62.5), Some(8 << 30)));
+        let predicted = events(home.path(), "a", "search_started")[0]["predicted_bytes"].as_f64().unwrap();
+        let ended = events(home.path(), "a", "stage_ended");
+        let peak = ended.iter().find(|e| e["stage"] == "search").unwrap()["peak_bytes"].as_f64().unwrap();
+        assert!((peak / predicted - 1.0).abs() < 0.01, "{peak} {predicted}");
+    }
 }
 
 #[test]

@@ -101,6 +101,11 @@ for name in gpu bf16; do
     echo "$name: $(numbers $name | tail -1)"
 done
 
+step "the demo of NAS-Bench-201 on the GPU, and its cell from scratch"
+kept demo-nb201 "$zonas" --runs "$runs" run --preset nas_bench_201_demo --device "$device" --yes --foreground --name nb201
+kept training-nb201 "$zonas" --runs "$runs" train nb201 --preset nas_bench_201_demo --device "$device" --foreground \
+    --name training-nb201 --set train.epochs=1
+
 step "a training on the GPU"
 kept training "$zonas" --runs "$runs" train gpu --preset demo --device "$device" --foreground --name training \
     --set train.epochs=2

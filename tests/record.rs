@@ -9,12 +9,30 @@ use zonas::kernels::gpu::{Buffer, Gpu, Kernel, Launcher, Record, Recorder};
 use zonas::nn::{DropPath, Evaluation, EvaluationConfig, Init, Policy, Precision, Supernet, SupernetConfig, Workload};
 use zonas::oneshot::{Batch, Order, Searcher, Settings, SgdSettings, Trainer, TrainerSettings};
 use zonas::proxies::{self, Draw};
-use zonas::space::{CellKind, Mask, Operation, Space, darts, parse_genotype};
+use zonas::space::{Mask, Operation, Space, darts, parse_genotype};
 
 fn config(channels: usize, cells: usize, mask: Mask, policy: Policy, precision: Precision) -> SupernetConfig {
-    let layout = darts::SPACE.layout(cells);
-    SupernetConfig { channels, classes: 10, input_channels: 3, layout, stem_multiplier: 3, mask, policy, precision }
+    let space = mask.space();
+    let (layout, stem_multiplier) = (space.layout(cells), space.stacking().stem());
+    SupernetConfig { channels, classes: 10, input_channels: 3, layout, stem_multiplier, mask, policy, precision }
 }
+
+fn nas_bench_201() -> Space {
+    Space::find("nas_bench_201").unwrap()
+}
+
+/// A space of dense and separable convolutions in cells of two inputs, at both strides.
+const MIXED: &str = r#"
+name = "mixed"
+about = "dense convolutions among those of DARTS"
+operations = ["none", "nor_conv_1x1", "nor_conv_3x3", "sep_conv_3x3", "skip_connect", "avg_pool_3x3"]
+[normal]
+nodes = 2
+edges = "complete"
+[reduction]
+nodes = 3
+edges = "complete"
+"#;
 
 /// Steps of a search on pictures of `side` x `side`; panics where a launch is refused. Momentum comes with the first.
 fn search(recorder: &Arc<Recorder>, config: &SupernetConfig, images: usize, side: usize, order: Order, steps: usize) {
@@ -35,7 +53,12 @@ fn predictions_are_the_bytes_that_passes_ask_for() {
         .step_by(3)
         .fold(darts::FULL, |m, p| if m.without(p).check().is_ok() { m.without(p) } else { m });
     let noisy = Space::find("darts_s4").unwrap().full();
+    let all = nas_bench_201().full();
+    let some = all.places().step_by(3).fold(all, |m, p| if m.without(p).check().is_ok() { m.without(p) } else { m });
     let masks = [
+        Space::read(MIXED).unwrap().full(),
+        all,
+        some,
         noisy,
         darts::FULL,
         Mask::uniform(darts::SPACE, &darts::SPACE.operations()[1..5]),
@@ -62,7 +85,9 @@ fn predictions_are_the_bytes_that_passes_ask_for() {
                 let work = Workload { images, height: side, width: side, second_order: order.is_second(), threads: 1 };
                 let predicted = config.gpu_footprints(&work)(policy);
                 let kept = mask.places().count();
-                let what = format!("{channels} channels, {policy}, {precision}, order {order}, {kept} operations");
+                let space = mask.space().name();
+                let what =
+                    format!("{space}: {channels} channels, {policy}, {precision}, order {order}, {kept} operations");
                 assert_eq!(left, 0, "{what}: memory is not given back");
                 assert_eq!(peak, predicted, "{what}");
                 println!("{what}: {:.1} MiB", peak as f64 / f64::from(1 << 20));
@@ -74,16 +99,21 @@ fn predictions_are_the_bytes_that_passes_ask_for() {
 /// Evaluations beside each other, each on a stream of its own: none touches memory of another.
 #[test]
 fn streams_share_no_memory() {
+    streams(darts::NO_NONE, 11);
+    streams(nas_bench_201().full(), 5);
+}
+
+/// Networks that lack some operations of `mask`, one in every `step`.
+fn streams(mask: Mask, step: usize) {
     let recorder = Recorder::new();
     let functions = ["naswot", "snip", "synflow", "relu_regions"].map(|n| proxies::by_name(n).unwrap()).into();
-    let proxy =
-        Proxy { channels: 2, layout: vec![CellKind::Normal, CellKind::Reduction], classes: 10, input_channels: 3 };
+    let proxy = Proxy { channels: 2, layout: mask.space().layout(3), classes: 10, input_channels: 3 };
     let pictures = Tensor::zeros((4, 8, 8, 3), DType::F32, &Device::Cpu).unwrap();
     let labels = Tensor::zeros(4, DType::U32, &Device::Cpu).unwrap();
     let draw = |n| Draw::new(pictures.clone(), labels.clone(), 2, n);
     let mut evaluator = NetworkEvaluator::new(proxy, functions, 2, 3, draw).on(Some(recorder.clone()));
-    let places: Vec<_> = darts::NO_NONE.places().step_by(11).collect();
-    evaluator.baseline(&darts::NO_NONE, 0).unwrap();
+    let places: Vec<_> = mask.places().step_by(step).collect();
+    evaluator.baseline(&mask, 0).unwrap();
     assert_eq!(recorder.counts().1, 3);
     let pool = rayon::ThreadPoolBuilder::new().num_threads(3).build().unwrap();
     pool.install(|| evaluator.without(&places)).unwrap();
@@ -106,6 +136,9 @@ const DARTS: &str = "Genotype(normal=[('sep_conv_3x3', 0), ('sep_conv_3x3', 1), 
     ('sep_conv_3x3', 1), ('skip_connect', 0), ('skip_connect', 0), ('dil_conv_3x3', 2)], normal_concat=range(2, 6), \
     reduce=[('max_pool_3x3', 0), ('max_pool_3x3', 1), ('skip_connect', 2), ('max_pool_3x3', 1), ('max_pool_3x3', 0), \
     ('skip_connect', 2), ('skip_connect', 2), ('max_pool_3x3', 1)], reduce_concat=range(2, 6))";
+
+/// The best of NAS-Bench-201 on CIFAR-10, but for a pooling.
+const ARCH: &str = "|nor_conv_3x3~0|+|nor_conv_3x3~0|avg_pool_3x3~1|+|skip_connect~0|nor_conv_3x3~1|nor_conv_1x1~2|";
 
 /// Two steps of a training on pictures of `side` x `side`; panics where a launch is refused.
 fn train(recorder: &Arc<Recorder>, config: &EvaluationConfig, policy: Policy, images: usize, side: usize, drop: f64) {
@@ -136,6 +169,13 @@ fn a_training_takes_the_bytes_that_were_predicted() {
         (evaluation(GENOTYPE, 67, 3, false), 2, 15),
         (evaluation(GENOTYPE, 3, 2, true), 7, 36),
         (evaluation(GENOTYPE, 1, 1, true), 1, 17),
+        (evaluation(ARCH, 16, 15, false), 64, 32),
+        (evaluation(ARCH, 35, 4, false), 3, 9),
+        (
+            evaluation("|none~0|+|none~0|nor_conv_3x3~1|+|nor_conv_1x1~0|avg_pool_3x3~1|skip_connect~2|", 3, 3, false),
+            2,
+            7,
+        ),
     ];
     for (config, images, side) in cases {
         let policies = [Policy::Keep, Policy::RecomputeFirst(2), Policy::Recompute];
@@ -190,7 +230,13 @@ fn launches_are_few() {
     assert!(records.len() < 8 * edges, "{}", records.len());
     let recorder = Recorder::new();
     train(&recorder, &evaluation(DARTS, 2, 2, true), Policy::Keep, 2, 32, 0.2);
+    let other = Recorder::new();
+    let mask = nas_bench_201().full();
+    search(&other, &config(16, 15, mask, Policy::Keep, Precision::Float32), 64, 32, Order::First, 1);
+    let others = other.take();
+    println!("nas_bench_201: {} launches, {} MiB at most", others.len(), other.bytes().1 >> 20);
     let mut of_all = records.clone();
+    of_all.extend(others);
     of_all.extend(recorder.take());
     assert!(of_all.iter().all(|r| r.bytes > 0));
     assert!(Kernel::ALL.iter().all(|k| of_all.iter().any(|r| r.kernel == *k)), "a kernel is never used");

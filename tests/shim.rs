@@ -12,7 +12,7 @@ use zonas::nn::{
     Init, MixedGradients, MixedOperation, Mixing, NnError, Norm, Pass, Policy, Precision, Supernet, SupernetConfig,
 };
 use zonas::proxies::{self, Context, Draw};
-use zonas::space::{CellKind, Mask, Operation, Space, darts};
+use zonas::space::{CellKind, Mask, Operation, Space, Stacking, darts};
 
 fn numbers(n: usize, seed: u64) -> Vec<f32> {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
@@ -68,12 +68,15 @@ impl Case {
 fn single_operations() -> Vec<Case> {
     let sizes = [([2, 7, 7], 5), ([1, 8, 8], 4), ([3, 5, 6], 1), ([1, 9, 11], 19), ([2, 4, 4], 16), ([1, 1, 1], 2)];
     let mut cases = Vec::new();
+    let dense = nas_bench_201().operations().iter().filter(|o| o.is_convolution());
+    let operations: Vec<Operation> = darts::SPACE.operations().iter().chain(dense).copied().collect();
     for (size, channels) in sizes {
-        for operation in darts::SPACE.operations().iter().copied().filter(|o| *o != Operation::None) {
+        for operation in operations.iter().copied().filter(|o| *o != Operation::None) {
             for stride in [1, 2] {
                 let halving = operation == Operation::SkipConnect && stride == 2;
-                // Half of one channel is none, and the variance of one number is 0.
-                if !(halving && channels == 1) && size != [1, 1, 1] {
+                // Half of one channel is none, the variance of one number is 0, and a norm takes away what one weight does.
+                let one = halving || operation.kernel() == Some(1);
+                if !(one && channels == 1) && size != [1, 1, 1] {
                     cases.push(Case { operations: vec![operation], size, channels, stride });
                 }
             }
@@ -84,9 +87,21 @@ fn single_operations() -> Vec<Case> {
 
 fn full_edges() -> Vec<Case> {
     let cases = [([2, 9, 7], 4), ([1, 16, 8], 16), ([1, 9, 9], 24), ([1, 8, 8], 64), ([1, 10, 9], 67)];
-    let case =
-        |(size, channels), stride| Case { operations: darts::SPACE.operations().to_vec(), size, channels, stride };
-    cases.into_iter().flat_map(|c| [1, 2].map(|stride| case(c, stride))).collect()
+    let case = |(size, channels), stride, space: Space| Case {
+        operations: space.operations().to_vec(),
+        size,
+        channels,
+        stride,
+    };
+    // Enough tiles for blocks to take more than one, and more channels than a block's columns.
+    let more = [([5, 57, 64], 2), ([1, 9, 8], 130)];
+    let darts = cases.into_iter().flat_map(|c| [1, 2].map(|stride| case(c, stride, darts::SPACE)));
+    let dense = cases.into_iter().chain(more);
+    darts.chain(dense.flat_map(|c| [1, 2].map(|stride| case(c, stride, nas_bench_201())))).collect()
+}
+
+fn nas_bench_201() -> Space {
+    Space::find("nas_bench_201").unwrap()
 }
 
 #[test]
@@ -98,13 +113,18 @@ fn operations_agree_with_the_cpu_and_stay_in_bounds() {
         let gpu: Gpu = Shim::new(Build::Checked, seed);
         for case in single_operations().iter().chain(&full_edges()) {
             let error = case.error(&gpu).unwrap_or_else(|e| panic!("{}: {e}", case.named()));
+            println!("{}: {error:.1e}", case.named());
             assert!(error < 2e-5, "{}: relative error {error:.1e}", case.named());
         }
     }
 }
 
-fn network(policy: Policy, channels: usize, gpu: Option<Gpu>) -> Supernet {
-    network_of(darts::FULL, policy, channels, gpu)
+/// Two cells of DARTS, or one for each stage.
+fn layout(space: Space) -> Vec<CellKind> {
+    match space.stacking() {
+        Stacking::Darts => vec![CellKind::Normal, CellKind::Reduction],
+        Stacking::NasBench201 => space.layout(3),
+    }
 }
 
 fn network_of(mask: Mask, policy: Policy, channels: usize, gpu: Option<Gpu>) -> Supernet {
@@ -112,8 +132,8 @@ fn network_of(mask: Mask, policy: Policy, channels: usize, gpu: Option<Gpu>) -> 
         channels,
         classes: 5,
         input_channels: 3,
-        layout: vec![CellKind::Normal, CellKind::Reduction],
-        stem_multiplier: 3,
+        layout: layout(mask.space()),
+        stem_multiplier: mask.space().stacking().stem(),
         mask,
         policy,
         precision: Precision::Float32,
@@ -156,14 +176,33 @@ fn networks_agree_with_the_cpu_in_every_mode_bit_for_bit_among_themselves() {
         return;
     }
     let noisy = Space::find("darts_s4").unwrap().full();
-    for (norm, mask) in
-        [(Norm::Batch, darts::FULL), (Norm::Running, darts::FULL), (Norm::Off, darts::FULL), (Norm::Batch, noisy)]
-    {
+    let other = nas_bench_201().full();
+    // Nothing but `none` leads to one node, which no convolution reads: its norm would be that of a constant.
+    let mut cut = other;
+    let kept =
+        [("0-1", None), ("0-2", Some("nor_conv_1x1")), ("1-2", Some("avg_pool_3x3")), ("1-3", Some("skip_connect"))];
+    for (edge, operation) in kept {
+        for of_edge in other.places().filter(|p| p.edge == edge.parse().unwrap()) {
+            cut.set(of_edge, operation.map_or(Operation::None, |o| o.parse().unwrap()) == of_edge.operation);
+        }
+    }
+    assert!(cut.check().is_ok());
+    for (norm, mask) in [
+        (Norm::Batch, darts::FULL),
+        (Norm::Running, darts::FULL),
+        (Norm::Off, darts::FULL),
+        (Norm::Batch, noisy),
+        (Norm::Batch, other),
+        (Norm::Running, other),
+        (Norm::Off, other),
+        (Norm::Batch, cut),
+    ] {
         let expected = passes(&network_of(mask, Policy::Keep, 3, None), norm).unwrap();
         let gpu = |seed| -> Option<Gpu> { Some(Shim::new(Build::Fast, seed)) };
         let run = |policy, seed| passes(&network_of(mask, policy, 3, gpu(seed)), norm).unwrap();
         let found = run(Policy::Keep, 1);
         let error = worst(&found, &expected);
+        println!("{} {norm:?}: relative error {error:.1e}", mask.space().name());
         assert!(error < 2e-5, "{norm:?}: relative error {error:.1e}");
         assert!(found == run(Policy::Keep, 2), "{norm:?}: the order of threads changes a result");
         assert!(found == run(Policy::Recompute, 3), "{norm:?}: the memory policy changes a result");
@@ -178,12 +217,15 @@ fn ranking_functions_agree_with_the_cpu() {
     }
     let labels = Tensor::from_vec(vec![0u32, 3, 1, 2], 4, &Device::Cpu).unwrap();
     let draw = Draw::new(pictures(4, 8, 8), labels, 1, 0).unwrap();
-    let [cpu, imitated] = [None, Some(Shim::new(Build::Fast, 1) as Gpu)].map(|gpu| network(Policy::Keep, 2, gpu));
-    let (here, there) = (Context::new(&cpu, &draw).unwrap(), Context::new(&imitated, &draw).unwrap());
-    for f in proxies::TABLE {
-        let (a, b) = (f.evaluate(&here).unwrap(), f.evaluate(&there).unwrap());
-        println!("{}: {a} {b}", f.name());
-        assert!((a - b).abs() <= 2e-3 * a.abs(), "{}: {a} on the CPU, {b} there", f.name());
+    for mask in [darts::FULL, nas_bench_201().full()] {
+        let [cpu, imitated] =
+            [None, Some(Shim::new(Build::Fast, 1) as Gpu)].map(|gpu| network_of(mask, Policy::Keep, 2, gpu));
+        let (here, there) = (Context::new(&cpu, &draw).unwrap(), Context::new(&imitated, &draw).unwrap());
+        for f in proxies::TABLE {
+            let (a, b) = (f.evaluate(&here).unwrap(), f.evaluate(&there).unwrap());
+            println!("{}: {a} {b}", f.name());
+            assert!((a - b).abs() <= 2e-3 * a.abs(), "{}: {a} on the CPU, {b} there", f.name());
+        }
     }
 }
 
@@ -192,22 +234,27 @@ fn scores_on_several_streams_are_those_of_one() {
     if !crate::gpu::available() {
         return;
     }
-    let values = |threads| {
+    let values = |space: Space, threads| {
         let functions = ["naswot", "snip"].map(|n| proxies::by_name(n).unwrap()).into();
-        let layout = vec![CellKind::Normal, CellKind::Reduction];
-        let proxy = Proxy { channels: 2, layout, classes: 5, input_channels: 3 };
+        let proxy = Proxy { channels: 2, layout: layout(space), classes: 5, input_channels: 3 };
         let labels = Tensor::from_vec(vec![0u32, 3, 1, 2], 4, &Device::Cpu).unwrap();
         let draw = |n| Draw::new(pictures(4, 8, 8), labels.clone(), 1, n);
         let gpu: Gpu = Shim::new(Build::Fast, 1);
         let mut evaluator = NetworkEvaluator::new(proxy, functions, 1, threads, draw).on(Some(gpu));
-        let places: Vec<_> = darts::NO_NONE.places().step_by(29).collect();
+        let mask = Mask::uniform(
+            space,
+            &space.operations().iter().copied().filter(|o| *o != Operation::None).collect::<Vec<_>>(),
+        );
+        let places: Vec<_> = mask.places().step_by(if space == darts::SPACE { 29 } else { 7 }).collect();
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
         pool.install(|| {
-            let whole = evaluator.baseline(&darts::NO_NONE, 0).unwrap();
+            let whole = evaluator.baseline(&mask, 0).unwrap();
             (whole, evaluator.without(&places).unwrap())
         })
     };
-    assert_eq!(values(1), values(3));
+    for space in [darts::SPACE, nas_bench_201()] {
+        assert_eq!(values(space, 1), values(space, 3));
+    }
 }
 
 /// Whether some check sees that the kernels of `source` are wrong.
@@ -217,13 +264,20 @@ fn is_found(source: &str) -> bool {
         let gpu: Gpu = Shim::of_source(source, Build::Narrow, seed);
         let edge =
             |size, channels, stride| Case { operations: darts::SPACE.operations().to_vec(), size, channels, stride };
-        let cases = [edge([2, 9, 7], 4, 1), edge([1, 9, 9], 5, 2), edge([5, 17, 16], 2, 1)];
+        let dense = |case: Case| Case { operations: nas_bench_201().operations().to_vec(), ..case };
+        let cases = [
+            edge([2, 9, 7], 4, 1),
+            edge([1, 9, 9], 5, 2),
+            edge([5, 17, 16], 2, 1),
+            dense(edge([2, 9, 7], 4, 1)),
+            dense(edge([1, 9, 9], 5, 2)),
+        ];
         cases.iter().any(|c| wrong(c.error(&gpu).map_err(|e| e.to_string())))
-            || wrong(
-                passes(&network(Policy::Keep, 1, Some(gpu)), Norm::Batch)
-                    .map(|found| worst(&found, &passes(&network(Policy::Keep, 1, None), Norm::Batch).unwrap()))
-                    .map_err(|e| e.to_string()),
-            )
+            || [(darts::FULL, 1), (nas_bench_201().full(), 2)].into_iter().any(|(mask, channels)| {
+                let [there, here] = [Some(gpu.clone()), None].map(|gpu| network_of(mask, Policy::Keep, channels, gpu));
+                let expected = passes(&here, Norm::Batch).unwrap();
+                wrong(passes(&there, Norm::Batch).map(|found| worst(&found, &expected)).map_err(|e| e.to_string()))
+            })
     })
 }
 
@@ -271,6 +325,17 @@ fn bounds_that_are_off_by_one_and_wrong_strides_are_found() {
         ("(y * width + x) * stride + c", "(y * height + x) * stride + c"),
         ("rows[p * Z_ROW + j] = kept(acc", "rows[p * COLUMNS + j] = kept(acc"),
         ("(ky * side + kx) * u.dilation", "(ky * side + kx * u.dilation)"),
+        ("(ty * side + tx) * T_ROW, side, step", "(ty * side + tx) * T_ROW, side, 1"),
+        ("x = x0 * u.stride - r + p % side * by", "x = x0 * u.stride + p % side * by"),
+        ("const int dy = odd_y + r - ty;", "const int dy = odd_y + ty - r;"),
+        ("parity >= step * step", "parity > step * step"),
+        ("if (y < height && x < width && col0", "if (y <= height && x < width && col0"),
+        ("s < SLICES; s++) sum += sums[", "s < SLICES - 1; s++) sum += sums["),
+        ("s < SLICES; s++) sum += shared[", "s < SLICES - 1; s++) sum += shared["),
+        ("tx + STEP < K ?", "tx + STEP <= K ?"),
+        ("to.width - x / 2 * 2, 2", "to.width - x, 2"),
+        ("rows = least(u.height - y, 2)", "rows = 2"),
+        ("else if (s.weight) v *= *s.weight;", ""),
     ];
     for (from, to) in mutations {
         assert!(SOURCE.contains(from), "`{from}` is not in the kernels");

@@ -17,6 +17,11 @@ const GENOTYPE: &str = "Genotype(normal=[('sep_conv_3x3', 0), ('max_pool_3x3', 1
     reduce=[('max_pool_3x3', 0), ('sep_conv_3x3', 1), ('skip_connect', 0), ('dil_conv_5x5', 2), ('avg_pool_3x3', 1), \
     ('dil_conv_3x3', 0), ('sep_conv_5x5', 0), ('skip_connect', 1)], reduce_concat=range(2, 6))";
 
+/// All operations of NAS-Bench-201.
+const ARCH: &str = "|nor_conv_3x3~0|+|avg_pool_3x3~0|nor_conv_1x1~1|+|skip_connect~0|nor_conv_3x3~1|avg_pool_3x3~2|";
+/// A node that nothing leads to is read by others.
+const UNREACHED: &str = "|none~0|+|none~0|nor_conv_3x3~1|+|nor_conv_1x1~0|avg_pool_3x3~1|skip_connect~2|";
+
 fn formula(n: usize, key: f64, scale: f64, offset: f64) -> Vec<f64> {
     (0..n).map(|i| offset + scale * (0.37 * i as f64 + key).sin()).collect()
 }
@@ -40,6 +45,8 @@ fn cases() -> Vec<Case> {
         case(GENOTYPE, [3, 1], [3, 17, 19], true, 0.3),
         case(GENOTYPE, [5, 3], [2, 11, 9], false, 0.0),
         case(&turned(), [2, 3], [2, 9, 10], false, 0.5),
+        case(ARCH, [3, 3], [3, 9, 10], false, 0.3),
+        case(UNREACHED, [2, 4], [2, 17, 12], false, 0.0),
     ]
 }
 

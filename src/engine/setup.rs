@@ -12,14 +12,14 @@ use super::training_memory;
 use crate::data::{self, Augment, Dataset, Halves};
 use crate::device::{Device, NoGpu};
 use crate::kernels::gpu::Gpu;
-use crate::kernels::gpu::arguments::MOST_NODES;
+use crate::kernels::gpu::arguments::{MOST_BACKS, MOST_NODES, MOST_UNITS};
 use crate::nn::{EvaluationConfig, NnError, Policy};
 use crate::oneshot::{AdamSettings, Batch, Settings, SgdSettings};
 use crate::proxies::{self, RankingFunction};
 use crate::run::config::{Config, ConfigError};
 use crate::run::event::{DataSummary, RunStarted, SpaceText};
 use crate::space::cut::{Cutter, Source, level_text};
-use crate::space::{Compute, Genotype, Mask, Stacking};
+use crate::space::{Compute, Genotype, Mask, Operation, Space};
 
 /// A configuration made real: data opened, names resolved, sizes known.
 pub(super) struct Setup<'a> {
@@ -62,10 +62,16 @@ impl<'a> Setup<'a> {
             );
             return Err(ConfigError::Value { key: "device.kind".into(), reason }.into());
         }
-        let only_on_cpu = trained.as_ref().map_or(space.stacking(), |g| g.stacking) != Stacking::Darts
-            || space.operations().iter().any(|o| matches!(o.compute(), Compute::Dense { .. }));
-        if gpu.is_some() && only_on_cpu {
-            let reason = format!("networks of {} do not run on a GPU yet; use `cpu`", space.name());
+        let operations = match &trained {
+            Some(genotype) => genotype.kinds().flat_map(|kind| genotype.choices(kind)).map(|c| c.operation).collect(),
+            None => space.operations().to_vec(),
+        };
+        if let (true, Some(operation)) = (gpu.is_some(), operations.iter().find(|o| !on_gpu(**o))) {
+            let reason = format!("{operation} is not built for a GPU; use `cpu`");
+            return Err(ConfigError::Value { key: "device.kind".into(), reason }.into());
+        }
+        if gpu.is_some() && trained.is_none() && !fits_launches(space) {
+            let reason = format!("{} has more operations from one state than a GPU takes; use `cpu`", space.name());
             return Err(ConfigError::Value { key: "device.kind".into(), reason }.into());
         }
         let halves = match &trained {
@@ -217,6 +223,33 @@ impl<'a> Setup<'a> {
     }
 }
 
+/// Whether there are kernels for it: windows of depthwise convolutions are 3 and 5 wide there, those of poolings 3.
+const fn on_gpu(operation: Operation) -> bool {
+    match operation.compute() {
+        Compute::Separable { window, .. } => window <= 5,
+        Compute::MaxPool { window } | Compute::AveragePool { window } => window == 3,
+        Compute::Zero | Compute::Identity | Compute::Noise | Compute::Dense { .. } => true,
+    }
+}
+
+/// Whether the operations of all edges from one state fit one launch of a GPU's kernels.
+fn fits_launches(space: Space) -> bool {
+    let from_one = |kind, source: usize| -> [usize; 2] {
+        let halves = space.stacking().stride(kind, source) == 2;
+        let edges = space.edges(kind).iter().filter(|e| e.source() == source).count();
+        let parts = space.operations().iter().map(|o| match o.compute() {
+            Compute::Zero => [0, 0],
+            // Two convolutions side by side.
+            Compute::Identity if halves => [2, 2],
+            Compute::Separable { .. } | Compute::Dense { .. } => [1, 1],
+            Compute::Identity | Compute::Noise | Compute::MaxPool { .. } | Compute::AveragePool { .. } => [1, 0],
+        });
+        parts.fold([0, 0], |[all, back], [a, b]| [all + edges * a, back + edges * b])
+    };
+    let each = space.graphs().iter().flat_map(|g| g.edges.iter().map(|e| from_one(g.kind, e.source())));
+    each.into_iter().all(|[all, back]| all <= MOST_UNITS && back <= MOST_BACKS)
+}
+
 /// A batch as tensors: pictures `[N, H, W, C]` and classes `[N]`.
 pub(super) fn tensors(batch: data::Batch) -> Result<Batch, NnError> {
     let (shape, count) = (batch.shape(), batch.count);
@@ -224,4 +257,25 @@ pub(super) fn tensors(batch: data::Batch) -> Result<Batch, NnError> {
         images: Tensor::from_vec(batch.images, &shape, &candle_core::Device::Cpu)?,
         labels: Tensor::from_vec(batch.labels, count, &candle_core::Device::Cpu)?,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spaces_with_more_from_one_state_than_a_launch_takes_are_known() {
+        assert!(crate::space::built_in().all(fits_launches));
+        let with = |operations: &str| {
+            let text = format!(
+                "name = \"wide\"\nabout = \"a test\"\noperations = [{operations}]\n[normal]\nnodes = 4\nedges = \"complete\"\n"
+            );
+            Space::read(&text).unwrap()
+        };
+        let convolutions =
+            r#""sep_conv_3x3", "sep_conv_5x5", "dil_conv_3x3", "dil_conv_5x5", "nor_conv_1x1", "nor_conv_3x3""#;
+        let others = r#""max_pool_3x3", "avg_pool_3x3", "skip_connect""#;
+        assert!(fits_launches(with(convolutions)) && fits_launches(with(others)));
+        assert!(!fits_launches(with(&format!("{convolutions}, {others}"))));
+    }
 }

@@ -5,7 +5,17 @@ DEVICE float sample(const Unit &u, const Map &image, int y, int x, int c) {
     if (y < 0 || x < 0 || y >= u.height || x >= u.width || c >= u.inputs) return 0.0f;
     float v = get(image, (Long)(y * u.width + x) * u.x_stride + c);
     if (u.mean) v = normed(v, u.mean, u.affine, u.inputs, c);
-    return u.kind == WINDOW ? v : relu(v);
+    return u.kind == WINDOW || u.kind == HALF ? v : relu(v);
+}
+
+// The mean of 2x2 pixels, of those that are there.
+DEVICE float halved(const Unit &u, const Map &image, int y, int x, int c) {
+    if (y >= u.height || x >= u.width) return 0.0f;
+    const int rows = least(u.height - y, 2), columns = least(u.width - x, 2);
+    float sum = 0.0f;
+    for (int i = 0; i < rows; i++)
+        for (int j = 0; j < columns; j++) sum += sample(u, image, y + i, x + j, c);
+    return sum / (rows * columns);
 }
 
 DEVICE int reach(int kernel, int dilation) { return dilation * (kernel - 1) / 2; }
@@ -57,6 +67,7 @@ DEVICE void gather(const Unit &u, const Map &image, const float *tile, int y0, i
         const int t = (c0 + c) / u.inputs;
         float v;
         if (u.kind == PICK) v = sample(u, image, y, x, c0 + c);
+        else if (u.kind == HALF) v = halved(u, image, y, x, c0 + c);
         else v = t < 9 ? sample(u, image, y + t / 3 - 1, x + t % 3 - 1, (c0 + c) % u.inputs) : 0.0f;
         d[p * D_ROW + c] = v;
     }
@@ -76,7 +87,8 @@ DEVICE void add_taps(const Unit &u, const float *tile, const float (&dd)[EACH], 
     }
 }
 
-// What one branch gives back to an edge's input: the gradient `dd` of a convolution's window, or a pooling's.
+// What one branch gives back to an edge's input: the gradient `dd` of a convolution's window, or a pooling's. That of a dense
+// convolution is the gradient of its input behind the ReLU: as if it picked each pixel.
 struct Source {
     const void *dd;         // [N, H', W', C]
     const float *depthwise; // of a convolution

@@ -18,15 +18,17 @@ KERNEL(unit_forward, UnitForward) {
     const Map image = image_of(u, n, a.narrow);
     float *rows = shared, *tile = shared;
     float *d = shared + tile_numbers(u), *w = d + PIXELS * D_ROW;
-    if (u.kind == MAXIMUM || u.kind == AVERAGE) {
+    if (u.kind == MAXIMUM || u.kind == AVERAGE || u.kind == IDENTITY) {
         for (int i = threadIdx.x; i < PIXELS * COLUMNS; i += THREADS) {
             const int p = i / COLUMNS, j = i % COLUMNS, y = y0 + p / TILE, x = x0 + p % TILE;
             if (y < u.out_height && x < u.out_width && col0 + j < u.outputs) {
                 int place;
-                const float v = pool((const float *)image.numbers, u.height, u.width, u.x_stride, y * u.stride,
-                                     x * u.stride, col0 + j, u.kind == MAXIMUM, place);
+                const float v = u.kind == IDENTITY
+                                    ? get(image, (Long)(y * u.width + x) * u.x_stride + col0 + j)
+                                    : pool((const float *)image.numbers, u.height, u.width, u.x_stride, y * u.stride,
+                                           x * u.stride, col0 + j, u.kind == MAXIMUM, place);
                 rows[p * Z_ROW + j] = kept(v, a.narrow);
-                put(u.z, a.narrow, ((Long)(n * u.out_height + y) * u.out_width + x) * u.z_stride + col0 + j, v);
+                if (u.z) put(u.z, a.narrow, ((Long)(n * u.out_height + y) * u.out_width + x) * u.z_stride + col0 + j, v);
             } else {
                 rows[p * Z_ROW + j] = 0.0f;
             }
@@ -68,7 +70,7 @@ KERNEL(unit_forward, UnitForward) {
 struct Back {
     Unit unit;
     const void *dy;            // dz = back(dy, z), z being the unit's
-    const float *coefficients;
+    const float *coefficients; // or null: dz = dy
     void *dd;                  // gradient of the product's left side, [N, H', W', channels], or null
     float *partial;            // [splits, len] gradients of the weights, or null
     int dy_stride, len;
@@ -106,7 +108,9 @@ KERNEL(unit_backward, UnitBackward) {
                 if (y < u.out_height && x < u.out_width && col0 + j < u.outputs) {
                     const Long at = (Long)(n * u.out_height + y) * u.out_width + x;
                     const float dy = get({b.dy, a.narrow_dy}, at * b.dy_stride + col0 + j);
-                    v = back(b.coefficients, u.norm_channels, col0 + j, dy, get({u.z, a.narrow}, at * u.z_stride + col0 + j));
+                    v = b.coefficients ? back(b.coefficients, u.norm_channels, col0 + j, dy,
+                                              get({u.z, a.narrow}, at * u.z_stride + col0 + j))
+                                       : dy;
                 }
                 dz[p * Z_ROW + j] = v;
             }
@@ -211,7 +215,14 @@ KERNEL(input_gradient, InputGradient) {
         const Long image = (Long)n * s.out_height * s.out_width;
         const bool pooling = s.kind == MAXIMUM || s.kind == AVERAGE;
         const Map dd = {s.dd, a.narrow && (s.kind == DEPTHWISE || s.kind == PICK)};
-        if (s.kind == PICK || s.kind == IDENTITY) {
+        if (s.kind == HALF) {
+            for (int k = 0; k < EACH; k++) {
+                const int p = row + ROWS * k, y = y0 + p / TILE, x = x0 + p % TILE;
+                if (y >= to.height || x >= to.width || c >= to.channels) continue;
+                const int count = least(to.height - y / 2 * 2, 2) * least(to.width - x / 2 * 2, 2);
+                plain[k] += get(dd, (image + y / 2 * s.out_width + x / 2) * s.dd_stride + c) / count;
+            }
+        } else if (s.kind == PICK || s.kind == IDENTITY) {
             for (int k = 0; k < EACH; k++) {
                 const int p = row + ROWS * k, y = y0 + p / TILE - s.shift, x = x0 + p % TILE - s.shift;
                 if (c >= to.channels || y < 0 || x < 0 || y % s.stride || x % s.stride) continue;
@@ -236,6 +247,7 @@ KERNEL(input_gradient, InputGradient) {
                         const float z = pool(map, to.height, to.width, s.x_stride, y * s.stride, x * s.stride, c,
                                              s.kind == MAXIMUM, place);
                         if (s.coefficients) v = back(s.coefficients, to.channels, c, v, kept(z, a.narrow));
+                        else if (s.weight) v *= *s.weight;
                         if (s.kind == AVERAGE)
                             v *= 1.0f / (inside(y, s.stride, to.height) * inside(x, s.stride, to.width));
                     }

@@ -166,7 +166,7 @@ KERNEL(norm_products, NormProducts) {
                 int place;
                 z = pool(image, u.height, u.width, u.z_stride, q / u.out_width * u.stride, q % u.out_width * u.stride, c,
                          u.kind == MAXIMUM, place);
-                z = kept(z, a.narrow);
+                z = kept(z, a.narrow && u.mean);
             } else {
                 z = get({u.z, a.narrow && u.mean}, (Long)p * u.z_stride + c);
             }

@@ -35,10 +35,11 @@
 
 typedef long long Long;
 
-enum Kind { DEPTHWISE, PICK, WINDOW, MAXIMUM, AVERAGE, IDENTITY };
+enum Kind { DEPTHWISE, PICK, WINDOW, MAXIMUM, AVERAGE, IDENTITY, DENSE, HALF };
 
-// ReLU -> window -> matrix product, the window being a depthwise convolution, one pixel (PICK) or all channels of 3x3
-// pixels (WINDOW, without ReLU); or a pooling without product.
+// ReLU -> window -> matrix product, the window being a depthwise convolution, one pixel (PICK), all channels of 3x3 pixels
+// (WINDOW, without ReLU) or the mean of 2x2 pixels, of those that are there (HALF, without ReLU); or a pooling, or the map itself
+// (IDENTITY), without product. DENSE has kernels of its own.
 struct Unit {
     const void *x;
     const float *mean;   // of the norm before the ReLU, its scale behind it [2, C], or null
@@ -49,7 +50,7 @@ struct Unit {
     int kind, kernel, stride, dilation, shift;
     int height, width, out_height, out_width;
     int channels; // of the product's left side
-    int inputs;   // of x: less than `channels` for WINDOW alone
+    int inputs;   // of x: less than `channels` for WINDOW and DENSE alone
     int x_stride, outputs, z_stride;
     int first, norm_channels; // where the outputs lie in the norm over all of them
 };

@@ -65,8 +65,10 @@ impl CellPass<'_> {
         let mut entered = self.enter(inputs, weights, keep, &mut norms);
         let (oh, ow) = plan.output_size(&self.sizes);
         let node_len = n * oh * ow * plan.shape.channels;
-        // SAFETY: each node's first edge writes all of it.
-        let mut nodes: Vec<Vec<f32>> = (0..plan.nodes).map(|_| unsafe { unfilled(node_len) }).collect();
+        let reached = |node: usize| plan.edges.iter().any(|edge| edge.node == node);
+        // SAFETY: each node's first edge writes all of it; what no edge leads to is zeros.
+        let map = |node| if reached(node) { unsafe { unfilled(node_len) } } else { zeros(node_len, n) };
+        let mut nodes: Vec<Vec<f32>> = (0..plan.nodes).map(map).collect();
         let mut made = vec![false; plan.nodes];
         let mut kept = Vec::with_capacity(plan.sources());
         let keeps = keep && self.policy == Policy::Keep;
@@ -96,9 +98,6 @@ impl CellPass<'_> {
             if keeps {
                 kept.push(states);
             }
-        }
-        for (node, _) in nodes.iter_mut().zip(made).filter(|(_, made)| !made) {
-            node.fill(0.0);
         }
         let output = match plan.concat[..] {
             [only] => std::mem::take(&mut nodes[only]),

@@ -8,8 +8,19 @@ use super::{events, search, told, with};
 
 /// `zonas train` at a small size.
 fn train(words: &str, home: &Path, name: &str, more: &[&str]) -> Option<(String, String, i32)> {
+    train_as(["DARTS_V2", "demo"], words, home, name, more)
+}
+
+/// The same of a genotype, by a preset.
+fn train_as(
+    [genotype, preset]: [&str; 2],
+    words: &str,
+    home: &Path,
+    name: &str,
+    more: &[&str],
+) -> Option<(String, String, i32)> {
     let mut program = with(Command::new(env!("CARGO_BIN_EXE_zonas")), "new", words, home)?;
-    program.args(["train", "DARTS_V2", "--preset", "demo", "--device", "cuda:0", "--foreground", "--name", name]);
+    program.args(["train", genotype, "--preset", preset, "--device", "cuda:0", "--foreground", "--name", name]);
     for setting in ["train.epochs=2", "train.channels=4", "train.cells=3", "data.limit=256"] {
         program.args(["--set", setting]);
     }
@@ -18,15 +29,19 @@ fn train(words: &str, home: &Path, name: &str, more: &[&str]) -> Option<(String,
 
 #[test]
 fn a_training_on_a_gpu_tells_of_it_and_takes_what_was_predicted() {
-    let home = tempfile::tempdir().unwrap();
-    let Some((out, err, code)) = train("", home.path(), "a", &[]) else { return };
-    assert_eq!(code, 0, "{out}{err}");
-    assert!(out.contains(" on cuda:0, Imitation A, "), "{out}");
-    assert_eq!(events(home.path(), "a", "device").last().unwrap()["watts"].as_f64(), Some(62.5));
-    let predicted = events(home.path(), "a", "training_started")[0]["predicted_bytes"].as_f64().unwrap();
-    let ended = events(home.path(), "a", "stage_ended");
-    let peak = ended.iter().find(|e| e["stage"] == "train").unwrap()["peak_bytes"].as_f64().unwrap();
-    assert!((peak / predicted - 1.0).abs() < 0.01, "{peak} {predicted}");
+    const ARCH: &str =
+        "|nor_conv_3x3~0|+|avg_pool_3x3~0|nor_conv_1x1~1|+|skip_connect~0|nor_conv_3x3~1|avg_pool_3x3~2|";
+    for of in [["DARTS_V2", "demo"], [ARCH, "nas_bench_201_demo"]] {
+        let home = tempfile::tempdir().unwrap();
+        let Some((out, err, code)) = train_as(of, "", home.path(), "a", &[]) else { return };
+        assert_eq!(code, 0, "{out}{err}");
+        assert!(out.contains(" on cuda:0, Imitation A, "), "{out}");
+        assert_eq!(events(home.path(), "a", "device").last().unwrap()["watts"].as_f64(), Some(62.5));
+        let predicted = events(home.path(), "a", "training_started")[0]["predicted_bytes"].as_f64().unwrap();
+        let ended = events(home.path(), "a", "stage_ended");
+        let peak = ended.iter().find(|e| e["stage"] == "train").unwrap()["peak_bytes"].as_f64().unwrap();
+        assert!((peak / predicted - 1.0).abs() < 0.01, "{peak} {predicted}");
+    }
 }
 
 #[test]

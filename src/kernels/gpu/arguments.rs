@@ -22,6 +22,10 @@ pub enum Kind {
     Maximum,
     Average,
     Identity,
+    /// A dense convolution.
+    Dense,
+    /// The mean of 2x2 pixels.
+    Half,
 }
 
 /// ReLU → window → matrix product, or a pooling.
@@ -62,6 +66,22 @@ pub struct UnitForward {
     pub narrow: i32,
 }
 
+/// ReLU → dense convolution.
+#[derive(Clone, Copy, Debug, Default)]
+#[repr(C)]
+pub struct Dense {
+    pub unit: Unit,
+    pub bias: u64,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+#[repr(C)]
+pub struct DenseForward {
+    pub units: [Dense; MOST_BACKS],
+    pub columns: i32,
+    pub narrow: i32,
+}
+
 #[derive(Clone, Copy, Debug, Default)]
 #[repr(C)]
 pub struct Back {
@@ -80,6 +100,17 @@ pub struct UnitBackward {
     pub units: [Back; MOST_BACKS],
     pub images: i32,
     pub wanted: i32,
+    pub narrow: i32,
+    pub narrow_dy: i32,
+}
+
+/// As [`UnitBackward`], of dense convolutions.
+#[derive(Clone, Copy, Debug, Default)]
+#[repr(C)]
+pub struct DenseBackward {
+    pub units: [Back; MOST_BACKS],
+    pub images: i32,
+    pub columns: i32,
     pub narrow: i32,
     pub narrow_dy: i32,
 }
@@ -344,6 +375,8 @@ macro_rules! arguments {
 arguments!(
     UnitForward,
     UnitBackward,
+    DenseForward,
+    DenseBackward,
     InputGradient,
     SettleMoments,
     Mix,

@@ -10,17 +10,17 @@ use super::work::Describe;
 use super::{Arguments, CHUNK, Call, Columns, Gpu, GpuError, Kernel, Precision, THREADS, TILE, Work};
 
 /// Blocks of so many at most are launched together.
-fn split(count: usize, each: usize) -> u32 {
+pub(super) fn split(count: usize, each: usize) -> u32 {
     count.div_ceil(each) as u32
 }
 
-fn padded<T: Copy + Default, const MOST: usize>(units: &[T]) -> [T; MOST] {
+pub(super) fn padded<T: Copy + Default, const MOST: usize>(units: &[T]) -> [T; MOST] {
     let mut all = [T::default(); MOST];
     all[..units.len()].copy_from_slice(units);
     all
 }
 
-fn launch(
+pub(super) fn launch(
     gpu: &Gpu,
     kernel: Kernel,
     columns: Columns,

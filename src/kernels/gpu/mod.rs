@@ -7,6 +7,7 @@ pub mod buffer;
 #[cfg(feature = "cuda")]
 pub mod cuda;
 pub mod launch;
+pub mod launch_dense;
 pub mod parts;
 mod precision;
 mod record;
@@ -38,6 +39,7 @@ pub const SOURCE: &str = concat!(
     include_str!("../matrix.cu"),
     include_str!("../norm.cu"),
     include_str!("../fused.cu"),
+    include_str!("../dense.cu"),
     include_str!("../auxiliary.cu"),
     include_str!("../sgd.cu"),
 );
@@ -73,6 +75,9 @@ pub enum Kernel {
     UnitForward,
     UnitBackward,
     InputGradient,
+    DenseForward,
+    DenseInputGradient,
+    DenseWeightGradient,
     SettleMoments,
     Mix,
     NormProducts,
@@ -90,10 +95,13 @@ pub enum Kernel {
 }
 
 impl Kernel {
-    pub const ALL: [Kernel; 17] = [
+    pub const ALL: [Kernel; 20] = [
         Kernel::UnitForward,
         Kernel::UnitBackward,
         Kernel::InputGradient,
+        Kernel::DenseForward,
+        Kernel::DenseInputGradient,
+        Kernel::DenseWeightGradient,
         Kernel::SettleMoments,
         Kernel::Mix,
         Kernel::NormProducts,
@@ -116,6 +124,9 @@ impl Kernel {
             Kernel::UnitForward => "unit_forward",
             Kernel::UnitBackward => "unit_backward",
             Kernel::InputGradient => "input_gradient",
+            Kernel::DenseForward => "dense_forward",
+            Kernel::DenseInputGradient => "dense_input_gradient",
+            Kernel::DenseWeightGradient => "dense_weight_gradient",
             Kernel::SettleMoments => "settle_moments",
             Kernel::Mix => "mix",
             Kernel::NormProducts => "norm_products",
@@ -147,8 +158,6 @@ pub enum GpuError {
     Launch { kernel: &'static str, detail: String },
     #[error("a copy to or from the GPU failed: {0}")]
     Copy(String),
-    #[error("{0} do not run on a GPU yet; use `cpu`")]
-    Network(&'static str),
 }
 
 /// Numbers that a kernel reads or writes: from `address` on, `span` bytes of which `bytes` are touched.

@@ -23,6 +23,11 @@ pub fn splits(tiles: usize, channels: usize) -> usize {
     tiles.min((256 / channels.div_ceil(CHUNK)).max(16))
 }
 
+/// The same of dense convolutions, whose weights grow with the square of the channels.
+pub fn dense_splits(tiles: usize, inputs: usize, outputs: usize) -> usize {
+    tiles.min((256 / (inputs.div_ceil(CHUNK) * outputs.div_ceil(CHUNK))).max(16))
+}
+
 /// In how many parts [`Kernel::NormProducts`](super::Kernel::NormProducts) sums over so many pixels.
 pub fn product_parts(pixels: usize) -> usize {
     pixels.div_ceil(PIXELS).clamp(1, 256)

@@ -1,8 +1,8 @@
 //! What launches read, write and compute, from their arguments: for the recorder's checks and for the roofline.
 
 use super::arguments::{
-    Back, Descend, Head, Mix, MixingGradient, Moments, Products, Rectified, Reduce, Settled, Source, Squares, Target,
-    Unit,
+    Back, Dense, Descend, Head, Mix, MixingGradient, Moments, Products, Rectified, Reduce, Settled, Source, Squares,
+    Target, Unit,
 };
 use super::parts::{product_parts, tiles};
 use super::{Extent, Kernel, Kind, Precision, Work};
@@ -69,7 +69,7 @@ impl Unit {
     }
 
     fn pooling(&self) -> bool {
-        matches!(self.kind, Kind::Maximum | Kind::Average)
+        matches!(self.kind, Kind::Maximum | Kind::Average | Kind::Identity)
     }
 
     fn read_input(&self, images: usize, maps: Precision, work: &mut Work) {
@@ -110,7 +110,37 @@ impl Unit {
     }
 }
 
+impl Dense {
+    pub(super) fn describe(&self, images: usize, maps: Precision, work: &mut Work) {
+        self.unit.describe(images, maps, work);
+        work.numbers(self.bias, self.unit.outputs as usize, false);
+    }
+}
+
 impl Back {
+    /// What both gradients of a dense convolution read.
+    fn read_output(&self, images: usize, [maps, of_dy]: [Precision; 2], work: &mut Work) {
+        let u = &self.unit;
+        let (pixels, outputs) = (u.out_pixels(images), u.outputs as usize);
+        work.kept(of_dy, self.dy, pixels, outputs, self.dy_stride as usize, false);
+        work.kept(maps, u.z, pixels, outputs, u.z_stride as usize, false);
+        work.rows(self.coefficients, 4, outputs, u.norm_channels as usize, false);
+        work.operations += u.operations(images)[1] + 4 * (pixels * outputs) as u64;
+    }
+
+    pub(super) fn describe_dense_input(&self, images: usize, maps: [Precision; 2], work: &mut Work) {
+        self.read_output(images, maps, work);
+        self.unit.read_weights(work);
+        let inputs = self.unit.inputs as usize;
+        work.kept(maps[0], self.dd, images * self.unit.dense_gradient(), inputs, inputs, true);
+    }
+
+    pub(super) fn describe_dense_weights(&self, images: usize, parts: usize, maps: [Precision; 2], work: &mut Work) {
+        self.read_output(images, maps, work);
+        self.unit.read_input(images, maps[0], work);
+        work.numbers(self.partial, parts * self.len as usize, true);
+    }
+
     /// `parts`: where gradients of the weights are wanted, in how many.
     pub(super) fn describe(&self, images: usize, parts: Option<usize>, [maps, of_dy]: [Precision; 2], work: &mut Work) {
         let u = &self.unit;

@@ -13,7 +13,6 @@ use super::norm::{NormSlot, Statistics};
 use super::project::Projection;
 use crate::kernels::dense;
 use crate::kernels::depthwise::Shape;
-use crate::kernels::gpu::GpuError;
 use crate::space::{Compute, Operation};
 
 /// Sizes of an edge's input maps, `[N, H, W, C]`, and its stride.
@@ -257,18 +256,6 @@ pub(crate) fn halves(operation: Operation, stride: usize) -> bool {
 }
 
 impl Edge {
-    /// Whether a GPU can run it.
-    ///
-    /// # Errors
-    /// What it has no kernels for.
-    pub fn for_gpu(&self) -> Result<(), GpuError> {
-        let dense = |b: &Branch| matches!(b.operation.compute(), Compute::Dense { .. });
-        match self.branches.iter().any(dense) {
-            true => Err(GpuError::Network("dense convolutions")),
-            false => Ok(()),
-        }
-    }
-
     /// How many of the edge's operations apply a ReLU to its input.
     pub fn relus(&self) -> usize {
         self.branches.iter().filter(|b| b.operation.is_convolution() || halves(b.operation, self.stride)).count()

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::edge::{self, Bundle, Maps};
 use super::edge_backward::{BundleBackward, Gradients};
-use super::project::{Project, Projected};
+use super::entry::{Entered, EntryPass, Gradient};
 use super::{DeviceSeen, Norms, View};
 use crate::kernels::gpu::arguments::{MixTarget, Mixed};
 use crate::kernels::gpu::buffer::download;
@@ -12,14 +12,14 @@ use crate::kernels::gpu::{Buffer, Gpu, GpuError, Precision, launch};
 use crate::nn::edge::Geometry;
 use crate::nn::noise::Noise;
 use crate::nn::norm::Norm;
-use crate::nn::plan::{CellPlan, CellSizes, Entry};
+use crate::nn::plan::{CellPlan, CellSizes};
 use crate::nn::{Policy, Probe};
 use crate::space::INPUTS;
 
 /// What a cell keeps from its forward to its backward pass.
 pub(crate) struct CellState {
     norms: Norms,
-    projected: Vec<Projected>,
+    entered: Vec<Entered>,
     /// By source, edge by edge; empty under [`Policy::Recompute`].
     edges: Vec<Vec<Maps>>,
     /// The nodes that are no part of the output, in order.
@@ -52,29 +52,32 @@ pub(crate) struct CellOutput {
 
 /// Where a cell's backward pass leaves gradients.
 pub(crate) struct CellGradients {
-    /// Of the inputs, where they are wanted, and whether they are added to what is there.
-    pub inputs: [Option<(u64, bool)>; 2],
+    /// Of each input, where it is wanted, and whether it is added to what is there.
+    pub inputs: Vec<Option<(u64, bool)>>,
     /// Of the block's parameters, added to, if they are wanted.
     pub weights: Option<u64>,
     /// Of the mixing weights, added to; 0 where there are none.
     pub mixing: u64,
 }
 
+/// Where the maps are that edges read of the inputs, which are at these places.
+fn addresses(entered: &[Entered], inputs: &[u64]) -> Vec<u64> {
+    entered.iter().zip(inputs).map(|(own, x)| own.address(*x)).collect()
+}
+
 impl CellPass<'_> {
-    fn project(&self, i: usize, x: u64, weights: u64) -> Result<Project<'_>, GpuError> {
-        let (h, w) = self.sizes.inputs[i];
-        let own = self.plan.entries.get(i).and_then(Entry::projection);
-        let own = own.ok_or(GpuError::Network("cells as those of nas_bench_201"))?;
-        Ok(Project {
+    /// Input `i`, which is at `x`.
+    fn entry(&self, i: usize, x: u64, weights: u64) -> EntryPass<'_> {
+        let (plan, inputs) = (self.plan, self.plan.inputs());
+        EntryPass {
             gpu: self.gpu,
-            shape: own.shape(h, w),
+            plan: &plan.entries[i],
             images: self.sizes.images,
-            x: View { address: x, stride: self.plan.shape.inputs[i] },
+            size: self.sizes.input(i, inputs),
+            channels: plan.shape.inputs[INPUTS - inputs + i],
+            x,
             weights,
-            range: own.weights.clone(),
-            slot: own.norm,
-            affine: own.affine,
-        })
+        }
     }
 
     fn node_numbers(&self) -> usize {
@@ -87,15 +90,15 @@ impl CellPass<'_> {
         (self.plan.concat.len()..self.plan.nodes).map(|_| make(self.gpu, self.node_numbers())).collect()
     }
 
-    /// All states: the projected inputs, and the nodes in the output at `joined` and beside it.
-    fn states(&self, projected: [u64; INPUTS], joined: u64, loose: &[Buffer]) -> Vec<View> {
+    /// All states: the inputs as edges read them, and the nodes in the output at `joined` and beside it.
+    fn states(&self, entered: Vec<u64>, joined: u64, loose: &[Buffer]) -> Vec<View> {
         let (plan, c) = (self.plan, self.plan.shape.channels);
         let mut beside = loose.iter();
         let nodes = (0..plan.nodes).map(|node| match plan.place(node) {
             Some(place) => View { address: joined + 4 * (place * c) as u64, stride: plan.outputs() },
             None => View { address: beside.next().map_or(0, Buffer::address), stride: c },
         });
-        projected.into_iter().map(|address| View { address, stride: c }).chain(nodes).collect()
+        entered.into_iter().map(|address| View { address, stride: c }).chain(nodes).collect()
     }
 
     /// Edges from one source.
@@ -115,19 +118,19 @@ impl CellPass<'_> {
     ///
     /// # Errors
     /// Too little memory, a fault of the device.
-    pub fn forward(&self, inputs: [u64; 2], weights: u64, mixing: u64, keep: bool) -> Result<CellOutput, GpuError> {
+    pub fn forward(&self, inputs: &[u64], weights: u64, mixing: u64, keep: bool) -> Result<CellOutput, GpuError> {
         let plan = self.plan;
         let mut norms = Norms::new(self.gpu, self.norm, &plan.layout, self.running)?.drawing(self.noise);
-        let mut projected = Vec::with_capacity(INPUTS);
-        for (i, x) in inputs.into_iter().enumerate() {
-            let project = self.project(i, x, weights)?;
-            let (h, w) = self.sizes.inputs[i];
-            self.watch(project.x, (h * w, plan.shape.inputs[i]), 1)?;
-            projected.push(project.forward(&mut norms, keep)?);
+        let show = |map: View, size| self.watch(map, size, 1);
+        let watch = self.probe.map(|_| &show as super::residual::Watch);
+        let mut entered = Vec::with_capacity(inputs.len());
+        for (i, x) in inputs.iter().enumerate() {
+            entered.push(self.entry(i, *x, weights).forward(&mut norms, keep, watch)?);
         }
         let output = Buffer::new(self.gpu, plan.concat.len() * self.node_numbers())?;
         let loose = self.loose(Buffer::new)?;
-        let states = self.states([0, 1].map(|i: usize| projected[i].map.address()), output.address(), &loose);
+        let states = self.states(addresses(&entered, inputs), output.address(), &loose);
+        self.clear_unreached(&states)?;
         let mut made = vec![false; plan.nodes];
         let mut kept = Vec::new();
         let keeps = keep && self.policy == Policy::Keep;
@@ -142,7 +145,7 @@ impl CellPass<'_> {
                 self.watch_edges(edges, &g, x, &bundle, &maps, &norms)?;
                 let nodes = edges.iter().map(|e| plan.edges[*e].node);
                 let fresh: Vec<bool> = nodes.clone().map(|node| !std::mem::replace(&mut made[node], true)).collect();
-                let nodes: Vec<View> = nodes.map(|node| states[INPUTS + node]).collect();
+                let nodes: Vec<View> = nodes.map(|node| states[plan.inputs() + node]).collect();
                 edge::mix_into(self.gpu, &g, &bundle, x, &maps, &norms, [weights, mixing], &nodes, &fresh)?;
                 if keeps {
                     for (b, own) in bundle.branches.iter().zip(&mut maps) {
@@ -159,7 +162,18 @@ impl CellPass<'_> {
         }
         let slots = std::mem::take(&mut norms.seen);
         let seen = DeviceSeen { moments: norms.moments.take(), slots };
-        Ok(CellOutput { output, seen, state: keep.then_some(CellState { norms, projected, edges: kept, loose }) })
+        Ok(CellOutput { output, seen, state: keep.then_some(CellState { norms, entered, edges: kept, loose }) })
+    }
+
+    /// Nodes that no edge leads to are zeros.
+    fn clear_unreached(&self, states: &[View]) -> Result<(), GpuError> {
+        let (plan, c) = (self.plan, self.plan.shape.channels);
+        let unreached = (0..plan.nodes).filter(|node| plan.edges.iter().all(|edge| edge.node != *node));
+        let targets: Vec<MixTarget> = unreached
+            .map(|node| states[plan.inputs() + node])
+            .map(|map| MixTarget { out: map.address, stride: map.stride as i32, fresh: 1, ..MixTarget::default() })
+            .collect();
+        launch::mix(self.gpu, &[], &targets, self.node_numbers() / c, c, Precision::Float32)
     }
 
     /// Shows a map of so many pixels and channels per image to whoever watches.
@@ -203,7 +217,7 @@ impl CellPass<'_> {
     /// As [`CellPass::forward`].
     pub fn backward(
         &self,
-        inputs: [u64; 2],
+        inputs: &[u64],
         weights: u64,
         mixing: u64,
         state: &mut CellState,
@@ -217,15 +231,15 @@ impl CellPass<'_> {
             false => None,
         };
         // Before inputs without a gradient there is nothing that has one.
-        let mut projected = [None, None];
-        for ((to_map, p), input) in projected.iter_mut().zip(&state.projected).zip(&to.inputs) {
-            if input.is_some() || to.weights.is_some() {
-                *to_map = Some(Buffer::zeros(gpu, p.map.bytes() / 4)?);
-            }
+        let mut entered: Vec<Option<Gradient>> = Vec::with_capacity(inputs.len());
+        for (i, (own, input)) in state.entered.iter().zip(&to.inputs).enumerate() {
+            let wanted = input.is_some() || to.weights.is_some();
+            let numbers = self.entry(i, inputs[i], weights).numbers(c);
+            entered.push(if wanted { Some(own.gradient(gpu, *input, numbers)?) } else { None });
         }
         let loose = self.loose(Buffer::zeros)?;
-        let states = self.states([0, 1].map(|i: usize| state.projected[i].map.address()), output, &state.loose);
-        let gradients = [0, 1].map(|i: usize| projected[i].as_ref().map_or(0, Buffer::address));
+        let states = self.states(addresses(&state.entered, inputs), output, &state.loose);
+        let gradients = entered.iter().map(|own| own.as_ref().map_or(0, |own| own.address)).collect();
         let gradients = self.states(gradients, gradient, &loose);
         for source in (0..plan.sources()).rev() {
             let edges: Vec<usize> = plan.from(source).collect();
@@ -253,7 +267,7 @@ impl CellPass<'_> {
                     maps,
                     dnodes: &dnodes,
                 };
-                let reached = projected.get(source).is_none_or(Option::is_some);
+                let reached = entered.get(source).is_none_or(Option::is_some);
                 backward.run(&Gradients {
                     input: reached.then(|| gradients[source]),
                     weights: to.weights,
@@ -266,10 +280,10 @@ impl CellPass<'_> {
             launch::mixing_gradient(gpu, inner.address(), to.mixing, plan.mixing(), c)?;
         }
         drop(inner);
-        for (i, dy) in projected.iter().enumerate() {
+        for (i, dy) in entered.iter().enumerate() {
             let Some(dy) = dy else { continue };
-            let project = self.project(i, inputs[i], weights)?;
-            project.backward(&state.norms, &state.projected[i], dy, to.inputs[i], to.weights)?;
+            let entry = self.entry(i, inputs[i], weights);
+            entry.backward(&state.norms, &state.entered[i], dy, to.inputs[i], to.weights)?;
         }
         Ok(())
     }
@@ -281,7 +295,7 @@ impl CellPass<'_> {
         let per_image = numbers / (self.sizes.images * c);
         let (mut held, mut dnodes, mut units, mut targets) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         for e in edges {
-            let dnode = gradients[INPUTS + self.plan.edges[*e].node];
+            let dnode = gradients[self.plan.inputs() + self.plan.edges[*e].node];
             let Some(factors) = self.factors.get(*e).copied().flatten() else {
                 dnodes.push(dnode);
                 continue;

@@ -1,8 +1,8 @@
 //! Forward pass of mixed operations.
 
-use super::units::{Stage, pooling, projection, separable};
+use super::units::{self, Stage, pooling, projection, separable};
 use super::{Norms, View};
-use crate::kernels::gpu::arguments::{MixTarget, Mixed};
+use crate::kernels::gpu::arguments::{MixTarget, Mixed, Unit};
 use crate::kernels::gpu::{Buffer, Gpu, GpuError, Kind, Precision, launch};
 use crate::kernels::pool;
 use crate::nn::edge::{Branch, Edge, Geometry, is_noise, is_pooling, is_separable};
@@ -104,9 +104,24 @@ pub(super) fn kind_of(g: &Geometry, b: &Branch) -> Kind {
         Compute::AveragePool { .. } => Kind::Average,
         Compute::Identity if g.stride == 1 => Kind::Identity,
         Compute::Identity => Kind::Pick,
-        // Dense convolutions are refused before they come here.
-        Compute::Zero | Compute::Noise | Compute::Separable { .. } | Compute::Dense { .. } => Kind::Depthwise,
+        Compute::Dense { .. } => Kind::Dense,
+        Compute::Zero | Compute::Noise | Compute::Separable { .. } => Kind::Depthwise,
     }
+}
+
+/// A branch that is a dense convolution on `x`, with its bias, the block's parameters being at `weights`.
+pub(super) fn dense(g: &Geometry, b: &Branch, x: View, weights: u64) -> Option<(Unit, Bias)> {
+    let Compute::Dense { window } = b.operation.compute() else { return None };
+    let (shape, at) = (g.dense(window), b.convolution(0));
+    let len = at.len() - shape.weights_len();
+    let address = if len == 0 { 0 } else { weights + 4 * (at.end - len) as u64 };
+    Some((units::dense(&shape, x, weights + 4 * at.start as u64), Bias { address, len }))
+}
+
+/// Where the bias of a convolution is, 0 where it has none, and its numbers.
+pub(super) struct Bias {
+    pub address: u64,
+    pub len: usize,
 }
 
 /// Where scale and shift of a branch's norm `k` are, the block's parameters being at `weights`; 0 where it has none.
@@ -156,7 +171,17 @@ pub(super) fn branches(
                 maps.push(own);
                 continue;
             }
-            let z = room[usize::from(is_pooling(b.operation))].take()?;
+            // What has no norm is no map that a backward pass needs again.
+            let z = match slot {
+                Some(_) => room[usize::from(pools)].take()?,
+                None => Buffer::new(gpu, g.images * g.output())?,
+            };
+            if let (Some((unit, bias)), Some(slot)) = (dense(g, b, x, weights), slot) {
+                numbers[i] = stage.add_dense(Unit { z: z.address(), ..unit }, bias.address, slot, g.images);
+                own.last = Some(z);
+                maps.push(own);
+                continue;
+            }
             let from = weights + 4 * b.offset as u64;
             let units = match kind_of(g, b) {
                 Kind::Pick => projection(&g.halving(), x, from, &z),

@@ -1,6 +1,6 @@
 //! Backward pass of mixed operations.
 
-use super::edge::{Bundle, Maps, affine, is_identity, kind_of};
+use super::edge::{self, Bundle, Maps, affine, is_identity, kind_of};
 use super::units::{self, Backs, projection, separable};
 use super::{Norms, View};
 use crate::kernels::gpu::arguments::{Back, Products, Settled, Source, Target, Unit};
@@ -149,7 +149,8 @@ impl BundleBackward<'_> {
         let (g, c) = (self.g, self.g.channels);
         let mut all = Vec::new();
         for (i, b, own) in self.branches() {
-            let (Some(z), false) = (&own.last, is_pooling(b.operation) || is_noise(b.operation)) else { continue };
+            let other = is_pooling(b.operation) || is_noise(b.operation) || kind_of(g, b) == Kind::Dense;
+            let (Some(z), false) = (&own.last, other) else { continue };
             let at = self.weights + 4 * b.offset as u64;
             let units = match (&own.first, &b.norms[..]) {
                 (Some(first), [before, _]) => {
@@ -185,7 +186,42 @@ impl BundleBackward<'_> {
         }
         let maps = [self.bundle.precision, Precision::Float32];
         units::backward(self.gpu, backs, g.images, to.weights, maps)?;
+        made.extend(self.dense(coefficients, to)?);
         Ok((made, seconds))
+    }
+
+    /// Dense convolutions.
+    fn dense(&self, coefficients: &Buffer, to: &Gradients) -> Result<Vec<Made>, GpuError> {
+        let (g, c) = (self.g, self.g.channels);
+        let units = self.branches().filter_map(|(i, b, own)| {
+            let (unit, bias) = edge::dense(g, b, self.x, self.weights)?;
+            Some((i, Unit { z: own.last.as_ref()?.address(), ..unit }, b.offset, bias.len))
+        });
+        let units: Vec<_> = units.collect();
+        let like_output = |u: &Unit| g.images * u.dense_gradient() * c == g.images * g.output();
+        let count = units.iter().filter(|(_, u, ..)| like_output(u)).count();
+        let mut room = self.bundle.room(self.gpu, g, count)?;
+        let (mut backs, mut made) = (Vec::new(), Vec::new());
+        for (i, unit, offset, bias) in units {
+            let dd = match like_output(&unit) {
+                true => room.take()?,
+                false => Buffer::map(self.gpu, g.images * g.input(), self.bundle.precision)?,
+            };
+            let dnode = self.dnode(i);
+            let back = Back {
+                unit,
+                dy: dnode.address,
+                coefficients: coefficients.at(i * 4 * c),
+                dd: dd.address(),
+                dy_stride: dnode.stride as i32,
+                ..Back::default()
+            };
+            backs.push((back, offset, bias));
+            made.push(Made { kind: Kind::Pick, branch: i, dd: Some(dd), unit: units::picked(&unit) });
+        }
+        let maps = [self.bundle.precision, Precision::Float32];
+        units::dense_backward(self.gpu, backs, g.images, to.weights, maps)?;
+        Ok(made)
     }
 
     /// From the second halves of separable convolutions to the edge's input.
@@ -312,8 +348,11 @@ impl BundleBackward<'_> {
             return Some(Source { weight: self.weight(i), ..open });
         }
         let (x, x_stride) = (self.x.address, self.x.stride as i32);
-        let coefficients = if b.norms.is_empty() { 0 } else { coefficients.at(i * 4 * g.channels) };
-        is_pooling(b.operation).then_some(Source { x, x_stride, coefficients, ..open })
+        let (coefficients, weight) = match b.norms.is_empty() {
+            true => (0, self.weight(i)),
+            false => (coefficients.at(i * 4 * g.channels), 0),
+        };
+        is_pooling(b.operation).then_some(Source { x, x_stride, coefficients, weight, ..open })
     }
 }
 

@@ -22,7 +22,6 @@ impl MixedPass<'_> {
     /// # Errors
     /// Too little memory, a fault of the device.
     pub fn forward(&self, x: &[f32], weights: &[f32], mixing: &[f32]) -> Result<Vec<f32>, GpuError> {
-        self.edge.for_gpu()?;
         let (gpu, g) = (self.gpu, &self.geometry);
         let [x, weights] = [Buffer::from_slice(gpu, x)?, Buffer::from_slice(gpu, weights)?];
         let mixing = Buffer::from_slice(gpu, mixing)?;
@@ -48,7 +47,6 @@ impl MixedPass<'_> {
         dy: &[f32],
         weights_wanted: bool,
     ) -> Result<MixedGradients, GpuError> {
-        self.edge.for_gpu()?;
         let (gpu, g, c) = (self.gpu, &self.geometry, self.geometry.channels);
         let (x_len, w_len, columns) = (x.len(), weights.len(), mixing.len());
         let [x, weights, dy] = [x, weights, dy].map(|v| Buffer::from_slice(gpu, v));

@@ -4,12 +4,15 @@
 
 mod auxiliary;
 mod cell;
+mod closing;
 mod edge;
 mod edge_backward;
+mod entry;
 mod head;
 mod mixed;
 mod network;
 mod project;
+mod residual;
 mod stem;
 mod units;
 

@@ -4,14 +4,14 @@ use std::sync::Arc;
 
 use super::auxiliary::{HeadPass, HeadState};
 use super::cell::{CellGradients, CellPass, CellState};
+use super::closing::{Closed, ClosingPass};
 use super::head::{Logits, head_backward, head_forward};
 use super::stem::{StemPass, StemState};
 use super::{DeviceSeen, Norms};
 use crate::kernels::gpu::{Buffer, Gpu, GpuError, Precision};
 use crate::nn::network::{self, End};
 use crate::nn::norm::Seen;
-use crate::nn::plan::CellSizes;
-use crate::space::INPUTS;
+use crate::nn::plan::{CellPlan, CellSizes, Entry};
 
 /// One pass through a network on a GPU.
 pub(crate) struct NetworkPass<'a> {
@@ -31,6 +31,7 @@ pub(crate) struct NetworkState {
     stem: Option<StemState>,
     cells: Vec<CellState>,
     auxiliary: Option<(HeadState, Norms)>,
+    closed: Option<Closed>,
     factors: Option<Buffer>,
 }
 
@@ -60,11 +61,6 @@ impl Moments {
     }
 }
 
-/// The outputs that cell `i` reads, counted from the stem's.
-fn read_by(i: usize) -> [usize; INPUTS] {
-    [i.saturating_sub(1), i]
-}
-
 fn address(buffer: Option<&Buffer>) -> u64 {
     buffer.map_or(0, Buffer::address)
 }
@@ -87,6 +83,21 @@ impl NetworkPass<'_> {
     fn auxiliary(&self, i: usize, sizes: &CellSizes, weights: u64) -> Option<HeadPass<'_>> {
         let head = self.of.auxiliary(i, sizes)?;
         Some(HeadPass { gpu: self.gpu, head: head.plan, size: head.size, classes: head.classes, weights })
+    }
+
+    /// The norm and the ReLU behind the last cell, where they are.
+    fn closing(&self, sizes: &[CellSizes], weights: u64) -> Option<ClosingPass<'_>> {
+        let own = self.of.closing(self.of.plan.features(self.of.size, sizes))?;
+        let (plan, shape, norm, running, probe) = (own.plan, own.shape, own.norm, own.running, own.probe);
+        Some(ClosingPass { gpu: self.gpu, plan, shape, norm, running, probe, weights })
+    }
+
+    /// Whether a backward pass needs output `k`. The stem's has a gradient only for the stem's own weights, but edges may read
+    /// it as it is.
+    fn is_kept(&self, k: usize) -> bool {
+        let whole = |cell: &Arc<CellPlan>| cell.entries.iter().any(|e| matches!(e, Entry::Whole));
+        let trains = self.of.weights_wanted || self.of.mixing_wanted;
+        trains && (k > 0 || self.of.weights_wanted || self.of.plan.cells.first().is_some_and(whole))
     }
 
     fn cell<'b>(&'b self, i: usize, sizes: CellSizes, factors: &'b [Option<u64>]) -> CellPass<'b> {
@@ -133,7 +144,6 @@ impl NetworkPass<'_> {
         mixing: &[f32],
         mut each: Option<&mut dyn FnMut(Vec<f32>, [usize; 4])>,
     ) -> Result<NetworkOutput, GpuError> {
-        self.of.plan.for_gpu()?;
         let gpu = self.gpu;
         let keep = self.of.weights_wanted || self.of.mixing_wanted;
         let starts = self.of.plan.starts();
@@ -160,10 +170,11 @@ impl NetworkPass<'_> {
         let mut outputs = vec![Some(stem_out)];
         let mut cells = Vec::with_capacity(sizes.len());
         for (i, &own) in sizes.iter().enumerate() {
-            let inputs = read_by(i).map(|k| address(outputs[k].as_ref()));
+            let plan = &self.of.plan.cells[i];
+            let inputs: Vec<u64> = plan.reads(i).map(|k| address(outputs[k].as_ref())).collect();
             let at = parameters.at(starts[i + 1]);
-            let found = self.cell(i, own, &by_cell[i]).forward(inputs, at, self.mixing_of(i, &mixing), keep)?;
-            show(&found.output, self.of.plan.cells[i].output_shape(&own))?;
+            let found = self.cell(i, own, &by_cell[i]).forward(&inputs, at, self.mixing_of(i, &mixing), keep)?;
+            show(&found.output, plan.output_shape(&own))?;
             let block = self.of.plan.auxiliary_block();
             if let Some(head) = self.auxiliary(i, &own, parameters.at(starts[block])) {
                 let mut norms = Norms::new(gpu, self.of.norm, &head.head.layout, self.of.running(block))?;
@@ -174,11 +185,10 @@ impl NetworkPass<'_> {
             moments.push(self.watched(found.seen)?);
             cells.extend(found.state);
             outputs.push(Some(found.output));
-            // Nobody but the next two cells reads an output, unless a backward pass does; the stem's has a gradient only
-            // for the stem's own weights.
-            let [older, _] = read_by(i + 1);
+            // Nobody but the next cells reads an output, unless a backward pass does.
+            let older = plan.reads(i + 1).min().unwrap_or(0);
             for (k, output) in outputs.iter_mut().enumerate().take(older) {
-                if !keep || (k == 0 && !self.of.weights_wanted) {
+                if !self.is_kept(k) {
                     *output = None;
                 }
             }
@@ -192,6 +202,13 @@ impl NetworkPass<'_> {
             }
             None => (Vec::new(), None),
         };
+        let mut closed = None;
+        if let Some(closing) = self.closing(&sizes, parameters.at(starts[self.of.plan.closing_block()])) {
+            let (found, seen) = closing.forward(last)?;
+            moments.push(self.watched(seen)?);
+            closed = Some(found);
+        }
+        let last = closed.as_ref().map_or(last, |c| c.map.address());
         let (output, shape) = match self.of.end {
             End::Features => {
                 let shape = self.of.plan.features(self.of.size, &sizes).to_vec();
@@ -207,8 +224,17 @@ impl NetworkPass<'_> {
                 (output, shape[usize::from(self.of.end == End::Logits)..].to_vec())
             }
         };
-        let state =
-            keep.then_some(NetworkState { images, parameters, mixing, outputs, stem, cells, auxiliary, factors });
+        let state = keep.then_some(NetworkState {
+            images,
+            parameters,
+            mixing,
+            outputs,
+            stem,
+            cells,
+            auxiliary,
+            closed,
+            factors,
+        });
         Ok(NetworkOutput { output, shape, seen: moments, state })
     }
 
@@ -241,12 +267,21 @@ impl NetworkPass<'_> {
         gradients[count] = Some(match self.of.end {
             End::Features => dy,
             End::Logits | End::AllLogits => {
-                let (x, weights) = (address(state.outputs[count].as_ref()), state.parameters.at(starts[classifier]));
+                let x = state.closed.as_ref().map(|c| &c.map).or(state.outputs[count].as_ref());
+                let (x, weights) = (address(x), state.parameters.at(starts[classifier]));
                 let found = head_backward(gpu, logits, x, weights, dy.address(), to_block(classifier))?;
                 held = Some(dy);
                 found
             }
         });
+        let own = self.of.plan.closing_block();
+        let closing = self.closing(&sizes, state.parameters.at(starts[own]));
+        if let (Some(closing), Some(made), Some(dy)) = (closing, &state.closed, &gradients[count]) {
+            closing.backward(address(state.outputs[count].as_ref()), made, dy, to_block(own))?;
+            if !self.of.retain {
+                state.closed = None;
+            }
+        }
         for i in (0..count).rev() {
             let weights = state.parameters.at(starts[block]);
             if let (Some(head), Some((own, norms)), Some(to)) =
@@ -258,8 +293,9 @@ impl NetworkPass<'_> {
                     state.auxiliary = None;
                 }
             }
-            let mut inputs = [None, None];
-            for (k, place) in read_by(i).into_iter().zip(&mut inputs) {
+            let reads: Vec<usize> = self.of.plan.cells[i].reads(i).collect();
+            let mut inputs = vec![None; reads.len()];
+            for (&k, place) in reads.iter().zip(&mut inputs) {
                 // The stem's output needs a gradient only for the stem's own weights.
                 if !self.of.weights_wanted && k == 0 {
                     continue;
@@ -272,11 +308,11 @@ impl NetworkPass<'_> {
             }
             let found = CellGradients { inputs, weights: to_block(i + 1), mixing: self.mixing_of(i, &to_mixing) };
             let output = address(state.outputs[i + 1].as_ref());
-            let read = read_by(i).map(|k| address(state.outputs[k].as_ref()));
+            let read: Vec<u64> = reads.iter().map(|k| address(state.outputs[*k].as_ref())).collect();
             let (weights, mixing) = (state.parameters.at(starts[i + 1]), self.mixing_of(i, &state.mixing));
             let own = &mut state.cells[i];
             let dy = address(gradients[i + 1].as_ref());
-            self.cell(i, sizes[i], &by_cell[i]).backward(read, weights, mixing, own, output, dy, &found)?;
+            self.cell(i, sizes[i], &by_cell[i]).backward(&read, weights, mixing, own, output, dy, &found)?;
             gradients[i + 1] = None;
             if !self.of.retain {
                 state.outputs[i + 1] = None;

@@ -3,10 +3,11 @@
 use std::ops::Range;
 
 use super::{Norms, View};
+use crate::kernels::dense;
 use crate::kernels::depthwise::Shape;
-use crate::kernels::gpu::arguments::{Back, Moments, Reduce, Unit};
-use crate::kernels::gpu::parts::splits;
-use crate::kernels::gpu::{Buffer, Gpu, GpuError, Kind, Precision, launch};
+use crate::kernels::gpu::arguments::{Back, Dense, Moments, Reduce, Unit};
+use crate::kernels::gpu::parts::{dense_splits, splits};
+use crate::kernels::gpu::{Buffer, Gpu, GpuError, Kind, Precision, launch, launch_dense};
 use crate::nn::norm::NormSlot;
 use crate::nn::project::Projection;
 
@@ -28,6 +29,40 @@ pub(super) fn separable(s: &Shape, x: View, weights: u64) -> Unit {
 /// A 3x3 pooling.
 pub(super) fn pooling(s: &Shape, x: View, kind: Kind) -> Unit {
     Unit { kind, kernel: 3, dilation: 1, ..plain(s, x) }
+}
+
+/// ReLU → dense convolution. The norm before the ReLU and the result are left open.
+pub(super) fn dense(s: &dense::Shape, x: View, weights: u64) -> Unit {
+    let outputs = s.outputs as i32;
+    Unit {
+        x: x.address,
+        pointwise: weights,
+        kind: Kind::Dense,
+        kernel: s.kernel as i32,
+        stride: s.stride as i32,
+        dilation: 1,
+        height: s.height as i32,
+        width: s.width as i32,
+        out_height: s.out_height() as i32,
+        out_width: s.out_width() as i32,
+        channels: (s.kernel * s.kernel * s.inputs) as i32,
+        inputs: s.inputs as i32,
+        x_stride: x.stride as i32,
+        outputs,
+        z_stride: outputs,
+        norm_channels: outputs,
+        ..Unit::default()
+    }
+}
+
+/// What hands on the gradient that a dense convolution leaves behind its ReLU: each pixel to itself, or to the one that strides
+/// meet.
+pub(super) fn picked(u: &Unit) -> Unit {
+    let own = Unit { kind: Kind::Pick, channels: u.inputs, ..*u };
+    match u.kernel {
+        1 => own,
+        _ => Unit { stride: 1, out_height: u.height, out_width: u.width, ..own },
+    }
 }
 
 fn plain(s: &Shape, x: View) -> Unit {
@@ -83,6 +118,10 @@ pub(super) fn projection(p: &Projection, x: View, weights: u64, z: &Buffer) -> V
 #[derive(Default)]
 pub(super) struct Stage {
     units: Vec<Unit>,
+    /// Of dense convolutions among them, by number, where they have one.
+    biases: Vec<(usize, u64)>,
+    /// Those whose maps have no norm, and are float32.
+    plain: Vec<Unit>,
     maps: Vec<StageMap>,
     /// The norms, and the numbers of their maps.
     settled: Vec<(NormSlot, usize)>,
@@ -113,9 +152,32 @@ impl Stage {
         number
     }
 
+    /// A dense convolution with a bias, which may be 0 for none.
+    pub fn add_dense(&mut self, unit: Unit, bias: u64, slot: NormSlot, images: usize) -> usize {
+        if bias != 0 {
+            self.biases.push((self.units.len(), bias));
+        }
+        self.add(&[unit], slot, images)
+    }
+
     /// Units whose maps have no norm.
     pub fn plain(&mut self, units: &[Unit]) {
-        self.units.extend(units);
+        self.plain.extend(units);
+    }
+
+    fn launch(&self, gpu: &Gpu, images: usize) -> Result<(), GpuError> {
+        let is_dense = |u: &Unit| u.kind == Kind::Dense;
+        let mut others: Vec<Unit> = self.units.iter().filter(|u| !is_dense(u)).copied().collect();
+        // Maps without a norm are float32, whatever the others are.
+        match self.precision {
+            Precision::Float32 => others.extend(&self.plain),
+            Precision::Bf16 => launch::unit_forward(gpu, &self.plain, images, Precision::Float32)?,
+        }
+        launch::unit_forward(gpu, &others, images, self.precision)?;
+        let bias = |i: usize| self.biases.iter().find(|(of, _)| *of == i).map_or(0, |(_, bias)| *bias);
+        let dense = self.units.iter().enumerate().filter(|(_, u)| is_dense(u));
+        let dense: Vec<Dense> = dense.map(|(i, unit)| Dense { unit: *unit, bias: bias(i) }).collect();
+        launch_dense::dense_forward(gpu, &dense, images, self.precision)
     }
 
     /// One more norm of a map.
@@ -126,13 +188,13 @@ impl Stage {
     /// Runs the units; `settle` takes their moments into the norms (unless those are constants).
     pub fn run(mut self, gpu: &Gpu, norms: &mut Norms, images: usize, settle: bool) -> Result<(), GpuError> {
         let Some(moments) = norms.moments.as_ref().filter(|_| settle && !self.settled.is_empty()) else {
-            return launch::unit_forward(gpu, &self.units, images, self.precision);
+            return self.launch(gpu, images);
         };
         let partial = Buffer::new(gpu, self.partial)?;
         for map in &self.maps {
             self.units[map.units.clone()].iter_mut().for_each(|u| u.partial = partial.at(map.partial));
         }
-        launch::unit_forward(gpu, &self.units, images, self.precision)?;
+        self.launch(gpu, images)?;
         let size = |map: &StageMap| {
             let u = &self.units[map.units.start];
             (u.out_height, u.out_width)
@@ -205,5 +267,40 @@ pub(super) fn backward(
     }
     let backs: Vec<Back> = backs.into_iter().map(|(b, _)| b).collect();
     launch::unit_backward(gpu, &backs, images, true, maps)?;
+    launch::reduce_weights(gpu, &reduced)
+}
+
+/// The same of dense convolutions, whose biases, of so many numbers, are behind their weights; gradients of inputs are made where
+/// there is room for one.
+pub(super) fn dense_backward(
+    gpu: &Gpu,
+    mut backs: Vec<(Back, usize, usize)>,
+    images: usize,
+    gradient: Option<u64>,
+    maps: [Precision; 2],
+) -> Result<(), GpuError> {
+    let open: Vec<Back> = backs.iter().map(|(b, ..)| *b).filter(|b| b.dd != 0).collect();
+    launch_dense::dense_input_gradient(gpu, &open, images, maps)?;
+    let Some(gradient) = gradient.filter(|_| !backs.is_empty()) else { return Ok(()) };
+    let (mut tiles, mut inputs, mut outputs, mut len) = (0, 0, 0, 0);
+    for (b, _, bias) in &mut backs {
+        tiles = tiles.max(b.unit.tiles() * images);
+        inputs = inputs.max(b.unit.inputs as usize);
+        outputs = outputs.max(b.unit.outputs as usize);
+        b.len = b.unit.channels * b.unit.outputs + *bias as i32;
+        len += b.len as usize;
+    }
+    let splits = dense_splits(tiles, inputs, outputs);
+    let partial = Buffer::new(gpu, len * splits)?;
+    let mut at = 0;
+    let mut reduced = Vec::with_capacity(backs.len());
+    for (b, offset, _) in &mut backs {
+        b.partial = partial.at(at);
+        at += b.len as usize * splits;
+        let gradient = gradient + 4 * *offset as u64;
+        reduced.push(Reduce { partial: b.partial, gradient, len: b.len, splits: splits as i32 });
+    }
+    let backs: Vec<Back> = backs.into_iter().map(|(b, ..)| b).collect();
+    launch_dense::dense_weight_gradient(gpu, &backs, images, maps)?;
     launch::reduce_weights(gpu, &reduced)
 }

@@ -4,11 +4,12 @@
 use std::sync::Arc;
 
 use super::gpu_auxiliary::HeadNumbers;
+use super::gpu_entry::{ClosingNumbers, EntryNumbers};
 use super::{Wanted, Workload};
 use crate::kernels::gpu::Precision;
-use crate::kernels::gpu::parts::{product_parts, splits, tiles};
+use crate::kernels::gpu::parts::{dense_splits, product_parts, splits, tiles};
 use crate::nn::edge::{Branch, Geometry, is_noise, is_pooling, is_separable, poolings};
-use crate::nn::plan::{CellPlan, CellSizes, Entry, HeadPlan, NetworkPlan};
+use crate::nn::plan::{CellPlan, CellSizes, HeadPlan, NetworkPlan};
 use crate::nn::project::Projection;
 use crate::nn::stem::StemPlan;
 use crate::nn::{EvaluationConfig, Policy, SupernetConfig};
@@ -59,8 +60,8 @@ pub(super) struct BundleNumbers {
     made: usize,
     pooled: usize,
     separable: usize,
-    /// Kinds of pooling without a norm.
-    pub plain: usize,
+    /// Kinds of pooling without a norm, whose maps are float32.
+    plain: usize,
     /// Maps of noise.
     noise: usize,
     /// Edges that drop path may leave out.
@@ -68,6 +69,9 @@ pub(super) struct BundleNumbers {
     /// Weights of each convolution before a last norm, and of the first halves of separable ones.
     last: Vec<usize>,
     first: Vec<usize>,
+    /// Weights and biases of dense convolutions, and the numbers of the gradients behind their ReLUs.
+    dense: Vec<usize>,
+    gradients: Vec<usize>,
 }
 
 impl BundleNumbers {
@@ -96,6 +100,8 @@ impl BundleNumbers {
             separable: count(&|b| is_separable(b.operation)),
             last: Vec::new(),
             first: Vec::new(),
+            dense: Vec::new(),
+            gradients: Vec::new(),
         };
         for b in branches {
             let affine = if b.affine { 2 * c } else { 0 };
@@ -107,6 +113,10 @@ impl BundleNumbers {
                 }
                 Compute::Identity if g.stride == 2 => {
                     numbers.last.extend(g.halving().parts().filter(|p| p.outputs > 0).map(|p| c * p.outputs));
+                }
+                Compute::Dense { window } => {
+                    numbers.dense.push(b.len - affine);
+                    numbers.gradients.push(g.images * if window > 1 { g.input() } else { g.output() });
                 }
                 _ => {}
             }
@@ -120,15 +130,20 @@ impl BundleNumbers {
 
     /// The maps of a forward pass, which stay; returns their bytes. `again`: for a backward pass.
     pub fn make(&self, l: &mut Count, again: bool) -> usize {
-        let units = self.made + if again { 0 } else { self.pooled };
-        let mut bytes = (0..self.noise).map(|_| l.take(self.map)).sum();
-        for (maps, plain) in [(units, self.plain), (self.separable, 0)] {
+        let (pooled, plain) = if again { (0, 0) } else { (self.pooled - self.plain, self.plain) };
+        let mut bytes = (0..self.noise + plain).map(|_| l.take(self.map)).sum();
+        for maps in [self.made + pooled, self.separable] {
             bytes += self.maps(l, maps);
-            if !again && maps > plain {
-                l.in_passing((maps - plain) * 2 * self.channels * self.tiles);
+            if !again && maps > 0 {
+                l.in_passing(maps * 2 * self.channels * self.tiles);
             }
         }
         bytes
+    }
+
+    /// Bytes of poolings, which are not kept.
+    fn pooled(&self) -> usize {
+        self.map * ((self.pooled - self.plain) * self.precision.bytes() + self.plain * Precision::Float32.bytes())
     }
 
     /// Parts of the weights' gradients.
@@ -155,6 +170,10 @@ impl BundleNumbers {
         held += self.maps(l, self.last.len() - self.separable);
         let seconds = self.maps(l, self.separable);
         self.parts(l, &self.last, weights_wanted);
+        held += self.gradients.iter().map(|numbers| l.take_map(*numbers, self.precision)).sum::<usize>();
+        if weights_wanted && !self.dense.is_empty() {
+            l.in_passing(self.dense.iter().sum::<usize>() * dense_splits(self.tiles, c, c));
+        }
         if self.separable > 0 {
             let mut middle = l.take(self.separable * 2 * c * self.tiles);
             middle += l.take(self.separable * 4 * c);
@@ -176,23 +195,19 @@ struct CellNumbers {
     /// Numbers of a node, and how many nodes are no part of the output.
     node: usize,
     loose: usize,
-    /// Norms have a scale and shift, so that both maps of a projection are kept.
-    affine: bool,
     /// Mixing weights; 0 where edges are no mixtures.
     mixing: usize,
-    inputs: Vec<Projection>,
+    inputs: Vec<EntryNumbers>,
     /// The outputs that it reads, by input.
     reads: Vec<usize>,
-    images: usize,
     /// By source: its edges together, and one by one.
     together: Vec<Vec<BundleNumbers>>,
     in_turn: Vec<Vec<BundleNumbers>>,
 }
 
 impl CellNumbers {
-    /// Number `i`. What a GPU has no kernels for counts nothing: [`NetworkPlan::for_gpu`] refuses it.
+    /// Number `i`.
     fn new(i: usize, plan: &CellPlan, sizes: &CellSizes, precision: Precision) -> CellNumbers {
-        let projections = || plan.entries.iter().filter_map(Entry::projection);
         let (h, w) = plan.output_size(sizes);
         let channels = plan.shape.channels;
         let sources = || (0..plan.sources()).map(|s| plan.from(s).collect::<Vec<_>>());
@@ -203,47 +218,31 @@ impl CellNumbers {
             output: sizes.images * h * w * plan.outputs(),
             node: sizes.images * h * w * channels,
             loose: plan.nodes - plan.concat.len(),
-            affine: projections().any(|p| p.affine),
             mixing: plan.mixing(),
-            inputs: projections().zip(sizes.inputs).map(|(p, (h, w))| p.shape(h, w)).collect(),
+            inputs: (0..plan.inputs()).map(|i| EntryNumbers::new(i, plan, sizes)).collect(),
             reads: plan.reads(i).collect(),
-            images: sizes.images,
             together: sources().map(|edges| edges.chunks(edges.len().max(1)).map(bundle).collect()).collect(),
             in_turn: sources().map(|edges| edges.into_iter().map(|e| bundle(&[e])).collect()).collect(),
         }
-    }
-
-    fn projected(&self, i: usize) -> usize {
-        self.images * self.inputs[i].pixels() * self.channels
-    }
-
-    fn tiles(&self, i: usize) -> usize {
-        self.images * tiles(self.inputs[i].out_height(), self.inputs[i].out_width())
     }
 
     fn bundles(&self, policy: Policy) -> &[Vec<BundleNumbers>] {
         if policy == Policy::Keep { &self.together } else { &self.in_turn }
     }
 
-    /// Returns the bytes of the output, of the moments and of what is kept.
-    fn forward(&self, l: &mut Count, policy: Policy, keep: bool) -> [usize; 3] {
+    /// A forward pass that keeps what a backward pass needs. Returns the bytes of the output, of the moments and of what is
+    /// kept.
+    fn forward(&self, l: &mut Count, policy: Policy) -> [usize; 3] {
         let mut kept = l.take(self.running);
         let moments = l.take(2 * self.running);
-        for i in 0..self.inputs.len() {
-            kept += l.take(self.projected(i));
-            l.in_passing(2 * self.channels * self.tiles(i));
-            if self.affine && keep {
-                kept += l.take(self.projected(i));
-            }
-        }
+        kept += self.inputs.iter().map(|entry| entry.forward(l)).sum::<usize>();
         let output = l.take(self.output);
         kept += (0..self.loose).map(|_| l.take(self.node)).sum::<usize>();
         for bundle in self.bundles(policy).iter().flatten() {
             let maps = bundle.make(l, false);
             if policy == Policy::Keep {
-                let pooled = bundle.pooled * bundle.precision.bytes() * bundle.map;
-                l.give(pooled);
-                kept += maps - pooled;
+                l.give(bundle.pooled());
+                kept += maps - bundle.pooled();
             } else {
                 l.give(maps);
             }
@@ -255,8 +254,9 @@ impl CellNumbers {
     fn backward(&self, l: &mut Count, policy: Policy, weights: bool, inputs: &[bool], drops: bool) {
         let inner = if self.mixing > 0 { l.take(2 * self.mixing * self.channels) } else { 0 };
         // Before inputs without a gradient there is nothing that has one.
-        let reached: Vec<bool> = self.inputs.iter().zip(inputs).map(|(_, input)| *input || weights).collect();
-        let projected: usize = (0..reached.len()).filter(|i| reached[*i]).map(|i| l.take(self.projected(i))).sum();
+        let reached: Vec<bool> = inputs.iter().map(|input| *input || weights).collect();
+        let entered = || self.inputs.iter().zip(inputs).filter(|(_, input)| **input || weights);
+        let gradients: usize = entered().map(|(entry, _)| entry.gradient(l)).sum();
         let loose: usize = (0..self.loose).map(|_| l.take(self.node)).sum();
         for (source, bundles) in self.bundles(policy).iter().enumerate().rev() {
             for bundle in bundles {
@@ -271,10 +271,10 @@ impl CellNumbers {
             }
         }
         l.give(inner + loose);
-        for i in (0..reached.len()).filter(|i| reached[*i]) {
-            project_backward(l, &self.inputs[i], self.images, inputs[i], weights);
+        for (entry, input) in entered() {
+            entry.backward(l, *input, weights);
         }
-        l.give(projected);
+        l.give(gradients);
     }
 }
 
@@ -316,6 +316,7 @@ struct GpuNetwork {
     mixing: usize,
     /// The cell that it follows, its running statistics, itself.
     auxiliary: Option<(usize, usize, HeadNumbers)>,
+    closing: Option<ClosingNumbers>,
 }
 
 impl SupernetConfig {
@@ -348,6 +349,7 @@ impl GpuNetwork {
         let sizes = plan.sizes([images, height, width]);
         let cells = plan.cells.iter().zip(&sizes).enumerate();
         let cells = cells.map(|(i, (plan, sizes))| CellNumbers::new(i, plan, sizes, precision));
+        let features = plan.features([images, height, width], &sizes);
         let head = |h: &Arc<HeadPlan>| (h.after, h.layout.running, HeadNumbers::new(h, plan.classes, images));
         GpuNetwork {
             pictures: images * height * width * plan.stem.inputs,
@@ -360,6 +362,7 @@ impl GpuNetwork {
             parameters: plan.layouts().map(|l| l.len).sum(),
             mixing: plan.tables.iter().sum::<usize>().max(1),
             auxiliary: plan.auxiliary.as_ref().map(head),
+            closing: plan.closing.as_ref().map(|c| ClosingNumbers::new(c.layout.running, features)),
             stem: plan.stem,
         }
     }
@@ -387,7 +390,7 @@ impl GpuNetwork {
         let (mut kept, mut of_head, mut more) = (Vec::with_capacity(self.cells.len()), 0, 0);
         let head = |i: usize| self.auxiliary.as_ref().filter(|(after, ..)| weights && *after == i);
         for (i, c) in self.cells.iter().enumerate() {
-            let [output, seen, own] = c.forward(&mut l, policy.of_cell(i), true);
+            let [output, seen, own] = c.forward(&mut l, policy.of_cell(i));
             moments += seen;
             kept.push((output, own));
             if let Some((_, running, head)) = head(i) {
@@ -396,11 +399,18 @@ impl GpuNetwork {
                 let [logits, own] = head.forward(&mut l);
                 (more, of_head) = (logits, of_head + own);
             }
-            if i == 1 && !weights {
+            // The stem's output has a gradient only for the stem's own weights, unless edges read it as it is.
+            if i + 1 == c.reads.len() && !weights && !self.cells[0].inputs.iter().any(EntryNumbers::is_whole) {
                 l.give(stem_out);
             }
         }
         l.give(more);
+        let mut closed = 0;
+        if let Some(closing) = &self.closing {
+            let seen;
+            [seen, closed] = closing.forward(&mut l);
+            moments += seen;
+        }
         let mean = l.take(self.images * self.features);
         let logits = l.take(self.images * self.classes);
         l.give(mean + logits + moments);
@@ -415,6 +425,10 @@ impl GpuNetwork {
         gradients[count] = l.take(self.cells[count - 1].output);
         if weights {
             l.in_passing(self.images * self.features);
+        }
+        if let Some(closing) = &self.closing {
+            closing.backward(&mut l);
+            l.give(closed);
         }
         for (i, c) in self.cells.iter().enumerate().rev() {
             if let Some((_, _, head)) = head(i) {

@@ -14,7 +14,6 @@ use super::norm::NormSlot;
 use super::project::Projection;
 use super::residual::ResidualPlan;
 use super::stem::StemPlan;
-use crate::kernels::gpu::GpuError;
 use crate::space::{self, CellKind, INPUTS, Operation};
 
 /// ReLU → 1x1 convolution(s) → norm: where its weights and its statistics are in the block.
@@ -75,14 +74,6 @@ impl Entry {
                 let convolutions = own.convolutions.iter().map(|c| c.len()).sum::<usize>();
                 (convolutions + own.side.len()) * h * w
             }
-        }
-    }
-
-    /// The projection, where it is one.
-    pub fn projection(&self) -> Option<&ProjectionPlan> {
-        match self {
-            Entry::Project(own) => Some(own),
-            _ => None,
         }
     }
 }
@@ -288,20 +279,6 @@ impl NetworkPlan {
     pub fn parted<'a>(&self, all: &'a [f32]) -> Vec<&'a [f32]> {
         let starts = self.starts();
         self.layouts().zip(&starts).map(|(layout, start)| &all[*start..start + layout.len]).collect()
-    }
-
-    /// Whether a GPU can run it.
-    ///
-    /// # Errors
-    /// What it has no kernels for.
-    pub fn for_gpu(&self) -> Result<(), GpuError> {
-        self.cells.iter().try_for_each(|cell| {
-            cell.edges.iter().try_for_each(Edge::for_gpu)?;
-            match cell.entries.iter().all(|e| e.projection().is_some()) {
-                true => Ok(()),
-                false => Err(GpuError::Network("cells as those of nas_bench_201")),
-            }
-        })
     }
 
     /// The first cell of a kind.
