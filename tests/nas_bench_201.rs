@@ -132,6 +132,7 @@ fn space() -> Space {
 }
 
 fn supernet(r: &Reference, prefix: &str, mask: Mask, policy: Policy, gpu: Option<Gpu>) {
+    let on_cpu = gpu.is_none();
     let net = Supernet::new(&SupernetConfig {
         channels: r.number("channels"),
         classes: 10,
@@ -148,17 +149,22 @@ fn supernet(r: &Reference, prefix: &str, mask: Mask, policy: Policy, gpu: Option
     let alphas = Var::from_tensor(r.get("state.arch_parameters")).unwrap();
     let none = Tensor::zeros((0, 5), DType::F32, &Device::Cpu).unwrap();
     let mixing = Mixing::softmax(&alphas, &none, &mask).unwrap();
-    let pass = Pass { mixing: true, ..Pass::weight_step() };
+    let pass = Pass { mixing: true, images: on_cpu, ..Pass::weight_step() };
+    let images = Var::from_tensor(&r.images()).unwrap();
     let quiet = Pass { update_running: false, ..Pass::observe() };
     let features = net.features(&r.images(), &mixing, &quiet).unwrap().mean((1, 2)).unwrap();
     r.check(&format!("{prefix}.features"), &format!("{prefix}.features"), &values(&features), 0.0);
-    let logits = net.forward(&r.images(), &mixing, &pass).unwrap();
+    let logits = net.forward(&images, &mixing, &pass).unwrap();
     r.check(&format!("{prefix}.logits"), &format!("{prefix}.logits"), &values(&logits), 0.0);
     let loss = cross_entropy(&logits, &r.labels()).unwrap();
     r.check(&format!("{prefix}.loss"), &format!("{prefix}.loss"), &values(&loss), 0.0);
     let gradients = loss.backward().unwrap();
     let of_alphas = values(gradients.get(&alphas).unwrap());
     r.check(&format!("{prefix}.grad.arch"), &format!("{prefix}.grad.arch_parameters"), &of_alphas, 0.0);
+    if on_cpu {
+        let of_images = gradients.get(&images).unwrap().permute((0, 3, 1, 2)).unwrap().contiguous().unwrap();
+        r.check(&format!("{prefix}.grad"), &format!("{prefix}.grad.x"), &values(&of_images), 0.0);
+    }
     r.check_gradients(prefix, net.parameters(), &net.parameters().gradients(&gradients).unwrap());
     r.check_running(prefix, net.parameters());
 

@@ -79,21 +79,29 @@ fn scores(state: &State) -> Scores {
     Scores { names: names.into_iter().chain(["together".to_string()]).collect(), places }
 }
 
+/// A table that was read for a space, or why it can't be.
+struct Known {
+    accuracies: Accuracies,
+    space: Space,
+    read: Result<(Cells, Table, Truth), String>,
+}
+
 /// Keeps the table that it has read.
 #[derive(Default)]
-struct Reader(Option<(Accuracies, Space, Result<(Cells, Table, Truth), String>)>);
+struct Reader(Option<Known>);
 
 impl Reader {
     fn answer(&mut self, asked: &Question) -> Judged {
         let space = asked.mask.space();
-        let same = |(a, s, _): &(Accuracies, Space, _)| *a == asked.accuracies && *s == space;
+        let same = |known: &Known| known.accuracies == asked.accuracies && known.space == space;
         if !self.0.as_ref().is_some_and(same) {
             let cells = Cells::of(space);
             let read = Table::read(&asked.accuracies.table, &cells, asked.accuracies.column.as_deref());
             let read = read.and_then(|table| Truth::of(&cells, &table, SEED).map(|truth| (cells, table, truth)));
-            self.0 = Some((asked.accuracies.clone(), space, read.map_err(|e| text::sanitize(&e.to_string()))));
+            let read = read.map_err(|e| text::sanitize(&e.to_string()));
+            self.0 = Some(Known { accuracies: asked.accuracies.clone(), space, read });
         }
-        match self.0.as_ref().map(|(_, _, read)| read) {
+        match self.0.as_ref().map(|known| &known.read) {
             Some(Ok((cells, table, truth))) => {
                 match audit(cells, table, truth, &asked.mask, asked.found.as_ref(), &asked.scores, SEED) {
                     Ok(audit) => Judged::Known(Box::new(audit)),

@@ -40,6 +40,7 @@ pub(crate) struct NetworkPass<'a> {
     /// Gradients that a backward pass will be asked for.
     pub weights_wanted: bool,
     pub mixing_wanted: bool,
+    pub images_wanted: bool,
     /// More than one backward pass may follow.
     pub retain: bool,
     pub noise: Noise,
@@ -66,8 +67,9 @@ pub(crate) struct NetworkOutput {
     pub state: Option<NetworkState>,
 }
 
-/// Gradients of all blocks' parameters, if they are wanted, and of the mixing weights of both kinds.
-pub(crate) type NetworkGradients = (Option<Vec<f32>>, Vec<f32>);
+/// Gradients of all blocks' parameters, if they are wanted, of the mixing weights of both kinds, and of the pictures, if they are
+/// wanted.
+pub(crate) type NetworkGradients = (Option<Vec<f32>>, Vec<f32>, Option<Vec<f32>>);
 
 /// Somebody who is shown the output of every block, `[N, H, W, C]`.
 pub(crate) type Watcher<'a> = dyn FnMut(&[f32], [usize; 4]) + 'a;
@@ -121,8 +123,9 @@ impl NetworkPass<'_> {
     ) -> NetworkOutput {
         let sizes = self.plan.sizes(self.size);
         let [n, height, width] = self.size;
-        let keep = self.weights_wanted || self.mixing_wanted;
-        let (output, stem, seen) = self.stem().forward(images, parameters[0], self.weights_wanted);
+        let keep = self.weights_wanted || self.mixing_wanted || self.images_wanted;
+        let keep_stem = self.weights_wanted || self.images_wanted;
+        let (output, stem, seen) = self.stem().forward(images, parameters[0], keep_stem);
         if let Some(each) = &mut each {
             each(&output, [n, height, width, self.plan.stem.outputs]);
         }
@@ -227,9 +230,9 @@ impl NetworkPass<'_> {
                 head.backward(&state.outputs[i + 1], parameters[block], own, of_head, &mut dy, to);
             }
             let inputs: Vec<&[f32]> = read.iter().map(|o| &state.outputs[*o][..]).collect();
-            // The stem's output needs a gradient only for the stem's own weights.
-            let places: Vec<Option<usize>> =
-                read.iter().map(|o| (*o > 0 || self.weights_wanted).then_some(*o)).collect();
+            // The stem's output needs a gradient only for the stem's own weights, and for the pictures.
+            let below = self.weights_wanted || self.images_wanted;
+            let places: Vec<Option<usize>> = read.iter().map(|o| (*o > 0 || below).then_some(*o)).collect();
             let to = super::cell::To {
                 weights: of_weights.as_mut().map(|w| &mut w[range]),
                 mixing: &mut of_mixing[self.plan.mixing(i)],
@@ -250,9 +253,11 @@ impl NetworkPass<'_> {
                 state.outputs.truncate(i + 1);
             }
         }
-        if let (Some(to), Some(stem), Some(dy)) = (&mut of_weights, &state.stem, gradients[0].take()) {
-            self.stem().backward(images, stem, &dy, &mut to[..starts[1]]);
+        let mut of_images = None;
+        if let (Some(stem), Some(dy)) = (&state.stem, gradients[0].take()) {
+            let to = of_weights.as_mut().map(|to| &mut to[..starts[1]]);
+            of_images = self.stem().backward(images, parameters[0], stem, &dy, to, self.images_wanted);
         }
-        (of_weights, of_mixing)
+        (of_weights, of_mixing, of_images)
     }
 }

@@ -98,6 +98,7 @@ impl NetworkOp {
             factors: self.factors.as_ref(),
             weights_wanted: self.pass.weights,
             mixing_wanted: self.pass.mixing,
+            images_wanted: self.pass.images,
             retain: self.pass.retain,
             noise: self.noise,
         }
@@ -153,6 +154,9 @@ impl Run<'_> {
         factors: Option<Factors>,
         trace: bool,
     ) -> std::result::Result<(Tensor, Vec<Output>), NnError> {
+        if gpu.is_some() && pass.images {
+            return Err(NnError::Config("gradients of the pictures are computed on the CPU only".into()));
+        }
         let side = Arc::new(Mutex::new(Side::default()));
         let mut blocks = Vec::new();
         let parameters = match (&gpu, pass.weights) {
@@ -242,26 +246,29 @@ impl CustomOp3 for NetworkOp {
         };
         let (n, h, w, _) = images.dims4()?;
         let all = [images, parameters, mixing, gradient];
-        let (of_weights, of_mixing) = with_slices(all, |[x, w_all, m, dy]| match (&mut state, &self.gpu) {
-            (State::Gpu(state), Some(gpu)) => {
-                let found = self.on_gpu(&gpu.gpu, [n, h, w]).backward(state, dy);
-                Ok(found.map(|(of_weights, of_mixing)| {
-                    gpu.leave(of_weights);
-                    (None, of_mixing)
-                }))
-            }
-            (State::Cpu(state), _) => {
-                let found = self.with_blocks(w_all, |blocks| self.pass([n, h, w]).backward(state, x, blocks, m, dy));
-                found.map(Ok)
-            }
-            (State::Gpu(_), None) => Ok(Ok((None, Vec::new()))),
-        })??
-        .map_err(fault)?;
+        let (of_weights, of_mixing, of_images) =
+            with_slices(all, |[x, w_all, m, dy]| match (&mut state, &self.gpu) {
+                (State::Gpu(state), Some(gpu)) => {
+                    let found = self.on_gpu(&gpu.gpu, [n, h, w]).backward(state, dy);
+                    Ok(found.map(|(of_weights, of_mixing)| {
+                        gpu.leave(of_weights);
+                        (None, of_mixing, None)
+                    }))
+                }
+                (State::Cpu(state), _) => {
+                    let found =
+                        self.with_blocks(w_all, |blocks| self.pass([n, h, w]).backward(state, x, blocks, m, dy));
+                    found.map(Ok)
+                }
+                (State::Gpu(_), None) => Ok(Ok((None, Vec::new(), None))),
+            })??
+            .map_err(fault)?;
         if self.pass.retain {
             side.state = Some(state);
         }
         let tensor = |values: Vec<f32>, like: &Tensor| Tensor::from_vec(values, like.shape(), like.device());
         let of_weights = of_weights.map(|v| tensor(v, parameters)).transpose()?;
-        Ok((None, of_weights, Some(tensor(of_mixing, mixing)?)))
+        let of_images = of_images.map(|v| tensor(v, images)).transpose()?;
+        Ok((of_images, of_weights, Some(tensor(of_mixing, mixing)?)))
     }
 }

@@ -126,10 +126,19 @@ impl StemPass<'_> {
         (out, keep.then_some(StemState { z, statistics }), norms.seen)
     }
 
-    /// Sets the gradient of the parameters; `dy` is that of the output.
-    pub fn backward(&self, x: &[f32], state: &StemState, dy: &[f32], to: &mut [f32]) {
+    /// Sets the gradient of the parameters in `to`; gives that of the pictures `[N, H, W, C]`, if it is wanted. `dy` is that of
+    /// the output.
+    pub fn backward(
+        &self,
+        x: &[f32],
+        parameters: &[f32],
+        state: &StemState,
+        dy: &[f32],
+        to: Option<&mut [f32]>,
+        images_wanted: bool,
+    ) -> Option<Vec<f32>> {
         let [n, h, w] = self.size;
-        let (c, outputs) = (self.plan.inputs, self.plan.outputs);
+        let (c, outputs, window) = (self.plan.inputs, self.plan.outputs, self.plan.window());
         let StemState { z, statistics } = state;
         let len = h * w * outputs;
         let parts = map_groups(n, |group| {
@@ -142,24 +151,57 @@ impl StemPass<'_> {
         });
         let sums = Sums::total(outputs, &parts);
         let back = statistics.backward(1.0, &sums);
-        let outer = Outer { m: h * w, k: TAPS * c, n: outputs, lda: TAPS * c, ldb: outputs, ldc: outputs };
-        let gradients = map_groups(n, |group| {
-            let mut columns = vec![0.0f32; h * w * TAPS * c];
-            let mut dz = vec![0.0f32; len];
-            let mut own = vec![0.0f32; TAPS * c * outputs];
-            for i in group {
-                windows(image(x, i, h * w * c), h, w, c, &mut columns);
-                back.apply(image(dy, i, len), image(z, i, len), &mut dz);
-                outer.add(&columns, &dz, &mut own);
+        if let Some(to) = to {
+            let outer = Outer { m: h * w, k: window, n: outputs, lda: window, ldb: outputs, ldc: outputs };
+            let gradients = map_groups(n, |group| {
+                let mut columns = vec![0.0f32; h * w * window];
+                let mut dz = vec![0.0f32; len];
+                let mut own = vec![0.0f32; window * outputs];
+                for i in group {
+                    windows(image(x, i, h * w * c), h, w, c, &mut columns);
+                    back.apply(image(dy, i, len), image(z, i, len), &mut dz);
+                    outer.add(&columns, &dz, &mut own);
+                }
+                own
+            });
+            let (convolution, rest) = to.split_at_mut(window * outputs);
+            convolution.fill(0.0);
+            sum_parts(&gradients, convolution);
+            rest.fill(0.0);
+            if statistics.is_affine() {
+                statistics.add_affine_gradients(&sums, rest);
             }
-            own
-        });
-        let (convolution, rest) = to.split_at_mut(TAPS * c * outputs);
-        convolution.fill(0.0);
-        sum_parts(&gradients, convolution);
-        rest.fill(0.0);
-        if statistics.is_affine() {
-            statistics.add_affine_gradients(&sums, rest);
+        }
+        images_wanted.then(|| {
+            let turned = Packed::transposed(self.plan.split(parameters).0, window, outputs);
+            let mut dx = vec![0.0f32; n * h * w * c];
+            let writer = Images::new(&mut dx, n);
+            map_groups(n, |group| {
+                let mut columns = vec![0.0f32; h * w * window];
+                let mut dz = vec![0.0f32; len];
+                for i in group {
+                    back.apply(image(dy, i, len), image(z, i, len), &mut dz);
+                    product(&dz, outputs, h * w, &turned, &mut columns, window);
+                    // SAFETY: groups do not share images.
+                    add_windows(&columns, h, w, c, unsafe { writer.image(i) });
+                }
+            });
+            dx
+        })
+    }
+}
+
+/// Adds to a picture what its 3x3 windows `[H·W, 9·C]` give it: the reverse of [`windows`].
+fn add_windows(columns: &[f32], height: usize, width: usize, c: usize, to: &mut [f32]) {
+    for y in 0..height {
+        for x in 0..width {
+            let row = &columns[(y * width + x) * TAPS * c..][..TAPS * c];
+            for (t, place) in row.chunks_exact(c).enumerate() {
+                let (sy, sx) = ((y + t / 3).wrapping_sub(1), (x + t % 3).wrapping_sub(1));
+                if sy < height && sx < width {
+                    to[(sy * width + sx) * c..][..c].iter_mut().zip(place).for_each(|(t, v)| *t += v);
+                }
+            }
         }
     }
 }

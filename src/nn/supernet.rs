@@ -53,6 +53,8 @@ pub struct Pass {
     pub weights: bool,
     /// Gradients of the mixing weights are wanted.
     pub mixing: bool,
+    /// Gradients of the pictures are wanted; on the CPU only.
+    pub images: bool,
     /// Take the batch's statistics into the running ones.
     pub update_running: bool,
     /// More than one backward pass will follow: keep what the first would free.
@@ -63,7 +65,15 @@ pub struct Pass {
 impl Pass {
     /// Training mode, gradients of the weights: a weight step.
     pub fn weight_step() -> Pass {
-        Pass { norm: Norm::Batch, weights: true, mixing: false, update_running: true, retain: false, probe: None }
+        Pass {
+            norm: Norm::Batch,
+            weights: true,
+            mixing: false,
+            images: false,
+            update_running: true,
+            retain: false,
+            probe: None,
+        }
     }
 
     /// Training mode, gradients of the mixing weights only: an architecture step.

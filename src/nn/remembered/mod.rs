@@ -75,6 +75,7 @@ fn pass<'a>(
         factors: None,
         weights_wanted: false,
         mixing_wanted: false,
+        images_wanted: false,
         retain: false,
         noise,
     }
