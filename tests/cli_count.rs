@@ -147,3 +147,23 @@ fn networks_that_are_none_are_refused() {
     // FactorizedReduce halves only what a reduction has doubled: an odd width is a network.
     assert_eq!(json(&["DARTS_V2", "--channels", "5", "--cells", "3"])["channels"].as_u64(), Some(5));
 }
+
+#[test]
+fn cells_of_nas_bench_201_are_counted_as_text_and_as_digits() {
+    let best = "|nor_conv_3x3~0|+|nor_conv_3x3~0|nor_conv_3x3~1|+|skip_connect~0|nor_conv_3x3~1|nor_conv_1x1~2|";
+    for given in [best, "333132"] {
+        let count = json(&[given]);
+        // The table has 1.073466 million.
+        assert_eq!(
+            (count["parameters"].as_u64(), count["genotype"].as_str()),
+            (Some(1_073_466), Some(best)),
+            "{given}"
+        );
+        assert_eq!((count["channels"].as_u64(), count["cells"].as_u64()), (Some(16), Some(15)));
+    }
+    refused(&["333137"], &["a digit stands for an operation", "4 avg_pool_3x3"]);
+    refused(&[&best.replace("skip_connect", "skip_conect")], &["`skip_conect` is not an operation"]);
+    refused(&["|nor_conv_3x3~0|+|nor_conv_3x3~0|"], &["need"]);
+    let out = Command::cargo_bin("zonas").unwrap().args(["export", "333132", "--as", "python"]).output().unwrap();
+    assert_eq!(String::from_utf8(out.stdout).unwrap().trim(), best);
+}

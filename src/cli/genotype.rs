@@ -9,7 +9,7 @@ use clap::Args;
 use color_eyre::eyre::{self, WrapErr};
 
 use super::exit::Usage;
-use crate::space::{Genotype, Genotypes, LONGEST, ParseError, Which, published};
+use crate::space::{Genotype, Genotypes, LONGEST, ParseError, Space, Which, published};
 use crate::text::sanitize;
 
 /// Which genotype of a text with several.
@@ -32,7 +32,18 @@ pub struct Given {
 pub fn is_text(argument: &str) -> bool {
     let file = Path::new(argument).is_file();
     let named = argument.rsplit_once(':').is_some_and(|(file, _)| Path::new(file).is_file());
-    argument == "-" || file || named || argument.contains(['[', '{']) || argument.contains("Genotype")
+    argument == "-" || file || named || is_written(argument)
+}
+
+/// Whether an argument is written as genotypes are, well or badly.
+fn is_written(argument: &str) -> bool {
+    let published = argument.contains("Genotype") || argument.contains('|') && argument.contains('~');
+    argument.contains(['[', '{']) || published || is_digits(argument)
+}
+
+/// Whether it is one of NAS-Bench-201's tables' six digits.
+fn is_digits(argument: &str) -> bool {
+    argument.len() == 6 && argument.bytes().all(|b| b.is_ascii_digit())
 }
 
 /// The genotype that the argument is or leads to: a file (or `FILE:NAME`, or `-` for standard input), a published name, or
@@ -65,7 +76,7 @@ pub fn find(argument: &str, which: &WhichArguments) -> eyre::Result<Given> {
         Ok(p) => return Ok(Given { name: Some(p.name), genotype: p.genotype }),
         Err(nearest) => nearest,
     };
-    if argument.contains(['[', '{']) || argument.contains("Genotype") {
+    if is_written(argument) {
         return take("the text", argument, which);
     }
     let shown: String = argument.chars().take(80).collect();
@@ -82,9 +93,9 @@ pub fn assignment(given: &str) -> eyre::Result<Cow<'_, str>> {
     let Some(("train.genotype", value)) = given.split_once('=').map(|(key, value)| (key.trim(), value.trim())) else {
         return Ok(given.into());
     };
-    let file = !value.contains(['[', '{']) && value != "-" && is_text(value);
+    let file = !is_written(value) && value != "-" && is_text(value);
     let several = || Genotypes::of(value).is_ok_and(|g| g.take(None).is_ok_and(|taken| taken.of > 1));
-    if value.is_empty() || published::find(value).is_ok() || !(file || several()) {
+    if value.is_empty() || published::find(value).is_ok() || !(file || is_digits(value) || several()) {
         return Ok(given.into());
     }
     let found = find(value, &WhichArguments::default()).wrap_err("train.genotype")?;
@@ -106,7 +117,11 @@ fn in_file(file: &str, which: Option<&str>) -> eyre::Result<Given> {
 
 fn take(source: &str, text: &str, which: Option<&str>) -> eyre::Result<Given> {
     let which: Option<Which> = which.map(str::parse).transpose()?;
-    let taken = Genotypes::of(text)?.take(which.as_ref())?;
+    let found = match is_digits(text.trim()) {
+        true => Genotypes::of_space(text, Space::find("nas_bench_201")?),
+        false => Genotypes::of(text),
+    };
+    let taken = found?.take(which.as_ref())?;
     if which.is_none() && !taken.alike {
         let (of, line) = (taken.of, taken.line);
         let note =
