@@ -490,6 +490,8 @@ fn nas_bench_201_is_known() {
     refused(&["--mask", &mask, "--table", &table], &["name one of nb201_index, ops", "--column"]);
     let darts = files.write("darts.json", four());
     refused(&["--mask", &darts, "--table", &table], &["NAS-Bench-201", "line 3", "the space darts"]);
+    let of_darts = files.write("t.tsv", "normal\treduce\tacc\n0:4 1:4\t0:4 1:4\t93\n");
+    refused(&["--mask", &mask, "--table", &of_darts], &["a table of DARTS cells", "the space nas_bench_201", "line 1"]);
     // A run's own ranking functions on cells of the table; the parameter count is that of the table.
     let mut c = Config { seed: 3, ..Config::default() };
     c.space.name = "nas_bench_201".into();

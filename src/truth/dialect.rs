@@ -44,6 +44,12 @@ impl Dialect {
                 )),
             };
         }
+        if normal.is_some() && reduction.is_some() {
+            return Err(format!(
+                "it is a table of DARTS cells (columns `normal` and `reduce`), and the cut is of the space {}; give a table of that",
+                space.name()
+            ));
+        }
         Err("no column says which cell a row is of; name one `genotype` (Python text or JSON), or two `normal` \
              and `reduce` (pairs like 0:sep_conv_3x3)"
             .into())
