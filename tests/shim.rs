@@ -328,7 +328,7 @@ fn bounds_that_are_off_by_one_and_wrong_strides_are_found() {
         ("(ty * side + tx) * T_ROW, side, step", "(ty * side + tx) * T_ROW, side, 1"),
         ("x = x0 * u.stride - r + p % side * by", "x = x0 * u.stride + p % side * by"),
         ("const int dy = odd_y + r - ty;", "const int dy = odd_y + ty - r;"),
-        ("parity >= step * step", "parity > step * step"),
+        ("tile + ((r + dy / step) * side", "tile + ((dy / step) * side"),
         ("if (y < height && x < width && col0", "if (y <= height && x < width && col0"),
         ("s < SLICES; s++) sum += sums[", "s < SLICES - 1; s++) sum += sums["),
         ("s < SLICES; s++) sum += shared[", "s < SLICES - 1; s++) sum += shared["),
