@@ -330,7 +330,7 @@ fn bounds_that_are_off_by_one_and_wrong_strides_are_found() {
         ("const int dy = odd_y + r - ty;", "const int dy = odd_y + ty - r;"),
         ("tile + ((r + dy / step) * side", "tile + ((dy / step) * side"),
         ("if (y < height && x < width && col0", "if (y <= height && x < width && col0"),
-        ("s < SLICES; s++) sum += sums[", "s < SLICES - 1; s++) sum += sums["),
+        ("s < SLICES; s++) sum += sums[", "s < 1; s++) sum += sums["),
         ("s < SLICES; s++) sum += shared[", "s < SLICES - 1; s++) sum += shared["),
         ("tx + STEP < K ?", "tx + STEP <= K ?"),
         ("to.width - x / 2 * 2, 2", "to.width - x, 2"),
