@@ -31,8 +31,12 @@ fn train_as(
 fn a_training_on_a_gpu_tells_of_it_and_takes_what_was_predicted() {
     const ARCH: &str =
         "|nor_conv_3x3~0|+|avg_pool_3x3~0|nor_conv_1x1~1|+|skip_connect~0|nor_conv_3x3~1|avg_pool_3x3~2|";
-    for of in [["DARTS_V2", "demo"], [ARCH, "nas_bench_201_demo"]] {
+    let darts = zonas::space::published::find("DARTS_V2").unwrap().genotype.to_string();
+    for [genotype, preset] in [[darts.as_str(), "demo"], [ARCH, "nas_bench_201_demo"]] {
         let home = tempfile::tempdir().unwrap();
+        let file = home.path().join("cell.txt");
+        std::fs::write(&file, genotype).unwrap();
+        let of = [file.to_str().unwrap(), preset];
         let Some((out, err, code)) = train_as(of, "", home.path(), "a", &[]) else { return };
         assert_eq!(code, 0, "{out}{err}");
         assert!(out.contains(" on cuda:0, Imitation A, "), "{out}");
