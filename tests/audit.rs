@@ -501,6 +501,12 @@ fn nas_bench_201_is_known() {
     let folder = RunFolder::create(files.0.path(), Some("r"), "test", &c).unwrap();
     engine::run(&folder, &c, &Options { confirm: Confirm::Automatic, ..Options::default() }).unwrap();
     let path = folder.path().to_str().unwrap();
+    // The cursor of a picture stands on an operation of this space.
+    let into = files.0.path().join("screens");
+    let open = ["open", path, "--pictures", into.to_str().unwrap(), "--size", "80x24"];
+    Command::cargo_bin("zonas").unwrap().args(open).assert().success();
+    let score = std::fs::read_to_string(into.join("score.txt")).unwrap();
+    assert!(score.contains("0▸1 skip_connect") && !score.contains("no candidate"), "{score}");
     let sample = ["--sample", "300", "--functions", "params,naswot,params"];
     let found = json(&[&[path, "--table", &table, "--column", "test200_c10"], &sample[..]].concat());
     let sampled = &found["sampled"];

@@ -50,6 +50,7 @@ impl<'a> Gallery<'a> {
         let theme = Theme { depth, ascii, markers, name };
         let mut ui = Ui::new(theme.markers);
         ui.follow(&self.state);
+        ui.settle(&self.state);
         ui.tab = tab.unwrap_or(ui.tab);
         ui.runs_total = self.rows.len();
         ui.comparing = (!self.sides.is_empty()).then_some(0);
