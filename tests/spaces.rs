@@ -110,6 +110,11 @@ fn spaces_of_one_kind_of_cell_and_of_many_nodes_run_too() {
         ),
         ("down", "name = \"down\"\noperations = [\"avg_pool_3x3\", \"sep_conv_5x5\"]\n[reduction]\nnodes = 1\n"),
         (
+            "holes",
+            "name = \"holes\"\nstacking = \"nas_bench_201\"\noperations = [\"none\", \"nor_conv_1x1\", \"skip_connect\"]\n[normal]\n\
+             nodes = 2\n[normal.candidates]\n\"0>2\" = [\"none\"]\n",
+        ),
+        (
             "more",
             "name = \"more\"\noperations = [\"sep_conv_7x7\", \"sep_conv_5x5\", \"max_pool_5x5\", \"conv_1x1\"]\n[normal]\nnodes = 2\n",
         ),

@@ -141,10 +141,7 @@ fn sampled(
 const LONGEST: u64 = 1 << 20;
 
 fn of_file(file: &Path, space: Option<&str>) -> eyre::Result<Mask> {
-    if let Some(name) = space {
-        // To be found by its name: a mask says which space it is of.
-        config::Space { name: name.into(), ..config::Space::default() }.find()?;
-    }
+    let space = space.map(|name| config::Space { name: name.into(), ..config::Space::default() }.find()).transpose()?;
     let shown = file.display();
     let mut text = String::new();
     let read = File::open(file).and_then(|f| f.take(LONGEST + 1).read_to_string(&mut text));
@@ -152,10 +149,19 @@ fn of_file(file: &Path, space: Option<&str>) -> eyre::Result<Mask> {
     if text.len() as u64 > LONGEST {
         return Err(Usage(format!("{shown} is no mask: it has more than {}", text::bytes(LONGEST))).into());
     }
-    let mask: Mask = serde_json::from_str(&text).map_err(|e| {
+    let no_mask = |e: serde_json::Error| {
         let hint = if e.to_string().contains("is not known here") { "; name its file by --space" } else { "" };
         Usage(format!("{shown} is no mask: {e}{hint}"))
-    })?;
+    };
+    let mut json: serde_json::Value = serde_json::from_str(&text).map_err(no_mask)?;
+    if let (Some(space), Some(mask)) = (space, json.as_object_mut()) {
+        let own = mask.get("space").and_then(serde_json::Value::as_str);
+        if let Some(own) = own.filter(|own| *own != space.name() && *own != space.key()) {
+            return Err(Usage(format!("{shown} is a mask of {own}, and --space names {}", space.name())).into());
+        }
+        mask.insert("space".into(), space.key().into());
+    }
+    let mask: Mask = serde_json::from_value(json).map_err(no_mask)?;
     mask.check().map_err(|e| Usage(format!("{shown}: {e}")))?;
     let full = mask.space().full();
     if let Some(place) = mask.places().find(|p| !full.contains(*p)) {

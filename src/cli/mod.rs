@@ -45,7 +45,7 @@ use crate::run::FolderError;
 use crate::run::command::Body as Order;
 use crate::run::config::ConfigError;
 
-/// Zero-one-shot architecture search: score every operation of a DARTS supernet without training, cut the space, search
+/// Zero-one-shot architecture search: score every operation of a supernet without training, cut the space, search
 /// what is left.
 ///
 /// Without a command: opens the explorer; where there is no terminal, runs the demo as text.

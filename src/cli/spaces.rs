@@ -8,7 +8,8 @@ use color_eyre::eyre;
 use super::exit::Exit;
 use super::output::Output;
 use crate::run::config;
-use crate::space::{INPUTS, Space, built_in};
+use crate::space::{Space, built_in};
+use crate::text;
 
 #[derive(Args, Debug)]
 pub struct SpacesArguments {
@@ -38,10 +39,10 @@ pub fn run(a: &SpacesArguments) -> eyre::Result<Exit> {
 
 /// What a file holds, in a line.
 fn summary(space: Space, file: &str) -> String {
-    let cells = space
-        .graphs()
-        .iter()
-        .map(|g| format!("{} cells of {INPUTS} inputs, {} nodes and {} edges", g.kind, g.nodes, g.edges.len()));
+    let cells = space.graphs().iter().map(|g| {
+        let (inputs, nodes) = (text::counted(g.inputs(), "input"), text::counted(g.nodes, "node"));
+        format!("{} cells of {inputs}, {nodes} and {}", g.kind, text::counted(g.edges.len(), "edge"))
+    });
     let file = Path::new(file).display();
     let (count, cells) = (space.full().count(), cells.collect::<Vec<_>>().join(", "));
     format!("{file}: the search space `{}`, {cells}, {count} operations on all edges", space.name())

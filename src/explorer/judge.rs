@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, Sender, channel};
 
 use super::state::State;
-use crate::space::{Genotype, Mask, Space};
+use crate::space::{Genotype, Mask, Space, built_in};
 use crate::text;
 use crate::truth::{Audit, Cells, Scores, Table, Truth, audit};
 
@@ -50,8 +50,8 @@ impl Question {
         let accuracies = named.cloned().or_else(|| Accuracies::of(state))?;
         let found = state.found.as_ref().map(|f| f.genotype.clone());
         let cut = state.cut.cut.as_ref().map(|c| c.mask);
-        // A training has no cut: its cell is judged among all.
-        let mask = cut.or_else(|| found.is_some().then(|| state.space().full()))?;
+        // A training has no cut: its cell is judged among all of its space, which need not be that of the settings.
+        let mask = cut.or_else(|| found.as_ref().map(|genotype| space_of(genotype, state.space()).full()))?;
         Some(Question { accuracies, mask, found, scores: scores(state) })
     }
 
@@ -65,6 +65,12 @@ impl Question {
     pub fn answer(&self) -> Judged {
         Reader::default().answer(self)
     }
+}
+
+/// The space that a genotype is of: this one, else the built-in one of its kind.
+fn space_of(genotype: &Genotype, space: Space) -> Space {
+    let mut all = std::iter::once(space).chain(built_in());
+    all.find(|space| genotype.check_in(*space).is_ok()).unwrap_or(space)
 }
 
 /// Means of the first round, in which every operation took part.
@@ -93,7 +99,8 @@ struct Reader(Option<Known>);
 impl Reader {
     fn answer(&mut self, asked: &Question) -> Judged {
         let space = asked.mask.space();
-        let same = |known: &Known| known.accuracies == asked.accuracies && known.space == space;
+        // A file that could not be read may be there now.
+        let same = |known: &Known| known.accuracies == asked.accuracies && known.space == space && known.read.is_ok();
         if !self.0.as_ref().is_some_and(same) {
             let cells = Cells::of(space);
             let read = Table::read(&asked.accuracies.table, &cells, asked.accuracies.column.as_deref());

@@ -128,7 +128,13 @@ impl Config {
         if self.score.none == NoneOperation::Compete {
             self.full()
         } else {
-            self.full().without_operation(Operation::None)
+            // Where it is the only candidate there is nothing to score: the edge carries nothing.
+            let full = self.full();
+            let mut space = full.without_operation(Operation::None);
+            for place in full.places().filter(|p| full.count_on(p.cell, p.edge) == 1) {
+                space.set(place, true);
+            }
+            space
         }
     }
 

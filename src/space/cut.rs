@@ -318,16 +318,16 @@ impl Cutter {
     /// What a person should know before confirming; none of it forbids the cut.
     pub fn warnings(&self, mask: &Mask) -> Vec<String> {
         let mut found = Vec::new();
+        let every_edge = mask.space().stacking().every_edge();
         for (cell, edge) in mask.space().all_edges() {
-            if mask.kept(cell, edge).eq([Operation::None]) {
+            if !every_edge && mask.kept(cell, edge).eq([Operation::None]) {
                 found.push(format!("edge {edge} of the {cell} cell keeps only `none`: it can't be chosen"));
             }
         }
         let kept: std::collections::BTreeSet<Operation> = mask.places().map(|p| p.operation).collect();
         if kept.len() == 1 {
-            found.extend(
-                kept.iter().map(|o| format!("every kept operation is {o}: nothing is left to choose but edges")),
-            );
+            let rest = if every_edge { "" } else { " but edges" };
+            found.extend(kept.iter().map(|o| format!("every kept operation is {o}: nothing is left to choose{rest}")));
         } else if !kept.iter().any(|o| o.is_convolution()) {
             found.push("no convolution is kept: the cells would have no weights of their own but projections".into());
         }

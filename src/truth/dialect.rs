@@ -17,6 +17,14 @@ pub enum Dialect {
 const NUMBERS: [Operation; 7] = [MaxPool3x3, AvgPool3x3, SkipConnect, SepConv3x3, SepConv5x5, DilConv3x3, DilConv5x5];
 
 impl Dialect {
+    /// The columns that say it.
+    pub fn columns(self) -> Vec<usize> {
+        match self {
+            Dialect::Text(column) => vec![column],
+            Dialect::Pairs(columns) => columns.into_iter().flatten().collect(),
+        }
+    }
+
     /// By the names of the columns.
     ///
     /// # Errors
@@ -49,6 +57,13 @@ impl Dialect {
                 "it is a table of DARTS cells (columns `normal` and `reduce`), and the cut is of the space {}; give a table of that",
                 space.name()
             ));
+        }
+        if space.stacking() == Stacking::NasBench201 {
+            return Err(
+                "no column says which cell a row is of; name one `genotype` (`|nor_conv_3x3~0|+…`) or `ops` (six \
+                        digits)"
+                    .into(),
+            );
         }
         Err("no column says which cell a row is of; name one `genotype` (Python text or JSON), or two `normal` \
              and `reduce` (pairs like 0:sep_conv_3x3)"

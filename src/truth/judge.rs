@@ -296,8 +296,6 @@ pub fn audit(
     };
     let mean_of_random = match truth {
         Truth::Linear(linear) => linear.mean_of_cuts(cells, &from, &counts),
-        // Where cells have an operation on every edge, each cell is left by as many cuts as any other.
-        Truth::Exact(known) if cells.space().stacking().every_edge() => known.numbers(&from).mean,
         Truth::Exact(_) => mean(&means),
     };
     let present = |own: Option<f64>, all: &[f64]| own.map(|_| mean(all));

@@ -5,6 +5,7 @@ use super::error::TruthError;
 use super::ridge::{self, Fit, Sample};
 use super::statistics::mean;
 use super::table::Table;
+use super::words;
 use crate::text;
 
 /// Cells at least, to fit anything.
@@ -32,9 +33,9 @@ impl Linear {
         let rows = table.rows.len();
         if rows < FEWEST {
             return Err(refuse(format!(
-                "it has {} of the {:.3e} there are, and a linear model needs at least {FEWEST}; give a table of more",
+                "it has {} of the {} there are, and a linear model needs at least {FEWEST}; give a table of more",
                 text::counted(rows, "cell"),
-                cells.count(cells.full())
+                words::cells(cells.count(cells.full()))
             )));
         }
         let samples: Vec<Sample> = table.rows.iter().map(|r| (&r.cell[..], r.accuracy)).collect();

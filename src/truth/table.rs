@@ -225,6 +225,11 @@ impl Head {
             (_, None) => return Err(format!("several accuracies: {}; name one by --column", listed(&found))),
         };
         let accuracy = names.iter().position(|n| *n == name).unwrap_or(0);
+        if dialect.columns().contains(&accuracy) {
+            return Err(format!(
+                "the column `{name}` says which cell a row is of, and is no accuracy; name another by --column"
+            ));
+        }
         Ok(Head { columns: names.len(), dialect, accuracy, name })
     }
 }

@@ -4,6 +4,7 @@ use super::{Effect, Ui};
 use crate::explorer::action::{self, ACTIONS, Action, Context};
 use crate::explorer::state::State;
 use crate::run::command::{Body, Edit};
+use crate::space::Stacking;
 use crate::space::cut::Source;
 use crate::text;
 
@@ -108,7 +109,13 @@ impl Ui {
                     );
                     (words, Choice::Train(name))
                 };
-                vec![size("demo"), size("darts"), ("cancel".into(), Choice::Nothing)]
+                // Of the genotype's own kind of network.
+                let sizes = match state.genotype().map(|g| g.stacking) {
+                    Some(Stacking::NasBench201) => ["nas_bench_201_demo", "nas_bench_201"],
+                    _ => ["demo", "darts"],
+                };
+                let cancel = ("cancel".into(), Choice::Nothing);
+                sizes.map(size).into_iter().chain([cancel]).collect()
             }
             Menu::Quit => vec![
                 ("detach: leave it running".into(), Choice::Leave),

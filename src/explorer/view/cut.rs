@@ -48,7 +48,14 @@ pub fn draw(pad: &mut Pad, scene: &Scene) {
     grids(&mut pad.sub(0, top, w, upper), scene, cut, &verdict);
     let (y, lower) = (top + upper, h.saturating_sub(top + upper));
     if w < 72 {
-        savings(&mut pad.sub(0, y, w, lower), scene, cut, &verdict);
+        match scene.judged {
+            Some(judged) if lower >= truth::HEIGHT + 10 => {
+                truth::draw(&mut pad.sub(0, y, w, truth::HEIGHT), judged);
+                let y = y + truth::HEIGHT;
+                savings(&mut pad.sub(0, y, w, lower - truth::HEIGHT), scene, cut, &verdict);
+            }
+            _ => savings(&mut pad.sub(0, y, w, lower), scene, cut, &verdict),
+        }
         return;
     }
     // What is known comes before what is predicted; a line of it stands below in any case.
@@ -166,7 +173,7 @@ fn savings(pad: &mut Pad, scene: &Scene, cut: &Cut, verdict: &Verdict) {
         let rest = inner.height().saturating_sub(y + 1);
         let w = inner.width();
         let words = "Memory is the predicted peak of the search; parameters and MACs (multiply-accumulates of one \
-                     picture) are those of the supernet; genotypes are the pairs of cells that the space can express.";
+                     picture) are those of the supernet; genotypes are what the space can express.";
         inner.sub(0, y + 1, w, rest).prose_whole(words);
     }
 }

@@ -4,10 +4,13 @@ use crate::explorer::action::Context;
 
 const OPERATIONS: (&str, &str) = (
     "sep3 dil5 …",
-    "separable (sep) and dilated (dil) convolutions of 3x3 and 5x5; max3, avg3: pooling 3x3; skip: identity; none: no edge",
+    "separable (sep), dilated (dil) and dense (nor, con) convolutions with windows of 1 to 7; max3, avg3, max5: pooling; skip: identity; \
+     none: nothing",
 );
-const EDGES: (&str, &str) =
-    ("0▸2", "the edge from state 0 to state 2; 0 and 1 are the cell's inputs (c₋₂, c₋₁), 2 to 5 its nodes");
+const EDGES: (&str, &str) = (
+    "0▸2",
+    "the edge from state 0 to state 2; a cell's first states are its inputs (of DARTS 0 and 1, c₋₂ and c₋₁), the others its nodes",
+);
 
 const TRUTH: (&str, &str) = (
     "known gain",
@@ -79,7 +82,7 @@ pub const fn of(context: Context) -> &'static [(&'static str, &'static str)] {
             ("░", "the range of 16 random cuts of the same size"),
             ("parameters", "trainable numbers of the supernet: k thousand, M million"),
             ("MACs", "multiply-accumulates of one picture through the supernet"),
-            ("genotypes", "pairs of cells that the space can express"),
+            ("genotypes", "cells, or pairs of both kinds, that the space can express"),
             ("within noise", "decided between operations that a test does not tell apart (p above 0.05)"),
             ("boundary", "on an edge, the last operation to be removed against the lowest that stays"),
             (

@@ -10,9 +10,9 @@ pub fn draw(pad: &mut Pad, scene: &Scene) {
     let width = 70.min(w.saturating_sub(4));
     let x = (w - width) / 2;
     let lines = [
-        "Zonas scores every operation of a DARTS supernet without training it,",
+        "Zonas scores every operation of a supernet without training it,",
         "cuts away those that matter least (you see and decide what goes),",
-        "then searches what is left and draws the two cells that it finds.",
+        "then searches what is left and draws the cells that it finds.",
     ];
     let body: Vec<String> = lines.iter().flat_map(|l| text::wrap(l, width)).collect();
     let (dim, plain, strong) = (pad.theme.dim(), pad.theme.plain(), pad.theme.strong());

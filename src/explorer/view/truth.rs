@@ -11,7 +11,7 @@ use crate::truth::words::{called, cells, found, number, per_cent, percentiles, q
 use crate::truth::{Audit, CutNumbers};
 
 /// Lines that the panel takes at most, with its frame.
-pub const HEIGHT: u16 = 12;
+pub const HEIGHT: u16 = 14;
 
 /// What it is judged by, in a few words.
 fn by(audit: &Audit) -> String {
@@ -100,9 +100,21 @@ pub fn draw(pad: &mut Pad, judged: &Judged) {
             "fewer than three operations on some edges: there the regression extrapolates, and is not to be trusted";
         said.push((words.to_string(), warning));
     }
-    let left = format!("{} of {} cells are left; ", cells(audit.cells), cells(audit.of_cells));
+    if audit.model.is_some() && audit.cut.best > audit.table.highest {
+        let words =
+            format!("no row has more than {}: best cells are likely predicted too high", number(audit.table.highest));
+        said.push((words, warning));
+    }
+    if audit.table.surrogate {
+        said.push(("predictions of a surrogate, not accuracies of trained networks".into(), warning));
+    }
+    if audit.table.other_rows > 0 {
+        let rows = text::counted(audit.table.other_rows, "row");
+        said.push((format!("{rows} not of this space left out"), warning));
+    }
+    let verb = if audit.cells == 1.0 { "cell is" } else { "cells are" };
+    let left = format!("{} of {} {verb} left; ", cells(audit.cells), cells(audit.of_cells));
     said.push((left + &percentiles(audit), plain));
-    said.extend(quantiles(audit).map(|q| (format!("quantiles {q}"), dim)));
     let taus: Vec<String> = audit
         .functions
         .iter()
@@ -114,6 +126,7 @@ pub fn draw(pad: &mut Pad, judged: &Judged) {
             dim,
         ));
     }
+    said.extend(quantiles(audit).map(|q| (format!("quantiles {q}"), dim)));
     for (words, style) in said {
         for line in text::wrap(&words, w.saturating_sub(2)) {
             if y >= h {
@@ -145,16 +158,16 @@ pub fn line(judged: Option<&Judged>) -> Option<Line> {
         }
     };
     let (mean, worse) = (number(audit.cut.mean), per_cent(audit.percentile.mean));
-    let tone = if audit.percentile.mean < 50.0 { Tone::Warning } else { Tone::Plain };
+    let extrapolates = audit.model.as_ref().is_some_and(|m| m.few_edges > 0);
+    let tone = if audit.percentile.mean < 50.0 || extrapolates { Tone::Warning } else { Tone::Plain };
     let control = audit.controls.iter().find(|c| c.name == "most_parameters");
     let control = control.map_or(String::new(), |c| format!("; {} has {}", called(c.name), number(c.mean)));
-    let extrapolates = audit.model.as_ref().is_some_and(|m| m.few_edges > 0);
-    let doubt = if extrapolates { " (extrapolated: not to be trusted)" } else { "" };
+    let doubt = if extrapolates { "extrapolated, not to be trusted: " } else { "" };
     Some(Line {
         tone,
-        short: format!("by the table {mean}, above {worse} % of random{doubt}"),
+        short: format!("by the table {doubt}{mean}, above {worse} % of random"),
         long: format!(
-            "by {}: mean of the cells that are left {mean}, above {worse} % of random cuts of this shape{control}{doubt}",
+            "by {}: {doubt}mean of the cells that are left {mean}, above {worse} % of random cuts of this shape{control}",
             name(audit)
         ),
     })

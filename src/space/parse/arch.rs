@@ -2,7 +2,7 @@
 
 use super::meaning::{Context, Fault, Spots, check};
 use super::value::{is_word, stop};
-use crate::space::{Choice, Genotype, Operation, Stacking};
+use crate::space::{Choice, Genotype, Operation, Stacking, nas_bench_201};
 
 /// Longest name of an operation that is looked at, in bytes.
 const NAME: usize = 64;
@@ -53,16 +53,18 @@ fn nas_bench_201(normal: Vec<Choice>) -> Genotype {
     Genotype { stacking: Stacking::NasBench201, normal, ..Genotype::default() }
 }
 
-/// The six digits of a table, if the text is no more than that: `0` to `4` for each edge, the columns of the space.
+/// The six digits of a table, if the text is no more than that: `0` to `4` for each edge, columns of the built-in space whichever
+/// space the text is read for.
 pub(super) fn digits(context: &Context) -> Option<(usize, Result<Genotype, Fault>)> {
     let space = context.space.filter(|s| s.stacking() == Stacking::NasBench201)?;
+    let published = nas_bench_201::SPACE;
     let at = context.text.len() - context.text.trim_start().len();
     let digits = context.text.trim();
-    let edges = space.graphs().first()?.edges;
+    let edges = published.graphs().first()?.edges;
     if digits.len() != edges.len() || !digits.bytes().all(|b| b.is_ascii_digit()) {
         return None;
     }
-    let operation = |b: u8| space.operations().get(usize::from(b - b'0')).copied();
+    let operation = |b: u8| published.operations().get(usize::from(b - b'0')).copied();
     let choices: Option<Vec<Choice>> = edges
         .iter()
         .zip(digits.bytes())
@@ -74,7 +76,7 @@ pub(super) fn digits(context: &Context) -> Option<(usize, Result<Genotype, Fault
         match choices {
             Some(choices) => check(nas_bench_201(choices), Some(space), &spots),
             None => {
-                let names: Vec<String> = space
+                let names: Vec<String> = published
                     .operations()
                     .iter()
                     .enumerate()
