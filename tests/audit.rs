@@ -520,7 +520,7 @@ fn nas_bench_201_is_known() {
     let open = ["open", path, "--pictures", into.to_str().unwrap(), "--size", "80x24"];
     Command::cargo_bin("zonas").unwrap().args(open).assert().success();
     let score = std::fs::read_to_string(into.join("score.txt")).unwrap();
-    assert!(score.contains("0▸1 skip_connect") && !score.contains("no candidate"), "{score}");
+    assert!(score.contains("0▸2 skip ·") && !score.contains("no candidate"), "{score}");
     let sample = ["--sample", "300", "--functions", "params,naswot,params"];
     let found = json(&[&[path, "--table", &table, "--column", "test200_c10"], &sample[..]].concat());
     let sampled = &found["sampled"];
