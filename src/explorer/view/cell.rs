@@ -26,6 +26,7 @@ pub fn draw(pad: &mut Pad, scene: &Scene) {
     };
     let weights = state.search.weights();
     let of = match (&state.found, state.search.epochs.last()) {
+        _ if state.trains() && state.ended.is_some() => "trained".into(),
         _ if state.trains() => "in training".into(),
         (Some(_), _) => "found".into(),
         (None, Some(e)) => format!("epoch {}", e.epoch + 1),

@@ -200,7 +200,12 @@ fn idle(scene: &Scene, context: Context, action: Action) -> bool {
     match action {
         // A training has no mixing weights to look at.
         Action::EdgeLines => context == Context::Search && state.trains(),
-        Action::OtherCell => context == Context::Search && state.trains() || state.space().kinds().len() < 2,
+        Action::OtherCell => {
+            // The genotype that is trained need not be of the settings' space.
+            let trained = state.genotype().filter(|_| state.trains());
+            let kinds = trained.map_or_else(|| state.space().kinds().len(), |genotype| genotype.kinds().count());
+            context == Context::Search && state.trains() || kinds < 2
+        }
         Action::Pause | Action::Stop | Action::Abort | Action::Checkpoint => !works && ui.replay.is_none(),
         Action::Confirm
         | Action::Toggle

@@ -325,7 +325,11 @@ fn changes(pad: &mut Pad, scene: &Scene) {
 fn genotype(pad: &mut Pad, scene: &Scene) {
     let search = &scene.state.search;
     let epoch = search.epochs.last().map_or_else(String::new, |e| format!("epoch {}", e.epoch + 1));
-    let note = if scene.state.trains() { "in training" } else { epoch.as_str() };
+    let note = match (scene.state.trains(), scene.state.ended.is_some()) {
+        (true, true) => "trained",
+        (true, false) => "in training",
+        (false, _) => epoch.as_str(),
+    };
     let mut inner = pad.panel("genotype", note, false);
     let Some(genotype) = scene.state.genotype().filter(|_| scene.state.trains()).or(search.genotype()) else {
         let what = match scene.state.space().stacking().every_edge() {
