@@ -165,5 +165,8 @@ fn cells_of_nas_bench_201_are_counted_as_text_and_as_digits() {
     refused(&[&best.replace("skip_connect", "skip_conect")], &["`skip_conect` is not an operation"]);
     refused(&["|nor_conv_3x3~0|+|nor_conv_3x3~0|"], &["need"]);
     let out = Command::cargo_bin("zonas").unwrap().args(["export", "333132", "--as", "python"]).output().unwrap();
-    assert_eq!(String::from_utf8(out.stdout).unwrap().trim(), best);
+    // A string of Python, which is read back.
+    let python = String::from_utf8(out.stdout).unwrap();
+    assert_eq!(python.trim(), format!("\"{best}\""));
+    assert_eq!(json(&[&python])["parameters"].as_u64(), Some(1_073_466));
 }

@@ -213,7 +213,7 @@ fn render(genotype: &Genotype, form: Form, report: Option<&Summary>) -> eyre::Re
         Form::Python => {
             // A comment, which Python passes over; JSON's escapes keep it on its line.
             let comment = if origin.is_empty() { String::new() } else { format!("# {}\n", serde_json::json!(origin)) };
-            format!("{comment}{genotype}\n")
+            format!("{comment}{}\n", genotype.python())
         }
         Form::Json => {
             let mut whole = serde_json::to_value(genotype)?;

@@ -36,7 +36,7 @@ pub(super) fn run(
         source: e.into(),
     })?;
     json.push('\n');
-    let python = format!("{genotype}\n");
+    let python = format!("{}\n", genotype.python());
     for (name, text) in [(GENOTYPE_JSON, &json), (GENOTYPE_PYTHON, &python)] {
         control.persist(|_| Ok(folder.write_atomic(name, text.as_bytes())?))?;
     }

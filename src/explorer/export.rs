@@ -76,7 +76,8 @@ fn about(state: &State, epoch: &EpochEnded) -> take_home::About {
 /// A folder that can't be written.
 pub fn write(folder: &RunFolder, genotype: &Genotype, state: &State) -> Result<Vec<String>, FolderError> {
     let json = serde_json::to_string_pretty(genotype).unwrap_or_default();
-    let files = [("genotype.json", json), ("genotype.py", format!("{genotype}\n")), ("genotype.dot", dot(genotype))];
+    let files =
+        [("genotype.json", json), ("genotype.py", format!("{}\n", genotype.python())), ("genotype.dot", dot(genotype))];
     for (name, text) in &files {
         folder.write_atomic(name, text.as_bytes())?;
     }

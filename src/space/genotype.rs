@@ -102,6 +102,14 @@ impl Genotype {
         choices.filter_map(|(choice, target)| Some((Edge::between(choice.source, target)?, choice.operation)))
     }
 
+    /// As an expression of Python: published code calls `Genotype(…)`, and takes a cell of NAS-Bench-201 as a string.
+    pub fn python(&self) -> String {
+        match self.stacking {
+            Stacking::Darts => self.to_string(),
+            Stacking::NasBench201 => format!("\"{self}\""),
+        }
+    }
+
     /// The states that make up a cell's output: those that are concatenated, or the last one.
     pub fn outputs(&self, cell: CellKind) -> Vec<usize> {
         match self.stacking {
