@@ -183,7 +183,17 @@ pub fn threads(n: usize) -> String {
     counted(n, "thread")
 }
 
-/// The same, or words for a count that there is none of.
+/// `2,000`, up to 999,999.
+pub fn thousands(n: usize) -> String {
+    if n < 1000 { n.to_string() } else { format!("{},{:03}", n / 1000, n % 1000) }
+}
+
+/// A count that may be very large: whole up to a million, then with a power of ten.
+pub fn many(count: f64) -> String {
+    if count < 1e6 { thousands(count as usize) } else { format!("{count:.2e}") }
+}
+
+/// As [`count`]; words for a count that there is none of.
 pub fn count_or_more(n: Option<u64>) -> String {
     n.map_or_else(|| "too many to count".into(), count)
 }

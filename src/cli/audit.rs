@@ -16,7 +16,7 @@ use crate::run::summary::Summary;
 use crate::run::{RunFolder, config};
 use crate::space::{Genotype, Mask};
 use crate::text;
-use crate::truth::words::{called, cells, found, number, per_cent, percentiles, quantiles, signed, thousands};
+use crate::truth::words::{called, found, number, per_cent, percentiles, quantiles, signed};
 use crate::truth::{Audit, Cells, Correlation, CutNumbers, Sampled, Scores, Table, Truth, audit, sample};
 
 #[derive(Args, Debug)]
@@ -199,7 +199,7 @@ fn words(a: &Audit) -> Vec<String> {
         0 => String::new(),
         n => format!("; `none`, kept on {}, counts for nothing: no cell takes it", text::counted(n, "edge")),
     };
-    let (left, of) = (cells(a.cells), cells(a.of_cells));
+    let (left, of) = (text::many(a.cells), text::many(a.of_cells));
     say(
         &mut lines,
         "cut",
@@ -230,8 +230,11 @@ fn words(a: &Audit) -> Vec<String> {
             format!("{} {} / {}{left_out}", c.name, told(c.tau), told(c.spearman))
         };
         let all: Vec<String> = sampled.functions.iter().map(one).collect();
-        let of =
-            format!("{} cells of the table, {} each", thousands(sampled.cells), text::counted(sampled.draws, "draw"));
+        let of = format!(
+            "{} cells of the table, {} each",
+            text::thousands(sampled.cells),
+            text::counted(sampled.draws, "draw")
+        );
         say(&mut lines, "sample", &[format!("Kendall's tau / Spearman over {of}: {}", all.join(", "))]);
     }
     lines

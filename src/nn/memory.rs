@@ -3,6 +3,7 @@
 
 mod gpu;
 mod gpu_auxiliary;
+mod gpu_count;
 mod gpu_entry;
 mod ledger;
 mod scoring;

@@ -5,7 +5,6 @@ use super::error::TruthError;
 use super::ridge::{self, Fit, Sample};
 use super::statistics::mean;
 use super::table::Table;
-use super::words;
 use crate::text;
 
 /// Cells at least, to fit anything.
@@ -35,7 +34,7 @@ impl Linear {
             return Err(refuse(format!(
                 "it has {} of the {} there are, and a linear model needs at least {FEWEST}; give a table of more",
                 text::counted(rows, "cell"),
-                words::cells(cells.count(cells.full()))
+                text::many(cells.count(cells.full()))
             )));
         }
         let samples: Vec<Sample> = table.rows.iter().map(|r| (&r.cell[..], r.accuracy)).collect();

@@ -31,25 +31,15 @@ pub fn per_cent(value: f64) -> String {
     format!("{value:.1}")
 }
 
-/// A number of cells: whole as far as it is exact.
-pub fn cells(count: f64) -> String {
-    if count < 1e6 { thousands(count as usize) } else { format!("{count:.2e}") }
-}
-
-/// Up to 999,999, as 2,000.
-pub fn thousands(n: usize) -> String {
-    if n < 1000 { n.to_string() } else { format!("{},{:03}", n / 1000, n % 1000) }
-}
-
 /// A found cell: its accuracy, and how it stands among all.
 pub fn found(audit: &Audit, found: &Found) -> String {
     let (accuracy, worse) = (number(found.accuracy), per_cent(found.percentile));
     if found.predicted {
         let known = found.in_table.map_or(String::new(), |k| format!("; the table has {}", number(k)));
-        let draws = thousands(audit.draws);
+        let draws = text::thousands(audit.draws);
         return format!("{accuracy} predicted; of {draws} random cells of the space {worse} % are worse{known}");
     }
-    let rank = found.rank.map_or(String::new(), |r| format!("rank {r} of {}, ", cells(audit.of_cells)));
+    let rank = found.rank.map_or(String::new(), |r| format!("rank {r} of {}, ", text::many(audit.of_cells)));
     format!("{accuracy}: {rank}{worse} % are worse")
 }
 
@@ -58,7 +48,7 @@ pub fn percentiles(audit: &Audit) -> String {
     let p = &audit.percentile;
     let mut words = format!(
         "of {} random cuts of this shape, {} % are worse in the mean, {} % in the best cell",
-        thousands(audit.draws),
+        text::thousands(audit.draws),
         per_cent(p.mean),
         per_cent(p.best)
     );
@@ -74,7 +64,7 @@ pub fn percentiles(audit: &Audit) -> String {
 pub fn quantiles(audit: &Audit) -> Option<String> {
     let [low, lower, middle, higher, high] = audit.cut.quantiles?.map(number);
     let of = match audit.model {
-        Some(_) => format!("{} drawn cells", thousands(audit.draws)),
+        Some(_) => format!("{} drawn cells", text::thousands(audit.draws)),
         None => "its cells".into(),
     };
     Some(format!("of {of}: 5 % {low}, 25 % {lower}, median {middle}, 75 % {higher}, 95 % {high}"))

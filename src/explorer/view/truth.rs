@@ -7,7 +7,7 @@ use crate::explorer::draw::Pad;
 use crate::explorer::judge::Judged;
 use crate::explorer::verdict::{Line, Tone};
 use crate::text;
-use crate::truth::words::{called, cells, found, number, per_cent, percentiles, quantiles, signed};
+use crate::truth::words::{called, found, number, per_cent, percentiles, quantiles, signed};
 use crate::truth::{Audit, CutNumbers};
 
 /// Lines that the panel takes at most, with its frame.
@@ -113,7 +113,7 @@ pub fn draw(pad: &mut Pad, judged: &Judged) {
         said.push((format!("{rows} not of this space left out"), warning));
     }
     let verb = if audit.cells == 1.0 { "cell is" } else { "cells are" };
-    let left = format!("{} of {} {verb} left; ", cells(audit.cells), cells(audit.of_cells));
+    let left = format!("{} of {} {verb} left; ", text::many(audit.cells), text::many(audit.of_cells));
     said.push((left + &percentiles(audit), plain));
     let taus: Vec<String> = audit
         .functions
@@ -189,7 +189,7 @@ pub fn cell(scene: &Scene) -> Option<String> {
 pub fn cell_short(scene: &Scene) -> Option<String> {
     let Judged::Known(audit) = scene.judged? else { return None };
     let f = audit.found.as_ref()?;
-    let rank = f.rank.map_or(String::new(), |r| format!(", rank {r} of {}", cells(audit.of_cells)));
+    let rank = f.rank.map_or(String::new(), |r| format!(", rank {r} of {}", text::many(audit.of_cells)));
     let predicted = if f.predicted { " predicted" } else { "" };
     Some(format!("{}{predicted} by the table{rank}", number(f.accuracy)))
 }

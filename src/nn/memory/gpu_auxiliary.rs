@@ -1,6 +1,6 @@
 //! How many bytes of a GPU's memory the auxiliary head takes, counted as those of a cell.
 
-use super::gpu::{Count, project_backward};
+use super::gpu_count::{Count, project_backward};
 use crate::kernels::gpu::parts::tiles;
 use crate::nn::gpu::sheet;
 use crate::nn::plan::HeadPlan;

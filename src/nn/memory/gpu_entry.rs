@@ -1,6 +1,6 @@
 //! How many bytes of a GPU's memory a cell's inputs and the closing norm take, counted as those of a cell.
 
-use super::gpu::{Count, project_backward};
+use super::gpu_count::{Count, project_backward};
 use crate::kernels::gpu::parts::{dense_splits, product_parts, splits, tiles};
 use crate::nn::plan::{CellPlan, CellSizes, Entry};
 use crate::nn::project::Projection;
