@@ -16,8 +16,8 @@ use crate::run::summary::Summary;
 use crate::run::{RunFolder, config};
 use crate::space::{Genotype, Mask};
 use crate::text;
-use crate::truth::words::{called, found, number, per_cent, percentiles, quantiles, signed};
-use crate::truth::{Audit, Cells, Correlation, CutNumbers, Sampled, Scores, Table, Truth, audit, sample};
+use crate::truth::words::{called, columns, found, number, percentiles, quantiles, row, signed};
+use crate::truth::{Audit, Cells, Correlation, Sampled, Scores, Table, Truth, audit, sample};
 
 #[derive(Args, Debug)]
 #[command(group(clap::ArgGroup::new("what").required(true).args(["run", "mask"])))]
@@ -92,15 +92,12 @@ fn of_run(place: &Place, name: &str) -> eyre::Result<Given> {
     let Some(cut) = known.cut else {
         return Err(Usage(format!("{name} has no cut yet: it is {}; audit it after scoring", known.state)).into());
     };
-    let numbers = |s: &crate::run::event::PlaceSummary| {
-        let all = s.by_function.iter().chain([&s.mean]).map(|n| n.0).collect();
-        (s.place, all)
+    let numbers =
+        |s: &crate::run::event::PlaceSummary| (s.place, s.by_function.iter().map(|n| n.0).collect(), s.mean.0);
+    let scores = match known.first_round.is_empty() {
+        true => Scores::default(),
+        false => Scores::with_sum(known.functions, known.first_round.iter().map(numbers)),
     };
-    let mut scores = Scores::default();
-    if !known.first_round.is_empty() {
-        scores.names = known.functions.into_iter().chain(["together".to_string()]).collect();
-        scores.places = known.first_round.iter().map(numbers).collect();
-    }
     Ok(Given { mask: cut.mask, found: known.genotype, scores, config: Some(folder.config()?) })
 }
 
@@ -291,25 +288,13 @@ fn judge(a: &Audit) -> Vec<String> {
 
 /// The cut beside others of its shape.
 fn rows(a: &Audit) -> Vec<String> {
-    let exact = a.model.is_none();
-    let tail = if exact {
-        format!("{:>10}{:>11}{:>12}", "regret", "best 100", "best 1,000")
-    } else {
-        format!("{:>8}", "gain")
+    // As wide as the names of their columns ask for.
+    let line = |name: &str, values: &[String]| {
+        let widths = if a.model.is_none() { &[10, 10, 10, 11, 12][..] } else { &[10, 10, 8] };
+        let values: String = values.iter().zip(widths).map(|(v, width)| format!("{v:>width$}")).collect();
+        format!("{name:<20}{values}")
     };
-    let mut lines = vec![format!("{:<20}{:>10}{:>10}{tail}", "", "mean", "best")];
-    let absent = || "n/a".to_string();
-    let line = |c: &CutNumbers| {
-        let share = |s: Option<f64>| s.map_or_else(absent, |s| format!("{} %", per_cent(100.0 * s)));
-        let tail = match exact {
-            true => {
-                let regret = c.regret.map_or_else(absent, |r| signed(r, 3));
-                format!("{regret:>10}{:>11}{:>12}", share(c.of_best_100), share(c.of_best_1000))
-            }
-            false => format!("{:>8}", c.gain.map_or_else(absent, |g| signed(g, 2))),
-        };
-        format!("{:<20}{:>10}{:>10}{tail}", called(c.name), number(c.mean), number(c.best))
-    };
-    lines.extend([&a.cut, &a.random].into_iter().chain(&a.controls).map(line));
-    lines
+    let names: Vec<String> = columns(a).iter().map(ToString::to_string).collect();
+    let cuts = [&a.cut, &a.random].into_iter().chain(&a.controls);
+    std::iter::once(line("", &names)).chain(cuts.map(|c| line(called(c.name), &row(a, c)))).collect()
 }

@@ -129,18 +129,12 @@ impl SettingArguments {
         if let Some(xi) = self.xi {
             c.cut = c.cut.at_level(xi);
         }
+        // The run may be resumed, or opened, from another folder.
         if c.data.source != "embedded" {
-            // The run may be resumed from another folder.
-            c.data.source = match std::path::absolute(&c.data.source) {
-                Ok(path) => path.to_string_lossy().into_owned(),
-                Err(e) => return Err(Usage(format!("`{}` is no path: {e}", c.data.source)).into()),
-            };
+            c.data.source = absolute(&c.data.source)?;
         }
         if !c.truth.table.is_empty() {
-            c.truth.table = match std::path::absolute(&c.truth.table) {
-                Ok(path) => path.to_string_lossy().into_owned(),
-                Err(e) => return Err(Usage(format!("`{}` is no path: {e}", c.truth.table)).into()),
-            };
+            c.truth.table = absolute(&c.truth.table)?;
         }
         if let Some(budget) = &self.memory_budget {
             c.device.memory_budget.clone_from(budget);
@@ -164,6 +158,11 @@ impl SettingArguments {
         c.space = c.space.embedded()?;
         Ok(c)
     }
+}
+
+fn absolute(path: &str) -> Result<String, Usage> {
+    let found = std::path::absolute(path).map_err(|e| Usage(format!("`{path}` is no path: {e}")))?;
+    Ok(found.to_string_lossy().into_owned())
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, Sender, channel};
 
-use super::state::State;
+use super::state::{Round, State};
 use crate::space::{Genotype, Mask, Space, built_in};
 use crate::text;
 use crate::truth::{Audit, Cells, Scores, Table, Truth, audit};
@@ -35,13 +35,14 @@ pub enum Judged {
     Failed(String),
 }
 
-/// A cut and a cell to be judged, and the scores that are known.
-#[derive(Clone)]
+/// A cut and a cell to be judged.
+#[derive(Clone, PartialEq)]
 pub struct Question {
     accuracies: Accuracies,
     mask: Mask,
     found: Option<Genotype>,
-    scores: Scores,
+    /// Whether the first round is there to be judged too.
+    scored: bool,
 }
 
 impl Question {
@@ -52,18 +53,12 @@ impl Question {
         let cut = state.cut.cut.as_ref().map(|c| c.mask);
         // A training has no cut: its cell is judged among all of its space, which need not be that of the settings.
         let mask = cut.or_else(|| found.as_ref().map(|genotype| space_of(genotype, state.space()).full()))?;
-        Some(Question { accuracies, mask, found, scores: scores(state) })
-    }
-
-    fn same(&self, other: &Question) -> bool {
-        let names = |q: &Question| q.scores.names.len();
-        (&self.accuracies, &self.mask, &self.found, names(self))
-            == (&other.accuracies, &other.mask, &other.found, names(other))
+        Some(Question { accuracies, mask, found, scored: first_round(state).is_some() })
     }
 
     /// The answer, read anew.
-    pub fn answer(&self) -> Judged {
-        Reader::default().answer(self)
+    pub fn answer(&self, state: &State) -> Judged {
+        Reader::default().answer(self, &scores(state))
     }
 }
 
@@ -73,16 +68,20 @@ fn space_of(genotype: &Genotype, space: Space) -> Space {
     all.find(|space| genotype.check_in(*space).is_ok()).unwrap_or(space)
 }
 
-/// Means of the first round, in which every operation took part.
+/// In which every operation took part, once it is whole.
+fn first_round(state: &State) -> Option<&Round> {
+    state.score.of_round(0).filter(|r| r.ended)
+}
+
+/// Means of the first round.
 fn scores(state: &State) -> Scores {
-    let Some(round) = state.score.of_round(0).filter(|r| r.ended) else { return Scores::default() };
+    let Some(round) = first_round(state) else { return Scores::default() };
     let names = state.score.setup.as_ref().map_or_else(Vec::new, |s| s.functions.clone());
     let numbers = |place| {
         let known = round.summary(place)?;
-        Some((place, known.by_function.iter().chain([&known.mean]).map(|n| n.0).collect()))
+        Some((place, known.by_function.iter().map(|n| n.0).collect(), known.mean.0))
     };
-    let places = state.space().places().filter_map(numbers).collect();
-    Scores { names: names.into_iter().chain(["together".to_string()]).collect(), places }
+    Scores::with_sum(names, state.space().places().filter_map(numbers))
 }
 
 /// A table that was read for a space, or why it can't be.
@@ -97,7 +96,7 @@ struct Known {
 struct Reader(Option<Known>);
 
 impl Reader {
-    fn answer(&mut self, asked: &Question) -> Judged {
+    fn answer(&mut self, asked: &Question, scores: &Scores) -> Judged {
         let space = asked.mask.space();
         // A file that could not be read may be there now.
         let same = |known: &Known| known.accuracies == asked.accuracies && known.space == space && known.read.is_ok();
@@ -110,7 +109,7 @@ impl Reader {
         }
         match self.0.as_ref().map(|known| &known.read) {
             Some(Ok((cells, table, truth))) => {
-                match audit(cells, table, truth, &asked.mask, asked.found.as_ref(), &asked.scores, SEED) {
+                match audit(cells, table, truth, &asked.mask, asked.found.as_ref(), scores, SEED) {
                     Ok(audit) => Judged::Known(Box::new(audit)),
                     Err(e) => Judged::Failed(text::sanitize(&e.to_string())),
                 }
@@ -126,57 +125,51 @@ const SEED: u64 = 0;
 
 /// The thread, and its latest word.
 pub struct Judge {
-    asks: Sender<Question>,
+    asks: Sender<(Question, Scores)>,
     told: Receiver<Judged>,
     asked: Option<Question>,
-    open: usize,
+    /// A question is not answered yet.
+    open: bool,
     judged: Option<Judged>,
 }
 
 impl Judge {
     pub fn new() -> Judge {
-        let (asks, asked) = channel::<Question>();
+        let (asks, asked) = channel::<(Question, Scores)>();
         let (tell, told) = channel();
+        // Without a thread nothing is judged, which is said when it is asked for.
         let _ = std::thread::Builder::new().name("judge".into()).spawn(move || {
             let mut reader = Reader::default();
-            for question in asked {
-                let answer = catch_unwind(AssertUnwindSafe(|| reader.answer(&question)))
+            for (question, scores) in asked {
+                let answer = catch_unwind(AssertUnwindSafe(|| reader.answer(&question, &scores)))
                     .unwrap_or_else(|_| Judged::Failed("judging by the table broke down".into()));
                 if tell.send(answer).is_err() {
                     return;
                 }
             }
         });
-        Judge { asks, told, asked: None, open: 0, judged: None }
+        Judge { asks, told, asked: None, open: false, judged: None }
     }
 
-    /// Asks, if the question is another one than before; whether there is something new to show.
-    pub fn ask(&mut self, question: Option<Question>) -> bool {
+    /// Asks of this state, if the question is another one than before; whether there is something new to show.
+    pub fn ask(&mut self, state: &State, named: Option<&Accuracies>) -> bool {
         let mut news = false;
-        while let Ok(answer) = self.told.try_recv() {
-            self.open -= 1;
-            if self.open == 0 {
-                (self.judged, news) = (Some(answer), true);
-            }
+        if let Ok(answer) = self.told.try_recv() {
+            (self.judged, self.open, news) = (Some(answer), false, true);
         }
-        let same = match (&self.asked, &question) {
-            (Some(a), Some(b)) => a.same(b),
-            (None, None) => true,
-            _ => false,
-        };
+        let question = Question::of(state, named);
         // One at a time: of many changes only the last is judged.
-        if same || self.open > 0 {
+        if self.open || self.asked == question {
             return news;
         }
-        self.judged = match &question {
-            Some(q) if self.asks.send(q.clone()).is_ok() => {
-                self.open += 1;
+        self.judged = question.as_ref().map(|question| {
+            self.open = self.asks.send((question.clone(), scores(state))).is_ok();
+            match self.open {
                 // Numbers of the cut before are no numbers of this one.
-                Some(Judged::Reading)
+                true => Judged::Reading,
+                false => Judged::Failed("this can't be judged: the system gives no more threads".into()),
             }
-            Some(_) => Some(Judged::Failed("this can't be judged: the system gives no more threads".into())),
-            None => None,
-        };
+        });
         self.asked = question;
         true
     }

@@ -39,7 +39,7 @@ impl<'a> Gallery<'a> {
         let run = state.run.as_ref();
         let sizes = state.cut.cut.as_ref().map(|c| (Size::of(&state.full(), run), Size::of(&c.mask, run)));
         let forecast = Basis::of(&state).map(|b| b.forecast());
-        let judged = Question::of(&state, options.accuracies.as_ref()).map(|q| q.answer());
+        let judged = Question::of(&state, options.accuracies.as_ref()).map(|q| q.answer(&state));
         Gallery { options, state, forecast, sizes, judged, rows: Vec::new(), sides: Vec::new() }
     }
 

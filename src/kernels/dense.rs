@@ -78,6 +78,29 @@ impl Shape {
         (y + padding) * self.out_padded_row(padding) + padding * self.outputs
     }
 
+    /// The walk of so many output rows, `out_row` numbers apart, over an input map with `padding` on each side.
+    const fn plan(&self, padding: usize, rows: usize, out_row: usize, onto: bool) -> Plan {
+        let row = self.padded_row(padding);
+        Plan {
+            rows,
+            pixels: self.out_width(),
+            tap_rows: self.kernel,
+            depth: self.kernel * self.inputs,
+            columns: self.outputs,
+            in_row: self.stride * row,
+            in_pixel: self.stride * self.inputs,
+            tap_row: row,
+            out_row,
+            out_pixel: self.outputs,
+            onto,
+        }
+    }
+
+    /// Where the first tap of the first output lies in that map.
+    const fn first(&self, padding: usize) -> usize {
+        (padding - self.reach()) * (self.padded_row(padding) + self.inputs)
+    }
+
     fn check(&self, weights: &[f32]) {
         assert!(matches!(self.kernel, 1 | 3), "windows are 1 or 3 wide, not {}", self.kernel);
         assert!(matches!(self.stride, 1 | 2), "strides are 1 or 2, not {}", self.stride);
@@ -172,24 +195,11 @@ pub fn forward(w: &Weights, padded: &[f32], padding: usize, rows: Range<usize>, 
             && out.len() >= rows.len() * s.out_width() * s.outputs,
         "an operand of a dense convolution is short"
     );
-    let (row, extra) = (s.padded_row(padding), padding - s.reach());
-    let plan = Plan {
-        rows: rows.len(),
-        pixels: s.out_width(),
-        tap_rows: s.kernel,
-        depth: s.kernel * s.inputs,
-        columns: s.outputs,
-        in_row: s.stride * row,
-        in_pixel: s.stride * s.inputs,
-        tap_row: row,
-        out_row: s.out_width() * s.outputs,
-        out_pixel: s.outputs,
-        onto,
-    };
+    let plan = s.plan(padding, rows.len(), s.out_width() * s.outputs, onto);
     if plan.is_empty() {
         return;
     }
-    let first = (extra + rows.start * s.stride) * row + extra * s.inputs;
+    let first = s.first(padding) + rows.start * plan.in_row;
     // SAFETY: the last tap of the last pixel lies inside the padded map, whose size was checked above; so were the output's
     // size and, when they were made, that of the weights.
     unsafe { tile::convolve(&plan, padded[first..].as_ptr(), w.panels.as_ptr(), out.as_mut_ptr()) }
@@ -251,24 +261,11 @@ pub fn add_weight_gradient(
         padded.len() >= s.padded_len(padding) && dz.len() >= s.out_padded_len(dz_padding),
         "an operand of a dense convolution's gradient is short"
     );
-    let (row, extra) = (s.padded_row(padding), padding - s.reach());
-    let plan = Plan {
-        rows: s.out_height(),
-        pixels: s.out_width(),
-        tap_rows: s.kernel,
-        depth: s.kernel * s.inputs,
-        columns: s.outputs,
-        in_row: s.stride * row,
-        in_pixel: s.stride * s.inputs,
-        tap_row: row,
-        out_row: s.out_padded_row(dz_padding),
-        out_pixel: s.outputs,
-        onto: true,
-    };
+    let plan = s.plan(padding, s.out_height(), s.out_padded_row(dz_padding), true);
     if plan.is_empty() {
         return;
     }
-    let (x, d) = (&padded[extra * (row + s.inputs)..], &dz[s.out_padded_at(0, dz_padding)..]);
+    let (x, d) = (&padded[s.first(padding)..], &dz[s.out_padded_at(0, dz_padding)..]);
     // SAFETY: as in `forward`; the gradient's size was checked above.
     unsafe { gradient::weight_gradient(&plan, x.as_ptr(), d.as_ptr(), gradient.as_mut_ptr()) }
 }

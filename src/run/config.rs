@@ -128,13 +128,7 @@ impl Config {
         if self.score.none == NoneOperation::Compete {
             self.full()
         } else {
-            // Where it is the only candidate there is nothing to score: the edge carries nothing.
-            let full = self.full();
-            let mut space = full.without_operation(Operation::None);
-            for place in full.places().filter(|p| full.count_on(p.cell, p.edge) == 1) {
-                space.set(place, true);
-            }
-            space
+            self.full().without_operation(Operation::None)
         }
     }
 

@@ -22,13 +22,11 @@ pub fn preset(name: &str) -> Option<Config> {
     }
 }
 
-fn demo() -> Config {
-    let mut c = Config::default();
+/// A whole run on the embedded pictures in minutes.
+fn quick(mut c: Config) -> Config {
     c.score.draws = 5;
     c.score.batch = 32;
-    c.score.channels = 2;
     c.search.channels = 8;
-    c.search.cells = 4;
     c.search.batch = 64;
     c.search.epochs = 6;
     c.search.learning_rate = 0.1;
@@ -36,12 +34,19 @@ fn demo() -> Config {
     c.search.alpha_learning_rate = 3e-3;
     c.data.crop_padding = 2;
     c.train.channels = 8;
-    c.train.cells = 5;
     c.train.batch = 64;
     c.train.epochs = 8;
     c.train.learning_rate = 0.1;
     c.train.drop_path = 0.0;
     c.train.cutout = 0;
+    c
+}
+
+fn demo() -> Config {
+    let mut c = quick(Config::default());
+    c.score.channels = 2;
+    c.search.cells = 4;
+    c.train.cells = 5;
     c
 }
 
@@ -68,20 +73,9 @@ fn nas_bench_201() -> Config {
 }
 
 fn nas_bench_201_demo() -> Config {
-    let mut c = nas_bench_201();
-    c.score.draws = 5;
-    c.score.batch = 32;
+    let mut c = quick(nas_bench_201());
     c.score.channels = 4;
-    c.search.channels = 8;
     c.search.cells = 3;
-    c.search.epochs = 6;
-    c.search.learning_rate = 0.1;
-    c.search.learning_rate_min = 0.005;
-    c.search.alpha_learning_rate = 3e-3;
-    c.data.crop_padding = 2;
-    c.train.channels = 8;
     c.train.cells = 3;
-    c.train.batch = 64;
-    c.train.epochs = 8;
     c
 }

@@ -162,7 +162,7 @@ impl Mask {
     #[must_use]
     pub fn without_operation(mut self, operation: Operation) -> Mask {
         if let Some(column) = self.space.column(operation) {
-            self.rows.iter_mut().for_each(|row| *row &= !(1 << column));
+            self.rows.iter_mut().filter(|row| **row != 1 << column).for_each(|row| *row &= !(1 << column));
         }
         self
     }

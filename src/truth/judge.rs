@@ -74,6 +74,18 @@ pub struct Scores {
     pub places: Vec<(Place, Vec<f64>)>,
 }
 
+impl Scores {
+    /// Of functions by name, and of their sum.
+    pub fn with_sum(mut names: Vec<String>, places: impl IntoIterator<Item = (Place, Vec<f64>, f64)>) -> Scores {
+        names.push("together".into());
+        let numbers = |(place, mut numbers, sum): (Place, Vec<f64>, f64)| {
+            numbers.push(sum);
+            (place, numbers)
+        };
+        Scores { names, places: places.into_iter().map(numbers).collect() }
+    }
+}
+
 /// What an audit tells. Accuracies are in the table's unit, shares are of 1, percentiles of 100.
 #[derive(Clone, Debug, Serialize)]
 pub struct Audit {

@@ -1,6 +1,6 @@
 //! Numbers of an audit as they are printed.
 
-use super::judge::{Audit, Found};
+use super::judge::{Audit, CutNumbers, Found};
 use crate::text;
 
 /// What a row of an audit is called.
@@ -13,6 +13,28 @@ pub fn called(name: &'static str) -> &'static str {
         "best_by_model" => "best by the model",
         other => other,
     }
+}
+
+/// Names of the numbers of a [`row`].
+pub const fn columns(audit: &Audit) -> &'static [&'static str] {
+    match audit.model {
+        None => &["mean", "best", "regret", "best 100", "best 1,000"],
+        Some(_) => &["mean", "best", "gain"],
+    }
+}
+
+/// A cut's numbers.
+pub fn row(audit: &Audit, cut: &CutNumbers) -> Vec<String> {
+    let or_none = |value: Option<String>| value.unwrap_or_else(|| "n/a".into());
+    let share = |share: Option<f64>| or_none(share.map(|s| format!("{} %", per_cent(100.0 * s))));
+    let mut row = vec![number(cut.mean), number(cut.best)];
+    match audit.model {
+        None => {
+            row.extend([or_none(cut.regret.map(|r| signed(r, 3))), share(cut.of_best_100), share(cut.of_best_1000)]);
+        }
+        Some(_) => row.push(or_none(cut.gain.map(|g| signed(g, 2)))),
+    }
+    row
 }
 
 /// An accuracy.

@@ -6,7 +6,6 @@ use super::App;
 use crate::explorer::errands::Done;
 use crate::explorer::feed::Feed;
 use crate::explorer::forecast::Basis;
-use crate::explorer::judge::Question;
 use crate::explorer::news::News;
 use crate::explorer::runs::{self, Found};
 use crate::explorer::state::State;
@@ -87,7 +86,7 @@ impl App<'_> {
                 }
             }
         }
-        if self.judge.ask(Question::of(&self.state, self.options.accuracies.as_ref())) {
+        if self.judge.ask(&self.state, self.options.accuracies.as_ref()) {
             self.dirty = true;
         }
         if self.dirty {

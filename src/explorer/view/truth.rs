@@ -7,8 +7,8 @@ use crate::explorer::draw::Pad;
 use crate::explorer::judge::Judged;
 use crate::explorer::verdict::{Line, Tone};
 use crate::text;
-use crate::truth::words::{called, found, number, per_cent, percentiles, quantiles, signed};
-use crate::truth::{Audit, CutNumbers};
+use crate::truth::Audit;
+use crate::truth::words::{called, columns, found, number, per_cent, percentiles, quantiles, row, signed};
 
 /// Lines that the panel takes at most, with its frame.
 pub const HEIGHT: u16 = 14;
@@ -27,11 +27,6 @@ fn name(audit: &Audit) -> String {
         .file_name()
         .map_or_else(|| audit.table.file.clone(), |n| n.to_string_lossy().into());
     text::sanitize(&file)
-}
-
-/// A share, as a table of them has it.
-fn share(value: Option<f64>) -> String {
-    value.map_or_else(|| "n/a".into(), |s| format!("{} %", per_cent(100.0 * s)))
 }
 
 /// ```text
@@ -62,25 +57,11 @@ pub fn draw(pad: &mut Pad, judged: &Judged) {
     let (w, h) = (inner.width(), inner.height());
     let (plain, dim, accent, warning) =
         (inner.theme.plain(), inner.theme.dim(), inner.theme.accent(), inner.theme.warning());
-    let exact = audit.model.is_none();
-    let names: &[&str] =
-        if exact { &["mean", "best", "regret", "best 100", "best 1,000"] } else { &["mean", "best", "gain"] };
-    let columns: Vec<(u16, &str)> = names.iter().enumerate().map(|(i, name)| (29 + 11 * i as u16, *name)).collect();
-    let columns: Vec<(u16, &str)> = columns.into_iter().filter(|(x, _)| *x < w).collect();
+    let columns = columns(audit).iter().enumerate().map(|(i, name)| (29 + 11 * i as u16, *name));
+    let columns: Vec<(u16, &str)> = columns.filter(|(x, _)| *x < w).collect();
     for (x, name) in &columns {
         inner.right(*x, 0, name, dim);
     }
-    let row = |c: &CutNumbers| {
-        let tail = match exact {
-            true => vec![
-                c.regret.map_or_else(|| "n/a".into(), |r| signed(r, 3)),
-                share(c.of_best_100),
-                share(c.of_best_1000),
-            ],
-            false => vec![c.gain.map_or_else(|| "n/a".into(), |g| signed(g, 2))],
-        };
-        [vec![number(c.mean), number(c.best)], tail].concat()
-    };
     let mut y = 1;
     for c in [&audit.cut, &audit.random].into_iter().chain(&audit.controls) {
         if y >= h {
@@ -88,7 +69,7 @@ pub fn draw(pad: &mut Pad, judged: &Judged) {
         }
         let style = if y == 1 { accent } else { plain };
         inner.text(1, y, called(c.name), if y == 1 { accent } else { dim });
-        for ((x, _), value) in columns.iter().zip(row(c)) {
+        for ((x, _), value) in columns.iter().zip(row(audit, c)) {
             inner.right(*x, y, &value, style);
         }
         y += 1;
