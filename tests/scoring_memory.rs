@@ -3,10 +3,12 @@
 
 use candle_core::{DType, Device, Tensor};
 use zonas::device::{pages, reset_peak};
+use zonas::engine::score::cells::Sampler;
 use zonas::engine::score::{Evaluator, NetworkEvaluator, Proxy};
 use zonas::engine::scoring_memory::Scoring;
 use zonas::nn::NnError;
 use zonas::proxies::{self, Draw};
+use zonas::run::config::Estimator;
 use zonas::space::CellKind::{Normal, Reduction};
 use zonas::space::{CellKind, Place, darts};
 
@@ -23,6 +25,7 @@ fn both(
     cells: &[CellKind],
     batch: usize,
     budget: Option<u64>,
+    estimator: Estimator,
 ) -> (u64, u64) {
     let space = darts::NO_NONE;
     let scoring = Scoring {
@@ -36,6 +39,7 @@ fn both(
         width: SIDE,
         space,
         threads: THREADS,
+        estimator,
     };
     let room = scoring.within(budget).unwrap();
     let made = functions.iter().map(|n| proxies::by_name(n).unwrap()).collect();
@@ -47,6 +51,15 @@ fn both(
         Draw::new(images, Tensor::zeros(batch, DType::U32, &Device::Cpu)?, 1, n)
     };
     let mut evaluator = NetworkEvaluator::new(proxy, made, 1, room.side_by_side, draw).sharing(room.sharing);
+    if estimator == Estimator::Cells {
+        evaluator.open(0).unwrap();
+        let sampler = Sampler::of(&space, 1);
+        let masks: Vec<_> = (0..7).map(|i| sampler.mask(0, i)).chain([sampler.heaviest()]).collect();
+        for chunk in masks.chunks(room.side_by_side) {
+            evaluator.cells(chunk).unwrap();
+        }
+        return (room.bytes, (pages().peak_bytes - before) as u64);
+    }
     evaluator.baseline(&space, 0).unwrap();
     // Of both kinds: an early edge and a late one.
     let places: Vec<Place> = space.places().collect();
@@ -58,6 +71,17 @@ fn both(
 
 /// Functions, channels, cells, batch, budget.
 type Case<'a> = (&'a [&'static str], usize, &'a [CellKind], usize, Option<u64>);
+
+/// Of sampled cells.
+const SAMPLED: [&[&str]; 7] = [
+    &["naswot", "logsynflow", "mean_jacobian"],
+    &["mean_jacobian"],
+    &["az_trainability", "az_expressivity", "az_progressivity"],
+    &["naswot"],
+    &["logsynflow"],
+    &["zico"],
+    &["snip", "ntk_condition"],
+];
 
 #[test]
 fn scoring_stays_within_its_prediction() {
@@ -77,10 +101,15 @@ fn scoring_stays_within_its_prediction() {
             cases.push((one, 16, &two, 8, None));
         }
         cases.push((&["naswot", "snip", "synflow", "zen"], 16, &two, 8, None));
-        for (functions, channels, cells, batch, budget) in cases {
-            let (predicted, measured) = both(functions, channels, cells, batch, budget);
+        let lone = cases.into_iter().map(|case| (case, Estimator::LeaveOneOut));
+        let three = [Normal, Reduction, Normal];
+        let sampled = SAMPLED.into_iter().flat_map(|f| [(f, 4, &three[..], 16, None), (f, 32, &three[..], 16, None)]);
+        for ((functions, channels, cells, batch, budget), estimator) in
+            lone.chain(sampled.map(|case| (case, Estimator::Cells)))
+        {
+            let (predicted, measured) = both(functions, channels, cells, batch, budget, estimator);
             let ratio = predicted as f64 / measured as f64;
-            println!("{functions:?}, {channels} channels, {} cells, batch {batch}, {budget:?}: {predicted} for {measured} bytes, {ratio:.2}", cells.len());
+            println!("{estimator}: {functions:?}, {channels} channels, {} cells, batch {batch}, {budget:?}: {predicted} for {measured} bytes, {ratio:.2}", cells.len());
             assert!(budget.is_none_or(|b| measured <= b), "over the budget");
             assert!(measured <= predicted, "too little");
             assert!(ratio < 2.0 || predicted < 16 << 20, "too much");

@@ -251,7 +251,8 @@ impl<'a> Cutting<'a> {
         cut.undefined = gone().filter(&undefined).count();
         cut.by_lot = gone().filter(|p| !undefined(p) && removal(p).is_some_and(|r| r.by_lot)).count();
         // What had no score is told as that.
-        let ties = gone().filter(|p| !undefined(p) && removal(p).is_some_and(|r| r.tie)).count();
+        let noisy = |p: &Place| removal(p).is_some_and(|r| r.within_noise(automatic.count_on(p.cell, p.edge)));
+        let ties = gone().filter(|p| !undefined(p) && noisy(p)).count();
         let draws = self.setup.config.score.draws;
         let ways = significance::least_ways(draws).filter(|ways| 1.0 / *ways as f64 > significance::ALPHA);
         // Functions that only count tell apart with one draw.

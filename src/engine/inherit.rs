@@ -31,6 +31,7 @@ pub fn inherit(from: &RunFolder, to: &RunFolder, config: &Config) -> Result<bool
             | Body::RoundStarted { .. }
             | Body::Baseline { .. }
             | Body::Score { .. }
+            | Body::SampledCell { .. }
             | Body::RoundEnded { .. }
             | Body::ScoringEnded(_)
                 if !whole =>

@@ -69,6 +69,9 @@ impl Past {
                 let relative = relative.into_iter().map(f64::from).collect();
                 self.scoring.partial.insert((draw, place), relative);
             }
+            Body::SampledCell { draw, number, values } => {
+                self.scoring.cells.insert((draw, number), values.into_iter().map(f64::from).collect());
+            }
             Body::RoundEnded { round, seconds, removed, summaries, .. } if round == self.scoring.rounds => {
                 self.scoring.take(removed, &summaries);
                 self.scoring_seconds += seconds;

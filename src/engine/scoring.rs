@@ -10,8 +10,10 @@ use super::scoring_memory;
 use super::setup::{Setup, tensors};
 use crate::data;
 use crate::proxies::Draw;
+use crate::run::config::Estimator;
 use crate::run::event::{Body, Level, Removal, ScoringEnded, ScoringStarted, Stage};
 use crate::space::cut::Source;
+use crate::text;
 
 impl Watcher<EngineError> for Control {
     fn emit(&mut self, body: Body) -> Result<(), EngineError> {
@@ -39,6 +41,9 @@ pub(super) fn run(control: &mut Control, setup: &Setup, past: &mut Past) -> Resu
         draws: config.score.draws,
         remove_per_round: config.score.remove_per_round,
         aggregate: config.score.aggregate,
+        estimator: config.score.estimator,
+        sample: config.score.sample,
+        undecided: config.score.undecided,
         seed: config.seed,
     };
     let progress = std::mem::take(&mut past.scoring);
@@ -54,20 +59,26 @@ pub(super) fn run(control: &mut Control, setup: &Setup, past: &mut Past) -> Resu
     }
     let room = scoring_memory::room(setup)?;
     let clock = control.begin(Stage::Score)?;
-    if progress.rounds == 0 && progress.partial.is_empty() {
+    if progress.rounds == 0 && progress.partial.is_empty() && progress.cells.is_empty() {
         control.emit(Body::ScoringStarted(ScoringStarted {
             functions: setup.functions.iter().map(|f| f.name().to_string()).collect(),
             draws: settings.draws,
-            rounds: score::rounds(&setup.space, settings.remove_per_round),
+            rounds: score::rounds(&setup.space, &settings),
             evaluations: score::evaluations(&setup.space, &settings),
             channels: config.score.channels,
             cells: config.proxy_cells(),
             batch: config.score.batch,
             aggregate: config.score.aggregate.to_string(),
+            estimator: config.score.estimator.to_string(),
+            sample: if config.score.estimator == Estimator::Cells { settings.sample } else { 0 },
         }))?;
     } else {
-        let (rounds, scores) = (progress.rounds, progress.partial.len());
-        control.log(Level::Info, format!("scoring goes on after round {rounds} and {scores} scores of the next"))?;
+        let (rounds, scores, cells) = (progress.rounds, progress.partial.len(), progress.cells.len());
+        let done = match config.score.estimator {
+            Estimator::LeaveOneOut => format!("round {rounds} and {scores} scores of the next"),
+            Estimator::Cells => text::counted(cells, "cell"),
+        };
+        control.log(Level::Info, format!("scoring goes on after {done}"))?;
     }
     for kind in setup.space.space().kinds().filter(|k| !config.proxy_cells().contains(k)) {
         let text =

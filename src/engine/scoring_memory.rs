@@ -3,9 +3,11 @@
 
 use super::error::EngineError;
 use super::score::SHARING;
+use super::score::cells::Sampler;
 use super::setup::Setup;
 use crate::nn::{PassBytes, Policy, Precision, SupernetConfig};
 use crate::proxies::{CROP, CROPS};
+use crate::run::config::Estimator;
 use crate::space::Mask;
 
 /// How the networks of a round are evaluated.
@@ -34,6 +36,7 @@ pub struct Scoring<'a> {
     /// Operations that take part.
     pub space: Mask,
     pub threads: usize,
+    pub estimator: Estimator,
 }
 
 /// Of every prediction: the program's small blocks, which nobody lists.
@@ -60,7 +63,10 @@ impl Scoring<'_> {
             input_channels: self.input_channels,
             layout: self.cells.to_vec(),
             stem_multiplier: self.space.space().stacking().stem(),
-            mask: self.space,
+            mask: match self.estimator {
+                Estimator::LeaveOneOut => self.space,
+                Estimator::Cells => Sampler::of(&self.space, 0).heaviest(),
+            },
             policy: Policy::Keep,
             precision: Precision::Float32,
         }
@@ -79,9 +85,15 @@ impl Scoring<'_> {
             let (bytes, gradients) = match *name {
                 "params" | "macs" => continue,
                 "naswot" | "nngp_frobenius" | "nngp_mean" => {
-                    shared = remembered;
+                    shared = if self.estimator == Estimator::LeaveOneOut { remembered } else { 0 };
                     (forward, false)
                 }
+                // The outputs of all blocks, and one of them centred.
+                "az_expressivity" | "az_progressivity" => (forward + forward / 2, false),
+                // What the cells keep, a cell's own way back, and what was sent and received.
+                "mean_jacobian" | "az_trainability" => (backward + forward / 2, true),
+                // Weights, gradients and values of two passes over half of the pictures.
+                "zico" => (backward / 2 + 5 * w, true),
                 // Weights of its own, and two passes' results.
                 "zen" => (w + forward + forward / 8, false),
                 "relu_regions" => {
@@ -90,7 +102,7 @@ impl Scoring<'_> {
                     (crops.forward, false)
                 }
                 // Positive weights, the same at another level, and a copy of the network that has them.
-                "synflow" => (6 * w + one().backward, true),
+                "synflow" | "logsynflow" => (10 * w + one().backward, true),
                 // The gradients of every picture.
                 "ntk_condition" => (backward + (self.batch as u64 + 3) * w, true),
                 // `snip`, `grad_norm`, and what there may be more: values and gradients stay for the next function.
@@ -105,8 +117,11 @@ impl Scoring<'_> {
             }
             peak = peak.max(bytes);
         }
+        // Sampled cells are cut from nothing.
+        let base = SMALL + (self.batch as u64) * 4 * picture;
+        let base = if self.estimator == Estimator::LeaveOneOut { base + w } else { base };
         let each = [if own || shared == 0 { w } else { 0 }, w].map(|network| network + kept + peak);
-        Parts { base: SMALL + w + (self.batch as u64) * 4 * picture, each, thread, shared, weights: w }
+        Parts { base, each, thread, shared, weights: w }
     }
 
     /// The fastest way that is predicted to stay within the budget; an error with the least bytes where there is none.
@@ -181,6 +196,7 @@ pub(super) fn room(setup: &Setup) -> Result<Room, EngineError> {
         width: about.width,
         space: setup.space,
         threads: setup.threads,
+        estimator: score.estimator,
     };
     if setup.gpu.is_some() {
         // A GPU that is full says so, and ends nobody: there is nothing to refuse beforehand.

@@ -179,6 +179,8 @@ impl Writer {
                 cells: vec![CellKind::Normal, CellKind::Reduction],
                 batch: 32,
                 aggregate: self.aggregate.name().into(),
+                estimator: "leave_one_out".into(),
+                sample: 0,
             }),
         );
         let mut order = Vec::new();
@@ -291,6 +293,8 @@ impl Writer {
                         tie: lower(row[0], row[1]) > significance::ALPHA,
                         by_lot: false,
                         undefined: false,
+                        settled: None,
+                        p_above: Vec::new(),
                     });
                 }
             }

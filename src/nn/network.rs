@@ -57,6 +57,17 @@ pub(crate) struct NetworkState {
     closing: Option<(Vec<f32>, Statistics)>,
 }
 
+impl NetworkState {
+    /// Of the stem (0) and of each cell.
+    pub fn outputs(&self) -> &[Vec<f32>] {
+        &self.outputs
+    }
+
+    pub fn cells(&self) -> &[CellState] {
+        &self.cells
+    }
+}
+
 /// What a forward pass gives.
 pub(crate) struct NetworkOutput {
     pub output: Vec<f32>,

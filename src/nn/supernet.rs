@@ -129,6 +129,10 @@ impl Supernet {
         Supernet { remembered: bytes, ..self }
     }
 
+    pub(super) fn plan(&self) -> &NetworkPlan {
+        &self.plan
+    }
+
     pub fn config(&self) -> &SupernetConfig {
         &self.config
     }

@@ -8,6 +8,9 @@ pub enum Aggregate {
     /// Sum of relative differences, each function's divided by its own standard deviation from draw to draw: what is noise
     /// falls silent.
     Noise,
+    /// Sum of relative differences, each function's divided by its spread and weighted by how surely it tells something and by
+    /// how little the others tell the same: two that agree share a vote.
+    Decorrelated,
     /// Plain sum of relative differences (arXiv 2505.13586, Algorithm 1).
     Relative,
     /// Sum over functions of the rank of the relative difference among all operations of the round (TE-NAS). Ties share a
@@ -16,10 +19,11 @@ pub enum Aggregate {
 }
 
 impl Aggregate {
-    pub const ALL: [Aggregate; 3] = [Aggregate::Noise, Aggregate::Relative, Aggregate::Ranks];
+    pub const ALL: [Aggregate; 4] = [Aggregate::Decorrelated, Aggregate::Noise, Aggregate::Relative, Aggregate::Ranks];
 
     pub const fn name(self) -> &'static str {
         match self {
+            Aggregate::Decorrelated => "decorrelated",
             Aggregate::Noise => "noise",
             Aggregate::Relative => "relative",
             Aggregate::Ranks => "ranks",
@@ -35,6 +39,9 @@ const ROUNDING: f64 = 1e-12;
 /// No function counts as telling more than so many times its own noise, so that one without any does not silence the rest.
 const MOST_TELLING: f64 = 10.0;
 
+/// What is added to the diagonal of the functions' correlations, so that near copies share a vote instead of fighting for it.
+const RIDGE: f64 = 0.1;
+
 /// Why a ranking function has no vote in a round.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Silent {
@@ -42,6 +49,8 @@ pub enum Silent {
     Constant,
     /// NaN or infinite on every edge.
     Undefined,
+    /// No surer than chance, or what it tells the others tell as well.
+    NothingNew,
 }
 
 /// How one ranking function counts in a round.
@@ -93,6 +102,10 @@ pub fn combine(aggregate: Aggregate, edges: &[usize], relative: &[Vec<Vec<f64>>]
         .collect();
     let standings: Vec<Standing> =
         (0..functions).map(|f| standing(aggregate, &groups, |edge| &sound[edge][f], |i, d| value(i, d, f))).collect();
+    let mut standings = standings;
+    if aggregate == Aggregate::Decorrelated {
+        decorrelate(&mut standings, &groups, |edge| &sound[edge], value, draws);
+    }
     let mut samples = vec![Vec::new(); relative.len()];
     let mut votes = vec![vec![f64::NAN; functions]; relative.len()];
     let ranks: Vec<Option<Vec<Vec<f64>>>> = (0..functions)
@@ -175,11 +188,78 @@ fn standing<'a>(
         _ if silent.is_some() => f64::NAN,
         Aggregate::Relative => 1.0,
         Aggregate::Ranks => f64::NAN,
+        Aggregate::Decorrelated => spread,
         // With one draw there is no noise to divide by; its spread makes functions comparable.
         Aggregate::Noise if noise.is_nan() => spread,
         Aggregate::Noise => noise.max(spread / MOST_TELLING),
     };
     Standing { noise, spread, divisor, silent, undefined_edges }
+}
+
+/// Weighs the functions of a round; their divisors are their spreads so far.
+///
+/// With C the correlations of their means within edges, the weights w solve (C + 0.1·I)·w = 1, times the share of each
+/// function's spread that is not noise, with a sum of 1. Who would have to vote against itself has no vote.
+fn decorrelate<'a>(
+    standings: &mut [Standing],
+    groups: &BTreeMap<usize, Vec<usize>>,
+    sound: impl Fn(&usize) -> &'a Vec<Vec<usize>>,
+    value: impl Fn(usize, usize, usize) -> f64,
+    draws: usize,
+) {
+    let mut voting: Vec<usize> = (0..standings.len()).filter(|f| standings[*f].silent.is_none()).collect();
+    // By function, by place: means over draws, less their mean on the edge, where all that vote are defined.
+    let mut means: Vec<Vec<f64>> = vec![Vec::new(); standings.len()];
+    for (edge, own) in groups {
+        let sound = sound(edge);
+        if voting.iter().any(|f| sound[*f].is_empty()) {
+            continue;
+        }
+        for f in &voting {
+            let mean = |i: &usize| sound[*f].iter().map(|d| value(*i, *d, *f)).sum::<f64>() / sound[*f].len() as f64;
+            let own: Vec<f64> = own.iter().map(mean).collect();
+            let centre = own.iter().sum::<f64>() / own.len().max(1) as f64;
+            means[*f].extend(own.iter().map(|v| v - centre));
+        }
+    }
+    let correlation = |a: usize, b: usize| {
+        let dot = |x: &[f64], y: &[f64]| x.iter().zip(y).map(|(x, y)| x * y).sum::<f64>();
+        let (x, y) = (&means[a], &means[b]);
+        let r = dot(x, y) / (dot(x, x) * dot(y, y)).sqrt();
+        if r.is_finite() { r } else { f64::from(u8::from(a == b)) }
+    };
+    // Of the spread of means over draws, what noise alone would make of it.
+    let sure = |s: &Standing| match s.noise * s.noise / (draws.max(1) as f64 * s.spread * s.spread) {
+        share if share.is_nan() => 1.0,
+        share => (1.0 - share).max(0.0),
+    };
+    let weights = loop {
+        let n = voting.len();
+        let matrix = nalgebra::DMatrix::from_fn(n, n, |i, j| {
+            correlation(voting[i], voting[j]) + if i == j { RIDGE } else { 0.0 }
+        });
+        let solved = matrix.lu().solve(&nalgebra::DVector::from_element(n, 1.0));
+        let solved: Vec<f64> = solved.map_or_else(|| vec![1.0; n], |w| w.iter().copied().collect());
+        let least = (0..n).min_by(|a, b| solved[*a].total_cmp(&solved[*b]));
+        match least.filter(|i| solved[*i] <= 0.0 && n > 1) {
+            Some(i) => {
+                standings[voting.remove(i)].silent = Some(Silent::NothingNew);
+            }
+            None => break solved,
+        }
+    };
+    let weights: Vec<f64> = voting.iter().zip(weights).map(|(f, w)| w * sure(&standings[*f])).collect();
+    let total: f64 = weights.iter().sum();
+    for (f, weight) in voting.iter().zip(weights) {
+        let standing = &mut standings[*f];
+        match weight / total {
+            share if share > 0.0 => standing.divisor /= share,
+            // Where all are noise, all have the same say: nobody is surer than another.
+            _ if total <= 0.0 => standing.divisor *= voting.len() as f64,
+            _ => standing.silent = Some(Silent::NothingNew),
+        }
+    }
+    standings.iter_mut().filter(|s| s.silent.is_some()).for_each(|s| s.divisor = f64::NAN);
 }
 
 /// Rank of each value, 0 for the lowest; equal ones share a rank, and the next distinct one is one more. NaN has none.

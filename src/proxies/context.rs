@@ -8,6 +8,7 @@ use candle_nn::loss::cross_entropy;
 use rand::Rng;
 
 use super::agreement::{Agreement, Patterns};
+use super::blocks;
 use crate::kernels::gpu::Gpu;
 use crate::nn::{Init, Mixing, NnError, Pass, Probe, Recalled, Remembered, Supernet};
 use crate::random;
@@ -25,6 +26,8 @@ pub struct Draw {
     pub noise: [Tensor; 2],
     /// Seed of the N(0, 1) weights that `zen` is defined with; without, it takes the network's own.
     pub normal_weights: Option<u64>,
+    /// Key of the random signs that are sent back through cells.
+    pub signs: u64,
 }
 
 /// Pictures that `relu_regions` looks at, and their size.
@@ -33,7 +36,7 @@ pub const CROP: usize = 8;
 
 impl Draw {
     /// From a batch: crops of it, noise of its size and a seed for `zen`'s weights, from the streams `proxy/crops`,
-    /// `proxy/noise` and `proxy/normal` at `draw`.
+    /// `proxy/noise`, `proxy/normal` and `proxy/signs` at `draw`.
     ///
     /// # Errors
     /// Images that are not float32 of four dimensions.
@@ -59,7 +62,8 @@ impl Draw {
         let noise = [noise()?, noise()?];
         let crops = Tensor::from_vec(crops, (CROPS, ch, cw, c), &Device::Cpu)?;
         let normal_weights = Some(random::stream_at(seed, "proxy/normal", [draw, 0]).next_u64());
-        Ok(Draw { images, labels, crops, noise, normal_weights })
+        let signs = random::stream_at(seed, "proxy/signs", [draw, 0]).next_u64();
+        Ok(Draw { images, labels, crops, noise, normal_weights, signs })
     }
 }
 
@@ -90,6 +94,8 @@ pub struct Context<'a> {
     gpu: Option<Gpu>,
     observed: OnceCell<Observed>,
     gradients: OnceCell<Vec<Weight>>,
+    entropies: OnceCell<Vec<f64>>,
+    stretches: OnceCell<Vec<f64>>,
 }
 
 /// A network by reference, or one made for the purpose.
@@ -140,6 +146,8 @@ impl<'a> Context<'a> {
             gpu: None,
             observed: OnceCell::new(),
             gradients: OnceCell::new(),
+            entropies: OnceCell::new(),
+            stretches: OnceCell::new(),
         }
     }
 
@@ -239,17 +247,38 @@ impl<'a> Context<'a> {
         Ok(self.observed.get_or_init(|| Observed { logits, agreement: patterns.take() }))
     }
 
+    /// See [`blocks::entropies`].
+    pub(super) fn entropies(&self) -> Result<&[f64], NnError> {
+        kept(&self.entropies, || blocks::entropies(self))
+    }
+
+    /// See [`blocks::stretches`].
+    pub(super) fn stretches(&self) -> Result<&[f64], NnError> {
+        kept(&self.stretches, || blocks::stretches(self))
+    }
+
+    /// Gradients of the mean cross entropy of these pictures of the batch.
+    pub(super) fn gradients_of(&self, pictures: std::ops::Range<usize>) -> Result<Vec<Weight>, NnError> {
+        let part = |t: &Tensor| t.narrow(0, pictures.start, pictures.len());
+        let pass = Pass { update_running: false, ..Pass::weight_step() };
+        let logits = self.net()?.forward(&part(&self.draw.images)?, &self.mixing, &pass)?;
+        let loss = cross_entropy(&logits, &part(&self.draw.labels)?)?;
+        weights_with_gradients(self.net()?, &loss)
+    }
+
     /// Weights with the gradients of the mean cross entropy.
     pub(super) fn gradients(&self) -> Result<&[Weight], NnError> {
-        if let Some(g) = self.gradients.get() {
-            return Ok(g);
-        }
-        let pass = Pass { update_running: false, ..Pass::weight_step() };
-        let logits = self.net()?.forward(&self.draw.images, &self.mixing, &pass)?;
-        let loss = cross_entropy(&logits, &self.draw.labels)?;
-        let found = weights_with_gradients(self.net()?, &loss)?;
-        Ok(self.gradients.get_or_init(|| found))
+        kept(&self.gradients, || self.gradients_of(0..self.draw.images.dim(0)?))
     }
+}
+
+/// What is there, or what `make` makes.
+fn kept<T>(cell: &OnceCell<Vec<T>>, make: impl FnOnce() -> Result<Vec<T>, NnError>) -> Result<&[T], NnError> {
+    if let Some(found) = cell.get() {
+        return Ok(found);
+    }
+    let found = make()?;
+    Ok(cell.get_or_init(|| found))
 }
 
 /// Every convolution's and the classifier's weight with the gradient of `value`, which must come from a pass that tracks

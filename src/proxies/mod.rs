@@ -3,9 +3,12 @@
 
 pub mod aggregate;
 mod agreement;
+mod az_nas;
+pub mod blocks;
 mod context;
 mod grad_norm;
 mod macs;
+mod mean_jacobian;
 mod naswot;
 mod nngp_frobenius;
 mod nngp_mean;
@@ -15,6 +18,7 @@ mod relu_regions;
 mod snip;
 mod synflow;
 mod zen;
+mod zico;
 
 pub use context::{CROP, CROPS, Common, Context, Draw};
 
@@ -71,16 +75,22 @@ pub trait RankingFunction: Sync {
 }
 
 /// All of them.
-pub static TABLE: [&dyn RankingFunction; 11] = [
+pub static TABLE: [&dyn RankingFunction; 17] = [
     &naswot::Naswot,
     &nngp_frobenius::NngpFrobenius,
     &nngp_mean::NngpMean,
     &relu_regions::ReluRegions,
     &zen::Zen,
     &synflow::SynFlow,
+    &synflow::LogSynFlow,
     &snip::Snip,
     &grad_norm::GradNorm,
     &ntk_condition::NtkCondition,
+    &zico::Zico,
+    &mean_jacobian::MeanJacobian,
+    &az_nas::Expressivity,
+    &az_nas::Progressivity,
+    &az_nas::Trainability,
     &params::Params,
     &macs::Macs,
 ];

@@ -1,4 +1,4 @@
-//! `synflow`: what flows through all paths of a network, without data.
+//! `synflow` and `logsynflow`: what flows through all paths of a network, without data.
 
 use candle_core::{DType, Device, Tensor};
 
@@ -33,6 +33,56 @@ impl RankingFunction for SynFlow {
         "how much flows through all paths of the network (natural logarithm)"
     }
     fn evaluate(&self, context: &Context) -> Result<f64, NnError> {
+        let flow = Flow::of(context)?;
+        Ok(flow.saliencies.iter().map(|(_, s)| s).sum::<f64>().ln() + flow.scale)
+    }
+    /// `(R(N) − R(N \ e)) / R(N)` from two logarithms.
+    fn difference(&self, base: f64, without: f64) -> f64 {
+        -(without - base).exp_m1()
+    }
+}
+
+/// `Σ |w| · ln(1 + |∂R/∂w|)`, R as of [`SynFlow`].
+pub struct LogSynFlow;
+
+impl RankingFunction for LogSynFlow {
+    fn name(&self) -> &'static str {
+        "logsynflow"
+    }
+    fn needs(&self) -> Needs {
+        Needs { gradients: true, ..Needs::default() }
+    }
+    fn paper(&self) -> &'static str {
+        "Cavagnero et al. 2023, FreeREA (arXiv 2207.05135)"
+    }
+    fn meaning(&self) -> &'static str {
+        "how much flows through all paths, gradients in a logarithm"
+    }
+    fn evaluate(&self, context: &Context) -> Result<f64, NnError> {
+        let flow = Flow::of(context)?;
+        let one = |(weight, saliency): &(f64, f64)| {
+            // ln(1 + e^x), which no depth overflows; what nothing flows through adds nothing.
+            let x = saliency.ln() + flow.scale - weight.ln();
+            let log = if x > 30.0 { x } else { x.exp().ln_1p() };
+            if *weight > 0.0 && *saliency > 0.0 { weight * log } else { 0.0 }
+        };
+        if flow.saliencies.iter().any(|(_, s)| !s.is_finite()) {
+            return Ok(f64::NAN);
+        }
+        Ok(flow.saliencies.iter().map(one).sum())
+    }
+}
+
+/// What flows through each weight.
+struct Flow {
+    /// `|w|` and `|w · ∂R/∂w|` times a common factor.
+    saliencies: Vec<(f64, f64)>,
+    /// Natural logarithm of what the second numbers are to be multiplied by.
+    scale: f64,
+}
+
+impl Flow {
+    fn of(context: &Context) -> Result<Flow, NnError> {
         let net = context.net()?.masked(&context.net()?.config().mask)?;
         let positive = |block: Vec<f32>| block.into_iter().map(f32::abs).collect();
         let weights: Vec<Vec<f32>> = net.parameters().values()?.into_iter().map(positive).collect();
@@ -47,14 +97,17 @@ impl RankingFunction for SynFlow {
         })?;
         let pass = Pass { norm: Norm::Off, update_running: false, ..Pass::weight_step() };
         let flow = net.forward(&ones, &context.mixing, &pass)?.sum_all()?;
-        let weights = weights_with_gradients(&net, &flow)?;
-        let saliency = |(v, g): (&f32, &f32)| (f64::from(*v) * f64::from(*g)).abs();
-        let sum: f64 = weights.iter().flat_map(|w| w.values.iter().zip(&w.gradient).map(saliency)).sum();
-        Ok(sum.ln() - f64::from(exponents.last().copied().unwrap_or(0)) * std::f64::consts::LN_2)
-    }
-    /// `(R(N) − R(N \ e)) / R(N)` from two logarithms.
-    fn difference(&self, base: f64, without: f64) -> f64 {
-        -(without - base).exp_m1()
+        let found = weights_with_gradients(&net, &flow)?;
+        let of_layout = net.parameters().layouts().iter().zip(&weights);
+        let plain = of_layout.flat_map(|(layout, block)| {
+            let slots = layout.slots.iter().filter(|s| s.kind.is_weight());
+            slots.flat_map(|s| &block[s.offset..s.offset + s.len()])
+        });
+        let levelled = found.iter().flat_map(|w| w.values.iter().zip(&w.gradient));
+        let saliency = |(w, (v, g)): (&f32, (&f32, &f32))| (f64::from(*w), (f64::from(*v) * f64::from(*g)).abs());
+        let saliencies = plain.zip(levelled).map(saliency).collect();
+        let scale = -f64::from(exponents.last().copied().unwrap_or(0)) * std::f64::consts::LN_2;
+        Ok(Flow { saliencies, scale })
     }
 }
 

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::number::Number;
 use crate::device::DeviceMeters;
 use crate::oneshot::Order;
+use crate::space::cut::Source;
 use crate::space::{CellKind, Edge, Genotype, Mask, Place, Space, SpaceFileError};
 
 /// Version of the event format; a reader skips (and counts) lines of a version that it does not know.
@@ -94,6 +95,12 @@ pub enum Body {
         values: Vec<Number>,
         relative: Vec<Number>,
         score: Number,
+    },
+    /// The values of a sampled cell, by function: the place that it has is drawn from its numbers and the saved seed.
+    SampledCell {
+        draw: usize,
+        number: usize,
+        values: Vec<Number>,
     },
     RoundEnded {
         round: usize,
@@ -303,14 +310,31 @@ pub struct ScoringStarted {
     pub functions: Vec<String>,
     pub draws: usize,
     pub rounds: usize,
-    /// Leave-one-out evaluations of all rounds together (places x draws).
+    /// Evaluations of all rounds together: places x draws, or cells x draws.
     pub evaluations: usize,
     /// The proxy network.
     pub channels: usize,
     pub cells: Vec<CellKind>,
     pub batch: usize,
     pub aggregate: String,
+    /// "leave_one_out", as in journals of before, or "cells".
+    #[serde(default = "leave_one_out")]
+    pub estimator: String,
+    /// Cells of a draw, where cells are sampled.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub sample: usize,
 }
+
+fn leave_one_out() -> String {
+    "leave_one_out".into()
+}
+
+fn is_zero(n: &usize) -> bool {
+    *n == 0
+}
+
+/// Level below which a difference counts as more than noise.
+pub const ALPHA: f64 = 0.05;
 
 /// One operation leaving, in removal order.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -325,6 +349,22 @@ pub struct Removal {
     /// No ranking function that votes was defined on this edge: nothing but chance decided.
     #[serde(default)]
     pub undefined: bool,
+    /// It went before a lower score, from which noise can't tell its own: by this control.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub settled: Option<Source>,
+    /// Where one round decided the whole order: the p of "this one is lower" (one-sided Mann-Whitney U) against each operation
+    /// that ranks above it on its edge, the next first. Which of them is the lowest that stays is up to the level.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub p_above: Vec<Number>,
+}
+
+impl Removal {
+    /// Whether it is within noise that this one goes where its edge keeps so many operations.
+    pub fn within_noise(&self, kept: usize) -> bool {
+        let lowest = self.p_above.len().checked_sub(kept).and_then(|i| self.p_above.get(i));
+        // NaN: nothing can be said.
+        lowest.map_or(self.tie, |p| p.0.is_nan() || p.0 > ALPHA)
+    }
 }
 
 /// How one ranking function counted in a round.

@@ -10,6 +10,8 @@ use crate::run::event::{Body, Event, Step, TrainingStep};
 pub struct Progress {
     bar: ProgressBar,
     steps_per_epoch: usize,
+    /// Scores come from sampled cells.
+    samples: bool,
 }
 
 impl Progress {
@@ -23,7 +25,7 @@ impl Progress {
         if let Ok(style) = ProgressStyle::with_template("{msg:10} {wide_bar} {pos}/{len}  {per_sec}  {eta} left") {
             bar.set_style(style);
         }
-        Progress { bar, steps_per_epoch: 0 }
+        Progress { bar, steps_per_epoch: 0, samples: false }
     }
 
     fn begin(&self, what: &'static str, length: usize) {
@@ -35,8 +37,12 @@ impl Progress {
 
     pub fn take(&mut self, event: &Event) {
         match &event.body {
-            Body::ScoringStarted(s) => self.begin("scoring", s.evaluations),
-            Body::Score { .. } => self.bar.inc(1),
+            Body::ScoringStarted(s) => {
+                self.samples = s.sample > 0;
+                self.begin("scoring", s.evaluations);
+            }
+            Body::Score { .. } if !self.samples => self.bar.inc(1),
+            Body::SampledCell { .. } => self.bar.inc(1),
             Body::SearchStarted(s) => {
                 self.steps_per_epoch = s.steps_per_epoch;
                 self.begin("search", s.epochs * s.steps_per_epoch);

@@ -6,7 +6,7 @@ use rayon::prelude::*;
 use super::Evaluator;
 use crate::kernels::gpu::Gpu;
 use crate::nn::{Init, NnError, Policy, Precision, Supernet, SupernetConfig};
-use crate::proxies::{Common, Context, Draw, RankingFunction};
+use crate::proxies::{Common, Context, Direction, Draw, RankingFunction};
 use crate::random;
 use crate::space::{CellKind, Mask, Place};
 
@@ -68,6 +68,8 @@ pub struct NetworkEvaluator<B> {
     /// The same GPU's streams, for networks that are evaluated side by side.
     streams: Vec<Gpu>,
     current: Option<Baseline>,
+    /// A draw and its pictures, for sampled cells.
+    opened: Option<(u64, Draw)>,
 }
 
 impl<B> NetworkEvaluator<B> {
@@ -89,6 +91,7 @@ impl<B> NetworkEvaluator<B> {
             gpu: None,
             streams: Vec::new(),
             current: None,
+            opened: None,
         }
     }
 
@@ -156,6 +159,13 @@ where
         self.functions.get(function).map_or(f64::NAN, |f| f.difference(base, without))
     }
 
+    fn turned(&self, function: usize, value: f64) -> f64 {
+        match self.functions.get(function).map(|f| f.direction()) {
+            Some(Direction::LowerIsBetter) => -value,
+            _ => value,
+        }
+    }
+
     fn parallel(&self) -> usize {
         self.threads
     }
@@ -169,6 +179,23 @@ where
         let values = self.values(&Context::new(&net, &batch)?.remembered_in(&common))?;
         self.current = Some(Baseline { net, draw: batch, common });
         Ok(values)
+    }
+
+    fn open(&mut self, draw: u64) -> Result<(), E> {
+        self.open_streams()?;
+        self.opened = Some((draw, (self.batch)(draw)?));
+        Ok(())
+    }
+
+    fn cells(&self, masks: &[Mask]) -> Result<Vec<Vec<f64>>, E> {
+        let Some((draw, batch)) = &self.opened else {
+            return Err(NnError::Config("cells need the pictures of a draw first".into()).into());
+        };
+        let one = |mask: &Mask| {
+            let net = self.proxy.network(mask, self.seed, *draw)?.on(self.stream());
+            Ok(self.values(&Context::new(&net, batch)?)?)
+        };
+        masks.par_iter().map(one).collect()
     }
 
     fn without(&self, places: &[Place]) -> Result<Vec<Vec<f64>>, E> {

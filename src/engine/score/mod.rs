@@ -1,6 +1,8 @@
-//! The zero-shot stage (arXiv 2505.13586, Algorithm 1): leave each operation out in turn, see how much every ranking
-//! function loses, and let the least important operation of each edge go; again, until every edge has one.
+//! The zero-shot stage: from ranking functions to the order in which operations go. Either each operation is left out in turn, and
+//! the least important of each edge goes, again and again (arXiv 2505.13586, Algorithm 1; here), or random cells are sampled
+//! ([`cells`]).
 
+pub mod cells;
 mod evaluator;
 pub mod significance;
 
@@ -11,9 +13,11 @@ use std::collections::{HashMap, HashSet};
 
 use crate::proxies::aggregate::{self, Aggregate, Combined, Silent, Standing};
 use crate::random;
+use crate::run::config::Estimator;
 use crate::run::event::{Body, Level, PlaceSummary, Removal, Vote};
 use crate::run::number::Number;
-use crate::space::{Mask, Place};
+use crate::space::cut::Source;
+use crate::space::{Mask, Operation, Place};
 
 /// Settings of the stage.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,6 +27,11 @@ pub struct Settings {
     /// Operations that each edge loses per round.
     pub remove_per_round: usize,
     pub aggregate: Aggregate,
+    pub estimator: Estimator,
+    /// Cells of a draw, where cells are sampled.
+    pub sample: usize,
+    /// Who goes first of those that the scores can't tell apart.
+    pub undecided: Source,
     pub seed: u64,
 }
 
@@ -41,12 +50,18 @@ pub trait Evaluator {
     }
     /// The relative difference of two values of a function; the higher, the more important what was left out.
     fn difference(&self, function: usize, base: f64, without: f64) -> f64;
+    /// A value of a function, turned so that higher is better.
+    fn turned(&self, function: usize, value: f64) -> f64;
     /// How many places are worth evaluating at once.
     fn parallel(&self) -> usize;
     /// The values of the network under `mask`; the following calls of [`Evaluator::without`] refer to it.
     fn baseline(&mut self, mask: &Mask, draw: u64) -> Result<Vec<f64>, Self::Error>;
     /// For each place the values of the last baseline's network without it, in their order.
     fn without(&self, places: &[Place]) -> Result<Vec<Vec<f64>>, Self::Error>;
+    /// Makes the pictures of a draw, for the following calls of [`Evaluator::cells`].
+    fn open(&mut self, draw: u64) -> Result<(), Self::Error>;
+    /// The values of networks of their own, with the weights and the pictures of the draw, in their order.
+    fn cells(&self, masks: &[Mask]) -> Result<Vec<Vec<f64>>, Self::Error>;
 }
 
 /// Where events go, and where a request to stop comes from.
@@ -77,6 +92,10 @@ pub struct Progress {
     pub undefined: usize,
     /// Of the round after those: relative differences by function, for a draw and a place.
     pub partial: HashMap<(usize, Place), Vec<f64>>,
+    /// Values of functions, for a draw and the number of a sampled cell.
+    pub cells: HashMap<(usize, usize), Vec<f64>>,
+    /// Functions whose silence was told.
+    silent: HashSet<usize>,
 }
 
 impl Progress {
@@ -84,6 +103,7 @@ impl Progress {
     pub fn take(&mut self, removed: Vec<Removal>, summaries: &[PlaceSummary]) {
         self.rounds += 1;
         self.partial.clear();
+        self.cells.clear();
         self.undefined += summaries.iter().map(|s| s.undefined).sum::<usize>();
         self.order.extend(removed);
     }
@@ -95,13 +115,19 @@ impl Progress {
 }
 
 /// Rounds that are needed until every edge of `space` keeps one operation.
-pub fn rounds(space: &Mask, remove_per_round: usize) -> usize {
-    round_masks(space, remove_per_round).0
+pub fn rounds(space: &Mask, settings: &Settings) -> usize {
+    match settings.estimator {
+        Estimator::LeaveOneOut => round_masks(space, settings.remove_per_round).0,
+        Estimator::Cells => usize::from(space.widest() > 1),
+    }
 }
 
-/// Leave-one-out evaluations of all rounds and draws.
+/// Evaluations of all rounds and draws.
 pub fn evaluations(space: &Mask, settings: &Settings) -> usize {
-    round_masks(space, settings.remove_per_round).1 * settings.draws
+    match settings.estimator {
+        Estimator::LeaveOneOut => round_masks(space, settings.remove_per_round).1 * settings.draws,
+        Estimator::Cells => rounds(space, settings) * settings.draws * settings.sample,
+    }
 }
 
 /// Number of rounds, and of places that they look at.
@@ -135,12 +161,14 @@ pub fn run<E, V: Evaluator<Error = E>, W: Watcher<E>>(
     evaluator: &mut V,
     watcher: &mut W,
 ) -> Result<Scored, E> {
+    if settings.estimator == Estimator::Cells {
+        return cells::run(space, settings, progress, evaluator, watcher);
+    }
     let mut mask = *space;
     for r in &progress.order {
         mask.set(r.place, false);
     }
-    let mut silent = HashSet::new();
-    for round in progress.rounds..rounds(space, settings.remove_per_round) {
+    for round in progress.rounds..rounds(space, settings) {
         if watcher.enough()? {
             return Ok(progress.ended(true));
         }
@@ -188,29 +216,46 @@ pub fn run<E, V: Evaluator<Error = E>, W: Watcher<E>>(
                 s.relative.extend(differences);
             }
         }
-        let row = |p: Place| mask.space().row(p.cell, p.edge).unwrap_or(0);
-        let edges: Vec<usize> = scores.iter().map(|s| row(s.place)).collect();
         let relative: Vec<Vec<Vec<f64>>> = scores.iter_mut().map(|s| std::mem::take(&mut s.relative)).collect();
-        let combined = aggregate::combine(settings.aggregate, &edges, &relative);
-        let exact: Vec<bool> = (0..evaluator.functions()).map(|f| evaluator.exact(f)).collect();
-        let votes: Vec<Vote> = combined.standings.iter().enumerate().map(|(f, s)| vote(s, evaluator, f)).collect();
-        for (f, vote) in votes.iter().enumerate() {
-            // Once: most have a vote in every round or in none.
-            if let (Some(why), true) = (&vote.silent, silent.insert(f)) {
-                let text = format!("{} has no vote: {why}", evaluator.name(f));
-                watcher.emit(Body::Log { level: Level::Warning, text })?;
-            }
-        }
         let places: Vec<Place> = scores.iter().map(|s| s.place).collect();
-        let (removed, summaries) = settle(&mask, settings, round, &places, &relative, &combined, &exact);
-        for r in &removed {
+        let removed = conclude(&mask, settings, round, &places, &relative, evaluator, watcher, &mut progress, start)?;
+        for r in removed {
             mask.set(r.place, false);
         }
-        progress.take(removed.clone(), &summaries);
-        let seconds = start.elapsed().as_secs_f64();
-        watcher.emit(Body::RoundEnded { round, seconds, removed, summaries, votes })?;
     }
     Ok(progress.ended(false))
+}
+
+/// The end of a round: the functions are put together, and what goes is decided and told. `relative` is
+/// `[place][draw][function]`.
+fn conclude<E, V: Evaluator<Error = E>, W: Watcher<E>>(
+    mask: &Mask,
+    settings: &Settings,
+    round: usize,
+    places: &[Place],
+    relative: &[Vec<Vec<f64>>],
+    evaluator: &V,
+    watcher: &mut W,
+    progress: &mut Progress,
+    start: std::time::Instant,
+) -> Result<Vec<Removal>, E> {
+    let row = |p: &Place| mask.space().row(p.cell, p.edge).unwrap_or(0);
+    let edges: Vec<usize> = places.iter().map(row).collect();
+    let combined = aggregate::combine(settings.aggregate, &edges, relative);
+    let exact: Vec<bool> = (0..evaluator.functions()).map(|f| evaluator.exact(f)).collect();
+    let votes: Vec<Vote> = combined.standings.iter().enumerate().map(|(f, s)| vote(s, evaluator, f)).collect();
+    for (f, vote) in votes.iter().enumerate() {
+        // Once: most have a vote in every round or in none.
+        if let (Some(why), true) = (&vote.silent, progress.silent.insert(f)) {
+            let text = format!("{} has no vote: {why}", evaluator.name(f));
+            watcher.emit(Body::Log { level: Level::Warning, text })?;
+        }
+    }
+    let (removed, summaries) = settle(mask, settings, round, places, relative, &combined, &exact);
+    progress.take(removed.clone(), &summaries);
+    let seconds = start.elapsed().as_secs_f64();
+    watcher.emit(Body::RoundEnded { round, seconds, removed: removed.clone(), summaries, votes })?;
+    Ok(removed)
 }
 
 /// The sum of those that are defined; NaN where none is.
@@ -222,6 +267,7 @@ fn plain_sum(differences: &[f64]) -> f64 {
 fn vote<V: Evaluator>(standing: &Standing, evaluator: &V, function: usize) -> Vote {
     let silent = standing.silent.map(|s| match (s, evaluator.constant_since(function)) {
         (Silent::Undefined, _) => "it is not finite on any edge".to_string(),
+        (Silent::NothingNew, _) => "what it tells is noise, or told by the others".to_string(),
         (Silent::Constant, None) => "it is the same whichever operation of an edge is left out".to_string(),
         (Silent::Constant, Some(why)) => {
             format!("it is the same whichever operation of an edge is left out ({why})")
@@ -268,20 +314,27 @@ fn settle(
             (false, true) => Some(if means[a] < means[b] { 0.0 } else { 1.0 }),
             (false, false) => significance::lower_p(&samples[a], &samples[b]),
         };
+        let settled = settle_ties(&mut own, settings.undecided, &lower, |i| places[i].operation, |i| lot_of[&i]);
         let goes = settings.remove_per_round.max(1).min(mask.count_on(cell, edge).saturating_sub(1));
         for (rank, i) in own.iter().enumerate() {
             let next = own.get(rank + 1);
             if rank < goes {
-                // Against the first that stays, if there is one.
-                let against = own.get(goes).and_then(|n| lower(*i, *n));
+                // Against the first that stays, if there is one; where one round decides the whole order, that depends on the
+                // level, and the next above stands for it.
+                let first = if settings.remove_per_round == usize::MAX { rank + 1 } else { goes };
+                let against = own.get(first).and_then(|n| lower(*i, *n));
                 let undefined = samples[*i].is_empty();
-                removed.push(Removal {
+                let above = own[rank + 1..].iter().map(|n| lower(*i, *n).map_or(Number(f64::NAN), Number)).collect();
+                let removal = Removal {
                     place: places[*i],
                     score: Number(means[*i]),
                     tie: against.is_none_or(|p| p > significance::ALPHA),
-                    by_lot: undefined || own.get(goes).is_some_and(|n| means[*n] == means[*i]),
+                    by_lot: undefined || own.get(first).is_some_and(|n| means[*n] == means[*i]),
                     undefined,
-                });
+                    settled: settled.contains(i).then_some(settings.undecided),
+                    p_above: if settings.remove_per_round == usize::MAX { above } else { Vec::new() },
+                };
+                removed.push((rank, removal));
             }
             summaries.push(PlaceSummary {
                 place: places[*i],
@@ -295,7 +348,43 @@ fn settle(
             });
         }
     }
-    (removed, summaries)
+    if settings.remove_per_round == usize::MAX {
+        // Every level is a prefix of the order.
+        removed.sort_by_key(|(rank, _)| *rank);
+    }
+    (removed.into_iter().map(|(_, r)| r).collect(), summaries)
+}
+
+/// Orders an edge, lowest score first so far: of the lowest and those that are not significantly better, the control's lowest goes
+/// first, again and again. Returns those that went before a lower score.
+fn settle_ties(
+    own: &mut Vec<usize>,
+    undecided: Source,
+    lower: &impl Fn(usize, usize) -> Option<f64>,
+    operation: impl Fn(usize) -> Operation,
+    lot: impl Fn(usize) -> usize,
+) -> Vec<usize> {
+    let mut settled = Vec::new();
+    if undecided == Source::Scores {
+        return settled;
+    }
+    let mut left = std::mem::take(own);
+    while let Some(lowest) = left.first().copied() {
+        // Undefined scores are told apart by nothing at all, and that is told elsewhere.
+        let tied = |i: &usize| *i == lowest || lower(lowest, *i).is_some_and(|p| p > significance::ALPHA);
+        let key = |i: usize| match undecided {
+            Source::MostParameters => operation(i).weight(),
+            Source::Cheapest => usize::MAX - operation(i).cost(),
+            _ => lot(i),
+        };
+        // Of equal ones the lower score goes.
+        let goes = (0..left.len()).filter(|n| tied(&left[*n])).min_by_key(|n| key(left[*n])).unwrap_or(0);
+        if goes > 0 {
+            settled.push(left[goes]);
+        }
+        own.push(left.remove(goes));
+    }
+    settled
 }
 
 /// NaN without any value.

@@ -1,7 +1,6 @@
 //! Is one operation's score lower than another's by more than noise? (Rumiantsev & Coates 2025, Variation Matters.)
 
-/// Level below which a difference counts as more than noise.
-pub const ALPHA: f64 = 0.05;
+pub use crate::run::event::ALPHA;
 
 /// Samples of so many values together are judged exactly, larger ones by the normal distribution.
 const EXACT: usize = 40;

@@ -30,8 +30,25 @@ impl Evaluator for Made {
     fn difference(&self, _: usize, base: f64, without: f64) -> f64 {
         (base - without) / base.abs()
     }
+    fn turned(&self, _: usize, value: f64) -> f64 {
+        value
+    }
     fn parallel(&self) -> usize {
         5
+    }
+    fn open(&mut self, draw: u64) -> Result<(), Infallible> {
+        self.draw = draw;
+        Ok(())
+    }
+    fn cells(&self, masks: &[Mask]) -> Result<Vec<Vec<f64>>, Infallible> {
+        let one = |mask: &Mask| {
+            let sum: f64 = mask.places().map(|p| if self.constant { 1.0 } else { worth(p) }).sum();
+            // What no operation explains, another for every draw and network.
+            let key = mask.places().map(|p| p.operation as u64 + 9 * p.edge.number().unwrap_or(0) as u64).sum::<u64>()
+                + self.draw;
+            vec![sum + self.noise * (key % 7) as f64, sum]
+        };
+        Ok(masks.iter().map(one).collect())
     }
     fn baseline(&mut self, mask: &Mask, draw: u64) -> Result<Vec<f64>, Infallible> {
         (self.draw, self.mask) = (draw, *mask);
@@ -80,7 +97,15 @@ impl Watcher<Infallible> for Recorder {
 }
 
 fn settings() -> Settings {
-    Settings { draws: 4, remove_per_round: 1, aggregate: Aggregate::Relative, seed: 5 }
+    Settings {
+        draws: 4,
+        remove_per_round: 1,
+        aggregate: Aggregate::Relative,
+        estimator: Estimator::LeaveOneOut,
+        sample: 60,
+        undecided: Source::Scores,
+        seed: 5,
+    }
 }
 
 fn made() -> Made {
@@ -181,7 +206,7 @@ fn noise_makes_ties_and_a_request_stops() {
 #[test]
 fn several_go_at_once() {
     let settings = Settings { remove_per_round: 3, ..settings() };
-    assert_eq!(rounds(&darts::NO_NONE, 3), 2);
+    assert_eq!(rounds(&darts::NO_NONE, &settings), 2);
     let found = run(&darts::NO_NONE, &settings, Progress::default(), &mut made(), &mut Recorder::default()).unwrap();
     assert_eq!(found.order.len(), 28 * 6);
 }
@@ -205,4 +230,76 @@ fn taken_up_between_rounds_it_ends_the_same() {
     let found = run(&darts::FULL, &settings(), progress, &mut noisy(), &mut rest).unwrap();
     assert_eq!(found, expected);
     assert!(matches!(rest.events[0], Body::RoundStarted { round: 3, .. }));
+}
+
+fn sampled() -> Settings {
+    Settings { estimator: Estimator::Cells, aggregate: Aggregate::Decorrelated, draws: 6, ..settings() }
+}
+
+#[test]
+fn sampled_cells_give_the_order_in_one_round() {
+    let mut r = Recorder::default();
+    let found = run(&darts::NO_NONE, &sampled(), Progress::default(), &mut made(), &mut r).unwrap();
+    assert_eq!((found.order.len(), found.stopped), (28 * 6, false));
+    // Every level is a prefix: each edge's least, then each edge's next.
+    for (i, removal) in found.order.iter().enumerate() {
+        assert_eq!(removal.place.operation, darts::SPACE.operations()[1 + i / 28]);
+        assert_eq!(removal.p_above.len(), 6 - i / 28);
+        assert!(!removal.within_noise(removal.p_above.len()) && removal.settled.is_none());
+    }
+    let count = |f: fn(&Body) -> bool| r.events.iter().filter(|e| f(e)).count();
+    assert_eq!(count(|e| matches!(e, Body::SampledCell { .. })), evaluations(&darts::NO_NONE, &sampled()));
+    assert_eq!(count(|e| matches!(e, Body::Score { .. })), 28 * 7 * 6);
+    assert_eq!(count(|e| matches!(e, Body::RoundEnded { .. })), 1);
+}
+
+#[test]
+fn what_noise_hides_is_settled_as_asked_and_said() {
+    let order = |undecided| {
+        let settings = Settings { undecided, ..sampled() };
+        let mut all_noise = Made { constant: true, noise: 1.0, ..made() };
+        run(&darts::NO_NONE, &settings, Progress::default(), &mut all_noise, &mut Recorder::default()).unwrap().order
+    };
+    let largest = |order: &[Removal]| {
+        let gone = |p: Place| order.iter().any(|r| r.place == p);
+        let left = darts::NO_NONE.places().filter(|p| !gone(*p));
+        left.filter(|p| p.operation == Operation::SepConv5x5).count()
+    };
+    let counted = order(Source::MostParameters);
+    assert!(largest(&counted) > 20, "{}", largest(&counted));
+    assert!(counted.iter().any(|r| r.settled == Some(Source::MostParameters)));
+    assert!(order(Source::Scores).iter().all(|r| r.settled.is_none()));
+    assert_ne!(order(Source::Random), counted);
+    // What goes under a level is judged against the lowest that stays there.
+    let least = &counted[0];
+    assert!((1..=least.p_above.len()).all(|kept| {
+        let p = least.p_above[least.p_above.len() - kept].0;
+        least.within_noise(kept) == (p.is_nan() || p > significance::ALPHA)
+    }));
+}
+
+#[test]
+fn cells_taken_up_in_the_middle_end_the_same() {
+    let noisy = || Made { noise: 3.0, ..made() };
+    let expected = run(&darts::NO_NONE, &sampled(), Progress::default(), &mut noisy(), &mut Recorder::default());
+    // In the middle of a draw's cells, and of the scores that follow from them.
+    for stop in [25, 90, 300] {
+        let mut first = Recorder { stop_after: Some(stop), ..Recorder::default() };
+        let stopped = run(&darts::NO_NONE, &sampled(), Progress::default(), &mut noisy(), &mut first).unwrap();
+        assert!(stopped.stopped && stopped.order.is_empty());
+        let mut progress = Progress::default();
+        for e in first.events {
+            match e {
+                Body::SampledCell { draw, number, values } => {
+                    progress.cells.insert((draw, number), values.into_iter().map(f64::from).collect());
+                }
+                Body::Score { draw, place, relative, .. } => {
+                    progress.partial.insert((draw, place), relative.into_iter().map(f64::from).collect());
+                }
+                _ => {}
+            }
+        }
+        let found = run(&darts::NO_NONE, &sampled(), progress, &mut noisy(), &mut Recorder::default());
+        assert_eq!(found, expected);
+    }
 }

@@ -42,7 +42,8 @@ pub fn draw(state: &State) -> Option<String> {
                 };
                 let left = x + 40.0 + 18.0 * i as f64;
                 p.rect(left, y, 14.0, 14.0, &fill, if by_hand { INK } else { LINE });
-                let tie = by_scores && state.score.removal(place).is_some_and(|r| r.tie);
+                let kept = cut.mask.count_on(cell, *edge);
+                let tie = by_scores && state.score.removal(place).is_some_and(|r| r.within_noise(kept));
                 if tie && !by_hand && !cut.mask.contains(place) {
                     p.circle(left + 7.0, y + 7.0, 2.0, QUIET);
                     ties += 1;

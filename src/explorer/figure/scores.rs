@@ -25,6 +25,8 @@ pub fn draw(state: &State) -> Option<String> {
     let zeros = if top > 0.0 { (2 - top.log10().floor() as i32).clamp(0, 9) / 3 * 3 } else { 0 };
     let unit = if zeros == 0 { String::new() } else { format!(" ×10{}", text::superscript(i64::from(-zeros))) };
     let how = match state.score.aggregate() {
+        _ if state.score.samples_cells() => "what it adds to random cells, in standard deviations, put together from",
+        Aggregate::Decorrelated => "(r(N) − r(N \\ e)) / |r(N)|, each over its spread, weighted, summed over",
         Aggregate::Noise => "(r(N) − r(N \\ e)) / |r(N)|, each over its noise, summed over",
         Aggregate::Relative => "(r(N) − r(N \\ e)) / |r(N)| summed over",
         Aggregate::Ranks => "ranks of (r(N) − r(N \\ e)) / |r(N)| summed over",

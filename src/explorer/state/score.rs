@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use super::round::Round;
 use crate::proxies::aggregate::Aggregate;
+use crate::run::config::Estimator;
 use crate::run::event::{Body, Event, PlaceSummary, Removal, ScoringEnded, ScoringStarted, Vote};
 use crate::space::{Mask, Place, Space};
 
@@ -138,14 +139,10 @@ impl Scoring {
                 self.last = event.time;
             }
             Body::Scoring { draw, place, .. } => self.current = Some((*draw, *place)),
+            Body::SampledCell { .. } => self.evaluated(event.time),
             Body::Score { round, draw, place, relative, .. } => {
-                self.done += 1;
-                self.round_done += 1;
-                self.last = event.time;
-                self.marks.push_back((event.time, self.done));
-                while self.marks.len() > MARKS.1 || self.marks.len() > MARKS.0 && self.marks[1].0 < event.time - WINDOW
-                {
-                    self.marks.pop_front();
+                if !self.samples_cells() {
+                    self.evaluated(event.time);
                 }
                 self.current = None;
                 let relative = relative.iter().map(|v| v.0).collect();
@@ -170,6 +167,22 @@ impl Scoring {
             }
             _ => {}
         }
+    }
+
+    /// One more evaluation is done.
+    fn evaluated(&mut self, time: f64) {
+        self.done += 1;
+        self.round_done += 1;
+        self.last = time;
+        self.marks.push_back((time, self.done));
+        while self.marks.len() > MARKS.1 || self.marks.len() > MARKS.0 && self.marks[1].0 < time - WINDOW {
+            self.marks.pop_front();
+        }
+    }
+
+    /// Whether scores come from sampled cells.
+    pub fn samples_cells(&self) -> bool {
+        self.setup.as_ref().is_some_and(|s| s.estimator == Estimator::Cells.name())
     }
 
     /// A round that begins again, after its engine left, counts anew.

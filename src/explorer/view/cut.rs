@@ -8,7 +8,7 @@ use super::{Scene, maps, pairs, truth, with_room};
 use crate::explorer::draw::Pad;
 use crate::explorer::verdict::{Tone, Verdict};
 use crate::explorer::widgets::{Entry, bar};
-use crate::run::event::Cut;
+use crate::run::event::{Cut, Removal};
 use crate::space::Place;
 use crate::text;
 
@@ -274,8 +274,10 @@ fn kinds(pad: &mut Pad, scene: &Scene, cut: &Cut) {
 /// Decisions of this cut that were within noise.
 fn noise(pad: &mut Pad, scene: &Scene) {
     let Some(cut) = &scene.state.cut.cut else { return };
-    let ties: Vec<_> =
-        scene.state.score.removals.iter().filter(|(_, r)| r.tie && !cut.mask.contains(r.place)).collect();
+    let ties: Vec<_> = {
+        let noisy = |r: &Removal| r.within_noise(cut.mask.count_on(r.place.cell, r.place.edge));
+        scene.state.score.removals.iter().filter(|(_, r)| !cut.mask.contains(r.place) && noisy(r)).collect()
+    };
     let mut inner = pad.panel("decided within noise", &format!("{} of this cut", ties.len()), false);
     let rows: Vec<(String, String)> = ties
         .iter()

@@ -46,7 +46,7 @@ pub struct Remembered<P> {
 }
 
 /// Numbers of both kinds' mixing weights, one after the other.
-fn flat(plan: &NetworkPlan, mixing: &Mixing) -> Result<Vec<f32>, NnError> {
+pub(super) fn flat(plan: &NetworkPlan, mixing: &Mixing) -> Result<Vec<f32>, NnError> {
     let mut all = mixing.normal.flatten_all()?.to_vec1::<f32>()?;
     all.extend(mixing.reduction.flatten_all()?.to_vec1::<f32>()?);
     let expected: usize = plan.tables.iter().sum();

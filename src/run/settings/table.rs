@@ -2,7 +2,7 @@
 
 use super::checks::{above_0_below_1, amount_or, counted, fraction, from_0, named, sized, up_to};
 use super::define::{Key, VERSION, settings};
-use super::words::{Keep, NoneOperation};
+use super::words::{Estimator, Keep, NoneOperation};
 use crate::device::Choice;
 use crate::nn::Precision;
 use crate::oneshot::Order;
@@ -72,17 +72,27 @@ settings! {
 
     /// How operations are scored.
     score: Score {
-        functions: Vec<String> = vec!["naswot".into(), "nngp_frobenius".into()], (|v: &Vec<String>| named(v)),
+        functions: Vec<String> = ["naswot", "logsynflow", "mean_jacobian"].map(String::from).to_vec(), (|v: &Vec<String>| named(v)),
             "ranking functions that are put together as `aggregate` says",
-            "docs/scores.md lists them and says what each measures and how it fares. The two defaults are the paper's.",
+            "docs/scores.md lists them and says what each measures and how it fares. The paper's are `naswot` and `nngp_frobenius`.",
             "[\"naswot\", \"synflow\"]";
-        draws: usize = 3, (|v: &usize| counted(*v, 1000)), "draws of weights and batch per round; 5 or more tell noise from signal best",
+        estimator: Estimator = Estimator::Cells,
+            "`cells`: random cells, and a regression on which operation sits where; `leave_one_out` (the paper)",
+            "`cells` scores networks of one operation an edge, as genotypes are, and decides the whole order in one round. \
+             `leave_one_out` scores the supernet without each operation, round by round. docs/scores.md has what each is worth.",
+            "\"leave_one_out\"";
+        sample: usize = 240, (|v: &usize| sampled(*v)),
+            "cells per draw, where cells are sampled", "More cells make scores surer; the time grows with them.", "400";
+        undecided: Source = Source::MostParameters,
+            "who goes first of those within noise: fewest parameters, dearest (`cheapest`), `random`, lowest (`scores`)",
+            "Where scores can't tell two operations apart, something else has to: counting parameters has fared best.", "\"cheapest\"";
+        draws: usize = 6, (|v: &usize| counted(*v, 1000)), "draws of weights and batch; 5 or more tell noise from signal best",
             "Each draw scores every operation once; the time grows with it. With 1 or 2 draws no decision can be significant.", "5";
-        batch: usize = 32, (|v: &usize| counted(*v, 1024).and_then(|()| pictures(*v))), "pictures per draw",
+        batch: usize = 16, (|v: &usize| counted(*v, 1024).and_then(|()| pictures(*v))), "pictures per draw",
             "The functions compare pictures with one another, so 2 at least; their cost grows with the square.", "64";
         channels: usize = 4, (|v: &usize| counted(*v, 1024)), "width of the proxy network",
-            "The network whose operations are left out one by one. Wider ones cost more and need not rank better.", "8";
-        cells: Vec<CellKind> = vec![CellKind::Normal, CellKind::Reduction], (|v: &Vec<CellKind>| stacked(v)),
+            "The network that is scored. Wider ones cost more and need not rank better.", "8";
+        cells: Vec<CellKind> = stacked_in_turn(), (|v: &Vec<CellKind>| stacked(v)),
             "cells of the proxy network, in order",
             "A kind that the space does not have becomes the one that it has. A kind that is in the space and not here gets no \
              score: its operations go at random.", "[\"normal\", \"reduction\", \"normal\"]";
@@ -91,11 +101,12 @@ settings! {
             "A genotype never has it; where it competes it may be all that an edge keeps, which is warned of.", "\"compete\"";
         remove_per_round: usize = 1, (|v: &usize| counted(*v, usize::MAX).and_then(|()| sized(*v as u64))),
             "operations that each edge loses per round",
-            "The paper scores anew after each removal (1). More make fewer rounds, so less time, and look less far.", "3";
-        aggregate: Aggregate = Aggregate::Noise,
-            "`noise`: relative differences, each over its noise; `relative`: their sum (the paper); `ranks` (TE-NAS)",
+            "With `leave_one_out`. The paper scores anew after each removal (1). More make fewer rounds, so less time, and look less far.", "3";
+        aggregate: Aggregate = Aggregate::Decorrelated,
+            "`decorrelated`, `noise`, `ranks` (TE-NAS), or `relative`: the plain sum (the paper)",
             "`relative` lets the function with the largest differences decide alone, noise or not; `noise` divides each by its \
-             standard deviation from draw to draw. docs/scores.md has what each is worth.", "\"ranks\"";
+             standard deviation from draw to draw; `decorrelated` by its spread, and those that tell the same share a vote. \
+             docs/scores.md has what each is worth.", "\"ranks\"";
     }
 
     /// The automatic cut.
@@ -212,11 +223,20 @@ fn pictures(batch: usize) -> Result<(), String> {
     if batch < 2 { Err("ranking functions compare pictures: at least 2".into()) } else { Ok(()) }
 }
 
+fn stacked_in_turn() -> Vec<CellKind> {
+    use CellKind::{Normal, Reduction};
+    vec![Normal, Reduction, Normal]
+}
+
 fn stacked(cells: &[CellKind]) -> Result<(), String> {
     match cells.len() {
         0 => Err("name at least one cell, `normal` or `reduction`".into()),
         n => up_to(n, 64),
     }
+}
+
+fn sampled(cells: usize) -> Result<(), String> {
+    if cells < 8 { Err("a regression needs at least 8 cells".into()) } else { up_to(cells, 100_000) }
 }
 
 fn level(xi: f64) -> Result<(), String> {

@@ -27,6 +27,28 @@ impl Keep {
 
 words!(Keep);
 
+/// How operations get their scores from ranking functions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Estimator {
+    /// Random whole cells, and a regression on which operation sits where.
+    Cells,
+    /// What the supernet loses without each operation (arXiv 2505.13586, Algorithm 1).
+    LeaveOneOut,
+}
+
+impl Estimator {
+    pub const ALL: [Estimator; 2] = [Estimator::Cells, Estimator::LeaveOneOut];
+
+    pub const fn name(self) -> &'static str {
+        match self {
+            Estimator::Cells => "cells",
+            Estimator::LeaveOneOut => "leave_one_out",
+        }
+    }
+}
+
+words!(Estimator);
+
 /// What becomes of the operation `none` in scoring.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NoneOperation {
