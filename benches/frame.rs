@@ -165,6 +165,8 @@ impl Journal {
             cells,
             batch: 32,
             aggregate: "relative".into(),
+            estimator: "leave_one_out".into(),
+            sample: 0,
         };
         let mut events = vec![
             self.event(Body::ScoringStarted(started)),
@@ -179,7 +181,15 @@ impl Journal {
         }
         let order: Vec<Removal> = darts::NO_NONE
             .places()
-            .map(|place| Removal { place, score: Number(0.0), tie: false, by_lot: false, undefined: false })
+            .map(|place| Removal {
+                place,
+                score: Number(0.0),
+                tie: false,
+                by_lot: false,
+                undefined: false,
+                settled: None,
+                p_above: Vec::new(),
+            })
             .collect();
         events.push(self.event(Body::ScoringEnded(ScoringEnded {
             seconds: 60.0,

@@ -20,6 +20,7 @@ mod evaluation;
 mod faults;
 mod formats;
 mod gpu;
+mod mask;
 mod method;
 mod precision;
 #[cfg(target_os = "linux")]

@@ -240,7 +240,7 @@ fn a_run_is_judged_with_its_cell_and_its_functions() {
     let (out, _, _) = audit(&[path, "--table", &table, "--sample", "1000"]);
     assert!(out.contains("over 512 cells of the table, 2 draws each:"), "{out}");
     let sampled = out.split("draws each:").last().unwrap();
-    assert!(["naswot", "nngp_frobenius", "params"].iter().all(|name| sampled.contains(name)), "{sampled}");
+    assert!(["naswot", "logsynflow", "mean_jacobian", "params"].iter().all(|name| sampled.contains(name)), "{sampled}");
     refused(&[path, "--table", &table, "--sample", "9", "--functions", "nasswot"], &["nasswot", "`naswot`"]);
     let mut train = c.clone();
     train.train.genotype = cell.to_string();

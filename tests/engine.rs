@@ -7,7 +7,7 @@ use std::time::Duration;
 use zonas::engine::{self, Confirm, EngineError, Options, Outcome};
 use zonas::run::checkpoint::Checkpoint;
 use zonas::run::command::{Body as Order, Edit};
-use zonas::run::config::Config;
+use zonas::run::config::{Config, Estimator};
 use zonas::run::event::{Body, Event, Stage};
 use zonas::run::journal::{self, Tail};
 use zonas::run::{GENOTYPE_JSON, GENOTYPE_PYTHON, RunFolder};
@@ -19,6 +19,7 @@ fn config() -> Config {
     c.data.limit = 96;
     c.data.crop_padding = 2;
     c.score.draws = 2;
+    c.score.sample = 24;
     c.score.batch = 8;
     c.score.channels = 1;
     c.score.remove_per_round = 3;
@@ -65,7 +66,9 @@ fn wait_for<T>(folder: &RunFolder, found: impl Fn(&Body) -> Option<T>) -> T {
 /// What must not depend on threads, time or interruptions.
 fn essence(folder: &RunFolder) -> Vec<String> {
     let timeless = |body: &Body| match body {
-        Body::Score { .. } | Body::Found { .. } | Body::Alphas { .. } => serde_json::to_string(body).ok(),
+        Body::Score { .. } | Body::SampledCell { .. } | Body::Found { .. } | Body::Alphas { .. } => {
+            serde_json::to_string(body).ok()
+        }
         // Its prediction of memory counts the buffers of the threads.
         Body::CutConfirmed(c) => serde_json::to_string(&(c.mask, c.xi, &c.source, &c.by_hand)).ok(),
         Body::RoundEnded { removed, summaries, .. } => serde_json::to_string(&(removed, summaries)).ok(),
@@ -125,8 +128,15 @@ fn from_pixels_to_the_same_genotype_on_any_number_of_threads() {
 
 #[test]
 fn interrupted_at_every_stage_it_ends_the_same() {
+    for estimator in Estimator::ALL {
+        interrupted(estimator);
+    }
+}
+
+fn interrupted(estimator: Estimator) {
     let dir = tempfile::tempdir().unwrap();
     let mut c = config();
+    c.score.estimator = estimator;
     c.search.order = zonas::oneshot::Order::Second;
     c.search.epochs = 4;
     let whole = folder(dir.path(), "whole", &c);
@@ -139,7 +149,8 @@ fn interrupted_at_every_stage_it_ends_the_same() {
     // In the middle of scoring.
     std::thread::scope(|s| {
         let engine = s.spawn(|| run(&parts, &c, Confirm::Automatic).unwrap());
-        wait_for(&parts, |b| matches!(b, Body::RoundStarted { round: 1, .. }).then_some(()));
+        let begun = |b: &Body| matches!(b, Body::RoundStarted { round: 1, .. } | Body::SampledCell { draw: 1, .. });
+        wait_for(&parts, |b| begun(b).then_some(()));
         journal::send(&parts, Order::Abort).unwrap();
         assert_eq!(engine.join().unwrap(), Outcome::Aborted);
     });

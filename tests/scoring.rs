@@ -26,7 +26,7 @@ fn tiles(root: &Path, blank: u8, busy: u8) {
 }
 
 /// Scores without searching; the journal.
-fn scored(data: &Path, functions: &str, batch: usize) -> Vec<Value> {
+fn scored(data: &Path, functions: &str, batch: usize, estimator: &str) -> Vec<Value> {
     let dir = tempfile::tempdir().unwrap();
     let runs = dir.path().join("runs");
     let mut command = Command::cargo_bin("zonas").unwrap();
@@ -34,9 +34,16 @@ fn scored(data: &Path, functions: &str, batch: usize) -> Vec<Value> {
     command.arg("--runs").arg(&runs);
     let batch = format!("score.batch={batch}");
     let functions = format!("score.functions={functions}");
-    let rest =
-        ["score.draws=2", "score.remove_per_round=3", "score.channels=2", "search.batch=4", "data.crop_padding=0"];
-    for setting in rest.into_iter().chain([&*batch, &*functions]) {
+    let estimator = format!("score.estimator={estimator}");
+    let rest = [
+        "score.draws=2",
+        "score.sample=40",
+        "score.remove_per_round=3",
+        "score.channels=2",
+        "search.batch=4",
+        "data.crop_padding=0",
+    ];
+    for setting in rest.into_iter().chain([&*batch, &*functions, &*estimator]) {
         command.args(["--set", setting]);
     }
     let out = command.output().unwrap();
@@ -62,17 +69,20 @@ fn finite(value: &Value) -> bool {
 fn equal_pictures_and_a_function_that_is_constant_leave_a_cut_by_scores() {
     let dir = tempfile::tempdir().unwrap();
     tiles(dir.path(), 14, 12);
-    let journal = scored(dir.path(), r#"["naswot", "nngp_frobenius"]"#, 12);
-    assert!(told(&journal, "pictures of a scoring batch were equal to others"));
-    assert!(told(&journal, "nngp_frobenius has no vote") && told(&journal, "with two classes"));
-    assert!(of(&journal, "baseline").iter().all(|e| e["values"].as_array().unwrap().iter().all(finite)));
-    let rounds = of(&journal, "round_ended");
-    assert_eq!(rounds.len(), 2);
-    for round in rounds {
-        assert!(round["votes"][0]["silent"].is_null() && finite(&round["votes"][0]["divisor"]));
-        assert!(round["votes"][1]["silent"].is_string());
-        for removal in round["removed"].as_array().unwrap() {
-            assert!(removal["undefined"] == false && finite(&removal["score"]), "{removal}");
+    for (estimator, values, rounds) in [("cells", "sampled_cell", 1), ("leave_one_out", "baseline", 2)] {
+        let journal = scored(dir.path(), r#"["naswot", "nngp_frobenius"]"#, 12, estimator);
+        assert!(told(&journal, "pictures of a scoring batch were equal to others"));
+        assert!(told(&journal, "nngp_frobenius has no vote") && told(&journal, "with two classes"));
+        let values = of(&journal, values);
+        assert!(values.len() > 1 && values.iter().all(|e| e["values"].as_array().unwrap().iter().all(finite)));
+        let ended = of(&journal, "round_ended");
+        assert_eq!(ended.len(), rounds);
+        for round in ended {
+            assert!(round["votes"][0]["silent"].is_null() && finite(&round["votes"][0]["divisor"]));
+            assert!(round["votes"][1]["silent"].is_string());
+            for removal in round["removed"].as_array().unwrap() {
+                assert!(removal["undefined"] == false && finite(&removal["score"]), "{removal}");
+            }
         }
     }
 }
@@ -81,7 +91,7 @@ fn equal_pictures_and_a_function_that_is_constant_leave_a_cut_by_scores() {
 fn fewer_different_pictures_than_a_batch_are_scored_and_told() {
     let dir = tempfile::tempdir().unwrap();
     tiles(dir.path(), 10, 4);
-    let journal = scored(dir.path(), r#"["naswot"]"#, 14);
+    let journal = scored(dir.path(), r#"["naswot"]"#, 14, "cells");
     assert!(told(&journal, "the training pictures hold too few different ones"));
     let ended = of(&journal, "scoring_ended");
     assert_eq!(ended[0]["undefined"], 0);
@@ -91,11 +101,14 @@ fn fewer_different_pictures_than_a_batch_are_scored_and_told() {
 fn where_no_function_can_tell_anything_nothing_passes_for_a_score() {
     let dir = tempfile::tempdir().unwrap();
     tiles(dir.path(), 0, 16);
-    let journal = scored(dir.path(), r#"["nngp_frobenius"]"#, 8);
-    let ended = of(&journal, "scoring_ended");
-    let order = ended[0]["order"].as_array().unwrap();
-    assert_eq!(order.len(), 168);
-    assert!(order.iter().all(|r| r["undefined"] == true && r["by_lot"] == true && !finite(&r["score"])));
+    for estimator in ["cells", "leave_one_out"] {
+        let journal = scored(dir.path(), r#"["nngp_frobenius"]"#, 8, estimator);
+        let ended = of(&journal, "scoring_ended");
+        let order = ended[0]["order"].as_array().unwrap();
+        assert_eq!(order.len(), 168);
+        let nothing = |r: &Value| r["undefined"] == true && r["by_lot"] == true && !finite(&r["score"]);
+        assert!(order.iter().all(nothing), "{estimator}: {}", order[0]);
+    }
 }
 
 /// `r(N)` in the journal is the function's own number: the condition number of a kernel is positive, though less is better.
@@ -103,7 +116,7 @@ fn where_no_function_can_tell_anything_nothing_passes_for_a_score() {
 fn the_journal_holds_functions_in_their_own_direction() {
     let dir = tempfile::tempdir().unwrap();
     tiles(dir.path(), 0, 12);
-    let journal = scored(dir.path(), r#"["ntk_condition"]"#, 4);
+    let journal = scored(dir.path(), r#"["ntk_condition"]"#, 4, "leave_one_out");
     for base in of(&journal, "baseline") {
         assert!(base["values"][0].as_f64().is_some_and(|v| v >= 1.0), "{base}");
     }

@@ -1,13 +1,12 @@
 //! `zonas audit`: how good a run's cut is, by a table of accuracies.
 
-use std::fs::File;
-use std::io::Read;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::Args;
 use color_eyre::eyre;
 
 use super::exit::{Exit, Usage};
+use super::mask::of_file;
 use super::output::Output;
 use super::place::Place;
 use crate::engine;
@@ -132,41 +131,6 @@ fn sampled(
     };
     let functions = functions.iter().enumerate().map(of).collect();
     Ok(Sampled { cells: rows.len(), draws: config.score.draws, functions })
-}
-
-/// Longest file of a mask that is looked at, in bytes.
-const LONGEST: u64 = 1 << 20;
-
-fn of_file(file: &Path, space: Option<&str>) -> eyre::Result<Mask> {
-    let space = space.map(|name| config::Space { name: name.into(), ..config::Space::default() }.find()).transpose()?;
-    let shown = file.display();
-    let mut text = String::new();
-    let read = File::open(file).and_then(|f| f.take(LONGEST + 1).read_to_string(&mut text));
-    read.map_err(|e| Usage(format!("can't read {shown}: {e}")))?;
-    if text.len() as u64 > LONGEST {
-        return Err(Usage(format!("{shown} is no mask: it has more than {}", text::bytes(LONGEST))).into());
-    }
-    let no_mask = |e: serde_json::Error| {
-        let hint = if e.to_string().contains("is not known here") { "; name its file by --space" } else { "" };
-        Usage(format!("{shown} is no mask: {e}{hint}"))
-    };
-    let mut json: serde_json::Value = serde_json::from_str(&text).map_err(no_mask)?;
-    if let (Some(space), Some(mask)) = (space, json.as_object_mut()) {
-        let own = mask.get("space").and_then(serde_json::Value::as_str);
-        if let Some(own) = own.filter(|own| *own != space.name() && *own != space.key()) {
-            return Err(Usage(format!("{shown} is a mask of {own}, and --space names {}", space.name())).into());
-        }
-        mask.insert("space".into(), space.key().into());
-    }
-    let mask: Mask = serde_json::from_value(json).map_err(no_mask)?;
-    mask.check().map_err(|e| Usage(format!("{shown}: {e}")))?;
-    let full = mask.space().full();
-    if let Some(place) = mask.places().find(|p| !full.contains(*p)) {
-        return Err(
-            Usage(format!("{shown}: {place} is no candidate in the search space {}", full.space().name())).into()
-        );
-    }
-    Ok(mask)
 }
 
 /// Columns of the text.

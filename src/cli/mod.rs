@@ -14,6 +14,7 @@ mod first_word;
 mod genotype;
 mod gpus;
 mod launch;
+mod mask;
 mod on_end;
 mod open;
 mod order;
@@ -67,6 +68,8 @@ enum Command {
     /// The engine is a process of its own: closing the terminal does not end it. The first interrupt stops it after this
     /// step with a checkpoint, the second at once.
     Run(run::RunArguments),
+    /// Score and propose a cut, and stop there: `zonas run` that ends well before the search.
+    Score(run::RunArguments),
     /// Open a run in the explorer.
     Open(open::OpenArguments),
     /// Come back to a running run in the explorer; offers to resume one that stopped.
@@ -108,6 +111,8 @@ enum Command {
     Train(train::TrainArguments),
     /// Count parameters and multiply-accumulates of a genotype.
     Count(count::CountArguments),
+    /// Print a cut of what a run has scored, by any of its functions, as a file that `cut`, `predict` and `audit` take as --mask.
+    Mask(mask::MaskArguments),
     /// Judge a cut by a table of accuracies: beside random cuts and controls that keep as many operations.
     Audit(audit::AuditArguments),
     /// Predict the memory of the search: uncut, at each level, for each way of cutting.
@@ -151,6 +156,7 @@ pub fn main() -> ExitCode {
         }
         None => open::without_command(&arguments.place, &arguments.look),
         Some(Command::Run(a)) => run::run(&arguments.place, &a),
+        Some(Command::Score(a)) => run::score(&arguments.place, &a),
         Some(Command::Open(a)) => open::open(&arguments.place, &a),
         Some(Command::Attach(a)) => open::attach(&arguments.place, &a),
         Some(Command::Replay(a)) => open::replay(&arguments.place, &a),
@@ -168,6 +174,7 @@ pub fn main() -> ExitCode {
         Some(Command::Export(a)) => export::run(&arguments.place, &a),
         Some(Command::Train(a)) => train::run(&arguments.place, &a),
         Some(Command::Count(a)) => count::run(&a),
+        Some(Command::Mask(a)) => mask::run(&arguments.place, &a),
         Some(Command::Audit(a)) => audit::run(&arguments.place, &a),
         Some(Command::Predict(a)) => predict::run(&arguments.place, &a),
         Some(Command::Bench(a)) => bench::run(&a),

@@ -57,6 +57,9 @@ pub struct CutArguments {
     /// Drop an operation, as in reduction:1-4:max_pool_3x3; may be given again.
     #[arg(long, value_name = "CELL:EDGE:OPERATION", group = "edit", value_parser = named)]
     drop: Vec<Named>,
+    /// Keep what this file keeps, and drop the rest, by hand: a mask as `zonas mask` prints it.
+    #[arg(long, value_name = "FILE", group = "edit", conflicts_with_all = ["keep", "drop"])]
+    mask: Option<std::path::PathBuf>,
     /// Take back the last change.
     #[arg(long, group = "edit", exclusive = false)]
     undo: bool,
@@ -90,7 +93,7 @@ fn named(given: &str) -> Result<Named, String> {
 }
 
 /// A pruning level.
-fn level(given: &str) -> Result<f64, String> {
+pub(super) fn level(given: &str) -> Result<f64, String> {
     let inside = |xi: &f64| *xi > 0.0 && *xi < 1.0;
     given.parse().ok().filter(inside).ok_or_else(|| "a pruning level lies above 0 and below 1".into())
 }
@@ -128,6 +131,26 @@ pub fn cut(place: &Place, a: &CutArguments) -> eyre::Result<Exit> {
     orders.extend(a.budget.map(|bytes| Order::Cut(Edit::Budget { bytes })));
     orders.extend(a.keep.iter().map(|n| Order::Cut(Edit::Keep { place: n.place })));
     orders.extend(a.drop.iter().map(|n| Order::Cut(Edit::Drop { place: n.place })));
+    let mask = a.mask.as_deref().map(|file| super::mask::of_file(file, None)).transpose()?;
+    if let (Some(mask), Some(cut)) = (&mask, &asked.known.cut) {
+        if mask.space() != cut.mask.space() {
+            let (theirs, own) = (mask.space().name(), cut.mask.space().name());
+            return Err(Usage(format!("the mask is of {theirs}, and the run cuts {own}")).into());
+        }
+        let moved = orders.iter().any(|o| !matches!(o, Order::Cut(Edit::Automatic)));
+        if moved {
+            return Err(Usage("--mask goes with --automatic alone: it is the whole cut".into()).into());
+        }
+        // What stays first, so that no edge is empty in between.
+        let kept = mask.places().filter(|p| !cut.mask.contains(*p));
+        orders.extend(kept.map(|place| Order::Cut(Edit::Keep { place })));
+        let gone = cut.mask.places().filter(|p| !mask.contains(*p));
+        orders.extend(gone.map(|place| Order::Cut(Edit::Drop { place })));
+        if orders.is_empty() {
+            asked.out.line("the cut is that of the file")?;
+            return Ok(Exit::Done);
+        }
+    }
     let several = orders.len() > 1;
     let mut ended = Exit::Done;
     // Each is answered by its own name; one that is refused does not keep the others back.

@@ -20,6 +20,9 @@ pub struct PredictArguments {
     /// Take the cut and the removal order of this run, and its settings.
     #[arg(long, value_name = "RUN")]
     run: Option<String>,
+    /// Of this cut beside the others: a mask as `zonas mask` prints it.
+    #[arg(long, value_name = "FILE")]
+    mask: Option<std::path::PathBuf>,
     #[command(flatten)]
     settings: SettingArguments,
     /// Print JSON.
@@ -90,6 +93,14 @@ pub fn run(place: &Place, a: &PredictArguments) -> eyre::Result<Exit> {
     let planner = rayon::ThreadPoolBuilder::new().num_threads(threads).build()?.install(|| planner.timed())?;
     let cutter = Cutter { space: config.space(), order, seed: config.seed };
     let mut rows = vec![row(&planner, "full space", None, config.full())];
+    if let Some(file) = &a.mask {
+        let mask = super::mask::of_file(file, None)?;
+        if mask.space() != config.space().space() {
+            let (theirs, own) = (mask.space().name(), config.space().space().name());
+            return Err(super::exit::Usage(format!("the mask is of {theirs}, and the settings are of {own}")).into());
+        }
+        rows.push(row(&planner, "the mask", None, mask));
+    }
     if let Some(mask) = confirmed {
         rows.push(row(&planner, "the run's cut", None, mask));
     }

@@ -6,7 +6,7 @@ use clap::Args;
 use color_eyre::eyre;
 
 use super::begin::Made;
-use super::exit::Exit;
+use super::exit::{Exit, Usage};
 use super::first_word::FirstWord;
 use super::launch::{Confirming, How, launch_telling};
 use super::output::{Form, Output};
@@ -86,7 +86,24 @@ fn doubted(folder: &RunFolder) -> bool {
     report.not_by_scores.is_some() && report.epoch.is_none()
 }
 
+/// `zonas score`: a run that stops at its cut has done what it was to do.
+pub fn score(place: &Place, a: &RunArguments) -> eyre::Result<Exit> {
+    if a.yes || a.wait {
+        return Err(Usage("`zonas score` stops at the cut: --yes and --wait are for `zonas run`".into()).into());
+    }
+    let (folder, how, made) = begun(place, a)?;
+    let exit = a.beginning.run(place, folder.clone(), how, made)?;
+    let at_cut = exit == Exit::Stopped && Summary::read(&folder).summary.stopped_at_cut();
+    Ok(if at_cut { Exit::Done } else { exit })
+}
+
 pub fn run(place: &Place, a: &RunArguments) -> eyre::Result<Exit> {
+    let (folder, how, made) = begun(place, a)?;
+    a.beginning.run(place, folder, how, made)
+}
+
+/// The run that is asked for, and how it goes on.
+fn begun(place: &Place, a: &RunArguments) -> eyre::Result<(RunFolder, How, Made)> {
     let runs = place.folder()?;
     let (folder, made) = match &a.resume {
         Some(name) => {
@@ -110,8 +127,7 @@ pub fn run(place: &Place, a: &RunArguments) -> eyre::Result<Exit> {
         (_, true) => Confirming::Wait,
         _ => Confirming::Stop,
     };
-    let how = How { confirming, force: a.force, queue: a.beginning.queue };
-    a.beginning.run(place, folder, how, made)
+    Ok((folder, How { confirming, force: a.force, queue: a.beginning.queue }, made))
 }
 
 impl Beginning {

@@ -102,7 +102,7 @@ impl Scoring<'_> {
                     (crops.forward, false)
                 }
                 // Positive weights, the same at another level, and a copy of the network that has them.
-                "synflow" | "logsynflow" => (10 * w + one().backward, true),
+                "synflow" | "logsynflow" => (6 * w + one().backward, true),
                 // The gradients of every picture.
                 "ntk_condition" => (backward + (self.batch as u64 + 3) * w, true),
                 // `snip`, `grad_norm`, and what there may be more: values and gradients stay for the next function.

@@ -208,6 +208,9 @@ fn decorrelate<'a>(
     draws: usize,
 ) {
     let mut voting: Vec<usize> = (0..standings.len()).filter(|f| standings[*f].silent.is_none()).collect();
+    if voting.is_empty() {
+        return;
+    }
     // By function, by place: means over draws, less their mean on the edge, where all that vote are defined.
     let mut means: Vec<Vec<f64>> = vec![Vec::new(); standings.len()];
     for (edge, own) in groups {
@@ -350,6 +353,36 @@ mod tests {
             let alone: Vec<_> =
                 noisy().into_iter().map(|p| p.into_iter().map(|d| vec![d[0]]).collect::<Vec<_>>()).collect();
             assert_eq!(c.samples, combine(aggregate, &[0, 0, 0, 1, 1, 1], &alone).samples);
+        }
+    }
+
+    #[test]
+    fn functions_that_tell_the_same_share_a_vote() {
+        // Twice the same in other units, once something else, all nearly without noise.
+        let one = |i: usize, d: usize| [1.0, 2.0, 4.0][i % 3] + 1e-3 * ((i * 7 + d * 3) % 5) as f64;
+        let other = |i: usize, d: usize| [3.0, -1.0, 1.0][i % 3] + 1e-3 * ((i * 5 + d) % 3) as f64;
+        let edges = [0, 0, 0, 1, 1, 1];
+        let all = |functions: &dyn Fn(usize, usize) -> Vec<f64>| -> Vec<Vec<Vec<f64>>> {
+            (0..6).map(|i| (0..4).map(|d| functions(i, d)).collect()).collect()
+        };
+        let three =
+            combine(Aggregate::Decorrelated, &edges, &all(&|i, d| vec![one(i, d), 10.0 * one(i, d), other(i, d)]));
+        let two = combine(Aggregate::Decorrelated, &edges, &all(&|i, d| vec![one(i, d), other(i, d)]));
+        let weights = |c: &Combined| -> Vec<f64> { c.standings.iter().map(|s| s.spread / s.divisor).collect() };
+        let (w, v) = (weights(&three), weights(&two));
+        assert!((w.iter().sum::<f64>() - 1.0).abs() < 1e-12 && (w[0] - w[1]).abs() < 1e-9, "{w:?}");
+        // Two that differ have half each, whatever their correlation; of a pair that is one, each has half of a half.
+        assert!((v[0] - 0.5).abs() < 1e-3 && (w[0] + w[1] - 0.5).abs() < 0.1, "{v:?} {w:?}");
+        // What is mere noise has no vote, nor has what would have to vote against itself; nothing at all is no panic.
+        let random = |i: usize, d: usize| f64::from([3, -2, 1, -4, 2, 0, -1][(5 * i + 3 * d) % 7]);
+        let noisy = combine(Aggregate::Decorrelated, &edges, &all(&|i, d| vec![one(i, d), random(i, d)]));
+        assert!(weights(&noisy)[0] > 0.8 || noisy.standings[1].silent == Some(Silent::NothingNew));
+        for aggregate in Aggregate::ALL {
+            assert_eq!(combine(aggregate, &[], &[]).samples, Vec::<Vec<f64>>::new());
+            let undefined = combine(aggregate, &edges, &all(&|_, _| vec![f64::NAN, 1.0]));
+            assert!(undefined.standings.iter().all(|s| s.silent.is_some()));
+            assert!(undefined.samples.iter().all(Vec::is_empty));
+            assert!(combine(aggregate, &edges, &all(&|_, _| Vec::new())).standings.is_empty());
         }
     }
 

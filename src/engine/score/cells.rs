@@ -3,7 +3,7 @@
 
 use nalgebra::{DMatrix, DVector};
 
-use super::{Evaluator, Progress, Scored, Settings, Watcher, conclude, plain_sum};
+use super::{Evaluator, Progress, Round, Scored, Settings, Watcher, conclude, plain_sum};
 use crate::random;
 use crate::run::event::Body;
 use crate::run::number::Number;
@@ -182,7 +182,8 @@ pub fn run<E, V: Evaluator<Error = E>, W: Watcher<E>>(
         }
     }
     let all = Settings { remove_per_round: usize::MAX, ..*settings };
-    conclude(space, &all, 0, &places, &relative, evaluator, watcher, &mut progress, start)?;
+    let round = Round { number: 0, mask: space, places: &places, relative: &relative, start };
+    conclude(&round, &all, evaluator, watcher, &mut progress)?;
     Ok(progress.ended(false))
 }
 

@@ -218,7 +218,8 @@ pub fn run<E, V: Evaluator<Error = E>, W: Watcher<E>>(
         }
         let relative: Vec<Vec<Vec<f64>>> = scores.iter_mut().map(|s| std::mem::take(&mut s.relative)).collect();
         let places: Vec<Place> = scores.iter().map(|s| s.place).collect();
-        let removed = conclude(&mask, settings, round, &places, &relative, evaluator, watcher, &mut progress, start)?;
+        let round = Round { number: round, mask: &mask, places: &places, relative: &relative, start };
+        let removed = conclude(&round, settings, evaluator, watcher, &mut progress)?;
         for r in removed {
             mask.set(r.place, false);
         }
@@ -226,22 +227,26 @@ pub fn run<E, V: Evaluator<Error = E>, W: Watcher<E>>(
     Ok(progress.ended(false))
 }
 
-/// The end of a round: the functions are put together, and what goes is decided and told. `relative` is
-/// `[place][draw][function]`.
+/// A round that has its values.
+struct Round<'a> {
+    number: usize,
+    mask: &'a Mask,
+    places: &'a [Place],
+    /// `[place][draw][function]`.
+    relative: &'a [Vec<Vec<f64>>],
+    start: std::time::Instant,
+}
+
+/// The end of a round: the functions are put together, and what goes is decided and told.
 fn conclude<E, V: Evaluator<Error = E>, W: Watcher<E>>(
-    mask: &Mask,
+    round: &Round,
     settings: &Settings,
-    round: usize,
-    places: &[Place],
-    relative: &[Vec<Vec<f64>>],
     evaluator: &V,
     watcher: &mut W,
     progress: &mut Progress,
-    start: std::time::Instant,
 ) -> Result<Vec<Removal>, E> {
-    let row = |p: &Place| mask.space().row(p.cell, p.edge).unwrap_or(0);
-    let edges: Vec<usize> = places.iter().map(row).collect();
-    let combined = aggregate::combine(settings.aggregate, &edges, relative);
+    let Round { number, mask, places, relative, start } = *round;
+    let combined = combined(mask, settings, places, relative);
     let exact: Vec<bool> = (0..evaluator.functions()).map(|f| evaluator.exact(f)).collect();
     let votes: Vec<Vote> = combined.standings.iter().enumerate().map(|(f, s)| vote(s, evaluator, f)).collect();
     for (f, vote) in votes.iter().enumerate() {
@@ -251,11 +256,18 @@ fn conclude<E, V: Evaluator<Error = E>, W: Watcher<E>>(
             watcher.emit(Body::Log { level: Level::Warning, text })?;
         }
     }
-    let (removed, summaries) = settle(mask, settings, round, places, relative, &combined, &exact);
+    let (removed, summaries) = settle(mask, settings, number, places, relative, &combined, &exact);
     progress.take(removed.clone(), &summaries);
     let seconds = start.elapsed().as_secs_f64();
-    watcher.emit(Body::RoundEnded { round, seconds, removed: removed.clone(), summaries, votes })?;
+    watcher.emit(Body::RoundEnded { round: number, seconds, removed: removed.clone(), summaries, votes })?;
     Ok(removed)
+}
+
+/// The functions of a round, put together.
+fn combined(mask: &Mask, settings: &Settings, places: &[Place], relative: &[Vec<Vec<f64>>]) -> Combined {
+    let row = |p: &Place| mask.space().row(p.cell, p.edge).unwrap_or(0);
+    let edges: Vec<usize> = places.iter().map(row).collect();
+    aggregate::combine(settings.aggregate, &edges, relative)
 }
 
 /// The sum of those that are defined; NaN where none is.
@@ -280,6 +292,20 @@ fn vote<V: Evaluator>(standing: &Standing, evaluator: &V, function: usize) -> Vo
         silent,
         undefined_edges: standing.undefined_edges,
     }
+}
+
+/// The whole order of removal that follows from one round: `relative` is `[place][draw][function]`, `exact` says which functions have
+/// no noise. Any pruning level is a prefix.
+pub fn order(
+    mask: &Mask,
+    settings: &Settings,
+    places: &[Place],
+    relative: &[Vec<Vec<f64>>],
+    exact: &[bool],
+) -> Vec<Removal> {
+    let settings = Settings { remove_per_round: usize::MAX, ..*settings };
+    let combined = combined(mask, &settings, places, relative);
+    settle(mask, &settings, 0, places, relative, &combined, exact).0
 }
 
 /// What a round decides: the lowest of each edge go.
@@ -314,7 +340,11 @@ fn settle(
             (false, true) => Some(if means[a] < means[b] { 0.0 } else { 1.0 }),
             (false, false) => significance::lower_p(&samples[a], &samples[b]),
         };
-        let settled = settle_ties(&mut own, settings.undecided, &lower, |i| places[i].operation, |i| lot_of[&i]);
+        // With so few draws that no test could tell any two apart, the scores are all there is.
+        let draws = own.iter().map(|i| samples[*i].len()).max().unwrap_or(0);
+        let tells = counted || significance::least_ways(draws).is_none_or(|w| 1.0 / w as f64 <= significance::ALPHA);
+        let undecided = if tells { settings.undecided } else { Source::Scores };
+        let settled = settle_ties(&mut own, undecided, &lower, |i| places[i].operation, |i| lot_of[&i]);
         let goes = settings.remove_per_round.max(1).min(mask.count_on(cell, edge).saturating_sub(1));
         for (rank, i) in own.iter().enumerate() {
             let next = own.get(rank + 1);

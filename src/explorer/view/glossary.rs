@@ -27,10 +27,13 @@ pub const fn of(context: Context) -> &'static [(&'static str, &'static str)] {
                 "score",
                 "what decided: importance summed over the ranking functions, averaged over draws; higher is more important",
             ),
-            ("importance", "(r(N) − r(N without the operation)) / |r(N)| of one ranking function, without a unit"),
+            (
+                "importance",
+                "of one ranking function, (r(N) − r(N without the operation)) / |r(N)|; where cells are sampled, what the operation adds to the function of random cells, in standard deviations over the cells",
+            ),
             (
                 "adds",
-                "what a function adds to the sum: its importance divided by its own noise (score.aggregate = noise), as it is (relative), or its rank (ranks)",
+                "what a function adds to the sum: its importance divided by its spread and weighted (score.aggregate = decorrelated), divided by its own noise (noise), as it is (relative), or its rank (ranks)",
             ),
             (
                 "noise",

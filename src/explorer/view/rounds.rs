@@ -3,6 +3,7 @@
 use super::Scene;
 use crate::explorer::state::unscored;
 use crate::run::event::Removal;
+use crate::space::cut::Source;
 
 /// Which round's numbers are shown.
 pub fn when(scene: &Scene, round: Option<usize>) -> String {
@@ -21,9 +22,13 @@ pub fn removal_words(removal: &Removal) -> &'static str {
         "at random: no score"
     } else if removal.by_lot {
         "at random: equal"
-    } else if removal.tie {
-        "a tie"
     } else {
-        ""
+        match removal.settled {
+            Some(Source::MostParameters) => "a tie: fewer parameters",
+            Some(Source::Cheapest) => "a tie: dearer",
+            Some(_) => "a tie: by lot",
+            None if removal.tie => "a tie",
+            None => "",
+        }
     }
 }

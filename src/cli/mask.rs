@@ -1,0 +1,189 @@
+//! `zonas mask`: a cut of what a run has scored, by any of its functions, without scoring again. Masks as files are read here for all
+//! commands that take one.
+
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+
+use clap::Args;
+use color_eyre::eyre;
+
+use super::exit::{Exit, Usage};
+use super::output::Output;
+use super::place::Place;
+use crate::engine::score::{self, Settings};
+use crate::nearest::nearest;
+use crate::proxies;
+use crate::proxies::aggregate::Aggregate;
+use crate::run::RunFolder;
+use crate::run::config::{self, Estimator};
+use crate::run::event::Body;
+use crate::run::journal::Tail;
+use crate::run::summary::Summary;
+use crate::space::cut::{Cutter, Source};
+use crate::space::{Mask, Place as At};
+use crate::text;
+
+#[derive(Args, Debug)]
+pub struct MaskArguments {
+    /// Name of a run that has scored, or the path of its folder.
+    run: String,
+    /// Cut by these of its ranking functions alone [default: all of them].
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    by: Vec<String>,
+    /// Put them together so: `decorrelated`, `noise`, `relative` or `ranks` [default: as the run does].
+    #[arg(long, value_name = "HOW")]
+    aggregate: Option<Aggregate>,
+    /// Who goes first of those within noise: `most_parameters`, `cheapest`, `random` or `scores` [default: as in the run].
+    #[arg(long, value_name = "HOW")]
+    undecided: Option<Source>,
+    /// Pruning level, above 0 and below 1 [default: the run's].
+    #[arg(long, value_name = "XI", value_parser = super::order::level)]
+    xi: Option<f64>,
+    /// A control of that size instead: `random`, `cheapest` or `most_parameters`.
+    #[arg(long, conflicts_with_all = ["by", "aggregate", "undecided"])]
+    source: Option<Source>,
+}
+
+pub fn run(place: &Place, a: &MaskArguments) -> eyre::Result<Exit> {
+    let folder = RunFolder::open(&place.folder()?, &a.run)?;
+    Summary::readable(&folder)?;
+    let config = folder.config()?;
+    let scored = Scored::of(&folder);
+    let source = a.source.unwrap_or(Source::Scores);
+    let order = match source {
+        Source::Scores => {
+            let name = place.word(&folder);
+            let scored = scored.ok_or_else(|| Usage(format!("{name} has no whole round of scores yet")))?;
+            if scored.rounds > 1 {
+                use std::io::Write;
+                let _ = writeln!(
+                    std::io::stderr(),
+                    "note: {name} scored in {} rounds; this order is by the first alone, so it may differ from the run's",
+                    scored.rounds
+                );
+            }
+            scored.order(a, &config)?
+        }
+        _ => Vec::new(),
+    };
+    let space = config.space();
+    let cutter = Cutter { space, order, seed: config.seed };
+    let mask = cutter.automatic(source, a.xi.unwrap_or(config.cut.xi));
+    Output::stdout().json(&mask)?;
+    Ok(Exit::Done)
+}
+
+/// The first round of a run's scores.
+struct Scored {
+    functions: Vec<String>,
+    mask: Mask,
+    places: Vec<At>,
+    /// `[place][draw][function]`.
+    relative: Vec<Vec<Vec<f64>>>,
+    rounds: usize,
+}
+
+impl Scored {
+    fn of(folder: &RunFolder) -> Option<Scored> {
+        let (mut functions, mut rounds, mut space, mut ended) = (Vec::new(), 0, None, false);
+        let mut found: std::collections::BTreeMap<(At, usize), Vec<f64>> = std::collections::BTreeMap::new();
+        for event in Tail::events(folder).rest() {
+            match event.body {
+                Body::ScoringStarted(s) => {
+                    (functions, rounds) = (s.functions, s.rounds);
+                    found.clear();
+                }
+                Body::RoundStarted { round: 0, mask, .. } => space = Some(mask),
+                Body::Score { round: 0, draw, place, relative, .. } => {
+                    found.insert((place, draw), relative.into_iter().map(f64::from).collect());
+                }
+                Body::RoundEnded { round: 0, .. } => ended = true,
+                _ => {}
+            }
+        }
+        let (mask, true) = (space?, ended) else { return None };
+        let mut places: Vec<At> = Vec::new();
+        let mut relative: Vec<Vec<Vec<f64>>> = Vec::new();
+        // In the order of the map: by place, then by draw.
+        for ((place, _), values) in found {
+            if places.last() != Some(&place) {
+                places.push(place);
+                relative.push(Vec::new());
+            }
+            relative.last_mut()?.push(values);
+        }
+        Some(Scored { functions, mask, places, relative, rounds })
+    }
+
+    /// The order of removal by what was asked for.
+    fn order(mut self, a: &MaskArguments, config: &config::Config) -> eyre::Result<Vec<At>> {
+        let mut chosen: Vec<usize> = (0..self.functions.len()).collect();
+        if !a.by.is_empty() {
+            let number = |name: &String| {
+                self.functions.iter().position(|f| f == name).ok_or_else(|| {
+                    let near = nearest(name, self.functions.iter().map(String::as_str));
+                    let hint = near.map_or_else(String::new, |n| format!(" (did you mean `{n}`?)"));
+                    let all = self.functions.join(", ");
+                    Usage(format!("`{}` was not scored{hint}; there are {all}", text::sanitize(name)))
+                })
+            };
+            chosen = a.by.iter().map(number).collect::<Result<_, _>>()?;
+            chosen.dedup();
+        }
+        let functions = self.functions.len();
+        for values in self.relative.iter_mut().flatten() {
+            values.resize(functions, f64::NAN);
+            *values = chosen.iter().map(|f| values[*f]).collect();
+        }
+        let exact = |f: &usize| proxies::by_name(&self.functions[*f]).is_ok_and(proxies::RankingFunction::exact);
+        let exact: Vec<bool> = chosen.iter().map(exact).collect();
+        let settings = Settings {
+            draws: config.score.draws,
+            remove_per_round: 1,
+            aggregate: a.aggregate.unwrap_or(config.score.aggregate),
+            estimator: Estimator::Cells,
+            sample: config.score.sample,
+            undecided: a.undecided.unwrap_or(config.score.undecided),
+            seed: config.seed,
+        };
+        let order = score::order(&self.mask, &settings, &self.places, &self.relative, &exact);
+        Ok(order.into_iter().map(|r| r.place).collect())
+    }
+}
+
+/// Longest file of a mask that is looked at, in bytes.
+const LONGEST: u64 = 1 << 20;
+
+/// Reads a mask as JSON, as journals hold it, whose space is `space` where that is a file.
+pub(super) fn of_file(file: &Path, space: Option<&str>) -> eyre::Result<Mask> {
+    let space = space.map(|name| config::Space { name: name.into(), ..config::Space::default() }.find()).transpose()?;
+    let shown = file.display();
+    let mut text = String::new();
+    let read = File::open(file).and_then(|f| f.take(LONGEST + 1).read_to_string(&mut text));
+    read.map_err(|e| Usage(format!("can't read {shown}: {e}")))?;
+    if text.len() as u64 > LONGEST {
+        return Err(Usage(format!("{shown} is no mask: it has more than {}", text::bytes(LONGEST))).into());
+    }
+    let no_mask = |e: serde_json::Error| {
+        let hint = if e.to_string().contains("is not known here") { "; name its file by --space" } else { "" };
+        Usage(format!("{shown} is no mask: {e}{hint}"))
+    };
+    let mut json: serde_json::Value = serde_json::from_str(&text).map_err(no_mask)?;
+    if let (Some(space), Some(mask)) = (space, json.as_object_mut()) {
+        let own = mask.get("space").and_then(serde_json::Value::as_str);
+        if let Some(own) = own.filter(|own| *own != space.name() && *own != space.key()) {
+            return Err(Usage(format!("{shown} is a mask of {own}, and --space names {}", space.name())).into());
+        }
+        mask.insert("space".into(), space.key().into());
+    }
+    let mask: Mask = serde_json::from_value(json).map_err(no_mask)?;
+    mask.check().map_err(|e| Usage(format!("{shown}: {e}")))?;
+    let full = mask.space().full();
+    if let Some(place) = mask.places().find(|p| !full.contains(*p)) {
+        return Err(
+            Usage(format!("{shown}: {place} is no candidate in the search space {}", full.space().name())).into()
+        );
+    }
+    Ok(mask)
+}

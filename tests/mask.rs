@@ -1,0 +1,101 @@
+//! `zonas score` and `zonas mask`: scoring alone, and other cuts of what was scored without scoring again.
+
+use std::path::Path;
+
+use assert_cmd::Command;
+use zonas::space::Mask;
+
+/// Settings of a scoring that takes a second.
+const SMALL: [&str; 8] = [
+    "score.draws=3",
+    "score.sample=30",
+    "score.channels=1",
+    "score.batch=8",
+    "search.channels=2",
+    "search.cells=3",
+    "search.batch=8",
+    "data.limit=96",
+];
+
+fn zonas(runs: &Path, arguments: &[&str]) -> (i32, String, String) {
+    let mut command = Command::cargo_bin("zonas").unwrap();
+    let out = command.arg(arguments[0]).arg("--runs").arg(runs).args(&arguments[1..]).output().unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    (out.status.code().unwrap(), text(out.stdout), text(out.stderr))
+}
+
+fn score(runs: &Path, name: &str, more: &[&str]) -> (i32, String, String) {
+    let settings = SMALL.iter().chain(more).flat_map(|s| ["--set", s]);
+    zonas(runs, &[&["score", "--preset", "demo", "--name", name], &settings.collect::<Vec<_>>()[..]].concat())
+}
+
+fn mask(runs: &Path, arguments: &[&str]) -> Mask {
+    let (code, out, err) = zonas(runs, &[&["mask"], arguments].concat());
+    assert_eq!(code, 0, "{err}");
+    serde_json::from_str(&out).unwrap()
+}
+
+/// The mask of a run's latest cut.
+fn cut(runs: &Path, name: &str) -> Mask {
+    let journal = std::fs::read_to_string(runs.join(name).join("events.jsonl")).unwrap();
+    let line = journal.lines().rfind(|l| l.contains(r#""event":"cut_proposed""#)).unwrap();
+    let json: serde_json::Value = serde_json::from_str(line).unwrap();
+    serde_json::from_value(json["mask"].clone()).unwrap()
+}
+
+#[test]
+fn what_was_scored_once_is_cut_by_anything_afterwards() {
+    let dir = tempfile::tempdir().unwrap();
+    let (runs, file) = (dir.path(), dir.path().join("mask.json"));
+    let (code, out, err) = score(runs, "r", &[]);
+    assert_eq!(code, 0, "{out}{err}");
+    assert!(out.contains("cut proposed"), "{out}");
+    // As the engine cut, to the operation; at another level fewer of the same.
+    let own = mask(runs, &["r"]);
+    assert_eq!(own, cut(runs, "r"));
+    let two = mask(runs, &["r", "--xi", "0.75"]);
+    assert!(two.count() == 56 && two.and(&own) == two);
+    let naswot = mask(runs, &["r", "--by", "naswot"]);
+    assert!(naswot.count() == 112 && naswot != own);
+    let both = mask(runs, &["r", "--by", "naswot,mean_jacobian", "--aggregate", "ranks", "--undecided", "scores"]);
+    assert!(both.count() == 112 && both != naswot);
+    // What a run would have cut that scores by one function alone.
+    assert_eq!(score(runs, "alone", &[r#"score.functions=["naswot"]"#]).0, 0);
+    assert_eq!(naswot, cut(runs, "alone"));
+    let largest = mask(runs, &["r", "--source", "most_parameters"]);
+    assert!(largest.count() == 112 && largest != own);
+    let refused = |arguments: &[&str], words: &str| {
+        let (code, _, err) = zonas(runs, arguments);
+        assert!(code == 2 && err.contains(words), "{code}: {err}");
+    };
+    refused(&["mask", "r", "--by", "naswott"], "did you mean `naswot`?");
+    refused(&["mask", "r", "--by", "params"], "`params` was not scored");
+    refused(&["mask", "r", "--xi", "1"], "above 0 and below 1");
+    refused(&["score", "--preset", "demo", "--yes"], "--yes and --wait are for `zonas run`");
+    // Files for the others.
+    std::fs::write(&file, serde_json::to_string(&naswot).unwrap()).unwrap();
+    let file = file.to_str().unwrap();
+    let (code, out, err) = zonas(runs, &["predict", "--run", "r", "--mask", file]);
+    assert!(code == 0 && out.contains("the mask"), "{err}");
+    refused(&["predict", "--preset", "nas_bench_201_demo", "--mask", file], "the mask is of darts");
+}
+
+#[test]
+fn a_waiting_run_takes_a_mask_as_its_cut() {
+    let dir = tempfile::tempdir().unwrap();
+    let runs = dir.path();
+    assert_eq!(score(runs, "r", &[]).0, 0);
+    let largest = mask(runs, &["r", "--source", "most_parameters"]);
+    let file = runs.join("largest.json");
+    std::fs::write(&file, serde_json::to_string(&largest).unwrap()).unwrap();
+    let file = file.to_str().unwrap();
+    let (code, _, err) = zonas(runs, &["cut", "r", "--mask", file]);
+    assert!(code == 2 && err.contains("no engine is at work"), "{err}");
+    assert_eq!(zonas(runs, &["run", "--resume", "r", "--wait", "--detach"]).0, 0);
+    let (code, out, err) = zonas(runs, &["cut", "r", "--mask", file]);
+    assert_eq!(code, 0, "{out}{err}");
+    assert_eq!(cut(runs, "r"), largest);
+    let (code, out, _) = zonas(runs, &["cut", "r", "--mask", file]);
+    assert!(code == 0 && out.contains("the cut is that of the file"), "{out}");
+    zonas(runs, &["abort", "r"]);
+}
