@@ -17,7 +17,7 @@ use crate::run::RunFolder;
 use crate::run::command::{Body as Order, Command, Edit};
 use crate::run::event::{Body, Cut, CutMove, Level, Removal, Stage};
 use crate::space::cut::{Change, Cutter, Extent, History, Proposal, Source};
-use crate::space::{Counts, Mask, Place};
+use crate::space::{Counts, Mask, Operation, Place};
 
 /// What came of the stage.
 pub(super) enum Decision {
@@ -262,7 +262,38 @@ impl<'a> Cutting<'a> {
                 "with {draws} draw{s} no decision can be told from noise: the least possible p is 1/{ways} (score.draws)"
             )];
         }
-        if ties > 0 { vec![format!("{ties} of {} decisions are within noise", cut.decisions)] } else { Vec::new() }
+        if ties == 0 {
+            return Vec::new();
+        }
+        let said = format!("{ties} of {} decisions are within noise", cut.decisions);
+        vec![
+            self.likeliest(gone().filter(|p| !undefined(p) && noisy(p)), &automatic)
+                .map_or(said.clone(), |more| format!("{said}, {more}")),
+        ]
+    }
+
+    /// Of decisions within noise, between which two operations most of them are, and what settles them: where one round decided.
+    fn likeliest(&self, noisy: impl Iterator<Item = Place>, automatic: &Mask) -> Option<String> {
+        let mut pairs: BTreeMap<[Operation; 2], usize> = BTreeMap::new();
+        for place in noisy {
+            let order = self.removals.get(&place).filter(|r| !r.p_above.is_empty())?;
+            let kept = automatic.count_on(place.cell, place.edge);
+            // The lowest that stays: the last to go of what is kept, by how many rank above it.
+            let above = |p: &Place| self.removals.get(p).map_or(0, |r| r.p_above.len());
+            let stays = automatic.kept(place.cell, place.edge).map(|o| Place::new(place.cell, place.edge, o));
+            let lowest = stays.max_by_key(above).filter(|_| order.p_above.len() >= kept)?;
+            let mut pair = [place.operation, lowest.operation];
+            pair.sort();
+            *pairs.entry(pair).or_default() += 1;
+        }
+        let ([a, b], count) = pairs.into_iter().max_by_key(|(_, n)| *n)?;
+        let settled = match self.setup.config.score.undecided {
+            Source::MostParameters => "; the one with more parameters stays",
+            Source::Cheapest => "; the cheaper one stays",
+            Source::Random => "; one stays at random",
+            Source::Scores => "",
+        };
+        Some(format!("{count} of them {} or {}{settled}", a.short(), b.short()))
     }
 
     /// What is to be told of a control.

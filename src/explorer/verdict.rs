@@ -55,6 +55,8 @@ const NOT_BY_SCORES: &str = "not by scores";
 const TENTH: usize = 10;
 /// Operations on each edge of the cuts that were judged by ground truth.
 const HALF: usize = 4;
+/// Kept operations that stay in resampled draws, as a share: from here on a cut is called sure.
+const SURE: f64 = 0.9;
 /// A function's means spread by noise alone as much as this times its spread, or less: it is noise.
 const NOISE: f64 = 1.5;
 
@@ -176,13 +178,33 @@ impl Verdict {
                 say(Tone::Warning, words.clone(), format!("{words}: they are by chance"));
             }
             let (ties, edges) = self.undecided;
-            if edges > 0 && state.score.least_p().is_none() {
+            // Where one round decided, the engine says which ones.
+            let named = state.score.samples_cells() && told("within noise");
+            if edges > 0 && state.score.least_p().is_none() && !named {
                 let tone = if 2 * ties > edges { Tone::Warning } else { Tone::Plain };
                 say(
                     tone,
                     format!("boundary a tie on {ties} of {edges} edges"),
                     format!(
                         "on {ties} of {edges} edges the last operation to be removed and the lowest that stays are a tie"
+                    ),
+                );
+            }
+            // What one round decided; after several, nobody knows what others would have left to the next.
+            let round = state.score.of_round(0).filter(|r| r.ended && state.score.samples_cells());
+            if let Some((again, chance)) = round.and_then(|r| r.stability(&cut.mask)) {
+                let (share, chance) = ((100.0 * again).round(), (100.0 * chance).round());
+                let tone = if again < SURE { Tone::Warning } else { Tone::Plain };
+                say(
+                    tone,
+                    format!("{share} % stay in resampled draws"),
+                    format!(
+                        "{share} % of what is kept stays when draws are drawn again ({chance} % by chance): {}",
+                        if again < SURE {
+                            "more draws or cells would tell (score.draws, score.sample)"
+                        } else {
+                            "sure"
+                        }
                     ),
                 );
             }

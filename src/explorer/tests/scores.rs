@@ -490,3 +490,43 @@ fn the_verdict_names_what_drives_the_sum() {
     let (a, b) = (round.drive(0).unwrap(), round.drive(1).unwrap());
     assert!(a.abs() <= 1.0 + 1e-12 && b.abs() <= 1.0 + 1e-12 && a > b, "{a} {b}");
 }
+
+/// The fixture's journal as one of sampled cells: the first round alone.
+fn sampled() -> State {
+    let mut events = fixture::journal_by(Aggregate::Decorrelated, Until::Proposed, 1);
+    for event in &mut events {
+        if let Body::ScoringStarted(s) = &mut event.body {
+            (s.estimator, s.sample, s.rounds) = ("cells".into(), 40, 1);
+            s.functions = ["naswot", "mean_jacobian"].map(String::from).to_vec();
+        }
+    }
+    State::from_events(&events)
+}
+
+#[test]
+fn how_sure_a_cut_is_is_said_in_words() {
+    let state = sampled();
+    let round = state.score.of_round(0).unwrap();
+    let cut = state.cut.cut.as_ref().unwrap().mask;
+    let (again, chance) = round.stability(&cut).unwrap();
+    assert_eq!(round.stability(&cut), Some((again, chance)), "the same each time");
+    // Of seven candidates four stay: by chance four of seven of them again.
+    assert!((chance - 4.0 / 7.0).abs() < 0.02 && again <= 1.0, "{again} {chance}");
+    let best = |p: &Place| {
+        let own = state.space().operations().iter().map(|o| Place::new(p.cell, p.edge, *o));
+        let mean = |p: Place| round.mean(p, None).unwrap_or(f64::NEG_INFINITY);
+        own.filter(|o| mean(*o) > mean(*p)).count() < 4
+    };
+    let mut highest = cut;
+    state.space().places().filter(|p| round.mean(*p, None).is_some()).for_each(|p| highest.set(p, best(&p)));
+    let mut lowest = cut;
+    state.space().places().filter(|p| round.mean(*p, None).is_some()).for_each(|p| lowest.set(p, !best(&p)));
+    assert!(round.stability(&highest).unwrap().0 > round.stability(&lowest).unwrap().0 + 0.3);
+    assert!(round.stability(&darts::NO_NONE).is_none(), "nothing goes");
+    let text = shown(&state, &on(Tab::Cut), (200, 60));
+    has(&text, &["when draws are drawn again", "by chance"]);
+    assert!(!shown(&state_by(Aggregate::Noise, Until::Proposed), &on(Tab::Cut), (200, 60)).contains("drawn again"));
+    // One round needs no number on every operation, and cells are what is counted.
+    let text = shown(&state, &on(Tab::Score), (120, 40));
+    assert!(!text.contains('¹') && text.contains("cells/s") && !text.contains("1 rounds"), "{text}");
+}

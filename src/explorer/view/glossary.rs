@@ -64,7 +64,7 @@ pub const fn of(context: Context) -> &'static [(&'static str, &'static str)] {
                 "the round in which the operation was removed; ◐ being scored; ! some draws undefined; — not in this round",
             ),
             ("×10⁻³", "all numbers of the map are multiplied by 1000"),
-            ("scores/s", "evaluations of one operation in one draw, a second"),
+            ("scores/s, cells/s", "evaluations of one operation in one draw, or of one sampled cell, a second"),
             ("none", "is left out of the space before scoring unless score.none = compete"),
             TRUTH,
             EDGES,

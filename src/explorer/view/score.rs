@@ -128,6 +128,7 @@ fn grids(pad: &mut Pad, scene: &Scene, ranking: &Ranking, round: Option<usize>) 
             (_, None) if of.ended && scene.ui.shown != Shown::Spread => "nan".into(),
             (_, None) => String::new(),
         };
+        let several = score.setup.as_ref().is_none_or(|s| s.rounds > 1);
         let mark = if current {
             Some('◐')
         } else if undefined {
@@ -136,7 +137,8 @@ fn grids(pad: &mut Pad, scene: &Scene, ranking: &Ranking, round: Option<usize>) 
             score
                 .place(place)
                 .removed
-                .filter(|r| round.is_none_or(|shown| shown == *r))
+                // Where there is but one, it is the same for all.
+                .filter(|r| several && round.is_none_or(|shown| shown == *r))
                 .and_then(|r| text::superscript(r as i64 + 1).chars().next())
                 // Among ASCII it would be one more digit of the number.
                 .filter(|_| scene.ui.shown == Shown::Value && !ascii)
@@ -162,8 +164,11 @@ fn cost(pad: &mut Pad, scene: &Scene) {
     let state = scene.state;
     let score = &state.score;
     let rounds = score.setup.as_ref().map_or(0, |s| s.rounds);
-    let note =
-        if score.ended.is_some() { format!("{rounds} rounds") } else { format!("round {}/{rounds}", score.round + 1) };
+    let note = if score.ended.is_some() {
+        text::counted(rounds, "round")
+    } else {
+        format!("round {}/{rounds}", score.round + 1)
+    };
     let mut inner = pad.panel("cost of scoring", &note, false);
     let (done, total) = (score.done, score.total());
     let share = if total > 0 { done as f64 / total as f64 } else { 0.0 };
@@ -172,9 +177,10 @@ fn cost(pad: &mut Pad, scene: &Scene) {
     let plain = inner.theme.plain();
     bar(&mut inner, 1, 0, room, share);
     inner.text(room + 2, 0, &count, plain);
+    let unit = if score.samples_cells() { "cells/s" } else { "scores/s" };
     let mut rows = Vec::new();
     if score.ended.is_none() {
-        let rate = score.rate().map_or_else(|| "—".into(), |r| format!("{} scores/s", text::significant(r, 3)));
+        let rate = score.rate().map_or_else(|| "—".into(), |r| format!("{} {unit}", text::significant(r, 3)));
         let left = score.left().map_or_else(|| "—".into(), text::duration);
         rows.push(("rate", rate));
         rows.push(("left", left));
@@ -185,7 +191,7 @@ fn cost(pad: &mut Pad, scene: &Scene) {
         score.seconds()
     };
     let pace = score.ended.as_ref().filter(|e| e.seconds > 0.0).map(|e| done as f64 / e.seconds);
-    let pace = pace.map_or_else(String::new, |r| format!(" · {} scores/s", text::significant(r, 3)));
+    let pace = pace.map_or_else(String::new, |r| format!(" · {} {unit}", text::significant(r, 3)));
     rows.push(("spent", format!("{}{pace}", text::duration(spent))));
     let peak = score.ended.as_ref().and_then(|e| e.peak_bytes).or(state.stages[Stage::Score as usize].peak_bytes);
     rows.push((
