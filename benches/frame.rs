@@ -189,6 +189,7 @@ impl Journal {
                 undefined: false,
                 settled: None,
                 p_above: Vec::new(),
+                best: None,
             })
             .collect();
         events.push(self.event(Body::ScoringEnded(ScoringEnded {

@@ -12,7 +12,7 @@ use crate::text;
 
 #[derive(Args, Debug)]
 pub struct ConfigArguments {
-    /// Values of a preset instead of the defaults: `darts` or `demo`.
+    /// Values of a preset instead of the defaults: `darts`, `paper`, `nas_bench_201`, `demo` or `nas_bench_201_demo`.
     #[arg(long, default_value = "darts")]
     preset: String,
     /// Print help, or all about one setting: `zonas config --help search.batch`.

@@ -17,13 +17,14 @@ use crate::proxies;
 use crate::proxies::aggregate::Aggregate;
 use crate::run::RunFolder;
 use crate::run::config::{self, Estimator};
-use crate::run::event::Body;
+use crate::run::event::{Body, Removal};
 use crate::run::journal::Tail;
 use crate::run::summary::Summary;
 use crate::space::cut::{Cutter, Source};
 use crate::space::{Mask, Place as At};
 use crate::text;
 
+/// Without options, the run's cut as it is now.
 #[derive(Args, Debug)]
 pub struct MaskArguments {
     /// Name of a run that has scored, or the path of its folder.
@@ -37,7 +38,7 @@ pub struct MaskArguments {
     /// Who goes first of those within noise: `most_parameters`, `cheapest`, `random` or `scores` [default: as in the run].
     #[arg(long, value_name = "HOW")]
     undecided: Option<Source>,
-    /// Pruning level, above 0 and below 1 [default: the run's].
+    /// Pruning level, above 0 and below 1 [default: that of the run's cut].
     #[arg(long, value_name = "XI", value_parser = super::order::level)]
     xi: Option<f64>,
     /// A control of that size instead: `random`, `cheapest` or `most_parameters`.
@@ -47,31 +48,51 @@ pub struct MaskArguments {
 
 pub fn run(place: &Place, a: &MaskArguments) -> eyre::Result<Exit> {
     let folder = RunFolder::open(&place.folder()?, &a.run)?;
-    Summary::readable(&folder)?;
+    let known = Summary::readable(&folder)?.summary;
     let config = folder.config()?;
+    let asked = !a.by.is_empty() || a.aggregate.is_some() || a.undecided.is_some();
+    if let (Some(cut), false) = (&known.cut, asked || a.xi.is_some() || a.source.is_some()) {
+        if let Some(doubt) = &known.not_by_scores {
+            note(doubt);
+        }
+        Output::stdout().json(&cut.mask)?;
+        return Ok(Exit::Done);
+    }
+    if known.budget_bytes.is_some() || !known.kept_per_edge.is_empty() {
+        note("the run's own cut is no level, but a budget or so many operations on each edge; this one is a level");
+    }
     let scored = Scored::of(&folder);
     let source = a.source.unwrap_or(Source::Scores);
-    let order = match source {
+    let order: Vec<Removal> = match source {
         Source::Scores => {
             let name = place.word(&folder);
             let scored = scored.ok_or_else(|| Usage(format!("{name} has no whole round of scores yet")))?;
             if scored.rounds > 1 {
-                use std::io::Write;
-                let _ = writeln!(
-                    std::io::stderr(),
-                    "note: {name} scored in {} rounds; this order is by the first alone, so it may differ from the run's",
-                    scored.rounds
-                );
+                let rounds = scored.rounds;
+                note(&format!(
+                    "{name} scored in {rounds} rounds; this order is by the first alone, so it may differ from the run's"
+                ));
             }
             scored.order(a, &config)?
         }
         _ => Vec::new(),
     };
-    let space = config.space();
-    let cutter = Cutter { space, order, seed: config.seed };
-    let mask = cutter.automatic(source, a.xi.unwrap_or(config.cut.xi));
+    let cutter = Cutter { space: config.space(), order: order.iter().map(|r| r.place).collect(), seed: config.seed };
+    let xi = a.xi.or(known.xi).unwrap_or(config.cut.xi);
+    let mask = cutter.automatic(source, xi);
+    let gone: Vec<&Removal> = order.iter().filter(|r| !mask.contains(r.place)).collect();
+    let chance = gone.iter().filter(|r| r.undefined || r.by_lot).count();
+    if chance > 0 {
+        note(&format!("{chance} of {} decisions had equal scores, or none, and fell at random", gone.len()));
+    }
     Output::stdout().json(&mask)?;
     Ok(Exit::Done)
+}
+
+/// On standard error: standard output is the file.
+fn note(text: &str) {
+    use std::io::Write;
+    let _ = writeln!(std::io::stderr(), "note: {}", text::sanitize(text));
 }
 
 /// The first round of a run's scores.
@@ -117,7 +138,7 @@ impl Scored {
     }
 
     /// The order of removal by what was asked for.
-    fn order(mut self, a: &MaskArguments, config: &config::Config) -> eyre::Result<Vec<At>> {
+    fn order(mut self, a: &MaskArguments, config: &config::Config) -> eyre::Result<Vec<Removal>> {
         let mut chosen: Vec<usize> = (0..self.functions.len()).collect();
         if !a.by.is_empty() {
             let number = |name: &String| {
@@ -129,26 +150,28 @@ impl Scored {
                 })
             };
             chosen = a.by.iter().map(number).collect::<Result<_, _>>()?;
-            chosen.dedup();
+            let twice = |(i, f): (usize, &usize)| (!chosen[..i].contains(f)).then_some(*f);
+            chosen = chosen.iter().enumerate().filter_map(twice).collect();
         }
         let functions = self.functions.len();
         for values in self.relative.iter_mut().flatten() {
             values.resize(functions, f64::NAN);
             *values = chosen.iter().map(|f| values[*f]).collect();
         }
-        let exact = |f: &usize| proxies::by_name(&self.functions[*f]).is_ok_and(proxies::RankingFunction::exact);
+        let lone = config.score.estimator == Estimator::LeaveOneOut;
+        let exact =
+            |f: &usize| lone && proxies::by_name(&self.functions[*f]).is_ok_and(proxies::RankingFunction::exact);
         let exact: Vec<bool> = chosen.iter().map(exact).collect();
         let settings = Settings {
             draws: config.score.draws,
             remove_per_round: 1,
             aggregate: a.aggregate.unwrap_or(config.score.aggregate),
-            estimator: Estimator::Cells,
+            estimator: config.score.estimator,
             sample: config.score.sample,
             undecided: a.undecided.unwrap_or(config.score.undecided),
             seed: config.seed,
         };
-        let order = score::order(&self.mask, &settings, &self.places, &self.relative, &exact);
-        Ok(order.into_iter().map(|r| r.place).collect())
+        Ok(score::order(&self.mask, &settings, &self.places, &self.relative, &exact))
     }
 }
 

@@ -141,6 +141,11 @@ pub fn cut(place: &Place, a: &CutArguments) -> eyre::Result<Exit> {
         if moved {
             return Err(Usage("--mask goes with --automatic alone: it is the whole cut".into()).into());
         }
+        let space = asked.folder.config()?.space();
+        if let Some(place) = mask.places().find(|p| !space.contains(*p)) {
+            return Err(Usage(format!("the mask keeps {place:#}, which is not in the space that is cut")).into());
+        }
+        crate::engine::searchable::searchable(mask).map_err(|why| Usage(format!("no cut: {why}")))?;
         // What stays first, so that no edge is empty in between.
         let kept = mask.places().filter(|p| !cut.mask.contains(*p));
         orders.extend(kept.map(|place| Order::Cut(Edit::Keep { place })));
@@ -215,7 +220,9 @@ impl Asked {
         if !read.status.has_engine() {
             let name = place.word(&folder);
             let detail = read.status.detail().map_or(String::new(), |d| format!(" ({d})"));
-            let hint = if read.status.can_go_on() {
+            let hint = if read.summary.stopped_at_cut() {
+                format!("; `zonas run --resume {name} --wait --detach` brings it back to its cut")
+            } else if read.status.can_go_on() {
                 format!("; `zonas run --resume {name}` resumes it")
             } else {
                 String::new()

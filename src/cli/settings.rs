@@ -19,7 +19,7 @@ pub const OF_A_SEARCH: [&str; 4] = ["space", "xi", "memory", "precision"];
 
 #[derive(Args, Debug, Default)]
 pub struct SettingArguments {
-    /// Start from a preset: `darts` or `nas_bench_201` (the published searches), `demo` or `nas_bench_201_demo`.
+    /// Start from a preset: `darts` or `nas_bench_201` (the published searches), `paper` (scored as in the paper), `demo` or `nas_bench_201_demo`.
     #[arg(long, value_name = "NAME")]
     preset: Option<String>,
     /// Read settings from a TOML file; `zonas config` prints one.

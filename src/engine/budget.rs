@@ -32,9 +32,14 @@ pub(super) struct Choice<'a> {
     pub source: Source,
     /// Score of an operation, where there is one: for the order of those that went in one round.
     pub score: &'a dyn Fn(Place) -> Option<f64>,
+    /// Where all scores are of one round, and so compare from edge to edge: what each operation is worth.
+    pub worth: Option<BTreeMap<Place, f64>>,
     /// Decisions by hand, which hold.
     pub decided: BTreeMap<Place, bool>,
 }
+
+/// Of the lead that the best cell has over what the whole space is worth, the share that a cut keeps.
+const LEAD: f64 = 0.9;
 
 /// For each edge what it keeps if it has nothing else: any operation, one that a genotype can have, and what that costs.
 type Rest = BTreeMap<(CellKind, Edge), (Operation, Operation, u64)>;
@@ -49,6 +54,9 @@ impl Choice<'_> {
     /// # Errors
     /// The least that a cut needs, if that is more than `bytes` or than the run may take.
     pub fn most(&self, needs: &impl Needs, bytes: u64) -> Result<Mask, u64> {
+        if let Some(worth) = &self.worth {
+            return self.best(worth, needs, bytes);
+        }
         let order = self.order();
         let fits = fits(needs, bytes);
         let rest = self.rest(&order, needs, bytes)?;
@@ -71,6 +79,85 @@ impl Choice<'_> {
                 return Ok(mask);
             }
         }
+    }
+
+    /// The best that `bytes` buy: first the one operation an edge that is worth most together, by trading those whose loss is
+    /// the least for the bytes that it saves; then what can stay beside them while the cells that are left are in the mean worth
+    /// nine tenths of that lead over all cells, the dearest loss last.
+    fn best(&self, worth: &BTreeMap<Place, f64>, needs: &impl Needs, bytes: u64) -> Result<Mask, u64> {
+        let fits = fits(needs, bytes);
+        let rest = self.rest(&self.order(), needs, bytes)?;
+        let whole = self.cutter.space.places().filter(|p| self.may_keep(*p));
+        let whole = whole.fold(self.by_hand(), |mask, place| mask.with(place));
+        if fits(whole) {
+            // Bytes that need no cut make none.
+            return Ok(whole);
+        }
+        let value = |p: Place| worth.get(&p).copied().unwrap_or(0.0);
+        let edges: Vec<(CellKind, Edge, f64, Vec<Place>)> = self
+            .cutter
+            .space
+            .space()
+            .all_edges()
+            .map(|(cell, edge)| {
+                let all = self.cutter.space.kept(cell, edge).map(|o| Place::new(cell, edge, o));
+                (cell, edge, self.share(cell, edge), all.filter(|p| self.may_keep(*p)).collect())
+            })
+            .collect();
+        // What an edge is worth to a cell: the mean of what it keeps, as often as cells have the edge.
+        let mean = |mask: &Mask, all: &[Place]| {
+            let kept: Vec<f64> = all.iter().filter(|p| mask.contains(**p)).map(|p| value(*p)).collect();
+            kept.iter().sum::<f64>() / kept.len().max(1) as f64
+        };
+        let quality = |mask: &Mask| edges.iter().map(|(.., share, all)| share * mean(mask, all)).sum::<f64>();
+        let mut mask = self.by_hand();
+        for (cell, edge, _, all) in &edges {
+            let best = all.iter().max_by(|a, b| value(**a).total_cmp(&value(**b)));
+            best.filter(|_| mask.count_on(*cell, *edge) == 0).into_iter().for_each(|p| mask.set(*p, true));
+        }
+        let hand = |p: &Place| self.decided.contains_key(p);
+        while !fits(mask) {
+            let now = needs.kept(mask);
+            let mut swaps: Vec<(f64, Mask)> = Vec::new();
+            for (cell, edge, share, all) in &edges {
+                let Some(old) = all.iter().find(|p| mask.contains(**p) && !hand(p)) else { continue };
+                let beside = mask.count_on(*cell, *edge) > 1;
+                for new in all.iter().filter(|p| !mask.contains(**p) && !beside) {
+                    let mut other = mask.with(*new);
+                    other.set(*old, false);
+                    let saved = now.saturating_sub(needs.kept(other));
+                    if saved > 0 {
+                        swaps.push((share * (value(*old) - value(*new)) / saved as f64, other));
+                    }
+                }
+            }
+            let Some((_, other)) = swaps.into_iter().min_by(|a, b| a.0.total_cmp(&b.0)) else { break };
+            mask = other;
+        }
+        if !fits(mask) {
+            mask = self.completed(self.by_hand(), &rest);
+        }
+        let chance = quality(&self.cutter.space);
+        let floor = chance + LEAD * (quality(&mask) - chance);
+        loop {
+            let open = edges.iter().flat_map(|(.., all)| all).filter(|p| !mask.contains(**p));
+            let mut more: Vec<(f64, Mask)> = open.map(|p| mask.with(*p)).map(|m| (quality(&m), m)).collect();
+            more.sort_by(|a, b| b.0.total_cmp(&a.0));
+            let Some((_, next)) = more.into_iter().take_while(|(q, _)| *q >= floor).find(|(_, m)| fits(*m)) else {
+                return Ok(mask);
+            };
+            mask = next;
+        }
+    }
+
+    /// How often a cell has an edge.
+    fn share(&self, cell: CellKind, edge: Edge) -> f64 {
+        let Some(graph) = self.cutter.space.space().graph(cell) else { return 1.0 };
+        if graph.stacking.every_edge() {
+            return 1.0;
+        }
+        let into = graph.node_states().map(|state| graph.into_state(state).collect::<Vec<Edge>>());
+        into.filter(|own| own.contains(&edge)).map(|own| (2.0 / own.len() as f64).min(1.0)).next().unwrap_or(1.0)
     }
 
     /// Whether there is a cut that fits.
@@ -227,7 +314,7 @@ mod tests {
 
     fn choice<'a>(cutter: &'a Cutter, source: Source, decided: &[(&str, bool)]) -> Choice<'a> {
         let decided = decided.iter().map(|(p, kept)| (p.parse().unwrap(), *kept)).collect();
-        Choice { cutter, source, score: &|_| None, decided }
+        Choice { cutter, source, score: &|_| None, worth: None, decided }
     }
 
     #[test]
@@ -289,6 +376,39 @@ mod tests {
         assert!(level.places().all(|p| more.contains(p)) && more.count() > level.count());
         let next = cutter.by_importance(Source::Scores, |_| None)[level.count()];
         assert!(more.contains(next), "{next}");
+    }
+
+    #[test]
+    fn what_is_worth_most_stays_within_the_bytes() {
+        let cutter = cutter(darts::NO_NONE);
+        // Dear ones are worth more, but for the dearest; poolings are worth less than nothing.
+        let value = |p: Place| [0.0, -1.0, -0.9, 0.5, 0.8, 0.7, 0.2, 0.1][p.operation as usize];
+        let worth: BTreeMap<Place, f64> = darts::NO_NONE.places().map(|p| (p, value(p))).collect();
+        let decided: BTreeMap<Place, bool> =
+            [("normal:0▸2:max3", true), ("normal:1▸2:sep3", false)].map(|(p, k)| (p.parse().unwrap(), k)).into();
+        let choice = |decided| Choice {
+            cutter: &cutter,
+            source: Source::Scores,
+            score: &|_| None,
+            worth: Some(worth.clone()),
+            decided,
+        };
+        let mean = |mask: &Mask| mask.places().map(value).sum::<f64>() / mask.count() as f64;
+        let whole = Costs.kept(darts::NO_NONE);
+        assert_eq!(choice(BTreeMap::new()).most(&Costs, whole).unwrap(), darts::NO_NONE);
+        let all = choice(BTreeMap::new()).most(&Costs, whole - 1).unwrap();
+        assert!(all.places().all(|p| value(p) >= 0.5) && all.count() > 28, "what costs nothing but quality goes");
+        for share in [30, 45, 60, 80] {
+            let bytes = Costs.kept(all) * share / 100;
+            let mask = choice(BTreeMap::new()).most(&Costs, bytes).unwrap();
+            assert!(Costs.kept(mask) <= bytes && mask.check().is_ok() && searchable(&mask) == Ok(()));
+            let most = Choice { worth: None, ..choice(BTreeMap::new()) }.most(&Costs, bytes).unwrap();
+            assert!(mean(&mask) > mean(&most) + 0.1, "{share}: {} and {}", mean(&mask), mean(&most));
+        }
+        let by_hand = choice(decided.clone()).most(&Costs, Costs.kept(all)).unwrap();
+        assert!(decided.iter().all(|(place, kept)| by_hand.contains(*place) == *kept));
+        let least = choice(BTreeMap::new()).most(&Costs, 0).unwrap_err();
+        assert!(choice(BTreeMap::new()).most(&Costs, least).is_ok());
     }
 
     #[test]

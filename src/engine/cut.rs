@@ -272,6 +272,21 @@ impl<'a> Cutting<'a> {
         ]
     }
 
+    /// What each operation is worth, where one round decided the whole order and all have a score.
+    fn worth(&self) -> Option<BTreeMap<Place, f64>> {
+        let mut worth: BTreeMap<Place, f64> = BTreeMap::new();
+        for removal in self.removals.values() {
+            worth.insert(removal.place, removal.score.0);
+            if let (Some(best), Place { cell, edge, .. }) = (removal.best, removal.place) {
+                let operation = self.cutter.best(Source::Scores, cell, edge)?;
+                worth.insert(Place { operation, ..removal.place }, best.0);
+            }
+        }
+        let competing = |p: &Place| self.setup.space.count_on(p.cell, p.edge) > 1;
+        let all = self.setup.space.places().filter(competing).all(|p| worth.get(&p).is_some_and(|v| v.is_finite()));
+        (all && !worth.is_empty()).then_some(worth)
+    }
+
     /// Of decisions within noise, between which two operations most of them are, and what settles them: where one round decided.
     fn likeliest(&self, noisy: impl Iterator<Item = Place>, automatic: &Mask) -> Option<String> {
         let mut pairs: BTreeMap<[Operation; 2], usize> = BTreeMap::new();
@@ -391,7 +406,8 @@ impl<'a> Cutting<'a> {
 
     fn most(&self, source: Source, decided: &BTreeMap<Place, bool>, bytes: u64) -> Result<Mask, String> {
         let score = |p: Place| self.removals.get(&p).map(|r| r.score.0);
-        let choice = budget::Choice { cutter: &self.cutter, source, score: &score, decided: decided.clone() };
+        let worth = if source == Source::Scores { self.worth() } else { None };
+        let choice = budget::Choice { cutter: &self.cutter, source, score: &score, worth, decided: decided.clone() };
         choice.most(&self.planner, bytes).map_err(|least| too_little(&self.planner, bytes, least, !decided.is_empty()))
     }
 }

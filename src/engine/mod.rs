@@ -20,7 +20,7 @@ mod scoring;
 pub mod scoring_memory;
 mod seal;
 mod search;
-mod searchable;
+pub mod searchable;
 mod setup;
 mod train;
 pub mod training_memory;

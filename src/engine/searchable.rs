@@ -4,7 +4,7 @@ use crate::space::{Edge, Mask, Operation};
 
 /// # Errors
 /// The first node that could not get its two inputs.
-pub(super) fn searchable(mask: &Mask) -> Result<(), String> {
+pub fn searchable(mask: &Mask) -> Result<(), String> {
     mask.check().map_err(|e| e.to_string())?;
     // Where every edge is chosen, `none` will do.
     for graph in mask.space().graphs().iter().filter(|g| !g.stacking.every_edge()) {

@@ -104,8 +104,13 @@ impl<'a> Setup<'a> {
         let cutter = Cutter { space: setup.space, order: Vec::new(), seed: config.seed };
         let planner = setup.planner();
         if let Some(bytes) = config.cut.budget() {
-            let choice =
-                Choice { cutter: &cutter, source: Source::Cheapest, score: &|_| None, decided: BTreeMap::default() };
+            let choice = Choice {
+                cutter: &cutter,
+                source: Source::Cheapest,
+                score: &|_| None,
+                worth: None,
+                decided: BTreeMap::default(),
+            };
             choice
                 .least(&planner, bytes)
                 .map_err(|least| EngineError::TooLittle(too_little(&planner, bytes, least, false)))?;

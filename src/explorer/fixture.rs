@@ -295,6 +295,7 @@ impl Writer {
                         undefined: false,
                         settled: None,
                         p_above: Vec::new(),
+                        best: None,
                     });
                 }
             }

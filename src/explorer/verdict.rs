@@ -242,10 +242,14 @@ impl Verdict {
         functions.sort_unstable();
         let lone = !state.score.samples_cells();
         let measured = lone && functions == ["naswot", "nngp_frobenius"];
-        let default = !lone && functions == ["logsynflow", "mean_jacobian", "naswot"];
+        let setup = state.score.setup.as_ref()?;
+        // Of the sizes that were measured, or larger.
+        let size = setup.draws >= 6 && setup.sample >= 240 && setup.batch >= 16 && setup.channels >= 4;
+        let default = !lone && size && functions == ["logsynflow", "mean_jacobian", "naswot"];
+        let source = if self.same == self.kept { Source::MostParameters } else { self.source? };
         // As docs/scores.md has them.
         let scale = "By ground truth (preset darts, CIFAR-10, half of the operations; 0 is chance, 1 the best cut)";
-        let (short, long) = match (self.source?, state.score.aggregate()) {
+        let (short, long) = match (source, state.score.aggregate()) {
             (Source::Random, _) => {
                 ("CIFAR-10 gain 0".into(), format!("{scale}: chance is 0; what it does is save memory."))
             }

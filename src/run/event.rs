@@ -356,6 +356,9 @@ pub struct Removal {
     /// that ranks above it on its edge, the next first. Which of them is the lowest that stays is up to the level.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub p_above: Vec<Number>,
+    /// Of the last that goes on an edge, in such a round: the score of what stays to the end there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub best: Option<Number>,
 }
 
 impl Removal {

@@ -131,6 +131,9 @@ pub fn run<E, V: Evaluator<Error = E>, W: Watcher<E>>(
         return Ok(progress.ended(true));
     }
     let sampler = Sampler::of(space, settings.seed);
+    // What the networks don't have explains nothing of them.
+    let mut seen: Vec<Place> = places.iter().copied().filter(|p| evaluator.has(p.cell)).collect();
+    seen.sort_unstable();
     let mut known = std::mem::take(&mut progress.cells);
     let told = std::mem::take(&mut progress.partial);
     if known.is_empty() {
@@ -163,7 +166,9 @@ pub fn run<E, V: Evaluator<Error = E>, W: Watcher<E>>(
         let by_function: Vec<Vec<f64>> = (0..evaluator.functions())
             .map(|f| {
                 let values: Vec<f64> = found.iter().map(|v| evaluator.turned(f, v[f])).collect();
-                effects(&places, &masks, &values)
+                let told = effects(&seen, &masks, &values);
+                let of = |p: &Place| seen.binary_search(p).map_or(f64::NAN, |i| told[i]);
+                places.iter().map(of).collect::<Vec<f64>>()
             })
             .collect();
         for (i, place) in places.iter().enumerate() {

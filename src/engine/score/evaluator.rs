@@ -159,6 +159,10 @@ where
         self.functions.get(function).map_or(f64::NAN, |f| f.difference(base, without))
     }
 
+    fn has(&self, kind: CellKind) -> bool {
+        self.proxy.layout.contains(&kind)
+    }
+
     fn turned(&self, function: usize, value: f64) -> f64 {
         match self.functions.get(function).map(|f| f.direction()) {
             Some(Direction::LowerIsBetter) => -value,

@@ -17,7 +17,7 @@ use crate::run::config::Estimator;
 use crate::run::event::{Body, Level, PlaceSummary, Removal, Vote};
 use crate::run::number::Number;
 use crate::space::cut::Source;
-use crate::space::{Mask, Operation, Place};
+use crate::space::{CellKind, Mask, Operation, Place};
 
 /// Settings of the stage.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,6 +47,10 @@ pub trait Evaluator {
     /// Why a function may be the same whichever operation is left out.
     fn constant_since(&self, _function: usize) -> Option<&str> {
         None
+    }
+    /// Whether the networks have cells of this kind: operations of others have no score.
+    fn has(&self, _kind: CellKind) -> bool {
+        true
     }
     /// The relative difference of two values of a function; the higher, the more important what was left out.
     fn difference(&self, function: usize, base: f64, without: f64) -> f64;
@@ -247,7 +251,9 @@ fn conclude<E, V: Evaluator<Error = E>, W: Watcher<E>>(
 ) -> Result<Vec<Removal>, E> {
     let Round { number, mask, places, relative, start } = *round;
     let combined = combined(mask, settings, places, relative);
-    let exact: Vec<bool> = (0..evaluator.functions()).map(|f| evaluator.exact(f)).collect();
+    // What a regression says of a count depends on the cells that were drawn.
+    let sampled = settings.estimator == Estimator::Cells;
+    let exact: Vec<bool> = (0..evaluator.functions()).map(|f| evaluator.exact(f) && !sampled).collect();
     let votes: Vec<Vote> = combined.standings.iter().enumerate().map(|(f, s)| vote(s, evaluator, f)).collect();
     for (f, vote) in votes.iter().enumerate() {
         // Once: most have a vote in every round or in none.
@@ -345,6 +351,7 @@ fn settle(
         let tells = counted || significance::least_ways(draws).is_none_or(|w| 1.0 / w as f64 <= significance::ALPHA);
         let undecided = if tells { settings.undecided } else { Source::Scores };
         let settled = settle_ties(&mut own, undecided, &lower, |i| places[i].operation, |i| lot_of[&i]);
+        let lots_decide = !matches!(undecided, Source::MostParameters | Source::Cheapest);
         let goes = settings.remove_per_round.max(1).min(mask.count_on(cell, edge).saturating_sub(1));
         for (rank, i) in own.iter().enumerate() {
             let next = own.get(rank + 1);
@@ -354,15 +361,17 @@ fn settle(
                 let first = if settings.remove_per_round == usize::MAX { rank + 1 } else { goes };
                 let against = own.get(first).and_then(|n| lower(*i, *n));
                 let undefined = samples[*i].is_empty();
+                let whole = settings.remove_per_round == usize::MAX;
                 let above = own[rank + 1..].iter().map(|n| lower(*i, *n).map_or(Number(f64::NAN), Number)).collect();
                 let removal = Removal {
                     place: places[*i],
                     score: Number(means[*i]),
                     tie: against.is_none_or(|p| p > significance::ALPHA),
-                    by_lot: undefined || own.get(first).is_some_and(|n| means[*n] == means[*i]),
+                    by_lot: undefined || (lots_decide && own.get(first).is_some_and(|n| means[*n] == means[*i])),
                     undefined,
                     settled: settled.contains(i).then_some(settings.undecided),
-                    p_above: if settings.remove_per_round == usize::MAX { above } else { Vec::new() },
+                    p_above: if whole { above } else { Vec::new() },
+                    best: own.get(rank + 1).filter(|_| whole && rank + 2 == own.len()).map(|n| Number(means[*n])),
                 };
                 removed.push((rank, removal));
             }
