@@ -20,6 +20,9 @@ const OWN: f64 = 0.5;
 /// Cells that a function must be defined for, of a draw's, before it is believed there.
 const DEFINED: f64 = 0.5;
 
+/// Networks of which each has a row of the system that is solved; of more than these, each column.
+const FEW: usize = 1_000;
+
 /// Draws networks of one cell of each kind.
 #[derive(Clone, Debug)]
 pub struct Sampler {
@@ -105,10 +108,14 @@ pub fn effects(places: &[Place], masks: &[Mask], values: &[f64]) -> Vec<f64> {
         column.add_scalar_mut(-mean);
     }
     let y = DVector::from_iterator(n, sound.iter().map(|i| (values[*i] - mean) / deviation));
-    // Fewer networks than columns: the dual is the smaller system.
-    let gram = &a * a.transpose() + DMatrix::identity(n, n) * PENALTY;
-    let Some(solved) = gram.cholesky().map(|c| c.solve(&y)) else { return vec![f64::NAN; places.len()] };
-    let b = a.transpose() * solved;
+    let ridge = |gram: DMatrix<f64>| (&gram + DMatrix::identity(gram.nrows(), gram.nrows()) * PENALTY).cholesky();
+    // The same in two ways: by networks where they are few, by columns where they are many.
+    let b = if n <= FEW {
+        ridge(&a * a.transpose()).map(|c| a.transpose() * c.solve(&y))
+    } else {
+        ridge(a.transpose() * &a).map(|c| c.solve(&(a.transpose() * &y)))
+    };
+    let Some(b) = b else { return vec![f64::NAN; places.len()] };
     places.iter().enumerate().map(|(i, p)| OWN * b[i] + b[places.len() + kind(p)]).collect()
 }
 
@@ -236,6 +243,12 @@ mod tests {
                 assert!(apart < 0.9 || found[a] > found[b], "{} and {}", places[a], places[b]);
             }
         }
+        // The larger system and the smaller one have one solution.
+        let many: Vec<Mask> = (0..FEW + 200).map(|i| sampler.mask(1, i % (FEW / 2))).collect();
+        let value = |m: &Mask| places.iter().filter(|p| m.contains(**p)).map(truth).sum::<f64>();
+        let by_columns = effects(&places, &many, &many.iter().map(value).collect::<Vec<f64>>());
+        let by_rows = effects(&places, &many[..FEW], &many[..FEW].iter().map(value).collect::<Vec<f64>>());
+        assert!(by_columns.iter().zip(&by_rows).all(|(a, b)| (a - b).abs() < 0.05), "{by_columns:?} {by_rows:?}");
         let few: Vec<f64> = values.iter().enumerate().map(|(i, v)| if i % 3 == 0 { *v } else { f64::NAN }).collect();
         assert!(effects(&places, &masks, &few).iter().all(|v| v.is_nan()));
         assert!(effects(&places, &masks, &[7.0; 400]).iter().all(|v| *v == 0.0));

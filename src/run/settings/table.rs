@@ -236,7 +236,7 @@ fn stacked(cells: &[CellKind]) -> Result<(), String> {
 }
 
 fn sampled(cells: usize) -> Result<(), String> {
-    if cells < 8 { Err("a regression needs at least 8 cells".into()) } else { up_to(cells, 100_000) }
+    if cells < 8 { Err("a regression needs at least 8 cells".into()) } else { up_to(cells, 20_000) }
 }
 
 fn level(xi: f64) -> Result<(), String> {
