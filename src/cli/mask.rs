@@ -21,7 +21,7 @@ use crate::run::event::{Body, Removal};
 use crate::run::journal::Tail;
 use crate::run::summary::Summary;
 use crate::space::cut::{Cutter, Source};
-use crate::space::{Mask, Place as At};
+use crate::space::{Mask, Place as At, Space};
 use crate::text;
 
 /// Without options, the run's cut as it is now.
@@ -61,12 +61,12 @@ pub fn run(place: &Place, a: &MaskArguments) -> eyre::Result<Exit> {
     if known.budget_bytes.is_some() || !known.kept_per_edge.is_empty() {
         note("the run's own cut is no level, but a budget or so many operations on each edge; this one is a level");
     }
-    let scored = Scored::of(&folder);
     let source = a.source.unwrap_or(Source::Scores);
     let order: Vec<Removal> = match source {
         Source::Scores => {
             let name = place.word(&folder);
-            let scored = scored.ok_or_else(|| Usage(format!("{name} has no whole round of scores yet")))?;
+            let scored =
+                Scored::of(&folder).ok_or_else(|| Usage(format!("{name} has no whole round of scores yet")))?;
             if scored.rounds > 1 {
                 let rounds = scored.rounds;
                 note(&format!(
@@ -177,6 +177,15 @@ impl Scored {
 
 /// Longest file of a mask that is looked at, in bytes.
 const LONGEST: u64 = 1 << 20;
+
+/// A mask of this space.
+pub(super) fn of_space(file: &Path, space: Space) -> eyre::Result<Mask> {
+    let mask = of_file(file, None)?;
+    if mask.space() != space {
+        return Err(Usage(format!("the mask is of {}, not of {}", mask.space().name(), space.name())).into());
+    }
+    Ok(mask)
+}
 
 /// Reads a mask as JSON, as journals hold it, whose space is `space` where that is a file.
 pub(super) fn of_file(file: &Path, space: Option<&str>) -> eyre::Result<Mask> {

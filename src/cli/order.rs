@@ -131,12 +131,11 @@ pub fn cut(place: &Place, a: &CutArguments) -> eyre::Result<Exit> {
     orders.extend(a.budget.map(|bytes| Order::Cut(Edit::Budget { bytes })));
     orders.extend(a.keep.iter().map(|n| Order::Cut(Edit::Keep { place: n.place })));
     orders.extend(a.drop.iter().map(|n| Order::Cut(Edit::Drop { place: n.place })));
-    let mask = a.mask.as_deref().map(|file| super::mask::of_file(file, None)).transpose()?;
-    if let (Some(mask), Some(cut)) = (&mask, &asked.known.cut) {
-        if mask.space() != cut.mask.space() {
-            let (theirs, own) = (mask.space().name(), cut.mask.space().name());
-            return Err(Usage(format!("the mask is of {theirs}, and the run cuts {own}")).into());
-        }
+    if let Some(file) = &a.mask {
+        let Some(cut) = &asked.known.cut else {
+            return Err(Usage("there is no cut yet that a mask could change".into()).into());
+        };
+        let mask = super::mask::of_space(file, cut.mask.space())?;
         let moved = orders.iter().any(|o| !matches!(o, Order::Cut(Edit::Automatic)));
         if moved {
             return Err(Usage("--mask goes with --automatic alone: it is the whole cut".into()).into());
@@ -145,7 +144,7 @@ pub fn cut(place: &Place, a: &CutArguments) -> eyre::Result<Exit> {
         if let Some(place) = mask.places().find(|p| !space.contains(*p)) {
             return Err(Usage(format!("the mask keeps {place:#}, which is not in the space that is cut")).into());
         }
-        crate::engine::searchable::searchable(mask).map_err(|why| Usage(format!("no cut: {why}")))?;
+        crate::engine::searchable::searchable(&mask).map_err(|why| Usage(format!("no cut: {why}")))?;
         // What stays first, so that no edge is empty in between.
         let kept = mask.places().filter(|p| !cut.mask.contains(*p));
         orders.extend(kept.map(|place| Order::Cut(Edit::Keep { place })));

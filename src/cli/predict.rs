@@ -94,11 +94,7 @@ pub fn run(place: &Place, a: &PredictArguments) -> eyre::Result<Exit> {
     let cutter = Cutter { space: config.space(), order, seed: config.seed };
     let mut rows = vec![row(&planner, "full space", None, config.full())];
     if let Some(file) = &a.mask {
-        let mask = super::mask::of_file(file, None)?;
-        if mask.space() != config.space().space() {
-            let (theirs, own) = (mask.space().name(), config.space().space().name());
-            return Err(super::exit::Usage(format!("the mask is of {theirs}, and the settings are of {own}")).into());
-        }
+        let mask = super::mask::of_space(file, config.space().space())?;
         rows.push(row(&planner, "the mask", None, mask));
     }
     if let Some(mask) = confirmed {

@@ -325,6 +325,13 @@ pub struct ScoringStarted {
     pub sample: usize,
 }
 
+impl ScoringStarted {
+    /// Whether scores come from sampled cells.
+    pub fn samples_cells(&self) -> bool {
+        self.sample > 0
+    }
+}
+
 fn leave_one_out() -> String {
     "leave_one_out".into()
 }

@@ -38,7 +38,7 @@ impl Progress {
     pub fn take(&mut self, event: &Event) {
         match &event.body {
             Body::ScoringStarted(s) => {
-                self.samples = s.sample > 0;
+                self.samples = s.samples_cells();
                 self.begin("scoring", s.evaluations);
             }
             Body::Score { .. } if !self.samples => self.bar.inc(1),

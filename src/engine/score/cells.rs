@@ -3,7 +3,7 @@
 
 use nalgebra::{DMatrix, DVector};
 
-use super::{Evaluator, Progress, Round, Scored, Settings, Watcher, conclude, plain_sum};
+use super::{Evaluator, Progress, Round, Scored, Settings, WHOLE, Watcher, conclude, plain_sum};
 use crate::random;
 use crate::run::event::Body;
 use crate::run::number::Number;
@@ -193,7 +193,7 @@ pub fn run<E, V: Evaluator<Error = E>, W: Watcher<E>>(
             relative[i].push(own);
         }
     }
-    let all = Settings { remove_per_round: usize::MAX, ..*settings };
+    let all = Settings { remove_per_round: WHOLE, ..*settings };
     let round = Round { number: 0, mask: space, places: &places, relative: &relative, start };
     conclude(&round, &all, evaluator, watcher, &mut progress)?;
     Ok(progress.ended(false))

@@ -19,6 +19,9 @@ use crate::run::number::Number;
 use crate::space::cut::Source;
 use crate::space::{CellKind, Mask, Operation, Place};
 
+/// [`Settings::remove_per_round`] where one round decides the whole order.
+const WHOLE: usize = usize::MAX;
+
 /// Settings of the stage.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Settings {
@@ -309,7 +312,7 @@ pub fn order(
     relative: &[Vec<Vec<f64>>],
     exact: &[bool],
 ) -> Vec<Removal> {
-    let settings = Settings { remove_per_round: usize::MAX, ..*settings };
+    let settings = Settings { remove_per_round: WHOLE, ..*settings };
     let combined = combined(mask, &settings, places, relative);
     settle(mask, &settings, 0, places, relative, &combined, exact).0
 }
@@ -324,6 +327,7 @@ fn settle(
     combined: &Combined,
     exact: &[bool],
 ) -> (Vec<Removal>, Vec<PlaceSummary>) {
+    let whole = settings.remove_per_round == WHOLE;
     let samples = &combined.samples;
     let means: Vec<f64> = samples.iter().map(|s| mean(s)).collect();
     let (mut removed, mut summaries) = (Vec::new(), Vec::new());
@@ -358,10 +362,9 @@ fn settle(
             if rank < goes {
                 // Against the first that stays, if there is one; where one round decides the whole order, that depends on the
                 // level, and the next above stands for it.
-                let first = if settings.remove_per_round == usize::MAX { rank + 1 } else { goes };
+                let first = if whole { rank + 1 } else { goes };
                 let against = own.get(first).and_then(|n| lower(*i, *n));
                 let undefined = samples[*i].is_empty();
-                let whole = settings.remove_per_round == usize::MAX;
                 let above = own[rank + 1..].iter().map(|n| lower(*i, *n).map_or(Number(f64::NAN), Number)).collect();
                 let removal = Removal {
                     place: places[*i],
@@ -387,7 +390,7 @@ fn settle(
             });
         }
     }
-    if settings.remove_per_round == usize::MAX {
+    if whole {
         // Every level is a prefix of the order.
         removed.sort_by_key(|(rank, _)| *rank);
     }

@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, VecDeque};
 
 use super::round::Round;
 use crate::proxies::aggregate::Aggregate;
-use crate::run::config::Estimator;
 use crate::run::event::{Body, Event, PlaceSummary, Removal, ScoringEnded, ScoringStarted, Vote};
 use crate::space::{Mask, Place, Space};
 
@@ -182,7 +181,7 @@ impl Scoring {
 
     /// Whether scores come from sampled cells.
     pub fn samples_cells(&self) -> bool {
-        self.setup.as_ref().is_some_and(|s| s.estimator == Estimator::Cells.name())
+        self.setup.as_ref().is_some_and(ScoringStarted::samples_cells)
     }
 
     /// A round that begins again, after its engine left, counts anew.
