@@ -175,6 +175,11 @@ impl Scored {
     }
 }
 
+/// What each place added to each function in the first round, by draw; empty before it is whole.
+pub(super) fn by_draw(folder: &RunFolder) -> Vec<(At, Vec<Vec<f64>>)> {
+    Scored::of(folder).map_or_else(Vec::new, |s| s.places.into_iter().zip(s.relative).collect())
+}
+
 /// Longest file of a mask that is looked at, in bytes.
 const LONGEST: u64 = 1 << 20;
 

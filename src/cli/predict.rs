@@ -5,11 +5,13 @@ use clap::Args;
 use color_eyre::eyre;
 use serde::Serialize;
 
-use super::exit::Exit;
+use super::exit::{Exit, Usage};
 use super::output::Output;
 use super::place::Place;
 use super::settings::SettingArguments;
+use crate::engine::front::{Basis, Point};
 use crate::engine::plan::{Plan, Planner};
+use crate::engine::score::quality::Quality;
 use crate::run::config::Config;
 use crate::space::Mask;
 use crate::space::cut::{Cutter, Source, level_text};
@@ -23,6 +25,10 @@ pub struct PredictArguments {
     /// Of this cut beside the others: a mask as `zonas mask` prints it.
     #[arg(long, value_name = "FILE")]
     mask: Option<std::path::PathBuf>,
+    /// What bytes buy instead: for budgets from the least to all, the best cut that fits by the scores of the run, beside controls
+    /// of the same bytes. Takes seconds.
+    #[arg(long, requires = "run")]
+    front: bool,
     #[command(flatten)]
     settings: SettingArguments,
     /// Print JSON.
@@ -75,7 +81,55 @@ fn training(config: &Config, json: bool) -> eyre::Result<Exit> {
     Ok(Exit::Done)
 }
 
+/// Quality against bytes.
+fn front(place: &Place, name: &str, a: &PredictArguments) -> eyre::Result<Exit> {
+    let folder = crate::run::RunFolder::open(&place.folder()?, name)?;
+    let known = Summary::readable(&folder)?.summary;
+    let config = a.settings.over(folder.config()?)?;
+    let planner = crate::engine::plan::of_settings(&config)?;
+    let relative = super::mask::by_draw(&folder);
+    let quality = Quality::of_run(&known, &config).ok_or_else(|| {
+        Usage(format!(
+            "{} has no whole round of scores of sampled cells, which quality is estimated by (score.estimator = \"cells\")",
+            place.word(&folder)
+        ))
+    })?;
+    let basis = Basis::of(quality, known.order, &config, planner, &relative);
+    let mut out = Output::stdout();
+    if a.json {
+        out.json(&basis.points().collect::<Vec<Point>>())?;
+        return Ok(Exit::Done);
+    }
+    out.line("the best cut of each budget by the scores: of random cells, how many in a hundred are worse than its cells are in the mean")?;
+    out.line(
+        "(in brackets with the draws drawn again, 5th to 95th of a hundred), and the same of controls of as many bytes",
+    )?;
+    out.line(&format!(
+        "{:>10} {:>10} {:>5} {:>6} {:>15} {:>15} {:>9} {:>11}",
+        "budget", "needs", "kept", "better", "", "random", "cheapest", "parameters"
+    ))?;
+    let percent = |v: f64| if v.is_finite() { text::significant(v, 3) } else { "n/a".into() };
+    for p in basis.points() {
+        let within = p.estimate.interval.map_or(String::new(), |(l, h)| format!("({} to {})", percent(l), percent(h)));
+        out.line(&format!(
+            "{:>10} {:>10} {:>5} {:>6} {:>15} {:>15} {:>9} {:>11}",
+            text::bytes(p.budget_bytes),
+            text::bytes(p.bytes),
+            p.kept,
+            percent(p.estimate.percent),
+            within,
+            format!("{} to {}", percent(p.random.0), percent(p.random.1)),
+            percent(p.cheapest),
+            percent(p.most_parameters),
+        ))?;
+    }
+    Ok(Exit::Done)
+}
+
 pub fn run(place: &Place, a: &PredictArguments) -> eyre::Result<Exit> {
+    if let (Some(name), true) = (&a.run, a.front) {
+        return front(place, name, a);
+    }
     let (config, order, confirmed) = match &a.run {
         Some(name) => {
             let folder = crate::run::RunFolder::open(&place.folder()?, name)?;

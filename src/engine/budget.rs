@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use super::plan::Planner;
+use super::score::quality::Quality;
 use crate::nn::Policy;
+use crate::run::config::CutBy;
 use crate::space::cut::{Cutter, Source};
 use crate::space::{CellKind, Edge, Mask, Operation, Place};
 
@@ -30,10 +32,12 @@ impl Needs for Planner {
 pub(super) struct Choice<'a> {
     pub cutter: &'a Cutter,
     pub source: Source,
+    /// How bytes are spent.
+    pub by: CutBy,
     /// Score of an operation, where there is one: for the order of those that went in one round.
     pub score: &'a dyn Fn(Place) -> Option<f64>,
-    /// Where all scores are of one round, and so compare from edge to edge: what each operation is worth.
-    pub worth: Option<BTreeMap<Place, f64>>,
+    /// Where cells were sampled: what cuts are worth.
+    pub quality: Option<&'a Quality>,
     /// Decisions by hand, which hold.
     pub decided: BTreeMap<Place, bool>,
 }
@@ -54,8 +58,11 @@ impl Choice<'_> {
     /// # Errors
     /// The least that a cut needs, if that is more than `bytes` or than the run may take.
     pub fn most(&self, needs: &impl Needs, bytes: u64) -> Result<Mask, u64> {
-        if let Some(worth) = &self.worth {
-            return self.best(worth, needs, bytes);
+        match (self.by, self.quality) {
+            (CutBy::Level, _) => return self.level(needs, bytes),
+            (CutBy::Scores, Some(quality)) => return self.best(quality, needs, bytes),
+            (CutBy::ScoresPerByte, Some(quality)) => return self.cheapest_losses(quality, needs, bytes),
+            (CutBy::Scores | CutBy::ScoresPerByte, None) => {}
         }
         let order = self.order();
         let fits = fits(needs, bytes);
@@ -81,83 +88,133 @@ impl Choice<'_> {
         }
     }
 
-    /// The best that `bytes` buy: first the one operation an edge that is worth most together, by trading those whose loss is
-    /// the least for the bytes that it saves; then what can stay beside them while the cells that are left are in the mean worth
-    /// nine tenths of that lead over all cells, the dearest loss last.
-    fn best(&self, worth: &BTreeMap<Place, f64>, needs: &impl Needs, bytes: u64) -> Result<Mask, u64> {
+    /// The best that `bytes` buy: first the one operation an edge whose cells are best, by trading those whose loss is the least for
+    /// the bytes that it saves, and then whatever is better and fits; then what can stay beside them while the cells that are left
+    /// are in the mean worth nine tenths of that lead over all cells, the dearest loss last.
+    fn best(&self, quality: &Quality, needs: &impl Needs, bytes: u64) -> Result<Mask, u64> {
         let fits = fits(needs, bytes);
         let rest = self.rest(&self.order(), needs, bytes)?;
-        let whole = self.cutter.space.places().filter(|p| self.may_keep(*p));
-        let whole = whole.fold(self.by_hand(), |mask, place| mask.with(place));
+        let whole = self.whole();
         if fits(whole) {
             // Bytes that need no cut make none.
             return Ok(whole);
         }
-        let value = |p: Place| worth.get(&p).copied().unwrap_or(0.0);
-        let edges: Vec<(CellKind, Edge, f64, Vec<Place>)> = self
-            .cutter
-            .space
-            .space()
-            .all_edges()
-            .map(|(cell, edge)| {
-                let all = self.cutter.space.kept(cell, edge).map(|o| Place::new(cell, edge, o));
-                (cell, edge, self.share(cell, edge), all.filter(|p| self.may_keep(*p)).collect())
-            })
-            .collect();
-        // What an edge is worth to a cell: the mean of what it keeps, as often as cells have the edge.
-        let mean = |mask: &Mask, all: &[Place]| {
-            let kept: Vec<f64> = all.iter().filter(|p| mask.contains(**p)).map(|p| value(*p)).collect();
-            kept.iter().sum::<f64>() / kept.len().max(1) as f64
-        };
-        let quality = |mask: &Mask| edges.iter().map(|(.., share, all)| share * mean(mask, all)).sum::<f64>();
+        let edges = self.edges();
         let mut mask = self.by_hand();
-        for (cell, edge, _, all) in &edges {
-            let best = all.iter().max_by(|a, b| value(**a).total_cmp(&value(**b)));
-            best.filter(|_| mask.count_on(*cell, *edge) == 0).into_iter().for_each(|p| mask.set(*p, true));
+        for edge in &edges {
+            let best = edge.all.iter().max_by(|a, b| quality.plain(**a).total_cmp(&quality.plain(**b)));
+            best.filter(|_| edge.count(&mask) == 0).into_iter().for_each(|p| mask.set(*p, true));
         }
-        let hand = |p: &Place| self.decided.contains_key(p);
+        let swaps = |mask: &Mask| -> Vec<Swap> { edges.iter().flat_map(|edge| self.swaps(edge, mask)).collect() };
+        // What operations cost adds up, but for rounding.
+        let around = mask;
+        let alone = |edge: &Open, place: Place| {
+            let others = edge.all.iter().filter(|p| **p != place && !self.decided.contains_key(p));
+            let mut mask = around.with(place);
+            others.for_each(|p| mask.set(*p, false));
+            needs.kept(mask)
+        };
+        let costs: BTreeMap<Place, u64> =
+            edges.iter().flat_map(|edge| edge.all.iter().map(|p| (*p, alone(edge, *p)))).collect();
+        let cost = |place: Place| costs.get(&place).copied().unwrap_or(0);
         while !fits(mask) {
-            let now = needs.kept(mask);
-            let mut swaps: Vec<(f64, Mask)> = Vec::new();
-            for (cell, edge, share, all) in &edges {
-                let Some(old) = all.iter().find(|p| mask.contains(**p) && !hand(p)) else { continue };
-                let beside = mask.count_on(*cell, *edge) > 1;
-                for new in all.iter().filter(|p| !mask.contains(**p) && !beside) {
-                    let mut other = mask.with(*new);
-                    other.set(*old, false);
-                    let saved = now.saturating_sub(needs.kept(other));
-                    if saved > 0 {
-                        swaps.push((share * (value(*old) - value(*new)) / saved as f64, other));
-                    }
-                }
-            }
-            let Some((_, other)) = swaps.into_iter().min_by(|a, b| a.0.total_cmp(&b.0)) else { break };
+            let Some(looked) = quality.look(&mask) else { break };
+            let worth = looked.mean();
+            let dearness = |swap: &Swap| {
+                let other = swap.of(&mask);
+                let saved = cost(swap.old).saturating_sub(cost(swap.new));
+                (saved > 0).then(|| ((worth - looked.mean_with(&other, &[swap.row])) / saved as f64, other))
+            };
+            let least = swaps(&mask).iter().filter_map(dearness).min_by(|a, b| a.0.total_cmp(&b.0));
+            let Some((_, other)) = least else { break };
             mask = other;
         }
         if !fits(mask) {
             mask = self.completed(self.by_hand(), &rest);
         }
-        let chance = quality(&self.cutter.space);
-        let floor = chance + LEAD * (quality(&mask) - chance);
-        loop {
-            let open = edges.iter().flat_map(|(.., all)| all).filter(|p| !mask.contains(**p));
-            let mut more: Vec<(f64, Mask)> = open.map(|p| mask.with(*p)).map(|m| (quality(&m), m)).collect();
-            more.sort_by(|a, b| b.0.total_cmp(&a.0));
-            let Some((_, next)) = more.into_iter().take_while(|(q, _)| *q >= floor).find(|(_, m)| fits(*m)) else {
-                return Ok(mask);
-            };
-            mask = next;
+        mask = improved(mask, quality, &swaps, &fits, &cost);
+        let floor = {
+            let (chance, best) = (quality.mean(&whole), quality.mean(&mask));
+            chance + LEAD * (best - chance)
+        };
+        let mut open: Vec<(usize, Place)> =
+            edges.iter().flat_map(|edge| edge.all.iter().map(|p| (edge.row, *p))).collect();
+        while let Some(looked) = quality.look(&mask) {
+            open.retain(|(_, p)| !mask.contains(*p));
+            let worth = |(row, p): &(usize, Place)| looked.mean_with(&mask.with(*p), &[*row]);
+            let best = open.iter().enumerate().map(|(i, more)| (i, worth(more))).filter(|(_, worth)| *worth >= floor);
+            let Some((i, _)) = best.max_by(|a, b| a.1.total_cmp(&b.1)) else { break };
+            // What does not fit now fits no better beside more.
+            let (_, place) = open.remove(i);
+            if fits(mask.with(place)) {
+                mask.set(place, true);
+            }
         }
+        Ok(mask)
     }
 
-    /// How often a cell has an edge.
-    fn share(&self, cell: CellKind, edge: Edge) -> f64 {
-        let Some(graph) = self.cutter.space.space().graph(cell) else { return 1.0 };
-        if graph.stacking.every_edge() {
-            return 1.0;
+    /// The lowest level that fits; where none does, the least.
+    fn level(&self, needs: &impl Needs, bytes: u64) -> Result<Mask, u64> {
+        let fits = fits(needs, bytes);
+        let rest = self.rest(&self.order(), needs, bytes)?;
+        let at = |xi: f64| {
+            let mut mask = self.cutter.automatic(self.source, xi);
+            self.decided
+                .iter()
+                .filter(|(p, _)| self.cutter.space.contains(**p))
+                .for_each(|(p, kept)| mask.set(*p, *kept));
+            self.completed(mask, &rest)
+        };
+        Ok(self.cutter.levels().map(at).find(|m| fits(*m)).unwrap_or_else(|| self.completed(self.by_hand(), &rest)))
+    }
+
+    /// What loses the least for the bytes that it saves goes, again and again, until the rest fits.
+    fn cheapest_losses(&self, quality: &Quality, needs: &impl Needs, bytes: u64) -> Result<Mask, u64> {
+        let fits = fits(needs, bytes);
+        let rest = self.rest(&self.order(), needs, bytes)?;
+        let edges = self.edges();
+        let whole = self.whole();
+        let mut mask = whole;
+        while !fits(mask) {
+            let Some(looked) = quality.look(&mask) else { break };
+            let (worth, now) = (looked.mean(), needs.kept(mask));
+            let open =
+                edges.iter().filter(|edge| edge.count(&mask) > 1).flat_map(|e| e.all.iter().map(|p| (e.row, *p)));
+            let loss = |(row, place): (usize, Place)| {
+                let mut other = mask;
+                other.set(place, false);
+                // What costs nothing is worth its bytes, unless it is worth less than nothing.
+                let saved = now.saturating_sub(needs.kept(other)).max(1) as f64;
+                ((worth - looked.mean_with(&other, &[row])) / saved, other)
+            };
+            let goes = open.filter(|(_, p)| mask.contains(*p) && !self.decided.contains_key(p)).map(loss);
+            let Some((_, other)) = goes.min_by(|a, b| a.0.total_cmp(&b.0)) else { break };
+            mask = other;
         }
-        let into = graph.node_states().map(|state| graph.into_state(state).collect::<Vec<Edge>>());
-        into.filter(|own| own.contains(&edge)).map(|own| (2.0 / own.len() as f64).min(1.0)).next().unwrap_or(1.0)
+        Ok(if fits(mask) { mask } else { self.completed(self.by_hand(), &rest) })
+    }
+
+    /// Everything that may be kept.
+    fn whole(&self) -> Mask {
+        let all = self.cutter.space.places().filter(|p| self.may_keep(*p));
+        all.fold(self.by_hand(), |mask, place| mask.with(place))
+    }
+
+    fn edges(&self) -> Vec<Open> {
+        let space = self.cutter.space.space();
+        let open = |(row, (cell, edge))| {
+            let all = self.cutter.space.kept(cell, edge).map(|o| Place::new(cell, edge, o));
+            Open { row, cell, edge, all: all.filter(|p| self.may_keep(*p)).collect() }
+        };
+        space.all_edges().enumerate().map(open).collect()
+    }
+
+    /// The one operation of an edge for another, where hands allow.
+    fn swaps(&self, edge: &Open, mask: &Mask) -> Vec<Swap> {
+        let old = edge.all.iter().find(|p| mask.contains(**p) && !self.decided.contains_key(p));
+        let Some(old) = old.filter(|_| edge.count(mask) == 1) else { return Vec::new() };
+        let others = edge.all.iter().filter(|p| *p != old);
+        others.map(|new| Swap { row: edge.row, old: *old, new: *new }).collect()
     }
 
     /// Whether there is a cut that fits.
@@ -249,6 +306,75 @@ impl Choice<'_> {
     }
 }
 
+/// An edge, and what it may keep.
+struct Open {
+    row: usize,
+    cell: CellKind,
+    edge: Edge,
+    all: Vec<Place>,
+}
+
+impl Open {
+    fn count(&self, mask: &Mask) -> usize {
+        mask.count_on(self.cell, self.edge)
+    }
+}
+
+/// Another operation in the place of an edge's only one.
+#[derive(Clone, Copy)]
+struct Swap {
+    row: usize,
+    old: Place,
+    new: Place,
+}
+
+impl Swap {
+    fn of(&self, mask: &Mask) -> Mask {
+        let mut other = mask.with(self.new);
+        other.set(self.old, false);
+        other
+    }
+}
+
+/// Takes the best swap that fits, until none is better; then the best that does not fit together with another that makes room for
+/// it.
+fn improved(
+    mut mask: Mask,
+    quality: &Quality,
+    swaps: &impl Fn(&Mask) -> Vec<Swap>,
+    fits: &impl Fn(Mask) -> bool,
+    cost: &impl Fn(Place) -> u64,
+) -> Mask {
+    while let Some(looked) = quality.look(&mask) {
+        let now = looked.mean() + LEAST_GAIN;
+        let best_first = |mut found: Vec<(f64, Mask)>| {
+            found.retain(|(worth, _)| *worth > now);
+            found.sort_by(|a, b| b.0.total_cmp(&a.0));
+            found.into_iter().map(|(_, m)| m)
+        };
+        let all = swaps(&mask);
+        let one = |swap: &Swap| (looked.mean_with(&swap.of(&mask), &[swap.row]), swap.of(&mask));
+        let ones: Vec<(f64, Mask)> = all.iter().map(one).collect();
+        if let Some(better) = best_first(ones.clone()).find(|m| fits(*m)) {
+            mask = better;
+            continue;
+        }
+        let too_dear = all.iter().zip(&ones).filter(|(_, (worth, _))| *worth > now).map(|(swap, _)| swap);
+        let with_room = |dear: &Swap| -> Vec<(f64, Mask)> {
+            let cheaper = |s: &&Swap| s.row != dear.row && cost(s.new) < cost(s.old);
+            let both = |s: &Swap| s.of(&dear.of(&mask));
+            let of = |s: &Swap| (looked.mean_with(&both(s), &[dear.row, s.row]), both(s));
+            all.iter().filter(cheaper).map(of).collect()
+        };
+        let Some(better) = best_first(too_dear.flat_map(with_room).collect()).find(|m| fits(*m)) else { break };
+        mask = better;
+    }
+    mask
+}
+
+/// Less than this is rounding.
+const LEAST_GAIN: f64 = 1e-9;
+
 fn fits(needs: &impl Needs, bytes: u64) -> impl Fn(Mask) -> bool {
     move |mask| {
         let (need, may) = needs.plan(mask);
@@ -314,7 +440,7 @@ mod tests {
 
     fn choice<'a>(cutter: &'a Cutter, source: Source, decided: &[(&str, bool)]) -> Choice<'a> {
         let decided = decided.iter().map(|(p, kept)| (p.parse().unwrap(), *kept)).collect();
-        Choice { cutter, source, score: &|_| None, worth: None, decided }
+        Choice { cutter, source, by: CutBy::Scores, score: &|_| None, quality: None, decided }
     }
 
     #[test]
@@ -383,27 +509,30 @@ mod tests {
         let cutter = cutter(darts::NO_NONE);
         // Dear ones are worth more, but for the dearest; poolings are worth less than nothing.
         let value = |p: Place| [0.0, -1.0, -0.9, 0.5, 0.8, 0.7, 0.2, 0.1][p.operation as usize];
-        let worth: BTreeMap<Place, f64> = darts::NO_NONE.places().map(|p| (p, value(p))).collect();
+        let effects: Vec<(Place, Vec<f64>)> = darts::NO_NONE.places().map(|p| (p, vec![value(p)])).collect();
+        let quality = Quality::by(&darts::NO_NONE, &effects, &[1.0], 1).unwrap();
         let decided: BTreeMap<Place, bool> =
             [("normal:0▸2:max3", true), ("normal:1▸2:sep3", false)].map(|(p, k)| (p.parse().unwrap(), k)).into();
         let choice = |decided| Choice {
             cutter: &cutter,
             source: Source::Scores,
+            by: CutBy::Scores,
             score: &|_| None,
-            worth: Some(worth.clone()),
+            quality: Some(&quality),
             decided,
         };
         let mean = |mask: &Mask| mask.places().map(value).sum::<f64>() / mask.count() as f64;
         let whole = Costs.kept(darts::NO_NONE);
         assert_eq!(choice(BTreeMap::new()).most(&Costs, whole).unwrap(), darts::NO_NONE);
         let all = choice(BTreeMap::new()).most(&Costs, whole - 1).unwrap();
-        assert!(all.places().all(|p| value(p) >= 0.5) && all.count() > 28, "what costs nothing but quality goes");
+        assert!(all.places().all(|p| value(p) >= 0.5) && all.count() >= 28, "what costs nothing but quality goes");
         for share in [30, 45, 60, 80] {
             let bytes = Costs.kept(all) * share / 100;
             let mask = choice(BTreeMap::new()).most(&Costs, bytes).unwrap();
             assert!(Costs.kept(mask) <= bytes && mask.check().is_ok() && searchable(&mask) == Ok(()));
-            let most = Choice { worth: None, ..choice(BTreeMap::new()) }.most(&Costs, bytes).unwrap();
+            let most = Choice { quality: None, ..choice(BTreeMap::new()) }.most(&Costs, bytes).unwrap();
             assert!(mean(&mask) > mean(&most) + 0.1, "{share}: {} and {}", mean(&mask), mean(&most));
+            assert!(quality.mean(&mask) > quality.mean(&most));
         }
         let by_hand = choice(decided.clone()).most(&Costs, Costs.kept(all)).unwrap();
         assert!(decided.iter().all(|(place, kept)| by_hand.contains(*place) == *kept));

@@ -9,6 +9,7 @@ use super::options::{Confirm, Options};
 use super::past::Past;
 use super::plan::{Plan, Planner};
 use super::queue;
+use super::score::quality::Quality;
 use super::score::significance;
 use super::searchable::searchable;
 use super::setup::Setup;
@@ -16,6 +17,7 @@ use crate::device::Device;
 use crate::run::RunFolder;
 use crate::run::command::{Body as Order, Command, Edit};
 use crate::run::event::{Body, Cut, CutMove, Level, Removal, Stage};
+use crate::run::summary::Summary;
 use crate::space::cut::{Change, Cutter, Extent, History, Proposal, Source};
 use crate::space::{Counts, Mask, Operation, Place};
 
@@ -39,6 +41,8 @@ struct Cutting<'a> {
     removals: HashMap<Place, &'a Removal>,
     history: History,
     full: Plan,
+    /// Where cells were sampled: what cuts are worth.
+    quality: Option<Quality>,
     /// Proposals in the journal: a watcher's revision is one less.
     proposals: usize,
 }
@@ -74,7 +78,7 @@ pub(super) fn run(
         control.log(Level::Info, words)?;
     }
     let clock = control.begin(Stage::Cut)?;
-    let mut cutting = Cutting::new(setup, planner, order, past)?;
+    let mut cutting = Cutting::new(setup, folder, planner, order, past)?;
     let cut = cutting.propose(control, None, None)?;
     let confirming = match options.confirm {
         Confirm::Automatic => {
@@ -122,7 +126,13 @@ pub(super) fn run(
 }
 
 impl<'a> Cutting<'a> {
-    fn new(setup: &'a Setup<'a>, planner: Planner, order: &'a [Removal], past: &Past) -> Result<Self, EngineError> {
+    fn new(
+        setup: &'a Setup<'a>,
+        folder: &RunFolder,
+        planner: Planner,
+        order: &'a [Removal],
+        past: &Past,
+    ) -> Result<Self, EngineError> {
         let config = setup.config;
         let cutter = Cutter { space: setup.space, order: order.iter().map(|r| r.place).collect(), seed: config.seed };
         let mut cutting = Cutting {
@@ -132,6 +142,7 @@ impl<'a> Cutting<'a> {
             history: History::new(Proposal::new(Source::Scores, Extent::Level(config.cut.xi))),
             full: planner.plan(config.full()),
             planner,
+            quality: Quality::of_run(&Summary::read(folder).summary, config).filter(|_| !order.is_empty()),
             proposals: past.proposals,
         };
         cutting.history = match remembered(&cutting.cutter, &past.cuts) {
@@ -272,21 +283,6 @@ impl<'a> Cutting<'a> {
         ]
     }
 
-    /// What each operation is worth, where one round decided the whole order and all have a score.
-    fn worth(&self) -> Option<BTreeMap<Place, f64>> {
-        let mut worth: BTreeMap<Place, f64> = BTreeMap::new();
-        for removal in self.removals.values() {
-            worth.insert(removal.place, removal.score.0);
-            if let (Some(best), Place { cell, edge, .. }) = (removal.best, removal.place) {
-                let operation = self.cutter.best(Source::Scores, cell, edge)?;
-                worth.insert(Place { operation, ..removal.place }, best.0);
-            }
-        }
-        let competing = |p: &Place| self.setup.space.count_on(p.cell, p.edge) > 1;
-        let all = self.setup.space.places().filter(competing).all(|p| worth.get(&p).is_some_and(|v| v.is_finite()));
-        (all && !worth.is_empty()).then_some(worth)
-    }
-
     /// Of decisions within noise, between which two operations most of them are, and what settles them: where one round decided.
     fn likeliest(&self, noisy: impl Iterator<Item = Place>, automatic: &Mask) -> Option<String> {
         let mut pairs: BTreeMap<[Operation; 2], usize> = BTreeMap::new();
@@ -406,8 +402,15 @@ impl<'a> Cutting<'a> {
 
     fn most(&self, source: Source, decided: &BTreeMap<Place, bool>, bytes: u64) -> Result<Mask, String> {
         let score = |p: Place| self.removals.get(&p).map(|r| r.score.0);
-        let worth = if source == Source::Scores { self.worth() } else { None };
-        let choice = budget::Choice { cutter: &self.cutter, source, score: &score, worth, decided: decided.clone() };
+        let quality = self.quality.as_ref().filter(|_| source == Source::Scores);
+        let choice = budget::Choice {
+            cutter: &self.cutter,
+            source,
+            by: self.setup.config.cut.by,
+            score: &score,
+            quality,
+            decided: decided.clone(),
+        };
         choice.most(&self.planner, bytes).map_err(|least| too_little(&self.planner, bytes, least, !decided.is_empty()))
     }
 }

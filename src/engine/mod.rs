@@ -7,6 +7,7 @@ mod control;
 mod cut;
 mod epochs;
 mod error;
+pub mod front;
 mod inherit;
 mod options;
 mod origin;

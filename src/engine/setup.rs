@@ -107,8 +107,9 @@ impl<'a> Setup<'a> {
             let choice = Choice {
                 cutter: &cutter,
                 source: Source::Cheapest,
+                by: config.cut.by,
                 score: &|_| None,
-                worth: None,
+                quality: None,
                 decided: BTreeMap::default(),
             };
             choice

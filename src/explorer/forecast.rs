@@ -2,10 +2,13 @@
 //! has scored nothing: along its control), and that of
 //! random cuts of the same size. Counted once for a run, on a thread of its own.
 
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
 
 use super::state::State;
+use crate::engine::front::{self, Point};
 use crate::engine::plan::{DataShape, Planner};
+use crate::engine::score::quality::Quality;
 use crate::run::config::Config;
 use crate::run::event::RunStarted;
 use crate::space::cut::{Cutter, Source};
@@ -24,14 +27,28 @@ pub struct Level {
     pub random: (u64, u64),
 }
 
-/// Memory over pruning level.
-#[derive(Clone, Debug, Default, PartialEq)]
+/// Memory over pruning level, and quality over memory.
+#[derive(Clone, Default)]
 pub struct Forecast {
     /// From nothing gone to one operation an edge.
     pub levels: Vec<Level>,
+    /// What bytes buy, as far as it is counted; empty where quality can't be estimated.
+    pub front: Vec<Point>,
+    basis: Option<Arc<front::Basis>>,
 }
 
 impl Forecast {
+    /// Of random cells, how many in a hundred are worse than those of this cut are in the mean.
+    pub fn percent(&self, mask: &Mask) -> Option<f64> {
+        Some(self.basis.as_ref()?.percent(mask))
+    }
+
+    /// Memory alone.
+    #[cfg(test)]
+    pub fn of_levels(levels: Vec<Level>) -> Forecast {
+        Forecast { levels, ..Forecast::default() }
+    }
+
     /// Bytes of the most-parameters control with so much gone: those of a level, or in proportion between two.
     pub fn parameters_at(&self, gone: f64) -> Option<u64> {
         let after = self.levels.iter().position(|l| l.gone >= gone - 1e-9)?;
@@ -51,6 +68,9 @@ pub struct Basis {
     config: Config,
     source: Source,
     order: Vec<Place>,
+    /// What each place added to each function, by draw, and the estimate of quality by it; where cells were sampled.
+    relative: Vec<(Place, Vec<Vec<f64>>)>,
+    quality: Option<Quality>,
 }
 
 impl Basis {
@@ -59,23 +79,31 @@ impl Basis {
         let (run, config) = (state.run.clone()?, state.config.clone().unwrap_or_default());
         if let Some(ended) = &state.score.ended {
             let order = ended.order.iter().map(|r| r.place).collect();
-            return Some(Basis { run, config, source: Source::Scores, order });
+            let (quality, relative) = quality(state, &run, &config).unzip();
+            let relative = relative.unwrap_or_default();
+            return Some(Basis { run, config, source: Source::Scores, order, relative, quality });
         }
         let control = state.cut.cut.as_ref().filter(|c| c.unscored)?;
-        Some(Basis { run, config, source: control.source.parse().ok()?, order: Vec::new() })
+        let source = control.source.parse().ok()?;
+        Some(Basis { run, config, source, order: Vec::new(), relative: Vec::new(), quality: None })
     }
 
     /// Predicted peak bytes of the search under a mask; the same count as the engine's.
     fn bytes(&self, mask: Mask) -> u64 {
+        self.planner().plan(mask).bytes
+    }
+
+    fn planner(&self) -> Planner {
         let (run, data) = (&self.run, &self.run.data);
         let shape = DataShape { classes: run.classes, channels: data.channels, height: data.height, width: data.width };
         let planner = Planner::new(&self.config, shape, run.budget_bytes, run.threads);
-        planner.on_gpu(run.device.starts_with("cuda")).plan(mask).bytes
+        planner.on_gpu(run.device.starts_with("cuda"))
     }
 
-    pub fn forecast(&self) -> Forecast {
+    /// Memory over level.
+    fn levels(&self) -> Vec<Level> {
         let cutter = |seed| Cutter { space: self.run.space, order: self.order.clone(), seed };
-        let levels = cutter(0)
+        cutter(0)
             .levels()
             .map(|xi| {
                 let mask = cutter(self.config.seed).automatic(self.source, xi);
@@ -87,16 +115,59 @@ impl Basis {
                     random: random.fold((u64::MAX, 0), |(low, high), b| (low.min(b), high.max(b))),
                 }
             })
-            .collect();
-        Forecast { levels }
+            .collect()
     }
 
-    /// On a thread; what arrives is the forecast.
+    /// All of it, which takes seconds where there is a front.
+    pub fn forecast(self) -> Forecast {
+        let mut forecast = Forecast::default();
+        self.count(|known| {
+            forecast = known;
+            true
+        });
+        forecast
+    }
+
+    /// Tells what is known whenever more is, as long as that says so.
+    fn count(self, mut tell: impl FnMut(Forecast) -> bool) {
+        let mut known = Forecast { levels: self.levels(), ..Forecast::default() };
+        if !tell(known.clone()) {
+            return;
+        }
+        let planner = self.planner();
+        let Some(quality) = self.quality else { return };
+        let basis = Arc::new(front::Basis::of(quality, self.order, &self.config, planner, &self.relative));
+        known.basis = Some(basis.clone());
+        for point in basis.points() {
+            known.front.push(point);
+            if !tell(known.clone()) {
+                return;
+            }
+        }
+    }
+
+    /// On a thread; what arrives is the forecast, first without the front, then with more and more of it.
     pub fn on_a_thread(self) -> Receiver<Forecast> {
         let (sender, receiver) = channel();
-        let _ = std::thread::Builder::new().name("forecast".into()).spawn(move || sender.send(self.forecast()));
+        let tell = move |known| sender.send(known).is_ok();
+        let _ = std::thread::Builder::new().name("forecast".into()).spawn(move || self.count(tell));
         receiver
     }
+}
+
+/// By the one round of sampled cells, and what each place added to each function in it, by draw.
+type Estimated = (Quality, Vec<(Place, Vec<Vec<f64>>)>);
+
+fn quality(state: &State, run: &RunStarted, config: &Config) -> Option<Estimated> {
+    let round = state.score.of_round(0).filter(|r| r.ended && state.score.samples_cells())?;
+    let summaries: Vec<_> = run.space.places().filter_map(|p| round.summary(p).cloned()).collect();
+    let by_draw = |p: Place| {
+        let of: Vec<Vec<f64>> = (0..round.votes.len()).map(|f| round.values(p, Some(f))).collect();
+        (p, (0..round.draws(p)).map(|d| of.iter().map(|v| v.get(d).copied().unwrap_or(f64::NAN)).collect()).collect())
+    };
+    let relative: Vec<(Place, Vec<Vec<f64>>)> = summaries.iter().map(|s| by_draw(s.place)).collect();
+    let draws = relative.iter().map(|(_, d)| d.len()).max().unwrap_or(0);
+    Some((Quality::of(&run.space, draws, &summaries, &round.votes, config.seed)?, relative))
 }
 
 #[cfg(test)]

@@ -42,6 +42,11 @@ impl Left {
     pub fn count(&self) -> usize {
         self.0.iter().map(Vec::len).sum()
     }
+
+    /// The slots of a row of the space.
+    pub fn row(&self, row: usize) -> &[u16] {
+        self.0.get(row).map_or(&[], Vec::as_slice)
+    }
 }
 
 impl Cells {
@@ -62,6 +67,11 @@ impl Cells {
 
     pub const fn space(&self) -> Space {
         self.space
+    }
+
+    /// Rows of the space of which a cell takes so many each: the edges into a node, or single ones where all are taken.
+    pub fn parts(&self) -> impl Iterator<Item = (&[usize], usize)> {
+        self.parts.iter().map(|part| (&part.rows[..], part.choose))
     }
 
     /// Everything that a cell of the space may have.

@@ -4,6 +4,7 @@
 
 pub mod cells;
 mod evaluator;
+pub mod quality;
 pub mod significance;
 
 pub(crate) use evaluator::SHARING;

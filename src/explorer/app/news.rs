@@ -35,8 +35,8 @@ impl App<'_> {
         if let Some(sides) = self.reading.as_ref().and_then(|r| r.try_recv().ok()) {
             (self.sides, self.reading, self.dirty) = (sides, None, true);
         }
-        if let Some(forecast) = self.counting.as_ref().and_then(|r| r.try_recv().ok()) {
-            (self.forecast, self.counting, self.dirty) = (Some(forecast), None, true);
+        while let Some(forecast) = self.counting.as_ref().and_then(|r| r.try_recv().ok()) {
+            (self.forecast, self.dirty) = (Some(forecast), true);
         }
         let unscored = self.state.cut.cut.as_ref().is_some_and(|c| c.unscored);
         if self.forecast.is_none() && self.counting.is_none() && (self.state.score.ended.is_some() || unscored) {

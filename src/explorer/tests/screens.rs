@@ -30,7 +30,7 @@ fn forecast() -> Forecast {
         parameters: (6800 - 700 * i) << 20,
         random: ((6700 - 950 * i) << 20, (6700 - 600 * i) << 20),
     };
-    Forecast { levels: (0..7).map(level).collect() }
+    Forecast::of_levels((0..7).map(level).collect())
 }
 
 fn runs(now: f64) -> Vec<Row> {

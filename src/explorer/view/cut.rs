@@ -4,7 +4,7 @@ use crate::run::describe;
 use ratatui::style::{Modifier, Style};
 
 use super::rounds::removal_words;
-use super::{Scene, maps, pairs, truth, with_room};
+use super::{Scene, front, maps, pairs, truth, with_room};
 use crate::explorer::draw::Pad;
 use crate::explorer::verdict::{Tone, Verdict};
 use crate::explorer::widgets::{Entry, bar};
@@ -69,7 +69,7 @@ pub fn draw(pad: &mut Pad, scene: &Scene) {
     // The curve stands in a row of its own where there is one, else in place of the prose.
     let (y, lower) = if lower >= 21 {
         let curve = (lower - 10).min(18);
-        super::curve::draw(&mut pad.sub(0, y, w, curve), scene, cut, verdict.budget);
+        charts(&mut pad.sub(0, y, w, curve), scene, cut, verdict.budget);
         (y + curve, lower - curve)
     } else {
         (y, lower)
@@ -87,6 +87,23 @@ pub fn draw(pad: &mut Pad, scene: &Scene) {
         }
     }
 }
+
+/// Quality over memory where it is estimated, and memory over level, which alone stands where there is no room for both.
+fn charts(pad: &mut Pad, scene: &Scene, cut: &Cut, budget: Option<u64>) {
+    let (w, h) = (pad.width(), pad.height());
+    match scene.forecast.filter(|_| front::is_known(scene)) {
+        Some(forecast) if w >= BOTH => {
+            let half = (w - 2) / 2;
+            front::draw(&mut pad.sub(0, 0, half, h), scene, cut, forecast, budget);
+            super::curve::draw(&mut pad.sub(half + 2, 0, w - half - 2, h), scene, cut, budget);
+        }
+        Some(forecast) => front::draw(pad, scene, cut, forecast, budget),
+        None => super::curve::draw(pad, scene, cut, budget),
+    }
+}
+
+/// Columns that two charts side by side need.
+const BOTH: u16 = 150;
 
 fn grids(pad: &mut Pad, scene: &Scene, cut: &Cut, verdict: &Verdict) {
     let ranking = scene.state.score.ranking(None, None);

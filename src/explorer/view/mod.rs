@@ -8,6 +8,7 @@ mod cut;
 mod detail;
 mod dialogue;
 mod frame;
+mod front;
 mod glossary;
 mod log;
 mod maps;

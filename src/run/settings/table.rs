@@ -2,7 +2,7 @@
 
 use super::checks::{above_0_below_1, amount_or, counted, fraction, from_0, named, sized, up_to};
 use super::define::{Key, VERSION, settings};
-use super::words::{Estimator, Keep, NoneOperation};
+use super::words::{CutBy, Estimator, Keep, NoneOperation};
 use crate::device::Choice;
 use crate::nn::Precision;
 use crate::oneshot::Order;
@@ -116,8 +116,13 @@ settings! {
             "Of 8 operations 0.5 keeps 4 and 0.75 keeps 2, on every edge. Where edges have unequal numbers of candidates the \
              widest edge decides: each keeps as many as that one, and an edge that has no more keeps all of its own.", "0.75";
         budget: String = "off".into(), (|v: &String| amount_or("off", v, "150MiB")),
-            "`off`, or bytes (`150MiB`): whatever xi is, keep the most single operations that fit",
-            "By importance, unequal between edges, with at least one on every edge and two usable edges into every node.", "\"150MiB\"";
+            "`off`, or bytes (`150MiB`): whatever xi is, what the search needs at most",
+            "Spent as `by` says, with at least one operation on every edge and two usable edges into every node. `zonas predict --run RUN --front` shows \
+             what budgets buy.", "\"150MiB\"";
+        by: CutBy = CutBy::Scores, "how a budget is spent: `scores` (best cells), `scores_per_byte` (most operations) or `level` (as many on every edge)",
+            "`scores` takes the cells that are estimated best, and beside them what takes a tenth of their lead at most; `scores_per_byte` drops what is worth \
+             least for its bytes until the rest fits; both are unequal between edges. Where no cells were sampled, and for controls, both keep the most \
+             important operations that fit. docs/scores.md compares them.", "\"level\"";
         kept_per_edge: Vec<usize> = Vec::new(), "operations kept on each of the edges (in `darts` 28), whatever xi is; [] goes by xi",
             "The normal cell's edges, then the reduction cell's. A control of the size of another cut is made so.", "[]";
         source: Source = Source::Scores, "`scores`, or a control, which needs no scoring: `random`, `cheapest`, `most_parameters`",

@@ -49,6 +49,31 @@ impl Estimator {
 
 words!(Estimator);
 
+/// How a cut spends a budget of bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CutBy {
+    /// On the best cells, and what can stay beside them.
+    Scores,
+    /// On the most operations: what is worth the least for its bytes goes until the rest fits.
+    ScoresPerByte,
+    /// On the same number of operations on every edge.
+    Level,
+}
+
+impl CutBy {
+    pub const ALL: [CutBy; 3] = [CutBy::Scores, CutBy::ScoresPerByte, CutBy::Level];
+
+    pub const fn name(self) -> &'static str {
+        match self {
+            CutBy::Scores => "scores",
+            CutBy::ScoresPerByte => "scores_per_byte",
+            CutBy::Level => "level",
+        }
+    }
+}
+
+words!(CutBy);
+
 /// What becomes of the operation `none` in scoring.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NoneOperation {
