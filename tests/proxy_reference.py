@@ -86,10 +86,30 @@ def supervised(net, x, y):
             "plain": sum((t * p).sum() for t, p in zip(g, w)), "l2_norm": sum(p.detach().norm() for p in w)}
 
 
+def fisher(net, x, y):
+    """Half the mean over pictures of the square of (activation * its gradient, added up over pixels), of each channel that a
+    convolution or the classifier gives, as often as the channel has weights."""
+    kept = []
+    modules = [m for m in net.modules() if isinstance(m, (nn.Conv2d, nn.Linear))]
+    hooks = [m.register_forward_hook(lambda m, _, out: kept.append((m.weight[0].numel(), out))) for m in modules]
+    loss = F.cross_entropy(net(x), y)
+    for h in hooks:
+        h.remove()
+    total = 0.0
+    for (fan, a), g in zip(kept, torch.autograd.grad(loss, [a for _, a in kept])):
+        total += fan * 0.5 * (a * g).flatten(2).sum(2).pow(2).mean(0).sum() if a.dim() == 4 else fan * 0.5 * (a * g).pow(2).mean(0).sum()
+    return {"fisher": total}
+
+
 def nngp(net, x):
+    """The condition number is that of the largest min(n - 1, classes) eigenvalues; `nngp_eigenvalue` is of what the classifier
+    reads, the other three are of the logits."""
     with torch.no_grad():
-        k = torch.corrcoef(net(x))
-    return {"nngp_frobenius": k.norm(), "nngp_mean": k.mean()}
+        z, f = net(x), features(net, x).mean((2, 3))
+        k, values = torch.corrcoef(z), torch.linalg.eigvalsh(z @ z.T)
+        v = torch.linalg.eigvalsh(f @ f.T)
+    return {"nngp_frobenius": k.norm(), "nngp_mean": k.mean(), "nngp_condition": values[-1] / values[-min(len(x) - 1, z.shape[1])],
+            "nngp_eigenvalue": -(torch.log(v + 1) + 1 / (v + 1)).sum()}
 
 
 def naswot(net, x):
@@ -106,10 +126,57 @@ def ntk(net, x):
     """Batch norm with batch statistics right before the average makes the logits of a batch sum to a constant, so the
     vector of ones is always in the kernel's null space: the condition number is taken on the n - 1 others."""
     w, logits = weights_of(net), net(x)
-    rows = [torch.cat([t.reshape(-1) for t in torch.autograd.grad(o.sum(), w, retain_graph=True)]) for o in logits]
-    g = torch.stack(rows).double()
+    g = flat([o.sum() for o in logits], w)
     ev = torch.linalg.eigvalsh(g @ g.T)
-    return {"ntk_condition": ev[-1] / ev[1], "ntk_trace": ev.sum()}
+    return {"ntk_condition": ev[-1] / ev[1], "ntk_trace": ev.sum(), "ntk_frobenius": (g @ g.T).norm()}
+
+
+def flat(values, w):
+    """The gradient of each value by the weights, a row each."""
+    return torch.stack([torch.cat([t.reshape(-1) for t in torch.autograd.grad(v, w, retain_graph=True)]) for v in values]).double()
+
+
+def lga(net, x, y):
+    """The correlation of the entries of the neural tangent kernel with 1 where labels are the same, -1 where not."""
+    g = flat([o.sum() for o in net(x)], weights_of(net))
+    k, target = g @ g.T, 2.0 * (y[:, None] == y[None]).to(torch.float64) - 1
+    k, target = k - k.mean(), target - target.mean()
+    return {"lga": (k * target).sum() / (k.norm() * target.norm())}
+
+
+def losses(net, x, y):
+    """Of the gradients of each picture's own loss: agreement of signs, entropy of the empirical Fisher information's eigenvalues."""
+    g = flat([F.cross_entropy(o[None], t[None]) for o, t in zip(net(x), y)], weights_of(net))
+    v = torch.linalg.eigvalsh(g @ g.T).clamp(min=0)
+    p = v / v.sum()
+    return {"gradsign": g.sign().sum(0).abs().sum(), "vkdnw": -torch.special.xlogy(p, p).sum()}
+
+
+def pixels(net, x, y):
+    """Of each picture's gradient of its summed logits by its own pixels: correlations of all, and of those of one class."""
+    x = x.clone().requires_grad_()
+    rows = torch.stack([torch.autograd.grad(o.sum(), x, retain_graph=True)[0][i].reshape(-1) for i, o in enumerate(net(x))]).double()
+    v = torch.linalg.eigvalsh(torch.corrcoef(rows))
+    by_class = [torch.corrcoef(torch.cat([rows[y == c], rows[y == c]]))[:n, :n] for c, n in zip(*y.unique(return_counts=True))]
+    return {"jacob_cov": -(torch.log(v + 1e-5) + 1 / (v + 1e-5)).sum(),
+            "epe_nas": sum(torch.log(r.abs() + 1e-5).sum().abs() for r in by_class)}
+
+
+def swap(net, x):
+    """The number of different rows of (units) x (pictures)."""
+    return {"swap": torch.tensor(float(len(torch.unique(torch.cat(relu_patterns(net, x), 1).T, dim=0))))}
+
+
+def meco(net, x):
+    """Of one picture, the sum over ReLUs of the least eigenvalue of the correlations of the channels that it reads."""
+    maps = []
+    hooks = [m.register_forward_hook(lambda _, i, __: maps.append(i[0].detach()[0].flatten(1)))
+             for m in net.modules() if isinstance(m, nn.ReLU)]
+    with torch.no_grad():
+        net(x[:1])
+    for h in hooks:
+        h.remove()
+    return {"meco": sum(v for v in (torch.linalg.eigvalsh(torch.corrcoef(m))[0] for m in maps) if v.isfinite())}
 
 
 def zen(net, x, eps, gamma=0.01):
@@ -205,7 +272,7 @@ def macs(net, x):
         net(x[:2])
     for h in hooks:
         h.remove()
-    return {"macs": torch.tensor(float(sum(total))), "params": torch.tensor(float(sum(p.numel() for p in net.parameters())))}
+    return {"macs": torch.tensor(float(sum(total))), "trainable_layers": torch.tensor(float(len(total))), "params": torch.tensor(float(sum(p.numel() for p in net.parameters())))}
 
 
 def make_masks(gen):
@@ -235,7 +302,15 @@ PARTS = (lambda net, d: supervised(net, d["input"], d["target"]), lambda net, d:
          lambda net, d: jacobians(net, d["input"]),
          lambda net, d: naswot(net, d["input"]), lambda net, d: regions(net, d["crops"]),
          lambda net, d: ntk(net, d["input"]), lambda net, d: zen(net, d["zen/input"], d["zen/eps"]), lambda net, d: synflow(net, d["input"]),
+         lambda net, d: fisher(net, d["input"], d["target"]),
+         lambda net, d: lga(net, *two(d)), lambda net, d: losses(net, *two(d)), lambda net, d: pixels(net, *two(d)),
+         lambda net, d: swap(net, d["crops"][:32]), lambda net, d: meco(net, d["zen/input"]),
          lambda net, d: macs(net, d["input"]))
+
+
+def two(d):
+    """Twice as many pictures, so that there are two of a class; those with which no ReLU is within rounding of zero."""
+    return torch.cat((d["input"], d["zen/eps"])), d["target"].roll(-1).repeat(2)
 
 
 def draw(batch, size, classes, gen):
@@ -273,17 +348,14 @@ def compute(weights, batch, seed):
 
 def check(found, path):
     """Draw and masks to the bit; float64 within 1e-10, float32 within 1e-5 (`plain`, which nearly cancels, 1e-3; `zico`, which
-    divides by small differences, 1e-4). The file also has `jacob_cov`, which is not made any more: with batch statistics the
-    logits of a batch sum to a constant, so that the gradient it looks at is nothing but rounding."""
-    loose = {"f32/plain": 1e-3, "f32/zico": 1e-4}
+    divides by small differences, 1e-4; functions of eigenvalues 1e-4)."""
+    loose = {"f32/plain": 1e-3, "f32/zico": 1e-4, "f32/nngp_condition": 1e-4, "f32/jacob_cov": 1e-4}
     wrong, new = [], set(found)
     with safe_open(path, "pt") as f:
         for k in f.keys():
             kept = f.get_tensor(k)
             new.discard(k)
             tag, function = k.split("/")[0], k.split("/")[-1]
-            if function == "jacob_cov":
-                continue
             if k not in found:
                 wrong.append(f"{k} is no longer made")
             elif tag in ("f32", "f64"):
