@@ -1,4 +1,4 @@
-//! Ranking functions against plain PyTorch for seven masks. `ZONAS_PROXIES` and `ZONAS_REFERENCE` name the files; without
+//! Ranking functions against plain PyTorch for seven masks of DARTS, and three networks of NAS-Bench-201. `ZONAS_PROXIES` and `ZONAS_REFERENCE` name the files; without
 //! them the shared ones are read; where there are none, the test says that it skipped. A small pair travels with the tests.
 
 use std::collections::{BTreeMap, HashMap};
@@ -9,7 +9,7 @@ use zonas::kernels::Level;
 use zonas::nn::{Kind, Mixing, Pass, Policy, Precision, Supernet, SupernetConfig};
 use zonas::proxies::{Context, Draw, TABLE};
 use zonas::space::count::{self, Network};
-use zonas::space::{CellKind, Mask, Place, darts};
+use zonas::space::{CellKind, Mask, Place, Space, darts};
 
 /// What nearly cancels, or divides by what nearly does: held to ten times PyTorch's own error in float32.
 const LOOSE: [&str; 1] = ["plain"];
@@ -44,6 +44,37 @@ fn masks(tensors: &HashMap<String, Tensor>) -> Vec<String> {
 /// Whether a file has a function under any mask.
 fn has(tensors: &HashMap<String, Tensor>, function: &str) -> bool {
     masks(tensors).iter().any(|m| tensors.contains_key(&format!("f64/{m}/{function}")))
+}
+
+/// Of NAS-Bench-201, where the file has its weights: all operations of every edge, all but `none`, and two.
+fn networks_201(tensors: &HashMap<String, Tensor>) -> Vec<(String, Supernet)> {
+    let name = |k: &String| Some((k.strip_prefix("state_201/")?.to_string(), tensors[k].clone()));
+    let state: HashMap<String, Tensor> = tensors.keys().filter_map(name).collect();
+    if state.is_empty() {
+        return Vec::new();
+    }
+    let space = Space::find("nas_bench_201").unwrap();
+    let net = Supernet::new(&SupernetConfig {
+        channels: state["stem.0.weight"].dim(0).unwrap(),
+        classes: state["classifier.weight"].dim(0).unwrap(),
+        input_channels: 3,
+        layout: space.layout(3),
+        stem_multiplier: 1,
+        mask: space.full(),
+        policy: Policy::Keep,
+        precision: Precision::Float32,
+    })
+    .unwrap();
+    net.parameters().set_tensors(&state).unwrap();
+    let cut = |(name, kept): (&str, &[usize])| {
+        let mut mask = Mask::empty(space);
+        for place in space.full().places() {
+            let number = space.operations().iter().position(|o| *o == place.operation).unwrap();
+            mask.set(place, kept.contains(&number));
+        }
+        (format!("201_{name}"), net.masked(&mask).unwrap())
+    };
+    [("full", &[0, 1, 2, 3, 4][..]), ("no_none", &[1, 2, 3, 4]), ("half", &[1, 3])].map(cut).into()
 }
 
 /// The functions of the table that are not in the file, or in `but`, are passed over; their names.
@@ -98,8 +129,9 @@ fn check_here(weights: &Path, tensors: &HashMap<String, Tensor>) {
     let mut worst: BTreeMap<&str, (f64, String)> = BTreeMap::new();
     // The largest error of PyTorch's own float32.
     let mut own: BTreeMap<&str, f64> = BTreeMap::new();
-    for name in &names {
-        let cut = net.masked(&mask(tensors, name)).unwrap();
+    let mut networks = networks_201(tensors);
+    for name in names {
+        let cut = net.masked(&mask(tensors, &name)).unwrap();
         let size = Network { channels: net.config().channels, cells: net.config().layout.len(), ..Network::PUBLISHED };
         let size = Network {
             classes: net.config().classes,
@@ -112,14 +144,17 @@ fn check_here(weights: &Path, tensors: &HashMap<String, Tensor>) {
             let expected = tensors[&format!("f64/{name}/{what}")].to_vec1::<f64>().unwrap()[0];
             assert_eq!(ours as f64, expected, "{what} of the supernet under {name}");
         }
-        let context = Context::new(&cut, &draw).unwrap();
-        let (of_two, of_pair) = (Context::new(&cut, &two).unwrap(), Context::new(&cut, &pair).unwrap());
-        let of_small = Context::new(&cut, &small).unwrap();
+        networks.push((name, cut));
+    }
+    for (name, cut) in &networks {
+        let context = Context::new(cut, &draw).unwrap();
+        let (of_two, of_pair) = (Context::new(cut, &two).unwrap(), Context::new(cut, &pair).unwrap());
+        let of_small = Context::new(cut, &small).unwrap();
         let value = |tag: &str, f: &str| {
             let value = tensors[&format!("{tag}/{name}/{f}")].to_dtype(DType::F64).unwrap();
             value.flatten_all().unwrap().to_vec1::<f64>().unwrap()[0]
         };
-        for f in TABLE.iter().filter(|f| has(tensors, f.name())) {
+        for f in TABLE.iter().filter(|f| tensors.contains_key(&format!("f64/{name}/{}", f.name()))) {
             let expected = value("f64", f.name());
             let of = match f.name() {
                 "zico" => &of_two,
@@ -138,7 +173,7 @@ fn check_here(weights: &Path, tensors: &HashMap<String, Tensor>) {
             }
         }
     }
-    println!("{:<16} {:>10} {:>10}  worst of {} masks", "function", "error", "PyTorch's", names.len());
+    println!("{:<16} {:>10} {:>10}  worst of {} networks", "function", "error", "PyTorch's", networks.len());
     for (f, (error, name)) in &worst {
         println!("{f:<16} {error:>10.2e} {:>10.2e}  {name}", own[f]);
     }
@@ -184,7 +219,7 @@ fn agree_with_the_small_reference() {
 #[test]
 fn what_pictures_give_adds_up_to_the_gradient() {
     for name in ["darts", "nas_bench_201"] {
-        let space = zonas::space::Space::find(name).unwrap();
+        let space = Space::find(name).unwrap();
         let mask = space.full();
         let mut net = Supernet::new(&SupernetConfig {
             channels: 4,

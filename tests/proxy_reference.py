@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Ranking functions of a DARTS supernet, the plain way in PyTorch, in float64 and float32: what tests/proxies.rs checks against.
+"""Ranking functions of a supernet of DARTS, and of NAS-Bench-201 (what differs there), the plain way in PyTorch, in float64 and float32: what tests/proxies.rs checks against.
 
     python tests/proxy_reference.py --check    # computes again what tests/data/small_proxies.safetensors holds, and compares
     python tests/proxy_reference.py            # writes that file again
@@ -23,7 +23,7 @@ from torch import nn
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "benches", "compare"))
-from torch_side import EDGES, PRIMITIVES, SuperNet  # noqa: E402
+from torch_side import EDGES, EDGES_201, PRIMITIVES, SuperNet, SuperNet201  # noqa: E402
 
 SIGNS = 17  # the key of the random signs; tests/proxies.rs has the same
 
@@ -104,8 +104,12 @@ def fisher(net, x, y):
 def nngp(net, x):
     """The condition number is that of the largest min(n - 1, classes) eigenvalues; `nngp_eigenvalue` is of what the classifier
     reads, the other three are of the logits."""
+    read = []
+    hook = net.classifier.register_forward_pre_hook(lambda _, i: read.append(i[0]))
     with torch.no_grad():
-        z, f = net(x), features(net, x).mean((2, 3))
+        z = net(x)
+        hook.remove()
+        f, = read
         k, values = torch.corrcoef(z), torch.linalg.eigvalsh(z @ z.T)
         v = torch.linalg.eigvalsh(f @ f.T)
     return {"nngp_frobenius": k.norm(), "nngp_mean": k.mean(), "nngp_condition": values[-1] / values[-min(len(x) - 1, z.shape[1])],
@@ -297,20 +301,59 @@ def make_masks(gen):
             "without_reduce_1_dil_conv_5x5": drop(no_none, "reduce", 1, "dil_conv_5x5")}
 
 
+# Of any network, and of a DARTS supernet's cells.
 PARTS = (lambda net, d: supervised(net, d["input"], d["target"]), lambda net, d: nngp(net, d["input"]),
-         lambda net, d: zico(net, (d["input"], d["zen/input"]), d["target"].roll(-1)), lambda net, d: entropies(net, d["input"]),
-         lambda net, d: jacobians(net, d["input"]),
          lambda net, d: naswot(net, d["input"]), lambda net, d: regions(net, d["crops"]),
-         lambda net, d: ntk(net, d["input"]), lambda net, d: zen(net, d["zen/input"], d["zen/eps"]), lambda net, d: synflow(net, d["input"]),
-         lambda net, d: fisher(net, d["input"], d["target"]),
+         lambda net, d: ntk(net, d["input"]), lambda net, d: fisher(net, d["input"], d["target"]),
          lambda net, d: lga(net, *two(d)), lambda net, d: losses(net, *two(d)), lambda net, d: pixels(net, *two(d)),
          lambda net, d: swap(net, d["crops"][:32]), lambda net, d: meco(net, d["zen/input"]),
          lambda net, d: macs(net, d["input"]))
+
+PARTS_DARTS = (lambda net, d: zico(net, (d["input"], d["zen/input"]), d["target"].roll(-1)), lambda net, d: entropies(net, d["input"]),
+               lambda net, d: jacobians(net, d["input"]), lambda net, d: zen(net, d["zen/input"], d["zen/eps"]),
+               lambda net, d: synflow(net, d["input"]))
 
 
 def two(d):
     """Twice as many pictures, so that there are two of a class; those with which no ReLU is within rounding of zero."""
     return torch.cat((d["input"], d["zen/eps"])), d["target"].roll(-1).repeat(2)
+
+
+KEPT_201 = {"full": (0, 1, 2, 3, 4), "no_none": (1, 2, 3, 4), "half": (1, 3)}
+
+
+def published_201(name, keep):
+    """The name of a parameter in published checkpoints."""
+    parts = name.split(".")
+    if "edges" in parts:
+        source, target = EDGES_201[int(parts[3])]
+        parts[3:5] = f"{target}<-{source}", str(keep[int(parts[4])]), "op"
+    if "main" in parts:
+        parts[2:4] = "conv_" + "ab"[int(parts[3])], "op"
+    return ".".join(parts).replace("side", "downsample").replace("last.", "lastact.")
+
+
+def compute_201(data, width, classes):
+    """Of networks of NAS-Bench-201, with weights of their own, scales and shifts of norms drawn too, biases before norms 0."""
+    gen = torch.Generator().manual_seed(2)
+    state = {}
+    for k, v in SuperNet201(width, classes, 3).named_parameters():
+        drawn = torch.randn(v.shape, generator=gen)
+        norm = v.dim() == 1 and "edges" not in k and "classifier" not in k
+        v = drawn / math.sqrt(v[0].numel()) if v.dim() > 1 else 0.1 * drawn + (norm and k.endswith("weight"))
+        state[published_201(k, KEPT_201["full"])] = torch.zeros_like(v) if "edges" in k and k.endswith("bias") else v
+    out = {f"state_201/{k}": v for k, v in state.items()}
+    for tag, dt in (("f32", torch.float32), ("f64", torch.float64)):
+        cast = {k: v.to(dt) if v.is_floating_point() else v for k, v in data.items()}
+        for name, keep in KEPT_201.items():
+            for part in PARTS:
+                net = SuperNet201(width, classes, 3, keep)
+                for k, v in net.named_parameters():
+                    v.data = state[published_201(k, keep)]
+                net.alphas_normal = torch.zeros_like(net.alphas_normal).to(dt)
+                for function, v in part(net.to(dt).train(), cast).items():
+                    out[f"{tag}/201_{name}/{function}"] = v.detach().double().reshape(1)
+    return out
 
 
 def draw(batch, size, classes, gen):
@@ -337,12 +380,13 @@ def compute(weights, batch, seed):
     for tag, dt in (("f32", torch.float32), ("f64", torch.float64)):
         cast = {k: v.to(dt) if v.is_floating_point() else v for k, v in data.items()}
         for name, m in masks.items():
-            for part in PARTS:
+            for part in PARTS + PARTS_DARTS:
                 net = SuperNet(*shape).to(dt)
                 net.load_state_dict({k: v.to(dt) if v.is_floating_point() else v for k, v in state.items()})
                 net.alphas_normal, net.alphas_reduce = net.alphas_normal.detach().to(dt), net.alphas_reduce.detach().to(dt)
                 for function, v in part(apply_mask(net, m).train(), cast).items():
                     out[f"{tag}/{name}/{function}"] = v.detach().double().reshape(1)
+    out.update(compute_201(data, shape[0], shape[1]))
     return out
 
 
