@@ -74,7 +74,7 @@ fn pictures(images: usize, height: usize, width: usize, seed: u64) -> Tensor {
 struct Maps(Mutex<Vec<(Vec<f32>, Vec<f32>)>>);
 
 impl Probe for Maps {
-    fn relu(&self, values: &[f32], mean: Option<&[f32]>, _: usize, _: usize) {
+    fn relu(&self, values: &[f32], mean: Option<&[f32]>, _: [usize; 2], _: usize) {
         if let Some(mean) = mean {
             self.0.lock().unwrap().push((values.to_vec(), mean.to_vec()));
         }

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Ranking functions of a DARTS supernet, the plain way in PyTorch, in float64 and float32: what tests/proxies.rs checks against.
+"""Ranking functions of a supernet of DARTS, and of NAS-Bench-201 (what differs there), the plain way in PyTorch, in float64 and float32: what tests/proxies.rs checks against.
 
     python tests/proxy_reference.py --check    # computes again what tests/data/small_proxies.safetensors holds, and compares
     python tests/proxy_reference.py            # writes that file again
@@ -23,7 +23,7 @@ from torch import nn
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "benches", "compare"))
-from torch_side import EDGES, PRIMITIVES, SuperNet  # noqa: E402
+from torch_side import EDGES, EDGES_201, PRIMITIVES, SuperNet, SuperNet201  # noqa: E402
 
 SIGNS = 17  # the key of the random signs; tests/proxies.rs has the same
 
@@ -86,10 +86,34 @@ def supervised(net, x, y):
             "plain": sum((t * p).sum() for t, p in zip(g, w)), "l2_norm": sum(p.detach().norm() for p in w)}
 
 
+def fisher(net, x, y):
+    """Half the mean over pictures of the square of (activation * its gradient, added up over pixels), of each channel that a
+    convolution or the classifier gives, as often as the channel has weights."""
+    kept = []
+    modules = [m for m in net.modules() if isinstance(m, (nn.Conv2d, nn.Linear))]
+    hooks = [m.register_forward_hook(lambda m, _, out: kept.append((m.weight[0].numel(), out))) for m in modules]
+    loss = F.cross_entropy(net(x), y)
+    for h in hooks:
+        h.remove()
+    total = 0.0
+    for (fan, a), g in zip(kept, torch.autograd.grad(loss, [a for _, a in kept])):
+        total += fan * 0.5 * (a * g).flatten(2).sum(2).pow(2).mean(0).sum() if a.dim() == 4 else fan * 0.5 * (a * g).pow(2).mean(0).sum()
+    return {"fisher": total}
+
+
 def nngp(net, x):
+    """The condition number is that of the largest min(n - 1, classes) eigenvalues; `nngp_eigenvalue` is of what the classifier
+    reads, the other three are of the logits."""
+    read = []
+    hook = net.classifier.register_forward_pre_hook(lambda _, i: read.append(i[0]))
     with torch.no_grad():
-        k = torch.corrcoef(net(x))
-    return {"nngp_frobenius": k.norm(), "nngp_mean": k.mean()}
+        z = net(x)
+        hook.remove()
+        f, = read
+        k, values = torch.corrcoef(z), torch.linalg.eigvalsh(z @ z.T)
+        v = torch.linalg.eigvalsh(f @ f.T)
+    return {"nngp_frobenius": k.norm(), "nngp_mean": k.mean(), "nngp_condition": values[-1] / values[-min(len(x) - 1, z.shape[1])],
+            "nngp_eigenvalue": -(torch.log(v + 1) + 1 / (v + 1)).sum()}
 
 
 def naswot(net, x):
@@ -106,10 +130,57 @@ def ntk(net, x):
     """Batch norm with batch statistics right before the average makes the logits of a batch sum to a constant, so the
     vector of ones is always in the kernel's null space: the condition number is taken on the n - 1 others."""
     w, logits = weights_of(net), net(x)
-    rows = [torch.cat([t.reshape(-1) for t in torch.autograd.grad(o.sum(), w, retain_graph=True)]) for o in logits]
-    g = torch.stack(rows).double()
+    g = flat([o.sum() for o in logits], w)
     ev = torch.linalg.eigvalsh(g @ g.T)
-    return {"ntk_condition": ev[-1] / ev[1], "ntk_trace": ev.sum()}
+    return {"ntk_condition": ev[-1] / ev[1], "ntk_trace": ev.sum(), "ntk_frobenius": (g @ g.T).norm()}
+
+
+def flat(values, w):
+    """The gradient of each value by the weights, a row each."""
+    return torch.stack([torch.cat([t.reshape(-1) for t in torch.autograd.grad(v, w, retain_graph=True)]) for v in values]).double()
+
+
+def lga(net, x, y):
+    """The correlation of the entries of the neural tangent kernel with 1 where labels are the same, -1 where not."""
+    g = flat([o.sum() for o in net(x)], weights_of(net))
+    k, target = g @ g.T, 2.0 * (y[:, None] == y[None]).to(torch.float64) - 1
+    k, target = k - k.mean(), target - target.mean()
+    return {"lga": (k * target).sum() / (k.norm() * target.norm())}
+
+
+def losses(net, x, y):
+    """Of the gradients of each picture's own loss: agreement of signs, entropy of the empirical Fisher information's eigenvalues."""
+    g = flat([F.cross_entropy(o[None], t[None]) for o, t in zip(net(x), y)], weights_of(net))
+    v = torch.linalg.eigvalsh(g @ g.T).clamp(min=0)
+    p = v / v.sum()
+    return {"gradsign": g.sign().sum(0).abs().sum(), "vkdnw": -torch.special.xlogy(p, p).sum()}
+
+
+def pixels(net, x, y):
+    """Of each picture's gradient of its summed logits by its own pixels: correlations of all, and of those of one class."""
+    x = x.clone().requires_grad_()
+    rows = torch.stack([torch.autograd.grad(o.sum(), x, retain_graph=True)[0][i].reshape(-1) for i, o in enumerate(net(x))]).double()
+    v = torch.linalg.eigvalsh(torch.corrcoef(rows))
+    by_class = [torch.corrcoef(torch.cat([rows[y == c], rows[y == c]]))[:n, :n] for c, n in zip(*y.unique(return_counts=True))]
+    return {"jacob_cov": -(torch.log(v + 1e-5) + 1 / (v + 1e-5)).sum(),
+            "epe_nas": sum(torch.log(r.abs() + 1e-5).sum().abs() for r in by_class)}
+
+
+def swap(net, x):
+    """The number of different rows of (units) x (pictures)."""
+    return {"swap": torch.tensor(float(len(torch.unique(torch.cat(relu_patterns(net, x), 1).T, dim=0))))}
+
+
+def meco(net, x):
+    """Of one picture, the sum over ReLUs of the least eigenvalue of the correlations of the channels that it reads."""
+    maps = []
+    hooks = [m.register_forward_hook(lambda _, i, __: maps.append(i[0].detach()[0].flatten(1)))
+             for m in net.modules() if isinstance(m, nn.ReLU)]
+    with torch.no_grad():
+        net(x[:1])
+    for h in hooks:
+        h.remove()
+    return {"meco": sum(v for v in (torch.linalg.eigvalsh(torch.corrcoef(m))[0] for m in maps) if v.isfinite())}
 
 
 def zen(net, x, eps, gamma=0.01):
@@ -205,7 +276,7 @@ def macs(net, x):
         net(x[:2])
     for h in hooks:
         h.remove()
-    return {"macs": torch.tensor(float(sum(total))), "params": torch.tensor(float(sum(p.numel() for p in net.parameters())))}
+    return {"macs": torch.tensor(float(sum(total))), "trainable_layers": torch.tensor(float(len(total))), "params": torch.tensor(float(sum(p.numel() for p in net.parameters())))}
 
 
 def make_masks(gen):
@@ -230,12 +301,59 @@ def make_masks(gen):
             "without_reduce_1_dil_conv_5x5": drop(no_none, "reduce", 1, "dil_conv_5x5")}
 
 
+# Of any network, and of a DARTS supernet's cells.
 PARTS = (lambda net, d: supervised(net, d["input"], d["target"]), lambda net, d: nngp(net, d["input"]),
-         lambda net, d: zico(net, (d["input"], d["zen/input"]), d["target"].roll(-1)), lambda net, d: entropies(net, d["input"]),
-         lambda net, d: jacobians(net, d["input"]),
          lambda net, d: naswot(net, d["input"]), lambda net, d: regions(net, d["crops"]),
-         lambda net, d: ntk(net, d["input"]), lambda net, d: zen(net, d["zen/input"], d["zen/eps"]), lambda net, d: synflow(net, d["input"]),
+         lambda net, d: ntk(net, d["input"]), lambda net, d: fisher(net, d["input"], d["target"]),
+         lambda net, d: lga(net, *two(d)), lambda net, d: losses(net, *two(d)), lambda net, d: pixels(net, *two(d)),
+         lambda net, d: swap(net, d["crops"][:32]), lambda net, d: meco(net, d["zen/input"]),
          lambda net, d: macs(net, d["input"]))
+
+PARTS_DARTS = (lambda net, d: zico(net, (d["input"], d["zen/input"]), d["target"].roll(-1)), lambda net, d: entropies(net, d["input"]),
+               lambda net, d: jacobians(net, d["input"]), lambda net, d: zen(net, d["zen/input"], d["zen/eps"]),
+               lambda net, d: synflow(net, d["input"]))
+
+
+def two(d):
+    """Twice as many pictures, so that there are two of a class; those with which no ReLU is within rounding of zero."""
+    return torch.cat((d["input"], d["zen/eps"])), d["target"].roll(-1).repeat(2)
+
+
+KEPT_201 = {"full": (0, 1, 2, 3, 4), "no_none": (1, 2, 3, 4), "half": (1, 3)}
+
+
+def published_201(name, keep):
+    """The name of a parameter in published checkpoints."""
+    parts = name.split(".")
+    if "edges" in parts:
+        source, target = EDGES_201[int(parts[3])]
+        parts[3:5] = f"{target}<-{source}", str(keep[int(parts[4])]), "op"
+    if "main" in parts:
+        parts[2:4] = "conv_" + "ab"[int(parts[3])], "op"
+    return ".".join(parts).replace("side", "downsample").replace("last.", "lastact.")
+
+
+def compute_201(data, width, classes):
+    """Of networks of NAS-Bench-201, with weights of their own, scales and shifts of norms drawn too, biases before norms 0."""
+    gen = torch.Generator().manual_seed(2)
+    state = {}
+    for k, v in SuperNet201(width, classes, 3).named_parameters():
+        drawn = torch.randn(v.shape, generator=gen)
+        norm = v.dim() == 1 and "edges" not in k and "classifier" not in k
+        v = drawn / math.sqrt(v[0].numel()) if v.dim() > 1 else 0.1 * drawn + (norm and k.endswith("weight"))
+        state[published_201(k, KEPT_201["full"])] = torch.zeros_like(v) if "edges" in k and k.endswith("bias") else v
+    out = {f"state_201/{k}": v for k, v in state.items()}
+    for tag, dt in (("f32", torch.float32), ("f64", torch.float64)):
+        cast = {k: v.to(dt) if v.is_floating_point() else v for k, v in data.items()}
+        for name, keep in KEPT_201.items():
+            for part in PARTS:
+                net = SuperNet201(width, classes, 3, keep)
+                for k, v in net.named_parameters():
+                    v.data = state[published_201(k, keep)]
+                net.alphas_normal = torch.zeros_like(net.alphas_normal).to(dt)
+                for function, v in part(net.to(dt).train(), cast).items():
+                    out[f"{tag}/201_{name}/{function}"] = v.detach().double().reshape(1)
+    return out
 
 
 def draw(batch, size, classes, gen):
@@ -262,28 +380,26 @@ def compute(weights, batch, seed):
     for tag, dt in (("f32", torch.float32), ("f64", torch.float64)):
         cast = {k: v.to(dt) if v.is_floating_point() else v for k, v in data.items()}
         for name, m in masks.items():
-            for part in PARTS:
+            for part in PARTS + PARTS_DARTS:
                 net = SuperNet(*shape).to(dt)
                 net.load_state_dict({k: v.to(dt) if v.is_floating_point() else v for k, v in state.items()})
                 net.alphas_normal, net.alphas_reduce = net.alphas_normal.detach().to(dt), net.alphas_reduce.detach().to(dt)
                 for function, v in part(apply_mask(net, m).train(), cast).items():
                     out[f"{tag}/{name}/{function}"] = v.detach().double().reshape(1)
+    out.update(compute_201(data, shape[0], shape[1]))
     return out
 
 
 def check(found, path):
     """Draw and masks to the bit; float64 within 1e-10, float32 within 1e-5 (`plain`, which nearly cancels, 1e-3; `zico`, which
-    divides by small differences, 1e-4). The file also has `jacob_cov`, which is not made any more: with batch statistics the
-    logits of a batch sum to a constant, so that the gradient it looks at is nothing but rounding."""
-    loose = {"f32/plain": 1e-3, "f32/zico": 1e-4}
+    divides by small differences, 1e-4; functions of eigenvalues 1e-4)."""
+    loose = {"f32/plain": 1e-3, "f32/zico": 1e-4, "f32/nngp_condition": 1e-4, "f32/jacob_cov": 1e-4}
     wrong, new = [], set(found)
     with safe_open(path, "pt") as f:
         for k in f.keys():
             kept = f.get_tensor(k)
             new.discard(k)
             tag, function = k.split("/")[0], k.split("/")[-1]
-            if function == "jacob_cov":
-                continue
             if k not in found:
                 wrong.append(f"{k} is no longer made")
             elif tag in ("f32", "f64"):

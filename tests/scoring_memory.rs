@@ -73,7 +73,7 @@ fn both(
 type Case<'a> = (&'a [&'static str], usize, &'a [CellKind], usize, Option<u64>);
 
 /// Of sampled cells.
-const SAMPLED: [&[&str]; 7] = [
+const SAMPLED: [&[&str]; 13] = [
     &["naswot", "logsynflow", "mean_jacobian"],
     &["mean_jacobian"],
     &["az_trainability", "az_expressivity", "az_progressivity"],
@@ -81,6 +81,12 @@ const SAMPLED: [&[&str]; 7] = [
     &["logsynflow"],
     &["zico"],
     &["snip", "ntk_condition"],
+    &["gradsign", "vkdnw"],
+    &["jacob_cov", "epe_nas"],
+    &["fisher"],
+    &["swap", "nngp_eigenvalue", "nngp_condition"],
+    &["meco", "l2_norm"],
+    &["lga", "jacob_cov", "plain", "gradsign"],
 ];
 
 #[test]
@@ -96,7 +102,7 @@ fn scoring_stays_within_its_prediction() {
             (default, 8, &four, 32, None),
             (default, 8, &[Reduction; 4], 8, None),
         ];
-        for name in ["zen", "relu_regions", "synflow", "snip", "ntk_condition"] {
+        for name in ["zen", "relu_regions", "synflow", "snip", "ntk_condition", "fisher", "jacob_cov", "swap"] {
             let one: &'static [&'static str] = Box::leak(Box::new([name]));
             cases.push((one, 16, &two, 8, None));
         }

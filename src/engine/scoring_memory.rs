@@ -6,7 +6,7 @@ use super::score::SHARING;
 use super::score::cells::Sampler;
 use super::setup::Setup;
 use crate::nn::{PassBytes, Policy, Precision, SupernetConfig};
-use crate::proxies::{CROP, CROPS};
+use crate::proxies::{self, CROP, CROPS};
 use crate::run::config::Estimator;
 use crate::space::Mask;
 
@@ -80,16 +80,26 @@ impl Scoring<'_> {
         let one = || network.pass_bytes(1, self.height, self.width);
         let PassBytes { weights: w, forward, backward, forward_scratch, backward_scratch, remembered } = batch;
         let (mut thread, mut shared, mut own, mut kept, mut peak) = (forward_scratch, 0, false, 0, 0);
+        let mut kept_pixels = 0;
+        let needs = |name: &str| proxies::by_name(name).map(|f| f.needs()).unwrap_or_default();
         for name in self.functions {
             // What it takes for itself, beside the network.
             let (bytes, gradients) = match *name {
-                "params" | "macs" => continue,
-                "naswot" | "nngp_frobenius" | "nngp_mean" => {
+                "params" | "macs" | "trainable_layers" => continue,
+                // The numbers of the weights, read.
+                "l2_norm" => (w, false),
+                "naswot" | "nngp_frobenius" | "nngp_mean" | "nngp_condition" => {
                     shared = if self.estimator == Estimator::LeaveOneOut { remembered } else { 0 };
                     (forward, false)
                 }
                 // The outputs of all blocks, and one of them centred.
                 "az_expressivity" | "az_progressivity" => (forward + forward / 2, false),
+                // The last map once more.
+                "nngp_eigenvalue" => (forward + forward / 8, false),
+                // A word for each unit of a picture, twice.
+                "swap" => (forward + forward / 8, false),
+                // One picture's maps in float64, three times.
+                "meco" => (2 * one().forward, false),
                 // What the cells keep, a cell's own way back, and what was sent and received.
                 "mean_jacobian" | "az_trainability" => (backward + forward / 2, true),
                 // Weights, gradients and values of two passes over half of the pictures.
@@ -103,15 +113,22 @@ impl Scoring<'_> {
                 }
                 // Positive weights, the same at another level, and a copy of the network that has them.
                 "synflow" | "logsynflow" => (6 * w + one().backward, true),
+                // Weights, what a picture gives to their gradient, and this once more by block.
+                "fisher" => (backward + 3 * w, true),
                 // The gradients of every picture.
-                "ntk_condition" => (backward + (self.batch as u64 + 3) * w, true),
+                name if needs(name).each_picture => (backward + (self.batch as u64 + 3) * w, true),
+                // The pixels' gradients of every picture, in float64, by themselves, centred.
+                name if needs(name).pixels => {
+                    kept_pixels = 2 * self.batch as u64 * picture;
+                    (backward + 8 * self.batch as u64 * picture, true)
+                }
                 // `snip`, `grad_norm`, and what there may be more: values and gradients stay for the next function.
                 _ => {
                     kept = 2 * w;
                     (backward + 3 * w, true)
                 }
             };
-            own |= !matches!(*name, "naswot" | "nngp_frobenius" | "nngp_mean");
+            own |= !matches!(*name, "naswot" | "nngp_frobenius" | "nngp_mean" | "nngp_condition");
             if gradients {
                 thread = thread.max(backward_scratch);
             }
@@ -120,7 +137,7 @@ impl Scoring<'_> {
         // Sampled cells are cut from nothing.
         let base = SMALL + (self.batch as u64) * 4 * picture;
         let base = if self.estimator == Estimator::LeaveOneOut { base + w } else { base };
-        let each = [if own || shared == 0 { w } else { 0 }, w].map(|network| network + kept + peak);
+        let each = [if own || shared == 0 { w } else { 0 }, w].map(|network| network + kept + kept_pixels + peak);
         Parts { base, each, thread, shared, weights: w }
     }
 

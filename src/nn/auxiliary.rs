@@ -99,11 +99,22 @@ impl HeadPass<'_> {
         let [(first_plan, first_size), (second_plan, second_size)] = self.projections();
         let mut dfirst = None;
         let narrow = Some(&mut dfirst);
-        project_backward(second_plan, second_size, 1, &first.map, weights, second, &dsecond, narrow, Some(&mut *to));
+        project_backward(
+            second_plan,
+            second_size,
+            1,
+            &first.map,
+            weights,
+            second,
+            &dsecond,
+            narrow,
+            Some(&mut *to),
+            None,
+        );
         let dfirst = dfirst.unwrap_or_default();
         let mut dpooled = None;
         let wide = Some(&mut dpooled);
-        project_backward(first_plan, first_size, 1, &state.pooled, weights, first, &dfirst, wide, Some(to));
+        project_backward(first_plan, first_size, 1, &state.pooled, weights, first, &dfirst, wide, Some(to), None);
         let share = 1.0 / (WINDOW * WINDOW) as f32;
         let dpooled = dpooled.unwrap_or_default();
         let maps = x.par_chunks_exact(h * w * c).zip(dx.par_chunks_exact_mut(h * w * c));

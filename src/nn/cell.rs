@@ -48,6 +48,8 @@ pub(crate) struct To<'a> {
     /// is there.
     pub inputs: &'a mut [Option<Vec<f32>>],
     pub places: &'a [Option<usize>],
+    /// Of the parameters' gradients only what this image's maps give.
+    pub only: Option<usize>,
 }
 
 impl CellPass<'_> {
@@ -205,10 +207,10 @@ impl CellPass<'_> {
         let Some(probe) = self.probe else { return };
         let relus: usize = edges.iter().map(|e| self.plan.edges[*e].relus()).sum();
         if relus > 0 {
-            probe.relu(x, None, g.images, relus);
+            probe.relu(x, None, [g.images, g.channels], relus);
         }
         for first in states.iter().filter_map(|s| s.first.as_ref()) {
-            probe.relu(&first.z, Some(&first.statistics.mean), g.images, 1);
+            probe.relu(&first.z, Some(&first.statistics.mean), [g.images, g.channels], 1);
         }
     }
 
@@ -260,7 +262,7 @@ impl CellPass<'_> {
             // What later sources gave to this one's gradient is complete.
             let own = plan.node_of(source).map(|node| &mut node_gradients[node]);
             let mut input = std::mem::take(own.unwrap_or_else(|| &mut input_gradients[source]));
-            let mut grads = edge::Gradients { input: &mut input, weights: to.weights.as_deref_mut() };
+            let mut grads = edge::Gradients { input: &mut input, weights: to.weights.as_deref_mut(), only: to.only };
             let dnodes: Vec<&[f32]> = edges.iter().map(|e| &node_gradients[plan.edges[*e].node][..]).collect();
             let all = self.bundle(&edges, mixing);
             let of_mixing = match (state_of.edges.get(source), wanted.get(source) != Some(&false)) {
@@ -283,7 +285,8 @@ impl CellPass<'_> {
         for i in (0..plan.inputs()).filter(|i| wanted[*i]) {
             let input = to.places[i].map(|place| &mut to.inputs[place]);
             let dy = std::mem::take(&mut input_gradients[i]);
-            self.entry(i, weights).backward(inputs[i], &state_of.entered[i], dy, input, to.weights.as_deref_mut());
+            let (made, weights_to) = (&state_of.entered[i], to.weights.as_deref_mut());
+            self.entry(i, weights).backward(inputs[i], made, dy, input, weights_to, to.only);
         }
     }
 

@@ -69,7 +69,7 @@ impl ClosingPass<'_> {
         });
         if let Some(probe) = self.probe {
             norms.seen.iter().for_each(|s| probe.norm(&s.moments.variance()));
-            probe.relu(&map, None, n, 1);
+            probe.relu(&map, None, [n, self.shape[3]], 1);
         }
         map.iter_mut().for_each(|v| *v = v.max(0.0));
         (map, norms.seen, statistics)

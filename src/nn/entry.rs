@@ -72,7 +72,7 @@ impl EntryPass<'_> {
             Entry::Whole => Entered::Whole,
             Entry::Project(plan) => {
                 if let Some(probe) = probe {
-                    probe.relu(x, None, self.images, 1);
+                    probe.relu(x, None, [self.images, plan.inputs], 1);
                 }
                 Entered::Projected(project_forward(plan, self.size, self.images, x, self.weights, keep, norms))
             }
@@ -81,7 +81,7 @@ impl EntryPass<'_> {
     }
 
     /// `dy` is the gradient of the map. That of the input is added to what is in `input`, those of the block's parameters to
-    /// what is in `to`.
+    /// what is in `to`: with `only`, what that image's maps give.
     pub fn backward(
         &self,
         x: &[f32],
@@ -89,13 +89,14 @@ impl EntryPass<'_> {
         dy: Vec<f32>,
         input: Option<&mut Option<Vec<f32>>>,
         to: Option<&mut [f32]>,
+        only: Option<usize>,
     ) {
         match (self.plan, made) {
             (Entry::Project(plan), Entered::Projected(made)) => {
-                project_backward(plan, self.size, self.images, x, self.weights, made, &dy, input, to);
+                project_backward(plan, self.size, self.images, x, self.weights, made, &dy, input, to, only);
             }
             (Entry::Residual(plan), Entered::Residual(made)) => {
-                self.residual(plan).backward(x, made, &dy, input, to);
+                self.residual(plan).backward(x, made, &dy, input, to, only);
             }
             _ => {
                 let Some(input) = input else { return };

@@ -130,7 +130,7 @@ impl MixedOperation {
             weights: vec![0.0; weights.len()],
             mixing: vec![0.0; mixing.len()],
         };
-        let mut to = Gradients { input: &mut found.input, weights: Some(&mut found.weights) };
+        let mut to = Gradients { input: &mut found.input, weights: Some(&mut found.weights), only: None };
         let of_mixing = bundle.backward(&g, x, weights, &states, &[dy], &mut to);
         for (b, v) in self.edge.branches.iter().zip(of_mixing) {
             found.mixing[b.column] = v;

@@ -51,6 +51,7 @@
 mod auxiliary;
 mod cell;
 mod closing;
+mod contributions;
 mod dense;
 mod drop_path;
 mod edge;
@@ -135,10 +136,10 @@ impl Policy {
 /// Someone who watches a forward pass, for ranking functions that look at activations. Calls come in a fixed order from
 /// one thread.
 pub trait Probe: Send + Sync {
-    /// The inputs of a ReLU, `[N, H, W, C]`, which is applied `multiplicity` times in the published network (each
-    /// convolution of an edge has its own). Where `mean` (by channel) is given, the values are those before a batch norm and
-    /// the ReLU's input is positive exactly where they are above the mean.
-    fn relu(&self, values: &[f32], mean: Option<&[f32]>, images: usize, multiplicity: usize);
+    /// The inputs of a ReLU, `[N, H, W, C]` with `[N, C]` in `size`, which is applied `multiplicity` times in the published
+    /// network (each convolution of an edge has its own). Where `mean` (by channel) is given, the values are those before a
+    /// batch norm and the ReLU's input is positive exactly where they are above the mean.
+    fn relu(&self, values: &[f32], mean: Option<&[f32]>, size: [usize; 2], multiplicity: usize);
 
     /// Biased variance by channel of a batch norm's input.
     fn norm(&self, variance: &[f64]);

@@ -43,6 +43,8 @@ pub(crate) struct NetworkPass<'a> {
     pub images_wanted: bool,
     /// More than one backward pass may follow.
     pub retain: bool,
+    /// Of the gradients of the convolutions' weights only what this image's maps give, which are at most as many as groups.
+    pub only: Option<usize>,
     pub noise: Noise,
 }
 
@@ -249,6 +251,7 @@ impl NetworkPass<'_> {
                 mixing: &mut of_mixing[self.plan.mixing(i)],
                 inputs: &mut gradients,
                 places: &places,
+                only: self.only,
             };
             self.cell(i, sizes[i]).backward(
                 &inputs,
@@ -267,7 +270,7 @@ impl NetworkPass<'_> {
         let mut of_images = None;
         if let (Some(stem), Some(dy)) = (&state.stem, gradients[0].take()) {
             let to = of_weights.as_mut().map(|to| &mut to[..starts[1]]);
-            of_images = self.stem().backward(images, parameters[0], stem, &dy, to, self.images_wanted);
+            of_images = self.stem().backward(images, parameters[0], stem, &dy, to, self.images_wanted, self.only);
         }
         (of_weights, of_mixing, of_images)
     }

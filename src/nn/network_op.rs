@@ -100,6 +100,7 @@ impl NetworkOp {
             mixing_wanted: self.pass.mixing,
             images_wanted: self.pass.images,
             retain: self.pass.retain,
+            only: None,
             noise: self.noise,
         }
     }

@@ -29,6 +29,15 @@ pub(crate) fn sum_parts(parts: &[Vec<f32>], into: &mut [f32]) {
     });
 }
 
+/// Of what the groups gave only that of the image that is asked for, which must be a group of its own: there are at most
+/// [`GROUPS`] images.
+pub(crate) fn only(mut parts: Vec<Vec<f32>>, image: Option<usize>) -> Vec<Vec<f32>> {
+    match image {
+        Some(n) => vec![parts.swap_remove(n)],
+        None => parts,
+    }
+}
+
 /// `len` numbers of no particular value, without the cost of clearing them.
 ///
 /// # Safety

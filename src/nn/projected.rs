@@ -1,7 +1,7 @@
 //! The projected inputs of a cell over a batch: ReLU → 1x1 convolution → batch norm, and back.
 
 use super::norm::{Norm, NormPass, Statistics, Sums, collector};
-use super::parallel::{Images, image, map_groups, sum_parts, unfilled};
+use super::parallel::{Images, image, map_groups, only, sum_parts, unfilled};
 use super::plan::ProjectionPlan;
 use super::project::{self, Projector};
 use crate::kernels::norm::{Collector, add_products, normalise};
@@ -107,6 +107,7 @@ pub(super) fn project_backward(
     dy: &[f32],
     input: Option<&mut Option<Vec<f32>>>,
     to: Option<&mut [f32]>,
+    picture: Option<usize>,
 ) {
     let shape = plan.shape(height, width);
     let projector = &Projector::new(shape, &weights[plan.weights.clone()], true).alone(images == 1);
@@ -165,7 +166,7 @@ pub(super) fn project_backward(
         gradient
     });
     if let Some(to) = to {
-        sum_parts(&gradients, &mut to[plan.weights.clone()]);
+        sum_parts(&only(gradients, picture), &mut to[plan.weights.clone()]);
         if plan.affine {
             statistics.add_affine_gradients(&sums, &mut to[plan.weights.end..][..2 * c]);
         }

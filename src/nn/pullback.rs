@@ -50,6 +50,7 @@ impl Supernet {
             mixing_wanted: false,
             images_wanted: true,
             retain: false,
+            only: None,
             noise: self.parameters().noise(),
         };
         with_slices([images], |[x]| {
@@ -85,7 +86,7 @@ impl NetworkPass<'_> {
         // Of the first cell both inputs may be the stem's output.
         let places: Vec<Option<usize>> = read.iter().map(|o| (*o == i).then_some(i)).collect();
         let mut unread = vec![0.0; self.plan.mixing(i).len()];
-        let to = To { weights: None, mixing: &mut unread, inputs: &mut gradients, places: &places };
+        let to = To { weights: None, mixing: &mut unread, inputs: &mut gradients, places: &places, only: None };
         self.cell(i, sizes[i]).backward(
             &inputs,
             parameters[i + 1],

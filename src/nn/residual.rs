@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::Probe;
 use super::dense::{Dense, Scratch};
 use super::norm::{Norm, NormPass, NormSlot, Statistics, Sums, collector};
-use super::parallel::{Images, image, map_groups, sum_parts, unfilled, zeros};
+use super::parallel::{Images, image, map_groups, only, sum_parts, unfilled, zeros};
 use crate::kernels::dense::Shape;
 use crate::kernels::depthwise::{self, Load};
 use crate::kernels::matrix::{Outer, Packed, product};
@@ -133,8 +133,8 @@ impl ResidualPass<'_> {
         let (z, parts) = self.convolve(0, x, Load::Relu, norm);
         let first = norms.settle(plan.norms[0], parts).with(affine(0));
         if let Some(probe) = probe {
-            probe.relu(x, None, self.images, 1);
-            probe.relu(&self.formed(&z, &first), None, self.images, 1);
+            probe.relu(x, None, [self.images, plan.inputs], 1);
+            probe.relu(&self.formed(&z, &first), None, [self.images, plan.outputs], 1);
         }
         let (z2, parts) = self.convolve(1, &z, first.load_relu(), norm);
         let first = keep.then_some((z, first));
@@ -183,6 +183,7 @@ impl ResidualPass<'_> {
         dy: &[f32],
         input: Option<&mut Option<Vec<f32>>>,
         mut to: Option<&mut [f32]>,
+        picture: Option<usize>,
     ) {
         let Some([(z, first), (z2, second)]) = &made.normed else { return };
         if input.is_none() && to.is_none() {
@@ -191,15 +192,15 @@ impl ResidualPass<'_> {
         let (len, out) = self.numbers();
         // SAFETY: each image is written by the convolution's way back.
         let mut middle = unsafe { unfilled(z.len()) };
-        self.back(1, (z, out, first.load_relu()), (z2, second), dy, Some(&mut middle), to.as_deref_mut());
+        self.back(1, (z, out, first.load_relu()), (z2, second), dy, Some(&mut middle), to.as_deref_mut(), picture);
         self.gate(&mut middle, z, first);
         let mut none = None;
         let wanted = input.is_some();
         let dx = input.unwrap_or(&mut none);
         let mut own = wanted.then(|| zeros(x.len(), self.images));
-        self.back(0, (x, len, Load::Relu), (z, first), &middle, own.as_deref_mut(), to.as_deref_mut());
+        self.back(0, (x, len, Load::Relu), (z, first), &middle, own.as_deref_mut(), to.as_deref_mut(), picture);
         drop(middle);
-        self.beside(x, dy, own.as_deref_mut(), to);
+        self.beside(x, dy, own.as_deref_mut(), to, picture);
         let Some(mut own) = own else { return };
         if let Some(there) = dx.take() {
             own.iter_mut().zip(&there).for_each(|(t, v)| *t += v);
@@ -217,6 +218,7 @@ impl ResidualPass<'_> {
         dy: &[f32],
         dx: Option<&mut [f32]>,
         to: Option<&mut [f32]>,
+        picture: Option<usize>,
     ) {
         let (shape, out, c) = (self.plan.shapes(self.size)[k], self.numbers().1, self.plan.outputs);
         let parts = map_groups(self.images, |group| {
@@ -251,7 +253,7 @@ impl ResidualPass<'_> {
             gradient
         });
         if let Some(to) = to {
-            sum_parts(&gradients, &mut to[place.clone()]);
+            sum_parts(&only(gradients, picture), &mut to[place.clone()]);
             if statistics.is_affine() {
                 statistics.add_affine_gradients(&sums, &mut to[place.end..][..2 * c]);
             }
@@ -275,7 +277,7 @@ impl ResidualPass<'_> {
     }
 
     /// Back through pooling and 1x1 convolution.
-    fn beside(&self, x: &[f32], dy: &[f32], dx: Option<&mut [f32]>, to: Option<&mut [f32]>) {
+    fn beside(&self, x: &[f32], dy: &[f32], dx: Option<&mut [f32]>, to: Option<&mut [f32]>, picture: Option<usize>) {
         let (plan, (len, out)) = (self.plan, self.numbers());
         let (c_in, c, pixels) = (plan.inputs, plan.outputs, out / plan.outputs);
         let turned = Packed::transposed(&self.weights[plan.side.clone()], c_in, c);
@@ -301,7 +303,7 @@ impl ResidualPass<'_> {
             gradient
         });
         if let Some(to) = to {
-            sum_parts(&gradients, &mut to[plan.side.clone()]);
+            sum_parts(&only(gradients, picture), &mut to[plan.side.clone()]);
         }
     }
 }

@@ -6,7 +6,7 @@ use super::Probe;
 use super::layout::{BlockLayout, Kind};
 use super::noise::Noise;
 use super::norm::{Norm, NormPass, NormSlot, Seen, Statistics, Sums, collector};
-use super::parallel::{Images, image, map_groups, sum_parts, unfilled};
+use super::parallel::{Images, image, map_groups, only, sum_parts, unfilled};
 use crate::kernels::matrix::{Outer, Packed, product};
 use crate::kernels::norm::Collector;
 use crate::kernels::norm::add_products;
@@ -126,7 +126,7 @@ impl StemPass<'_> {
         (out, keep.then_some(StemState { z, statistics }), norms.seen)
     }
 
-    /// Sets the gradient of the parameters in `to`; gives that of the pictures `[N, H, W, C]`, if it is wanted. `dy` is that of
+    /// Sets the gradient of the parameters in `to` (only what the maps of `picture` give, where there is one); gives that of the pictures `[N, H, W, C]`, if it is wanted. `dy` is that of
     /// the output.
     pub fn backward(
         &self,
@@ -136,6 +136,7 @@ impl StemPass<'_> {
         dy: &[f32],
         to: Option<&mut [f32]>,
         images_wanted: bool,
+        picture: Option<usize>,
     ) -> Option<Vec<f32>> {
         let [n, h, w] = self.size;
         let (c, outputs, window) = (self.plan.inputs, self.plan.outputs, self.plan.window());
@@ -166,7 +167,7 @@ impl StemPass<'_> {
             });
             let (convolution, rest) = to.split_at_mut(window * outputs);
             convolution.fill(0.0);
-            sum_parts(&gradients, convolution);
+            sum_parts(&only(gradients, picture), convolution);
             rest.fill(0.0);
             if statistics.is_affine() {
                 statistics.add_affine_gradients(&sums, rest);

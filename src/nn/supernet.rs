@@ -123,6 +123,11 @@ impl Supernet {
         Supernet { gpu, ..self }
     }
 
+    /// Whether its passes run on a GPU.
+    pub fn is_on_gpu(&self) -> bool {
+        self.gpu.is_some()
+    }
+
     /// The same network, which may spend so many bytes on a pass that others share.
     #[must_use]
     pub fn remembering(self, bytes: usize) -> Supernet {

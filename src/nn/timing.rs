@@ -274,7 +274,8 @@ impl Case {
         let forward = start.elapsed().as_secs_f64();
         let mut backward = |weights_wanted: bool| {
             let mut gradient = vec![0.0; if weights_wanted { weights.len() } else { 0 }];
-            let mut to = Gradients { input: &mut input, weights: weights_wanted.then_some(&mut gradient[..]) };
+            let mut to =
+                Gradients { input: &mut input, weights: weights_wanted.then_some(&mut gradient[..]), only: None };
             let start = Instant::now();
             bundle.backward(g, x, &weights, &states, &[&self.dy[..]; TOGETHER], &mut to);
             start.elapsed().as_secs_f64()

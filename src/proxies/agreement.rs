@@ -128,7 +128,7 @@ fn count(words: &[u64], per_image: usize, units: u64, multiplicity: u64, counts:
 }
 
 impl Probe for Patterns {
-    fn relu(&self, values: &[f32], mean: Option<&[f32]>, images: usize, multiplicity: usize) {
+    fn relu(&self, values: &[f32], mean: Option<&[f32]>, [images, _]: [usize; 2], multiplicity: usize) {
         let units = values.len() / images.max(1);
         if units == 0 {
             return;
@@ -164,8 +164,8 @@ mod tests {
             values[0] = 0.0;
             let mean: Vec<f32> = (0..channels).map(|_| crate::random::normal(&mut rng) as f32).collect();
             let patterns = Patterns::new(images);
-            patterns.relu(&values, None, images, 4);
-            patterns.relu(&values, Some(&mean), images, 1);
+            patterns.relu(&values, None, [images, channels], 4);
+            patterns.relu(&values, Some(&mean), [images, channels], 1);
             let found = patterns.take();
             assert_eq!(found.units, 5 * units as u64);
             for i in 0..images {

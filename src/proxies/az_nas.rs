@@ -5,7 +5,9 @@ use crate::nn::NnError;
 
 const PAPER: &str = "Lee & Ham 2024, AZ-NAS (arXiv 2403.19232)";
 
-const NEEDS: Needs = Needs { data: true, labels: false, gradients: true };
+const OF_OUTPUTS: Needs = Needs { data: true, ..Needs::NONE };
+
+const OF_GRADIENTS: Needs = Needs { gradients: true, ..OF_OUTPUTS };
 
 /// Sum over the stem and the cells of the entropy of their channels' principal components (eq. 2).
 pub struct Expressivity;
@@ -21,7 +23,7 @@ impl RankingFunction for Expressivity {
         "az_expressivity"
     }
     fn needs(&self) -> Needs {
-        NEEDS
+        OF_OUTPUTS
     }
     fn paper(&self) -> &'static str {
         PAPER
@@ -39,7 +41,7 @@ impl RankingFunction for Progressivity {
         "az_progressivity"
     }
     fn needs(&self) -> Needs {
-        NEEDS
+        OF_OUTPUTS
     }
     fn paper(&self) -> &'static str {
         PAPER
@@ -59,7 +61,7 @@ impl RankingFunction for Trainability {
         "az_trainability"
     }
     fn needs(&self) -> Needs {
-        NEEDS
+        OF_GRADIENTS
     }
     fn paper(&self) -> &'static str {
         PAPER

@@ -5,10 +5,12 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use candle_core::{Device, Tensor};
 use candle_nn::loss::cross_entropy;
+use nalgebra::DMatrix;
 use rand::Rng;
 
 use super::agreement::{Agreement, Patterns};
 use super::blocks;
+use super::pictures::{self, Losses};
 use crate::kernels::gpu::Gpu;
 use crate::nn::{Init, Mixing, NnError, Pass, Probe, Recalled, Remembered, Supernet};
 use crate::random;
@@ -96,6 +98,9 @@ pub struct Context<'a> {
     gradients: OnceCell<Vec<Weight>>,
     entropies: OnceCell<Vec<f64>>,
     stretches: OnceCell<Vec<f64>>,
+    tangents: OnceCell<DMatrix<f64>>,
+    losses: OnceCell<Losses>,
+    jacobians: OnceCell<Vec<Vec<f64>>>,
 }
 
 /// A network by reference, or one made for the purpose.
@@ -148,6 +153,9 @@ impl<'a> Context<'a> {
             gradients: OnceCell::new(),
             entropies: OnceCell::new(),
             stretches: OnceCell::new(),
+            tangents: OnceCell::new(),
+            losses: OnceCell::new(),
+            jacobians: OnceCell::new(),
         }
     }
 
@@ -211,6 +219,18 @@ impl<'a> Context<'a> {
         Ok(Given::Drawn(Box::new(drawn)))
     }
 
+    /// The network, where passes run on the CPU.
+    ///
+    /// # Errors
+    /// What [`Supernet::masked`] can fail with.
+    pub(super) fn on_cpu(&self) -> Result<Given<'_>, NnError> {
+        let net = self.net()?;
+        if !net.is_on_gpu() {
+            return Ok(Given::Own(net));
+        }
+        Ok(Given::Drawn(Box::new(net.masked(&net.config().mask)?.on(None))))
+    }
+
     /// What a pass that shares with others sees; `None` where there is nothing to share.
     fn recalled(&self) -> Result<Option<Recalled<Patterns>>, NnError> {
         match &self.share {
@@ -249,12 +269,27 @@ impl<'a> Context<'a> {
 
     /// See [`blocks::entropies`].
     pub(super) fn entropies(&self) -> Result<&[f64], NnError> {
-        kept(&self.entropies, || blocks::entropies(self))
+        Ok(kept(&self.entropies, || blocks::entropies(self))?)
     }
 
     /// See [`blocks::stretches`].
     pub(super) fn stretches(&self) -> Result<&[f64], NnError> {
-        kept(&self.stretches, || blocks::stretches(self))
+        Ok(kept(&self.stretches, || blocks::stretches(self))?)
+    }
+
+    /// See [`pictures::tangent_kernel`].
+    pub(super) fn tangent_kernel(&self) -> Result<&DMatrix<f64>, NnError> {
+        kept(&self.tangents, || pictures::tangent_kernel(self))
+    }
+
+    /// See [`pictures::losses`].
+    pub(super) fn losses(&self) -> Result<&Losses, NnError> {
+        kept(&self.losses, || pictures::losses(self))
+    }
+
+    /// See [`pictures::jacobians`].
+    pub(super) fn jacobians(&self) -> Result<&[Vec<f64>], NnError> {
+        Ok(kept(&self.jacobians, || pictures::jacobians(self))?)
     }
 
     /// Gradients of the mean cross entropy of these pictures of the batch.
@@ -268,12 +303,12 @@ impl<'a> Context<'a> {
 
     /// Weights with the gradients of the mean cross entropy.
     pub(super) fn gradients(&self) -> Result<&[Weight], NnError> {
-        kept(&self.gradients, || self.gradients_of(0..self.draw.images.dim(0)?))
+        Ok(kept(&self.gradients, || self.gradients_of(0..self.draw.images.dim(0)?))?)
     }
 }
 
 /// What is there, or what `make` makes.
-fn kept<T>(cell: &OnceCell<Vec<T>>, make: impl FnOnce() -> Result<Vec<T>, NnError>) -> Result<&[T], NnError> {
+fn kept<T>(cell: &OnceCell<T>, make: impl FnOnce() -> Result<T, NnError>) -> Result<&T, NnError> {
     if let Some(found) = cell.get() {
         return Ok(found);
     }
@@ -307,7 +342,7 @@ impl Variances {
 }
 
 impl Probe for Variances {
-    fn relu(&self, _: &[f32], _: Option<&[f32]>, _: usize, _: usize) {}
+    fn relu(&self, _: &[f32], _: Option<&[f32]>, _: [usize; 2], _: usize) {}
 
     fn norm(&self, variance: &[f64]) {
         let mean = variance.iter().sum::<f64>() / variance.len() as f64;

@@ -11,7 +11,7 @@ impl RankingFunction for GradNorm {
         "grad_norm"
     }
     fn needs(&self) -> Needs {
-        Needs { data: true, labels: true, gradients: true }
+        Needs { data: true, labels: true, gradients: true, ..Needs::default() }
     }
     fn paper(&self) -> &'static str {
         "Abdelfattah et al. 2021, Zero-Cost Proxies for Lightweight NAS (arXiv 2101.08134)"

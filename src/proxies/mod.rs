@@ -6,17 +6,32 @@ mod agreement;
 mod az_nas;
 pub mod blocks;
 mod context;
+mod epe_nas;
+mod fisher;
 mod grad_norm;
+mod gradsign;
+mod jacob_cov;
+mod l2_norm;
+mod lga;
 mod macs;
 mod mean_jacobian;
+mod meco;
 mod naswot;
+mod nngp_condition;
+mod nngp_eigenvalue;
 mod nngp_frobenius;
 mod nngp_mean;
 mod ntk_condition;
+mod ntk_size;
 mod params;
+mod pictures;
+mod plain;
 mod relu_regions;
 mod snip;
+mod swap;
 mod synflow;
+mod trainable_layers;
+mod vkdnw;
 mod zen;
 mod zico;
 
@@ -36,7 +51,20 @@ pub enum Direction {
 pub struct Needs {
     pub data: bool,
     pub labels: bool,
+    /// Of the weights, or of the cells' outputs, of the whole batch.
     pub gradients: bool,
+    /// A gradient of the weights for each picture by itself: as many backward passes, and as many numbers for each weight.
+    pub each_picture: bool,
+    /// What each picture's maps, multiplied by their gradients, give: as many backward passes, on the CPU.
+    pub activations: bool,
+    /// Each picture's gradient of its logits by its pixels: as many backward passes, on the CPU.
+    pub pixels: bool,
+}
+
+impl Needs {
+    /// The network alone.
+    pub const NONE: Needs =
+        Needs { data: false, labels: false, gradients: false, each_picture: false, activations: false, pixels: false };
 }
 
 /// One ranking function.
@@ -75,22 +103,37 @@ pub trait RankingFunction: Sync {
 }
 
 /// All of them.
-pub static TABLE: [&dyn RankingFunction; 17] = [
+pub static TABLE: [&dyn RankingFunction; 32] = [
     &naswot::Naswot,
+    &swap::Swap,
     &nngp_frobenius::NngpFrobenius,
     &nngp_mean::NngpMean,
+    &nngp_condition::NngpCondition,
+    &nngp_eigenvalue::NngpEigenvalue,
     &relu_regions::ReluRegions,
+    &meco::MeCo,
     &zen::Zen,
     &synflow::SynFlow,
     &synflow::LogSynFlow,
     &snip::Snip,
+    &plain::Plain,
+    &fisher::Fisher,
     &grad_norm::GradNorm,
+    &gradsign::GradSign,
+    &vkdnw::Vkdnw,
     &ntk_condition::NtkCondition,
+    &ntk_size::Trace,
+    &ntk_size::Frobenius,
+    &lga::Lga,
+    &jacob_cov::JacobCov,
+    &epe_nas::EpeNas,
     &zico::Zico,
     &mean_jacobian::MeanJacobian,
     &az_nas::Expressivity,
     &az_nas::Progressivity,
     &az_nas::Trainability,
+    &l2_norm::L2Norm,
+    &trainable_layers::TrainableLayers,
     &params::Params,
     &macs::Macs,
 ];

@@ -1,10 +1,7 @@
 //! `ntk_condition`: the condition number of the neural tangent kernel.
 
-use nalgebra::DMatrix;
-
-use super::context::weights_with_gradients;
 use super::{Context, Direction, Needs, RankingFunction};
-use crate::nn::{NnError, Pass};
+use crate::nn::NnError;
 
 /// Condition number of the neural tangent kernel `Θ = G·Gᵀ`, G the gradients of each picture's summed logits.
 ///
@@ -20,7 +17,7 @@ impl RankingFunction for NtkCondition {
         Direction::LowerIsBetter
     }
     fn needs(&self) -> Needs {
-        Needs { data: true, gradients: true, ..Needs::default() }
+        Needs { data: true, gradients: true, each_picture: true, ..Needs::default() }
     }
     fn paper(&self) -> &'static str {
         "Chen et al. 2021, TE-NAS (arXiv 2102.11535)"
@@ -29,18 +26,8 @@ impl RankingFunction for NtkCondition {
         "how unevenly training would go at first (lower is better)"
     }
     fn evaluate(&self, context: &Context) -> Result<f64, NnError> {
-        let pass = Pass { retain: true, update_running: false, ..Pass::weight_step() };
-        let logits = context.net()?.forward(&context.draw.images, &context.mixing, &pass)?;
-        let n = logits.dim(0)?;
-        let mut rows: Vec<Vec<f32>> = Vec::with_capacity(n);
-        for i in 0..n {
-            let weights = weights_with_gradients(context.net()?, &logits.narrow(0, i, 1)?.sum_all()?)?;
-            rows.push(weights.into_iter().flat_map(|w| w.gradient).collect());
-        }
-        let product = |i: usize, j: usize| -> f64 {
-            rows[i].iter().zip(&rows[j]).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum()
-        };
-        let kernel = DMatrix::from_fn(n, n, product);
+        let kernel = context.tangent_kernel()?;
+        let n = kernel.nrows();
         if n < 3 || kernel.iter().any(|v| !v.is_finite()) {
             return Ok(f64::NAN);
         }

@@ -11,7 +11,7 @@ impl RankingFunction for Snip {
         "snip"
     }
     fn needs(&self) -> Needs {
-        Needs { data: true, labels: true, gradients: true }
+        Needs { data: true, labels: true, gradients: true, ..Needs::default() }
     }
     fn paper(&self) -> &'static str {
         "Lee et al. 2019, SNIP (arXiv 1810.02340); Abdelfattah et al. 2021 (arXiv 2101.08134)"

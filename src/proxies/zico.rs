@@ -11,7 +11,7 @@ impl RankingFunction for Zico {
         "zico"
     }
     fn needs(&self) -> Needs {
-        Needs { data: true, labels: true, gradients: true }
+        Needs { data: true, labels: true, gradients: true, ..Needs::default() }
     }
     fn paper(&self) -> &'static str {
         "Li et al. 2023, ZiCo (arXiv 2301.11300, eq. 14)"

@@ -7,7 +7,7 @@ use super::{Branch, BranchState, Bundle, Geometry, Gradients, Normed, in_order, 
 use crate::kernels::norm::Backward;
 use crate::kernels::relu;
 use crate::nn::norm::Sums;
-use crate::nn::parallel::{Images, at_least, image, map_groups, sum_parts, unfilled};
+use crate::nn::parallel::{Images, at_least, image, map_groups, only, sum_parts, unfilled};
 use crate::nn::separable::{Separable, SeparableBackward};
 
 /// Of a separable convolution, from the node's side to its first batch norm: the gradient after that norm, and its sums.
@@ -248,7 +248,7 @@ impl Bundle<'_> {
             })
         });
         let (gradients, sums): (Vec<Vec<f32>>, Vec<Vec<Sums>>) = parts.into_iter().unzip();
-        places.take(&gradients, to);
+        places.take(gradients, to);
         self.branches
             .iter()
             .zip(middles)
@@ -330,7 +330,7 @@ impl Bundle<'_> {
                 gradient
             })
         });
-        places.take(&gradients, to);
+        places.take(gradients, to);
     }
 }
 
@@ -369,12 +369,12 @@ impl Places {
     }
 
     /// Adds up the groups' gradients.
-    fn take(&self, gradients: &[Vec<f32>], to: &mut Gradients) {
-        let Some(to) = &mut to.weights else { return };
+    fn take(&self, gradients: Vec<Vec<f32>>, to: &mut Gradients) {
+        let Some(weights) = &mut to.weights else { return };
         let mut sums = vec![0.0f32; self.total];
-        sum_parts(gradients, &mut sums);
+        sum_parts(&only(gradients, to.only), &mut sums);
         for (part, start) in &self.parts {
-            let to = &mut to[part.clone()];
+            let to = &mut weights[part.clone()];
             to.iter_mut().zip(&sums[*start..]).for_each(|(t, v)| *t += v);
         }
     }

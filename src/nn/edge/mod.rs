@@ -231,6 +231,8 @@ pub(crate) struct Gradients<'a> {
     pub input: &'a mut [f32],
     /// Of the block's flat parameters, added to; `None` in an architecture step.
     pub weights: Option<&'a mut [f32]>,
+    /// Of the weights' gradients only what this image's maps give.
+    pub only: Option<usize>,
 }
 
 pub(crate) fn is_separable(operation: Operation) -> bool {

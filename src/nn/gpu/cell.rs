@@ -182,7 +182,7 @@ impl CellPass<'_> {
         let all = self.sizes.images * pixels;
         let wide = download(self.gpu, map.address, (all - 1) * map.stride + channels)?;
         let values: Vec<f32> = wide.chunks(map.stride).flat_map(|p| p[..channels].iter().copied()).collect();
-        probe.relu(&values, None, self.sizes.images, multiplicity);
+        probe.relu(&values, None, [self.sizes.images, channels], multiplicity);
         Ok(())
     }
 
@@ -205,7 +205,7 @@ impl CellPass<'_> {
         for (b, own) in bundle.branches.iter().zip(maps) {
             if let (Some(first), Some(slot)) = (&own.first, b.norms.first()) {
                 let mean = download(self.gpu, norms.mean(*slot), c)?;
-                probe.relu(&first.to_vec(g.images * g.output())?, Some(&mean), g.images, 1);
+                probe.relu(&first.to_vec(g.images * g.output())?, Some(&mean), [g.images, c], 1);
             }
         }
         Ok(())

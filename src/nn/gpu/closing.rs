@@ -85,7 +85,7 @@ impl ClosingPass<'_> {
         let to = MixTarget { out: map.address(), count: 1, stride: c as i32, fresh: 1, ..MixTarget::default() };
         launch::mix(gpu, &[own], &[to], self.pixels(), c, Precision::Float32)?;
         if let Some(probe) = self.probe {
-            probe.relu(&map.to_vec(self.numbers())?, None, images, 1);
+            probe.relu(&map.to_vec(self.numbers())?, None, [images, c], 1);
         }
         let [images, height, width, channels] = [images, height, width, c].map(|n| n as i32);
         let relu = Rectified { images, height, width, channels, window: 1, stride: 1, ..Rectified::default() };

@@ -190,9 +190,9 @@ impl CellPass<'_> {
         probe: &dyn Fn() -> P,
     ) -> (Vec<f32>, CellMemory<P>) {
         let (plan, n) = (self.plan, self.sizes.images);
-        let shown = |values: &[f32], mean: Option<&[f32]>| {
+        let shown = |values: &[f32], mean: Option<&[f32]>, channels| {
             let watcher = probe();
-            watcher.relu(values, mean, n, 1);
+            watcher.relu(values, mean, [n, channels], 1);
             Arc::new(watcher)
         };
         let mut norms = self.norms();
@@ -214,13 +214,13 @@ impl CellPass<'_> {
             };
             let (g, x) = (plan.geometry(&self.sizes, first), memory.state(source));
             let of_source = Source {
-                relu: shown(x, None),
+                relu: shown(x, None, g.channels),
                 pooled: self.bundle(&plan.from(source).collect::<Vec<_>>(), mixing).pooled(&g, x),
             };
             for e in plan.from(source) {
                 let states = self.bundle(&[e], mixing).branches_forward(&g, memory.state(source), weights, &mut norms);
                 let made = states.into_iter().map(|s| {
-                    let inner = s.first.map(|first| shown(&first.z, Some(&first.statistics.mean)));
+                    let inner = s.first.map(|first| shown(&first.z, Some(&first.statistics.mean), g.channels));
                     let (map, statistics) = s.last.map_or((Vec::new(), None), |l| (l.z, Some(l.statistics)));
                     Made { map, statistics, inner }
                 });

@@ -77,6 +77,7 @@ fn pass<'a>(
         mixing_wanted: false,
         images_wanted: false,
         retain: false,
+        only: None,
         noise,
     }
 }

@@ -28,7 +28,7 @@ edges = ["1>2", "0>2", "2>3", "1>3", "2>4", "3>4"]
 struct Ledger(Mutex<Vec<u64>>);
 
 impl Probe for Ledger {
-    fn relu(&self, values: &[f32], mean: Option<&[f32]>, images: usize, multiplicity: usize) {
+    fn relu(&self, values: &[f32], mean: Option<&[f32]>, [images, _]: [usize; 2], multiplicity: usize) {
         let mut all = self.0.lock().unwrap();
         all.resize(images, 0);
         for (sum, image) in all.iter_mut().zip(values.chunks_exact(values.len() / images)) {
