@@ -124,8 +124,6 @@ fn journals_without_votes_show_what_decided_then() {
         assert_eq!(state.score.number(removal.place, None, None), Some(removal.score.0));
     }
     assert!(state.score.silent(None).is_empty());
-    // A plain sum's parts are known all the same.
-    assert!(state.score.of_round(0).unwrap().drive(0).unwrap() > 0.9);
     for size in SIZES {
         let text = shown(&state, &on(Tab::Score), size);
         assert!(!text.contains("no vote"), "{text}");
@@ -485,10 +483,9 @@ fn what_stands_behind_the_mean_is_named() {
 fn the_verdict_names_what_drives_the_sum() {
     let state = state_by(Aggregate::Noise, Until::Proposed);
     let text = shown(&state, &on(Tab::Cut), (200, 60));
-    has(&text, &["drives the sum", "edges the last operation to be removed"]);
-    let round = state.score.of_round(0).unwrap();
-    let (a, b) = (round.drive(0).unwrap(), round.drive(1).unwrap());
-    assert!(a.abs() <= 1.0 + 1e-12 && b.abs() <= 1.0 + 1e-12 && a > b, "{a} {b}");
+    has(&text, &["of the differences between operations"]);
+    let parts: f64 = state.verdict().unwrap().functions.iter().filter_map(|s| s.part).sum();
+    assert!((parts - 1.0).abs() < 1e-9, "{parts}");
 }
 
 /// The fixture's journal as one of sampled cells: the first round alone.
@@ -506,26 +503,18 @@ fn sampled() -> State {
 #[test]
 fn how_sure_a_cut_is_is_said_in_words() {
     let state = sampled();
-    let round = state.score.of_round(0).unwrap();
-    let cut = state.cut.cut.as_ref().unwrap().mask;
-    let (again, chance) = round.stability(&cut).unwrap();
-    assert_eq!(round.stability(&cut), Some((again, chance)), "the same each time");
+    let verdict = state.verdict().unwrap();
+    assert_eq!(State::verdict(&sampled()), Some(verdict), "the same each time");
     // Of seven candidates four stay: by chance four of seven of them again.
-    assert!((chance - 4.0 / 7.0).abs() < 0.02 && again <= 1.0, "{again} {chance}");
-    let best = |p: &Place| {
-        let own = state.space().operations().iter().map(|o| Place::new(p.cell, p.edge, *o));
-        let mean = |p: Place| round.mean(p, None).unwrap_or(f64::NEG_INFINITY);
-        own.filter(|o| mean(*o) > mean(*p)).count() < 4
-    };
-    let mut highest = cut;
-    state.space().places().filter(|p| round.mean(*p, None).is_some()).for_each(|p| highest.set(p, best(&p)));
-    let mut lowest = cut;
-    state.space().places().filter(|p| round.mean(*p, None).is_some()).for_each(|p| lowest.set(p, !best(&p)));
-    assert!(round.stability(&highest).unwrap().0 > round.stability(&lowest).unwrap().0 + 0.3);
-    assert!(round.stability(&darts::NO_NONE).is_none(), "nothing goes");
-    let text = shown(&state, &on(Tab::Cut), (200, 60));
-    has(&text, &["when draws are drawn again", "by chance"]);
-    assert!(!shown(&state_by(Aggregate::Noise, Until::Proposed), &on(Tab::Cut), (200, 60)).contains("drawn again"));
+    assert_eq!((verdict.kept, verdict.by_chance), (112, 64.0));
+    let stays = verdict.stays.unwrap();
+    assert!((0.0..=1.0).contains(&stays), "{stays}");
+    for size in [(80, 24), (120, 40), (200, 60)] {
+        has(&shown(&state, &on(Tab::Cut), size), &["stays if redrawn (chance 57 %)", "as by parameters"]);
+    }
+    let several = shown(&state_by(Aggregate::Noise, Until::Proposed), &on(Tab::Cut), (200, 60));
+    has(&several, &["Decided over several rounds"]);
+    assert!(!several.contains("redrawn"));
     // One round needs no number on every operation, and cells are what is counted.
     let text = shown(&state, &on(Tab::Score), (120, 40));
     assert!(!text.contains('¹') && text.contains("cells/s") && !text.contains("1 rounds"), "{text}");

@@ -60,11 +60,12 @@ impl Ui {
             Action::Undo => Body::Undo,
             Action::Redo => Body::Redo,
             Action::Automatic => Body::Cut(Edit::Automatic),
-            Action::Budget | Action::Confirm if !self.heard(state) => return None,
+            Action::By | Action::Budget | Action::Confirm if !self.heard(state) => return None,
             Action::Budget => {
                 let typed = cut.budget_bytes.map_or_else(String::new, text::bytes);
                 return self.open(Overlay::Prompt { asked: Asked::Budget, typed });
             }
+            Action::By => return self.open(Overlay::Menu { menu: Menu::By, cursor: 0 }),
             Action::Confirm => return self.open(Overlay::Menu { menu: Menu::Confirm, cursor: 0 }),
             _ => return None,
         };

@@ -6,9 +6,11 @@ use ratatui::style::{Modifier, Style};
 use super::rounds::removal_words;
 use super::{Scene, maps, pairs, truth, with_room};
 use crate::explorer::draw::Pad;
-use crate::explorer::verdict::{Tone, Verdict};
+use crate::explorer::state::Ranking;
+use crate::explorer::verdict::{Line, Tone, Verdict};
 use crate::explorer::widgets::{Entry, bar};
-use crate::run::event::{Cut, Removal};
+use crate::run::assessed::Tie;
+use crate::run::event::Cut;
 use crate::space::Place;
 use crate::text;
 
@@ -31,22 +33,18 @@ pub fn draw(pad: &mut Pad, scene: &Scene) {
         return;
     };
     let verdict = Verdict::of(scene.state, cut);
-    let mut top = 0;
-    if let Some(words) = verdict.headline(cut) {
-        let style = pad.theme.bad();
-        pad.fitted(1, 0, w.saturating_sub(2), &words, style);
-        top = 1;
-    }
+    let top = super::verdict::draw(pad, scene, cut, &verdict);
+    let h = h - top;
     // As high as the cells have edges; beyond those of DARTS where enough is left below.
     let edges = scene.state.space().graphs().iter().map(|g| g.edges.len()).max().unwrap_or(0) as u16;
     let whole = (edges + 2).clamp(5, 16);
     let upper = match whole {
-        _ if h < whole + 6 => h.saturating_sub(4 + top).max(5),
+        _ if h < whole + 6 => h.saturating_sub(4).clamp(5, whole),
         16 => maps::height(scene, h, 22),
         _ => whole,
     };
     grids(&mut pad.sub(0, top, w, upper), scene, cut, &verdict);
-    let (y, lower) = (top + upper, h.saturating_sub(top + upper));
+    let (y, lower) = (top + upper, h.saturating_sub(upper));
     if w < 72 {
         match scene.judged {
             Some(judged) if lower >= truth::HEIGHT + 10 => {
@@ -83,13 +81,13 @@ pub fn draw(pad: &mut Pad, scene: &Scene) {
         let top = 10.min(lower);
         kinds(&mut pad.sub(x, y, w - x, top), scene, cut);
         if lower > top + 3 {
-            noise(&mut pad.sub(x, y + top, w - x, lower - top), scene);
+            noise(&mut pad.sub(x, y + top, w - x, lower - top), scene, cut);
         }
     }
 }
 
 fn grids(pad: &mut Pad, scene: &Scene, cut: &Cut, verdict: &Verdict) {
-    let ranking = scene.state.score.ranking(None, None);
+    let ranking = ranking(scene, cut);
     let entry = |place: Place| {
         let kept = cut.mask.contains(place);
         let by_hand = cut.by_hand.contains(&place);
@@ -114,6 +112,16 @@ fn grids(pad: &mut Pad, scene: &Scene, cut: &Cut, verdict: &Verdict) {
         &["as by parameter count", "as by parameters"]
     };
     maps::titled(pad, scene, &maps::Titles { what: ["■ kept", "■ kept"], note, unit: state }, &entry);
+}
+
+/// Heat by what the cut goes by, where that is the run's sum or one function.
+fn ranking(scene: &Scene, cut: &Cut) -> Ranking {
+    let score = &scene.state.score;
+    let names = score.setup.as_ref().map_or(&[][..], |s| &s.functions);
+    match &cut.by.functions[..] {
+        [one] => score.ranking(names.iter().position(|n| n == one), Some(0)),
+        _ => score.ranking(None, None),
+    }
 }
 
 fn savings(pad: &mut Pad, scene: &Scene, cut: &Cut, verdict: &Verdict) {
@@ -203,17 +211,27 @@ fn level(pad: &mut Pad, scene: &Scene, cut: &Cut, verdict: &Verdict) {
     // The operation under the cursor has the last line, where there are enough.
     let end = if crowded { h } else { h - 1 };
     let mut lines: Vec<_> = truth::line(scene.judged).into_iter().collect();
-    lines.extend(verdict.lines(scene.state, cut, scene.forecast));
+    lines.extend(verdict.lines(scene.state, cut));
     // In sentences, if there is room for all of them; where there is little, a line each.
     let room = w.saturating_sub(4);
-    let broken = |long: bool| -> Vec<Vec<String>> {
-        let parts = |text: &str| if crowded { vec![text::fit(text, room)] } else { text::wrap(text, room) };
-        lines.iter().map(|l| if long { text::wrap(&l.long, room) } else { parts(&l.short) }).collect()
+    let broken = |lines: &[Line], of: fn(&Line) -> &str| -> Vec<Vec<String>> {
+        lines.iter().map(|l| text::wrap(of(l), room)).collect()
     };
-    let long = broken(true);
+    let long = broken(&lines, |l| &l.long);
     let fits = long.iter().map(Vec::len).sum::<usize>() <= usize::from(end.saturating_sub(y));
-    let shown = if fits { long } else { broken(false) };
-    for (line, parts) in lines.iter().zip(shown) {
+    if !fits {
+        // In few words the same is said once.
+        let mut seen = std::collections::HashSet::new();
+        lines.retain(|l| seen.insert(l.short.clone()));
+    }
+    let shown = if fits { long } else { broken(&lines, |l| &l.short) };
+    for (line, mut parts) in lines.iter().zip(shown) {
+        let left = usize::from(end.saturating_sub(y));
+        if line.tone == Tone::Bad && parts.len() > left && left > 0 {
+            // Rather cut off than not said.
+            let whole = parts.split_off(left - 1).join(" ");
+            parts.push(text::fit(&whole, room));
+        }
         let (sign, style) = match line.tone {
             Tone::Bad => ("!", bad),
             Tone::Warning => ("!", warning),
@@ -272,24 +290,19 @@ fn kinds(pad: &mut Pad, scene: &Scene, cut: &Cut) {
 }
 
 /// Decisions of this cut that were within noise.
-fn noise(pad: &mut Pad, scene: &Scene) {
-    let Some(cut) = &scene.state.cut.cut else { return };
-    let ties: Vec<_> = {
-        let noisy = |r: &Removal| r.within_noise(cut.mask.count_on(r.place.cell, r.place.edge));
-        scene.state.score.removals.iter().filter(|(_, r)| !cut.mask.contains(r.place) && noisy(r)).collect()
-    };
+fn noise(pad: &mut Pad, scene: &Scene, cut: &Cut) {
+    let ties = scene.state.verdict().map_or(&[][..], |v| &v.within_noise);
     let mut inner = pad.panel("decided within noise", &format!("{} of this cut", ties.len()), false);
-    let rows: Vec<(String, String)> = ties
-        .iter()
-        .rev()
-        .take(usize::from(inner.height()))
-        .map(|(round, r)| {
-            (
-                format!("{} {}", r.place.edge, r.place.operation.short()),
-                format!("{}, round {}, {}", r.place.cell, round + 1, removal_words(r)),
-            )
-        })
-        .collect();
+    let row = |tie: &Tie| {
+        let place = tie.goes;
+        // Of another order than the run's own its removals tell nothing.
+        let removal = scene.state.score.removals.iter().find(|(_, r)| r.place == place).filter(|_| cut.by.is_own());
+        let why = removal.map_or(String::new(), |(round, r)| format!(", round {}, {}", round + 1, removal_words(r)));
+        let stays = format!(", {} stays", tie.stays.short());
+        let why = if why.is_empty() { stays } else { why };
+        (format!("{} {}", place.edge, place.operation.short()), format!("{}{why}", place.cell))
+    };
+    let rows: Vec<(String, String)> = ties.iter().rev().take(usize::from(inner.height())).map(row).collect();
     let rows: Vec<(&str, String)> = rows.iter().map(|(a, b)| (a.as_str(), b.clone())).collect();
     pairs(&mut inner, &rows);
 }

@@ -1,6 +1,7 @@
 //! Every setting, once: its type, default, check, meaning, help and example.
 
 use super::checks::{above_0_below_1, amount_or, counted, fraction, from_0, named, sized, up_to};
+use super::cut_source::CutSource;
 use super::define::{Key, VERSION, settings};
 use super::words::{Estimator, Keep, NoneOperation};
 use crate::device::Choice;
@@ -120,7 +121,8 @@ settings! {
             "By importance, unequal between edges, with at least one on every edge and two usable edges into every node.", "\"150MiB\"";
         kept_per_edge: Vec<usize> = Vec::new(), "operations kept on each of the edges (in `darts` 28), whatever xi is; [] goes by xi",
             "The normal cell's edges, then the reduction cell's. A control of the size of another cut is made so.", "[]";
-        source: Source = Source::Scores, "`scores`, or a control, which needs no scoring: `random`, `cheapest`, `most_parameters`",
+        source: CutSource = Source::Scores.into(),
+            "`scores`, some of score.functions alone (`naswot`, or a list), or a control without scoring: `random`, `cheapest`, `most_parameters`",
             "Compare a cut by scores with controls of its size before you believe in it.", "\"random\"";
     }
 
