@@ -203,6 +203,9 @@ impl Verdict {
         let size = setup.draws >= 6 && setup.sample >= 240 && setup.batch >= 16 && setup.channels >= 4;
         let default = !lone && size && functions == ["logsynflow", "mean_jacobian", "naswot"];
         let source = if self.same == self.kept { Source::MostParameters } else { self.source? };
+        if source == Source::Scores && !cut.by.is_own() {
+            return None;
+        }
         // As docs/scores.md has them.
         let scale = "By ground truth (preset darts, CIFAR-10, half of the operations; 0 is chance, 1 the best cut)";
         let (short, long) = match (source, state.score.aggregate()) {

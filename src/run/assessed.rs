@@ -11,7 +11,7 @@ pub struct Assessed {
     pub draws: usize,
     /// Operations kept on those edges.
     pub kept: usize,
-    /// How many of them a cut by lot of the same size keeps too, in the mean.
+    /// How many of them a random cut of the same size keeps too, in the mean.
     pub by_chance: f64,
     /// Of a cut by scores: the share of them that are again among the highest of their edge when the draws are drawn again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -57,7 +57,7 @@ pub struct Unsure {
 pub struct Settled {
     pub xi: f64,
     pub stays: f64,
-    /// By lot.
+    /// Of a random cut.
     pub by_chance: f64,
 }
 

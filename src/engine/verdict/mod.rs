@@ -96,7 +96,7 @@ pub fn assess(asked: &Asked) -> Option<Assessed> {
     Some(found)
 }
 
-/// Of what a mask keeps on edges that decide something, how many another mask by lot with as many on every edge has too.
+/// Of what a mask keeps on edges that decide something, how many another mask at random with as many on every edge has too.
 fn by_chance(space: &Mask, mask: &Mask) -> f64 {
     let of = |(cell, edge)| {
         let (kept, all) = (mask.count_on(cell, edge), space.count_on(cell, edge));

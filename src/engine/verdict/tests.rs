@@ -158,7 +158,7 @@ fn controls_are_looked_at_like_scores() {
         (words::headline(&cut, &a).join("; "), a)
     };
     let (random, a) = told(Source::Random);
-    assert!(random.starts_with("By lot: another seed keeps 57 % the same; "), "{random}");
+    assert!(random.starts_with("At random: another seed keeps 57 % the same; "), "{random}");
     assert!(random.ends_with("saves 20 % of memory") && a.parameters.is_some(), "{random}");
     let (counts, a) = told(Source::MostParameters);
     assert!(counts.starts_with("Counts only: every seed and data keep the same; "), "{counts}");

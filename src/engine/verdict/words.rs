@@ -61,7 +61,8 @@ fn source(cut: &Cut) -> Option<Source> {
 
 /// One word for how sure a cut by scores is.
 fn grade(stays: f64, chance: f64) -> &'static str {
-    match stays {
+    // By what is shown.
+    match (100.0 * stays).round() / 100.0 {
         s if s <= chance + NO_MORE => "no more than chance",
         s if s >= SETTLED => "settled",
         s if s >= SURE => "mostly settled",
@@ -84,7 +85,7 @@ pub fn headline(cut: &Cut, a: &Assessed) -> Vec<String> {
             None if a.draws == 0 => pieces.push("The draws of these scores are not there to judge by".into()),
             None => pieces.push(format!("Decided over several rounds of {}", text::counted(a.draws, "draw"))),
         },
-        Some(Source::Random) => pieces.push(format!("By lot: another seed keeps {chance} the same")),
+        Some(Source::Random) => pieces.push(format!("At random: another seed keeps {chance} the same")),
         Some(Source::Cheapest) => pieces.push("By memory alone: every seed and data keep the same".into()),
         Some(Source::MostParameters) => pieces.push("Counts only: every seed and data keep the same".into()),
         None => {}
@@ -156,7 +157,7 @@ fn first(cut: &Cut, a: &Assessed) -> Line {
         }
         (Some(Source::Random), _) => (
             Tone::Warning,
-            format!("by lot: another seed keeps {chance} of {kept} the same; it saves {} of the memory", saved(cut)),
+            format!("at random: another seed keeps {chance} of {kept} the same; it saves {} of the memory", saved(cut)),
         ),
         (Some(Source::Cheapest), _) => (
             Tone::Warning,
@@ -188,7 +189,7 @@ fn unsure(a: &Assessed) -> Vec<Line> {
         lines.push(Line::new(
             Tone::Plain,
             format!("least sure: {} {} {}", place.edge, place.operation.short(), percent(*stays)),
-            format!("{} stay in fewer than nine of ten: {}", text::counted(scored.len(), "operation"), named(&scored)),
+            format!("in fewer than nine of ten stay {}: {}", text::counted(scored.len(), "operation"), named(&scored)),
         ));
     }
     if !lower.is_empty() {
@@ -278,7 +279,7 @@ fn ties(a: &Assessed) -> Option<Line> {
     let ((stays, goes), at) = pairs.first()?;
     Some(Line::new(
         Tone::Plain,
-        format!("{count} within noise: {} or {} {}", stays.short(), goes.short(), at.len()),
+        format!("{count} within noise, {} or {} {}", stays.short(), goes.short(), at.len()),
         format!("within noise: {}{more}", named.join("; ")),
     ))
 }
@@ -372,9 +373,10 @@ fn next(cut: &Cut, a: &Assessed) -> Option<Line> {
             if let Some(b) = &a.parameters
                 && b.same as f64 >= NEARLY * a.kept as f64
             {
+                let how = if b.same == a.kept { "the" } else { "nearly the" };
                 let words =
-                    "take the parameter count: nearly the same, without scoring (cut.source = \"most_parameters\")";
-                way("take the parameter count", words.into());
+                    format!("take the parameter count: {how} same, without scoring (cut.source = \"most_parameters\")");
+                way("take the parameter count", words);
             }
             if ways.is_empty() && a.stays.is_some() {
                 let words = "nothing here speaks against it; whether it is good only accuracies tell (truth.table)";

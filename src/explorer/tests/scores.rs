@@ -4,10 +4,13 @@ use ratatui::buffer::Buffer;
 use ratatui::style::Color;
 
 use super::*;
+use crate::explorer::action::Action;
+use crate::explorer::ui::{Effect, Layout, Menu};
 use crate::proxies::aggregate::{Aggregate, combine};
-use crate::run::event::{Body, Cut, Removal};
+use crate::run::command::{Body as Order, Edit};
+use crate::run::event::{Body, Cut, Event, Removal};
 use crate::run::number::Number;
-use crate::space::{Edge, Place, darts};
+use crate::space::{By, Edge, Place, darts};
 
 fn state_by(aggregate: Aggregate, until: Until) -> State {
     State::from_events(&fixture::journal_by(aggregate, until, 1))
@@ -489,7 +492,7 @@ fn the_verdict_names_what_drives_the_sum() {
 }
 
 /// The fixture's journal as one of sampled cells: the first round alone.
-fn sampled() -> State {
+fn sampled_events() -> Vec<Event> {
     let mut events = fixture::journal_by(Aggregate::Decorrelated, Until::Proposed, 1);
     for event in &mut events {
         if let Body::ScoringStarted(s) = &mut event.body {
@@ -497,7 +500,11 @@ fn sampled() -> State {
             s.functions = ["naswot", "mean_jacobian"].map(String::from).to_vec();
         }
     }
-    State::from_events(&events)
+    events
+}
+
+fn sampled() -> State {
+    State::from_events(&sampled_events())
 }
 
 #[test]
@@ -518,4 +525,66 @@ fn how_sure_a_cut_is_is_said_in_words() {
     // One round needs no number on every operation, and cells are what is counted.
     let text = shown(&state, &on(Tab::Score), (120, 40));
     assert!(!text.contains('¹') && text.contains("cells/s") && !text.contains("1 rounds"), "{text}");
+}
+
+#[test]
+fn a_key_chooses_what_the_cut_goes_by() {
+    let state = sampled();
+    let mut ui = on(Tab::Cut);
+    assert_eq!(ui.update(Action::By, &state), None);
+    let titles: Vec<String> = ui.choices(Menu::By, &state).into_iter().map(|c| c.0).collect();
+    assert_eq!(
+        titles,
+        [
+            "the scores, as the run does: decorrelated",
+            "naswot alone",
+            "mean_jacobian alone",
+            "the scores, as noise",
+            "the scores, as relative",
+            "the scores, as ranks",
+            "a control: at random",
+            "a control: the cheapest by memory",
+            "a control: the most parameters",
+        ]
+    );
+    ui.update(Action::Down, &state);
+    let by = By { functions: vec!["naswot".into()], aggregate: None };
+    assert_eq!(ui.update(Action::Yes, &state), Some(Effect::Send(Order::Cut(Edit::By(by.clone())))));
+    // Of such a cut the run's own removals tell nothing, and its title says what it goes by.
+    let mut events = sampled_events();
+    for event in &mut events {
+        if let Body::CutProposed(cut) = &mut event.body {
+            cut.by = by.clone();
+        }
+    }
+    let state = State::from_events(&events);
+    for size in [(80, 24), (120, 40), (200, 60)] {
+        let text = shown(&state, &on(Tab::Cut), size);
+        has(&text, &["by naswot", "stays if redrawn"]);
+        assert!(!text.contains("removed in round") && !text.contains("CIFAR-10 gain"), "{text}");
+    }
+    let verdict = state.verdict().unwrap();
+    assert_eq!(verdict.functions.iter().map(|s| s.function.as_str()).collect::<Vec<_>>(), ["naswot"]);
+    assert!(verdict.scores.is_some());
+}
+
+#[test]
+fn the_scatter_is_of_two_functions() {
+    let state = sampled();
+    let mut ui = on(Tab::Score);
+    let apart = |ui: &Ui| ui.function != Some(ui.other_function) && ui.other_function < 2;
+    for steps in 0..6 {
+        for _ in 0..steps {
+            ui.update(Action::Function, &state);
+        }
+        while ui.layout != Layout::Scatter {
+            ui.update(Action::Order, &state);
+        }
+        assert!(apart(&ui), "{:?} {}", ui.function, ui.other_function);
+        ui.update(Action::OtherFunction, &state);
+        assert!(apart(&ui), "{:?} {}", ui.function, ui.other_function);
+        ui.update(Action::Function, &state);
+        assert!(apart(&ui), "{:?} {}", ui.function, ui.other_function);
+        ui.update(Action::Order, &state);
+    }
 }

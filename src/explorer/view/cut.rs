@@ -116,11 +116,17 @@ fn grids(pad: &mut Pad, scene: &Scene, cut: &Cut, verdict: &Verdict) {
 
 /// Heat by what the cut goes by, where that is the run's sum or one function.
 fn ranking(scene: &Scene, cut: &Cut) -> Ranking {
-    let score = &scene.state.score;
-    let names = score.setup.as_ref().map_or(&[][..], |s| &s.functions);
+    let (function, round) = shown_by(scene, cut).unwrap_or_default();
+    scene.state.score.ranking(function, round)
+}
+
+/// The function and the round whose numbers the cut goes by; none where that is another sum than the run's.
+fn shown_by(scene: &Scene, cut: &Cut) -> Option<(Option<usize>, Option<usize>)> {
+    let names = scene.state.score.setup.as_ref().map_or(&[][..], |s| &s.functions);
     match &cut.by.functions[..] {
-        [one] => score.ranking(names.iter().position(|n| n == one), Some(0)),
-        _ => score.ranking(None, None),
+        _ if cut.by.is_own() => Some((None, None)),
+        [one] => Some((Some(names.iter().position(|n| n == one)?), Some(0))),
+        _ => None,
     }
 }
 
@@ -189,7 +195,11 @@ fn savings(pad: &mut Pad, scene: &Scene, cut: &Cut, verdict: &Verdict) {
 fn level(pad: &mut Pad, scene: &Scene, cut: &Cut, verdict: &Verdict) {
     let size = describe::cut_size(cut);
     let title = if size.starts_with('ξ') { format!("pruning level {size}") } else { size };
-    let mut inner = pad.panel(&title, &describe::cut_source(cut), false);
+    let source = describe::cut_source(cut);
+    // Rather than what it goes by, words of the title are left out.
+    let crowded = text::width(&title) + text::width(&source) + 7 > pad.width();
+    let title = title.strip_prefix("pruning level ").filter(|_| crowded).unwrap_or(&title);
+    let mut inner = pad.panel(title, &source, false);
     let (w, h) = (inner.width(), inner.height());
     let (plain, dim, accent) = (inner.theme.plain(), inner.theme.dim(), inner.theme.accent());
     let (warning, bad) = (inner.theme.warning(), inner.theme.bad());
@@ -255,13 +265,21 @@ fn level(pad: &mut Pad, scene: &Scene, cut: &Cut, verdict: &Verdict) {
     if !crowded {
         let place = scene.ui.place();
         let score = &scene.state.score;
-        let value = score
-            .number(place, None, None)
-            .map_or_else(|| "no score".into(), |v| format!("score {}", text::significant(v, 3)));
-        let left = score
-            .place(place)
-            .removed
-            .map_or_else(|| "never removed".into(), |r| format!("removed in round {}", r + 1));
+        let (function, round) = shown_by(scene, cut).unwrap_or_default();
+        let number = score.number(place, function, round);
+        let name = function.map_or("score", |f| score.function_name(Some(f)));
+        let value = match number {
+            // What another sum makes of it is not here.
+            _ if shown_by(scene, cut).is_none() => describe::cut_source(cut),
+            Some(v) => format!("{} {}", text::sanitize(name), text::significant(v, 3)),
+            None => "no score".into(),
+        };
+        let kept = if cut.mask.contains(place) { "kept" } else { "not kept" };
+        let left = match score.place(place).removed.filter(|_| cut.by.is_own()) {
+            Some(round) => format!("removed in round {}", round + 1),
+            None if cut.by.is_own() => "never removed".into(),
+            None => kept.into(),
+        };
         let long = format!("{} {}: {value}, {left}", place.edge, place.operation.short());
         let words = if text::width(&long) + 2 > w { long.replace("removed in round ", "round ") } else { long };
         inner.fitted(1, h - 1, w.saturating_sub(2), &words, dim);

@@ -89,7 +89,7 @@ pub const fn of(context: Context) -> &'static [(&'static str, &'static str)] {
             ("within noise", "decided between operations that a test does not tell apart (p above 0.05)"),
             (
                 "stays if redrawn",
-                "share of what is kept that is again among the best of its edge when the draws are drawn again; chance: of a cut by lot",
+                "share of what is kept that is again among the best of its edge when the draws are drawn again; chance: of a random cut",
             ),
             ("as by parameters", "how many of those are kept, too, by whoever keeps the most parameters on every edge"),
             ("tie rule", "what noise does not tell apart goes by score.undecided, mostly by the number of parameters"),
