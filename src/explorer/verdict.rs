@@ -137,15 +137,16 @@ impl Verdict {
         // What to do next is worth more than the details.
         let next = said.iter().position(|l| l.long.starts_with("next: ")).map(|i| said.remove(i));
         // The journal says in how many rounds.
-        let rest = said.into_iter().skip(1).filter(|l| !l.long.contains(words::NO_VOTE));
+        let mut rest: Vec<Line> = said.into_iter().skip(1).filter(|l| !l.long.contains(words::NO_VOTE)).collect();
+        // What is known of such cuts stands behind what they are compared with.
+        let beside = rest.iter().rposition(|l| l.short.contains(" as by ")).map_or(0, |i| i + 1);
+        let known = self.truth(state, cut).map(|(short, long)| Line { tone: Tone::Quiet, short, long });
+        rest.splice(beside..beside, known);
         for line in next.into_iter().chain(rest) {
             say(line.tone, text::sanitize(&line.short), text::sanitize(&line.long));
         }
         for (words, why) in self.silent(state) {
-            say(Tone::Warning, words.clone(), format!("{words}: {why}"));
-        }
-        if let Some((short, long)) = self.truth(state, cut) {
-            say(Tone::Quiet, short, long);
+            say(Tone::Warning, words.replacen(" has no", ": no", 1), format!("{words}: {why}"));
         }
         lines
     }
@@ -164,7 +165,7 @@ impl Verdict {
         let all = ended.len();
         let when = |rounds| if rounds == all { String::new() } else { format!(" in {rounds} of {all} rounds") };
         let words = |(name, (rounds, why)): (&str, (usize, &str))| {
-            (text::sanitize(&format!("{name}: no vote{}", when(rounds))), text::sanitize(why))
+            (text::sanitize(&format!("{name} has no vote{}", when(rounds))), text::sanitize(why))
         };
         silent.into_iter().map(words).collect()
     }

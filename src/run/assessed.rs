@@ -9,8 +9,9 @@ use crate::space::{Operation, Place};
 pub struct Assessed {
     /// Draws of weights and pictures that the scores have; 0 where nothing is scored.
     pub draws: usize,
-    /// Operations kept on those edges.
+    /// Operations kept on those edges, and those that go.
     pub kept: usize,
+    pub decisions: usize,
     /// How many of them a random cut of the same size keeps too, in the mean.
     pub by_chance: f64,
     /// Of a cut by scores: the share of them that are again among the highest of their edge when the draws are drawn again.

@@ -42,10 +42,11 @@ pub fn assess(asked: &Asked) -> Option<Assessed> {
     }
     let open = |m: &Mask, (cell, edge)| (1..space.count_on(cell, edge)).contains(&m.count_on(cell, edge));
     let edges: Vec<_> = graph.all_edges().filter(|e| open(&cut.mask, *e)).collect();
-    let kept = edges.iter().map(|(cell, edge)| cut.mask.count_on(*cell, *edge)).sum();
+    let kept: usize = edges.iter().map(|(cell, edge)| cut.mask.count_on(*cell, *edge)).sum();
     if kept == 0 {
         return None;
     }
+    let decisions = edges.iter().map(|(cell, edge)| space.count_on(*cell, *edge)).sum::<usize>() - kept;
     let counts = cut.mask.counts();
     let of_order =
         |order: &[Removal]| Cutter { space, order: order.iter().map(|r| r.place).collect(), seed: config.seed };
@@ -58,6 +59,7 @@ pub fn assess(asked: &Asked) -> Option<Assessed> {
     let mut found = Assessed {
         draws: asked.stored.map_or(0, Stored::draws),
         kept,
+        decisions,
         by_chance: by_chance(&space, &cut.mask),
         within_noise: if by_scores { ties(cut, asked.order) } else { Vec::new() },
         scores: (!(asked.own.is_empty() || by_scores && cut.by.is_own()))
@@ -85,8 +87,10 @@ pub fn assess(asked: &Asked) -> Option<Assessed> {
                 found.stays = first.share();
                 found.unsure = first.unsure(SURE);
                 let settled = |((xi, mask), stays): (&(f64, Mask), &resample::Stays)| {
-                    let kept = mask.count().max(1) as f64;
-                    Some(Settled { xi: *xi, stays: stays.share()?, by_chance: by_chance(&space, mask) / kept })
+                    let open = |(cell, edge)| mask.count_on(cell, edge) < space.count_on(cell, edge);
+                    let decided = graph.all_edges().filter(|e| open(*e));
+                    let kept: usize = decided.map(|(cell, edge)| mask.count_on(cell, edge)).sum();
+                    Some(Settled { xi: *xi, stays: stays.share()?, by_chance: by_chance(&space, mask) / kept as f64 })
                 };
                 found.levels = levels.iter().zip(rest).filter_map(settled).collect();
             }

@@ -28,19 +28,19 @@ pub(super) fn all(stored: &Stored, combined: &Combined, chosen: &[usize]) -> Vec
     let whole = together(&mean, &mean);
     let draws = stored.draws();
     let one = |(at, f): (usize, &usize)| {
-        let standing = &combined.standings[at];
+        let standing = combined.standings.get(at)?;
         // Where it is undefined it adds nothing.
         let vote = |i: usize| Some(combined.votes[i][at]).filter(|v| v.is_finite()).unwrap_or(0.0);
         let part = (standing.silent.is_none() && whole > 0.0).then(|| together(&vote, &mean) / whole);
         let noise = (standing.noise / standing.spread).powi(2) / draws.max(1) as f64;
-        Say {
+        Some(Say {
             function: stored.functions[*f].clone(),
             part: part.filter(|p| p.is_finite()),
             noise: Some(noise.min(1.0)).filter(|n| draws > 1 && n.is_finite()),
             silent: standing.silent.map(|s| why(s).into()),
-        }
+        })
     };
-    chosen.iter().enumerate().map(one).collect()
+    chosen.iter().enumerate().filter_map(one).collect()
 }
 
 const fn why(silent: Silent) -> &'static str {

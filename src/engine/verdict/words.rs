@@ -94,7 +94,7 @@ pub fn headline(cut: &Cut, a: &Assessed) -> Vec<String> {
     pieces.extend(a.scores.as_ref().map(|b| small("by the scores", b)));
     pieces.extend(a.parameters.as_ref().map(|b| small("by parameters", b)));
     if !a.within_noise.is_empty() {
-        pieces.push(format!("{} of {} within noise", a.within_noise.len(), cut.decisions));
+        pieces.push(format!("{} of {} within noise", a.within_noise.len(), a.decisions));
     }
     if cut.full_memory_bytes > 0 && source(cut) != Some(Source::Scores) {
         pieces.push(format!("saves {} of memory", saved(cut)));
@@ -119,8 +119,8 @@ pub fn lines(cut: &Cut, a: &Assessed) -> Vec<Line> {
     lines.extend(beside_scores(cut, a));
     lines.extend(beside_parameters(cut, a));
     if source(cut) == Some(Source::Scores) {
-        lines.extend(unsure(a));
-        lines.extend(drivers(&a.functions));
+        lines.extend(unsure(cut, a));
+        lines.extend(drivers(a));
         lines.extend(noise(&a.functions));
         lines.extend(silent(&a.functions));
         lines.extend(ties(a));
@@ -173,7 +173,7 @@ fn first(cut: &Cut, a: &Assessed) -> Line {
 }
 
 /// The least sure of what is kept, and what is kept though its score is lower.
-fn unsure(a: &Assessed) -> Vec<Line> {
+fn unsure(cut: &Cut, a: &Assessed) -> Vec<Line> {
     let named = |all: &[&Unsure]| {
         let named = all.iter().take(NAMED).map(|u| {
             let p = u.place;
@@ -194,17 +194,24 @@ fn unsure(a: &Assessed) -> Vec<Line> {
     }
     if !lower.is_empty() {
         let count = lower.len();
+        let mut by = vec!["the tie rule (score.undecided)"];
+        by.extend(cut.budget_bytes.map(|_| "the budget"));
+        by.extend(cut.by_hand.iter().any(|p| cut.mask.contains(*p)).then_some("hand"));
+        let by = by.join(" or ");
         lines.push(Line::new(
             Tone::Plain,
-            format!("{count} kept by the tie rule or by hand"),
-            format!("{count} kept by the tie rule (score.undecided) or by hand, not by score: {}", named(&lower)),
+            format!("{count} kept with lower scores"),
+            format!("{count} kept by {by}, though what goes scores higher: {}", named(&lower)),
         ));
     }
     lines
 }
 
 /// Which functions make the differences.
-fn drivers(functions: &[Say]) -> Option<Line> {
+fn drivers(a: &Assessed) -> Option<Line> {
+    let functions = &a.functions;
+    // Of several rounds the first is looked at, in which all take part.
+    let first_round = if several_rounds(a) { " in the first round" } else { "" };
     let mut told: Vec<(f64, &str)> = functions.iter().filter_map(|s| Some((s.part?, s.function.as_str()))).collect();
     told.sort_by(|a, b| b.0.total_cmp(&a.0));
     let (part, first) = *told.first()?;
@@ -216,8 +223,17 @@ fn drivers(functions: &[Say]) -> Option<Line> {
     Some(Line::new(
         Tone::Plain,
         format!("{first} drives {}", signed(part)),
-        format!("{first} makes {} of the differences between operations, {}", signed(part), rest.join(", ")),
+        format!(
+            "{first} makes {} of the differences between operations{first_round}, {}",
+            signed(part),
+            rest.join(", ")
+        ),
     ))
+}
+
+/// Whether several rounds of scores decided: then nobody knows how sure that is.
+fn several_rounds(a: &Assessed) -> bool {
+    a.draws > 1 && a.stays.is_none()
 }
 
 /// A part may be below 0, where a function speaks against what is decided.
@@ -330,14 +346,18 @@ fn next(cut: &Cut, a: &Assessed) -> Option<Line> {
     let mut way = |short: &str, long: String| ways.push((short.into(), long));
     match source(cut)? {
         Source::Scores => {
+            if several_rounds(a) {
+                let words = "score by cells, of which one round decides, to see how sure a cut is (score.estimator = \"cells\")";
+                way("score by cells", words.into());
+            }
             if a.draws > 0 && a.draws < 3 {
                 way(
                     "score.draws = 3",
                     "score with three draws or more: fewer tell nothing from noise (score.draws)".into(),
                 );
             }
-            let (ties, decisions) = (a.within_noise.len(), cut.decisions);
-            if a.draws >= 3 && a.stays.is_none_or(|s| s >= SURE) && 4 * ties >= decisions.max(1) {
+            let (ties, decisions) = (a.within_noise.len(), a.decisions);
+            if a.draws >= 3 && a.stays.is_none_or(|s| s >= SURE) && 4 * ties >= decisions {
                 let words = format!(
                     "more draws or cells to tell the {ties} of {decisions} decisions that are within noise (score.draws is {}; \
                      score.sample)",

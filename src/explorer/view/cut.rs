@@ -135,7 +135,8 @@ fn savings(pad: &mut Pad, scene: &Scene, cut: &Cut, verdict: &Verdict) {
     let mut inner = pad.panel("savings", "", false);
     let (dim, plain) = (inner.theme.dim(), inner.theme.plain());
     let (good, bad) = (inner.theme.good(), inner.theme.bad());
-    let (compact, crowded) = (inner.height() < 8, inner.height() < 6);
+    let inner_height = inner.height();
+    let (compact, crowded) = (inner_height < 8, inner_height < 6);
     let mut y = 0;
     let columns = if inner.width() < 38 { [20, 29, 35] } else { [21, 31, 38] };
     if inner.height() >= 7 {
@@ -169,7 +170,9 @@ fn savings(pad: &mut Pad, scene: &Scene, cut: &Cut, verdict: &Verdict) {
         row("a search step", text::seconds(full), text::seconds(now), text::change(full, now));
     }
     if let Some((full, now)) = &scene.sizes {
-        if let (Some(a), Some(b)) = (full.parameters, now.parameters) {
+        // Where there is not room for all, parameters stand in the first line.
+        let few = inner_height < 5 && step.is_some();
+        if let (Some(a), Some(b), false) = (full.parameters, now.parameters, few) {
             row("parameters", text::count(a), text::count(b), text::change(a as f64, b as f64));
         }
         // Where there is not room for both, the time says more.
@@ -221,7 +224,7 @@ fn level(pad: &mut Pad, scene: &Scene, cut: &Cut, verdict: &Verdict) {
     // The operation under the cursor has the last line, where there are enough.
     let end = if crowded { h } else { h - 1 };
     let mut lines: Vec<_> = truth::line(scene.judged).into_iter().collect();
-    lines.extend(verdict.lines(scene.state, cut));
+    lines.extend(verdict.lines(scene.state, cut).into_iter().map(|l| super::verdict::keyed(l, scene.keymap)));
     // In sentences, if there is room for all of them; where there is little, a line each.
     let room = w.saturating_sub(4);
     let broken = |lines: &[Line], of: fn(&Line) -> &str| -> Vec<Vec<String>> {

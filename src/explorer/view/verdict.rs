@@ -1,8 +1,10 @@
 //! The first line of the Cut screen: is this cut any good?
 
 use super::{Scene, truth};
+use crate::explorer::action::{Action, Context};
 use crate::explorer::draw::Pad;
-use crate::explorer::verdict::{Tone, Verdict};
+use crate::explorer::keymap::Keymap;
+use crate::explorer::verdict::{Line, Tone, Verdict};
 use crate::run::event::Cut;
 use crate::text;
 
@@ -28,4 +30,21 @@ pub fn draw(pad: &mut Pad, scene: &Scene, cut: &Cut, verdict: &Verdict) -> u16 {
     };
     pad.fitted(1, 0, w, &line, style);
     1
+}
+
+/// What to do next, and the keys that do it.
+pub fn keyed(line: Line, keymap: &Keymap) -> Line {
+    if !line.short.starts_with("next: ") {
+        return line;
+    }
+    let ways = [
+        ("cut deeper", Action::LevelUp),
+        ("cut less", Action::LevelDown),
+        ("take the parameter count", Action::By),
+        ("confirm it", Action::Confirm),
+    ];
+    ways.into_iter().fold(line, |line, (words, action)| {
+        let with = format!("{words} ({})", keymap.in_context(action, Context::Cut));
+        Line { short: line.short.replace(words, &with), long: line.long.replace(words, &with), ..line }
+    })
 }

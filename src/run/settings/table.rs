@@ -122,8 +122,8 @@ settings! {
         kept_per_edge: Vec<usize> = Vec::new(), "operations kept on each of the edges (in `darts` 28), whatever xi is; [] goes by xi",
             "The normal cell's edges, then the reduction cell's. A control of the size of another cut is made so.", "[]";
         source: CutSource = Source::Scores.into(),
-            "`scores`, some of score.functions alone (`naswot`, or a list), or a control without scoring: `random`, `cheapest`, `most_parameters`",
-            "Compare a cut by scores with controls of its size before you believe in it.", "\"random\"";
+            "`scores`, some of their functions (`naswot`, or a list), or a control: `random`, `cheapest`, `most_parameters`",
+            "Functions are of those in score.functions, put together as the others are; a control needs no scoring. Compare a cut by scores with controls of its size before you believe in it.", "\"random\"";
     }
 
     /// The one-shot search.
