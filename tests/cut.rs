@@ -501,7 +501,9 @@ fn scored() -> Config {
     c.cut.source = Source::Scores.into();
     c.score.draws = 3;
     c.score.sample = 20;
-    c.score.functions = ["naswot", "logsynflow"].map(String::from).to_vec();
+    // What noise hides would go by parameters, by any of them.
+    c.score.undecided = Source::Scores;
+    c.score.functions = ["naswot", "mean_jacobian"].map(String::from).to_vec();
     c
 }
 
@@ -524,10 +526,10 @@ fn a_cut_goes_by_any_function_that_was_scored() {
     let beside = naswot.verdict.as_ref().unwrap().scores.unwrap();
     assert_eq!(beside.same, naswot.mask.and(&own.mask).count());
     // By both, however they are named, it is the run's own cut again.
-    engine.cut(by(&["logsynflow", "naswot", "naswot"], None));
+    engine.cut(by(&["mean_jacobian", "naswot", "naswot"], None));
     assert_eq!((last(&folder).mask, last(&folder).by), (own.mask, By::default()));
     let reason = engine.asked(Order::Cut(by(&["zico"], None))).unwrap_err();
-    assert_eq!(reason, "`zico` was not scored; there are naswot, logsynflow");
+    assert_eq!(reason, "`zico` was not scored; there are naswot, mean_jacobian");
     assert!(engine.asked(Order::Cut(by(&[], Some("luck")))).unwrap_err().contains("`luck` is none of"));
     assert_eq!(engine.asked(Order::Cut(by(&[], None))).unwrap_err(), "that changes nothing");
     // Level and budget go on by it; a control and back; undone one by one, also after a kill.
@@ -559,9 +561,9 @@ fn a_run_begins_with_a_cut_by_some_of_its_functions() {
     let dir = tempfile::tempdir().unwrap();
     let all = create(dir.path(), "all", &scored());
     let engine = Engine::proposes(&all, 1);
-    engine.cut(by(&["logsynflow"], None));
+    engine.cut(by(&["mean_jacobian"], None));
     let mut c = scored();
-    c.cut.source = "logsynflow".parse().unwrap();
+    c.cut.source = "mean_jacobian".parse().unwrap();
     let one = create(dir.path(), "one", &c);
     let _engine = Engine::proposes(&one, 1);
     let (a, b) = (last(&all), last(&one));

@@ -125,11 +125,10 @@ fn scoring_ends_with_what_is_to_be_known_of_its_cut() {
     // A journal of before has no verdict: it is made of its draws, and is the same.
     let path = runs.join("r").join("events.jsonl");
     let journal = std::fs::read_to_string(&path).unwrap();
-    let without = |line: &str| {
-        let mut json: serde_json::Value = serde_json::from_str(line).unwrap();
-        json.as_object_mut().unwrap().remove("verdict");
-        json.to_string()
-    };
+    // The last of a cut's fields.
+    let without =
+        |line: &str| line.split_once(r#","verdict":"#).map_or(line.to_string(), |(rest, _)| format!("{rest}}}"));
+    assert_ne!(journal.lines().map(without).collect::<Vec<_>>().join("\n") + "\n", journal);
     std::fs::write(&path, journal.lines().map(without).collect::<Vec<_>>().join("\n") + "\n").unwrap();
     let again: serde_json::Value = serde_json::from_str(&zonas(runs, &["show", "r", "--json"]).1).unwrap();
     assert_eq!(again["verdict"], *told);

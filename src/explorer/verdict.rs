@@ -28,7 +28,7 @@ pub struct Verdict {
     over: bool,
 }
 
-/// What the engine's and the verdict's words on ties have in common.
+/// What the engine's words on ties have in them.
 const WITHIN_NOISE: &str = "within noise";
 /// How the engine's warning of such a cut begins.
 const NOT_BY_SCORES: &str = "not by scores";
@@ -99,7 +99,6 @@ impl Verdict {
         }
         let verdict = state.verdict();
         let mut said = verdict.map_or_else(Vec::new, |v| words::lines(cut, v));
-        let ties = said.iter().find(|l| l.long.starts_with(WITHIN_NOISE)).map(|l| l.short.clone());
         // What the engine has said is not said twice.
         let told = |part: &str| cut.warnings.iter().any(|w| w.contains(part));
         for warning in cut.warnings.iter().filter(|w| !w.starts_with(NOT_BY_SCORES)) {
@@ -109,7 +108,11 @@ impl Verdict {
                 (_, Some(least)) if words.contains(&format!("1/{least}")) => {
                     format!("p is 1/{least} at best (score.draws)")
                 }
-                _ => ties.clone().filter(|_| words.contains(WITHIN_NOISE)).unwrap_or_else(|| words.clone()),
+                // Between which operations stands in a line of its own.
+                _ if words.contains(WITHIN_NOISE) => {
+                    words.split(", ").next().unwrap_or_default().replace("are within", "within")
+                }
+                _ => words.clone(),
             };
             say(Tone::Warning, short, words);
         }
@@ -139,7 +142,10 @@ impl Verdict {
         // The journal says in how many rounds.
         let mut rest: Vec<Line> = said.into_iter().skip(1).filter(|l| !l.long.contains(words::NO_VOTE)).collect();
         // What is known of such cuts stands behind what they are compared with.
-        let beside = rest.iter().rposition(|l| l.short.contains(" as by ")).map_or(0, |i| i + 1);
+        let beside = rest
+            .iter()
+            .rposition(|l| ["by parameters: ", "by the scores: "].iter().any(|w| l.short.starts_with(w)))
+            .map_or(0, |i| i + 1);
         let known = self.truth(state, cut).map(|(short, long)| Line { tone: Tone::Quiet, short, long });
         rest.splice(beside..beside, known);
         for line in next.into_iter().chain(rest) {

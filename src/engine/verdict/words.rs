@@ -295,7 +295,7 @@ fn ties(a: &Assessed) -> Option<Line> {
     let ((stays, goes), at) = pairs.first()?;
     Some(Line::new(
         Tone::Plain,
-        format!("{count} within noise, {} or {} {}", stays.short(), goes.short(), at.len()),
+        format!("{} or {}: {} of {count} ties", stays.short(), goes.short(), at.len()),
         format!("within noise: {}{more}", named.join("; ")),
     ))
 }
@@ -309,7 +309,7 @@ fn beside_scores(cut: &Cut, a: &Assessed) -> Option<Line> {
         a.by_chance.round(),
         takes(cut, b)
     );
-    Some(Line::new(Tone::Plain, format!("{} of {} as by the scores", b.same, a.kept), long))
+    Some(Line::new(Tone::Plain, format!("by the scores: {}/{}", b.same, a.kept), long))
 }
 
 fn takes(cut: &Cut, b: &Beside) -> String {
@@ -337,7 +337,7 @@ fn beside_parameters(cut: &Cut, a: &Assessed) -> Option<Line> {
         takes(cut, b)
     );
     let bytes = b.bytes.map_or_else(String::new, |bytes| format!(", {}", text::bytes(bytes)));
-    Some(Line::new(Tone::Plain, format!("{} of {} as by parameters{bytes}", b.same, a.kept), long))
+    Some(Line::new(Tone::Plain, format!("by parameters: {}/{}{bytes}", b.same, a.kept), long))
 }
 
 /// What to do next.
@@ -357,7 +357,7 @@ fn next(cut: &Cut, a: &Assessed) -> Option<Line> {
                 );
             }
             let (ties, decisions) = (a.within_noise.len(), a.decisions);
-            if a.draws >= 3 && a.stays.is_none_or(|s| s >= SURE) && 4 * ties >= decisions {
+            if a.draws >= 3 && a.stays.is_some_and(|s| s >= SURE) && 4 * ties >= decisions {
                 let words = format!(
                     "more draws or cells to tell the {ties} of {decisions} decisions that are within noise (score.draws is {}; \
                      score.sample)",

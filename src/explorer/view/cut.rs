@@ -7,7 +7,7 @@ use super::rounds::removal_words;
 use super::{Scene, maps, pairs, truth, with_room};
 use crate::explorer::draw::Pad;
 use crate::explorer::state::Ranking;
-use crate::explorer::verdict::{Line, Tone, Verdict};
+use crate::explorer::verdict::{Tone, Verdict};
 use crate::explorer::widgets::{Entry, bar};
 use crate::run::assessed::Tie;
 use crate::run::event::Cut;
@@ -225,19 +225,19 @@ fn level(pad: &mut Pad, scene: &Scene, cut: &Cut, verdict: &Verdict) {
     let end = if crowded { h } else { h - 1 };
     let mut lines: Vec<_> = truth::line(scene.judged).into_iter().collect();
     lines.extend(verdict.lines(scene.state, cut).into_iter().map(|l| super::verdict::keyed(l, scene.keymap)));
-    // In sentences, if there is room for all of them; where there is little, a line each.
+    // All in few words, and as many in sentences as there is room for, warnings first.
     let room = w.saturating_sub(4);
-    let broken = |lines: &[Line], of: fn(&Line) -> &str| -> Vec<Vec<String>> {
-        lines.iter().map(|l| text::wrap(of(l), room)).collect()
-    };
-    let long = broken(&lines, |l| &l.long);
-    let fits = long.iter().map(Vec::len).sum::<usize>() <= usize::from(end.saturating_sub(y));
-    if !fits {
-        // In few words the same is said once.
-        let mut seen = std::collections::HashSet::new();
-        lines.retain(|l| seen.insert(l.short.clone()));
+    let mut shown: Vec<Vec<String>> = lines.iter().map(|l| text::wrap(&l.short, room)).collect();
+    let mut left = usize::from(end.saturating_sub(y)).saturating_sub(shown.iter().map(Vec::len).sum());
+    let order = [[Tone::Bad, Tone::Warning], [Tone::Plain, Tone::Quiet]];
+    for i in order.iter().flat_map(|tones| (0..lines.len()).filter(|i| tones.contains(&lines[*i].tone))) {
+        let long = text::wrap(&lines[i].long, room);
+        let more = long.len().saturating_sub(shown[i].len());
+        if more <= left {
+            left -= more;
+            shown[i] = long;
+        }
     }
-    let shown = if fits { long } else { broken(&lines, |l| &l.short) };
     for (line, mut parts) in lines.iter().zip(shown) {
         let left = usize::from(end.saturating_sub(y));
         if line.tone == Tone::Bad && parts.len() > left && left > 0 {
