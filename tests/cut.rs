@@ -216,6 +216,11 @@ fn journals_of_before_are_read() {
     let cut: Cut = serde_json::from_str(&old.replace(r#"{"normal":[],"reduction":[]}"#, &mask)).unwrap();
     assert_eq!((cut.decisions, cut.decided.len(), cut.budget_bytes, cut.unscored), (0, 0, None, false));
     assert_eq!(cut.not_by_scores(), None);
+    assert!(cut.by.is_own() && cut.verdict.is_none());
+    // Of a verdict with fewer numbers than today's what is there is read.
+    let verdict = old.replace(r#"{"normal":[],"reduction":[]}"#, &mask).replace("[]}", r#"[],"verdict":{"draws":3}}"#);
+    let cut: Cut = serde_json::from_str(&verdict).unwrap();
+    assert_eq!(cut.verdict.map(|v| (v.draws, v.kept)), Some((3, 0)));
 }
 
 #[test]

@@ -137,6 +137,9 @@ impl Verdict {
             let words = format!("{} of {} decisions had no defined score", self.unscored, self.decisions);
             say(Tone::Warning, words.clone(), format!("{words}: they are by chance"));
         }
+        for (words, why) in self.silent(state) {
+            say(Tone::Warning, words.replacen(" has no", ": no", 1), format!("{words}: {why}"));
+        }
         // What to do next is worth more than the details.
         let next = said.iter().position(|l| l.long.starts_with("next: ")).map(|i| said.remove(i));
         // The journal says in how many rounds.
@@ -150,9 +153,6 @@ impl Verdict {
         rest.splice(beside..beside, known);
         for line in next.into_iter().chain(rest) {
             say(line.tone, text::sanitize(&line.short), text::sanitize(&line.long));
-        }
-        for (words, why) in self.silent(state) {
-            say(Tone::Warning, words.replacen(" has no", ": no", 1), format!("{words}: {why}"));
         }
         lines
     }

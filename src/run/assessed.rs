@@ -6,6 +6,7 @@ use crate::space::{Operation, Place};
 
 /// What can be said of a cut without training anything. Edges count on which something is kept and something goes.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Assessed {
     /// Draws of weights and pictures that the scores have; 0 where nothing is scored.
     pub draws: usize,
@@ -15,31 +16,30 @@ pub struct Assessed {
     /// How many of them a random cut of the same size keeps too, in the mean.
     pub by_chance: f64,
     /// Of a cut by scores: the share of them that are again among the highest of their edge when the draws are drawn again.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub stays: Option<f64>,
     /// Those that are not in nine of ten times, the least sure first.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub unsure: Vec<Unsure>,
     /// The same share at each level.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub levels: Vec<Settled>,
     /// What each ranking function has to say.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub functions: Vec<Say>,
     /// Operations that go, and the lowest that stays instead, which noise does not tell apart.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub within_noise: Vec<Tie>,
     /// Beside the run's scores put together as its settings say, where the cut is not by those.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub scores: Option<Beside>,
     /// Beside the operations with the most parameters.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub parameters: Option<Beside>,
     /// Predicted bytes of the search with random cuts of the same size, in the mean over some.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub random_bytes: Option<u64>,
     /// The same in words, the most important first.
-    #[serde(default)]
     pub words: Vec<String>,
 }
 

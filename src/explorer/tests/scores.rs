@@ -367,7 +367,7 @@ fn the_parameter_count_stands_beside_the_scores() {
         // One more in the note that says what it means.
         assert_eq!(text.matches('≠').count(), differs + 1, "{text}");
     }
-    has(&shown(&state, &on(Tab::Cut), (200, 60)), &["which needs no scoring", "those take"]);
+    has(&shown(&state, &on(Tab::Cut), (200, 60)), &["those of the parameter count", "those take"]);
 }
 
 #[test]
