@@ -236,6 +236,16 @@ fn a_run_is_judged_with_its_cell_and_its_functions() {
     let missing = files.0.path().join("none.tsv");
     let [cut, _] = screens(&["--table", missing.to_str().unwrap()]);
     assert!(cut.contains("none.tsv"), "{cut}");
+    // So does `zonas show`, where the settings name the table, or says why it can't.
+    for (file, told) in
+        [(table.clone(), mean.as_str()), (missing.to_str().unwrap().into(), "no judgement by the table")]
+    {
+        c.truth.table = file;
+        std::fs::write(folder.file("config.toml"), c.to_toml()).unwrap();
+        let out = Command::cargo_bin("zonas").unwrap().args(["show", path]).output().unwrap();
+        let out = String::from_utf8(out.stdout).unwrap();
+        assert!(out.contains("verdict ") && out.contains(told), "{out}");
+    }
     // All cells, where more are asked for; the run's own functions, and the parameter count.
     let (out, _, _) = audit(&[path, "--table", &table, "--sample", "1000"]);
     assert!(out.contains("over 512 cells of the table, 2 draws each:"), "{out}");

@@ -14,7 +14,7 @@ use zonas::run::status::Status;
 use zonas::run::summary::Summary;
 use zonas::run::{GENOTYPE_JSON, RunFolder};
 use zonas::space::cut::Source;
-use zonas::space::{CellKind, Counts, Edge, Mask, Place, darts};
+use zonas::space::{By, CellKind, Counts, Edge, Mask, Place, darts};
 
 /// As small as a run can be; a control, which needs no scores.
 fn config() -> Config {
@@ -25,7 +25,7 @@ fn config() -> Config {
     c.score.batch = 4;
     c.score.channels = 1;
     c.score.remove_per_round = 3;
-    c.cut.source = Source::Random;
+    c.cut.source = Source::Random.into();
     c.search.channels = 2;
     c.search.cells = 3;
     c.search.batch = 16;
@@ -216,6 +216,11 @@ fn journals_of_before_are_read() {
     let cut: Cut = serde_json::from_str(&old.replace(r#"{"normal":[],"reduction":[]}"#, &mask)).unwrap();
     assert_eq!((cut.decisions, cut.decided.len(), cut.budget_bytes, cut.unscored), (0, 0, None, false));
     assert_eq!(cut.not_by_scores(), None);
+    assert!(cut.by.is_own() && cut.verdict.is_none());
+    // Of a verdict with fewer numbers than today's what is there is read.
+    let verdict = old.replace(r#"{"normal":[],"reduction":[]}"#, &mask).replace("[]}", r#"[],"verdict":{"draws":3}}"#);
+    let cut: Cut = serde_json::from_str(&verdict).unwrap();
+    assert_eq!(cut.verdict.map(|v| (v.draws, v.kept)), Some((3, 0)));
 }
 
 #[test]
@@ -236,7 +241,7 @@ fn a_control_scores_nothing_and_says_so() {
 fn a_control_is_as_large_as_the_cut_beside_it_on_every_edge() {
     let dir = tempfile::tempdir().unwrap();
     let mut c = config();
-    c.cut.source = Source::Scores;
+    c.cut.source = Source::Scores.into();
     let folder = create(dir.path(), "r", &c);
     let mut engine = Engine::proposes(&folder, 1);
     engine.cut(Edit::Edge { cell: CellKind::Normal, edge: Edge::new(4).unwrap(), keep: true });
@@ -375,7 +380,7 @@ fn a_run_that_waits_for_its_cut_is_in_nobodys_way() {
 fn a_cut_that_is_not_by_scores_is_not_taken_unsaid() {
     let dir = tempfile::tempdir().unwrap();
     let mut c = config();
-    c.cut.source = Source::Scores;
+    c.cut.source = Source::Scores.into();
     let folder = create(dir.path(), "r", &c);
     drop(Engine::proposes(&folder, 1));
     // The same scores, all undefined.
@@ -426,7 +431,7 @@ fn a_cut_that_is_not_by_scores_is_not_taken_unsaid() {
 fn few_draws_are_told() {
     let dir = tempfile::tempdir().unwrap();
     let mut c = config();
-    c.cut.source = Source::Scores;
+    c.cut.source = Source::Scores.into();
     for (draws, words) in [(1, "with 1 draw no decision"), (2, "with 2 draws no decision")] {
         c.score.draws = draws;
         let folder = create(dir.path(), &format!("r{draws}"), &c);
@@ -493,4 +498,103 @@ fn settings_of_the_cut_make_sense() {
         assert!(e.contains(words), "{bad}: {e}");
     }
     assert!(c.set("cut.budget=1GiB").unwrap_err().to_string().contains("set one of them"));
+}
+
+/// A run whose space is scored by two functions, and whose cut goes by them.
+fn scored() -> Config {
+    let mut c = config();
+    c.cut.source = Source::Scores.into();
+    c.score.draws = 3;
+    c.score.sample = 20;
+    // What noise hides would go by parameters, by any of them.
+    c.score.undecided = Source::Scores;
+    c.score.functions = ["naswot", "mean_jacobian"].map(String::from).to_vec();
+    c
+}
+
+fn by(names: &[&str], aggregate: Option<&str>) -> Edit {
+    let functions = names.iter().map(ToString::to_string).collect();
+    Edit::By(By { functions, aggregate: aggregate.map(String::from) })
+}
+
+#[test]
+fn a_cut_goes_by_any_function_that_was_scored() {
+    let dir = tempfile::tempdir().unwrap();
+    let folder = create(dir.path(), "r", &scored());
+    let mut engine = Engine::proposes(&folder, 1);
+    let own = last(&folder);
+    assert!(own.by.is_own() && own.verdict.as_ref().is_some_and(|v| v.stays.is_some() && v.functions.len() == 2));
+    engine.cut(by(&["naswot"], None));
+    let naswot = last(&folder);
+    assert_eq!((&naswot.by.functions[..], naswot.mask.count()), (&["naswot".to_string()][..], 112));
+    assert!(naswot.mask != own.mask && naswot.by_hand.is_empty() && naswot.source == "scores");
+    let beside = naswot.verdict.as_ref().unwrap().scores.unwrap();
+    assert_eq!(beside.same, naswot.mask.and(&own.mask).count());
+    // By both, however they are named, it is the run's own cut again.
+    engine.cut(by(&["mean_jacobian", "naswot", "naswot"], None));
+    assert_eq!((last(&folder).mask, last(&folder).by), (own.mask, By::default()));
+    let reason = engine.asked(Order::Cut(by(&["zico"], None))).unwrap_err();
+    assert_eq!(reason, "`zico` was not scored; there are naswot, mean_jacobian");
+    assert!(engine.asked(Order::Cut(by(&[], Some("luck")))).unwrap_err().contains("`luck` is none of"));
+    assert_eq!(engine.asked(Order::Cut(by(&[], None))).unwrap_err(), "that changes nothing");
+    // Level and budget go on by it; a control and back; undone one by one, also after a kill.
+    engine.cut(by(&["naswot"], Some("ranks")));
+    engine.cut(Edit::Level { xi: 0.75 });
+    let deep = last(&folder);
+    assert_eq!((deep.by.aggregate.as_deref(), deep.mask.count()), (Some("ranks"), 56));
+    engine.cut(Edit::Source { source: "random".into() });
+    assert!(last(&folder).by.is_own());
+    engine.kill();
+    let n = cuts(&folder).len();
+    let engine = Engine::proposes(&folder, n + 1);
+    engine.asked(Order::Undo).unwrap();
+    assert_eq!((last(&folder).mask, last(&folder).by), (deep.mask, deep.by.clone()));
+    engine.cut(Edit::Source { source: "scores".into() });
+    assert!(last(&folder).by.is_own() && last(&folder).mask.count() == 56);
+    engine.asked(Order::Undo).unwrap();
+    // What is confirmed is what was seen, and the journal says by what.
+    let seen = last(&folder);
+    let revision = Some(cuts(&folder).len() - 1);
+    engine.asked(Order::Confirm { revision }).unwrap();
+    until("the confirmation", || confirmed(&folder).is_some());
+    let confirmed = confirmed(&folder).unwrap();
+    assert_eq!((confirmed.mask, &confirmed.by), (seen.mask, &deep.by));
+}
+
+#[test]
+fn a_run_begins_with_a_cut_by_some_of_its_functions() {
+    let dir = tempfile::tempdir().unwrap();
+    let all = create(dir.path(), "all", &scored());
+    let engine = Engine::proposes(&all, 1);
+    engine.cut(by(&["mean_jacobian"], None));
+    let mut c = scored();
+    c.cut.source = "mean_jacobian".parse().unwrap();
+    let one = create(dir.path(), "one", &c);
+    let _engine = Engine::proposes(&one, 1);
+    let (a, b) = (last(&all), last(&one));
+    assert_eq!((a.mask, a.by), (b.mask, b.by));
+    assert!(!b.unscored);
+}
+
+#[test]
+fn a_mask_is_one_change() {
+    let dir = tempfile::tempdir().unwrap();
+    let folder = create(dir.path(), "r", &config());
+    let engine = Engine::proposes(&folder, 1);
+    let before = last(&folder);
+    let mut mask = before.mask;
+    for place in before.mask.places().take(3).collect::<Vec<_>>() {
+        mask.set(place, false);
+    }
+    let more: Vec<Place> = darts::NO_NONE.places().filter(|p| !before.mask.contains(*p)).take(5).collect();
+    more.iter().for_each(|p| mask.set(*p, true));
+    engine.cut(Edit::Keep { place: more[4] });
+    engine.cut(Edit::Mask { mask });
+    let taken = last(&folder);
+    let other = darts::SPACE.places().filter(|p| mask.contains(*p) != before.mask.contains(*p)).count();
+    assert_eq!((taken.mask, taken.by_hand.len(), taken.decided.len()), (mask, other, other));
+    engine.asked(Order::Undo).unwrap();
+    assert_eq!(last(&folder).by_hand, [more[4]]);
+    let none = darts::FULL;
+    assert!(engine.asked(Order::Cut(Edit::Mask { mask: none })).unwrap_err().contains("not in the space that is cut"));
 }

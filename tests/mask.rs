@@ -99,3 +99,43 @@ fn a_waiting_run_takes_a_mask_as_its_cut() {
     assert!(code == 0 && out.contains("the cut is that of the file"), "{out}");
     zonas(runs, &["abort", "r"]);
 }
+
+#[test]
+fn scoring_ends_with_what_is_to_be_known_of_its_cut() {
+    let dir = tempfile::tempdir().unwrap();
+    let runs = dir.path();
+    let (code, out, err) = score(runs, "r", &["cut.source=naswot,mean_jacobian"]);
+    assert!(code == 0 && out.contains("by naswot + mean_jacobian, 112 of 224"), "{out}{err}");
+    let verdict: Vec<&str> = out.lines().filter(|l| l.trim_start().starts_with("verdict: ")).collect();
+    assert!(verdict.len() > 4 && verdict[0].contains("when the 3 draws are drawn again"), "{out}");
+    assert!(out.contains("are those of the parameter count") && out.contains("are those of the run's scores"), "{out}");
+    assert_eq!(cut(runs, "r"), mask(runs, &["r", "--by", "naswot,mean_jacobian"]));
+    let (code, shown, err) = zonas(runs, &["show", "r"]);
+    assert_eq!(code, 0, "{err}");
+    // The same words, to the letter, and the numbers as JSON.
+    for line in &verdict {
+        assert!(shown.contains(line.trim_start().strip_prefix("verdict: ").unwrap()), "{line}\n{shown}");
+    }
+    let json: serde_json::Value = serde_json::from_str(&zonas(runs, &["show", "r", "--json"]).1).unwrap();
+    assert_eq!(json["by"], serde_json::json!(["naswot", "mean_jacobian"]));
+    let told = &json["verdict"];
+    assert_eq!((told["draws"].as_u64(), told["kept"].as_u64()), (Some(3), Some(112)));
+    assert!((0.0..=1.0).contains(&told["stays"].as_f64().unwrap()));
+    assert_eq!(told["words"].as_array().unwrap().len(), verdict.len());
+    // A journal of before has no verdict: it is made of its draws, and is the same.
+    let path = runs.join("r").join("events.jsonl");
+    let journal = std::fs::read_to_string(&path).unwrap();
+    // The last of a cut's fields.
+    let without =
+        |line: &str| line.split_once(r#","verdict":"#).map_or(line.to_string(), |(rest, _)| format!("{rest}}}"));
+    assert_ne!(journal.lines().map(without).collect::<Vec<_>>().join("\n") + "\n", journal);
+    std::fs::write(&path, journal.lines().map(without).collect::<Vec<_>>().join("\n") + "\n").unwrap();
+    let again: serde_json::Value = serde_json::from_str(&zonas(runs, &["show", "r", "--json"]).1).unwrap();
+    assert_eq!(again["verdict"], *told);
+    // A name that is not scored, before anything is done.
+    let (code, _, err) = score(runs, "bad", &["cut.source=zico"]);
+    assert!(code == 2 && err.contains("`zico` is not scored: score.functions has naswot"), "{err}");
+    // A cut that can't be searched is told at the end, not first by `--yes`.
+    let (code, out, _) = score(runs, "none", &["score.none=compete", "cut.source=cheapest", "cut.xi=0.875"]);
+    assert!(code == 0 && out.contains("this cut can't be searched: node 2 of the normal cell"), "{out}");
+}

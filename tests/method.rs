@@ -117,7 +117,7 @@ fn config(parts: &[&str]) -> Config {
     let mut c = Config { seed: 7, ..Config::default() };
     c.data.limit = 96;
     c.data.crop_padding = 2;
-    c.cut.source = Source::Random;
+    c.cut.source = Source::Random.into();
     (c.search.channels, c.search.cells, c.search.batch, c.search.epochs) = (2, 3, 8, 4);
     parts.iter().fold(c, |c, assignment| c.set(assignment).unwrap())
 }

@@ -11,17 +11,14 @@ use color_eyre::eyre;
 use super::exit::{Exit, Usage};
 use super::output::Output;
 use super::place::Place;
-use crate::engine::score::{self, Settings};
-use crate::nearest::nearest;
-use crate::proxies;
+use crate::engine::stored::Stored;
 use crate::proxies::aggregate::Aggregate;
 use crate::run::RunFolder;
-use crate::run::config::{self, Estimator};
-use crate::run::event::{Body, Removal};
-use crate::run::journal::Tail;
+use crate::run::config;
+use crate::run::event::Removal;
 use crate::run::summary::Summary;
 use crate::space::cut::{Cutter, Source};
-use crate::space::{Mask, Place as At, Space};
+use crate::space::{By, Mask, Space};
 use crate::text;
 
 /// Without options, the run's cut as it is now.
@@ -66,14 +63,16 @@ pub fn run(place: &Place, a: &MaskArguments) -> eyre::Result<Exit> {
         Source::Scores => {
             let name = place.word(&folder);
             let scored =
-                Scored::of(&folder).ok_or_else(|| Usage(format!("{name} has no whole round of scores yet")))?;
+                Stored::of(&folder).ok_or_else(|| Usage(format!("{name} has no whole round of scores yet")))?;
             if scored.rounds > 1 {
                 let rounds = scored.rounds;
                 note(&format!(
                     "{name} scored in {rounds} rounds; this order is by the first alone, so it may differ from the run's"
                 ));
             }
-            scored.order(a, &config)?
+            let by = By { functions: a.by.clone(), aggregate: a.aggregate.map(|how| how.to_string()) };
+            let undecided = a.undecided.unwrap_or(config.score.undecided);
+            scored.order(&by, undecided, &config).map_err(Usage)?
         }
         _ => Vec::new(),
     };
@@ -93,91 +92,6 @@ pub fn run(place: &Place, a: &MaskArguments) -> eyre::Result<Exit> {
 fn note(text: &str) {
     use std::io::Write;
     let _ = writeln!(std::io::stderr(), "note: {}", text::sanitize(text));
-}
-
-/// The first round of a run's scores.
-struct Scored {
-    functions: Vec<String>,
-    mask: Mask,
-    places: Vec<At>,
-    /// `[place][draw][function]`.
-    relative: Vec<Vec<Vec<f64>>>,
-    rounds: usize,
-}
-
-impl Scored {
-    fn of(folder: &RunFolder) -> Option<Scored> {
-        let (mut functions, mut rounds, mut space, mut ended) = (Vec::new(), 0, None, false);
-        let mut found: std::collections::BTreeMap<(At, usize), Vec<f64>> = std::collections::BTreeMap::new();
-        for event in Tail::events(folder).rest() {
-            match event.body {
-                Body::ScoringStarted(s) => {
-                    (functions, rounds) = (s.functions, s.rounds);
-                    found.clear();
-                }
-                Body::RoundStarted { round: 0, mask, .. } => space = Some(mask),
-                Body::Score { round: 0, draw, place, relative, .. } => {
-                    found.insert((place, draw), relative.into_iter().map(f64::from).collect());
-                }
-                Body::RoundEnded { round: 0, .. } => ended = true,
-                _ => {}
-            }
-        }
-        let (mask, true) = (space?, ended) else { return None };
-        let mut places: Vec<At> = Vec::new();
-        let mut relative: Vec<Vec<Vec<f64>>> = Vec::new();
-        // In the order of the map: by place, then by draw.
-        for ((place, _), values) in found {
-            if places.last() != Some(&place) {
-                places.push(place);
-                relative.push(Vec::new());
-            }
-            relative.last_mut()?.push(values);
-        }
-        Some(Scored { functions, mask, places, relative, rounds })
-    }
-
-    /// The order of removal by what was asked for.
-    fn order(mut self, a: &MaskArguments, config: &config::Config) -> eyre::Result<Vec<Removal>> {
-        let mut chosen: Vec<usize> = (0..self.functions.len()).collect();
-        if !a.by.is_empty() {
-            let number = |name: &String| {
-                self.functions.iter().position(|f| f == name).ok_or_else(|| {
-                    let near = nearest(name, self.functions.iter().map(String::as_str));
-                    let hint = near.map_or_else(String::new, |n| format!(" (did you mean `{n}`?)"));
-                    let all = self.functions.join(", ");
-                    Usage(format!("`{}` was not scored{hint}; there are {all}", text::sanitize(name)))
-                })
-            };
-            chosen = a.by.iter().map(number).collect::<Result<_, _>>()?;
-            let twice = |(i, f): (usize, &usize)| (!chosen[..i].contains(f)).then_some(*f);
-            chosen = chosen.iter().enumerate().filter_map(twice).collect();
-        }
-        let functions = self.functions.len();
-        for values in self.relative.iter_mut().flatten() {
-            values.resize(functions, f64::NAN);
-            *values = chosen.iter().map(|f| values[*f]).collect();
-        }
-        let lone = config.score.estimator == Estimator::LeaveOneOut;
-        let exact =
-            |f: &usize| lone && proxies::by_name(&self.functions[*f]).is_ok_and(proxies::RankingFunction::exact);
-        let exact: Vec<bool> = chosen.iter().map(exact).collect();
-        let settings = Settings {
-            draws: config.score.draws,
-            remove_per_round: 1,
-            aggregate: a.aggregate.unwrap_or(config.score.aggregate),
-            estimator: config.score.estimator,
-            sample: config.score.sample,
-            undecided: a.undecided.unwrap_or(config.score.undecided),
-            seed: config.seed,
-        };
-        Ok(score::order(&self.mask, &settings, &self.places, &self.relative, &exact))
-    }
-}
-
-/// What each place added to each function in the first round, by draw; empty before it is whole.
-pub(super) fn by_draw(folder: &RunFolder) -> Vec<(At, Vec<Vec<f64>>)> {
-    Scored::of(folder).map_or_else(Vec::new, |s| s.places.into_iter().zip(s.relative).collect())
 }
 
 /// Longest file of a mask that is looked at, in bytes.

@@ -28,6 +28,7 @@ mod show;
 mod spaces;
 mod tail;
 mod train;
+mod verdict;
 mod watch;
 
 use std::path::PathBuf;

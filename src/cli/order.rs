@@ -9,6 +9,7 @@ use color_eyre::eyre;
 use super::exit::{Exit, Usage};
 use super::output::Output;
 use super::place::Place;
+use crate::proxies::aggregate::Aggregate;
 use crate::run::RunFolder;
 use crate::run::command::{Body as Order, Edit};
 use crate::run::event::{Body, Event};
@@ -16,6 +17,7 @@ use crate::run::journal::{Tail, send};
 use crate::run::lock::Pulse;
 use crate::run::status::Status;
 use crate::run::summary::Summary;
+use crate::space::By;
 use crate::space::cut::level_text;
 use crate::text;
 use crate::text::parse_amount;
@@ -48,6 +50,12 @@ pub struct CutArguments {
     /// before: `random`, `cheapest` or `most_parameters`.
     #[arg(long, group = "edit")]
     source: Option<String>,
+    /// Cut by these ranking functions alone, of those that the run scored; nothing is scored again.
+    #[arg(long, value_name = "NAMES", value_delimiter = ',', group = "edit", conflicts_with = "source")]
+    by: Vec<String>,
+    /// Put the functions together so: `decorrelated`, `noise`, `relative` or `ranks` [default: as the run does].
+    #[arg(long, value_name = "HOW", group = "edit", conflicts_with = "source")]
+    aggregate: Option<Aggregate>,
     /// Take back all changes by hand.
     #[arg(long, group = "edit")]
     automatic: bool,
@@ -57,7 +65,7 @@ pub struct CutArguments {
     /// Drop an operation, as in reduction:1-4:max_pool_3x3; may be given again.
     #[arg(long, value_name = "CELL:EDGE:OPERATION", group = "edit", value_parser = named)]
     drop: Vec<Named>,
-    /// Keep what this file keeps, and drop the rest, by hand: a mask as `zonas mask` prints it.
+    /// Keep what this file keeps, and drop the rest, by hand and as one change: a mask as `zonas mask` prints it.
     #[arg(long, value_name = "FILE", group = "edit", conflicts_with_all = ["keep", "drop"])]
     mask: Option<std::path::PathBuf>,
     /// Take back the last change.
@@ -127,6 +135,10 @@ pub fn cut(place: &Place, a: &CutArguments) -> eyre::Result<Exit> {
     orders.extend(a.undo.then_some(Order::Undo));
     orders.extend(a.redo.then_some(Order::Redo));
     orders.extend(a.source.iter().map(|source| Order::Cut(Edit::Source { source: source.clone() })));
+    if !a.by.is_empty() || a.aggregate.is_some() {
+        let aggregate = a.aggregate.map(|how| how.to_string());
+        orders.push(Order::Cut(Edit::By(By { functions: a.by.clone(), aggregate })));
+    }
     orders.extend(a.xi.map(|xi| Order::Cut(Edit::Level { xi })));
     orders.extend(a.budget.map(|bytes| Order::Cut(Edit::Budget { bytes })));
     orders.extend(a.keep.iter().map(|n| Order::Cut(Edit::Keep { place: n.place })));
@@ -145,15 +157,11 @@ pub fn cut(place: &Place, a: &CutArguments) -> eyre::Result<Exit> {
             return Err(Usage(format!("the mask keeps {place:#}, which is not in the space that is cut")).into());
         }
         crate::engine::searchable::searchable(&mask).map_err(|why| Usage(format!("no cut: {why}")))?;
-        // What stays first, so that no edge is empty in between.
-        let kept = mask.places().filter(|p| !cut.mask.contains(*p));
-        orders.extend(kept.map(|place| Order::Cut(Edit::Keep { place })));
-        let gone = cut.mask.places().filter(|p| !mask.contains(*p));
-        orders.extend(gone.map(|place| Order::Cut(Edit::Drop { place })));
-        if orders.is_empty() {
+        if orders.is_empty() && mask == cut.mask {
             asked.out.line("the cut is that of the file")?;
             return Ok(Exit::Done);
         }
+        orders.push(Order::Cut(Edit::Mask { mask }));
     }
     let several = orders.len() > 1;
     let mut ended = Exit::Done;
@@ -184,6 +192,8 @@ fn edit(order: &Order) -> String {
         Order::Cut(Edit::Level { xi }) => format!("ξ {}", level_text(*xi)),
         Order::Cut(Edit::Budget { bytes }) => format!("within {}", text::bytes(*bytes)),
         Order::Cut(Edit::Source { source }) => format!("by {source}"),
+        Order::Cut(Edit::By(by)) => format!("by {}", by.words()),
+        Order::Cut(Edit::Mask { .. }) => "mask".into(),
         Order::Cut(Edit::Automatic) => "automatic".into(),
         other => other.name().into(),
     }
@@ -323,6 +333,10 @@ impl Asked {
             for warning in &cut.warnings {
                 self.out.line(&text::sanitize(&format!("  note: {warning}")))?;
             }
+            for words in cut.verdict.iter().flat_map(|v| &v.words) {
+                self.out.line(&text::sanitize(&format!("  verdict: {words}")))?;
+            }
+            super::verdict::tell_truth(&mut self.out, &self.folder, cut)?;
         }
         Ok(())
     }

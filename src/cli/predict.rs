@@ -12,6 +12,7 @@ use super::settings::SettingArguments;
 use crate::engine::front::{Basis, Point};
 use crate::engine::plan::{Plan, Planner};
 use crate::engine::score::quality::Quality;
+use crate::engine::stored::Stored;
 use crate::run::config::Config;
 use crate::space::Mask;
 use crate::space::cut::{Cutter, Source, level_text};
@@ -87,7 +88,7 @@ fn front(place: &Place, name: &str, a: &PredictArguments) -> eyre::Result<Exit> 
     let known = Summary::readable(&folder)?.summary;
     let config = a.settings.over(folder.config()?)?;
     let planner = crate::engine::plan::of_settings(&config)?;
-    let relative = super::mask::by_draw(&folder);
+    let relative = Stored::of(&folder).map_or_else(Vec::new, Stored::by_draw);
     let quality = Quality::of_run(&known, &config).ok_or_else(|| {
         Usage(format!(
             "{} has no whole round of scores of sampled cells, which quality is estimated by (score.estimator = \"cells\")",

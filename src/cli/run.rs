@@ -14,9 +14,12 @@ use super::place::Place;
 use super::settings::SettingArguments;
 use super::watch::{Watched, Watching};
 use super::{engine, on_end};
+use crate::engine::searchable::searchable;
 use crate::run::RunFolder;
 use crate::run::config::Config;
+use crate::run::event::Cut;
 use crate::run::summary::Summary;
+use crate::text;
 
 #[derive(Args, Debug, Default)]
 pub struct RunArguments {
@@ -84,6 +87,14 @@ pub(super) fn stem(config: &Config) -> String {
 fn doubted(folder: &RunFolder) -> bool {
     let report = Summary::read(folder).summary;
     report.not_by_scores.is_some() && report.epoch.is_none()
+}
+
+/// The cut that the run stands before, and why it can't be searched, if it can't.
+fn unsearchable(folder: &RunFolder) -> Option<(Cut, String)> {
+    let report = Summary::read(folder).summary;
+    let cut = report.cut.filter(|_| report.epoch.is_none() && !report.confirmed)?;
+    let why = searchable(&cut.mask).err()?;
+    Some((cut, why))
 }
 
 /// `zonas score`: a run that stops at its cut has done what it was to do.
@@ -176,6 +187,12 @@ impl Beginning {
             Exit::Done => {
                 let form = if folder.file(crate::run::WEIGHTS).exists() { "safetensors" } else { "python" };
                 out.line(&format!("look at it: `zonas open {name}`; take it home: `zonas export {name} --as {form}`"))?;
+            }
+            Exit::Stopped if let Some((cut, why)) = unsearchable(folder) => {
+                super::verdict::tell_truth(&mut out, folder, &cut)?;
+                out.line(&text::sanitize(&format!(
+                    "this cut can't be searched: {why}; change it first with `zonas attach {name}`"
+                )))?;
             }
             Exit::Stopped if doubted(folder) => out.line(&format!(
                 "look at the cut with `zonas attach {name}`, or take it as it is with `zonas run --resume {name} --yes --force`"

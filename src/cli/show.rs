@@ -22,7 +22,11 @@ pub struct ShowArguments {
 
 pub fn run(place: &Place, a: &ShowArguments) -> eyre::Result<Exit> {
     let folder = RunFolder::open(&place.folder()?, &a.run)?;
-    let r = Summary::readable(&folder)?.summary;
+    let mut r = Summary::readable(&folder)?.summary;
+    if let Some(cut) = &r.cut {
+        r.verdict = super::verdict::of(&folder, cut);
+        r.by_the_table = super::verdict::by_the_table(&folder, cut);
+    }
     let mut out = Output::stdout();
     if a.json {
         out.json(&r)?;
@@ -74,6 +78,10 @@ pub fn run(place: &Place, a: &ShowArguments) -> eyre::Result<Exit> {
     }
     if let Some(reason) = &r.not_by_scores {
         line("warning", format!("the cut is {reason}"))?;
+    }
+    let words = r.verdict.iter().flat_map(|v| v.words.iter().cloned()).chain(r.by_the_table.clone());
+    for (i, words) in words.enumerate() {
+        line(if i == 0 { "verdict" } else { "" }, words)?;
     }
     let trains = r.trains == Some(true);
     if let (Some(epoch), Some(epochs)) = (r.epoch, r.epochs) {

@@ -1,11 +1,12 @@
 //! The cut of a run: the automatic proposal, changes by hand, undo and redo, and the confirmation.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use super::budget::{self, mib, too_little};
 use super::control::{CONFIRMED, Control};
 use super::error::EngineError;
 use super::options::{Confirm, Options};
+use super::orders::{Order as Ordered, Orders};
 use super::past::Past;
 use super::plan::{Plan, Planner};
 use super::queue;
@@ -13,13 +14,14 @@ use super::score::quality::Quality;
 use super::score::significance;
 use super::searchable::searchable;
 use super::setup::Setup;
+use super::verdict::{self, Asked};
 use crate::device::Device;
 use crate::run::RunFolder;
 use crate::run::command::{Body as Order, Command, Edit};
 use crate::run::event::{Body, Cut, CutMove, Level, Removal, Stage};
 use crate::run::summary::Summary;
-use crate::space::cut::{Change, Cutter, Extent, History, Proposal, Source};
-use crate::space::{Counts, Mask, Operation, Place};
+use crate::space::cut::{Change, Extent, History, Proposal, Source};
+use crate::space::{By, Counts, Mask, Operation, Place};
 
 /// What came of the stage.
 pub(super) enum Decision {
@@ -36,9 +38,8 @@ pub(super) enum Decision {
 
 struct Cutting<'a> {
     setup: &'a Setup<'a>,
-    cutter: Cutter,
+    orders: Orders<'a>,
     planner: Planner,
-    removals: HashMap<Place, &'a Removal>,
     history: History,
     full: Plan,
     /// Where cells were sampled: what cuts are worth.
@@ -78,7 +79,8 @@ pub(super) fn run(
         control.log(Level::Info, words)?;
     }
     let clock = control.begin(Stage::Cut)?;
-    let mut cutting = Cutting::new(setup, folder, planner, order, past)?;
+    let mut cutting =
+        Cutting::new(setup, folder, planner, Orders::new(setup.config, setup.space, order, folder), past)?;
     let cut = cutting.propose(control, None, None)?;
     let confirming = match options.confirm {
         Confirm::Automatic => {
@@ -130,22 +132,20 @@ impl<'a> Cutting<'a> {
         setup: &'a Setup<'a>,
         folder: &RunFolder,
         planner: Planner,
-        order: &'a [Removal],
+        orders: Orders<'a>,
         past: &Past,
     ) -> Result<Self, EngineError> {
-        let config = setup.config;
-        let cutter = Cutter { space: setup.space, order: order.iter().map(|r| r.place).collect(), seed: config.seed };
+        let (config, scored) = (setup.config, !orders.own.list.is_empty());
         let mut cutting = Cutting {
             setup,
-            cutter,
-            removals: order.iter().map(|r| (r.place, r)).collect(),
+            orders,
             history: History::new(Proposal::new(Source::Scores, Extent::Level(config.cut.xi))),
             full: planner.plan(config.full()),
             planner,
-            quality: Quality::of_run(&Summary::read(folder).summary, config).filter(|_| !order.is_empty()),
+            quality: Quality::of_run(&Summary::read(folder).summary, config).filter(|_| scored),
             proposals: past.proposals,
         };
-        cutting.history = match remembered(&cutting.cutter, &past.cuts) {
+        cutting.history = match remembered(&mut cutting.orders, &past.cuts) {
             Some(history) => history,
             None => History::new(cutting.automatic()?),
         };
@@ -153,22 +153,29 @@ impl<'a> Cutting<'a> {
     }
 
     /// What the settings ask for.
-    fn automatic(&self) -> Result<Proposal, EngineError> {
+    fn automatic(&mut self) -> Result<Proposal, EngineError> {
         let cut = &self.setup.config.cut;
-        let source = cut.source;
+        let source = cut.source.automatic();
+        let by = self.orders.prepare(&cut.source.by()).map_err(EngineError::Cut)?;
         let extent = match (cut.counts(self.setup.space.space()), cut.budget()) {
             (Some(counts), _) => Extent::Counts(counts),
             (None, Some(bytes)) => {
-                let mask = self.most(source, &BTreeMap::new(), bytes).map_err(EngineError::Cut)?;
+                let mask = self.most(source, &by, &BTreeMap::new(), bytes).map_err(EngineError::Cut)?;
                 Extent::Budget { bytes, mask }
             }
             (None, None) => Extent::Level(cut.xi),
         };
-        Ok(Proposal::new(source, extent))
+        Ok(Proposal::new(source, extent).by(by))
+    }
+
+    /// What the proposal goes by.
+    fn order(&self, proposal: &Proposal) -> &Ordered {
+        self.orders.of(&proposal.by)
     }
 
     fn mask(&self) -> Mask {
-        self.cutter.mask(self.history.now())
+        let now = self.history.now();
+        self.order(now).cutter.mask(now)
     }
 
     fn propose(
@@ -205,14 +212,16 @@ impl<'a> Cutting<'a> {
 
     fn describe(&self, command: Option<String>, moved: Option<CutMove>) -> Cut {
         let now = self.history.now();
+        let cutter = &self.order(now).cutter;
         let mask = self.mask();
         let plan = self.planner.plan(mask);
         let mut cut = Cut {
-            xi: now.xi(&self.cutter.full()),
+            xi: now.xi(&cutter.full()),
             mask,
-            by_hand: self.cutter.by_hand(now),
+            by_hand: cutter.by_hand(now),
             decided: now.decisions().collect(),
             source: now.source.name().into(),
+            by: now.by.clone(),
             unscored: self.unscored(),
             command,
             moved,
@@ -237,26 +246,38 @@ impl<'a> Cutting<'a> {
                 mib(bytes)
             ));
         }
-        cut.warnings.extend(self.cutter.warnings(&mask));
+        cut.warnings.extend(self.orders.note(&now.by));
+        cut.warnings.extend(cutter.warnings(&mask));
         cut.warnings.extend(searchable(&mask).err());
         if !plan.fits {
             cut.warnings.push(self.planner.ways_out(mask, &plan));
         }
+        cut.verdict = verdict::assess(&Asked {
+            cut: &cut,
+            space: self.setup.space,
+            order: &self.order(now).list,
+            own: &self.orders.own.list,
+            stored: self.orders.stored.as_ref(),
+            config: self.setup.config,
+            bytes: &|mask| Some(self.planner.by_bytes(mask).bytes),
+        });
         cut
     }
 
     /// Nothing was scored, since the settings ask for a control.
     fn unscored(&self) -> bool {
-        self.removals.is_empty()
+        self.orders.own.list.is_empty()
     }
 
     /// How much the scores had to say about what the automatic part drops; what is to be told of it.
     fn judge(&self, cut: &mut Cut) -> Vec<String> {
-        let automatic = self.cutter.automatic_of(self.history.now());
+        let now = self.history.now();
+        let Ordered { removals, cutter, .. } = self.order(now);
+        let automatic = cutter.automatic_of(now);
         let gone = || self.setup.space.places().filter(|p| !automatic.contains(*p));
-        let removal = |p: &Place| self.removals.get(p);
+        let removal = |p: &Place| removals.get(p);
         // The last of an edge has no removal: it goes only where a budget is very tight, and the others' scores say so.
-        let last = |p: &Place| self.cutter.best(Source::Scores, p.cell, p.edge) == Some(p.operation);
+        let last = |p: &Place| cutter.best(Source::Scores, p.cell, p.edge) == Some(p.operation);
         let undefined = |p: &Place| removal(p).map_or(!last(p), |r| r.undefined || r.score.0.is_nan());
         cut.decisions = gone().count();
         cut.undefined = gone().filter(&undefined).count();
@@ -285,12 +306,13 @@ impl<'a> Cutting<'a> {
 
     /// Of decisions within noise, between which two operations most of them are, and what settles them: where one round decided.
     fn likeliest(&self, noisy: impl Iterator<Item = Place>, automatic: &Mask) -> Option<String> {
+        let removals = &self.order(self.history.now()).removals;
         let mut pairs: BTreeMap<[Operation; 2], usize> = BTreeMap::new();
         for place in noisy {
-            let order = self.removals.get(&place).filter(|r| !r.p_above.is_empty())?;
+            let order = removals.get(&place).filter(|r| !r.p_above.is_empty())?;
             let kept = automatic.count_on(place.cell, place.edge);
             // The lowest that stays: the last to go of what is kept, by how many rank above it.
-            let above = |p: &Place| self.removals.get(p).map_or(0, |r| r.p_above.len());
+            let above = |p: &Place| removals.get(p).map_or(0, |r| r.p_above.len());
             let stays = automatic.kept(place.cell, place.edge).map(|o| Place::new(place.cell, place.edge, o));
             let lowest = stays.max_by_key(above).filter(|_| order.p_above.len() >= kept)?;
             let mut pair = [place.operation, lowest.operation];
@@ -351,6 +373,11 @@ impl<'a> Cutting<'a> {
     }
 
     fn edit(&mut self, edit: &Edit) -> Result<(), String> {
+        let by = match edit {
+            Edit::By(by) => Some(self.orders.prepare(by)?),
+            Edit::Source { source } if source == Source::Scores.name() => Some(By::default()),
+            _ => None,
+        };
         let now = self.history.now();
         let next = match edit {
             Edit::Budget { bytes } => self.within(now, *bytes)?,
@@ -358,10 +385,14 @@ impl<'a> Cutting<'a> {
             Edit::Automatic if let Extent::Budget { bytes, .. } = now.extent => {
                 self.within(&now.clone().decided([]), bytes)?
             }
-            Edit::Source { source } if source == Source::Scores.name() && now.source != Source::Scores => {
-                self.by_scores(now)?
+            _ if let Some(by) = by => self.by_scores(now, by)?,
+            Edit::Source { .. } => {
+                let now = now.clone();
+                let next = self.order(&now).cutter.change(&now, change_of(edit)?).map_err(|e| e.to_string())?;
+                // A control goes by no score.
+                next.by(By::default())
             }
-            other => self.cutter.change(now, change_of(other)?).map_err(|e| e.to_string())?,
+            other => self.order(now).cutter.change(now, change_of(other)?).map_err(|e| e.to_string())?,
         };
         if next == *now {
             return Err("that changes nothing".into());
@@ -370,45 +401,63 @@ impl<'a> Cutting<'a> {
         Ok(())
     }
 
-    /// From a control back to the cut that it stands beside; at another level or budget, if that was changed since.
-    fn by_scores(&self, now: &Proposal) -> Result<Proposal, String> {
+    /// The cut by scores that goes by this: from a control back to the cut that it stands beside, at another level or budget, if
+    /// that was changed since; else as much as now, with nothing by hand, since that was decided of the cut before.
+    fn by_scores(&self, now: &Proposal, by: By) -> Result<Proposal, String> {
         if self.unscored() {
-            let asked = self.setup.config.cut.source;
+            let asked = &self.setup.config.cut.source;
             return Err(format!(
                 "nothing was scored in this run, since it began with cut.source = \"{asked}\"; begin another run with \
                  cut.source = \"scores\""
             ));
         }
-        let change = |p: &Proposal, change| self.cutter.change(p, change).map_err(|e| e.to_string());
-        let Some(before) = self.history.before_controls() else { return change(now, Change::Source(Source::Scores)) };
-        match now.extent {
-            Extent::Level(xi) => change(before, Change::Level(xi)),
-            Extent::Budget { bytes, .. } => self.within(before, bytes),
-            Extent::Counts(_) => Ok(before.clone()),
+        if now.source == Source::Scores && now.by == by {
+            return Ok(now.clone());
+        }
+        let control = now.source != Source::Scores;
+        let before = self.history.before_controls().filter(|_| control);
+        if let Some(before) = before.filter(|p| p.by == by) {
+            return match now.extent {
+                Extent::Level(xi) => {
+                    self.order(before).cutter.change(before, Change::Level(xi)).map_err(|e| e.to_string())
+                }
+                Extent::Budget { bytes, .. } => self.within(before, bytes),
+                Extent::Counts(_) => Ok(before.clone()),
+            };
+        }
+        let extent = match (&now.extent, before.map(|p| p.extent)) {
+            // A control's counts are those of the cut that it stood beside.
+            (Extent::Counts(_), Some(extent)) => extent,
+            (extent, _) => *extent,
+        };
+        let next = Proposal::new(Source::Scores, extent).by(by);
+        match extent {
+            Extent::Budget { bytes, .. } => self.within(&next, bytes),
+            Extent::Level(_) | Extent::Counts(_) => Ok(next),
         }
     }
 
     /// The cut that keeps the most within so many bytes, with what was decided by hand.
     fn within(&self, now: &Proposal, bytes: u64) -> Result<Proposal, String> {
         let decided: BTreeMap<Place, bool> = now.decisions().collect();
-        let mut mask = self.most(now.source, &decided, bytes)?;
+        let mut mask = self.most(now.source, &now.by, &decided, bytes)?;
         if !decided.is_empty() {
             // What would be without those decisions is the automatic part.
-            let without = self.most(now.source, &BTreeMap::new(), bytes).unwrap_or(mask);
+            let without = self.most(now.source, &now.by, &BTreeMap::new(), bytes).unwrap_or(mask);
             decided.keys().for_each(|p| mask.set(*p, without.contains(*p)));
         }
-        self.cutter.change(now, Change::Budget { bytes, mask }).map_err(|e| e.to_string())
+        self.order(now).cutter.change(now, Change::Budget { bytes, mask }).map_err(|e| e.to_string())
     }
 
-    fn most(&self, source: Source, decided: &BTreeMap<Place, bool>, bytes: u64) -> Result<Mask, String> {
-        let score = |p: Place| self.removals.get(&p).map(|r| r.score.0);
-        let quality = self.quality.as_ref().filter(|_| source == Source::Scores);
+    fn most(&self, source: Source, by: &By, decided: &BTreeMap<Place, bool>, bytes: u64) -> Result<Mask, String> {
+        let order = self.orders.of(by);
+        let score = |p: Place| order.removals.get(&p).map(|r| r.score.0);
         let choice = budget::Choice {
-            cutter: &self.cutter,
+            cutter: &order.cutter,
             source,
             by: self.setup.config.cut.by,
             score: &score,
-            quality,
+            quality: self.quality.as_ref().filter(|_| source == Source::Scores && by.is_own()),
             decided: decided.clone(),
         };
         choice.most(&self.planner, bytes).map_err(|least| too_little(&self.planner, bytes, least, !decided.is_empty()))
@@ -430,17 +479,19 @@ pub fn change_of(edit: &Edit) -> Result<Change, String> {
         })?),
         Edit::Keep { place } => Change::Set(*place, true),
         Edit::Drop { place } => Change::Set(*place, false),
+        Edit::By(_) => return Err("by what scores a cut goes is the engine's to say".into()),
+        Edit::Mask { mask } => Change::Mask(*mask),
         Edit::Edge { cell, edge, keep } => Change::Edge(*cell, *edge, *keep),
         Edit::Kind { cell, operation, keep } => Change::Kind(*cell, *operation, *keep),
     })
 }
 
 /// The cuts in the journal as a history: what an earlier engine had proposed can be undone.
-fn remembered(cutter: &Cutter, cuts: &[Cut]) -> Option<History> {
+fn remembered(orders: &mut Orders, cuts: &[Cut]) -> Option<History> {
     let mut cuts = cuts.iter();
-    let mut history = History::new(restored(cutter, cuts.next()?));
+    let mut history = History::new(restored(orders, cuts.next()?));
     for cut in cuts {
-        let next = restored(cutter, cut);
+        let next = restored(orders, cut);
         match cut.moved {
             Some(CutMove::Undo) => drop(history.undo()),
             Some(CutMove::Redo) => drop(history.redo()),
@@ -455,7 +506,7 @@ fn remembered(cutter: &Cutter, cuts: &[Cut]) -> Option<History> {
 }
 
 /// The proposal that a cut in the journal came from.
-fn restored(cutter: &Cutter, cut: &Cut) -> Proposal {
+fn restored(orders: &mut Orders, cut: &Cut) -> Proposal {
     let source = cut.source.parse().unwrap_or(Source::Scores);
     let extent = match (cut.budget_bytes, Counts::of_list(cut.mask.space(), &cut.kept_per_edge)) {
         (Some(bytes), _) => {
@@ -466,8 +517,14 @@ fn restored(cutter: &Cutter, cut: &Cut) -> Proposal {
         (None, Ok(counts)) => Extent::Counts(counts),
         (None, Err(_)) => Extent::Level(cut.xi),
     };
+    let Ok(by) = orders.prepare(&cut.by) else {
+        // Its order can't be made again: the operations stand, as decided by hand.
+        let bare = Proposal::new(source, extent);
+        return orders.own.cutter.change(&bare, Change::Mask(cut.mask)).unwrap_or(bare);
+    };
     let seen = cut.by_hand.iter().map(|p| (*p, cut.mask.contains(*p)));
     let decided: Vec<(Place, bool)> = if cut.decided.is_empty() { seen.collect() } else { cut.decided.clone() };
-    let known = decided.into_iter().filter(|(place, kept)| !kept || cutter.space.contains(*place));
-    Proposal::new(source, extent).decided(known)
+    let space = orders.own.cutter.space;
+    let known = decided.into_iter().filter(|(place, kept)| !kept || space.contains(*place));
+    Proposal::new(source, extent).by(by).decided(known)
 }

@@ -10,6 +10,7 @@ mod error;
 pub mod front;
 mod inherit;
 mod options;
+mod orders;
 mod origin;
 mod past;
 pub mod plan;
@@ -23,8 +24,10 @@ mod seal;
 mod search;
 pub mod searchable;
 mod setup;
+pub mod stored;
 mod train;
 pub mod training_memory;
+pub mod verdict;
 
 pub use crate::run::event::Outcome;
 pub use cut::change_of;
@@ -69,7 +72,7 @@ fn prepared<'a>(config: &'a Config, past: &Past) -> Result<(rayon::ThreadPool, S
             "its journal is of the search space `{was}`, and its settings of `{is}`"
         )]));
     }
-    let scores = setup.trained.is_none() && config.cut.source == Source::Scores;
+    let scores = setup.trained.is_none() && config.cut.source.automatic() == Source::Scores;
     if scores && !past.started && past.scored.is_none() {
         scoring_memory::room(&setup)?;
     }

@@ -9,6 +9,7 @@ use crate::kernels::{self, gpu::Gpu};
 use crate::nn::{NnError, Policy, Precision, SupernetConfig, Workload};
 use crate::oneshot::StepTimes;
 use crate::run::config::{Config, Keep};
+use crate::run::event::RunStarted;
 use crate::space::Mask;
 use crate::space::cut::{Cutter, Source, level_of, level_text};
 
@@ -133,6 +134,13 @@ impl Planner {
         Planner { config: config.clone(), shape, budget, threads, gpu: false, times: None }
     }
 
+    /// Of a run, by what its journal says of its data and its device.
+    pub fn of_run(config: &Config, run: &RunStarted) -> Planner {
+        let data = &run.data;
+        let shape = DataShape { classes: run.classes, channels: data.channels, height: data.height, width: data.width };
+        Planner::new(config, shape, run.budget_bytes, run.threads).on_gpu(run.device.starts_with("cuda"))
+    }
+
     /// For a search on this device.
     #[must_use]
     pub fn on(self, device: &Device) -> Planner {
@@ -231,7 +239,7 @@ impl Planner {
     }
 
     /// The plan without the seconds of a step.
-    pub(super) fn by_bytes(&self, mask: Mask) -> Plan {
+    pub fn by_bytes(&self, mask: Mask) -> Plan {
         let by_policy = self.by_policy(mask);
         let of = |policy| {
             let bytes = by_policy(policy);

@@ -47,7 +47,7 @@ pub(super) fn run(control: &mut Control, setup: &Setup, past: &mut Past) -> Resu
         seed: config.seed,
     };
     let progress = std::mem::take(&mut past.scoring);
-    if config.cut.source != Source::Scores && progress == Progress::default() {
+    if config.cut.source.automatic() != Source::Scores && progress == Progress::default() {
         if past.cuts.is_empty() {
             let text = format!(
                 "nothing is scored: cut.source = \"{}\" is a control, which needs no scores",

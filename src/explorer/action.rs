@@ -46,6 +46,7 @@ pub enum Action {
     Redo,
     Automatic,
     Controls,
+    By,
     Train,
     Confirm,
     Stop,
@@ -235,6 +236,7 @@ pub const ACTIONS: &[Spec] = &[
     spec(Action::Redo, "redo", "redo", "Do again what was taken back.", &["ctrl-r"], &[Cut], Some(6)),
     spec(Action::Automatic, "automatic", "automatic", "Take back all changes by hand.", &["a"], &[Cut], Some(7)),
     spec(Action::Controls, "controls", "controls", "Controls of equal size (random, cheapest, most parameters): cut by one, or queue them as runs of their own.", &["c"], &[Cut], Some(8)),
+    spec(Action::By, "cut_by", "cut by", "What the cut goes by: the sum, one ranking function alone, another sum, or a control; nothing is scored again.", &["p"], &[Cut], Some(3)),
     spec(Action::Confirm, "confirm", "confirm", "Accept this cut and start the search; asks first.", &["enter"], &[Cut], Some(0)),
 
     spec(Action::Inspect, "inspect", "inspect", "A time cursor on all charts and on the weights.", &["i"], &[Search], Some(1)),

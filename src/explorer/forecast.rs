@@ -7,7 +7,7 @@ use std::sync::mpsc::{Receiver, channel};
 
 use super::state::State;
 use crate::engine::front::{self, Point};
-use crate::engine::plan::{DataShape, Planner};
+use crate::engine::plan::Planner;
 use crate::engine::score::quality::Quality;
 use crate::run::config::Config;
 use crate::run::event::RunStarted;
@@ -48,14 +48,6 @@ impl Forecast {
     pub fn of_levels(levels: Vec<Level>) -> Forecast {
         Forecast { levels, ..Forecast::default() }
     }
-
-    /// Bytes of the most-parameters control with so much gone: those of a level, or in proportion between two.
-    pub fn parameters_at(&self, gone: f64) -> Option<u64> {
-        let after = self.levels.iter().position(|l| l.gone >= gone - 1e-9)?;
-        let (a, b) = (&self.levels[after.saturating_sub(1)], &self.levels[after]);
-        let share = if b.gone > a.gone { ((gone - a.gone) / (b.gone - a.gone)).clamp(0.0, 1.0) } else { 1.0 };
-        Some((a.parameters as f64 + share * (b.parameters as f64 - a.parameters as f64)).round() as u64)
-    }
 }
 
 /// Random cuts at each level.
@@ -90,14 +82,11 @@ impl Basis {
 
     /// Predicted peak bytes of the search under a mask; the same count as the engine's.
     fn bytes(&self, mask: Mask) -> u64 {
-        self.planner().plan(mask).bytes
+        self.planner().by_bytes(mask).bytes
     }
 
     fn planner(&self) -> Planner {
-        let (run, data) = (&self.run, &self.run.data);
-        let shape = DataShape { classes: run.classes, channels: data.channels, height: data.height, width: data.width };
-        let planner = Planner::new(&self.config, shape, run.budget_bytes, run.threads);
-        planner.on_gpu(run.device.starts_with("cuda"))
+        Planner::of_run(&self.config, &self.run)
     }
 
     /// Memory over level.
@@ -184,10 +173,6 @@ mod tests {
         assert!(forecast.levels.iter().all(|l| l.random.0 <= l.random.1));
         // The control keeps the dearest operations, at every level.
         assert!(forecast.levels.iter().all(|l| l.parameters >= l.bytes));
-        let (a, b) = (forecast.levels[2], forecast.levels[3]);
-        assert_eq!(forecast.parameters_at(a.gone), Some(a.parameters));
-        let between = forecast.parameters_at((a.gone + b.gone) / 2.0).unwrap();
-        assert!(b.parameters < between && between < a.parameters);
         // Nothing gone but what never took part: every random cut is the same.
         assert_eq!(forecast.levels[0].random, (forecast.levels[0].bytes, forecast.levels[0].bytes));
         assert!(forecast.levels[3].random.0 < forecast.levels[3].random.1);

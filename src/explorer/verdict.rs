@@ -2,33 +2,14 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use super::forecast::Forecast;
 use super::state::{State, most_parameters, unscored};
 use super::text;
+use crate::engine::verdict::words;
+pub use crate::engine::verdict::words::{Line, Tone};
 use crate::proxies::aggregate::Aggregate;
 use crate::run::event::Cut;
 use crate::space::cut::Source;
-use crate::space::{CellKind, Counts, Edge, Mask, Place, darts};
-
-/// How a line is meant.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Tone {
-    /// The cut is not what it seems.
-    Bad,
-    Warning,
-    Plain,
-    /// What is known from elsewhere.
-    Quiet,
-}
-
-/// One thing to know.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Line {
-    pub tone: Tone,
-    /// In as few words as there can be, and in a sentence.
-    pub short: String,
-    pub long: String,
-}
+use crate::space::{Counts, Mask, Place, darts};
 
 /// What can be counted about a cut.
 #[derive(Clone, Debug, PartialEq)]
@@ -38,8 +19,6 @@ pub struct Verdict {
     pub decisions: usize,
     /// Those of them that no defined score decided.
     pub unscored: usize,
-    /// Edges on which the last operation that goes is not told from the lowest that stays, and edges of which that is known.
-    pub undecided: (usize, usize),
     /// The most-parameters control with as many operations on every edge, and how many of them the cut keeps too.
     pub control: Mask,
     pub same: usize,
@@ -49,16 +28,14 @@ pub struct Verdict {
     over: bool,
 }
 
+/// What the engine's words on ties have in them.
+const WITHIN_NOISE: &str = "within noise";
 /// How the engine's warning of such a cut begins.
 const NOT_BY_SCORES: &str = "not by scores";
 /// From this share of decisions without a defined score on, a cut is not by scores.
 const TENTH: usize = 10;
 /// Operations on each edge of the cuts that were judged by ground truth.
 const HALF: usize = 4;
-/// Kept operations that stay in resampled draws, as a share: from here on a cut is called sure.
-const SURE: f64 = 0.9;
-/// A function's means spread by noise alone as much as this times its spread, or less: it is noise.
-const NOISE: f64 = 1.5;
 
 impl Verdict {
     pub fn of(state: &State, cut: &Cut) -> Verdict {
@@ -68,22 +45,15 @@ impl Verdict {
         let hand: HashSet<Place> = cut.by_hand.iter().copied().collect();
         let goes = |p: Place| space.contains(p) && !cut.mask.contains(p);
         let gone = state.score.removals.iter().map(|(_, r)| r).filter(|r| goes(r.place) && !hand.contains(&r.place));
-        // By edge, the last to go: it stood against the lowest that stays.
-        let mut last: BTreeMap<(CellKind, Edge), bool> = BTreeMap::new();
-        let mut lost = 0;
-        for removal in gone {
-            last.insert((removal.place.cell, removal.place.edge), removal.tie);
-            lost += usize::from(unscored(removal));
-        }
-        last.retain(|(cell, edge), _| hand.iter().all(|p| (p.cell, p.edge) != (*cell, *edge)));
+        // Of an order that is not the run's own the removals tell nothing.
+        let by_scores = source == Some(Source::Scores) && cut.by.is_own();
+        let lost = gone.filter(|removal| unscored(removal)).count();
         let control = most_parameters(&cut.mask, &space);
         let budget = [cut.budget_bytes, run.and_then(|r| r.budget_bytes)].into_iter().flatten().min();
-        let by_scores = source == Some(Source::Scores);
         Verdict {
             source,
             decisions: state.space().places().filter(|p| goes(*p)).count(),
             unscored: if by_scores { lost } else { 0 },
-            undecided: if by_scores { (last.values().filter(|tie| **tie).count(), last.len()) } else { (0, 0) },
             control,
             same: control.and(&cut.mask).count(),
             kept: cut.mask.count(),
@@ -102,20 +72,24 @@ impl Verdict {
         self.over
     }
 
-    /// The first line of a cut that chance made, for scores that are not there: the engine's words, or, in journals of before,
-    /// what the removals say.
-    pub fn headline(&self, cut: &Cut) -> Option<String> {
+    /// The answer in one line, in pieces of which the first stands alone. Of a cut that chance made, for scores that are not
+    /// there, the engine's words, or, in journals of before, what the removals say.
+    pub fn headline(&self, state: &State, cut: &Cut) -> (Tone, Vec<String>) {
         let told = cut.warnings.iter().find(|w| w.starts_with(NOT_BY_SCORES));
         let own = || {
             let (lost, all) = (self.unscored, self.decisions);
             format!("{NOT_BY_SCORES}: {lost} of {all} decisions had no defined score; those fell at random")
         };
-        let words = told.map(|w| text::sanitize(w)).or_else(|| self.is_not_by_scores().then(own))?;
-        Some(words.replacen('n', "N", 1))
+        if let Some(words) = told.map(|w| text::sanitize(w)).or_else(|| self.is_not_by_scores().then(own)) {
+            return (Tone::Bad, vec![words.replacen('n', "N", 1)]);
+        }
+        let Some(verdict) = state.verdict() else { return (Tone::Plain, Vec::new()) };
+        let tone = words::lines(cut, verdict).first().map_or(Tone::Plain, |line| line.tone);
+        (tone, words::headline(cut, verdict).iter().map(|piece| text::sanitize(piece)).collect())
     }
 
     /// What there is to know, most needed first; without the headline.
-    pub fn lines(&self, state: &State, cut: &Cut, forecast: Option<&Forecast>) -> Vec<Line> {
+    pub fn lines(&self, state: &State, cut: &Cut) -> Vec<Line> {
         let mut lines = Vec::new();
         let mut say = |tone, short: String, long: String| lines.push(Line { tone, short, long });
         if let Some(budget) = self.budget.filter(|_| self.over) {
@@ -123,6 +97,8 @@ impl Verdict {
             let words = format!("{now} is over the budget of {most}");
             say(Tone::Bad, format!("over the budget of {most}"), words);
         }
+        let verdict = state.verdict();
+        let mut said = verdict.map_or_else(Vec::new, |v| words::lines(cut, v));
         // What the engine has said is not said twice.
         let told = |part: &str| cut.warnings.iter().any(|w| w.contains(part));
         for warning in cut.warnings.iter().filter(|w| !w.starts_with(NOT_BY_SCORES)) {
@@ -131,6 +107,10 @@ impl Verdict {
                 (Some((short, _)), _) if words.contains("a control") => short.into(),
                 (_, Some(least)) if words.contains(&format!("1/{least}")) => {
                     format!("p is 1/{least} at best (score.draws)")
+                }
+                // Between which operations stands in a line of its own.
+                _ if words.contains(WITHIN_NOISE) => {
+                    words.split(", ").next().unwrap_or_default().replace("are within", "within")
                 }
                 _ => words.clone(),
             };
@@ -153,64 +133,47 @@ impl Verdict {
                 ),
             );
         }
-        if self.source != Some(Source::MostParameters) {
-            let (same, kept) = (self.same, self.kept);
-            let saves =
-                forecast.and_then(|f| f.parameters_at(1.0 - kept as f64 / cut.of().max(1) as f64)).map(|bytes| {
-                    let change = text::change(cut.full_memory_bytes as f64, bytes as f64);
-                    format!("; those take {} ({change})", text::bytes(bytes))
-                });
-            say(
-                Tone::Plain,
-                format!("{same} of {kept} as by parameter count"),
-                format!(
-                    "{same} of {kept} kept operations are those of the parameter count, which needs no scoring{}",
-                    saves.unwrap_or_default()
-                ),
-            );
+        if self.source == Some(Source::Scores) && self.unscored > 0 && !self.is_not_by_scores() {
+            let words = format!("{} of {} decisions had no defined score", self.unscored, self.decisions);
+            say(Tone::Warning, words.clone(), format!("{words}: they are by chance"));
         }
-        if let Some((short, long)) = self.truth(state, cut) {
-            say(Tone::Quiet, short, long);
+        for (words, why) in self.silent(state) {
+            say(Tone::Warning, words.replacen(" has no", ": no", 1), format!("{words}: {why}"));
         }
-        if self.source == Some(Source::Scores) {
-            if self.unscored > 0 && !self.is_not_by_scores() {
-                let words = format!("{} of {} decisions had no defined score", self.unscored, self.decisions);
-                say(Tone::Warning, words.clone(), format!("{words}: they are by chance"));
-            }
-            let (ties, edges) = self.undecided;
-            // Where one round decided, the engine says which ones.
-            let named = state.score.samples_cells() && told("within noise");
-            if edges > 0 && state.score.least_p().is_none() && !named {
-                let tone = if 2 * ties > edges { Tone::Warning } else { Tone::Plain };
-                say(
-                    tone,
-                    format!("boundary a tie on {ties} of {edges} edges"),
-                    format!(
-                        "on {ties} of {edges} edges the last operation to be removed and the lowest that stays are a tie"
-                    ),
-                );
-            }
-            // What one round decided; after several, nobody knows what others would have left to the next.
-            let round = state.score.of_round(0).filter(|r| r.ended && state.score.samples_cells());
-            if let Some((again, chance)) = round.and_then(|r| r.stability(&cut.mask)) {
-                let (share, chance) = ((100.0 * again).round(), (100.0 * chance).round());
-                let tone = if again < SURE { Tone::Warning } else { Tone::Plain };
-                say(
-                    tone,
-                    format!("{share} % stay in resampled draws"),
-                    format!(
-                        "{share} % of what is kept stays when draws are drawn again ({chance} % by chance): {}",
-                        if again < SURE {
-                            "more draws or cells would tell (score.draws, score.sample)"
-                        } else {
-                            "sure"
-                        }
-                    ),
-                );
-            }
-            drivers(state).into_iter().for_each(|l| say(l.tone, l.short, l.long));
+        // What to do next is worth more than the details.
+        let next = said.iter().position(|l| l.long.starts_with("next: ")).map(|i| said.remove(i));
+        // The journal says in how many rounds.
+        let mut rest: Vec<Line> = said.into_iter().skip(1).filter(|l| !l.long.contains(words::NO_VOTE)).collect();
+        // What is known of such cuts stands behind what they are compared with.
+        let beside = rest
+            .iter()
+            .rposition(|l| ["by parameters: ", "by the scores: "].iter().any(|w| l.short.starts_with(w)))
+            .map_or(0, |i| i + 1);
+        let known = self.truth(state, cut).map(|(short, long)| Line { tone: Tone::Quiet, short, long });
+        rest.splice(beside..beside, known);
+        for line in next.into_iter().chain(rest) {
+            say(line.tone, text::sanitize(&line.short), text::sanitize(&line.long));
         }
         lines
+    }
+
+    /// Functions without a vote, and why.
+    fn silent(&self, state: &State) -> Vec<(String, String)> {
+        if self.source != Some(Source::Scores) {
+            return Vec::new();
+        }
+        let score = &state.score;
+        let ended: Vec<usize> = (0..score.rounds()).filter(|r| score.of_round(*r).is_some_and(|r| r.ended)).collect();
+        let mut silent: BTreeMap<&str, (usize, &str)> = BTreeMap::new();
+        for (name, why) in ended.iter().flat_map(|r| score.silent(Some(*r))) {
+            silent.entry(name).or_insert((0, why)).0 += 1;
+        }
+        let all = ended.len();
+        let when = |rounds| if rounds == all { String::new() } else { format!(" in {rounds} of {all} rounds") };
+        let words = |(name, (rounds, why)): (&str, (usize, &str))| {
+            (text::sanitize(&format!("{name} has no vote{}", when(rounds))), text::sanitize(why))
+        };
+        silent.into_iter().map(words).collect()
     }
 
     /// What a control is.
@@ -247,6 +210,9 @@ impl Verdict {
         let size = setup.draws >= 6 && setup.sample >= 240 && setup.batch >= 16 && setup.channels >= 4;
         let default = !lone && size && functions == ["logsynflow", "mean_jacobian", "naswot"];
         let source = if self.same == self.kept { Source::MostParameters } else { self.source? };
+        if source == Source::Scores && !cut.by.is_own() {
+            return None;
+        }
         // As docs/scores.md has them.
         let scale = "By ground truth (preset darts, CIFAR-10, half of the operations; 0 is chance, 1 the best cut)";
         let (short, long) = match (source, state.score.aggregate()) {
@@ -279,59 +245,4 @@ impl Verdict {
         };
         Some((short, long))
     }
-}
-
-/// Which functions drive the sum, which are noise, and which have no vote.
-fn drivers(state: &State) -> Vec<Line> {
-    let score = &state.score;
-    let Some(setup) = &score.setup else { return Vec::new() };
-    let mut lines = Vec::new();
-    // The first round decides among all; where nothing is known of it, there is none.
-    if let Some(round) = score.of_round(0).filter(|r| r.ended && setup.functions.len() > 1) {
-        let mut told: Vec<(f64, usize)> =
-            (0..setup.functions.len()).filter_map(|f| Some((round.drive(f)?, f))).collect();
-        told.sort_by(|a, b| b.0.total_cmp(&a.0));
-        if let [(r, first), rest @ ..] = &told[..]
-            && !rest.is_empty()
-        {
-            let named =
-                |(r, f): &(f64, usize)| format!("{} {}", score.function_name(Some(*f)), text::significant(*r, 2));
-            let rest: Vec<String> = rest.iter().map(named).collect();
-            let head = format!("{} drives the sum (ρ {}", score.function_name(Some(*first)), text::significant(*r, 2));
-            lines.push(Line {
-                tone: Tone::Plain,
-                short: format!("{head})"),
-                long: format!("{head}; {})", rest.join(", ")),
-            });
-        }
-    }
-    let noise = |f: usize| {
-        let vote = score.of_round(0)?.votes.get(f).filter(|v| v.silent.is_none())?;
-        let alone = vote.noise.0 / (setup.draws.max(1) as f64).sqrt();
-        (vote.spread.0 <= NOISE * alone).then(|| score.function_name(Some(f)))
-    };
-    let noisy: Vec<&str> = (0..setup.functions.len()).filter_map(noise).collect();
-    if !noisy.is_empty() {
-        let names = noisy.join(", ");
-        lines.push(Line {
-            tone: Tone::Warning,
-            short: format!("mere noise: {names}"),
-            long: format!("{names}: operations differ by no more than draws do, which is mere noise"),
-        });
-    }
-    let ended: Vec<usize> = (0..score.rounds()).filter(|r| score.of_round(*r).is_some_and(|r| r.ended)).collect();
-    let mut silent: BTreeMap<&str, (usize, &str)> = BTreeMap::new();
-    for (name, why) in ended.iter().flat_map(|r| score.silent(Some(*r))) {
-        silent.entry(name).or_insert((0, why)).0 += 1;
-    }
-    for (name, (rounds, why)) in silent {
-        let all = ended.len();
-        let when = if rounds == all { String::new() } else { format!(" in {rounds} of {all} rounds") };
-        lines.push(Line {
-            tone: Tone::Warning,
-            short: format!("{name}: no vote{when}"),
-            long: format!("{name} has no vote{when}: {}", text::sanitize(why)),
-        });
-    }
-    lines
 }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::space::{CellKind, Edge, Operation, Place};
+use crate::space::{By, CellKind, Edge, Mask, Operation, Place};
 
 /// One line of `commands.jsonl`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -68,6 +68,12 @@ pub enum Edit {
     /// A control of the same size: "random", "cheapest", "most_parameters", or back to "scores".
     Source {
         source: String,
+    },
+    /// A cut by scores, from some of the functions that were scored, or put together otherwise.
+    By(By),
+    /// Exactly this mask, by hand, as one change.
+    Mask {
+        mask: Mask,
     },
     Keep {
         place: Place,

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+pub use super::settings::cut_source::CutSource;
 pub use super::settings::define::{Key, VERSION};
 pub use super::settings::error::ConfigError;
 pub use super::settings::table::{Config, Cut, Data, Device, KEYS, Run, Score, Search, Space, Train, keys};
@@ -73,7 +74,7 @@ impl Cut {
         // Where all edges keep the same that is a level, which says more.
         let level = (1..full.widest()).find(|kept| counts == Counts::uniform(mask.space(), *kept));
         let xi = 1.0 - counts.sum() as f64 / full.count().max(1) as f64;
-        let cut = Cut { source, ..Cut::default() };
+        let cut = Cut { source: source.into(), ..Cut::default() };
         match level {
             Some(kept) => cut.at_level(level_of(kept, full.widest())),
             // A full space has no level, and needs none.

@@ -3,6 +3,7 @@
 use super::event::{Body, Cut, Event, Level, Outcome, Removal, Stage};
 use crate::space::Genotype;
 use crate::space::count::Network;
+use crate::space::cut::{Source, level_text};
 use crate::text;
 
 /// What is to be said of an event, each a line of its own; nothing of the many small ones. It may hold words from files.
@@ -47,6 +48,8 @@ pub fn describe(event: &Event) -> Vec<(Level, String)> {
             // The first of them is said already.
             let told = usize::from(c.not_by_scores().is_some());
             c.warnings.iter().skip(told).for_each(|w| say(info, format!("  note: {w}")));
+            let words = c.verdict.iter().flat_map(|v| &v.words);
+            words.for_each(|w| say(info, format!("  verdict: {w}")));
         }
         Body::CutConfirmed(c) => say(info, cut("confirmed", c)),
         Body::SearchStarted(s) => say(
@@ -180,13 +183,14 @@ pub fn published_size(genotype: &Genotype) -> String {
 pub fn cut_size(cut: &Cut) -> String {
     match cut.budget_bytes {
         Some(budget) => format!("within {}", text::bytes(budget)),
-        None if !cut.kept_per_edge.is_empty() => format!("a count for each edge (ξ {})", text::significant(cut.xi, 3)),
-        None => format!("ξ {}", text::significant(cut.xi, 3)),
+        None if !cut.kept_per_edge.is_empty() => format!("a count for each edge (ξ {})", level_text(cut.xi)),
+        None => format!("ξ {}", level_text(cut.xi)),
     }
 }
 
-/// What decided a cut: `by scores`, `not by scores`, `by random`, …
+/// What decided a cut: `by scores`, `not by scores`, `by naswot`, `by random`, …
 pub fn cut_source(cut: &Cut) -> String {
     let word = if cut.not_by_scores().is_some() { "not by" } else { "by" };
-    format!("{word} {}", text::sanitize(&cut.source).replace('_', " "))
+    let source = if cut.source == Source::Scores.name() { cut.by.words() } else { cut.source.replace('_', " ") };
+    format!("{word} {}", text::sanitize(&source))
 }

@@ -3,11 +3,12 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::assessed::Assessed;
 use super::number::Number;
 use crate::device::DeviceMeters;
 use crate::oneshot::Order;
 use crate::space::cut::Source;
-use crate::space::{CellKind, Edge, Genotype, Mask, Place, Space, SpaceFileError};
+use crate::space::{By, CellKind, Edge, Genotype, Mask, Place, Space, SpaceFileError};
 
 /// Version of the event format; a reader skips (and counts) lines of a version that it does not know.
 pub const VERSION: u32 = 1;
@@ -456,6 +457,10 @@ pub struct Cut {
     pub kept_per_edge: Vec<usize>,
     /// Where the automatic part comes from: "scores", "random", "cheapest" or "most_parameters".
     pub source: String,
+    /// Of a cut by scores, which of their functions, and how they are put together: `by`, `aggregate`. Absent where that is as
+    /// the run's settings say.
+    #[serde(flatten)]
+    pub by: By,
     /// Operations of the space that the automatic part drops; of those, by [`Removal::undefined`], how many had no score
     /// that is defined, and how many others went at random among equal scores. All 0 where the source is a control.
     #[serde(default)]
@@ -482,6 +487,9 @@ pub struct Cut {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub full_step_seconds: Option<f64>,
     pub warnings: Vec<String>,
+    /// Whether it is any good, as far as that can be told without training; absent in journals of before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub verdict: Option<Assessed>,
 }
 
 /// A move in the history of a cut.

@@ -3,6 +3,7 @@
 //! engine one, how it is started, and how a run stands.
 
 mod alter;
+pub mod assessed;
 pub mod checkpoint;
 pub mod command;
 pub mod config;

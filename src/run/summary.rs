@@ -2,13 +2,14 @@
 
 use serde::Serialize;
 
+use super::assessed::Assessed;
 use super::event::{Body, Cut, Event, Level, Outcome, PlaceSummary, Stage, TrainingStarted, Vote};
 use super::folder::{EVENTS, FolderError, RunFolder, io_error};
 use super::journal::Tail;
 use super::lock::Liveness;
 use super::number::Number;
 use super::status::{Progress, Status};
-use crate::space::{Genotype, Place};
+use crate::space::{By, Genotype, Place};
 
 /// What `zonas runs` and `zonas show` tell. What is not known yet is absent.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -49,6 +50,15 @@ pub struct Summary {
     /// Nothing was scored: the settings ask for a control.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub unscored: bool,
+    /// Of a cut by scores, which of their functions, and how they are put together, where that is not as the settings say.
+    #[serde(flatten)]
+    pub cut_by: By,
+    /// Whether the cut is any good, as far as that can be told without training.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub verdict: Option<Assessed>,
+    /// What the table of the settings says of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub by_the_table: Option<String>,
     #[serde(skip)]
     pub cut: Option<Cut>,
     pub predicted_bytes: Option<u64>,
@@ -173,6 +183,8 @@ impl Summary {
         self.kept_per_edge.clone_from(&cut.kept_per_edge);
         self.not_by_scores = cut.not_by_scores();
         self.unscored = cut.unscored;
+        self.cut_by.clone_from(&cut.by);
+        self.verdict.clone_from(&cut.verdict);
         self.cut = Some(cut.clone());
         (self.predicted_bytes, self.full_bytes) = (Some(cut.memory_bytes), Some(cut.full_memory_bytes));
     }

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{CellKind, Counts, Edge, Mask, Operation, Place};
+use super::{By, CellKind, Counts, Edge, Mask, Operation, Place};
 use crate::random;
 
 /// Where the automatic part of a cut comes from.
@@ -100,6 +100,8 @@ impl Extent {
 pub struct Proposal {
     pub extent: Extent,
     pub source: Source,
+    /// Which order of the scores, where those are the source; the caller has a [`Cutter`] for each.
+    pub by: By,
     by_hand: BTreeMap<Place, bool>,
 }
 
@@ -118,6 +120,8 @@ pub enum Change {
     /// Nothing by hand any more.
     Automatic,
     Set(Place, bool),
+    /// Exactly these: what the automatic part would have otherwise is decided by hand, and nothing else.
+    Mask(Mask),
     /// All of an edge, or only its best operation.
     Edge(CellKind, Edge, bool),
     /// An operation everywhere it can be kept, or nowhere that leaves the edge something else.
@@ -135,6 +139,8 @@ pub enum CutError {
     Outside(Place),
     #[error("there is no {0} in the search space {1}")]
     Absent(Place, &'static str),
+    #[error("the mask is of {0}, not of {1}")]
+    Space(&'static str, &'static str),
 }
 
 /// The setting that leaves an operation out.
@@ -278,7 +284,7 @@ impl Cutter {
             Change::Source(source) if source == next.source => {}
             Change::Source(source) => {
                 let extent = next.extent.beside(&self.mask(&next), self.full().widest());
-                next = Proposal { extent, source, by_hand: BTreeMap::new() };
+                next = Proposal::new(source, extent);
             }
             Change::Automatic => next.by_hand.clear(),
             Change::Set(place, kept) => {
@@ -293,6 +299,22 @@ impl Cutter {
                     return Err(CutError::Last(place));
                 }
                 next.by_hand.insert(place, kept);
+            }
+            Change::Mask(mask) => {
+                let space = self.space.space();
+                if mask.space() != space {
+                    return Err(CutError::Space(mask.space().name(), space.name()));
+                }
+                if let Some(outside) = mask.places().find(|p| !self.space.contains(*p)) {
+                    return Err(CutError::Outside(outside));
+                }
+                if let Some((cell, edge)) = mask.space().all_edges().find(|(c, e)| mask.count_on(*c, *e) == 0) {
+                    let any = self.best(next.source, cell, edge).unwrap_or(Operation::SkipConnect);
+                    return Err(CutError::Last(Place::new(cell, edge, any)));
+                }
+                let automatic = self.automatic_of(&next);
+                let other = space.places().filter(|p| mask.contains(*p) != automatic.contains(*p));
+                next.by_hand = other.map(|p| (p, mask.contains(p))).collect();
             }
             Change::Edge(cell, edge, kept) => {
                 let ranking = self.ranking(next.source, cell, edge);
@@ -337,7 +359,13 @@ impl Cutter {
 
 impl Proposal {
     pub fn new(source: Source, extent: Extent) -> Proposal {
-        Proposal { extent, source, by_hand: BTreeMap::new() }
+        Proposal { extent, source, by: By::default(), by_hand: BTreeMap::new() }
+    }
+
+    /// By another order of the scores.
+    #[must_use]
+    pub fn by(self, by: By) -> Proposal {
+        Proposal { by, ..self }
     }
 
     /// With these decisions by hand, and no others.

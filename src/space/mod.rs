@@ -1,6 +1,7 @@
 //! The search space as pure data and arithmetic: operations, edges, cells, masks, genotypes, and exact counts of
 //! parameters and multiply-accumulates. Nothing here knows of tensors.
 
+mod by;
 mod cell;
 pub mod count;
 pub mod cut;
@@ -18,6 +19,7 @@ mod printed;
 pub mod published;
 mod stacking;
 
+pub use by::By;
 pub use cell::{CellKind, Edge, INPUTS, Place};
 pub use definition::{Definition, Graph, Space};
 pub use dot::dot;

@@ -46,7 +46,7 @@ pub fn turns(runs: &Path) -> Told {
 /// A control with another run's scores ends as one that has scored by itself.
 pub fn inherited(runs: &Path, like: &RunFolder) -> Told {
     let mut control = config();
-    control.cut.source = Source::Random;
+    control.cut.source = Source::Random.into();
     let alone = create(runs, "alone", &control);
     if finish(&alone) != 0 {
         return Err(format!("{:?}", report(&alone).status));

@@ -6,7 +6,7 @@ use crate::explorer::state::State;
 use crate::explorer::verdict::Verdict;
 use crate::run::describe;
 use crate::space::Place;
-use crate::text;
+use crate::space::cut::level_text;
 
 const GIB: f64 = 1_073_741_824.0;
 
@@ -22,6 +22,7 @@ pub fn draw(state: &State) -> Option<String> {
     let aside = 2.0 * (step - 190.0);
     let mut p = Paper::new(880.0 + aside, 340.0 + below);
     let by_scores = cut.source == "scores";
+    let ties_of = state.verdict().map_or(&[][..], |v| &v.within_noise);
     let mut ties = 0;
     for (i, graph) in space.graphs().iter().enumerate() {
         let (cell, x) = (graph.kind, 20.0 + step * i as f64);
@@ -42,8 +43,7 @@ pub fn draw(state: &State) -> Option<String> {
                 };
                 let left = x + 40.0 + 18.0 * i as f64;
                 p.rect(left, y, 14.0, 14.0, &fill, if by_hand { INK } else { LINE });
-                let kept = cut.mask.count_on(cell, *edge);
-                let tie = by_scores && state.score.removal(place).is_some_and(|r| r.within_noise(kept));
+                let tie = ties_of.iter().any(|t| t.goes == place);
                 if tie && !by_hand && !cut.mask.contains(place) {
                     p.circle(left + 7.0, y + 7.0, 2.0, QUIET);
                     ties += 1;
@@ -62,17 +62,13 @@ pub fn draw(state: &State) -> Option<String> {
         10.0,
         INK,
         Anchor::Start,
-        &format!(
-            "{} of {} kept, ξ = {}, {source}{hand}{ties}",
-            cut.mask.count(),
-            cut.of(),
-            text::significant(cut.xi, 3)
-        ),
+        &format!("{} of {} kept, ξ = {}, {source}{hand}{ties}", cut.mask.count(), cut.of(), level_text(cut.xi)),
     );
     let verdict = Verdict::of(state, cut);
-    let words = verdict.headline(cut).unwrap_or_else(|| {
-        format!("{} of {} kept operations are those of the parameter count", verdict.same, verdict.kept)
-    });
+    let words = match &verdict.headline(state, cut).1[..] {
+        [] => format!("{} of {} kept operations are those of the parameter count", verdict.same, verdict.kept),
+        pieces => pieces.join("; "),
+    };
     p.text(20.0, 332.0 + below, 9.0, QUIET, Anchor::Start, &words);
     let most = forecast.levels.iter().map(|l| l.random.1).max()?.max(cut.full_memory_bytes) as f64;
     let (unit, name) = if most >= GIB { (GIB, "GiB") } else { (GIB / 1024.0, "MiB") };

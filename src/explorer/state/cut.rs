@@ -1,5 +1,10 @@
 //! The cut of a run as its journal tells it.
 
+use std::cell::OnceCell;
+
+use super::State;
+use crate::engine::plan::Planner;
+use crate::engine::verdict::{self, Asked, Assessed};
 use crate::run::event::{Body, Cut, RunStarted, Stage};
 use crate::space::cut::{Cutter, Source};
 use crate::space::{Mask, Place, count};
@@ -11,6 +16,8 @@ pub struct Cutting {
     pub confirmed: bool,
     /// How many cuts were proposed so far; a confirmation names it, so that nobody confirms what they have not seen.
     pub proposals: usize,
+    /// The verdict on a cut whose journal has none, when it is first asked for.
+    judged: OnceCell<Option<Assessed>>,
 }
 
 impl Cutting {
@@ -20,6 +27,7 @@ impl Cutting {
                 self.cut = Some(cut.clone());
                 self.confirmed = false;
                 self.proposals += 1;
+                self.judged = OnceCell::new();
             }
             // Of a run that is resumed proposals are counted on, as the engine does.
             Body::StageStarted { stage: Stage::Cut } => {
@@ -28,6 +36,7 @@ impl Cutting {
             Body::CutConfirmed(cut) => {
                 self.cut = Some(cut.clone());
                 self.confirmed = true;
+                self.judged = OnceCell::new();
             }
             _ => {}
         }
@@ -46,6 +55,38 @@ impl Cutting {
     /// Whether edits are taken.
     pub fn is_open(&self) -> bool {
         self.cut.is_some() && !self.confirmed
+    }
+}
+
+impl State {
+    /// What is to be said of the cut: the engine's word, or, where its journal is of before, the same from its draws.
+    pub fn verdict(&self) -> Option<&Assessed> {
+        let cut = self.cut.cut.as_ref()?;
+        cut.verdict.as_ref().or_else(|| self.cut.judged.get_or_init(|| self.judge(cut)).as_ref())
+    }
+
+    fn judge(&self, cut: &Cut) -> Option<Assessed> {
+        let run = self.run.as_ref()?;
+        let config = self.config.clone().unwrap_or_default();
+        let setup = self.score.setup.as_ref();
+        let round = self.score.of_round(0).filter(|r| r.ended);
+        let stored = setup.zip(round).map(|(setup, round)| round.stored(&setup.functions, setup.rounds));
+        let own: Vec<_> = self.score.removals.iter().map(|(_, r)| r.clone()).collect();
+        let by = &cut.by;
+        let order = match stored.as_ref().filter(|_| !by.is_own()) {
+            Some(stored) => stored.order(by, config.score.undecided, &config).ok()?,
+            None => own.clone(),
+        };
+        let planner = Planner::of_run(&config, run);
+        verdict::assess(&Asked {
+            cut,
+            space: run.space,
+            order: &order,
+            own: &own,
+            stored: stored.as_ref(),
+            config: &config,
+            bytes: &|mask| Some(planner.by_bytes(mask).bytes),
+        })
     }
 }
 

@@ -2,13 +2,10 @@
 
 use std::cell::OnceCell;
 
+use crate::engine::stored::Stored;
 use crate::proxies::aggregate::{self, Aggregate, Combined};
-use crate::random;
 use crate::run::event::{PlaceSummary, Vote};
 use crate::space::{Mask, Place};
-
-/// Times that draws are drawn again.
-const RESAMPLED: usize = 200;
 
 /// What a round found of one operation.
 #[derive(Clone, Debug, Default)]
@@ -177,60 +174,15 @@ impl Round {
         })
     }
 
-    /// How surely a cut keeps what it keeps: of its operations the share that is again among the highest of their edge, as many as the
-    /// cut keeps there, when the draws are drawn again with replacement, in the mean over [`RESAMPLED`] times; and the same by chance.
-    /// None without two draws, or where the cut has nothing to decide. From a seed of its own, the same for all cuts.
-    pub fn stability(&self, cut: &Mask) -> Option<(f64, f64)> {
+    /// What every operation lost in every draw, for other cuts of it.
+    pub fn stored(&self, functions: &[String], rounds: usize) -> Stored {
         let space = self.mask.space();
-        let edges = space.all_edges().map(|(cell, edge)| {
-            let own: Vec<Place> = self.mask.kept(cell, edge).map(|o| Place::new(cell, edge, o)).collect();
-            let kept: Vec<bool> = own.iter().map(|p| cut.contains(*p)).collect();
-            let samples: Vec<&[f64]> = own.iter().map(|p| self.sums(*p).unwrap_or(&[])).collect();
-            (kept, samples)
-        });
-        let open = |(kept, samples): &(Vec<bool>, Vec<&[f64]>)| {
-            let count = kept.iter().filter(|k| **k).count();
-            let draws = samples.iter().map(|s| s.len()).min().unwrap_or(0);
-            draws > 1 && (1..kept.len()).contains(&count)
+        let of = |place: Place| {
+            let draws = self.tried(place).map_or(&[][..], |t| &t.draws);
+            draws.iter().map(move |(draw, values)| ((place, *draw), values.clone()))
         };
-        let edges: Vec<_> = edges.filter(open).collect();
-        let (mut again, mut all, mut chance) = (0usize, 0usize, 0.0);
-        let mut rng = random::stream(0, "cut/bootstrap");
-        for (kept, samples) in &edges {
-            let draws = samples.iter().map(|s| s.len()).min().unwrap_or(0);
-            let count = kept.iter().filter(|k| **k).count();
-            chance += RESAMPLED as f64 * (count * count) as f64 / kept.len() as f64;
-            for _ in 0..RESAMPLED {
-                let drawn: Vec<usize> = (0..draws).map(|_| random::below(&mut rng, draws as u64) as usize).collect();
-                let sum = |s: &[f64]| drawn.iter().map(|d| s[*d]).sum::<f64>();
-                let mut order: Vec<(f64, usize)> = samples.iter().enumerate().map(|(i, s)| (sum(s), i)).collect();
-                order.sort_by(|a, b| b.0.total_cmp(&a.0));
-                again += order.iter().take(count).filter(|(_, i)| kept[*i]).count();
-                all += count;
-            }
-        }
-        (all > 0).then(|| (again as f64 / all as f64, chance / all as f64))
-    }
-
-    /// Pearson's correlation of what a function adds with the number that decides, both less their means on an edge: 1 where
-    /// it alone decides, 0 where it has no say.
-    pub fn drive(&self, function: usize) -> Option<f64> {
-        let (mut xy, mut xx, mut yy) = (0.0, 0.0, 0.0);
-        let space = self.mask.space();
-        for (cell, edge) in space.all_edges() {
-            let pair = |p: Place| Some((self.vote(p, function)?, self.mean(p, None)?));
-            let all = space.operations().iter().copied();
-            let own: Vec<(f64, f64)> = all.filter_map(|o| pair(Place::new(cell, edge, o))).collect();
-            let n = own.len().max(1) as f64;
-            let (x, y) = (own.iter().map(|v| v.0).sum::<f64>() / n, own.iter().map(|v| v.1).sum::<f64>() / n);
-            for (a, b) in own {
-                xy += (a - x) * (b - y);
-                xx += (a - x) * (a - x);
-                yy += (b - y) * (b - y);
-            }
-        }
-        let r = xy / (xx * yy).sqrt();
-        r.is_finite().then_some(r)
+        let found = space.places().flat_map(of).collect();
+        Stored::new(functions.to_vec(), self.mask, found, rounds)
     }
 }
 

@@ -4,10 +4,13 @@ use ratatui::buffer::Buffer;
 use ratatui::style::Color;
 
 use super::*;
+use crate::explorer::action::Action;
+use crate::explorer::ui::{Effect, Layout, Menu};
 use crate::proxies::aggregate::{Aggregate, combine};
-use crate::run::event::{Body, Cut, Removal};
+use crate::run::command::{Body as Order, Edit};
+use crate::run::event::{Body, Cut, Event, Removal};
 use crate::run::number::Number;
-use crate::space::{Edge, Place, darts};
+use crate::space::{By, Edge, Place, darts};
 
 fn state_by(aggregate: Aggregate, until: Until) -> State {
     State::from_events(&fixture::journal_by(aggregate, until, 1))
@@ -124,8 +127,6 @@ fn journals_without_votes_show_what_decided_then() {
         assert_eq!(state.score.number(removal.place, None, None), Some(removal.score.0));
     }
     assert!(state.score.silent(None).is_empty());
-    // A plain sum's parts are known all the same.
-    assert!(state.score.of_round(0).unwrap().drive(0).unwrap() > 0.9);
     for size in SIZES {
         let text = shown(&state, &on(Tab::Score), size);
         assert!(!text.contains("no vote"), "{text}");
@@ -362,11 +363,11 @@ fn the_parameter_count_stands_beside_the_scores() {
     assert!(same < mask.count() && differs > 0);
     for size in [(80, 24), (120, 40), (200, 60)] {
         let text = shown(&state, &on(Tab::Cut), size);
-        has(&text, &[&format!("{same} of {}", mask.count()), "parameter"]);
+        has(&text, &[&format!("{same}/{}", mask.count()), "parameter"]);
         // One more in the note that says what it means.
         assert_eq!(text.matches('≠').count(), differs + 1, "{text}");
     }
-    has(&shown(&state, &on(Tab::Cut), (200, 60)), &["which needs no scoring", "those take"]);
+    has(&shown(&state, &on(Tab::Cut), (200, 60)), &["those of the parameter count", "those take"]);
 }
 
 #[test]
@@ -462,7 +463,7 @@ fn figures_mark_ties_and_explain_nothing_that_is_not_there() {
     use super::super::figure::{What, svg};
     let hand = state_by(Aggregate::Relative, Until::Done);
     let cut = svg(&hand, What::Cut).unwrap();
-    has(&cut, &["outlined: by hand", "dot: within noise", "those of the parameter count"]);
+    has(&cut, &["outlined: by hand", "dot: within noise", "as by parameters"]);
     let none = changed(Until::Done, |c| c.by_hand.clear(), |r| r.tie = false, None);
     let cut = svg(&none, What::Cut).unwrap();
     assert!(!cut.contains("outlined") && !cut.contains("within noise"));
@@ -485,14 +486,13 @@ fn what_stands_behind_the_mean_is_named() {
 fn the_verdict_names_what_drives_the_sum() {
     let state = state_by(Aggregate::Noise, Until::Proposed);
     let text = shown(&state, &on(Tab::Cut), (200, 60));
-    has(&text, &["drives the sum", "edges the last operation to be removed"]);
-    let round = state.score.of_round(0).unwrap();
-    let (a, b) = (round.drive(0).unwrap(), round.drive(1).unwrap());
-    assert!(a.abs() <= 1.0 + 1e-12 && b.abs() <= 1.0 + 1e-12 && a > b, "{a} {b}");
+    has(&text, &["of the differences between operations"]);
+    let parts: f64 = state.verdict().unwrap().functions.iter().filter_map(|s| s.part).sum();
+    assert!((parts - 1.0).abs() < 1e-9, "{parts}");
 }
 
 /// The fixture's journal as one of sampled cells: the first round alone.
-fn sampled() -> State {
+fn sampled_events() -> Vec<Event> {
     let mut events = fixture::journal_by(Aggregate::Decorrelated, Until::Proposed, 1);
     for event in &mut events {
         if let Body::ScoringStarted(s) = &mut event.body {
@@ -500,33 +500,93 @@ fn sampled() -> State {
             s.functions = ["naswot", "mean_jacobian"].map(String::from).to_vec();
         }
     }
-    State::from_events(&events)
+    events
+}
+
+fn sampled() -> State {
+    State::from_events(&sampled_events())
 }
 
 #[test]
 fn how_sure_a_cut_is_is_said_in_words() {
     let state = sampled();
-    let round = state.score.of_round(0).unwrap();
-    let cut = state.cut.cut.as_ref().unwrap().mask;
-    let (again, chance) = round.stability(&cut).unwrap();
-    assert_eq!(round.stability(&cut), Some((again, chance)), "the same each time");
+    let verdict = state.verdict().unwrap();
+    assert_eq!(State::verdict(&sampled()), Some(verdict), "the same each time");
     // Of seven candidates four stay: by chance four of seven of them again.
-    assert!((chance - 4.0 / 7.0).abs() < 0.02 && again <= 1.0, "{again} {chance}");
-    let best = |p: &Place| {
-        let own = state.space().operations().iter().map(|o| Place::new(p.cell, p.edge, *o));
-        let mean = |p: Place| round.mean(p, None).unwrap_or(f64::NEG_INFINITY);
-        own.filter(|o| mean(*o) > mean(*p)).count() < 4
-    };
-    let mut highest = cut;
-    state.space().places().filter(|p| round.mean(*p, None).is_some()).for_each(|p| highest.set(p, best(&p)));
-    let mut lowest = cut;
-    state.space().places().filter(|p| round.mean(*p, None).is_some()).for_each(|p| lowest.set(p, !best(&p)));
-    assert!(round.stability(&highest).unwrap().0 > round.stability(&lowest).unwrap().0 + 0.3);
-    assert!(round.stability(&darts::NO_NONE).is_none(), "nothing goes");
-    let text = shown(&state, &on(Tab::Cut), (200, 60));
-    has(&text, &["when draws are drawn again", "by chance"]);
-    assert!(!shown(&state_by(Aggregate::Noise, Until::Proposed), &on(Tab::Cut), (200, 60)).contains("drawn again"));
+    // One is dropped by hand, of an edge where three are left.
+    assert_eq!((verdict.kept, verdict.decisions), (111, 85));
+    assert!((verdict.by_chance - (27.0 * 16.0 + 9.0) / 7.0).abs() < 1e-9);
+    let stays = verdict.stays.unwrap();
+    assert!((0.0..=1.0).contains(&stays), "{stays}");
+    for size in [(80, 24), (120, 40), (200, 60)] {
+        has(&shown(&state, &on(Tab::Cut), size), &["stays if redrawn (chance 57 %)", "as by parameters"]);
+    }
+    let several = shown(&state_by(Aggregate::Noise, Until::Proposed), &on(Tab::Cut), (200, 60));
+    has(&several, &["Decided over several rounds"]);
+    assert!(!several.contains("redrawn"));
     // One round needs no number on every operation, and cells are what is counted.
     let text = shown(&state, &on(Tab::Score), (120, 40));
     assert!(!text.contains('¹') && text.contains("cells/s") && !text.contains("1 rounds"), "{text}");
+}
+
+#[test]
+fn a_key_chooses_what_the_cut_goes_by() {
+    let state = sampled();
+    let mut ui = on(Tab::Cut);
+    assert_eq!(ui.update(Action::By, &state), None);
+    let titles: Vec<String> = ui.choices(Menu::By, &state).into_iter().map(|c| c.0).collect();
+    assert_eq!(
+        titles,
+        [
+            "the scores, as the run does: decorrelated",
+            "naswot alone",
+            "mean_jacobian alone",
+            "the scores, as noise",
+            "the scores, as relative",
+            "the scores, as ranks",
+            "a control: at random",
+            "a control: the cheapest by memory",
+            "a control: the most parameters",
+        ]
+    );
+    ui.update(Action::Down, &state);
+    let by = By { functions: vec!["naswot".into()], aggregate: None };
+    assert_eq!(ui.update(Action::Yes, &state), Some(Effect::Send(Order::Cut(Edit::By(by.clone())))));
+    // Of such a cut the run's own removals tell nothing, and its title says what it goes by.
+    let mut events = sampled_events();
+    for event in &mut events {
+        if let Body::CutProposed(cut) = &mut event.body {
+            cut.by = by.clone();
+        }
+    }
+    let state = State::from_events(&events);
+    for size in [(80, 24), (120, 40), (200, 60)] {
+        let text = shown(&state, &on(Tab::Cut), size);
+        has(&text, &["by naswot", "stays if redrawn"]);
+        assert!(!text.contains("removed in round") && !text.contains("CIFAR-10 gain"), "{text}");
+    }
+    let verdict = state.verdict().unwrap();
+    assert_eq!(verdict.functions.iter().map(|s| s.function.as_str()).collect::<Vec<_>>(), ["naswot"]);
+    assert!(verdict.scores.is_some());
+}
+
+#[test]
+fn the_scatter_is_of_two_functions() {
+    let state = sampled();
+    let mut ui = on(Tab::Score);
+    let apart = |ui: &Ui| ui.function != Some(ui.other_function) && ui.other_function < 2;
+    for steps in 0..6 {
+        for _ in 0..steps {
+            ui.update(Action::Function, &state);
+        }
+        while ui.layout != Layout::Scatter {
+            ui.update(Action::Order, &state);
+        }
+        assert!(apart(&ui), "{:?} {}", ui.function, ui.other_function);
+        ui.update(Action::OtherFunction, &state);
+        assert!(apart(&ui), "{:?} {}", ui.function, ui.other_function);
+        ui.update(Action::Function, &state);
+        assert!(apart(&ui), "{:?} {}", ui.function, ui.other_function);
+        ui.update(Action::Order, &state);
+    }
 }

@@ -176,6 +176,7 @@ fn screens_with_a_dialogue() {
     over("palette", Until::Proposed, Overlay::Palette { typed: "wh".into(), cursor: 1 });
     over("confirm", Until::Proposed, menu(Menu::Confirm));
     over("controls", Until::Proposed, menu(Menu::Controls));
+    over("cut-by", Until::Proposed, menu(Menu::By));
     over("train-menu", Until::Training, menu(Menu::Train));
     over("quit", Until::Searching, menu(Menu::Quit));
     over("delete", Until::Searching, menu(Menu::Delete));

@@ -3,9 +3,10 @@
 use super::{Effect, Ui};
 use crate::explorer::action::{self, ACTIONS, Action, Context};
 use crate::explorer::state::State;
+use crate::proxies::aggregate::Aggregate;
 use crate::run::command::{Body, Edit};
-use crate::space::Stacking;
 use crate::space::cut::Source;
+use crate::space::{By, Stacking};
 use crate::text;
 
 /// A choice that lies over the screen.
@@ -13,6 +14,8 @@ use crate::text;
 pub enum Menu {
     Confirm,
     Controls,
+    /// What the cut goes by.
+    By,
     Train,
     Quit,
     Abort,
@@ -100,6 +103,7 @@ impl Ui {
                 let cut = cut.map(|(title, source)| (title.to_string(), control(source)));
                 cut.chain(queue.map(|(title, sources)| (title.to_string(), Choice::Queue(sources)))).collect()
             }
+            Menu::By => by(state),
             Menu::Train => {
                 let size = |name: &'static str| {
                     let t = crate::run::preset(name).unwrap_or_default().train;
@@ -260,4 +264,27 @@ impl Ui {
         };
         self.send(state, Body::Cut(Edit::Budget { bytes }))
     }
+}
+
+/// What the cut can go by: the run's own sum, each function, other sums, and controls.
+fn by(state: &State) -> Vec<(String, Choice)> {
+    let own = state.score.aggregate();
+    let names = state.score.setup.as_ref().map_or_else(Vec::new, |s| s.functions.clone());
+    let with = |functions: Vec<String>, aggregate: Option<String>| Edit::By(By { functions, aggregate });
+    let mut all: Vec<(String, Edit)> = Vec::new();
+    if state.cut.cut.as_ref().is_some_and(|c| !c.unscored) {
+        all.push((format!("the scores, as the run does: {own}"), Edit::By(By::default())));
+        if names.len() > 1 {
+            all.extend(
+                names.into_iter().map(|name| (format!("{} alone", text::sanitize(&name)), with(vec![name], None))),
+            );
+            let others = Aggregate::ALL.into_iter().filter(|a| *a != own);
+            all.extend(others.map(|a| (format!("the scores, as {a}"), with(Vec::new(), Some(a.to_string())))));
+        }
+    }
+    let control = |source: Source| Edit::Source { source: source.to_string() };
+    all.push(("a control: at random".into(), control(Source::Random)));
+    all.push(("a control: the cheapest by memory".into(), control(Source::Cheapest)));
+    all.push(("a control: the most parameters".into(), control(Source::MostParameters)));
+    all.into_iter().map(|(title, edit)| (title, Choice::Send(Body::Cut(edit)))).collect()
 }

@@ -1,11 +1,13 @@
 //! Keys of the cut editor become commands.
 
+use super::dialogue::Choice;
 use super::{Asked, Effect, Menu, Overlay, Ui};
 use crate::explorer::action::Action;
 use crate::explorer::state::State;
 use crate::run::command::{Body, Edit};
 use crate::run::event::Cut;
 use crate::space::Place;
+use crate::space::cut::Source;
 use crate::text;
 
 /// Marks kept on the curve.
@@ -60,10 +62,19 @@ impl Ui {
             Action::Undo => Body::Undo,
             Action::Redo => Body::Redo,
             Action::Automatic => Body::Cut(Edit::Automatic),
-            Action::Budget | Action::Confirm if !self.heard(state) => return None,
+            Action::By | Action::Budget | Action::Confirm if !self.heard(state) => return None,
             Action::Budget => {
                 let typed = cut.budget_bytes.map_or_else(String::new, text::bytes);
                 return self.open(Overlay::Prompt { asked: Asked::Budget, typed });
+            }
+            Action::By => {
+                let now = match cut.source.parse() {
+                    Ok(Source::Scores) => Edit::By(cut.by.clone()),
+                    _ => Edit::Source { source: cut.source.clone() },
+                };
+                let now = Choice::Send(Body::Cut(now));
+                let cursor = self.choices(Menu::By, state).iter().position(|(_, choice)| *choice == now).unwrap_or(0);
+                return self.open(Overlay::Menu { menu: Menu::By, cursor });
             }
             Action::Confirm => return self.open(Overlay::Menu { menu: Menu::Confirm, cursor: 0 }),
             _ => return None,

@@ -71,6 +71,7 @@ impl Ui {
                     Layout::List => Layout::Scatter,
                     Layout::Scatter => Layout::Map,
                 };
+                ui.apart(state, false);
             }),
             Action::Function | Action::OtherFunction => {
                 let count = state.score.setup.as_ref().map_or(0, |s| s.functions.len());
@@ -83,6 +84,7 @@ impl Ui {
                         _ => None,
                     };
                 }
+                self.apart(state, action == Action::OtherFunction);
                 None
             }
             Action::RoundBack | Action::RoundOn => self.also(|ui| ui.step_round(action == Action::RoundOn, state)),
@@ -162,11 +164,26 @@ impl Ui {
             | Action::Redo
             | Action::Automatic
             | Action::Controls
+            | Action::By
             | Action::Confirm => self.edit(action, state),
             // Those need the list of runs; these mean nothing outside of a replay, or of a dialogue.
             Action::Resume => self.resume(state),
             Action::Choose | Action::Delete => None,
             Action::Faster | Action::Slower | Action::Forward | Action::Back | Action::Yes => None,
+        }
+    }
+
+    /// The axes of the scatter are two functions, where there are two: one that would be against itself goes on to the next.
+    fn apart(&mut self, state: &State, passing: bool) {
+        let count = state.score.setup.as_ref().map_or(0, |s| s.functions.len());
+        if count == 0 {
+            return;
+        }
+        self.other_function = self.other_function.min(count - 1);
+        // On the map and in the list only one is chosen.
+        let scattered = self.layout == Layout::Scatter || passing;
+        if scattered && count > 1 && self.function == Some(self.other_function) {
+            self.other_function = (self.other_function + 1) % count;
         }
     }
 

@@ -6,9 +6,11 @@ use ratatui::style::{Modifier, Style};
 use super::rounds::removal_words;
 use super::{Scene, front, maps, pairs, truth, with_room};
 use crate::explorer::draw::Pad;
+use crate::explorer::state::Ranking;
 use crate::explorer::verdict::{Tone, Verdict};
 use crate::explorer::widgets::{Entry, bar};
-use crate::run::event::{Cut, Removal};
+use crate::run::assessed::Tie;
+use crate::run::event::Cut;
 use crate::space::Place;
 use crate::text;
 
@@ -31,22 +33,18 @@ pub fn draw(pad: &mut Pad, scene: &Scene) {
         return;
     };
     let verdict = Verdict::of(scene.state, cut);
-    let mut top = 0;
-    if let Some(words) = verdict.headline(cut) {
-        let style = pad.theme.bad();
-        pad.fitted(1, 0, w.saturating_sub(2), &words, style);
-        top = 1;
-    }
+    let top = super::verdict::draw(pad, scene, cut, &verdict);
+    let h = h - top;
     // As high as the cells have edges; beyond those of DARTS where enough is left below.
     let edges = scene.state.space().graphs().iter().map(|g| g.edges.len()).max().unwrap_or(0) as u16;
     let whole = (edges + 2).clamp(5, 16);
     let upper = match whole {
-        _ if h < whole + 6 => h.saturating_sub(4 + top).max(5),
+        _ if h < whole + 6 => h.saturating_sub(4).clamp(5, whole),
         16 => maps::height(scene, h, 22),
         _ => whole,
     };
     grids(&mut pad.sub(0, top, w, upper), scene, cut, &verdict);
-    let (y, lower) = (top + upper, h.saturating_sub(top + upper));
+    let (y, lower) = (top + upper, h.saturating_sub(upper));
     if w < 72 {
         match scene.judged {
             Some(judged) if lower >= truth::HEIGHT + 10 => {
@@ -83,7 +81,7 @@ pub fn draw(pad: &mut Pad, scene: &Scene) {
         let top = 10.min(lower);
         kinds(&mut pad.sub(x, y, w - x, top), scene, cut);
         if lower > top + 3 {
-            noise(&mut pad.sub(x, y + top, w - x, lower - top), scene);
+            noise(&mut pad.sub(x, y + top, w - x, lower - top), scene, cut);
         }
     }
 }
@@ -106,7 +104,7 @@ fn charts(pad: &mut Pad, scene: &Scene, cut: &Cut, budget: Option<u64>) {
 const BOTH: u16 = 150;
 
 fn grids(pad: &mut Pad, scene: &Scene, cut: &Cut, verdict: &Verdict) {
-    let ranking = scene.state.score.ranking(None, None);
+    let ranking = ranking(scene, cut);
     let entry = |place: Place| {
         let kept = cut.mask.contains(place);
         let by_hand = cut.by_hand.contains(&place);
@@ -133,12 +131,29 @@ fn grids(pad: &mut Pad, scene: &Scene, cut: &Cut, verdict: &Verdict) {
     maps::titled(pad, scene, &maps::Titles { what: ["■ kept", "■ kept"], note, unit: state }, &entry);
 }
 
+/// Heat by what the cut goes by, where that is the run's sum or one function.
+fn ranking(scene: &Scene, cut: &Cut) -> Ranking {
+    let (function, round) = shown_by(scene, cut).unwrap_or_default();
+    scene.state.score.ranking(function, round)
+}
+
+/// The function and the round whose numbers the cut goes by; none where that is another sum than the run's.
+fn shown_by(scene: &Scene, cut: &Cut) -> Option<(Option<usize>, Option<usize>)> {
+    let names = scene.state.score.setup.as_ref().map_or(&[][..], |s| &s.functions);
+    match &cut.by.functions[..] {
+        _ if cut.by.is_own() => Some((None, None)),
+        [one] => Some((Some(names.iter().position(|n| n == one)?), Some(0))),
+        _ => None,
+    }
+}
+
 fn savings(pad: &mut Pad, scene: &Scene, cut: &Cut, verdict: &Verdict) {
     let ascii = pad.theme.ascii;
     let mut inner = pad.panel("savings", "", false);
     let (dim, plain) = (inner.theme.dim(), inner.theme.plain());
     let (good, bad) = (inner.theme.good(), inner.theme.bad());
-    let (compact, crowded) = (inner.height() < 8, inner.height() < 6);
+    let inner_height = inner.height();
+    let (compact, crowded) = (inner_height < 8, inner_height < 6);
     let mut y = 0;
     let columns = if inner.width() < 38 { [20, 29, 35] } else { [21, 31, 38] };
     if inner.height() >= 7 {
@@ -172,7 +187,9 @@ fn savings(pad: &mut Pad, scene: &Scene, cut: &Cut, verdict: &Verdict) {
         row("a search step", text::seconds(full), text::seconds(now), text::change(full, now));
     }
     if let Some((full, now)) = &scene.sizes {
-        if let (Some(a), Some(b)) = (full.parameters, now.parameters) {
+        // Where there is not room for all, parameters stand in the first line.
+        let few = inner_height < 5 && step.is_some();
+        if let (Some(a), Some(b), false) = (full.parameters, now.parameters, few) {
             row("parameters", text::count(a), text::count(b), text::change(a as f64, b as f64));
         }
         // Where there is not room for both, the time says more.
@@ -198,7 +215,11 @@ fn savings(pad: &mut Pad, scene: &Scene, cut: &Cut, verdict: &Verdict) {
 fn level(pad: &mut Pad, scene: &Scene, cut: &Cut, verdict: &Verdict) {
     let size = describe::cut_size(cut);
     let title = if size.starts_with('ξ') { format!("pruning level {size}") } else { size };
-    let mut inner = pad.panel(&title, &describe::cut_source(cut), false);
+    let source = describe::cut_source(cut);
+    // Rather than what it goes by, words of the title are left out.
+    let crowded = text::width(&title) + text::width(&source) + 7 > pad.width();
+    let title = title.strip_prefix("pruning level ").filter(|_| crowded).unwrap_or(&title);
+    let mut inner = pad.panel(title, &source, false);
     let (w, h) = (inner.width(), inner.height());
     let (plain, dim, accent) = (inner.theme.plain(), inner.theme.dim(), inner.theme.accent());
     let (warning, bad) = (inner.theme.warning(), inner.theme.bad());
@@ -220,17 +241,27 @@ fn level(pad: &mut Pad, scene: &Scene, cut: &Cut, verdict: &Verdict) {
     // The operation under the cursor has the last line, where there are enough.
     let end = if crowded { h } else { h - 1 };
     let mut lines: Vec<_> = truth::line(scene.judged).into_iter().collect();
-    lines.extend(verdict.lines(scene.state, cut, scene.forecast));
-    // In sentences, if there is room for all of them; where there is little, a line each.
+    lines.extend(verdict.lines(scene.state, cut).into_iter().map(|l| super::verdict::keyed(l, scene.keymap)));
+    // All in few words, and as many in sentences as there is room for, warnings first.
     let room = w.saturating_sub(4);
-    let broken = |long: bool| -> Vec<Vec<String>> {
-        let parts = |text: &str| if crowded { vec![text::fit(text, room)] } else { text::wrap(text, room) };
-        lines.iter().map(|l| if long { text::wrap(&l.long, room) } else { parts(&l.short) }).collect()
-    };
-    let long = broken(true);
-    let fits = long.iter().map(Vec::len).sum::<usize>() <= usize::from(end.saturating_sub(y));
-    let shown = if fits { long } else { broken(false) };
-    for (line, parts) in lines.iter().zip(shown) {
+    let mut shown: Vec<Vec<String>> = lines.iter().map(|l| text::wrap(&l.short, room)).collect();
+    let mut left = usize::from(end.saturating_sub(y)).saturating_sub(shown.iter().map(Vec::len).sum());
+    let order = [[Tone::Bad, Tone::Warning], [Tone::Plain, Tone::Quiet]];
+    for i in order.iter().flat_map(|tones| (0..lines.len()).filter(|i| tones.contains(&lines[*i].tone))) {
+        let long = text::wrap(&lines[i].long, room);
+        let more = long.len().saturating_sub(shown[i].len());
+        if more <= left {
+            left -= more;
+            shown[i] = long;
+        }
+    }
+    for (line, mut parts) in lines.iter().zip(shown) {
+        let left = usize::from(end.saturating_sub(y));
+        if line.tone == Tone::Bad && parts.len() > left && left > 0 {
+            // Rather cut off than not said.
+            let whole = parts.split_off(left - 1).join(" ");
+            parts.push(text::fit(&whole, room));
+        }
         let (sign, style) = match line.tone {
             Tone::Bad => ("!", bad),
             Tone::Warning => ("!", warning),
@@ -254,13 +285,21 @@ fn level(pad: &mut Pad, scene: &Scene, cut: &Cut, verdict: &Verdict) {
     if !crowded {
         let place = scene.ui.place();
         let score = &scene.state.score;
-        let value = score
-            .number(place, None, None)
-            .map_or_else(|| "no score".into(), |v| format!("score {}", text::significant(v, 3)));
-        let left = score
-            .place(place)
-            .removed
-            .map_or_else(|| "never removed".into(), |r| format!("removed in round {}", r + 1));
+        let (function, round) = shown_by(scene, cut).unwrap_or_default();
+        let number = score.number(place, function, round);
+        let name = function.map_or("score", |f| score.function_name(Some(f)));
+        let value = match number {
+            // What another sum makes of it is not here.
+            _ if shown_by(scene, cut).is_none() => describe::cut_source(cut),
+            Some(v) => format!("{} {}", text::sanitize(name), text::significant(v, 3)),
+            None => "no score".into(),
+        };
+        let kept = if cut.mask.contains(place) { "kept" } else { "not kept" };
+        let left = match score.place(place).removed.filter(|_| cut.by.is_own()) {
+            Some(round) => format!("removed in round {}", round + 1),
+            None if cut.by.is_own() => "never removed".into(),
+            None => kept.into(),
+        };
         let long = format!("{} {}: {value}, {left}", place.edge, place.operation.short());
         let words = if text::width(&long) + 2 > w { long.replace("removed in round ", "round ") } else { long };
         inner.fitted(1, h - 1, w.saturating_sub(2), &words, dim);
@@ -289,24 +328,19 @@ fn kinds(pad: &mut Pad, scene: &Scene, cut: &Cut) {
 }
 
 /// Decisions of this cut that were within noise.
-fn noise(pad: &mut Pad, scene: &Scene) {
-    let Some(cut) = &scene.state.cut.cut else { return };
-    let ties: Vec<_> = {
-        let noisy = |r: &Removal| r.within_noise(cut.mask.count_on(r.place.cell, r.place.edge));
-        scene.state.score.removals.iter().filter(|(_, r)| !cut.mask.contains(r.place) && noisy(r)).collect()
-    };
+fn noise(pad: &mut Pad, scene: &Scene, cut: &Cut) {
+    let ties = scene.state.verdict().map_or(&[][..], |v| &v.within_noise);
     let mut inner = pad.panel("decided within noise", &format!("{} of this cut", ties.len()), false);
-    let rows: Vec<(String, String)> = ties
-        .iter()
-        .rev()
-        .take(usize::from(inner.height()))
-        .map(|(round, r)| {
-            (
-                format!("{} {}", r.place.edge, r.place.operation.short()),
-                format!("{}, round {}, {}", r.place.cell, round + 1, removal_words(r)),
-            )
-        })
-        .collect();
+    let row = |tie: &Tie| {
+        let place = tie.goes;
+        // Of another order than the run's own its removals tell nothing.
+        let removal = scene.state.score.removals.iter().find(|(_, r)| r.place == place).filter(|_| cut.by.is_own());
+        let why = removal.map_or(String::new(), |(round, r)| format!(", round {}, {}", round + 1, removal_words(r)));
+        let stays = format!(", {} stays", tie.stays.short());
+        let why = if why.is_empty() { stays } else { why };
+        (format!("{} {}", place.edge, place.operation.short()), format!("{}{why}", place.cell))
+    };
+    let rows: Vec<(String, String)> = ties.iter().rev().take(usize::from(inner.height())).map(row).collect();
     let rows: Vec<(&str, String)> = rows.iter().map(|(a, b)| (a.as_str(), b.clone())).collect();
     pairs(&mut inner, &rows);
 }

@@ -252,11 +252,11 @@ fn question(scene: &Scene, menu: Menu, ascii: bool) -> (String, Vec<String>) {
                     lines.push(format!("By hand: {}{rest}.", some.join(", ")));
                 }
                 let verdict = Verdict::of(state, cut);
-                if let Some(words) = verdict.headline(cut) {
-                    lines.insert(0, words);
+                let (_, pieces) = verdict.headline(state, cut);
+                if !pieces.is_empty() {
+                    lines.insert(0, format!("{}.", pieces.join("; ").trim_end_matches('.')));
                 }
-                let said =
-                    super::truth::line(scene.judged).into_iter().chain(verdict.lines(state, cut, scene.forecast));
+                let said = super::truth::line(scene.judged).into_iter().chain(verdict.lines(state, cut));
                 let warnings = said.filter(|l| matches!(l.tone, Tone::Bad | Tone::Warning));
                 lines.extend(warnings.map(|l| format!("Warning: {}.", l.long.trim_end_matches('.'))));
             }
@@ -269,6 +269,14 @@ fn question(scene: &Scene, menu: Menu, ascii: bool) -> (String, Vec<String>) {
                  with the same scores and settings, that begins when the runs before it have ended."
             );
             ("controls".into(), vec![words])
+        }
+        Menu::By => {
+            let now = state.cut.cut.as_ref().map_or_else(String::new, describe::cut_source);
+            let words = format!(
+                "What the cut goes by is made of the draws that were scored: nothing is scored again. It keeps as much as now, and \
+                 nothing by hand; undo takes it back. Now it is cut {now}."
+            );
+            ("cut by".into(), vec![words])
         }
         Menu::Train => {
             let words = "The genotype as a network of its own, with fresh weights, on the run's training pictures and tested \

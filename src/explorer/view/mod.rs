@@ -21,6 +21,7 @@ mod score;
 mod search;
 mod start;
 mod truth;
+mod verdict;
 mod waiting;
 
 pub use curves::smoothed;

@@ -3,12 +3,13 @@
 use std::path::Path;
 
 use super::Scene;
+use crate::engine::verdict::truth::line as judged_line;
 use crate::explorer::draw::Pad;
 use crate::explorer::judge::Judged;
 use crate::explorer::verdict::{Line, Tone};
 use crate::text;
 use crate::truth::Audit;
-use crate::truth::words::{called, columns, found, number, per_cent, percentiles, quantiles, row, signed};
+use crate::truth::words::{called, columns, found, number, percentiles, quantiles, row, signed};
 
 /// Lines that the panel takes at most, with its frame.
 pub const HEIGHT: u16 = 14;
@@ -138,20 +139,7 @@ pub fn line(judged: Option<&Judged>) -> Option<Line> {
             });
         }
     };
-    let (mean, worse) = (number(audit.cut.mean), per_cent(audit.percentile.mean));
-    let extrapolates = audit.model.as_ref().is_some_and(|m| m.few_edges > 0);
-    let tone = if audit.percentile.mean < 50.0 || extrapolates { Tone::Warning } else { Tone::Plain };
-    let control = audit.controls.iter().find(|c| c.name == "most_parameters");
-    let control = control.map_or(String::new(), |c| format!("; {} has {}", called(c.name), number(c.mean)));
-    let doubt = if extrapolates { "extrapolated, not to be trusted: " } else { "" };
-    Some(Line {
-        tone,
-        short: format!("by the table {doubt}{mean}, above {worse} % of random"),
-        long: format!(
-            "by {}: {doubt}mean of the cells that are left {mean}, above {worse} % of random cuts of this shape{control}",
-            name(audit)
-        ),
-    })
+    Some(judged_line(audit))
 }
 
 /// Of the found cell: its accuracy and rank, or why there is none.

@@ -39,6 +39,10 @@ impl Config {
 
     fn check_cut(&self) -> Result<(), ConfigError> {
         let cut = &self.cut;
+        if let Some(name) = cut.source.functions().iter().find(|name| !self.score.functions.contains(name)) {
+            let reason = format!("`{name}` is not scored: score.functions has {}", self.score.functions.join(", "));
+            return Err(value_error("cut.source", reason));
+        }
         if cut.kept_per_edge.is_empty() {
             return Ok(());
         }

@@ -2,6 +2,7 @@
 
 mod check;
 mod checks;
+pub(super) mod cut_source;
 pub(super) mod define;
 pub(super) mod error;
 mod method;

@@ -1,6 +1,7 @@
 //! Every setting, once: its type, default, check, meaning, help and example.
 
 use super::checks::{above_0_below_1, amount_or, counted, fraction, from_0, named, sized, up_to};
+use super::cut_source::CutSource;
 use super::define::{Key, VERSION, settings};
 use super::words::{CutBy, Estimator, Keep, NoneOperation};
 use crate::device::Choice;
@@ -125,8 +126,9 @@ settings! {
              important operations that fit. docs/scores.md compares them.", "\"level\"";
         kept_per_edge: Vec<usize> = Vec::new(), "operations kept on each of the edges (in `darts` 28), whatever xi is; [] goes by xi",
             "The normal cell's edges, then the reduction cell's. A control of the size of another cut is made so.", "[]";
-        source: Source = Source::Scores, "`scores`, or a control, which needs no scoring: `random`, `cheapest`, `most_parameters`",
-            "Compare a cut by scores with controls of its size before you believe in it.", "\"random\"";
+        source: CutSource = Source::Scores.into(),
+            "`scores`, some of their functions (`naswot`, or a list), or a control: `random`, `cheapest`, `most_parameters`",
+            "Functions are of those in score.functions, put together as the others are; a control needs no scoring. Compare a cut by scores with controls of its size before you believe in it.", "\"random\"";
     }
 
     /// The one-shot search.

@@ -156,7 +156,7 @@ fn what_a_result_depends_on_is_compared() {
 #[test]
 fn one_key_is_set_and_the_rest_stays() {
     let c = Config::default().set("search.batch=8").unwrap().set("cut.source=random").unwrap();
-    assert_eq!((c.search.batch, c.cut.source), (8, Source::Random));
+    assert_eq!((c.search.batch, c.cut.source.clone()), (8, Source::Random.into()));
     let c = c.set("cut.xi=0.75").unwrap().overlay("[search]\nepochs = 2\n", "f").unwrap();
     assert_eq!((c.search.batch, c.search.epochs, c.cut.xi), (8, 2, 0.75));
 }
