@@ -18,7 +18,7 @@ fn config() -> Config {
     let mut c = Config { seed: 7, ..Config::default() };
     c.data.limit = 96;
     c.data.crop_padding = 2;
-    c.score.draws = 2;
+    c.score.draws = 2.into();
     c.score.sample = 24;
     c.score.batch = 8;
     c.score.channels = 1;

@@ -163,13 +163,10 @@ impl Scored {
             |f: &usize| lone && proxies::by_name(&self.functions[*f]).is_ok_and(proxies::RankingFunction::exact);
         let exact: Vec<bool> = chosen.iter().map(exact).collect();
         let settings = Settings {
-            draws: config.score.draws,
             remove_per_round: 1,
             aggregate: a.aggregate.unwrap_or(config.score.aggregate),
-            estimator: config.score.estimator,
-            sample: config.score.sample,
             undecided: a.undecided.unwrap_or(config.score.undecided),
-            seed: config.seed,
+            ..Settings::of(config, &self.mask)
         };
         Ok(score::order(&self.mask, &settings, &self.places, &self.relative, &exact))
     }

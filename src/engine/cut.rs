@@ -253,7 +253,7 @@ impl<'a> Cutting<'a> {
         // What had no score is told as that.
         let noisy = |p: &Place| removal(p).is_some_and(|r| r.within_noise(automatic.count_on(p.cell, p.edge)));
         let ties = gone().filter(|p| !undefined(p) && noisy(p)).count();
-        let draws = self.setup.config.score.draws;
+        let draws = self.setup.config.score.draws.fixed().unwrap_or(usize::MAX);
         let ways = significance::least_ways(draws).filter(|ways| 1.0 / *ways as f64 > significance::ALPHA);
         // Functions that only count tell apart with one draw.
         if let Some(ways) = ways.filter(|_| ties > 0 && ties == cut.decisions) {

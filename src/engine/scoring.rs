@@ -37,15 +37,7 @@ pub(super) fn run(control: &mut Control, setup: &Setup, past: &mut Past) -> Resu
         return Ok(Some(ended.order));
     }
     let config = setup.config;
-    let settings = Settings {
-        draws: config.score.draws,
-        remove_per_round: config.score.remove_per_round,
-        aggregate: config.score.aggregate,
-        estimator: config.score.estimator,
-        sample: config.score.sample,
-        undecided: config.score.undecided,
-        seed: config.seed,
-    };
+    let settings = Settings::of(config, &setup.space);
     let progress = std::mem::take(&mut past.scoring);
     if config.cut.source != Source::Scores && progress == Progress::default() {
         if past.cuts.is_empty() {
@@ -62,7 +54,8 @@ pub(super) fn run(control: &mut Control, setup: &Setup, past: &mut Past) -> Resu
     if progress.rounds == 0 && progress.partial.is_empty() && progress.cells.is_empty() {
         control.emit(Body::ScoringStarted(ScoringStarted {
             functions: setup.functions.iter().map(|f| f.name().to_string()).collect(),
-            draws: settings.draws,
+            draws: settings.draws.fixed().unwrap_or(score::race::MOST),
+            until_decided: settings.draws.fixed().is_none(),
             rounds: score::rounds(&setup.space, &settings),
             evaluations: score::evaluations(&setup.space, &settings),
             channels: config.score.channels,
@@ -70,7 +63,7 @@ pub(super) fn run(control: &mut Control, setup: &Setup, past: &mut Past) -> Resu
             batch: config.score.batch,
             aggregate: config.score.aggregate.to_string(),
             estimator: config.score.estimator.to_string(),
-            sample: if config.score.estimator == Estimator::Cells { settings.sample } else { 0 },
+            sample: if config.score.estimator == Estimator::Cells { score::race::cells(&settings) } else { 0 },
         }))?;
     } else {
         let (rounds, scores, cells) = (progress.rounds, progress.partial.len(), progress.cells.len());

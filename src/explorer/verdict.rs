@@ -191,7 +191,9 @@ impl Verdict {
                 );
             }
             // What one round decided; after several, nobody knows what others would have left to the next.
-            let round = state.score.of_round(0).filter(|r| r.ended && state.score.samples_cells());
+            // Nor where later draws were about what was open only: they are not among those that are drawn again.
+            let all = state.score.samples_cells() && !state.score.until_decided();
+            let round = state.score.of_round(0).filter(|r| r.ended && all);
             if let Some((again, chance)) = round.and_then(|r| r.stability(&cut.mask)) {
                 let (share, chance) = ((100.0 * again).round(), (100.0 * chance).round());
                 let tone = if again < SURE { Tone::Warning } else { Tone::Plain };
@@ -305,9 +307,15 @@ fn drivers(state: &State) -> Vec<Line> {
             });
         }
     }
+    // Functions are weighed by the draws that all operations have.
+    let common = || {
+        let round = score.of_round(0)?;
+        state.space().places().map(|p| round.draws(p)).filter(|n| *n > 0).min()
+    };
+    let draws = if setup.until_decided { common().unwrap_or(1) } else { setup.draws };
     let noise = |f: usize| {
         let vote = score.of_round(0)?.votes.get(f).filter(|v| v.silent.is_none())?;
-        let alone = vote.noise.0 / (setup.draws.max(1) as f64).sqrt();
+        let alone = vote.noise.0 / (draws.max(1) as f64).sqrt();
         (vote.spread.0 <= NOISE * alone).then(|| score.function_name(Some(f)))
     };
     let noisy: Vec<&str> = (0..setup.functions.len()).filter_map(noise).collect();

@@ -34,7 +34,11 @@ pub fn draw(state: &State) -> Option<String> {
     let what = format!(
         "number: score{unit}, importance {how} {}, mean of {}, in the round that decided (top left: removed in it)",
         setup.functions.join(" and "),
-        text::counted(setup.draws, "draw")
+        match &state.score.drawn {
+            Some(drawn) => drawn.words(),
+            None if setup.until_decided => "draws until decided".into(),
+            None => text::counted(setup.draws, "draw"),
+        }
     );
     // In full, for those who search the file.
     let names = format!("columns: {}", columns.iter().map(|o| o.name()).collect::<Vec<_>>().join(", "));

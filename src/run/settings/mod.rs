@@ -3,6 +3,7 @@
 mod check;
 mod checks;
 pub(super) mod define;
+pub(super) mod draws;
 pub(super) mod error;
 mod method;
 pub(super) mod table;
