@@ -16,7 +16,7 @@ use crate::nearest::nearest;
 use crate::proxies;
 use crate::proxies::aggregate::Aggregate;
 use crate::run::RunFolder;
-use crate::run::config::{self, Estimator};
+use crate::run::config;
 use crate::run::event::{Body, Removal};
 use crate::run::journal::Tail;
 use crate::run::summary::Summary;
@@ -158,7 +158,7 @@ impl Scored {
             values.resize(functions, f64::NAN);
             *values = chosen.iter().map(|f| values[*f]).collect();
         }
-        let lone = config.score.estimator == Estimator::LeaveOneOut;
+        let lone = !config.score.estimator.samples();
         let exact =
             |f: &usize| lone && proxies::by_name(&self.functions[*f]).is_ok_and(proxies::RankingFunction::exact);
         let exact: Vec<bool> = chosen.iter().map(exact).collect();

@@ -322,7 +322,7 @@ pub struct ScoringStarted {
     pub cells: Vec<CellKind>,
     pub batch: usize,
     pub aggregate: String,
-    /// "leave_one_out", as in journals of before, or "cells".
+    /// "leave_one_out", as in journals of before, or another of [`crate::run::config::Estimator`].
     #[serde(default = "leave_one_out")]
     pub estimator: String,
     /// Cells of a draw, where cells are sampled.

@@ -149,7 +149,7 @@ pub fn run<E, V: Evaluator<Error = E>, W: Watcher<E>>(
     evaluator: &mut V,
     watcher: &mut W,
 ) -> Result<Scored, E> {
-    let places: Vec<Place> = space.places().filter(|p| space.count_on(p.cell, p.edge) > 1).collect();
+    let places: Vec<Place> = super::competing(space).collect();
     if progress.rounds > 0 || places.is_empty() {
         return Ok(progress.ended(false));
     }
@@ -167,8 +167,7 @@ pub fn run<E, V: Evaluator<Error = E>, W: Watcher<E>>(
     let size = race::cells(settings);
     let mut deviations = Deviations { settings, first: vec![Vec::new(); evaluator.functions()] };
     let mut relative: Vec<Vec<Vec<f64>>> = vec![Vec::new(); places.len()];
-    let mut draws =
-        Draw::new(0, &all, (space, &places), exact(settings, evaluator), evaluations, &mut progress);
+    let mut draws = Draw::new(0, &all, (space, &places), exact(settings, evaluator), evaluations, &mut progress);
     for draw in 0.. {
         let entrants = draws.judged.entrants.clone();
         let narrowed = draws.judged.narrowed(space, &places);
@@ -201,7 +200,7 @@ pub fn run<E, V: Evaluator<Error = E>, W: Watcher<E>>(
             .map(|f| {
                 let values: Vec<f64> = found.iter().map(|v| evaluator.turned(f, v[f])).collect();
                 let how = Regression {
-                    part: size as f64 / settings.sample as f64,
+                    part: (size as f64 / settings.sample as f64).powf(race::knob("ZX_PART", 1.0)),
                     deviation: deviations.of(f, narrowed == *space),
                 };
                 let (told, deviation) = effects(&seen, &masks, &values, how);
@@ -303,8 +302,11 @@ mod tests {
         // The larger system and the smaller one have one solution.
         let many: Vec<Mask> = (0..FEW + 200).map(|i| sampler.mask(1, i % (FEW / 2))).collect();
         let value = |m: &Mask| places.iter().filter(|p| m.contains(**p)).map(truth).sum::<f64>();
-        let by_columns = effects(&places, &many, &many.iter().map(value).collect::<Vec<f64>>(), Regression::default()).0;
-        let by_rows = effects(&places, &many[..FEW], &many[..FEW].iter().map(value).collect::<Vec<f64>>(), Regression::default()).0;
+        let by_columns =
+            effects(&places, &many, &many.iter().map(value).collect::<Vec<f64>>(), Regression::default()).0;
+        let by_rows =
+            effects(&places, &many[..FEW], &many[..FEW].iter().map(value).collect::<Vec<f64>>(), Regression::default())
+                .0;
         assert!(by_columns.iter().zip(&by_rows).all(|(a, b)| (a - b).abs() < 0.05), "{by_columns:?} {by_rows:?}");
         let few: Vec<f64> = values.iter().enumerate().map(|(i, v)| if i % 3 == 0 { *v } else { f64::NAN }).collect();
         assert!(effects(&places, &masks, &few, Regression::default()).0.iter().all(|v| v.is_nan()));

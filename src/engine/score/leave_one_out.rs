@@ -45,7 +45,7 @@ pub(super) fn run<E, V: Evaluator<Error = E>, W: Watcher<E>>(
         if watcher.enough()? {
             return Ok(progress.ended(true));
         }
-        let places: Vec<Place> = mask.places().filter(|p| mask.count_on(p.cell, p.edge) > 1).collect();
+        let places: Vec<Place> = super::competing(&mask).collect();
         let budget = share(space, settings, &rounds[round..], progress.spent);
         let mut known = std::mem::take(&mut progress.partial);
         if known.is_empty() {

@@ -2,10 +2,13 @@
 //! worth, is a file; what follows from the numbers of a round is here.
 
 pub mod cells;
+mod discretise;
 mod evaluator;
 mod leave_one_out;
 pub mod race;
+pub mod short_training;
 pub mod significance;
+mod zero;
 
 pub(crate) use evaluator::SHARING;
 pub use evaluator::{NetworkEvaluator, Proxy};
@@ -166,17 +169,19 @@ impl Progress {
 
 /// Rounds that are needed until every edge of `space` keeps one operation, or as many as are asked for.
 pub fn rounds(space: &Mask, settings: &Settings) -> usize {
-    match settings.estimator {
-        Estimator::LeaveOneOut => leave_one_out::rounds(space, settings).len(),
-        Estimator::Cells => usize::from(space.widest() > 1),
+    if settings.estimator.in_rounds() {
+        leave_one_out::rounds(space, settings).len()
+    } else {
+        usize::from(space.widest() > 1)
     }
 }
 
 /// Evaluations of all rounds and draws; where draws go on until all is decided, at most.
 pub fn evaluations(space: &Mask, settings: &Settings) -> usize {
     let of_one_draw = match settings.estimator {
-        Estimator::LeaveOneOut => leave_one_out::rounds(space, settings).iter().sum(),
-        Estimator::Cells => rounds(space, settings) * settings.sample,
+        Estimator::LeaveOneOut | Estimator::Zero => leave_one_out::rounds(space, settings).iter().sum(),
+        Estimator::Discretise => competing(space).count(),
+        Estimator::Cells | Estimator::ShortTraining => rounds(space, settings) * settings.sample,
     };
     match settings.draws {
         Draws::Fixed(draws) => of_one_draw * draws,
@@ -196,9 +201,15 @@ pub fn run<E, V: Evaluator<Error = E>, W: Watcher<E>>(
     watcher: &mut W,
 ) -> Result<Scored, E> {
     match settings.estimator {
-        Estimator::LeaveOneOut => leave_one_out::run(space, settings, progress, evaluator, watcher),
-        Estimator::Cells => cells::run(space, settings, progress, evaluator, watcher),
+        Estimator::LeaveOneOut | Estimator::Zero => leave_one_out::run(space, settings, progress, evaluator, watcher),
+        Estimator::Discretise => discretise::run(space, settings, progress, evaluator, watcher),
+        Estimator::Cells | Estimator::ShortTraining => cells::run(space, settings, progress, evaluator, watcher),
     }
+}
+
+/// Operations that others of their edge compete with.
+fn competing(space: &Mask) -> impl Iterator<Item = Place> {
+    space.places().filter(|p| space.count_on(p.cell, p.edge) > 1)
 }
 
 /// The draws of a round: how many there are, and which operations each is about.
@@ -336,7 +347,7 @@ fn conclude<E, V: Evaluator<Error = E>, W: Watcher<E>>(
 /// Functions that are the same in every draw.
 fn exact<V: Evaluator>(settings: &Settings, evaluator: &V) -> Vec<bool> {
     // What a regression says of a count depends on the cells that were drawn.
-    let sampled = settings.estimator == Estimator::Cells;
+    let sampled = settings.estimator.samples();
     (0..evaluator.functions()).map(|f| evaluator.exact(f) && !sampled).collect()
 }
 

@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 use super::significance::{ALPHA, paired_lower_p};
 use super::{Settings, WHOLE, mean};
 use crate::proxies::aggregate::{self, Aggregate, Combined};
-use crate::run::config::{Draws, Estimator};
+use crate::run::config::Draws;
 use crate::space::{CellKind, Edge, Mask, Place};
 
 /// Draws after which the test looks. Each look is at 0.05 / 6 (Bonferroni), so that all looks together call two equal operations
 /// unequal in at most one of twenty cases; 7 draws are the fewest that can be as sure (1/128).
-pub const LOOKS: [usize; 6] = [7, 10, 15, 22, 32, 48];
+pub const LOOKS: [usize; 7] = [8, 12, 18, 27, 40, 60, 90];
 
 /// Draws of a round at most.
 pub const MOST: usize = LOOKS[LOOKS.len() - 1];
@@ -90,7 +90,7 @@ pub fn budget(settings: &Settings, whole: usize) -> usize {
 pub fn cells(settings: &Settings) -> usize {
     match settings.draws {
         Draws::Fixed(_) => settings.sample,
-        Draws::Auto | Draws::Whole => (settings.sample / SMALLER).max(FEWEST_CELLS),
+        Draws::Auto | Draws::Whole => (settings.sample / knob("ZX_SMALL", SMALLER as f64) as usize).max(FEWEST_CELLS),
     }
 }
 
@@ -171,7 +171,7 @@ pub fn judge(
 
 /// Operations that an edge with `count` keeps, where that is what is to be decided; none where all neighbours are.
 fn boundary(settings: &Settings, count: usize, asked: impl FnOnce() -> Option<usize>) -> Option<usize> {
-    if settings.estimator == Estimator::Cells || settings.remove_per_round == WHOLE {
+    if !settings.estimator.in_rounds() || settings.remove_per_round == WHOLE {
         return if settings.draws == Draws::Whole { None } else { asked() };
     }
     Some(count.saturating_sub(settings.remove_per_round.max(1)).max(1))
@@ -187,11 +187,7 @@ fn decide(judged: &mut Judged, own: &[usize], stay: usize) {
         .filter_map(|i| {
             let better = own.iter().filter(|o| below(*i, **o)).count();
             let worse = own.iter().filter(|o| below(**o, *i)).count();
-            if better >= stay {
-                Some((*i, Fate::Goes))
-            } else {
-                (worse >= go).then_some((*i, Fate::Stays))
-            }
+            if better >= stay { Some((*i, Fate::Goes)) } else { (worse >= go).then_some((*i, Fate::Stays)) }
         })
         .collect();
     told.into_iter().for_each(|(i, fate)| judged.fates[i] = fate);
@@ -249,11 +245,92 @@ pub fn combined(mask: &Mask, settings: &Settings, places: &[Place], relative: &[
 impl Settings {
     /// Whether later draws are about what is open only: ranks need all, and so do neighbours.
     fn narrows(&self) -> bool {
-        self.aggregate != Aggregate::Ranks && (self.estimator != Estimator::Cells || self.boundaries_only())
+        knob("ZX_NARROW", 1.0) > 0.0
+            && self.aggregate != Aggregate::Ranks
+            && (self.estimator.in_rounds() || self.boundaries_only())
     }
 
     /// Whether the cut's own boundary is all that is to be decided.
     fn boundaries_only(&self) -> bool {
         self.draws == Draws::Auto && self.asked.is_some()
+    }
+}
+
+pub fn knob(name: &str, or: f64) -> f64 {
+    std::env::var(name).ok().and_then(|v| v.parse().ok()).unwrap_or(or)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::random;
+    use crate::space::{Counts, darts};
+
+    fn settings() -> Settings {
+        let config = crate::run::config::Config::default().set("score.draws=auto").unwrap();
+        Settings { asked: Some(Counts::uniform(darts::SPACE, 1)), ..Settings::of(&config, &darts::NO_NONE) }
+    }
+
+    /// Two operations on every edge, of which the first is lower by `apart`; `together` is what they have in common in each draw, from
+    /// -1 (the one is what the other lacks) to 1.
+    fn decided(apart: f64, together: f64) -> (usize, usize) {
+        let mut mask = darts::NO_NONE;
+        for p in darts::NO_NONE.places() {
+            mask.set(p, matches!(p.operation.name(), "dil_conv_3x3" | "dil_conv_5x5"));
+        }
+        let places: Vec<Place> = mask.places().collect();
+        let (mut told, mut all) = (0, 0);
+        for trial in 0..40 {
+            let mut rng = random::stream(trial, "race");
+            let mut relative: Vec<Vec<Vec<f64>>> = vec![Vec::new(); places.len()];
+            for _ in 0..MOST {
+                for i in (0..places.len()).step_by(2) {
+                    let (x, y) = (random::normal(&mut rng), random::normal(&mut rng));
+                    relative[i].push(vec![x - apart]);
+                    relative[i + 1].push(vec![together * x + (1.0 - together * together).sqrt() * y]);
+                }
+            }
+            let judged = judge(&mask, &settings(), &places, &relative, &[false], true);
+            told += judged.boundaries - judged.open;
+            all += judged.boundaries;
+        }
+        (told, all)
+    }
+
+    #[test]
+    fn all_looks_together_err_as_rarely_as_one() {
+        for together in [-1.0, 0.0, 0.7] {
+            let (told, all) = decided(0.0, together);
+            assert_eq!(all, 40 * 28);
+            // Either may be called the lower one: twice one of twenty, and three standard deviations of that.
+            let most = 0.1 * all as f64 + 3.0 * (all as f64 * 0.1 * 0.9).sqrt();
+            assert!((told as f64) < most, "{together}: {told} of {all}");
+            assert!(told > 0, "a test that never errs tells nothing");
+        }
+        let (told, all) = decided(1.0, 0.0);
+        assert!(told * 20 > all * 19, "{told} of {all}");
+    }
+
+    #[test]
+    fn what_is_decided_takes_no_part() {
+        let places: Vec<Place> = darts::NO_NONE.places().collect();
+        let settings = Settings { asked: Some(Counts::uniform(darts::SPACE, 4)), ..settings() };
+        let mut rng = random::stream(1, "race");
+        // Worth their number; two of each edge around the boundary are alike.
+        let worth = |p: &Place| f64::from(p.operation as u8).clamp(0.0, 8.0) * f64::from(u8::from(!alike(p))) + 3.5 * f64::from(u8::from(alike(p)));
+        fn alike(p: &Place) -> bool {
+            [3, 4].contains(&(p.operation as u8))
+        }
+        let draw = |rng: &mut random::ChaCha8Rng, p: &Place| vec![worth(p) + 0.2 * random::normal(rng)];
+        let relative: Vec<Vec<Vec<f64>>> =
+            places.iter().map(|p| (0..LOOKS[0]).map(|_| draw(&mut rng, p)).collect()).collect();
+        let judged = judge(&darts::NO_NONE, &settings, &places, &relative, &[false], false);
+        assert!(judged.open > 20 && judged.open < 29, "{}", judged.open);
+        assert!(judged.entrants.iter().all(|i| alike(&places[*i])));
+        assert_eq!(judged.entrants.len(), 2 * judged.open);
+        for (i, p) in places.iter().enumerate().filter(|(_, p)| !alike(p)) {
+            let fate = if (p.operation as u8) < 3 { Fate::Goes } else { Fate::Stays };
+            assert_eq!(judged.fates[i], fate, "{p}");
+        }
     }
 }

@@ -147,7 +147,10 @@ mod tests {
         // The normal distribution goes on where counting ends.
         let apart = |n: i32| (1..=n).map(|i| f64::from(i * if i % 3 == 0 { -1 } else { 1 })).collect::<Vec<f64>>();
         let (exact, normal) = (p(&[0.0; 40], &apart(40)), p(&[0.0; 41], &apart(41)));
-        assert!((exact - 0.03308030813332152).abs() < 1e-9 && (normal - 0.020509209553438268).abs() < 1e-3, "{exact} {normal}");
+        assert!(
+            (exact - 0.03308030813332152).abs() < 1e-9 && (normal - 0.020509209553438268).abs() < 1e-3,
+            "{exact} {normal}"
+        );
     }
 
     #[test]

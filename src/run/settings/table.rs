@@ -78,12 +78,18 @@ settings! {
             "docs/scores.md lists them and says what each measures and how it fares. The paper's are `naswot` and `nngp_frobenius`.",
             "[\"naswot\", \"synflow\"]";
         estimator: Estimator = Estimator::Cells,
-            "`cells`: random cells, and a regression on which operation sits where; `leave_one_out` (the paper)",
+            "`cells`: random cells, and a regression; `leave_one_out` (the paper), `zero`, `discretise`, `short_training`",
             "`cells` scores networks of one operation an edge, as genotypes are, and decides the whole order in one round. \
-             `leave_one_out` scores the supernet without each operation, round by round. docs/scores.md has what each is worth.",
+             `leave_one_out` scores the supernet without each operation, round by round; in `zero` the others of its edge do not \
+             take its share. `discretise` scores it with one edge of a single operation. `short_training` trains it for \
+             score.training_steps, and asks for the loss of random cells. docs/scores.md has what each is worth.",
             "\"leave_one_out\"";
         sample: usize = 240, (|v: &usize| sampled(*v)),
             "cells per draw, where cells are sampled", "More cells make scores surer; the time grows with them.", "400";
+        training_steps: usize = 40, (|v: &usize| up_to(*v, 100_000)),
+            "steps that `short_training` trains the proxy network for, in each draw",
+            "SGD as DARTS has it, score.batch pictures a step. A step costs about as much as ten cells. score.functions are not asked.",
+            "100";
         undecided: Source = Source::MostParameters,
             "who goes first of those within noise: fewest parameters, dearest (`cheapest`), `random`, lowest (`scores`)",
             "Where scores can't tell two operations apart, something else has to: counting parameters has fared best.", "\"cheapest\"";
