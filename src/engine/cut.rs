@@ -16,7 +16,7 @@ use crate::device::Device;
 use crate::run::RunFolder;
 use crate::run::command::{Body as Order, Command, Edit};
 use crate::run::event::{Body, Cut, CutMove, Level, Removal, Stage};
-use crate::space::cut::{Change, Cutter, Extent, History, Proposal, Source};
+use crate::space::cut::{Change, Cutter, Extent, History, Proposal, Source, level_of, level_text};
 use crate::space::{Counts, Mask, Operation, Place};
 
 /// What came of the stage.
@@ -369,6 +369,15 @@ impl<'a> Cutting<'a> {
         };
         if next == *now {
             return Err("that changes nothing".into());
+        }
+        let best_of_an_edge = matches!(edit, Edit::Edge { keep: false, .. }) && next.source == Source::Scores;
+        let ends_at = self.cutter.ends_at();
+        if self.cutter.goes_beyond(&next) || best_of_an_edge && ends_at > 1 {
+            let level = level_text(level_of(ends_at, self.cutter.full().widest()));
+            return Err(format!(
+                "scores end at ξ {level}, {ends_at} operations an edge: nothing says which of those go next; a run with \
+                 score.whole_order = true scores on"
+            ));
         }
         self.history.push(next);
         Ok(())

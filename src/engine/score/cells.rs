@@ -78,35 +78,20 @@ impl Sampler {
     }
 }
 
-/// What a regression of a draw's cells takes beside them.
-#[derive(Clone, Copy, Debug)]
-pub struct Regression {
-    /// Cells of this draw, as a part of those of a draw of a fixed number: with fewer of them the penalty is less, so that operations
-    /// are believed as much.
-    pub part: f64,
-    /// The function's standard deviation, where it is not that of these cells.
-    pub deviation: Option<f64>,
-}
-
-impl Default for Regression {
-    fn default() -> Regression {
-        Regression { part: 1.0, deviation: None }
-    }
-}
-
 /// What each place adds to a function, in standard deviations of the function over these networks: a ridge regression on which
 /// operation sits where, and on how many of each kind a cell has, so that edges of a kind of cell share what they have in common.
-/// NaN for all where it is finite for fewer than half of the networks, 0 where it is the same for all. And that deviation.
-pub fn effects(places: &[Place], masks: &[Mask], values: &[f64], how: Regression) -> (Vec<f64>, f64) {
+/// NaN for all where it is finite for fewer than half of the networks, 0 where it is the same for all. `part` of the penalty counts: a
+/// draw of fewer cells than usual takes as much less, so that an operation is believed as much.
+pub fn effects(places: &[Place], masks: &[Mask], values: &[f64], part: f64) -> Vec<f64> {
     let sound: Vec<usize> = (0..masks.len()).filter(|i| values[*i].is_finite()).collect();
     let n = sound.len();
     if n < 4 || (n as f64) < masks.len() as f64 * DEFINED {
-        return (vec![f64::NAN; places.len()], f64::NAN);
+        return vec![f64::NAN; places.len()];
     }
     let mean = sound.iter().map(|i| values[*i]).sum::<f64>() / n as f64;
     let deviation = (sound.iter().map(|i| (values[*i] - mean).powi(2)).sum::<f64>() / n as f64).sqrt();
     if deviation <= 1e-12 * mean.abs().max(f64::MIN_POSITIVE) {
-        return (vec![0.0; places.len()], f64::NAN);
+        return vec![0.0; places.len()];
     }
     let mut kinds: Vec<_> = places.iter().map(|p| (p.cell, p.operation)).collect();
     kinds.sort_unstable();
@@ -123,22 +108,20 @@ pub fn effects(places: &[Place], masks: &[Mask], values: &[f64], how: Regression
         let mean = column.mean();
         column.add_scalar_mut(-mean);
     }
-    let unit = how.deviation.unwrap_or(deviation);
-    let y = DVector::from_iterator(n, sound.iter().map(|i| (values[*i] - mean) / unit));
-    let penalty = PENALTY * how.part;
-    let ridge = |gram: DMatrix<f64>| (&gram + DMatrix::identity(gram.nrows(), gram.nrows()) * penalty).cholesky();
+    let y = DVector::from_iterator(n, sound.iter().map(|i| (values[*i] - mean) / deviation));
+    let ridge =
+        |gram: DMatrix<f64>| (&gram + DMatrix::identity(gram.nrows(), gram.nrows()) * (PENALTY * part)).cholesky();
     // The same in two ways: by networks where they are few, by columns where they are many.
     let b = if n <= FEW {
         ridge(&a * a.transpose()).map(|c| a.transpose() * c.solve(&y))
     } else {
         ridge(a.transpose() * &a).map(|c| c.solve(&(a.transpose() * &y)))
     };
-    let Some(b) = b else { return (vec![f64::NAN; places.len()], deviation) };
-    (places.iter().enumerate().map(|(i, p)| OWN * b[i] + b[places.len() + kind(p)]).collect(), deviation)
+    let Some(b) = b else { return vec![f64::NAN; places.len()] };
+    places.iter().enumerate().map(|(i, p)| OWN * b[i] + b[places.len() + kind(p)]).collect()
 }
 
-/// Runs the stage: draws of weights and pictures with random cells each, going on from `progress`. Where draws go on until all is
-/// decided, later ones are of cells that differ in what is open: on an edge that is decided they have what stays there.
+/// Runs the stage: draws of weights and pictures with random cells each, going on from `progress`.
 ///
 /// # Errors
 /// Those of the evaluator and of the watcher.
@@ -165,17 +148,13 @@ pub fn run<E, V: Evaluator<Error = E>, W: Watcher<E>>(
     let start = std::time::Instant::now();
     let all = Settings { remove_per_round: WHOLE, ..*settings };
     let size = race::cells(settings);
-    let mut deviations = Deviations { settings, first: vec![Vec::new(); evaluator.functions()] };
+    let sampler = Sampler::of(space, settings.seed);
+    // What the networks don't have explains nothing of them.
+    let mut seen: Vec<Place> = places.iter().copied().filter(|p| evaluator.has(p.cell)).collect();
+    seen.sort_unstable();
     let mut relative: Vec<Vec<Vec<f64>>> = vec![Vec::new(); places.len()];
     let mut draws = Draw::new(0, &all, (space, &places), exact(settings, evaluator), evaluations, &mut progress);
     for draw in 0.. {
-        let entrants = draws.judged.entrants.clone();
-        let narrowed = draws.judged.narrowed(space, &places);
-        let sampler = Sampler::of(&narrowed, settings.seed);
-        // What the networks don't have explains nothing of them.
-        let mut seen: Vec<Place> = places.iter().copied().filter(|p| evaluator.has(p.cell)).collect();
-        seen.retain(|p| narrowed.contains(*p));
-        seen.sort_unstable();
         let masks: Vec<Mask> = (0..size).map(|number| sampler.mask(draw, number)).collect();
         let sound = |v: &Vec<f64>| v.len() == evaluator.functions();
         let mut found: Vec<Option<Vec<f64>>> =
@@ -199,29 +178,24 @@ pub fn run<E, V: Evaluator<Error = E>, W: Watcher<E>>(
         let by_function: Vec<Vec<f64>> = (0..evaluator.functions())
             .map(|f| {
                 let values: Vec<f64> = found.iter().map(|v| evaluator.turned(f, v[f])).collect();
-                let how = Regression {
-                    part: (size as f64 / settings.sample as f64).powf(race::knob("ZX_PART", 1.0)),
-                    deviation: deviations.of(f, narrowed == *space),
-                };
-                let (told, deviation) = effects(&seen, &masks, &values, how);
-                deviations.take(f, narrowed == *space, deviation);
+                let told = effects(&seen, &masks, &values, size as f64 / settings.sample as f64);
                 let of = |p: &Place| seen.binary_search(p).map_or(f64::NAN, |i| told[i]);
-                entrants.iter().map(|i| of(&places[*i])).collect::<Vec<f64>>()
+                places.iter().map(of).collect::<Vec<f64>>()
             })
             .collect();
-        for (n, i) in entrants.iter().enumerate() {
-            let own: Vec<f64> = by_function.iter().map(|f| f[n]).collect();
-            if !told.contains_key(&(draw, places[*i])) {
+        for (i, place) in places.iter().enumerate() {
+            let own: Vec<f64> = by_function.iter().map(|f| f[i]).collect();
+            if !told.contains_key(&(draw, *place)) {
                 watcher.emit(Body::Score {
                     round: 0,
                     draw,
-                    place: places[*i],
+                    place: *place,
                     values: Vec::new(),
                     relative: own.iter().map(|v| Number(*v)).collect(),
                     score: Number(plain_sum(&own)),
                 })?;
             }
-            relative[*i].push(own);
+            relative[i].push(own);
         }
         if draws.ended(&relative, size, |_| size, watcher)? {
             break;
@@ -231,28 +205,6 @@ pub fn run<E, V: Evaluator<Error = E>, W: Watcher<E>>(
     let round = Round { number: 0, mask: space, places: &places, relative: &relative, judged, start };
     conclude(&round, &all, evaluator, watcher, &mut progress)?;
     Ok(progress.ended(false))
-}
-
-/// Standard deviations of the functions over cells of the whole space. Cells that differ in less spread less: they are measured by
-/// those of the draws before them.
-struct Deviations<'a> {
-    settings: &'a Settings,
-    /// By function, of each draw of the whole space.
-    first: Vec<Vec<f64>>,
-}
-
-impl Deviations<'_> {
-    /// The one that a draw takes, where it is not its own.
-    fn of(&self, function: usize, whole: bool) -> Option<f64> {
-        let own: Vec<f64> = self.first[function].iter().copied().filter(|d| d.is_finite()).collect();
-        (!whole && !own.is_empty()).then(|| own.iter().sum::<f64>() / own.len() as f64)
-    }
-
-    fn take(&mut self, function: usize, whole: bool, deviation: f64) {
-        if whole && self.settings.draws.fixed().is_none() {
-            self.first[function].push(deviation);
-        }
-    }
 }
 
 #[cfg(test)]
@@ -290,7 +242,7 @@ mod tests {
             |p: &Place| f64::from(p.operation as u8 % 5) + 0.02 * f64::from(u8::from(p.edge.number() == Some(3)));
         let values: Vec<f64> =
             masks.iter().map(|m| places.iter().filter(|p| m.contains(**p)).map(truth).sum()).collect();
-        let found = effects(&places, &masks, &values, Regression::default()).0;
+        let found = effects(&places, &masks, &values, 1.0);
         for (cell, edge) in space.space().all_edges() {
             let own: Vec<usize> =
                 (0..places.len()).filter(|i| places[*i].cell == cell && places[*i].edge == edge).collect();
@@ -302,14 +254,11 @@ mod tests {
         // The larger system and the smaller one have one solution.
         let many: Vec<Mask> = (0..FEW + 200).map(|i| sampler.mask(1, i % (FEW / 2))).collect();
         let value = |m: &Mask| places.iter().filter(|p| m.contains(**p)).map(truth).sum::<f64>();
-        let by_columns =
-            effects(&places, &many, &many.iter().map(value).collect::<Vec<f64>>(), Regression::default()).0;
-        let by_rows =
-            effects(&places, &many[..FEW], &many[..FEW].iter().map(value).collect::<Vec<f64>>(), Regression::default())
-                .0;
+        let by_columns = effects(&places, &many, &many.iter().map(value).collect::<Vec<f64>>(), 1.0);
+        let by_rows = effects(&places, &many[..FEW], &many[..FEW].iter().map(value).collect::<Vec<f64>>(), 1.0);
         assert!(by_columns.iter().zip(&by_rows).all(|(a, b)| (a - b).abs() < 0.05), "{by_columns:?} {by_rows:?}");
         let few: Vec<f64> = values.iter().enumerate().map(|(i, v)| if i % 3 == 0 { *v } else { f64::NAN }).collect();
-        assert!(effects(&places, &masks, &few, Regression::default()).0.iter().all(|v| v.is_nan()));
-        assert!(effects(&places, &masks, &[7.0; 400], Regression::default()).0.iter().all(|v| *v == 0.0));
+        assert!(effects(&places, &masks, &few, 1.0).iter().all(|v| v.is_nan()));
+        assert!(effects(&places, &masks, &[7.0; 400], 1.0).iter().all(|v| *v == 0.0));
     }
 }

@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 use super::significance::{ALPHA, paired_lower_p};
 use super::{Settings, WHOLE, mean};
 use crate::proxies::aggregate::{self, Aggregate, Combined};
-use crate::run::config::Draws;
+use crate::run::config::{Draws, Estimator};
 use crate::space::{CellKind, Edge, Mask, Place};
 
-/// Draws after which the test looks. Each look is at 0.05 / 6 (Bonferroni), so that all looks together call two equal operations
-/// unequal in at most one of twenty cases; 7 draws are the fewest that can be as sure (1/128).
-pub const LOOKS: [usize; 7] = [8, 12, 18, 27, 40, 60, 90];
+/// Draws after which the test looks. Each look is at a third of 0.05 (Bonferroni), so that all together call an operation lower than
+/// its equal in at most one of twenty cases; with fewer than 6 draws nothing is as sure (1/64).
+pub const LOOKS: [usize; 3] = [8, 20, 48];
 
 /// Draws of a round at most.
 pub const MOST: usize = LOOKS[LOOKS.len() - 1];
@@ -18,7 +18,8 @@ pub const MOST: usize = LOOKS[LOOKS.len() - 1];
 /// Fixed draws whose evaluations are the budget where none is set.
 const USUAL_BUDGET: usize = 12;
 
-/// A draw has so many times fewer cells than one of a fixed number: a test learns more from many draws than from many cells.
+/// A draw has so many times fewer cells than one of a fixed number: most of the noise is that of weights and pictures, so a test
+/// learns more from many draws than from many cells.
 const SMALLER: usize = 4;
 
 /// Cells that a regression needs.
@@ -60,24 +61,6 @@ impl Judged {
         let p = self.p.get(&(low, high)).copied().unwrap_or(1.0);
         if self.fates[low] == Fate::Goes && self.fates[high] == Fate::Stays { p.min(ALPHA) } else { p }
     }
-
-    /// What cells of the next draw are made of: on an open edge what is open, on others what stays.
-    pub fn narrowed(&self, mask: &Mask, places: &[Place]) -> Mask {
-        let mut narrowed = *mask;
-        for own in edges(places).values() {
-            let any = |fate: Fate| own.iter().any(|i| self.fates[*i] == fate);
-            let entered = own.iter().any(|i| self.entrants.contains(i));
-            for i in own {
-                let stays = match (entered, any(Fate::Stays)) {
-                    (true, _) => self.entrants.contains(i),
-                    (false, true) => self.fates[*i] == Fate::Stays,
-                    (false, false) => true,
-                };
-                narrowed.set(places[*i], stays);
-            }
-        }
-        narrowed
-    }
 }
 
 /// Evaluations that the settings allow in all, where draws go on until all is decided; `whole` are those of one draw of a fixed
@@ -90,7 +73,7 @@ pub fn budget(settings: &Settings, whole: usize) -> usize {
 pub fn cells(settings: &Settings) -> usize {
     match settings.draws {
         Draws::Fixed(_) => settings.sample,
-        Draws::Auto | Draws::Whole => (settings.sample / knob("ZX_SMALL", SMALLER as f64) as usize).max(FEWEST_CELLS),
+        Draws::Auto | Draws::Whole => (settings.sample / SMALLER).max(FEWEST_CELLS),
     }
 }
 
@@ -243,21 +226,17 @@ pub fn combined(mask: &Mask, settings: &Settings, places: &[Place], relative: &[
 }
 
 impl Settings {
-    /// Whether later draws are about what is open only: ranks need all, and so do neighbours.
+    /// Whether later draws are about what is open only. Ranks need all, and so does a regression: cells that differ only in what is
+    /// open tell those apart less surely (docs/scores.md).
     fn narrows(&self) -> bool {
-        knob("ZX_NARROW", 1.0) > 0.0
-            && self.aggregate != Aggregate::Ranks
-            && (self.estimator.in_rounds() || self.boundaries_only())
+        let apart = self.estimator.in_rounds() || self.estimator == Estimator::Discretise && self.boundaries_only();
+        self.aggregate != Aggregate::Ranks && apart
     }
 
     /// Whether the cut's own boundary is all that is to be decided.
     fn boundaries_only(&self) -> bool {
         self.draws == Draws::Auto && self.asked.is_some()
     }
-}
-
-pub fn knob(name: &str, or: f64) -> f64 {
-    std::env::var(name).ok().and_then(|v| v.parse().ok()).unwrap_or(or)
 }
 
 #[cfg(test)]
@@ -267,7 +246,8 @@ mod tests {
     use crate::space::{Counts, darts};
 
     fn settings() -> Settings {
-        let config = crate::run::config::Config::default().set("score.draws=auto").unwrap();
+        let config =
+            crate::run::config::Config::default().assign(&["score.draws=auto", "score.estimator=discretise"]).unwrap();
         Settings { asked: Some(Counts::uniform(darts::SPACE, 1)), ..Settings::of(&config, &darts::NO_NONE) }
     }
 
@@ -317,7 +297,10 @@ mod tests {
         let settings = Settings { asked: Some(Counts::uniform(darts::SPACE, 4)), ..settings() };
         let mut rng = random::stream(1, "race");
         // Worth their number; two of each edge around the boundary are alike.
-        let worth = |p: &Place| f64::from(p.operation as u8).clamp(0.0, 8.0) * f64::from(u8::from(!alike(p))) + 3.5 * f64::from(u8::from(alike(p)));
+        let worth = |p: &Place| {
+            f64::from(p.operation as u8).clamp(0.0, 8.0) * f64::from(u8::from(!alike(p)))
+                + 3.5 * f64::from(u8::from(alike(p)))
+        };
         fn alike(p: &Place) -> bool {
             [3, 4].contains(&(p.operation as u8))
         }

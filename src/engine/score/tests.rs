@@ -394,7 +394,8 @@ fn later_draws_are_about_what_is_open() {
 #[test]
 fn a_budget_ends_draws_and_what_is_open_is_named() {
     for (estimator, most) in [(Estimator::Cells, 1500), (Estimator::Discretise, 2500), (Estimator::LeaveOneOut, 6000)] {
-        let settings = Settings { max_evaluations: most, undecided: Source::MostParameters, ..until_decided(estimator) };
+        let settings =
+            Settings { max_evaluations: most, undecided: Source::MostParameters, ..until_decided(estimator) };
         let mut r = Recorder::default();
         let mut all_noise = Made { restless: Some(2), ..made() };
         let found = run(&darts::NO_NONE, &settings, Progress::default(), &mut all_noise, &mut r).unwrap();
