@@ -251,6 +251,10 @@ mod tests {
         Settings { asked: Some(Counts::uniform(darts::SPACE, 1)), ..Settings::of(&config, &darts::NO_NONE) }
     }
 
+    fn alike(p: &Place) -> bool {
+        [3, 4].contains(&(p.operation as u8))
+    }
+
     /// Two operations on every edge, of which the first is lower by `apart`; `together` is what they have in common in each draw, from
     /// -1 (the one is what the other lacks) to 1.
     fn decided(apart: f64, together: f64) -> (usize, usize) {
@@ -297,13 +301,7 @@ mod tests {
         let settings = Settings { asked: Some(Counts::uniform(darts::SPACE, 4)), ..settings() };
         let mut rng = random::stream(1, "race");
         // Worth their number; two of each edge around the boundary are alike.
-        let worth = |p: &Place| {
-            f64::from(p.operation as u8).clamp(0.0, 8.0) * f64::from(u8::from(!alike(p)))
-                + 3.5 * f64::from(u8::from(alike(p)))
-        };
-        fn alike(p: &Place) -> bool {
-            [3, 4].contains(&(p.operation as u8))
-        }
+        let worth = |p: &Place| if alike(p) { 3.5 } else { f64::from(p.operation as u8) };
         let draw = |rng: &mut random::ChaCha8Rng, p: &Place| vec![worth(p) + 0.2 * random::normal(rng)];
         let relative: Vec<Vec<Vec<f64>>> =
             places.iter().map(|p| (0..LOOKS[0]).map(|_| draw(&mut rng, p)).collect()).collect();

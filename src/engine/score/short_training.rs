@@ -11,7 +11,7 @@ use super::{Evaluator, Proxy};
 use crate::nn::{Mixing, NnError, Norm, Pass, Supernet};
 use crate::oneshot::{Sgd, SgdSettings};
 use crate::proxies::Draw;
-use crate::space::{CellKind, Mask, Place};
+use crate::space::{CellKind, Mask, Operation, Place};
 
 /// The one value of a cell.
 pub const LOSS: &str = "validation_loss";
@@ -96,7 +96,10 @@ where
 
     fn open(&mut self, draw: u64) -> Result<(), E> {
         self.opened = None;
-        let net = self.proxy.network(&self.space, self.seed, draw)?.on(self.gpu.clone());
+        // Cells have `none` where they have no edge: the supernet has it, and it counts for nothing.
+        let mut whole = self.space;
+        self.space.space().full().places().filter(|p| p.operation == Operation::None).for_each(|p| whole.set(p, true));
+        let net = self.proxy.network(&whole, self.seed, draw)?.on(self.gpu.clone());
         let mut sgd = Sgd::new(SGD);
         for step in 0..self.steps as u64 {
             let pictures = (self.batch)(TRAINING + draw * MOST_STEPS as u64 + step)?;

@@ -100,7 +100,7 @@ settings! {
              spent (docs/scores.md).", "\"auto\"";
         max_evaluations: usize = 0, (|v: &usize| sized(*v as u64)),
             "with draws = `auto` or `whole`: evaluations at most, in all rounds; 0: as many as 12 draws of a fixed number take",
-            "What is undecided then is named, and goes as score.undecided says. Never more than 48 draws a round.", "2000";
+            "What is undecided then is named, and goes as score.undecided says. Each round takes one draw at least, and 48 at most.", "2000";
         max_seconds: f64 = 0.0, (|v: &f64| from_0(*v)),
             "with draws = `auto` or `whole`: seconds after which no other draw begins; 0: no limit",
             "Another machine, or the same one while it is busy, gets another number of draws in that time, so two runs need not be the \
