@@ -75,7 +75,7 @@ mod linux {
         let dir = tempfile::tempdir().unwrap();
         let mut config = Config::default();
         config.data.limit = 400;
-        (config.score.draws, config.score.batch, config.score.channels) = (1, 4, 1);
+        (config.score.draws, config.score.batch, config.score.channels) = (1.into(), 4, 1);
         config.score.remove_per_round = 3;
         (config.search.channels, config.search.cells, config.search.epochs) = (8, 5, 100_000);
         let path = dir.path().join("settings.toml");

@@ -191,7 +191,7 @@ fn a_run_is_judged_with_its_cell_and_its_functions() {
     let table = files.write("t.tsv", tsv(&rows));
     let mut c = Config { seed: 7, ..Config::default() };
     c.data.limit = 64;
-    (c.score.draws, c.score.batch, c.score.channels) = (2, 8, 2);
+    (c.score.draws, c.score.batch, c.score.channels) = (2.into(), 8, 2);
     (c.search.channels, c.search.cells, c.search.batch, c.search.epochs) = (2, 3, 8, 1);
     c.space = config::Space { name: SMALL.into(), ..config::Space::default() }.embedded().unwrap();
     let folder = RunFolder::create(files.0.path(), Some("r"), "test", &c).unwrap();
@@ -520,7 +520,7 @@ fn nas_bench_201_is_known() {
     let mut c = Config { seed: 3, ..Config::default() };
     c.space.name = "nas_bench_201".into();
     c.data.limit = 64;
-    (c.score.draws, c.score.batch, c.score.channels) = (1, 8, 4);
+    (c.score.draws, c.score.batch, c.score.channels) = (1.into(), 8, 4);
     (c.search.channels, c.search.cells, c.search.batch, c.search.epochs) = (4, 3, 8, 1);
     let folder = RunFolder::create(files.0.path(), Some("r"), "test", &c).unwrap();
     engine::run(&folder, &c, &Options { confirm: Confirm::Automatic, ..Options::default() }).unwrap();

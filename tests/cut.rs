@@ -21,7 +21,7 @@ fn config() -> Config {
     let mut c = Config { seed: 7, ..Config::default() };
     c.data.limit = 96;
     c.device.threads = 1;
-    c.score.draws = 1;
+    c.score.draws = 1.into();
     c.score.batch = 4;
     c.score.channels = 1;
     c.score.remove_per_round = 3;
@@ -433,7 +433,7 @@ fn few_draws_are_told() {
     let mut c = config();
     c.cut.source = Source::Scores.into();
     for (draws, words) in [(1, "with 1 draw no decision"), (2, "with 2 draws no decision")] {
-        c.score.draws = draws;
+        c.score.draws = draws.into();
         let folder = create(dir.path(), &format!("r{draws}"), &c);
         let _engine = Engine::proposes(&folder, 1);
         let warnings = last(&folder).warnings;
@@ -504,7 +504,7 @@ fn settings_of_the_cut_make_sense() {
 fn scored() -> Config {
     let mut c = config();
     c.cut.source = Source::Scores.into();
-    c.score.draws = 3;
+    c.score.draws = 3.into();
     c.score.sample = 20;
     // What noise hides would go by parameters, by any of them.
     c.score.undecided = Source::Scores;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use zonas::engine::{self, Confirm, EngineError, Options, Outcome};
 use zonas::run::checkpoint::Checkpoint;
 use zonas::run::command::{Body as Order, Edit};
-use zonas::run::config::{Config, Estimator};
+use zonas::run::config::{Config, Draws, Estimator};
 use zonas::run::event::{Body, Event, Stage};
 use zonas::run::journal::{self, Tail};
 use zonas::run::{GENOTYPE_JSON, GENOTYPE_PYTHON, RunFolder};
@@ -18,7 +18,7 @@ fn config() -> Config {
     let mut c = Config { seed: 7, ..Config::default() };
     c.data.limit = 96;
     c.data.crop_padding = 2;
-    c.score.draws = 2;
+    c.score.draws = 2.into();
     c.score.sample = 24;
     c.score.batch = 8;
     c.score.channels = 1;
@@ -129,14 +129,16 @@ fn from_pixels_to_the_same_genotype_on_any_number_of_threads() {
 #[test]
 fn interrupted_at_every_stage_it_ends_the_same() {
     for estimator in Estimator::ALL {
-        interrupted(estimator);
+        interrupted(estimator, Draws::Fixed(2));
     }
+    interrupted(Estimator::Cells, Draws::Auto);
 }
 
-fn interrupted(estimator: Estimator) {
+fn interrupted(estimator: Estimator, draws: Draws) {
     let dir = tempfile::tempdir().unwrap();
     let mut c = config();
-    c.score.estimator = estimator;
+    (c.score.estimator, c.score.draws, c.score.max_evaluations) = (estimator, draws, 100);
+    c.score.training_steps = 3;
     c.search.order = zonas::oneshot::Order::Second;
     c.search.epochs = 4;
     let whole = folder(dir.path(), "whole", &c);
@@ -149,7 +151,7 @@ fn interrupted(estimator: Estimator) {
     // In the middle of scoring.
     std::thread::scope(|s| {
         let engine = s.spawn(|| run(&parts, &c, Confirm::Automatic).unwrap());
-        let begun = |b: &Body| matches!(b, Body::RoundStarted { round: 1, .. } | Body::SampledCell { draw: 1, .. });
+        let begun = |b: &Body| matches!(b, Body::Score { draw: 1, .. } | Body::SampledCell { draw: 1, .. });
         wait_for(&parts, |b| begun(b).then_some(()));
         journal::send(&parts, Order::Abort).unwrap();
         assert_eq!(engine.join().unwrap(), Outcome::Aborted);

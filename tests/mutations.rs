@@ -113,7 +113,7 @@ fn config() -> Config {
     c.data.limit = 64;
     c.data.crop_padding = 2;
     c.device.threads = 1;
-    c.score.draws = 1;
+    c.score.draws = 1.into();
     c.score.batch = 2;
     c.score.channels = 1;
     c.score.remove_per_round = 6;

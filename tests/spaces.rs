@@ -18,7 +18,7 @@ const SMALL: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/small_space.toml"
 fn settings(space: &str) -> Config {
     let mut c = Config { seed: 7, ..Config::default() };
     c.data.limit = 64;
-    c.score.draws = 2;
+    c.score.draws = 2.into();
     c.score.batch = 8;
     c.score.channels = 2;
     c.cut.xi = 0.5;

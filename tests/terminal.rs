@@ -94,7 +94,7 @@ fn live(runs: &Path) -> (RunFolder, Terminal) {
     let mut config = Config { seed: 7, ..Config::default() };
     config.data.limit = 160;
     config.device.threads = 1;
-    (config.score.draws, config.score.batch, config.score.channels) = (1, 4, 1);
+    (config.score.draws, config.score.batch, config.score.channels) = (1.into(), 4, 1);
     config.score.remove_per_round = 3;
     (config.search.channels, config.search.cells, config.search.batch) = (2, 3, 16);
     config.search.epochs = 100_000;
@@ -650,7 +650,7 @@ fn a_command_of_the_person_is_run_at_the_end() {
     let mut config = Config { seed: 7, ..Config::default() };
     config.data.limit = 160;
     config.device.threads = 1;
-    (config.score.draws, config.score.batch, config.score.channels) = (1, 4, 1);
+    (config.score.draws, config.score.batch, config.score.channels) = (1.into(), 4, 1);
     config.score.remove_per_round = 3;
     (config.search.channels, config.search.cells, config.search.batch) = (2, 3, 16);
     let (path, told) = (runs.path().join("settings.toml"), runs.path().join("told"));

@@ -122,7 +122,8 @@ fn sampled(
             cells.space().name()
         ))
     })?;
-    let values = engine::sampled::values(config, &functions, &masks, config.score.draws)?;
+    let draws = config.score.draws.fixed().unwrap_or(crate::run::config::Draws::USUAL);
+    let values = engine::sampled::values(config, &functions, &masks, draws)?;
     let accuracies: Vec<f64> = rows.iter().map(|r| r.accuracy).collect();
     let of = |(i, f): (usize, &&'static dyn RankingFunction)| {
         let turn = if f.direction() == Direction::LowerIsBetter { -1.0 } else { 1.0 };
@@ -130,7 +131,7 @@ fn sampled(
         Correlation::of(f.name(), &own, &accuracies)
     };
     let functions = functions.iter().enumerate().map(of).collect();
-    Ok(Sampled { cells: rows.len(), draws: config.score.draws, functions })
+    Ok(Sampled { cells: rows.len(), draws, functions })
 }
 
 /// Columns of the text.

@@ -88,13 +88,15 @@ fn front(place: &Place, name: &str, a: &PredictArguments) -> eyre::Result<Exit> 
     let known = Summary::readable(&folder)?.summary;
     let config = a.settings.over(folder.config()?)?;
     let planner = crate::engine::plan::of_settings(&config)?;
-    let relative = Stored::of(&folder).map_or_else(Vec::new, Stored::by_draw);
-    let quality = Quality::of_run(&known, &config).ok_or_else(|| {
+    let stored = Stored::of(&folder);
+    let draws = stored.as_ref().map_or(0, Stored::draws);
+    let quality = Quality::of_run(&known, &config, draws).ok_or_else(|| {
         Usage(format!(
             "{} has no whole round of scores of sampled cells, which quality is estimated by (score.estimator = \"cells\")",
             place.word(&folder)
         ))
     })?;
+    let relative = stored.map_or_else(Vec::new, Stored::by_draw);
     let basis = Basis::of(quality, known.order, &config, planner, &relative);
     let mut out = Output::stdout();
     if a.json {

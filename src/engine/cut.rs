@@ -14,13 +14,14 @@ use super::score::quality::Quality;
 use super::score::significance;
 use super::searchable::searchable;
 use super::setup::Setup;
+use super::stored::Stored;
 use super::verdict::{self, Asked};
 use crate::device::Device;
 use crate::run::RunFolder;
 use crate::run::command::{Body as Order, Command, Edit};
 use crate::run::event::{Body, Cut, CutMove, Level, Removal, Stage};
 use crate::run::summary::Summary;
-use crate::space::cut::{Change, Extent, History, Proposal, Source};
+use crate::space::cut::{Change, Extent, History, Proposal, Source, level_of, level_text};
 use crate::space::{By, Counts, Mask, Operation, Place};
 
 /// What came of the stage.
@@ -136,13 +137,14 @@ impl<'a> Cutting<'a> {
         past: &Past,
     ) -> Result<Self, EngineError> {
         let (config, scored) = (setup.config, !orders.own.list.is_empty());
+        let draws = orders.stored.as_ref().map_or(0, Stored::draws);
         let mut cutting = Cutting {
             setup,
             orders,
             history: History::new(Proposal::new(Source::Scores, Extent::Level(config.cut.xi))),
             full: planner.plan(config.full()),
             planner,
-            quality: Quality::of_run(&Summary::read(folder).summary, config).filter(|_| scored),
+            quality: Quality::of_run(&Summary::read(folder).summary, config, draws).filter(|_| scored),
             proposals: past.proposals,
         };
         cutting.history = match remembered(&mut cutting.orders, &past.cuts) {
@@ -285,7 +287,7 @@ impl<'a> Cutting<'a> {
         // What had no score is told as that.
         let noisy = |p: &Place| removal(p).is_some_and(|r| r.within_noise(automatic.count_on(p.cell, p.edge)));
         let ties = gone().filter(|p| !undefined(p) && noisy(p)).count();
-        let draws = self.setup.config.score.draws;
+        let draws = self.setup.config.score.draws.fixed().unwrap_or(usize::MAX);
         let ways = significance::least_ways(draws).filter(|ways| 1.0 / *ways as f64 > significance::ALPHA);
         // Functions that only count tell apart with one draw.
         if let Some(ways) = ways.filter(|_| ties > 0 && ties == cut.decisions) {
@@ -396,6 +398,16 @@ impl<'a> Cutting<'a> {
         };
         if next == *now {
             return Err("that changes nothing".into());
+        }
+        let best_of_an_edge = matches!(edit, Edit::Edge { keep: false, .. }) && next.source == Source::Scores;
+        let cutter = &self.order(&next).cutter;
+        let ends_at = cutter.ends_at();
+        if cutter.goes_beyond(&next) || best_of_an_edge && ends_at > 1 {
+            let level = level_text(level_of(ends_at, cutter.full().widest()));
+            return Err(format!(
+                "scores end at ξ {level}, {ends_at} operations an edge: nothing says which of those go next; a run with \
+                 score.whole_order = true scores on"
+            ));
         }
         self.history.push(next);
         Ok(())

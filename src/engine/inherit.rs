@@ -2,10 +2,12 @@
 //! so they are taken over.
 
 use super::error::EngineError;
+use super::score;
 use crate::run::RunFolder;
 use crate::run::config::Config;
 use crate::run::event::{Body, Level, Origin, Stage};
 use crate::run::journal::{Tail, Writer};
+use crate::space::cut::Source;
 
 /// Writes the scoring of `from` into the journal of `to`, a new run with settings `config`; false, with nothing written,
 /// where there is none yet or other settings differ than those of the cut. The engine of `to` compares data, program and vector
@@ -14,7 +16,14 @@ use crate::run::journal::{Tail, Writer};
 /// # Errors
 /// A journal that can't be written.
 pub fn inherit(from: &RunFolder, to: &RunFolder, config: &Config) -> Result<bool, EngineError> {
-    if from.config()?.differences(config).iter().any(|(key, ..)| !key.starts_with("cut.")) {
+    let before = from.config()?;
+    if before.differences(config).iter().any(|(key, ..)| !key.starts_with("cut.")) {
+        return Ok(false);
+    }
+    // What is asked for says when draws end, and rounds.
+    let asked = |config: &Config| score::Settings::of(config, &config.space()).asked;
+    let whole = config.score.whole_order && config.score.draws.fixed().is_some();
+    if !whole && config.cut.source.automatic() == Source::Scores && asked(&before) != asked(config) {
         return Ok(false);
     }
     let (mut origin, mut scoring, mut whole) = (None, Vec::new(), false);
@@ -32,6 +41,7 @@ pub fn inherit(from: &RunFolder, to: &RunFolder, config: &Config) -> Result<bool
             | Body::Baseline { .. }
             | Body::Score { .. }
             | Body::SampledCell { .. }
+            | Body::Drawn(_)
             | Body::RoundEnded { .. }
             | Body::ScoringEnded(_)
                 if !whole =>

@@ -72,6 +72,10 @@ impl Past {
             Body::SampledCell { draw, number, values } => {
                 self.scoring.cells.insert((draw, number), values.into_iter().map(f64::from).collect());
             }
+            Body::Drawn(d) if d.round == self.scoring.rounds => {
+                self.scoring.told.insert(d.draw, d.end);
+                self.scoring.seconds = d.seconds;
+            }
             Body::RoundEnded { round, seconds, removed, summaries, .. } if round == self.scoring.rounds => {
                 self.scoring.take(removed, &summaries);
                 self.scoring_seconds += seconds;

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use super::control::Control;
 use super::error::EngineError;
 use super::past::Past;
+use super::score::short_training::{LOSS, TrainedEvaluator};
 use super::score::{self, NetworkEvaluator, Progress, Proxy, Scored, Settings, Watcher};
 use super::scoring_memory;
 use super::setup::{Setup, tensors};
@@ -37,15 +38,7 @@ pub(super) fn run(control: &mut Control, setup: &Setup, past: &mut Past) -> Resu
         return Ok(Some(ended.order));
     }
     let config = setup.config;
-    let settings = Settings {
-        draws: config.score.draws,
-        remove_per_round: config.score.remove_per_round,
-        aggregate: config.score.aggregate,
-        estimator: config.score.estimator,
-        sample: config.score.sample,
-        undecided: config.score.undecided,
-        seed: config.seed,
-    };
+    let settings = Settings::of(config, &setup.space);
     let progress = std::mem::take(&mut past.scoring);
     if config.cut.source.automatic() != Source::Scores && progress == Progress::default() {
         if past.cuts.is_empty() {
@@ -61,8 +54,12 @@ pub(super) fn run(control: &mut Control, setup: &Setup, past: &mut Past) -> Resu
     let clock = control.begin(Stage::Score)?;
     if progress.rounds == 0 && progress.partial.is_empty() && progress.cells.is_empty() {
         control.emit(Body::ScoringStarted(ScoringStarted {
-            functions: setup.functions.iter().map(|f| f.name().to_string()).collect(),
-            draws: settings.draws,
+            functions: match config.score.estimator {
+                Estimator::ShortTraining => vec![LOSS.into()],
+                _ => setup.functions.iter().map(|f| f.name().to_string()).collect(),
+            },
+            draws: settings.draws.fixed().unwrap_or(score::race::MOST),
+            until_decided: settings.draws.fixed().is_none(),
             rounds: score::rounds(&setup.space, &settings),
             evaluations: score::evaluations(&setup.space, &settings),
             channels: config.score.channels,
@@ -70,13 +67,14 @@ pub(super) fn run(control: &mut Control, setup: &Setup, past: &mut Past) -> Resu
             batch: config.score.batch,
             aggregate: config.score.aggregate.to_string(),
             estimator: config.score.estimator.to_string(),
-            sample: if config.score.estimator == Estimator::Cells { settings.sample } else { 0 },
+            sample: if config.score.estimator.samples() { score::race::cells(&settings) } else { 0 },
         }))?;
     } else {
         let (rounds, scores, cells) = (progress.rounds, progress.partial.len(), progress.cells.len());
         let done = match config.score.estimator {
-            Estimator::LeaveOneOut => format!("round {rounds} and {scores} scores of the next"),
-            Estimator::Cells => text::counted(cells, "cell"),
+            e if e.samples() => text::counted(cells, "cell"),
+            e if e.in_rounds() => format!("round {rounds} and {scores} scores of the next"),
+            _ => text::counted(scores, "score"),
         };
         control.log(Level::Info, format!("scoring goes on after {done}"))?;
     }
@@ -88,10 +86,16 @@ pub(super) fn run(control: &mut Control, setup: &Setup, past: &mut Past) -> Resu
     let proxy = Proxy::of(setup);
     let equal = EqualPictures::default();
     let batch = |draw: u64| drawn(setup, draw, |made| equal.note(made));
-    let mut evaluator = NetworkEvaluator::new(proxy, setup.functions.clone(), config.seed, room.side_by_side, batch)
-        .sharing(room.sharing)
-        .on(setup.gpu.clone());
-    let scored = score::run(&setup.space, &settings, progress, &mut evaluator, control)?;
+    let (space, seed, threads) = (setup.space, config.seed, room.side_by_side);
+    let scored = if config.score.estimator == Estimator::ShortTraining {
+        let steps = config.score.training_steps;
+        let evaluator = TrainedEvaluator::new(proxy, space, steps, seed, threads, batch);
+        score::run(&space, &settings, progress, &mut evaluator.on(setup.gpu.clone()), control)?
+    } else {
+        let evaluator = NetworkEvaluator::new(proxy, setup.functions.clone(), seed, threads, batch);
+        let evaluator = evaluator.zeroing(config.score.estimator == Estimator::Zero).sharing(room.sharing);
+        score::run(&space, &settings, progress, &mut evaluator.on(setup.gpu.clone()), control)?
+    };
     let Scored { order, ties, undefined, stopped } = scored;
     if stopped {
         return Ok(None);

@@ -4,6 +4,7 @@
 use super::error::EngineError;
 use super::score::SHARING;
 use super::score::cells::Sampler;
+use super::score::short_training::BATCHES;
 use super::setup::Setup;
 use crate::nn::{PassBytes, Policy, Precision, SupernetConfig};
 use crate::proxies::{self, CROP, CROPS};
@@ -63,10 +64,7 @@ impl Scoring<'_> {
             input_channels: self.input_channels,
             layout: self.cells.to_vec(),
             stem_multiplier: self.space.space().stacking().stem(),
-            mask: match self.estimator {
-                Estimator::LeaveOneOut => self.space,
-                Estimator::Cells => Sampler::of(&self.space, 0).heaviest(),
-            },
+            mask: if self.estimator.samples() { Sampler::of(&self.space, 0).heaviest() } else { self.space },
             policy: Policy::Keep,
             precision: Precision::Float32,
         }
@@ -89,7 +87,7 @@ impl Scoring<'_> {
                 // The numbers of the weights, read.
                 "l2_norm" => (w, false),
                 "naswot" | "nngp_frobenius" | "nngp_mean" | "nngp_condition" => {
-                    shared = if self.estimator == Estimator::LeaveOneOut { remembered } else { 0 };
+                    shared = if self.estimator.in_rounds() { remembered } else { 0 };
                     (forward, false)
                 }
                 // The outputs of all blocks, and one of them centred.
@@ -136,9 +134,26 @@ impl Scoring<'_> {
         }
         // Sampled cells are cut from nothing.
         let base = SMALL + (self.batch as u64) * 4 * picture;
-        let base = if self.estimator == Estimator::LeaveOneOut { base + w } else { base };
+        let base = if self.estimator.in_rounds() { base + w } else { base };
+        if self.estimator == Estimator::ShortTraining {
+            return self.trained(base, picture);
+        }
         let each = [if own || shared == 0 { w } else { 0 }, w].map(|network| network + kept + kept_pixels + peak);
         Parts { base, each, thread, shared, weights: w }
+    }
+
+    /// Of cells with weights that are trained before: the supernet with the gradients and the momentum of its weights, while no cell
+    /// is evaluated; then its weights, the pictures that the losses are of, and the cells.
+    fn trained(&self, base: u64, picture: u64) -> Parts {
+        let whole = SupernetConfig { mask: self.space, ..self.network() };
+        let whole = whole.pass_bytes(self.batch, self.height, self.width);
+        let cell = self.network().pass_bytes(self.batch, self.height, self.width);
+        let training = whole.backward + 4 * whole.weights + self.threads as u64 * whole.backward_scratch;
+        let told = BATCHES * (self.batch as u64 + CROPS as u64) * 4 * picture;
+        // Both are counted: what training had need not have gone back.
+        let base = base + whole.weights + told + training;
+        let each = [cell.weights + cell.forward; 2];
+        Parts { base, each, thread: cell.forward_scratch, shared: 0, weights: cell.weights }
     }
 
     /// The fastest way that is predicted to stay within the budget; an error with the least bytes where there is none.

@@ -7,7 +7,7 @@ use crate::nearest::nearest;
 use crate::proxies::aggregate::{self, Aggregate, Combined};
 use crate::proxies::{self, RankingFunction};
 use crate::run::RunFolder;
-use crate::run::config::{Config, Estimator};
+use crate::run::config::Config;
 use crate::run::event::{Body, Removal};
 use crate::run::journal::Tail;
 use crate::space::cut::Source;
@@ -144,17 +144,14 @@ impl Stored {
     /// As [`Stored::normal`].
     pub fn order(&self, by: &By, undecided: Source, config: &Config) -> Result<Vec<Removal>, String> {
         let chosen = self.chosen(&by.functions)?;
-        let lone = config.score.estimator == Estimator::LeaveOneOut;
+        let lone = !config.score.estimator.samples();
         let exact = |f: &usize| lone && proxies::by_name(&self.functions[*f]).is_ok_and(RankingFunction::exact);
         let exact: Vec<bool> = chosen.iter().map(exact).collect();
         let settings = Settings {
-            draws: self.draws(),
             remove_per_round: 1,
             aggregate: aggregate_of(by, config)?,
-            estimator: config.score.estimator,
-            sample: config.score.sample,
             undecided,
-            seed: config.seed,
+            ..Settings::of(config, &self.mask)
         };
         Ok(score::order(&self.mask, &settings, &self.places, &self.by(&chosen), &exact))
     }

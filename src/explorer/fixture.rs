@@ -173,6 +173,7 @@ impl Writer {
             Body::ScoringStarted(ScoringStarted {
                 functions: vec!["naswot".into(), "nngp_frobenius".into()],
                 draws,
+                until_decided: false,
                 rounds,
                 evaluations,
                 channels: 4,

@@ -204,11 +204,12 @@ impl Verdict {
         let mut functions: Vec<&str> = state.score.setup.as_ref()?.functions.iter().map(String::as_str).collect();
         functions.sort_unstable();
         let lone = !state.score.samples_cells();
-        let measured = lone && functions == ["naswot", "nngp_frobenius"];
+        let estimator = state.score.setup.as_ref()?.estimator.as_str();
+        let measured = estimator == "leave_one_out" && functions == ["naswot", "nngp_frobenius"];
         let setup = state.score.setup.as_ref()?;
         // Of the sizes that were measured, or larger.
         let size = setup.draws >= 6 && setup.sample >= 240 && setup.batch >= 16 && setup.channels >= 4;
-        let default = !lone && size && functions == ["logsynflow", "mean_jacobian", "naswot"];
+        let default = !lone && estimator == "cells" && size && functions == ["logsynflow", "mean_jacobian", "naswot"];
         let source = if self.same == self.kept { Source::MostParameters } else { self.source? };
         if source == Source::Scores && !cut.by.is_own() {
             return None;

@@ -4,6 +4,7 @@ use std::path::Path;
 
 pub use super::settings::cut_source::CutSource;
 pub use super::settings::define::{Key, VERSION};
+pub use super::settings::draws::Draws;
 pub use super::settings::error::ConfigError;
 pub use super::settings::table::{Config, Cut, Data, Device, KEYS, Run, Score, Search, Space, Train, keys};
 pub use super::settings::words::{CutBy, Estimator, Keep, NoneOperation};

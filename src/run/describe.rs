@@ -1,6 +1,6 @@
 //! Events in words: the one wording of `zonas tail`, of text output and of the explorer's log.
 
-use super::event::{Body, Cut, Event, Level, Outcome, Removal, Stage};
+use super::event::{Body, Cut, DrawsEnd, Event, Level, Outcome, Removal, Stage};
 use crate::space::Genotype;
 use crate::space::count::Network;
 use crate::space::cut::{Source, level_text};
@@ -24,15 +24,24 @@ pub fn describe(event: &Event) -> Vec<(Level, String)> {
         Body::ScoringStarted(s) => say(
             info,
             format!(
-                "scoring by {}: {} in {}, {}, proxy network of {} and {}",
+                "scoring by {}: {}{} in {}, {}, proxy network of {} and {}",
                 s.functions.join(" + "),
+                if s.until_decided { "at most " } else { "" },
                 text::counted(s.evaluations, "evaluation"),
                 text::counted(s.rounds, "round"),
-                text::counted(s.draws, "draw"),
+                if s.until_decided { "draws until decided".into() } else { text::counted(s.draws, "draw") },
                 text::counted(s.channels, "channel"),
                 text::counted(s.cells.len(), "cell")
             ),
         ),
+        Body::Drawn(d) => match d.end {
+            None => say(Level::Debug, d.words()),
+            Some(end) => {
+                let words = format!("{}, {}: {}", d.words(), text::counted(d.evaluations, "evaluation"), end.words());
+                // Another run need not come to the same.
+                say(if end == DrawsEnd::Seconds { Level::Warning } else { info }, words);
+            }
+        },
         Body::RoundEnded { round, seconds, removed, .. } => {
             let (number, took) = (round + 1, text::duration(*seconds));
             say(info, format!("round {number}: {} operations go{} ({took})", removed.len(), doubts(removed)));

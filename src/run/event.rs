@@ -103,6 +103,8 @@ pub enum Body {
         number: usize,
         values: Vec<Number>,
     },
+    /// Where draws go on until all is decided: how it stands after one.
+    Drawn(Drawn),
     RoundEnded {
         round: usize,
         seconds: f64,
@@ -313,12 +315,15 @@ pub struct ScoringStarted {
     pub rounds: usize,
     /// Evaluations of all rounds together: places x draws, or cells x draws.
     pub evaluations: usize,
+    /// Draws go on until all is decided: those and the evaluations are the most that there may be.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub until_decided: bool,
     /// The proxy network.
     pub channels: usize,
     pub cells: Vec<CellKind>,
     pub batch: usize,
     pub aggregate: String,
-    /// "leave_one_out", as in journals of before, or "cells".
+    /// "leave_one_out", as in journals of before, or another of [`crate::run::config::Estimator`].
     #[serde(default = "leave_one_out")]
     pub estimator: String,
     /// Cells of a draw, where cells are sampled.
@@ -330,6 +335,66 @@ impl ScoringStarted {
     /// Whether scores come from sampled cells.
     pub fn samples_cells(&self) -> bool {
         self.sample > 0
+    }
+}
+
+/// How a round stands whose draws go on until all is decided.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Drawn {
+    pub round: usize,
+    /// The draw that is over, from 0.
+    pub draw: usize,
+    /// Draws of the round at most.
+    pub most: usize,
+    /// Edges with a decision to make, and those of them where it is open; both 0 before the test first looks.
+    pub boundaries: usize,
+    pub open: usize,
+    /// Evaluations so far, in all rounds.
+    pub evaluations: usize,
+    pub seconds: f64,
+    /// Why no draw follows, where that is so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub end: Option<DrawsEnd>,
+}
+
+impl Drawn {
+    /// "draw 12 of at most 48, 5 of 28 boundaries undecided".
+    pub fn words(&self) -> String {
+        let draws = self.draw + 1;
+        let so_far = match self.end {
+            Some(_) => crate::text::counted(draws, "draw"),
+            None => format!("draw {draws} of at most {}", self.most),
+        };
+        let open = match (self.boundaries, self.open) {
+            (0, _) => return so_far,
+            (all, 0) => format!("all {all} boundaries decided"),
+            (all, open) => format!("{open} of {all} boundaries undecided"),
+        };
+        format!("{so_far}, {open}")
+    }
+}
+
+/// Why draws end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DrawsEnd {
+    Decided,
+    /// As many as there ever are.
+    Draws,
+    /// Another would take more evaluations than are allowed.
+    Evaluations,
+    /// So many seconds are over: another engine may get further in them.
+    Seconds,
+}
+
+impl DrawsEnd {
+    pub const fn words(self) -> &'static str {
+        match self {
+            DrawsEnd::Decided => "all is decided",
+            DrawsEnd::Draws => "there are no more draws",
+            DrawsEnd::Evaluations => "score.max_evaluations are spent",
+            DrawsEnd::Seconds => "score.max_seconds are over, so another run may end elsewhere",
+        }
     }
 }
 

@@ -33,7 +33,7 @@ fn paper() -> Config {
     c.score.estimator = Estimator::LeaveOneOut;
     c.score.aggregate = Aggregate::Relative;
     c.score.undecided = Source::Scores;
-    c.score.draws = 3;
+    c.score.draws = 3.into();
     c.score.batch = 32;
     c.score.cells = vec![CellKind::Normal, CellKind::Reduction];
     c

@@ -90,6 +90,8 @@ pub struct Progress {
     pub trains: bool,
     pub round: usize,
     pub rounds: usize,
+    /// How the round stands, where draws go on until all is decided.
+    pub drawn: Option<String>,
     /// Epochs that have ended, and those that are planned.
     pub epoch: usize,
     pub epochs: usize,
@@ -114,8 +116,9 @@ impl Progress {
                 self.open_cut = false;
             }
             Body::ScoringStarted(s) => (self.round, self.rounds) = (0, s.rounds),
-            Body::RoundStarted { round, .. } => self.round = *round,
-            Body::RoundEnded { round, .. } => self.round = round + 1,
+            Body::RoundStarted { round, .. } => (self.round, self.drawn) = (*round, None),
+            Body::Drawn(drawn) => self.drawn = Some(drawn.words()),
+            Body::RoundEnded { round, .. } => (self.round, self.drawn) = (round + 1, None),
             Body::CutProposed(_) => self.open_cut = true,
             Body::CutConfirmed(_) => self.open_cut = false,
             Body::SearchStarted(s) => self.epochs = s.epochs,
@@ -136,7 +139,8 @@ impl Progress {
         match self.stage {
             None => "starting".into(),
             Some(Stage::Score) => {
-                format!("scoring round {} of {}", (self.round + 1).min(self.rounds.max(1)), self.rounds)
+                let drawn = self.drawn.as_ref().map_or(String::new(), |words| format!(", {words}"));
+                format!("scoring round {} of {}{drawn}", (self.round + 1).min(self.rounds.max(1)), self.rounds)
             }
             Some(Stage::Cut) => "cut confirmed".into(),
             Some(Stage::Search | Stage::Train) => {

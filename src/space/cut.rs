@@ -154,10 +154,39 @@ impl Cutter {
         self.space.space().full()
     }
 
-    /// The levels that there are to choose from: from nothing gone but what never took part, to one operation an edge.
+    /// The levels that there are to choose from: from nothing gone but what never took part, to one operation an edge, or as far as
+    /// the order goes.
     pub fn levels(&self) -> impl Iterator<Item = f64> + use<> {
         let width = self.full().widest();
-        (1..=self.space.widest()).rev().map(move |kept| level_of(kept, width))
+        (self.ends_at()..=self.space.widest()).rev().map(move |kept| level_of(kept, width))
+    }
+
+    /// The operations of an edge that the order says nothing of: more than one where scoring ended at a level.
+    fn unranked(&self, cell: CellKind, edge: Edge) -> Vec<Operation> {
+        let mut own: Vec<Operation> = self.space.kept(cell, edge).collect();
+        own.retain(|o| !self.order.contains(&Place::new(cell, edge, *o)));
+        own
+    }
+
+    /// Operations of an edge at least that a cut by the order keeps: one, or more where scoring ended at a level. One without an order.
+    pub fn ends_at(&self) -> usize {
+        if self.order.is_empty() {
+            return 1;
+        }
+        let edges = self.space.space().all_edges();
+        edges.map(|(cell, edge)| self.unranked(cell, edge).len()).max().unwrap_or(1).max(1)
+    }
+
+    /// Whether the automatic part of a cut by scores lets something go that no score ranks, since the order ends before.
+    pub fn goes_beyond(&self, proposal: &Proposal) -> bool {
+        if proposal.source != Source::Scores || self.order.is_empty() {
+            return false;
+        }
+        let mask = self.automatic_of(proposal);
+        mask.space().all_edges().any(|(cell, edge)| {
+            let unranked = self.unranked(cell, edge);
+            unranked.len() > 1 && unranked.iter().any(|o| !mask.contains(Place::new(cell, edge, *o)))
+        })
     }
 
     /// The operations of an edge, first to go first.

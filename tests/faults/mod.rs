@@ -24,7 +24,7 @@ pub fn config() -> Config {
     c.data.limit = 160;
     c.data.crop_padding = 2;
     c.device.threads = 2;
-    c.score.draws = 2;
+    c.score.draws = 2.into();
     c.score.batch = 4;
     c.score.channels = 1;
     c.score.remove_per_round = 3;

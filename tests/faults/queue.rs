@@ -64,7 +64,7 @@ pub fn inherited(runs: &Path, like: &RunFolder) -> Told {
         return Err("it has scored again".into());
     }
     let mut other = control.clone();
-    other.score.draws += 1;
+    other.score.draws = 3.into();
     let no_heir = create(runs, "no-heir", &other);
     if zonas::engine::inherit(like, &no_heir, &other).map_err(|e| e.to_string())? {
         return Err("scores of other settings were taken over".into());

@@ -41,6 +41,8 @@ impl Progress {
                 self.samples = s.samples_cells();
                 self.begin("scoring", s.evaluations);
             }
+            // How many there are at most is known better after each.
+            Body::Drawn(d) => self.bar.set_message(format!("scoring, {}", d.words())),
             Body::Score { .. } if !self.samples => self.bar.inc(1),
             Body::SampledCell { .. } => self.bar.inc(1),
             Body::SearchStarted(s) => {

@@ -3,7 +3,7 @@
 
 use nalgebra::{DMatrix, DVector};
 
-use super::{Evaluator, Progress, Round, Scored, Settings, WHOLE, Watcher, conclude, plain_sum};
+use super::{Draw, Evaluator, Progress, Round, Scored, Settings, WHOLE, Watcher, conclude, exact, plain_sum, race};
 use crate::random;
 use crate::run::event::Body;
 use crate::run::number::Number;
@@ -80,8 +80,9 @@ impl Sampler {
 
 /// What each place adds to a function, in standard deviations of the function over these networks: a ridge regression on which
 /// operation sits where, and on how many of each kind a cell has, so that edges of a kind of cell share what they have in common.
-/// NaN for all where it is finite for fewer than half of the networks, 0 where it is the same for all.
-pub fn effects(places: &[Place], masks: &[Mask], values: &[f64]) -> Vec<f64> {
+/// NaN for all where it is finite for fewer than half of the networks, 0 where it is the same for all. `part` of the penalty counts: a
+/// draw of fewer cells than usual takes as much less, so that an operation is believed as much.
+pub fn effects(places: &[Place], masks: &[Mask], values: &[f64], part: f64) -> Vec<f64> {
     let sound: Vec<usize> = (0..masks.len()).filter(|i| values[*i].is_finite()).collect();
     let n = sound.len();
     if n < 4 || (n as f64) < masks.len() as f64 * DEFINED {
@@ -108,7 +109,8 @@ pub fn effects(places: &[Place], masks: &[Mask], values: &[f64]) -> Vec<f64> {
         column.add_scalar_mut(-mean);
     }
     let y = DVector::from_iterator(n, sound.iter().map(|i| (values[*i] - mean) / deviation));
-    let ridge = |gram: DMatrix<f64>| (&gram + DMatrix::identity(gram.nrows(), gram.nrows()) * PENALTY).cholesky();
+    let ridge =
+        |gram: DMatrix<f64>| (&gram + DMatrix::identity(gram.nrows(), gram.nrows()) * (PENALTY * part)).cholesky();
     // The same in two ways: by networks where they are few, by columns where they are many.
     let b = if n <= FEW {
         ridge(&a * a.transpose()).map(|c| a.transpose() * c.solve(&y))
@@ -119,7 +121,7 @@ pub fn effects(places: &[Place], masks: &[Mask], values: &[f64]) -> Vec<f64> {
     places.iter().enumerate().map(|(i, p)| OWN * b[i] + b[places.len() + kind(p)]).collect()
 }
 
-/// Runs the stage: `settings.draws` draws of weights and pictures, `settings.sample` cells each, going on from `progress`.
+/// Runs the stage: draws of weights and pictures with random cells each, going on from `progress`.
 ///
 /// # Errors
 /// Those of the evaluator and of the watcher.
@@ -130,27 +132,30 @@ pub fn run<E, V: Evaluator<Error = E>, W: Watcher<E>>(
     evaluator: &mut V,
     watcher: &mut W,
 ) -> Result<Scored, E> {
-    let places: Vec<Place> = space.places().filter(|p| space.count_on(p.cell, p.edge) > 1).collect();
+    let places: Vec<Place> = super::competing(space).collect();
     if progress.rounds > 0 || places.is_empty() {
         return Ok(progress.ended(false));
     }
     if watcher.enough()? {
         return Ok(progress.ended(true));
     }
+    let mut known = std::mem::take(&mut progress.cells);
+    let told = std::mem::take(&mut progress.partial);
+    let evaluations = super::evaluations(space, settings);
+    if known.is_empty() {
+        watcher.emit(Body::RoundStarted { round: 0, mask: *space, evaluations })?;
+    }
+    let start = std::time::Instant::now();
+    let all = Settings { remove_per_round: WHOLE, ..*settings };
+    let size = race::cells(settings);
     let sampler = Sampler::of(space, settings.seed);
     // What the networks don't have explains nothing of them.
     let mut seen: Vec<Place> = places.iter().copied().filter(|p| evaluator.has(p.cell)).collect();
     seen.sort_unstable();
-    let mut known = std::mem::take(&mut progress.cells);
-    let told = std::mem::take(&mut progress.partial);
-    if known.is_empty() {
-        let evaluations = settings.draws * settings.sample;
-        watcher.emit(Body::RoundStarted { round: 0, mask: *space, evaluations })?;
-    }
-    let start = std::time::Instant::now();
     let mut relative: Vec<Vec<Vec<f64>>> = vec![Vec::new(); places.len()];
-    for draw in 0..settings.draws {
-        let masks: Vec<Mask> = (0..settings.sample).map(|number| sampler.mask(draw, number)).collect();
+    let mut draws = Draw::new(0, &all, (space, &places), exact(settings, evaluator), evaluations, &mut progress);
+    for draw in 0.. {
+        let masks: Vec<Mask> = (0..size).map(|number| sampler.mask(draw, number)).collect();
         let sound = |v: &Vec<f64>| v.len() == evaluator.functions();
         let mut found: Vec<Option<Vec<f64>>> =
             (0..masks.len()).map(|number| known.remove(&(draw, number)).filter(sound)).collect();
@@ -173,7 +178,7 @@ pub fn run<E, V: Evaluator<Error = E>, W: Watcher<E>>(
         let by_function: Vec<Vec<f64>> = (0..evaluator.functions())
             .map(|f| {
                 let values: Vec<f64> = found.iter().map(|v| evaluator.turned(f, v[f])).collect();
-                let told = effects(&seen, &masks, &values);
+                let told = effects(&seen, &masks, &values, size as f64 / settings.sample as f64);
                 let of = |p: &Place| seen.binary_search(p).map_or(f64::NAN, |i| told[i]);
                 places.iter().map(of).collect::<Vec<f64>>()
             })
@@ -192,9 +197,12 @@ pub fn run<E, V: Evaluator<Error = E>, W: Watcher<E>>(
             }
             relative[i].push(own);
         }
+        if draws.ended(&relative, size, |_| size, watcher)? {
+            break;
+        }
     }
-    let all = Settings { remove_per_round: WHOLE, ..*settings };
-    let round = Round { number: 0, mask: space, places: &places, relative: &relative, start };
+    let judged = settings.draws.fixed().is_none().then_some(&draws.judged);
+    let round = Round { number: 0, mask: space, places: &places, relative: &relative, judged, start };
     conclude(&round, &all, evaluator, watcher, &mut progress)?;
     Ok(progress.ended(false))
 }
@@ -234,7 +242,7 @@ mod tests {
             |p: &Place| f64::from(p.operation as u8 % 5) + 0.02 * f64::from(u8::from(p.edge.number() == Some(3)));
         let values: Vec<f64> =
             masks.iter().map(|m| places.iter().filter(|p| m.contains(**p)).map(truth).sum()).collect();
-        let found = effects(&places, &masks, &values);
+        let found = effects(&places, &masks, &values, 1.0);
         for (cell, edge) in space.space().all_edges() {
             let own: Vec<usize> =
                 (0..places.len()).filter(|i| places[*i].cell == cell && places[*i].edge == edge).collect();
@@ -246,11 +254,11 @@ mod tests {
         // The larger system and the smaller one have one solution.
         let many: Vec<Mask> = (0..FEW + 200).map(|i| sampler.mask(1, i % (FEW / 2))).collect();
         let value = |m: &Mask| places.iter().filter(|p| m.contains(**p)).map(truth).sum::<f64>();
-        let by_columns = effects(&places, &many, &many.iter().map(value).collect::<Vec<f64>>());
-        let by_rows = effects(&places, &many[..FEW], &many[..FEW].iter().map(value).collect::<Vec<f64>>());
+        let by_columns = effects(&places, &many, &many.iter().map(value).collect::<Vec<f64>>(), 1.0);
+        let by_rows = effects(&places, &many[..FEW], &many[..FEW].iter().map(value).collect::<Vec<f64>>(), 1.0);
         assert!(by_columns.iter().zip(&by_rows).all(|(a, b)| (a - b).abs() < 0.05), "{by_columns:?} {by_rows:?}");
         let few: Vec<f64> = values.iter().enumerate().map(|(i, v)| if i % 3 == 0 { *v } else { f64::NAN }).collect();
-        assert!(effects(&places, &masks, &few).iter().all(|v| v.is_nan()));
-        assert!(effects(&places, &masks, &[7.0; 400]).iter().all(|v| *v == 0.0));
+        assert!(effects(&places, &masks, &few, 1.0).iter().all(|v| v.is_nan()));
+        assert!(effects(&places, &masks, &[7.0; 400], 1.0).iter().all(|v| *v == 0.0));
     }
 }

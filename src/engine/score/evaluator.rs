@@ -3,7 +3,7 @@
 use rand::Rng;
 use rayon::prelude::*;
 
-use super::Evaluator;
+use super::{Evaluator, zero};
 use crate::kernels::gpu::Gpu;
 use crate::nn::{Init, NnError, Policy, Precision, Supernet, SupernetConfig};
 use crate::proxies::{Common, Context, Direction, Draw, RankingFunction};
@@ -70,6 +70,8 @@ pub struct NetworkEvaluator<B> {
     current: Option<Baseline>,
     /// A draw and its pictures, for sampled cells.
     opened: Option<(u64, Draw)>,
+    /// What is left out leaves its share to nobody.
+    zeroes: bool,
 }
 
 impl<B> NetworkEvaluator<B> {
@@ -92,7 +94,14 @@ impl<B> NetworkEvaluator<B> {
             streams: Vec::new(),
             current: None,
             opened: None,
+            zeroes: false,
         }
+    }
+
+    /// Leaves the others of an edge the shares that they have with what is left out ([`super::zero`]).
+    #[must_use]
+    pub fn zeroing(self, zeroes: bool) -> NetworkEvaluator<B> {
+        NetworkEvaluator { zeroes, ..self }
     }
 
     /// Spends at most so many bytes on what the networks of a round have in common.
@@ -206,9 +215,13 @@ where
         let Some(Baseline { net, draw, common }) = &self.current else {
             return Err(NnError::Config("an evaluation needs its baseline first".into()).into());
         };
-        places
-            .par_iter()
-            .map(|p| Ok(self.values(&Context::without(net, *p, draw, common)?.on(self.stream()))?))
-            .collect()
+        let one = |place: &Place| {
+            let mut context = Context::without(net, *place, draw, common)?.on(self.stream());
+            if self.zeroes {
+                context.mixing = zero::mixing(&net.config().mask)?;
+            }
+            Ok(self.values(&context)?)
+        };
+        places.par_iter().map(one).collect()
     }
 }

@@ -1,33 +1,45 @@
-//! The zero-shot stage: from ranking functions to the order in which operations go. Either each operation is left out in turn, and
-//! the least important of each edge goes, again and again (arXiv 2505.13586, Algorithm 1; here), or random cells are sampled
-//! ([`cells`]).
+//! The zero-shot stage: from ranking functions to the order in which operations go. Each estimator, which says what an operation is
+//! worth, is a file; what follows from the numbers of a round is here.
 
 pub mod cells;
+mod discretise;
 mod evaluator;
+mod leave_one_out;
 pub mod quality;
+pub mod race;
+pub mod short_training;
 pub mod significance;
+mod zero;
 
 pub(crate) use evaluator::SHARING;
 pub use evaluator::{NetworkEvaluator, Proxy};
 
 use std::collections::{HashMap, HashSet};
 
-use crate::proxies::aggregate::{self, Aggregate, Combined, Silent, Standing};
+use self::race::{Fate, Judged};
+use crate::proxies::aggregate::{Aggregate, Combined, Silent, Standing};
 use crate::random;
-use crate::run::config::Estimator;
-use crate::run::event::{Body, Level, PlaceSummary, Removal, Vote};
+use crate::run::config::{self, Draws, Estimator};
+use crate::run::event::{Body, Drawn, DrawsEnd, Level, PlaceSummary, Removal, Vote};
 use crate::run::number::Number;
-use crate::space::cut::Source;
-use crate::space::{CellKind, Mask, Operation, Place};
+use crate::space::cut::{Source, kept_per_edge};
+use crate::space::{CellKind, Counts, Mask, Operation, Place};
 
 /// [`Settings::remove_per_round`] where one round decides the whole order.
 const WHOLE: usize = usize::MAX;
 
 /// Settings of the stage.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Settings {
     /// Draws of weights and batch per round (V).
-    pub draws: usize,
+    pub draws: Draws,
+    /// Where they go on until all is decided: evaluations in all (0: see [`race::budget`]), and seconds (0: no limit).
+    pub max_evaluations: usize,
+    pub max_seconds: f64,
+    /// Operations that the cut which is asked for keeps; none where it is one within a budget.
+    pub asked: Option<Counts>,
+    /// Where rounds follow one another: also those below what is asked for.
+    pub whole_order: bool,
     /// Operations that each edge loses per round.
     pub remove_per_round: usize,
     pub aggregate: Aggregate,
@@ -37,6 +49,33 @@ pub struct Settings {
     /// Who goes first of those that the scores can't tell apart.
     pub undecided: Source,
     pub seed: u64,
+}
+
+impl Settings {
+    /// Those of a run that scores `space`.
+    pub fn of(config: &config::Config, space: &Mask) -> Settings {
+        let (score, cut) = (&config.score, &config.cut);
+        let level = || Counts::uniform(space.space(), kept_per_edge(cut.xi, config.full().widest()));
+        let counts = cut.counts(space.space());
+        Settings {
+            draws: score.draws,
+            max_evaluations: score.max_evaluations,
+            max_seconds: score.max_seconds,
+            asked: if cut.budget().is_some() { None } else { Some(counts.unwrap_or_else(level)) },
+            whole_order: score.whole_order,
+            remove_per_round: score.remove_per_round,
+            aggregate: score.aggregate,
+            estimator: score.estimator,
+            sample: score.sample,
+            undecided: score.undecided,
+            seed: config.seed,
+        }
+    }
+
+    /// Operations that rounds leave on each edge at least: one, or what is asked for.
+    fn last(&self) -> Option<Counts> {
+        self.asked.filter(|_| !self.whole_order)
+    }
 }
 
 /// What evaluates networks. `draw` counts over all rounds and gives both sides of a difference the same weights and batch.
@@ -102,6 +141,11 @@ pub struct Progress {
     pub partial: HashMap<(usize, Place), Vec<f64>>,
     /// Values of functions, for a draw and the number of a sampled cell.
     pub cells: HashMap<(usize, usize), Vec<f64>>,
+    /// Draws of the round after which it was told how it stands, and whether they ended there.
+    pub told: HashMap<usize, Option<DrawsEnd>>,
+    /// Evaluations of whole rounds, and seconds until the last that was told of.
+    pub spent: usize,
+    pub seconds: f64,
     /// Functions whose silence was told.
     silent: HashSet<usize>,
 }
@@ -110,8 +154,10 @@ impl Progress {
     /// One more round.
     pub fn take(&mut self, removed: Vec<Removal>, summaries: &[PlaceSummary]) {
         self.rounds += 1;
+        self.spent += self.partial.len();
         self.partial.clear();
         self.cells.clear();
+        self.told.clear();
         self.undefined += summaries.iter().map(|s| s.undefined).sum::<usize>();
         self.order.extend(removed);
     }
@@ -122,117 +168,143 @@ impl Progress {
     }
 }
 
-/// Rounds that are needed until every edge of `space` keeps one operation.
+/// Rounds that are needed until every edge of `space` keeps one operation, or as many as are asked for.
 pub fn rounds(space: &Mask, settings: &Settings) -> usize {
-    match settings.estimator {
-        Estimator::LeaveOneOut => round_masks(space, settings.remove_per_round).0,
-        Estimator::Cells => usize::from(space.widest() > 1),
+    if settings.estimator.in_rounds() {
+        leave_one_out::rounds(space, settings).len()
+    } else {
+        usize::from(space.widest() > 1)
     }
 }
 
-/// Evaluations of all rounds and draws.
+/// Evaluations of all rounds and draws; where draws go on until all is decided, at most.
 pub fn evaluations(space: &Mask, settings: &Settings) -> usize {
-    match settings.estimator {
-        Estimator::LeaveOneOut => round_masks(space, settings.remove_per_round).1 * settings.draws,
-        Estimator::Cells => rounds(space, settings) * settings.draws * settings.sample,
+    let of_one_draw = match settings.estimator {
+        Estimator::LeaveOneOut | Estimator::Zero => leave_one_out::rounds(space, settings).iter().sum(),
+        Estimator::Discretise => competing(space).count(),
+        Estimator::Cells | Estimator::ShortTraining => rounds(space, settings) * settings.sample,
+    };
+    match settings.draws {
+        Draws::Fixed(draws) => of_one_draw * draws,
+        Draws::Auto | Draws::Whole => race::budget(settings, of_one_draw),
     }
 }
 
-/// Number of rounds, and of places that they look at.
-fn round_masks(space: &Mask, remove_per_round: usize) -> (usize, usize) {
-    let k = remove_per_round.max(1);
-    let mut counts = space.counts().list();
-    let (mut rounds, mut places) = (0, 0);
-    while counts.iter().any(|n| *n > 1) {
-        rounds += 1;
-        places += counts.iter().filter(|n| **n > 1).sum::<usize>();
-        counts.iter_mut().for_each(|n| *n = n.saturating_sub(k).max(1).min(*n));
-    }
-    (rounds, places)
-}
-
-/// Relative differences of one place in one round.
-struct Scores {
-    place: Place,
-    /// By draw, by function; NaN or infinite where undefined.
-    relative: Vec<Vec<f64>>,
-}
-
-/// Runs the stage from `space` down to one operation an edge, going on from `progress`.
+/// Runs the stage on `space`, going on from `progress`.
 ///
 /// # Errors
 /// Those of the evaluator and of the watcher.
 pub fn run<E, V: Evaluator<Error = E>, W: Watcher<E>>(
     space: &Mask,
     settings: &Settings,
-    mut progress: Progress,
+    progress: Progress,
     evaluator: &mut V,
     watcher: &mut W,
 ) -> Result<Scored, E> {
-    if settings.estimator == Estimator::Cells {
-        return cells::run(space, settings, progress, evaluator, watcher);
+    match settings.estimator {
+        Estimator::LeaveOneOut | Estimator::Zero => leave_one_out::run(space, settings, progress, evaluator, watcher),
+        Estimator::Discretise => discretise::run(space, settings, progress, evaluator, watcher),
+        Estimator::Cells | Estimator::ShortTraining => cells::run(space, settings, progress, evaluator, watcher),
     }
-    let mut mask = *space;
-    for r in &progress.order {
-        mask.set(r.place, false);
-    }
-    for round in progress.rounds..rounds(space, settings) {
-        if watcher.enough()? {
-            return Ok(progress.ended(true));
-        }
-        let places: Vec<Place> = mask.places().filter(|p| mask.count_on(p.cell, p.edge) > 1).collect();
-        let evaluations = places.len() * settings.draws;
-        let mut known = std::mem::take(&mut progress.partial);
-        if known.is_empty() {
-            watcher.emit(Body::RoundStarted { round, mask, evaluations })?;
-        }
-        let start = std::time::Instant::now();
-        let mut scores: Vec<Scores> =
-            places.iter().map(|p| Scores { place: *p, relative: Vec::with_capacity(settings.draws) }).collect();
-        for draw in 0..settings.draws {
-            let sound = |v: &Vec<f64>| v.len() == evaluator.functions();
-            let mut found: Vec<Option<Vec<f64>>> =
-                places.iter().map(|p| known.remove(&(draw, *p)).filter(sound)).collect();
-            let missing: Vec<usize> = (0..places.len()).filter(|i| found[*i].is_none()).collect();
-            if !missing.is_empty() {
-                let base = evaluator.baseline(&mask, (round * settings.draws + draw) as u64)?;
-                watcher.emit(Body::Baseline { round, draw, values: base.iter().map(|v| Number(*v)).collect() })?;
-                for chunk in missing.chunks(evaluator.parallel().max(1)) {
-                    if watcher.interrupted()? {
-                        return Ok(progress.ended(true));
-                    }
-                    let at: Vec<Place> = chunk.iter().map(|i| places[*i]).collect();
-                    for place in &at {
-                        watcher.emit(Body::Scoring { round, draw, place: *place })?;
-                    }
-                    for (i, values) in chunk.iter().zip(evaluator.without(&at)?) {
-                        let pairs = base.iter().zip(&values).enumerate();
-                        let differences: Vec<f64> = pairs.map(|(f, (b, v))| evaluator.difference(f, *b, *v)).collect();
-                        watcher.emit(Body::Score {
-                            round,
-                            draw,
-                            place: places[*i],
-                            values: values.into_iter().map(Number).collect(),
-                            relative: differences.iter().map(|v| Number(*v)).collect(),
-                            score: Number(plain_sum(&differences)),
-                        })?;
-                        found[*i] = Some(differences);
-                    }
-                }
-            }
-            for (s, differences) in scores.iter_mut().zip(found) {
-                s.relative.extend(differences);
-            }
-        }
-        let relative: Vec<Vec<Vec<f64>>> = scores.iter_mut().map(|s| std::mem::take(&mut s.relative)).collect();
-        let places: Vec<Place> = scores.iter().map(|s| s.place).collect();
-        let round = Round { number: round, mask: &mask, places: &places, relative: &relative, start };
-        let removed = conclude(&round, settings, evaluator, watcher, &mut progress)?;
-        for r in removed {
-            mask.set(r.place, false);
+}
+
+/// Operations that others of their edge compete with.
+fn competing(space: &Mask) -> impl Iterator<Item = Place> {
+    space.places().filter(|p| space.count_on(p.cell, p.edge) > 1)
+}
+
+/// The draws of a round: how many there are, and which operations each is about.
+struct Draw<'a> {
+    number: usize,
+    settings: &'a Settings,
+    mask: &'a Mask,
+    places: &'a [Place],
+    exact: Vec<bool>,
+    /// Evaluations that the round may take, and those of it that are done.
+    budget: usize,
+    done: usize,
+    /// Those of the rounds before.
+    before: usize,
+    judged: Judged,
+    told: HashMap<usize, Option<DrawsEnd>>,
+    seconds: f64,
+    start: std::time::Instant,
+}
+
+impl<'a> Draw<'a> {
+    fn new(
+        round: usize,
+        settings: &'a Settings,
+        (mask, places): (&'a Mask, &'a [Place]),
+        exact: Vec<bool>,
+        budget: usize,
+        progress: &mut Progress,
+    ) -> Draw<'a> {
+        Draw {
+            number: round,
+            settings,
+            mask,
+            places,
+            exact,
+            budget,
+            done: 0,
+            before: progress.spent,
+            judged: Judged::of_all(places.len()),
+            told: std::mem::take(&mut progress.told),
+            seconds: progress.seconds,
+            start: std::time::Instant::now(),
         }
     }
-    Ok(progress.ended(false))
+
+    /// Seconds so far, also those of engines before.
+    fn seconds(&self) -> f64 {
+        self.seconds + self.start.elapsed().as_secs_f64()
+    }
+
+    /// After a draw of so many evaluations: whether another one follows. `cost` is what that would take, by its entrants.
+    fn ended<E, W: Watcher<E>>(
+        &mut self,
+        relative: &[Vec<Vec<f64>>],
+        evaluations: usize,
+        cost: impl Fn(usize) -> usize,
+        watcher: &mut W,
+    ) -> Result<bool, E> {
+        self.done += evaluations;
+        let drawn = relative.iter().map(Vec::len).max().unwrap_or(0);
+        if let Draws::Fixed(draws) = self.settings.draws {
+            return Ok(drawn >= draws);
+        }
+        let judge = |ended| race::judge(self.mask, self.settings, self.places, relative, &self.exact, ended);
+        if race::LOOKS.contains(&drawn) {
+            self.judged = judge(false);
+        }
+        let next = cost(self.judged.entrants.len());
+        let (seconds, most) = (self.seconds(), self.settings.max_seconds);
+        let known = self.told.get(&(drawn - 1)).copied();
+        let end = known.unwrap_or_else(|| match () {
+            () if self.judged.entrants.is_empty() => Some(DrawsEnd::Decided),
+            () if drawn >= race::MOST => Some(DrawsEnd::Draws),
+            () if self.done + next > self.budget => Some(DrawsEnd::Evaluations),
+            () => (most > 0.0 && seconds >= most).then_some(DrawsEnd::Seconds),
+        });
+        if end.is_some() {
+            self.judged = judge(true);
+        }
+        if known.is_none() {
+            let more = self.budget.saturating_sub(self.done) / next.max(1);
+            watcher.emit(Body::Drawn(Drawn {
+                round: self.number,
+                draw: drawn - 1,
+                most: if end.is_some() { drawn } else { (drawn + more).min(race::MOST) },
+                boundaries: self.judged.boundaries,
+                open: self.judged.open,
+                evaluations: self.before + self.done,
+                seconds,
+                end,
+            }))?;
+        }
+        Ok(end.is_some())
+    }
 }
 
 /// A round that has its values.
@@ -242,6 +314,8 @@ struct Round<'a> {
     places: &'a [Place],
     /// `[place][draw][function]`.
     relative: &'a [Vec<Vec<f64>>],
+    /// What the test decided, where draws went on until it did.
+    judged: Option<&'a Judged>,
     start: std::time::Instant,
 }
 
@@ -253,11 +327,9 @@ fn conclude<E, V: Evaluator<Error = E>, W: Watcher<E>>(
     watcher: &mut W,
     progress: &mut Progress,
 ) -> Result<Vec<Removal>, E> {
-    let Round { number, mask, places, relative, start } = *round;
-    let combined = combined(mask, settings, places, relative);
-    // What a regression says of a count depends on the cells that were drawn.
-    let sampled = settings.estimator == Estimator::Cells;
-    let exact: Vec<bool> = (0..evaluator.functions()).map(|f| evaluator.exact(f) && !sampled).collect();
+    let Round { number, mask, places, relative, judged, start } = *round;
+    let combined = race::combined(mask, settings, places, relative);
+    let exact = exact(settings, evaluator);
     let votes: Vec<Vote> = combined.standings.iter().enumerate().map(|(f, s)| vote(s, evaluator, f)).collect();
     for (f, vote) in votes.iter().enumerate() {
         // Once: most have a vote in every round or in none.
@@ -266,18 +338,18 @@ fn conclude<E, V: Evaluator<Error = E>, W: Watcher<E>>(
             watcher.emit(Body::Log { level: Level::Warning, text })?;
         }
     }
-    let (removed, summaries) = settle(mask, settings, number, places, relative, &combined, &exact);
+    let (removed, summaries) = settle(mask, settings, number, places, relative, &combined, &exact, judged);
     progress.take(removed.clone(), &summaries);
     let seconds = start.elapsed().as_secs_f64();
     watcher.emit(Body::RoundEnded { round: number, seconds, removed: removed.clone(), summaries, votes })?;
     Ok(removed)
 }
 
-/// The functions of a round, put together.
-fn combined(mask: &Mask, settings: &Settings, places: &[Place], relative: &[Vec<Vec<f64>>]) -> Combined {
-    let row = |p: &Place| mask.space().row(p.cell, p.edge).unwrap_or(0);
-    let edges: Vec<usize> = places.iter().map(row).collect();
-    aggregate::combine(settings.aggregate, &edges, relative)
+/// Functions that are the same in every draw.
+fn exact<V: Evaluator>(settings: &Settings, evaluator: &V) -> Vec<bool> {
+    // What a regression says of a count depends on the cells that were drawn.
+    let sampled = settings.estimator.samples();
+    (0..evaluator.functions()).map(|f| evaluator.exact(f) && !sampled).collect()
 }
 
 /// The sum of those that are defined; NaN where none is.
@@ -314,11 +386,14 @@ pub fn order(
     exact: &[bool],
 ) -> Vec<Removal> {
     let settings = Settings { remove_per_round: WHOLE, ..*settings };
-    let combined = combined(mask, &settings, places, relative);
-    settle(mask, &settings, 0, places, relative, &combined, exact).0
+    let combined = race::combined(mask, &settings, places, relative);
+    let until = settings.draws.fixed().is_none();
+    let judged = until.then(|| race::judge(mask, &settings, places, relative, exact, true));
+    settle(mask, &settings, 0, places, relative, &combined, exact, judged.as_ref()).0
 }
 
 /// What a round decides: the lowest of each edge go.
+#[expect(clippy::too_many_arguments, reason = "a round, and what was found out about it")]
 fn settle(
     mask: &Mask,
     settings: &Settings,
@@ -327,7 +402,9 @@ fn settle(
     relative: &[Vec<Vec<f64>>],
     combined: &Combined,
     exact: &[bool],
+    judged: Option<&Judged>,
 ) -> (Vec<Removal>, Vec<PlaceSummary>) {
+    let fate = |i: usize| judged.map_or(Fate::Open, |j| j.fates[i]);
     let whole = settings.remove_per_round == WHOLE;
     let samples = &combined.samples;
     let means: Vec<f64> = samples.iter().map(|s| mean(s)).collect();
@@ -342,18 +419,23 @@ fn settle(
         let lot_of: std::collections::BTreeMap<usize, usize> = own.iter().copied().zip(lots).collect();
         own.sort_by(|a, b| {
             let (x, y) = (means[*a], means[*b]);
-            x.partial_cmp(&y).unwrap_or(std::cmp::Ordering::Equal).then(lot_of[a].cmp(&lot_of[b]))
+            let by_score = x.partial_cmp(&y).unwrap_or(std::cmp::Ordering::Equal).then(lot_of[a].cmp(&lot_of[b]));
+            // What is decided holds, though others have had more draws since.
+            fate(*a).cmp(&fate(*b)).then(by_score)
         });
         // Counts have no noise: one draw tells them apart, and equal ones are equal.
         let counted = combined.votes[first].iter().zip(exact).all(|(v, exact)| *exact || v.is_nan());
         let lower = |a: usize, b: usize| match (samples[a].is_empty() || samples[b].is_empty(), counted) {
             (true, _) => None,
             (false, true) => Some(if means[a] < means[b] { 0.0 } else { 1.0 }),
-            (false, false) => significance::lower_p(&samples[a], &samples[b]),
+            (false, false) => match judged {
+                Some(judged) => Some(judged.lower(a, b)),
+                None => significance::lower_p(&samples[a], &samples[b]),
+            },
         };
         // With so few draws that no test could tell any two apart, the scores are all there is.
         let draws = own.iter().map(|i| samples[*i].len()).max().unwrap_or(0);
-        let tells = counted || significance::least_ways(draws).is_none_or(|w| 1.0 / w as f64 <= significance::ALPHA);
+        let tells = counted || can_tell(draws, judged.is_some());
         let undecided = if tells { settings.undecided } else { Source::Scores };
         let settled = settle_ties(&mut own, undecided, &lower, |i| places[i].operation, |i| lot_of[&i]);
         let lots_decide = !matches!(undecided, Source::MostParameters | Source::Cheapest);
@@ -396,6 +478,14 @@ fn settle(
         removed.sort_by_key(|(rank, _)| *rank);
     }
     (removed.into_iter().map(|(_, r)| r).collect(), summaries)
+}
+
+/// Whether so many draws can tell any two apart.
+fn can_tell(draws: usize, paired: bool) -> bool {
+    if paired {
+        return draws >= race::LOOKS[0];
+    }
+    significance::least_ways(draws).is_none_or(|ways| 1.0 / ways as f64 <= significance::ALPHA)
 }
 
 /// Orders an edge, lowest score first so far: of the lowest and those that are not significantly better, the control's lowest goes

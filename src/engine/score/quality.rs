@@ -7,7 +7,7 @@
 use rand::Rng;
 
 use crate::random;
-use crate::run::config::{Config, Estimator};
+use crate::run::config::Config;
 use crate::run::event::{PlaceSummary, Vote};
 use crate::run::summary::Summary;
 use crate::space::{Mask, Operation, Place, Space};
@@ -61,11 +61,10 @@ impl Quality {
         Quality::by(space, &effects, &weights, seed)
     }
 
-    /// Of a run that has scored sampled cells.
-    pub fn of_run(known: &Summary, config: &Config) -> Option<Quality> {
-        let sampled = config.score.estimator == Estimator::Cells && !known.first_round.is_empty();
-        let of =
-            || Quality::of(&config.space(), config.score.draws, &known.first_round, &known.first_votes, config.seed);
+    /// Of a run that has scored sampled cells, in so many draws.
+    pub fn of_run(known: &Summary, config: &Config, draws: usize) -> Option<Quality> {
+        let sampled = config.score.estimator.samples() && !known.first_round.is_empty();
+        let of = || Quality::of(&config.space(), draws, &known.first_round, &known.first_votes, config.seed);
         sampled.then(of).flatten()
     }
 

@@ -10,6 +10,8 @@ struct Made {
     draw: u64,
     mask: Mask,
     noise: f64,
+    /// The operations of this edge of both cells are told apart by nothing but noise.
+    restless: Option<usize>,
     /// Where the first function is undefined, and where both are.
     undefined: [Option<Place>; 2],
     constant: bool,
@@ -17,6 +19,16 @@ struct Made {
 
 fn worth(p: Place) -> f64 {
     1.0 + p.operation as usize as f64
+}
+
+impl Made {
+    /// What the operation is worth in this draw.
+    fn worth(&self, p: Place) -> f64 {
+        if self.restless.is_none_or(|edge| p.edge.number() != Some(edge)) {
+            return worth(p);
+        }
+        random::normal(&mut random::stream_at(self.draw, "made", [p.operation as u64, p.cell as u64]))
+    }
 }
 
 impl Evaluator for Made {
@@ -42,7 +54,7 @@ impl Evaluator for Made {
     }
     fn cells(&self, masks: &[Mask]) -> Result<Vec<Vec<f64>>, Infallible> {
         let one = |mask: &Mask| {
-            let sum: f64 = mask.places().map(|p| if self.constant { 1.0 } else { worth(p) }).sum();
+            let sum: f64 = mask.places().map(|p| if self.constant { 1.0 } else { self.worth(p) }).sum();
             // What no operation explains, another for every draw and network.
             let key = mask.places().map(|p| p.operation as u64 + 9 * p.edge.number().unwrap_or(0) as u64).sum::<u64>()
                 + self.draw;
@@ -68,8 +80,8 @@ impl Evaluator for Made {
                 }
                 let wobble = self.noise * ((self.draw * 7 + p.edge.number().unwrap_or(0) as u64 * 3) % 5) as f64;
                 // The first is negative, and just as good a ranking: |r| must divide.
-                let first = if self.undefined[0] == Some(*p) { f64::NAN } else { -sum - worth(*p) - wobble };
-                vec![first, sum - worth(*p) - wobble]
+                let first = if self.undefined[0] == Some(*p) { f64::NAN } else { -sum - self.worth(*p) - wobble };
+                vec![first, sum - self.worth(*p) - wobble]
             })
             .collect())
     }
@@ -98,7 +110,11 @@ impl Watcher<Infallible> for Recorder {
 
 fn settings() -> Settings {
     Settings {
-        draws: 4,
+        draws: 4.into(),
+        max_evaluations: 0,
+        max_seconds: 0.0,
+        asked: Some(Counts::uniform(darts::SPACE, 4)),
+        whole_order: true,
         remove_per_round: 1,
         aggregate: Aggregate::Relative,
         estimator: Estimator::LeaveOneOut,
@@ -109,7 +125,7 @@ fn settings() -> Settings {
 }
 
 fn made() -> Made {
-    Made { draw: 0, mask: darts::FULL, noise: 0.0, undefined: [None; 2], constant: false }
+    Made { draw: 0, mask: darts::FULL, noise: 0.0, restless: None, undefined: [None; 2], constant: false }
 }
 
 #[test]
@@ -233,7 +249,7 @@ fn taken_up_between_rounds_it_ends_the_same() {
 }
 
 fn sampled() -> Settings {
-    Settings { estimator: Estimator::Cells, aggregate: Aggregate::Decorrelated, draws: 6, ..settings() }
+    Settings { estimator: Estimator::Cells, aggregate: Aggregate::Decorrelated, draws: 6.into(), ..settings() }
 }
 
 #[test]
@@ -302,4 +318,151 @@ fn cells_taken_up_in_the_middle_end_the_same() {
         let found = run(&darts::NO_NONE, &sampled(), progress, &mut noisy(), &mut Recorder::default());
         assert_eq!(found, expected);
     }
+}
+
+/// Where a journal with these events leaves off.
+fn left(events: Vec<Body>) -> Progress {
+    let mut progress = Progress::default();
+    for e in events {
+        match e {
+            Body::SampledCell { draw, number, values } => {
+                progress.cells.insert((draw, number), values.into_iter().map(f64::from).collect());
+            }
+            Body::Score { draw, place, relative, .. } => {
+                progress.partial.insert((draw, place), relative.into_iter().map(f64::from).collect());
+            }
+            Body::Drawn(d) => {
+                progress.told.insert(d.draw, d.end);
+                progress.seconds = d.seconds;
+            }
+            Body::RoundEnded { removed, summaries, .. } => progress.take(removed, &summaries),
+            _ => {}
+        }
+    }
+    progress
+}
+
+fn drawn(events: &[Body]) -> Vec<&Drawn> {
+    events.iter().filter_map(|e| if let Body::Drawn(d) = e { Some(d) } else { None }).collect()
+}
+
+fn until_decided(estimator: Estimator) -> Settings {
+    Settings { estimator, draws: Draws::Auto, ..sampled() }
+}
+
+#[test]
+fn draws_end_when_all_is_decided() {
+    for estimator in [Estimator::Cells, Estimator::LeaveOneOut, Estimator::Discretise] {
+        let settings = until_decided(estimator);
+        let mut r = Recorder::default();
+        let found = run(&darts::NO_NONE, &settings, Progress::default(), &mut made(), &mut r).unwrap();
+        for (i, removal) in found.order.iter().enumerate() {
+            assert_eq!(removal.place.operation, darts::SPACE.operations()[1 + i / 28], "{estimator}");
+        }
+        let ends: Vec<_> = drawn(&r.events).into_iter().filter(|d| d.end.is_some()).collect();
+        assert_eq!(ends.len(), rounds(&darts::NO_NONE, &settings), "{estimator}");
+        for end in ends {
+            assert_eq!((end.end, end.open), (Some(DrawsEnd::Decided), 0), "{estimator}");
+            // Which cells are sampled is noise, too.
+            let looks = if estimator.samples() { 2 } else { 1 };
+            assert!(race::LOOKS[..looks].contains(&(end.draw + 1)), "{estimator}");
+            assert_eq!(end.boundaries, 28, "{estimator}");
+        }
+        let at_the_cut = found.order.iter().filter(|r| r.p_above.len() == 4 || r.p_above.is_empty());
+        assert!(at_the_cut.into_iter().all(|r| !r.within_noise(4)), "{estimator}");
+    }
+}
+
+#[test]
+fn later_draws_are_about_what_is_open() {
+    let settings = until_decided(Estimator::LeaveOneOut);
+    let mut r = Recorder::default();
+    let mut made = Made { restless: Some(3), ..made() };
+    run(&darts::NO_NONE, &settings, Progress::default(), &mut made, &mut r).unwrap();
+    let first = r.events.iter().position(|e| matches!(e, Body::RoundEnded { .. })).unwrap();
+    let later = r.events[..first].iter().filter_map(|e| match e {
+        Body::Score { draw, place, .. } if *draw >= race::LOOKS[0] => Some(*place),
+        _ => None,
+    });
+    let later: Vec<Place> = later.collect();
+    assert!(later.len() > 20 && later.iter().all(|p| p.edge.number() == Some(3)), "{}", later.len());
+    let last = *drawn(&r.events[..first]).last().unwrap();
+    // What noise decides is open until the draws end, or decided wrongly in one of twenty cases at most.
+    assert!(last.open >= 1 && last.open <= 2 && last.end.is_some(), "{last:?}");
+    let spent = r.events.iter().filter(|e| matches!(e, Body::Score { .. })).count();
+    assert!(spent <= evaluations(&darts::NO_NONE, &settings));
+    assert_eq!(drawn(&r.events).last().unwrap().evaluations, spent);
+}
+
+#[test]
+fn a_budget_ends_draws_and_what_is_open_is_named() {
+    for (estimator, most) in [(Estimator::Cells, 1500), (Estimator::Discretise, 2500), (Estimator::LeaveOneOut, 6000)] {
+        let settings =
+            Settings { max_evaluations: most, undecided: Source::MostParameters, ..until_decided(estimator) };
+        let mut r = Recorder::default();
+        // A regression tells an edge by its kind of cell, too.
+        let mut all_noise = match estimator.samples() {
+            true => Made { constant: true, noise: 1.0, ..made() },
+            false => Made { restless: Some(2), ..made() },
+        };
+        let found = run(&darts::NO_NONE, &settings, Progress::default(), &mut all_noise, &mut r).unwrap();
+        let all = drawn(&r.events);
+        let last = all.last().unwrap();
+        assert!(last.evaluations <= most, "{estimator}: {last:?}");
+        assert_eq!(all.iter().filter(|d| d.end.is_some()).count(), rounds(&darts::NO_NONE, &settings), "{estimator}");
+        assert!(all.iter().any(|d| d.end == Some(DrawsEnd::Evaluations)), "{estimator}");
+        let noisy = found.order.iter().filter(|r| r.place.edge.number() == Some(2)).any(|r| r.within_noise(4));
+        assert!(noisy, "{estimator}");
+    }
+}
+
+#[test]
+fn draws_until_decided_are_taken_up_in_the_middle() {
+    for estimator in [Estimator::Cells, Estimator::LeaveOneOut, Estimator::Discretise] {
+        let settings = Settings { remove_per_round: 3, ..until_decided(estimator) };
+        let noisy = || Made { noise: 3.0, restless: Some(5), ..made() };
+        let mut whole = Recorder::default();
+        let expected = run(&darts::NO_NONE, &settings, Progress::default(), &mut noisy(), &mut whole).unwrap();
+        let all = whole.events.len();
+        let look = whole.events.iter().position(|e| matches!(e, Body::Drawn(d) if d.boundaries > 0)).unwrap();
+        for stop in [25, look, look + 1, look + 30, all - 5] {
+            let events: Vec<Body> = whole.events[..stop].to_vec();
+            let before = drawn(&events).len();
+            let mut rest = Recorder::default();
+            let found = run(&darts::NO_NONE, &settings, left(events), &mut noisy(), &mut rest).unwrap();
+            assert_eq!(found, expected, "{estimator}, {stop} of {all}");
+            assert_eq!(before + drawn(&rest.events).len(), drawn(&whole.events).len(), "{estimator}, {stop}");
+        }
+    }
+}
+
+#[test]
+fn where_seconds_ended_draws_a_resumed_run_ends() {
+    let settings = Settings { max_seconds: 1e-9, ..until_decided(Estimator::Cells) };
+    let noisy = || Made { noise: 3.0, ..made() };
+    let mut r = Recorder::default();
+    let expected = run(&darts::NO_NONE, &settings, Progress::default(), &mut noisy(), &mut r).unwrap();
+    assert_eq!(drawn(&r.events).last().unwrap().end, Some(DrawsEnd::Seconds));
+    r.events.retain(|e| !matches!(e, Body::RoundEnded { .. }));
+    // An engine with all the time there is.
+    let settings = Settings { max_seconds: 0.0, ..settings };
+    let mut rest = Recorder::default();
+    let found = run(&darts::NO_NONE, &settings, left(r.events), &mut noisy(), &mut rest).unwrap();
+    assert_eq!(found, expected);
+    assert!(drawn(&rest.events).is_empty());
+}
+
+#[test]
+fn rounds_may_end_at_the_cut() {
+    let settings = Settings { whole_order: false, ..settings() };
+    assert_eq!(rounds(&darts::NO_NONE, &settings), 3);
+    assert_eq!(evaluations(&darts::NO_NONE, &settings), 28 * (7 + 6 + 5) * 4);
+    let whole = Settings { whole_order: true, ..settings };
+    let of = |settings: &Settings| {
+        run(&darts::NO_NONE, settings, Progress::default(), &mut made(), &mut Recorder::default()).unwrap().order
+    };
+    assert_eq!(of(&settings), of(&whole)[..3 * 28]);
+    // However little is asked for, there is a round.
+    let all = Settings { asked: Some(Counts::uniform(darts::SPACE, 8)), ..settings };
+    assert_eq!(rounds(&darts::NO_NONE, &all), 1);
 }

@@ -73,7 +73,10 @@ pub fn assess(asked: &Asked) -> Option<Assessed> {
     if let Some((stored, (combined, chosen))) = combined {
         found.functions = say::all(stored, &combined, &chosen);
         // After several rounds nobody knows what other draws would have left to the next.
-        if stored.rounds <= 1 || !cut.by.is_own() {
+        // Nor where later draws were about what was open only: the others have fewer.
+        let all = stored.draws();
+        let even = stored.relative.iter().all(|draws| draws.len() == all);
+        if even && (stored.rounds <= 1 || !cut.by.is_own()) {
             let cutter = of_order(asked.order);
             let width = cutter.full().widest();
             let level = |kept: usize| {

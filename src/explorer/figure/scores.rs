@@ -26,6 +26,9 @@ pub fn draw(state: &State) -> Option<String> {
     let unit = if zeros == 0 { String::new() } else { format!(" ×10{}", text::superscript(i64::from(-zeros))) };
     let how = match state.score.aggregate() {
         _ if state.score.samples_cells() => "what it adds to random cells, in standard deviations, put together from",
+        _ if setup.estimator == "discretise" => {
+            "how far r is above its mean on the edge where that is this operation alone, put together from"
+        }
         Aggregate::Decorrelated => "(r(N) − r(N \\ e)) / |r(N)|, each over its spread, weighted, summed over",
         Aggregate::Noise => "(r(N) − r(N \\ e)) / |r(N)|, each over its noise, summed over",
         Aggregate::Relative => "(r(N) − r(N \\ e)) / |r(N)| summed over",
@@ -34,7 +37,11 @@ pub fn draw(state: &State) -> Option<String> {
     let what = format!(
         "number: score{unit}, importance {how} {}, mean of {}, in the round that decided (top left: removed in it)",
         setup.functions.join(" and "),
-        text::counted(setup.draws, "draw")
+        match &state.score.drawn {
+            Some(drawn) => drawn.words(),
+            None if setup.until_decided => "draws until decided".into(),
+            None => text::counted(setup.draws, "draw"),
+        }
     );
     // In full, for those who search the file.
     let names = format!("columns: {}", columns.iter().map(|o| o.name()).collect::<Vec<_>>().join(", "));

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use super::round::Round;
 use crate::proxies::aggregate::Aggregate;
-use crate::run::event::{Body, Event, PlaceSummary, Removal, ScoringEnded, ScoringStarted, Vote};
+use crate::run::event::{Body, Drawn, Event, PlaceSummary, Removal, ScoringEnded, ScoringStarted, Vote};
 use crate::space::{Mask, Place, Space};
 
 /// What is known of one operation of one edge.
@@ -72,6 +72,8 @@ pub struct Scoring {
     pub done: usize,
     /// How many were done before each round.
     before: Vec<usize>,
+    /// How the round stands, where draws go on until all is decided.
+    pub drawn: Option<Drawn>,
     /// What is being scored.
     pub current: Option<(usize, Place)>,
     places: Vec<PlaceScore>,
@@ -95,6 +97,7 @@ impl Default for Scoring {
             round_done: 0,
             done: 0,
             before: Vec::new(),
+            drawn: None,
             current: None,
             places: vec![PlaceScore::default(); Space::default().slots()],
             rounds: BTreeMap::new(),
@@ -134,9 +137,11 @@ impl Scoring {
                 self.round = *round;
                 self.round_evaluations = *evaluations;
                 self.round_done = 0;
+                self.drawn = None;
                 self.enter(mask);
                 self.last = event.time;
             }
+            Body::Drawn(drawn) => self.drawn = Some(drawn.clone()),
             Body::Scoring { draw, place, .. } => self.current = Some((*draw, *place)),
             Body::SampledCell { .. } => self.evaluated(event.time),
             Body::Score { round, draw, place, relative, .. } => {
@@ -316,12 +321,20 @@ impl Scoring {
         (seconds > 0.0).then(|| (last.1 - first.1) as f64 / seconds)
     }
 
-    /// Evaluations of all rounds.
+    /// Draws go on until all is decided: nobody knows how many there will be.
+    pub fn until_decided(&self) -> bool {
+        self.setup.as_ref().is_some_and(|s| s.until_decided)
+    }
+
+    /// Evaluations of all rounds; where draws go on until all is decided, at most.
     pub fn total(&self) -> usize {
+        if self.ended.is_some() && self.until_decided() {
+            return self.done;
+        }
         self.setup.as_ref().map_or(0, |s| s.evaluations).max(self.done)
     }
 
-    /// Seconds to go at the present rate.
+    /// Seconds to go at the present rate, at most where the total is.
     pub fn left(&self) -> Option<f64> {
         if self.ended.is_some() {
             return Some(0.0);

@@ -172,7 +172,8 @@ fn cost(pad: &mut Pad, scene: &Scene) {
     let mut inner = pad.panel("cost of scoring", &note, false);
     let (done, total) = (score.done, score.total());
     let share = if total > 0 { done as f64 / total as f64 } else { 0.0 };
-    let count = format!("{done}/{total}");
+    let open = score.until_decided() && score.ended.is_none();
+    let count = if open { format!("{done} of at most {total}") } else { format!("{done}/{total}") };
     let room = inner.width().saturating_sub(4 + text::width(&count));
     let plain = inner.theme.plain();
     bar(&mut inner, 1, 0, room, share);
@@ -182,6 +183,7 @@ fn cost(pad: &mut Pad, scene: &Scene) {
     if score.ended.is_none() {
         let rate = score.rate().map_or_else(|| "—".into(), |r| format!("{} {unit}", text::significant(r, 3)));
         let left = score.left().map_or_else(|| "—".into(), text::duration);
+        let left = if open && score.left().is_some() { format!("at most {left}") } else { left };
         rows.push(("rate", rate));
         rows.push(("left", left));
     }
@@ -209,6 +211,9 @@ fn cost(pad: &mut Pad, scene: &Scene) {
         ));
     } else if score.ended.is_some() {
         rows.push(("share", "of the search: known when that is done".into()));
+    }
+    if let Some(drawn) = &score.drawn {
+        rows.insert(0, ("draws", drawn.words()));
     }
     // What is wrong comes before what is cheap, since the last lines may have no room.
     let mut notes = Vec::new();

@@ -4,6 +4,7 @@ mod check;
 mod checks;
 pub(super) mod cut_source;
 pub(super) mod define;
+pub(super) mod draws;
 pub(super) mod error;
 mod method;
 pub(super) mod table;

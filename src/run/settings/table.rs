@@ -3,6 +3,7 @@
 use super::checks::{above_0_below_1, amount_or, counted, fraction, from_0, named, sized, up_to};
 use super::cut_source::CutSource;
 use super::define::{Key, VERSION, settings};
+use super::draws::Draws;
 use super::words::{CutBy, Estimator, Keep, NoneOperation};
 use crate::device::Choice;
 use crate::nn::Precision;
@@ -78,17 +79,37 @@ settings! {
             "docs/scores.md lists them and says what each measures and how it fares. The paper's are `naswot` and `nngp_frobenius`.",
             "[\"naswot\", \"synflow\"]";
         estimator: Estimator = Estimator::Cells,
-            "`cells`: random cells, and a regression on which operation sits where; `leave_one_out` (the paper)",
+            "`cells`: random cells, and a regression; `leave_one_out` (the paper), `zero`, `discretise`, `short_training`",
             "`cells` scores networks of one operation an edge, as genotypes are, and decides the whole order in one round. \
-             `leave_one_out` scores the supernet without each operation, round by round. docs/scores.md has what each is worth.",
+             `leave_one_out` scores the supernet without each operation, round by round; in `zero` the others of its edge do not \
+             take its share. `discretise` scores it with one edge of a single operation. `short_training` trains it for \
+             score.training_steps, and asks for the loss of random cells. docs/scores.md has what each is worth.",
             "\"leave_one_out\"";
         sample: usize = 240, (|v: &usize| sampled(*v)),
             "cells per draw, where cells are sampled", "More cells make scores surer; the time grows with them.", "400";
+        training_steps: usize = 40, (|v: &usize| up_to(*v, 100_000)),
+            "steps that `short_training` trains the proxy network for, in each draw",
+            "SGD as DARTS has it, score.batch pictures a step. A step costs about as much as ten cells. score.functions are not asked.",
+            "100";
         undecided: Source = Source::MostParameters,
             "who goes first of those within noise: fewest parameters, dearest (`cheapest`), `random`, lowest (`scores`)",
             "Where scores can't tell two operations apart, something else has to: counting parameters has fared best.", "\"cheapest\"";
-        draws: usize = 6, (|v: &usize| counted(*v, 1000)), "draws of weights and batch; 5 or more tell noise from signal best",
-            "Each draw scores every operation once; the time grows with it. With 1 or 2 draws no decision can be significant.", "5";
+        draws: Draws = Draws::Fixed(Draws::USUAL), (|v: &Draws| v.check()),
+            "draws of weights and batch: a number, or `auto`: until the cut is decided; `whole`: until the whole order is",
+            "Each draw scores every operation once; the time grows with it. With 1 or 2 draws no decision can be significant. `auto` \
+             takes more and smaller draws, in which only what is undecided takes part, until nothing is or score.max_evaluations are \
+             spent (docs/scores.md).", "\"auto\"";
+        max_evaluations: usize = 0, (|v: &usize| sized(*v as u64)),
+            "with draws = `auto` or `whole`: evaluations at most, in all rounds; 0: as many as 12 draws of a fixed number take",
+            "What is undecided then is named, and goes as score.undecided says. Each round takes one draw at least, and 48 at most.", "2000";
+        max_seconds: f64 = 0.0, (|v: &f64| from_0(*v)),
+            "with draws = `auto` or `whole`: seconds after which no other draw begins; 0: no limit",
+            "Another machine, or the same one while it is busy, gets another number of draws in that time, so two runs need not be the \
+             same bit for bit. The journal says where draws ended, and a resumed run keeps to it.", "60.0";
+        whole_order: bool = true,
+            "with `leave_one_out`: score on below the level that the cut asks for, down to one operation an edge",
+            "`false` ends with the round that reaches it: of the DARTS space at ξ 0.5, two thirds of the evaluations. No deeper cut \
+             by scores can be proposed then. `cells` always give the whole order.", "false";
         batch: usize = 16, (|v: &usize| counted(*v, 1024).and_then(|()| pictures(*v))), "pictures per draw",
             "The functions compare pictures with one another, so 2 at least; their cost grows with the square.", "64";
         channels: usize = 4, (|v: &usize| counted(*v, 1024)), "width of the proxy network",

@@ -34,15 +34,35 @@ pub enum Estimator {
     Cells,
     /// What the supernet loses without each operation (arXiv 2505.13586, Algorithm 1).
     LeaveOneOut,
+    /// The same, where the others of an edge do not take its weight.
+    Zero,
+    /// What the supernet is where one of its edges is that operation alone.
+    Discretise,
+    /// Random whole cells, by their loss with weights that were trained for a few steps.
+    ShortTraining,
 }
 
 impl Estimator {
-    pub const ALL: [Estimator; 2] = [Estimator::Cells, Estimator::LeaveOneOut];
+    pub const ALL: [Estimator; 5] =
+        [Estimator::Cells, Estimator::LeaveOneOut, Estimator::Zero, Estimator::Discretise, Estimator::ShortTraining];
+
+    /// Whether whole cells are sampled.
+    pub const fn samples(self) -> bool {
+        matches!(self, Estimator::Cells | Estimator::ShortTraining)
+    }
+
+    /// Whether the lowest go and a next round scores what is left; otherwise one round decides the whole order.
+    pub const fn in_rounds(self) -> bool {
+        matches!(self, Estimator::LeaveOneOut | Estimator::Zero)
+    }
 
     pub const fn name(self) -> &'static str {
         match self {
             Estimator::Cells => "cells",
             Estimator::LeaveOneOut => "leave_one_out",
+            Estimator::Zero => "zero",
+            Estimator::Discretise => "discretise",
+            Estimator::ShortTraining => "short_training",
         }
     }
 }

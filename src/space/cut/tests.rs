@@ -194,3 +194,22 @@ fn a_level_is_a_share_of_the_candidates_of_the_space() {
         assert!((counts.xi(&full) - (1.0 - 28.0 / full.count() as f64)).abs() < 1e-12);
     }
 }
+
+#[test]
+fn an_order_that_ends_early_goes_so_far() {
+    let mut c = cutter(darts::NO_NONE);
+    assert_eq!(c.ends_at(), 1);
+    // `none` takes no part: three rounds are scored.
+    c.order = darts::SPACE.operations()[1..4]
+        .iter()
+        .flat_map(|o| darts::NO_NONE.places().filter(|p| p.operation == *o))
+        .collect();
+    assert_eq!(c.ends_at(), 4);
+    assert_eq!(c.levels().collect::<Vec<_>>(), [0.125, 0.25, 0.375, 0.5]);
+    let at = |c: &Cutter, source, xi| c.goes_beyond(&Proposal::new(source, Extent::Level(xi)));
+    assert!(!at(&c, Source::Scores, 0.5) && at(&c, Source::Scores, 0.625));
+    assert!(!at(&c, Source::MostParameters, 0.875));
+    // Without any order there is nothing that ends.
+    c.order.clear();
+    assert_eq!((c.ends_at(), at(&c, Source::Scores, 0.875)), (1, false));
+}
