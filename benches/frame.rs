@@ -159,6 +159,7 @@ impl Journal {
         let started = ScoringStarted {
             functions,
             draws: 10,
+            until_decided: false,
             rounds: 1,
             evaluations: 1960,
             channels: 8,
