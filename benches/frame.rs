@@ -160,6 +160,7 @@ impl Journal {
             until_decided: false,
             functions,
             draws: 10,
+            until_decided: false,
             rounds: 1,
             evaluations: 1960,
             channels: 8,
