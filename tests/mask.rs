@@ -139,3 +139,39 @@ fn scoring_ends_with_what_is_to_be_known_of_its_cut() {
     let (code, out, _) = score(runs, "none", &["score.none=compete", "cut.source=cheapest", "cut.xi=0.875"]);
     assert!(code == 0 && out.contains("this cut can't be searched: node 2 of the normal cell"), "{out}");
 }
+
+/// What bytes buy: each point is what the run itself cuts within its budget, and says what it needs.
+#[test]
+fn the_front_is_what_budgets_buy() {
+    let dir = tempfile::tempdir().unwrap();
+    let runs = dir.path();
+    let small = ["space.name=\"nas_bench_201\""];
+    assert_eq!(score(runs, "r", &small).0, 0);
+    let (code, out, err) = zonas(runs, &["predict", "--run", "r", "--front", "--json"]);
+    assert_eq!(code, 0, "{err}");
+    let points: Vec<serde_json::Value> = serde_json::from_str(&out).unwrap();
+    assert!(points.len() > 4);
+    let of = |p: &serde_json::Value, key: &str| p[key].as_f64().unwrap();
+    for (i, p) in points.iter().enumerate() {
+        assert!(of(p, "bytes") <= of(p, "budget_bytes"));
+        let (percent, random) = (of(&p["estimate"], "percent"), p["random"][1].as_f64().unwrap());
+        assert!(percent >= random, "point {i}: {percent} and {random}");
+        let interval = p["estimate"]["interval"].as_array().unwrap();
+        assert!(interval[0].as_f64() <= interval[1].as_f64());
+    }
+    let one: Mask = serde_json::from_value(points[4]["mask"].clone()).unwrap();
+    let budget = format!("cut.budget=\"{}\"", points[4]["budget_bytes"]);
+    let (code, out, err) = score(runs, "within", &[small[0], &budget]);
+    assert_eq!(code, 0, "{out}{err}");
+    assert_eq!(cut(runs, "within"), one);
+    // Every edge alike, where the settings say so.
+    let (code, out, err) = score(runs, "level", &[small[0], &budget, "cut.by=\"level\""]);
+    assert_eq!(code, 0, "{out}{err}");
+    let counts = cut(runs, "level").counts().list();
+    assert!(counts.iter().all(|n| *n == counts[0]), "{counts:?}");
+    let (code, out, _) = zonas(runs, &["predict", "--run", "r", "--front"]);
+    assert!(code == 0 && out.lines().count() == 3 + points.len(), "{out}");
+    assert_eq!(score(runs, "lone", &["space.name=\"nas_bench_201\"", "score.estimator=\"leave_one_out\""]).0, 0);
+    let (code, _, err) = zonas(runs, &["predict", "--run", "lone", "--front"]);
+    assert!(code == 2 && err.contains("score.estimator"), "{err}");
+}

@@ -541,6 +541,34 @@ mod tests {
     }
 
     #[test]
+    fn a_budget_is_spent_as_it_is_asked() {
+        let cutter = cutter(darts::NO_NONE);
+        let value = |p: Place| [0.0, -1.0, -0.9, 0.5, 0.8, 0.7, 0.2, 0.1][p.operation as usize];
+        let effects: Vec<(Place, Vec<f64>)> = darts::NO_NONE.places().map(|p| (p, vec![value(p)])).collect();
+        let quality = Quality::by(&darts::NO_NONE, &effects, &[1.0], 1).unwrap();
+        let whole = Costs.kept(darts::NO_NONE);
+        for hand in [vec![], vec![("normal:0▸2:max3", true), ("normal:1▸2:sep3", false)]] {
+            let spent = |by: CutBy, bytes: u64| {
+                let choice = Choice { by, quality: Some(&quality), ..choice(&cutter, Source::Scores, &hand) };
+                let mask = choice.most(&Costs, bytes).unwrap();
+                assert!(Costs.kept(mask) <= bytes && searchable(&mask) == Ok(()), "{by}");
+                assert!(choice.decided.iter().all(|(p, kept)| mask.contains(*p) == *kept), "{by}");
+                mask
+            };
+            for share in [25, 50, 75] {
+                let bytes = whole * share / 100;
+                let [best, most, level] =
+                    [CutBy::Scores, CutBy::ScoresPerByte, CutBy::Level].map(|by| spent(by, bytes));
+                assert!(most.count() > best.count(), "{share}: {} and {}", most.count(), best.count());
+                assert!(quality.mean(&best) > quality.mean(&level).max(quality.mean(&most)), "{share}");
+                let counts = level.counts().list();
+                let differ = counts.iter().filter(|n| **n != counts[5]).count();
+                assert!(differ <= hand.len(), "{counts:?}");
+            }
+        }
+    }
+
+    #[test]
     fn an_edge_whose_operations_were_all_dropped_keeps_its_best() {
         let cutter = cutter(darts::NO_NONE);
         let all: Vec<String> = darts::SPACE.operations().iter().map(|o| format!("normal:0▸2:{o}")).collect();

@@ -278,3 +278,116 @@ fn cell(cells: &Cells, left: &Left, p: &Priorities) -> Vec<u16> {
     }
     chosen
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::space::{CellKind, darts};
+
+    fn made_up(space: &Mask) -> Vec<(Place, Vec<f64>)> {
+        let of =
+            |p: &Place, f: usize| ((p.operation as usize * (3 + f) + f) % 7) as f64 + 0.1 * (p.cell as usize) as f64;
+        space.places().map(|p| (p, vec![of(&p, 0), of(&p, 1), f64::NAN])).collect()
+    }
+
+    #[test]
+    fn what_differs_little_is_judged_as_if_anew() {
+        for space in [darts::NO_NONE, Space::find("nas_bench_201").unwrap().full().without_operation(Operation::None)] {
+            let quality = Quality::by(&space, &made_up(&space), &[1.0, 2.0, 1.0], 3).unwrap();
+            let mut rng = random::stream(1, "test");
+            let mut mask = space;
+            for _ in 0..60 {
+                let looked = quality.look(&mask).unwrap();
+                assert_eq!(looked.mean(), quality.mean(&mask));
+                let places: Vec<Place> = space.places().collect();
+                let any = |rng: &mut _| places[random::below(rng, places.len() as u64) as usize];
+                let (a, b) = (any(&mut rng), any(&mut rng));
+                let mut other = mask;
+                for place in [a, b] {
+                    let on = other.contains(place) && other.count_on(place.cell, place.edge) > 1;
+                    other.set(place, !on);
+                }
+                let rows: Vec<usize> = [a, b].iter().filter_map(|p| space.space().row(p.cell, p.edge)).collect();
+                let rows = if rows[0] == rows[1] { &rows[..1] } else { &rows[..] };
+                assert!((looked.mean_with(&other, rows) - quality.mean(&other)).abs() < 1e-9);
+                mask = other;
+            }
+        }
+    }
+
+    #[test]
+    fn of_a_single_cell_it_is_its_rank() {
+        let space = Space::find("nas_bench_201").unwrap().full().without_operation(Operation::None);
+        let effects = made_up(&space);
+        let quality = Quality::by(&space, &effects, &[1.0, 0.0, 0.0], 3).unwrap();
+        let worth = |p: &Place| effects.iter().find(|e| e.0 == *p).unwrap().1[0];
+        let by = |best: bool| {
+            let mut mask = space;
+            for (cell, edge) in space.space().all_edges() {
+                let mut own: Vec<Place> = space.kept(cell, edge).map(|o| Place::new(cell, edge, o)).collect();
+                own.sort_by(|a, b| worth(a).total_cmp(&worth(b)));
+                let kept = if best { own.len() - 1 } else { 0 };
+                own.iter().enumerate().for_each(|(i, p)| mask.set(*p, i == kept));
+            }
+            mask
+        };
+        // The best is no worse than any; of 4,096 cells the worst is no better than one in a thousand or so.
+        assert_eq!(quality.mean(&by(true)), 0.0);
+        assert!(quality.mean(&by(false)) < (0.005f64).ln());
+        assert!(quality.percent(quality.mean(&by(true))) > 99.0 && quality.percent(quality.mean(&by(false))) < 1.0);
+        let whole = quality.percent(quality.mean(&space));
+        assert!((10.0..60.0).contains(&whole), "{whole}");
+    }
+
+    #[test]
+    fn much_of_one_thing_does_not_make_up_for_another() {
+        // Two functions that want opposite things: by a sum all cells are equal, by ranks the balanced are best.
+        let space = Space::find("nas_bench_201").unwrap().full().without_operation(Operation::None);
+        let is = |p: &Place| f64::from(u8::from(p.operation == Operation::SkipConnect));
+        let effects: Vec<(Place, Vec<f64>)> = space.places().map(|p| (p, vec![is(&p), -is(&p)])).collect();
+        let quality = Quality::by(&space, &effects, &[1.0, 1.0], 3).unwrap();
+        let with_skips = |count: usize| {
+            let mut mask = space;
+            for (i, (cell, edge)) in space.space().all_edges().enumerate() {
+                let kept = if i < count { Operation::SkipConnect } else { Operation::AvgPool3x3 };
+                space.kept(cell, edge).for_each(|o| mask.set(Place::new(cell, edge, o), o == kept));
+            }
+            quality.mean(&mask)
+        };
+        assert!(with_skips(2) > with_skips(6) + 0.5 && with_skips(2) > with_skips(0) + 0.2);
+    }
+
+    #[test]
+    fn draws_drawn_again_differ_by_their_noise() {
+        let space = darts::NO_NONE;
+        let effects = made_up(&space);
+        let quality = Quality::by(&space, &effects, &[1.0, 1.0, 0.0], 3).unwrap();
+        let draws = |noise: f64| -> Vec<(Place, Vec<Vec<f64>>)> {
+            let mut rng = random::stream(4, "test");
+            let mut one = |v: &Vec<f64>| v.iter().map(|x| x + noise * random::normal(&mut rng)).collect::<Vec<f64>>();
+            effects.iter().map(|(p, v)| (*p, (0..6).map(|_| one(v)).collect())).collect()
+        };
+        let mask =
+            space.without(Place::new(CellKind::Normal, darts::SPACE.edges(CellKind::Normal)[0], Operation::MaxPool3x3));
+        let spread = |noise: f64| {
+            let all = quality.resampled(&space, &draws(noise), 20, 3);
+            assert_eq!(all.len(), 20);
+            let means: Vec<f64> = all.iter().map(|q| q.mean(&mask)).collect();
+            means.iter().copied().fold(f64::MIN, f64::max) - means.iter().copied().fold(f64::MAX, f64::min)
+        };
+        assert_eq!(spread(0.0), 0.0);
+        assert!(spread(2.0) > 0.01, "{}", spread(2.0));
+        let single: Vec<(Place, Vec<Vec<f64>>)> = effects.iter().map(|(p, v)| (*p, vec![v.clone()])).collect();
+        assert!(quality.resampled(&space, &single, 20, 3).is_empty(), "one draw can't be drawn again");
+    }
+
+    #[test]
+    fn where_nothing_votes_there_is_none() {
+        let space = darts::NO_NONE;
+        assert!(Quality::by(&space, &made_up(&space), &[0.0, 0.0, 0.0], 3).is_none());
+        assert!(
+            Quality::by(&darts::FULL, &made_up(&darts::FULL), &[1.0, 0.0, 0.0], 3).is_none(),
+            "`none` is in no cell"
+        );
+    }
+}
