@@ -396,7 +396,7 @@ fn later_draws_are_about_what_is_open() {
 
 #[test]
 fn a_budget_ends_draws_and_what_is_open_is_named() {
-    for (estimator, most) in [(Estimator::Cells, 500), (Estimator::Discretise, 2500), (Estimator::LeaveOneOut, 6000)] {
+    for (estimator, most) in [(Estimator::Cells, 500), (Estimator::Discretise, 1800), (Estimator::LeaveOneOut, 6000)] {
         let settings =
             Settings { max_evaluations: most, undecided: Source::MostParameters, ..until_decided(estimator) };
         let mut r = Recorder::default();
