@@ -396,7 +396,7 @@ fn later_draws_are_about_what_is_open() {
 
 #[test]
 fn a_budget_ends_draws_and_what_is_open_is_named() {
-    for (estimator, most) in [(Estimator::Cells, 1500), (Estimator::Discretise, 2500), (Estimator::LeaveOneOut, 6000)] {
+    for (estimator, most) in [(Estimator::Cells, 500), (Estimator::Discretise, 1800), (Estimator::LeaveOneOut, 6000)] {
         let settings =
             Settings { max_evaluations: most, undecided: Source::MostParameters, ..until_decided(estimator) };
         let mut r = Recorder::default();
@@ -410,8 +410,9 @@ fn a_budget_ends_draws_and_what_is_open_is_named() {
         let last = all.last().unwrap();
         assert!(last.evaluations <= most, "{estimator}: {last:?}");
         assert_eq!(all.iter().filter(|d| d.end.is_some()).count(), rounds(&darts::NO_NONE, &settings), "{estimator}");
-        assert!(all.iter().any(|d| d.end == Some(DrawsEnd::Evaluations)), "{estimator}");
-        let noisy = found.order.iter().filter(|r| r.place.edge.number() == Some(2)).any(|r| r.within_noise(4));
+        assert!(all.iter().any(|d| d.end == Some(DrawsEnd::Evaluations)), "{estimator}: {last:?}");
+        let there = |r: &&Removal| estimator.samples() || r.place.edge.number() == Some(2);
+        let noisy = found.order.iter().filter(there).any(|r| r.within_noise(4));
         assert!(noisy, "{estimator}");
     }
 }
