@@ -157,7 +157,6 @@ impl Journal {
         let functions = vec!["naswot".to_string(), "nngp_frobenius".to_string()];
         let cells = vec![CellKind::Normal, CellKind::Reduction];
         let started = ScoringStarted {
-            until_decided: false,
             functions,
             draws: 10,
             until_decided: false,

@@ -11,7 +11,6 @@ use super::place::Place;
 use super::settings::SettingArguments;
 use crate::engine::front::{Basis, Point};
 use crate::engine::plan::{Plan, Planner};
-use crate::engine::score::quality::Quality;
 use crate::engine::stored::Stored;
 use crate::run::config::Config;
 use crate::space::Mask;
@@ -88,16 +87,12 @@ fn front(place: &Place, name: &str, a: &PredictArguments) -> eyre::Result<Exit> 
     let known = Summary::readable(&folder)?.summary;
     let config = a.settings.over(folder.config()?)?;
     let planner = crate::engine::plan::of_settings(&config)?;
-    let stored = Stored::of(&folder);
-    let draws = stored.as_ref().map_or(0, Stored::draws);
-    let quality = Quality::of_run(&known, &config, draws).ok_or_else(|| {
+    let basis = Stored::of(&folder).and_then(|stored| Basis::of(&stored, known.order, &config, planner)).ok_or_else(|| {
         Usage(format!(
             "{} has no whole round of scores of sampled cells, which quality is estimated by (score.estimator = \"cells\")",
             place.word(&folder)
         ))
     })?;
-    let relative = stored.map_or_else(Vec::new, Stored::by_draw);
-    let basis = Basis::of(quality, known.order, &config, planner, &relative);
     let mut out = Output::stdout();
     if a.json {
         out.json(&basis.points().collect::<Vec<Point>>())?;

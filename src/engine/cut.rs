@@ -10,17 +10,14 @@ use super::orders::{Order as Ordered, Orders};
 use super::past::Past;
 use super::plan::{Plan, Planner};
 use super::queue;
-use super::score::quality::Quality;
 use super::score::significance;
 use super::searchable::searchable;
 use super::setup::Setup;
-use super::stored::Stored;
 use super::verdict::{self, Asked};
 use crate::device::Device;
 use crate::run::RunFolder;
 use crate::run::command::{Body as Order, Command, Edit};
 use crate::run::event::{Body, Cut, CutMove, Level, Removal, Stage};
-use crate::run::summary::Summary;
 use crate::space::cut::{Change, Extent, History, Proposal, Source, level_of, level_text};
 use crate::space::{By, Counts, Mask, Operation, Place};
 
@@ -43,8 +40,6 @@ struct Cutting<'a> {
     planner: Planner,
     history: History,
     full: Plan,
-    /// Where cells were sampled: what cuts are worth.
-    quality: Option<Quality>,
     /// Proposals in the journal: a watcher's revision is one less.
     proposals: usize,
 }
@@ -80,8 +75,7 @@ pub(super) fn run(
         control.log(Level::Info, words)?;
     }
     let clock = control.begin(Stage::Cut)?;
-    let mut cutting =
-        Cutting::new(setup, folder, planner, Orders::new(setup.config, setup.space, order, folder), past)?;
+    let mut cutting = Cutting::new(setup, planner, Orders::new(setup.config, setup.space, order, folder), past)?;
     let cut = cutting.propose(control, None, None)?;
     let confirming = match options.confirm {
         Confirm::Automatic => {
@@ -129,22 +123,14 @@ pub(super) fn run(
 }
 
 impl<'a> Cutting<'a> {
-    fn new(
-        setup: &'a Setup<'a>,
-        folder: &RunFolder,
-        planner: Planner,
-        orders: Orders<'a>,
-        past: &Past,
-    ) -> Result<Self, EngineError> {
-        let (config, scored) = (setup.config, !orders.own.list.is_empty());
-        let draws = orders.stored.as_ref().map_or(0, Stored::draws);
+    fn new(setup: &'a Setup<'a>, planner: Planner, orders: Orders<'a>, past: &Past) -> Result<Self, EngineError> {
+        let config = setup.config;
         let mut cutting = Cutting {
             setup,
             orders,
             history: History::new(Proposal::new(Source::Scores, Extent::Level(config.cut.xi))),
             full: planner.plan(config.full()),
             planner,
-            quality: Quality::of_run(&Summary::read(folder).summary, config, draws).filter(|_| scored),
             proposals: past.proposals,
         };
         cutting.history = match remembered(&mut cutting.orders, &past.cuts) {
@@ -469,7 +455,7 @@ impl<'a> Cutting<'a> {
             source,
             by: self.setup.config.cut.by,
             score: &score,
-            quality: self.quality.as_ref().filter(|_| source == Source::Scores && by.is_own()),
+            quality: order.quality.as_ref().filter(|_| source == Source::Scores),
             decided: decided.clone(),
         };
         choice.most(&self.planner, bytes).map_err(|least| too_little(&self.planner, bytes, least, !decided.is_empty()))

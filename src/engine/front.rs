@@ -6,26 +6,17 @@ use serde::Serialize;
 
 use super::budget::Choice;
 use super::plan::Planner;
-use super::score::quality::Quality;
+use super::quality::{Estimated, Quality};
+use super::stored::Stored;
+use crate::run::assessed::Estimate;
 use crate::run::config::{Config, CutBy};
 use crate::space::cut::{Cutter, Source};
-use crate::space::{Mask, Place};
+use crate::space::{By, Mask, Place};
 
 /// Budgets that are looked at, in sixty-fourths of the way from the least to all: where little is left, little more buys much.
 const BUDGETS: [u64; 10] = [0, 4, 8, 12, 16, 24, 32, 44, 54, 64];
 /// Random cuts at each.
 const RANDOM: u64 = 8;
-/// Times that the draws are drawn again.
-const RESAMPLED: usize = 40;
-
-/// How a cut does by the scores.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-pub struct Estimate {
-    /// Of random cells of the space, how many in a hundred are worse than the cut's are in the mean.
-    pub percent: f64,
-    /// The same from the 5th to the 95th of a hundred times that the draws are drawn again; absent with one draw.
-    pub interval: Option<(f64, f64)>,
-}
 
 /// One budget.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -49,40 +40,25 @@ pub struct Point {
 pub struct Basis {
     cutter: Cutter,
     planner: Planner,
-    quality: Quality,
-    resampled: Vec<Quality>,
+    estimated: Estimated,
     by: CutBy,
 }
 
 impl Basis {
-    /// `order` is that of removal; `relative` is what places added to each function, by draw.
-    pub fn of(
-        quality: Quality,
-        order: Vec<Place>,
-        config: &Config,
-        planner: Planner,
-        relative: &[(Place, Vec<Vec<f64>>)],
-    ) -> Basis {
-        let (space, seed) = (config.space(), config.seed);
-        let resampled = quality.resampled(&space, relative, RESAMPLED, seed);
-        Basis { cutter: Cutter { space, order, seed }, planner, quality, resampled, by: config.cut.by }
+    /// Of a run that has scored sampled cells; `order` is that of removal.
+    pub fn of(stored: &Stored, order: Vec<Place>, config: &Config, planner: Planner) -> Option<Basis> {
+        let estimated = Estimated::of(stored, &By::default(), config)?;
+        let cutter = Cutter { space: stored.mask, order, seed: config.seed };
+        Some(Basis { cutter, planner, estimated, by: config.cut.by })
     }
 
     /// Without the interval.
     pub fn percent(&self, mask: &Mask) -> f64 {
-        self.quality.percent(self.quality.mean(mask))
-    }
-
-    pub fn estimate(&self, mask: &Mask) -> Estimate {
-        let percent = |quality: &Quality| quality.percent(quality.mean(mask));
-        let mut again: Vec<f64> = self.resampled.iter().map(percent).collect();
-        again.sort_by(f64::total_cmp);
-        let at = |share: f64| again.get((share * (again.len().max(1) - 1) as f64).round() as usize).copied();
-        Estimate { percent: percent(&self.quality), interval: at(0.05).zip(at(0.95)) }
+        self.estimated.percent(mask)
     }
 
     fn choice(&self, cutter: &Cutter, source: Source, bytes: u64) -> Option<Mask> {
-        let quality = Some(&self.quality).filter(|_| source == Source::Scores);
+        let quality = Some(&self.estimated.quality).filter(|_| source == Source::Scores);
         self.spent(cutter, source, quality).most(&self.planner, bytes).ok()
     }
 
@@ -110,7 +86,7 @@ impl Basis {
                 budget_bytes,
                 bytes: bytes(mask),
                 kept: mask.count(),
-                estimate: self.estimate(&mask),
+                estimate: self.estimated.of_mask(&mask),
                 random,
                 cheapest: control(&self.cutter, Source::Cheapest),
                 most_parameters: control(&self.cutter, Source::MostParameters),

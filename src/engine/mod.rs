@@ -14,6 +14,7 @@ mod orders;
 mod origin;
 mod past;
 pub mod plan;
+pub mod quality;
 mod queue;
 pub mod sampled;
 mod saved;

@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 
+use super::quality::Quality;
 use super::stored::Stored;
 use crate::run::RunFolder;
 use crate::run::config::Config;
@@ -15,12 +16,14 @@ pub(super) struct Order {
     pub list: Vec<Removal>,
     pub removals: HashMap<Place, Removal>,
     pub cutter: Cutter,
+    /// What cuts are worth by it, where cells were sampled.
+    pub quality: Option<Quality>,
 }
 
 impl Order {
-    fn new(list: Vec<Removal>, space: Mask, seed: u64) -> Order {
+    fn new(list: Vec<Removal>, space: Mask, seed: u64, quality: Option<Quality>) -> Order {
         let cutter = Cutter { space, order: list.iter().map(|r| r.place).collect(), seed };
-        Order { removals: list.iter().map(|r| (r.place, r.clone())).collect(), list, cutter }
+        Order { removals: list.iter().map(|r| (r.place, r.clone())).collect(), list, cutter, quality }
     }
 }
 
@@ -36,7 +39,8 @@ pub(super) struct Orders<'a> {
 impl<'a> Orders<'a> {
     pub fn new(config: &'a Config, space: Mask, own: &[Removal], folder: &RunFolder) -> Orders<'a> {
         let stored = if own.is_empty() { None } else { Stored::of(folder) };
-        let own = Order::new(own.to_vec(), space, config.seed);
+        let quality = stored.as_ref().and_then(|s| Quality::of(s, &By::default(), config));
+        let own = Order::new(own.to_vec(), space, config.seed, quality);
         Orders { config, space, own, others: HashMap::new(), stored }
     }
 
@@ -54,7 +58,8 @@ impl<'a> Orders<'a> {
         let by = stored.normal(by, self.config)?;
         if !by.is_own() && !self.others.contains_key(&by) {
             let list = stored.order(&by, self.config.score.undecided, self.config)?;
-            self.others.insert(by.clone(), Order::new(list, self.space, self.config.seed));
+            let quality = Quality::of(stored, &by, self.config);
+            self.others.insert(by.clone(), Order::new(list, self.space, self.config.seed, quality));
         }
         Ok(by)
     }

@@ -24,12 +24,15 @@ pub struct Stored {
     pub relative: Vec<Vec<Vec<f64>>>,
     /// Rounds that the run scores in: of several, an order by the first alone may differ from the run's own.
     pub rounds: usize,
+    /// Scores come from sampled cells: they say what an operation adds to a cell.
+    pub sampled: bool,
 }
 
 impl Stored {
     /// None before the first round has ended, and of a run that scores nothing.
     pub fn of(folder: &RunFolder) -> Option<Stored> {
         let (mut functions, mut rounds, mut space, mut ended) = (Vec::new(), 0, None, false);
+        let mut sampled = false;
         let mut found: BTreeMap<(Place, usize), Vec<f64>> = BTreeMap::new();
         let mut tail = Tail::events(folder);
         loop {
@@ -40,6 +43,7 @@ impl Stored {
             for event in events {
                 match event.body {
                     Body::ScoringStarted(s) => {
+                        sampled = s.samples_cells();
                         (functions, rounds, ended) = (s.functions, s.rounds, false);
                         found.clear();
                     }
@@ -53,10 +57,10 @@ impl Stored {
             }
         }
         ended.then_some(())?;
-        Some(Stored::new(functions, space?, found, rounds))
+        Some(Stored { sampled, ..Stored::new(functions, space?, found, rounds) })
     }
 
-    /// From the relative differences of each place in each draw.
+    /// From the relative differences of each place in each draw, of operations left out.
     pub fn new(functions: Vec<String>, mask: Mask, found: BTreeMap<(Place, usize), Vec<f64>>, rounds: usize) -> Stored {
         let mut places: Vec<Place> = Vec::new();
         let mut relative: Vec<Vec<Vec<f64>>> = Vec::new();
@@ -71,12 +75,7 @@ impl Stored {
                 own.push(values);
             }
         }
-        Stored { functions, mask, places, relative, rounds }
-    }
-
-    /// What each place added to each function, by draw.
-    pub fn by_draw(self) -> Vec<(Place, Vec<Vec<f64>>)> {
-        self.places.into_iter().zip(self.relative).collect()
+        Stored { functions, mask, places, relative, rounds, sampled: false }
     }
 
     /// Draws of weights and pictures.

@@ -8,7 +8,7 @@ use std::sync::mpsc::{Receiver, channel};
 use super::state::State;
 use crate::engine::front::{self, Point};
 use crate::engine::plan::Planner;
-use crate::engine::score::quality::Quality;
+use crate::engine::stored::Stored;
 use crate::run::config::Config;
 use crate::run::event::RunStarted;
 use crate::space::cut::{Cutter, Source};
@@ -60,9 +60,8 @@ pub struct Basis {
     config: Config,
     source: Source,
     order: Vec<Place>,
-    /// What each place added to each function, by draw, and the estimate of quality by it; where cells were sampled.
-    relative: Vec<(Place, Vec<Vec<f64>>)>,
-    quality: Option<Quality>,
+    /// What quality is estimated by, where cells were sampled.
+    stored: Option<Stored>,
 }
 
 impl Basis {
@@ -71,13 +70,11 @@ impl Basis {
         let (run, config) = (state.run.clone()?, state.config.clone().unwrap_or_default());
         if let Some(ended) = &state.score.ended {
             let order = ended.order.iter().map(|r| r.place).collect();
-            let (quality, relative) = quality(state, &run, &config).unzip();
-            let relative = relative.unwrap_or_default();
-            return Some(Basis { run, config, source: Source::Scores, order, relative, quality });
+            return Some(Basis { run, config, source: Source::Scores, order, stored: stored(state) });
         }
         let control = state.cut.cut.as_ref().filter(|c| c.unscored)?;
         let source = control.source.parse().ok()?;
-        Some(Basis { run, config, source, order: Vec::new(), relative: Vec::new(), quality: None })
+        Some(Basis { run, config, source, order: Vec::new(), stored: None })
     }
 
     /// Predicted peak bytes of the search under a mask; the same count as the engine's.
@@ -124,8 +121,8 @@ impl Basis {
             return;
         }
         let planner = self.planner();
-        let Some(quality) = self.quality else { return };
-        let basis = Arc::new(front::Basis::of(quality, self.order, &self.config, planner, &self.relative));
+        let basis = self.stored.and_then(|s| front::Basis::of(&s, self.order, &self.config, planner));
+        let Some(basis) = basis.map(Arc::new) else { return };
         known.basis = Some(basis.clone());
         for point in basis.points() {
             known.front.push(point);
@@ -144,19 +141,11 @@ impl Basis {
     }
 }
 
-/// By the one round of sampled cells, and what each place added to each function in it, by draw.
-type Estimated = (Quality, Vec<(Place, Vec<Vec<f64>>)>);
-
-fn quality(state: &State, run: &RunStarted, config: &Config) -> Option<Estimated> {
+/// What the one round of sampled cells stored.
+fn stored(state: &State) -> Option<Stored> {
     let round = state.score.of_round(0).filter(|r| r.ended && state.score.samples_cells())?;
-    let summaries: Vec<_> = run.space.places().filter_map(|p| round.summary(p).cloned()).collect();
-    let by_draw = |p: Place| {
-        let of: Vec<Vec<f64>> = (0..round.votes.len()).map(|f| round.values(p, Some(f))).collect();
-        (p, (0..round.draws(p)).map(|d| of.iter().map(|v| v.get(d).copied().unwrap_or(f64::NAN)).collect()).collect())
-    };
-    let relative: Vec<(Place, Vec<Vec<f64>>)> = summaries.iter().map(|s| by_draw(s.place)).collect();
-    let draws = relative.iter().map(|(_, d)| d.len()).max().unwrap_or(0);
-    Some((Quality::of(&run.space, draws, &summaries, &round.votes, config.seed)?, relative))
+    let setup = state.score.setup.as_ref()?;
+    Some(round.stored(setup))
 }
 
 #[cfg(test)]

@@ -39,8 +39,26 @@ pub struct Assessed {
     /// Predicted bytes of the search with random cuts of the same size, in the mean over some.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub random_bytes: Option<u64>,
+    /// Where cells were sampled, how good its cells are by the scores.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub estimate: Option<Estimate>,
+    /// The same of the parameter count's cut of that size, and of some random ones, from the lowest to the highest.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub parameters_percent: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub random_percent: Option<(f64, f64)>,
     /// The same in words, the most important first.
     pub words: Vec<String>,
+}
+
+/// How a cut's cells do by the scores.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Estimate {
+    /// Of random cells of the space, how many in a hundred are worse than the cut's are in the mean.
+    pub percent: f64,
+    /// The same from the 5th to the 95th of a hundred times that the draws are drawn again; absent with one draw.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub interval: Option<(f64, f64)>,
 }
 
 /// How often one operation stays.

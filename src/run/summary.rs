@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::assessed::Assessed;
-use super::event::{Body, Cut, Event, Level, Outcome, PlaceSummary, Stage, TrainingStarted, Vote};
+use super::event::{Body, Cut, Event, Level, Outcome, PlaceSummary, Stage, TrainingStarted};
 use super::folder::{EVENTS, FolderError, RunFolder, io_error};
 use super::journal::Tail;
 use super::lock::Liveness;
@@ -100,9 +100,6 @@ pub struct Summary {
     /// What the first round of scoring found, in which every operation took part.
     #[serde(skip)]
     pub first_round: Vec<PlaceSummary>,
-    /// How each ranking function counted in it.
-    #[serde(skip)]
-    pub first_votes: Vec<Vote>,
     /// How an engine ended, where that was its last word.
     #[serde(skip)]
     pub outcome: Option<Outcome>,
@@ -210,10 +207,7 @@ impl Summary {
                 (self.search_seconds, self.search_peak_bytes) = (Some(*seconds), *peak_bytes);
             }
             Body::ScoringStarted(s) => self.functions.clone_from(&s.functions),
-            Body::RoundEnded { round: 0, summaries, votes, .. } => {
-                self.first_round.clone_from(summaries);
-                self.first_votes.clone_from(votes);
-            }
+            Body::RoundEnded { round: 0, summaries, .. } => self.first_round.clone_from(summaries),
             Body::ScoringEnded(s) => {
                 (self.scoring_seconds, self.scoring_peak_bytes) = (Some(s.seconds), s.peak_bytes);
                 let unscored = s.order.iter().filter(|r| r.undefined).count();

@@ -5,7 +5,6 @@ pub mod cells;
 mod discretise;
 mod evaluator;
 mod leave_one_out;
-pub mod quality;
 pub mod race;
 pub mod short_training;
 pub mod significance;

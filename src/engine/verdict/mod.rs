@@ -5,12 +5,13 @@ mod say;
 pub mod truth;
 pub mod words;
 
+use crate::engine::quality::Estimated;
 use crate::engine::stored::Stored;
-pub use crate::run::assessed::{Assessed, Beside, Say, Settled, Tie, Unsure};
-use crate::run::config::Config;
+pub use crate::run::assessed::{Assessed, Beside, Estimate, Say, Settled, Tie, Unsure};
+use crate::run::config::{Config, CutBy};
 use crate::run::event::{Cut, Removal};
 use crate::space::cut::{Cutter, Source, level_of};
-use crate::space::{Counts, Mask, Operation, Place};
+use crate::space::{By, Counts, Mask, Operation, Place};
 
 /// What is looked at.
 pub struct Asked<'a> {
@@ -69,6 +70,16 @@ pub fn assess(asked: &Asked) -> Option<Assessed> {
         random_bytes: random_bytes(&space, &counts, asked.bytes),
         ..Assessed::default()
     };
+    if let Some(estimated) = asked.stored.and_then(|s| Estimated::of(s, &By::default(), config)) {
+        let control = |source, seed| {
+            let cutter = Cutter { space, order: Vec::new(), seed };
+            estimated.percent(&cutter.with_counts(source, &counts))
+        };
+        let random = (0..RANDOM).map(|seed| control(Source::Random, seed));
+        found.estimate = Some(estimated.of_mask(&cut.mask)).filter(|e| e.percent.is_finite());
+        found.parameters_percent = found.parameters.is_some().then(|| control(Source::MostParameters, 0));
+        found.random_percent = Some(random.fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), v| (l.min(v), h.max(v))));
+    }
     let combined = asked.stored.filter(|_| by_scores).and_then(|s| Some((s, s.combined(&cut.by, config).ok()?)));
     if let Some((stored, (combined, chosen))) = combined {
         found.functions = say::all(stored, &combined, &chosen);
@@ -76,7 +87,9 @@ pub fn assess(asked: &Asked) -> Option<Assessed> {
         // Nor where later draws were about what was open only: the others have fewer.
         let all = stored.draws();
         let even = stored.relative.iter().all(|draws| draws.len() == all);
-        if even && (stored.rounds <= 1 || !cut.by.is_own()) {
+        // And a budget buys cells, not the highest of each edge.
+        let buys = cut.budget_bytes.is_some() && found.estimate.is_some() && config.cut.by != CutBy::Level;
+        if even && !buys && (stored.rounds <= 1 || !cut.by.is_own()) {
             let cutter = of_order(asked.order);
             let width = cutter.full().widest();
             let level = |kept: usize| {

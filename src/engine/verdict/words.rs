@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Assessed, Beside, SURE, Say, Settled, Unsure};
+use super::{Assessed, Beside, Estimate, SURE, Say, Settled, Unsure};
 use crate::run::event::Cut;
 use crate::space::cut::{Source, level_text};
 use crate::space::{CellKind, Operation};
@@ -81,6 +81,9 @@ pub fn headline(cut: &Cut, a: &Assessed) -> Vec<String> {
                 let word = capital(grade(stays, a.by_chance / all));
                 pieces.push(format!("{word}: {} stays if redrawn (chance {chance})", percent(stays)));
             }
+            None if cut.budget_bytes.is_some() && a.estimate.is_some() => {
+                pieces.extend(a.estimate.map(|e| format!("Its cells: better than {} of random ones", estimated(&e))))
+            }
             None if a.draws == 1 => pieces.push("One draw: what is noise nobody knows".into()),
             None if a.draws == 0 => pieces.push("The draws of these scores are not there to judge by".into()),
             None => pieces.push(format!("Decided over several rounds of {}", text::counted(a.draws, "draw"))),
@@ -116,6 +119,7 @@ fn capital(word: &str) -> String {
 /// Everything there is to say, the most important first.
 pub fn lines(cut: &Cut, a: &Assessed) -> Vec<Line> {
     let mut lines = vec![first(cut, a)];
+    lines.extend(quality(a));
     lines.extend(beside_scores(cut, a));
     lines.extend(beside_parameters(cut, a));
     if source(cut) == Some(Source::Scores) {
@@ -148,6 +152,10 @@ fn first(cut: &Cut, a: &Assessed) -> Line {
                 ),
             )
         }
+        (Some(Source::Scores), None) if cut.budget_bytes.is_some() && a.estimate.is_some() => (
+            Tone::Plain,
+            "its cells are what the budget buys by the scores, not the best operations of each edge".into(),
+        ),
         (Some(Source::Scores), None) if a.draws == 1 => {
             (Tone::Warning, "one draw: how much of this is noise, nobody knows; three draws tell (score.draws)".into())
         }
@@ -170,6 +178,31 @@ fn first(cut: &Cut, a: &Assessed) -> Line {
         (None, _) => (Tone::Warning, "what it goes by is not known here".into()),
     };
     Line::new(tone, short, long)
+}
+
+/// Percent with its interval.
+fn estimated(e: &Estimate) -> String {
+    let round = |v: f64| if v > 99.0 && v < 100.0 { text::significant(v, 3) } else { format!("{v:.0}") };
+    let within = e.interval.map(|(low, high)| format!(" ({} to {})", round(low), round(high)));
+    format!("{} %{}", round(e.percent), within.unwrap_or_default())
+}
+
+/// How good its cells are by the scores, which is an estimate and no truth.
+fn quality(a: &Assessed) -> Option<Line> {
+    let e = a.estimate?;
+    let control = a
+        .parameters_percent
+        .map(|v| format!(", the parameter count's {}", estimated(&Estimate { percent: v, interval: None })));
+    let random = a.random_percent.map(|(l, h)| format!(", random cuts of that size {l:.0} to {h:.0} %"));
+    let beside = control.unwrap_or_default() + &random.unwrap_or_default();
+    // Where it does no better than chance, that is worth a warning.
+    let tone = if a.random_percent.is_some_and(|(_, high)| e.percent <= high) { Tone::Warning } else { Tone::Plain };
+    let again = if e.interval.is_some() { " (in brackets when draws are drawn again)" } else { "" };
+    Some(Line::new(
+        tone,
+        format!("better than {} of random cells", estimated(&e)),
+        format!("by the scores its cells are in the mean better than {} of random ones{again}{beside}", estimated(&e)),
+    ))
 }
 
 /// The least sure of what is kept, and what is kept though its score is lower.

@@ -70,7 +70,7 @@ impl State {
         let config = self.config.clone().unwrap_or_default();
         let setup = self.score.setup.as_ref();
         let round = self.score.of_round(0).filter(|r| r.ended);
-        let stored = setup.zip(round).map(|(setup, round)| round.stored(&setup.functions, setup.rounds));
+        let stored = setup.zip(round).map(|(setup, round)| round.stored(setup));
         let own: Vec<_> = self.score.removals.iter().map(|(_, r)| r.clone()).collect();
         let by = &cut.by;
         let order = match stored.as_ref().filter(|_| !by.is_own()) {

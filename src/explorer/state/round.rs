@@ -4,7 +4,7 @@ use std::cell::OnceCell;
 
 use crate::engine::stored::Stored;
 use crate::proxies::aggregate::{self, Aggregate, Combined};
-use crate::run::event::{PlaceSummary, Vote};
+use crate::run::event::{PlaceSummary, ScoringStarted, Vote};
 use crate::space::{Mask, Place};
 
 /// What a round found of one operation.
@@ -175,14 +175,15 @@ impl Round {
     }
 
     /// What every operation lost in every draw, for other cuts of it.
-    pub fn stored(&self, functions: &[String], rounds: usize) -> Stored {
+    pub fn stored(&self, setup: &ScoringStarted) -> Stored {
         let space = self.mask.space();
         let of = |place: Place| {
             let draws = self.tried(place).map_or(&[][..], |t| &t.draws);
             draws.iter().map(move |(draw, values)| ((place, *draw), values.clone()))
         };
         let found = space.places().flat_map(of).collect();
-        Stored::new(functions.to_vec(), self.mask, found, rounds)
+        let stored = Stored::new(setup.functions.clone(), self.mask, found, setup.rounds);
+        Stored { sampled: setup.samples_cells(), ..stored }
     }
 }
 

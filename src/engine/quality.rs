@@ -6,11 +6,12 @@
 
 use rand::Rng;
 
+use super::stored::Stored;
+use crate::proxies::aggregate::Standing;
 use crate::random;
+use crate::run::assessed::Estimate;
 use crate::run::config::Config;
-use crate::run::event::{PlaceSummary, Vote};
-use crate::run::summary::Summary;
-use crate::space::{Mask, Operation, Place, Space};
+use crate::space::{By, Mask, Operation, Place, Space};
 use crate::truth::{Cells, Left};
 
 /// Cells that a mean is over.
@@ -47,54 +48,41 @@ struct Priorities {
 }
 
 impl Quality {
-    /// Of the functions that voted in the one round over `space`, each weighted by the share of its spread that is not noise.
-    /// `None` where none did, or where cells can't be made of the space as genotypes are.
-    pub fn of(space: &Mask, draws: usize, summaries: &[PlaceSummary], votes: &[Vote], seed: u64) -> Option<Quality> {
-        let mut weights: Vec<f64> = votes.iter().map(|v| weight(v, draws)).collect();
+    /// By the draws of a run that scored sampled cells, of the functions that a choice takes: each that votes, weighted by the share of
+    /// its spread that is not noise. `None` where none votes, or where cells can't be made of the space as genotypes are.
+    pub fn of(stored: &Stored, by: &By, config: &Config) -> Option<Quality> {
+        if !stored.sampled {
+            return None;
+        }
+        let (combined, chosen) = stored.combined(by, config).ok()?;
+        let mut weights = vec![0.0; stored.functions.len()];
+        for (standing, f) in combined.standings.iter().zip(&chosen) {
+            weights[*f] = weight(standing, stored.draws());
+        }
         if weights.iter().all(|w| *w <= 0.0) {
             // Where all are noise, all have the same say.
-            weights = votes.iter().map(|v| f64::from(u8::from(v.silent.is_none()))).collect();
+            let says = |(standing, f): (&Standing, &usize)| standing.silent.is_none().then_some(*f);
+            combined.standings.iter().zip(&chosen).filter_map(says).for_each(|f| weights[f] = 1.0);
         }
-        let effect = |s: &PlaceSummary, f: usize| s.by_function.get(f).map_or(0.0, |v| v.0);
-        let effects: Vec<(Place, Vec<f64>)> =
-            summaries.iter().map(|s| (s.place, (0..votes.len()).map(|f| effect(s, f)).collect())).collect();
-        Quality::by(space, &effects, &weights, seed)
+        let all: Vec<usize> = (0..stored.draws()).collect();
+        let mean = |(place, draws): (&Place, &Vec<Vec<f64>>)| (*place, means(draws, &all, weights.len()));
+        let effects: Vec<(Place, Vec<f64>)> = stored.places.iter().zip(&stored.relative).map(mean).collect();
+        Quality::by(&stored.mask, &effects, &weights, config.seed)
     }
 
-    /// Of a run that has scored sampled cells, in so many draws.
-    pub fn of_run(known: &Summary, config: &Config, draws: usize) -> Option<Quality> {
-        let sampled = config.score.estimator.samples() && !known.first_round.is_empty();
-        let of = || Quality::of(&config.space(), draws, &known.first_round, &known.first_votes, config.seed);
-        sampled.then(of).flatten()
-    }
-
-    /// The same with the draws drawn again with replacement, so many times: how far a quality is chance. `relative` is what places add
-    /// to each function, `[place][draw][function]`. Empty with fewer than two draws.
-    pub fn resampled(
-        &self,
-        space: &Mask,
-        relative: &[(Place, Vec<Vec<f64>>)],
-        times: usize,
-        seed: u64,
-    ) -> Vec<Quality> {
-        let draws = relative.iter().map(|(_, d)| d.len()).min().unwrap_or(0);
+    /// The same with the draws drawn again with replacement, so many times: how far a quality is chance. Empty with fewer than two draws.
+    pub fn resampled(&self, stored: &Stored, times: usize, seed: u64) -> Vec<Quality> {
+        let draws = stored.draws();
         let mut rng = random::stream(seed, "cut/resampled");
-        let one = |drawn: &[usize]| {
-            let mean = |all: &[Vec<f64>], f: usize| {
-                let own = drawn.iter().filter_map(|d| all[*d].get(f)).filter(|v| v.is_finite());
-                let (sum, n) = own.fold((0.0, 0usize), |(sum, n), v| (sum + v, n + 1));
-                if n == 0 { f64::NAN } else { sum / n as f64 }
-            };
-            let functions = |all: &[Vec<f64>]| (0..self.all_weights.len()).map(|f| mean(all, f)).collect();
-            let effects: Vec<(Place, Vec<f64>)> = relative.iter().map(|(p, all)| (*p, functions(all))).collect();
-            Quality::by(space, &effects, &self.all_weights, seed)
+        let one = |drawn: Vec<usize>| {
+            let mean =
+                |(place, draws): (&Place, &Vec<Vec<f64>>)| (*place, means(draws, &drawn, self.all_weights.len()));
+            let effects: Vec<(Place, Vec<f64>)> = stored.places.iter().zip(&stored.relative).map(mean).collect();
+            Quality::by(&stored.mask, &effects, &self.all_weights, seed)
         };
         let times = if draws < 2 { 0 } else { times };
-        (0..times)
-            .filter_map(|_| {
-                one(&(0..draws).map(|_| random::below(&mut rng, draws as u64) as usize).collect::<Vec<_>>())
-            })
-            .collect()
+        let mut drawn = || (0..draws).map(|_| random::below(&mut rng, draws as u64) as usize).collect();
+        (0..times).filter_map(|_| one(drawn())).collect()
     }
 
     /// By what places add to each function; one that is not finite adds nothing.
@@ -171,15 +159,56 @@ impl Quality {
     }
 }
 
+/// Times that the draws are drawn again.
+const RESAMPLED: usize = 40;
+
+/// A quality, and how far it is chance.
+#[derive(Clone, Debug)]
+pub struct Estimated {
+    pub quality: Quality,
+    resampled: Vec<Quality>,
+}
+
+impl Estimated {
+    /// See [`Quality::of`].
+    pub fn of(stored: &Stored, by: &By, config: &Config) -> Option<Estimated> {
+        let quality = Quality::of(stored, by, config)?;
+        Some(Estimated { resampled: quality.resampled(stored, RESAMPLED, config.seed), quality })
+    }
+
+    /// Of random cells, how many in a hundred are worse than a mask's are in the mean.
+    pub fn percent(&self, mask: &Mask) -> f64 {
+        self.quality.percent(self.quality.mean(mask))
+    }
+
+    /// The same with its interval.
+    pub fn of_mask(&self, mask: &Mask) -> Estimate {
+        let mut again: Vec<f64> = self.resampled.iter().map(|q| q.percent(q.mean(mask))).collect();
+        again.sort_by(f64::total_cmp);
+        let at = |share: f64| again.get((share * (again.len().max(1) - 1) as f64).round() as usize).copied();
+        Estimate { percent: self.percent(mask), interval: at(0.05).zip(at(0.95)) }
+    }
+}
+
 /// Values closer than this are the same, summed in another order.
 const ROUNDING: f64 = 1e-9;
 
-fn weight(vote: &Vote, draws: usize) -> f64 {
-    if vote.silent.is_some() {
+fn weight(standing: &Standing, draws: usize) -> f64 {
+    if standing.silent.is_some() {
         return 0.0;
     }
-    let noise = vote.noise.0 * vote.noise.0 / (draws.max(1) as f64 * vote.spread.0 * vote.spread.0);
+    let noise = (standing.noise / standing.spread).powi(2) / draws.max(1) as f64;
     if noise.is_nan() { 1.0 } else { (1.0 - noise).max(0.0) }
+}
+
+/// Of each function over these draws, where it is finite; NaN where it never is.
+fn means(all: &[Vec<f64>], draws: &[usize], functions: usize) -> Vec<f64> {
+    let mean = |f: usize| {
+        let own = draws.iter().filter_map(|d| all.get(*d)?.get(f)).filter(|v| v.is_finite());
+        let (sum, n) = own.fold((0.0, 0usize), |(sum, n), v| (sum + v, n + 1));
+        if n == 0 { f64::NAN } else { sum / n as f64 }
+    };
+    (0..functions).map(mean).collect()
 }
 
 fn ascending(values: impl Iterator<Item = f64>) -> Vec<f64> {
@@ -331,10 +360,10 @@ mod tests {
             }
             mask
         };
-        // The best is no worse than any; of 4,096 cells the worst is no better than one in a thousand or so.
+        // The best is no worse than any; no worse than the worst are those that are its equals.
         assert_eq!(quality.mean(&by(true)), 0.0);
-        assert!(quality.mean(&by(false)) < (0.005f64).ln());
-        assert!(quality.percent(quality.mean(&by(true))) > 99.0 && quality.percent(quality.mean(&by(false))) < 1.0);
+        assert!(quality.mean(&by(false)) < (0.05f64).ln());
+        assert!(quality.percent(quality.mean(&by(true))) > 90.0 && quality.percent(quality.mean(&by(false))) < 5.0);
         let whole = quality.percent(quality.mean(&space));
         assert!((10.0..60.0).contains(&whole), "{whole}");
     }
@@ -362,23 +391,23 @@ mod tests {
         let space = darts::NO_NONE;
         let effects = made_up(&space);
         let quality = Quality::by(&space, &effects, &[1.0, 1.0, 0.0], 3).unwrap();
-        let draws = |noise: f64| -> Vec<(Place, Vec<Vec<f64>>)> {
+        let stored = |noise: f64, draws: usize| {
             let mut rng = random::stream(4, "test");
             let mut one = |v: &Vec<f64>| v.iter().map(|x| x + noise * random::normal(&mut rng)).collect::<Vec<f64>>();
-            effects.iter().map(|(p, v)| (*p, (0..6).map(|_| one(v)).collect())).collect()
+            let found = effects.iter().flat_map(|(p, v)| (0..draws).map(|d| ((*p, d), one(v))).collect::<Vec<_>>());
+            Stored::new(["a", "b", "c"].map(String::from).to_vec(), space, found.collect(), 1)
         };
         let mask =
             space.without(Place::new(CellKind::Normal, darts::SPACE.edges(CellKind::Normal)[0], Operation::MaxPool3x3));
         let spread = |noise: f64| {
-            let all = quality.resampled(&space, &draws(noise), 20, 3);
+            let all = quality.resampled(&stored(noise, 6), 20, 3);
             assert_eq!(all.len(), 20);
             let means: Vec<f64> = all.iter().map(|q| q.mean(&mask)).collect();
             means.iter().copied().fold(f64::MIN, f64::max) - means.iter().copied().fold(f64::MAX, f64::min)
         };
         assert_eq!(spread(0.0), 0.0);
         assert!(spread(2.0) > 0.01, "{}", spread(2.0));
-        let single: Vec<(Place, Vec<Vec<f64>>)> = effects.iter().map(|(p, v)| (*p, vec![v.clone()])).collect();
-        assert!(quality.resampled(&space, &single, 20, 3).is_empty(), "one draw can't be drawn again");
+        assert!(quality.resampled(&stored(0.0, 1), 20, 3).is_empty(), "one draw can't be drawn again");
     }
 
     #[test]
