@@ -36,13 +36,14 @@ pub fn draw(pad: &mut Pad, scene: &Scene, cut: &Cut, forecast: &Forecast, budget
     marks.retain(|m| m.1.is_finite());
     let last = cut.full_memory_bytes.max(cut.memory_bytes);
     let first = forecast.front.first().map_or(0, |p| p.budget_bytes).min(cut.memory_bytes);
+    let budget = budget.filter(|b| (first..=last).contains(b));
     let (w, h) = (inner.width(), inner.height());
     let top = u16::from(h >= 5);
     Chart {
         curves: &[Curve { points: &points, style: series, glyph: '*' }],
         x: (first as f64, last as f64),
         levels: &[],
-        cursor: budget.filter(|b| (first..=last).contains(b)).map(|b| b as f64),
+        cursor: budget.map(|b| b as f64),
         band: &band,
         marks: &marks,
         gutter: 5,
