@@ -42,8 +42,8 @@ pub struct CutArguments {
     /// The automatic cut at this level; what was decided by hand stays.
     #[arg(long, value_name = "XI", group = "edit", allow_negative_numbers = true, value_parser = level)]
     xi: Option<f64>,
-    /// The automatic cut that keeps the most within so much memory, as in 2GiB or 800MiB: single operations, the most
-    /// important first, until not one more fits.
+    /// The best automatic cut within so much memory, as in 2GiB or 800MiB, spent as `cut.by` says: single operations, unequal between
+    /// edges.
     #[arg(long, value_name = "BYTES", group = "edit", value_parser = bytes, conflicts_with = "xi")]
     budget: Option<u64>,
     /// Where the automatic cut comes from: `scores`, or a control, which keeps as many operations on every edge as the cut

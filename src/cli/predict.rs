@@ -27,7 +27,7 @@ pub struct PredictArguments {
     mask: Option<std::path::PathBuf>,
     /// What bytes buy instead: for budgets from the least to all, the best cut that fits by the scores of the run, beside controls
     /// of the same bytes. Takes seconds.
-    #[arg(long, requires = "run")]
+    #[arg(long, requires = "run", conflicts_with = "mask")]
     front: bool,
     #[command(flatten)]
     settings: SettingArguments,
@@ -98,9 +98,9 @@ fn front(place: &Place, name: &str, a: &PredictArguments) -> eyre::Result<Exit> 
         out.json(&basis.points().collect::<Vec<Point>>())?;
         return Ok(Exit::Done);
     }
-    out.line("the best cut of each budget by the scores: of random cells, how many in a hundred are worse than its cells are in the mean")?;
+    out.line("the best cut of each budget by the scores: share of random cells (%) that are worse than the cut's cells are in the mean")?;
     out.line(
-        "(in brackets with the draws drawn again, 5th to 95th of a hundred), and the same of controls of as many bytes",
+        "(in brackets: nine of ten times when the draws are drawn again), and the same of controls of as many bytes",
     )?;
     out.line(&format!(
         "{:>10} {:>10} {:>5} {:>6} {:>15} {:>15} {:>9} {:>11}",

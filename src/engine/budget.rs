@@ -135,7 +135,7 @@ impl Choice<'_> {
         mask = improved(mask, quality, &swaps, &fits, &cost);
         let floor = {
             let (chance, best) = (quality.mean(&whole), quality.mean(&mask));
-            chance + LEAD * (best - chance)
+            best - (1.0 - LEAD) * (best - chance).abs()
         };
         let mut open: Vec<(usize, Place)> =
             edges.iter().flat_map(|edge| edge.all.iter().map(|p| (edge.row, *p))).collect();

@@ -17,6 +17,7 @@ use super::verdict::{self, Asked};
 use crate::device::Device;
 use crate::run::RunFolder;
 use crate::run::command::{Body as Order, Command, Edit};
+use crate::run::config::CutBy;
 use crate::run::event::{Body, Cut, CutMove, Level, Removal, Stage};
 use crate::space::cut::{Change, Extent, History, Proposal, Source, level_of, level_text};
 use crate::space::{By, Counts, Mask, Operation, Place};
@@ -271,7 +272,12 @@ impl<'a> Cutting<'a> {
         cut.undefined = gone().filter(&undefined).count();
         cut.by_lot = gone().filter(|p| !undefined(p) && removal(p).is_some_and(|r| r.by_lot)).count();
         // What had no score is told as that.
-        let noisy = |p: &Place| removal(p).is_some_and(|r| r.within_noise(automatic.count_on(p.cell, p.edge)));
+        // Nor is what a budget buys the highest of each edge: noise between neighbours decides nothing there.
+        let buys = matches!(now.extent, Extent::Budget { .. })
+            && self.order(now).quality.is_some()
+            && self.setup.config.cut.by != CutBy::Level;
+        let within = |r: &Removal, p: &Place| r.within_noise(automatic.count_on(p.cell, p.edge));
+        let noisy = |p: &Place| !buys && removal(p).is_some_and(|r| within(r, p));
         let ties = gone().filter(|p| !undefined(p) && noisy(p)).count();
         let draws = self.setup.config.score.draws.fixed().unwrap_or(usize::MAX);
         let ways = significance::least_ways(draws).filter(|ways| 1.0 / *ways as f64 > significance::ALPHA);

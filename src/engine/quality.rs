@@ -142,8 +142,11 @@ impl Quality {
         self.look(mask).map_or(f64::NAN, |looked| looked.mean())
     }
 
-    /// Of random cells, how many in a hundred are worse than this.
+    /// Of random cells, how many in a hundred are worse than this; NaN of NaN.
     pub fn percent(&self, quality: f64) -> f64 {
+        if quality.is_nan() {
+            return f64::NAN;
+        }
         100.0 * self.qualities.partition_point(|q| *q < quality) as f64 / REFERENCE as f64
     }
 

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::score::{self, Settings};
+use super::score::{self, Settings, race};
 use crate::nearest::nearest;
-use crate::proxies::aggregate::{self, Aggregate, Combined};
+use crate::proxies::aggregate::{Aggregate, Combined};
 use crate::proxies::{self, RankingFunction};
 use crate::run::RunFolder;
 use crate::run::config::Config;
@@ -92,7 +92,6 @@ impl Stored {
         let aggregate = aggregate_of(by, config)?;
         let all = chosen.len() == self.functions.len();
         let functions = if all { Vec::new() } else { chosen.iter().map(|f| self.functions[*f].clone()).collect() };
-        // A single function is ordered in one way, but for what ranks make of it.
         let same = aggregate == config.score.aggregate;
         let by = By { functions, aggregate: (!same).then(|| aggregate.to_string()) };
         Ok(by)
@@ -132,9 +131,8 @@ impl Stored {
     /// As [`Stored::normal`].
     pub fn combined(&self, by: &By, config: &Config) -> Result<(Combined, Vec<usize>), String> {
         let chosen = self.chosen(&by.functions)?;
-        let space = self.mask.space();
-        let edges: Vec<usize> = self.places.iter().map(|p| space.row(p.cell, p.edge).unwrap_or(0)).collect();
-        Ok((aggregate::combine(aggregate_of(by, config)?, &edges, &self.by(&chosen)), chosen))
+        let settings = Settings { aggregate: aggregate_of(by, config)?, ..Settings::of(config, &self.mask) };
+        Ok((race::combined(&self.mask, &settings, &self.places, &self.by(&chosen)), chosen))
     }
 
     /// The order of removal by this choice.

@@ -227,7 +227,7 @@ pub const ACTIONS: &[Spec] = &[
 
     spec(Action::LevelDown, "level_down", "ξ −", "Prune less: one operation an edge comes back.", &["["], &[Cut], Some(1)),
     spec(Action::LevelUp, "level_up", "ξ +", "Prune more: one operation an edge goes.", &["]"], &[Cut], Some(1)),
-    spec(Action::Budget, "budget", "budget", "The cut that keeps the most within so much memory.", &["b"], &[Cut], Some(3)),
+    spec(Action::Budget, "budget", "budget", "The best cut within so much memory.", &["b"], &[Cut], Some(3)),
     spec(Action::Mark, "mark", "mark", "Mark this cut on the curve, to compare others with it.", &["n"], &[Cut], None),
     spec(Action::Toggle, "toggle", "keep/drop", "Keep or drop the operation under the cursor.", &["space"], &[Cut], Some(1)),
     spec(Action::WholeEdge, "whole_edge", "edge", "Keep everything on this edge, or only its best.", &["e"], &[Cut], Some(4)),

@@ -143,7 +143,8 @@ impl Verdict {
         // What to do next is worth more than the details.
         let next = said.iter().position(|l| l.long.starts_with("next: ")).map(|i| said.remove(i));
         // The journal says in how many rounds.
-        let mut rest: Vec<Line> = said.into_iter().skip(1).filter(|l| !l.long.contains(words::NO_VOTE)).collect();
+        let mut rest: Vec<Line> =
+            said.into_iter().skip(1).filter(|l| !cut.by.is_own() || !l.long.contains(words::NO_VOTE)).collect();
         // What is known of such cuts stands behind what they are compared with.
         let beside = rest
             .iter()
@@ -159,7 +160,8 @@ impl Verdict {
 
     /// Functions without a vote, and why.
     fn silent(&self, state: &State) -> Vec<(String, String)> {
-        if self.source != Some(Source::Scores) {
+        let other = state.cut.cut.as_ref().is_some_and(|cut| !cut.by.is_own());
+        if self.source != Some(Source::Scores) || other {
             return Vec::new();
         }
         let score = &state.score;

@@ -10,6 +10,10 @@ use crate::space::{Operation, Place};
 pub struct Assessed {
     /// Draws of weights and pictures that the scores have; 0 where nothing is scored.
     pub draws: usize,
+    /// Rounds of scoring that decided; 0 where nothing is scored.
+    pub rounds: usize,
+    /// A budget was spent on the best cells: what is kept is not the highest of each edge.
+    pub buys: bool,
     /// Operations kept on those edges, and those that go.
     pub kept: usize,
     pub decisions: usize,
@@ -56,7 +60,7 @@ pub struct Assessed {
 pub struct Estimate {
     /// Of random cells of the space, how many in a hundred are worse than the cut's are in the mean.
     pub percent: f64,
-    /// The same from the 5th to the 95th of a hundred times that the draws are drawn again; absent with one draw.
+    /// The same from the lowest to the highest of the middle nine tenths of 40 times that the draws are drawn again; absent with one draw.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub interval: Option<(f64, f64)>,
 }

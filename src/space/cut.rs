@@ -379,6 +379,8 @@ impl Cutter {
         if kept.len() == 1 {
             let rest = if every_edge { "" } else { " but edges" };
             found.extend(kept.iter().map(|o| format!("every kept operation is {o}: nothing is left to choose{rest}")));
+        } else if every_edge && mask.space().all_edges().all(|(cell, edge)| mask.count_on(cell, edge) <= 1) {
+            found.push("one operation stays on every edge: that is one cell, and nothing is left to search".into());
         } else if !kept.iter().any(|o| o.is_convolution()) {
             found.push("no convolution is kept: the cells would have no weights of their own but projections".into());
         }

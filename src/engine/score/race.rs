@@ -198,6 +198,10 @@ pub fn combined(mask: &Mask, settings: &Settings, places: &[Place], relative: &[
     }
     let first: Vec<Vec<Vec<f64>>> = relative.iter().map(|d| d[..common].to_vec()).collect();
     let mut combined = aggregate::combine(settings.aggregate, &rows, &first);
+    if settings.aggregate == Aggregate::Ranks {
+        // Ranks need all operations: later draws have none.
+        return combined;
+    }
     let levels: Vec<f64> = combined.samples.iter().map(|s| mean(s)).collect();
     for own in edges(places).values().filter(|own| own.iter().all(|i| levels[*i].is_finite())) {
         for draw in common..most {

@@ -62,7 +62,7 @@ pub fn assess(asked: &Asked) -> Option<Assessed> {
         kept,
         decisions,
         by_chance: by_chance(&space, &cut.mask),
-        within_noise: if by_scores { ties(cut, asked.order) } else { Vec::new() },
+        rounds: asked.stored.map_or(0, |s| if cut.by.is_own() { s.rounds } else { 1 }),
         scores: (!(asked.own.is_empty() || by_scores && cut.by.is_own()))
             .then(|| beside(of_order(asked.own).with_counts(Source::Scores, &counts))),
         parameters: (cut.source != Source::MostParameters.name())
@@ -77,8 +77,14 @@ pub fn assess(asked: &Asked) -> Option<Assessed> {
         };
         let random = (0..RANDOM).map(|seed| control(Source::Random, seed));
         found.estimate = Some(estimated.of_mask(&cut.mask)).filter(|e| e.percent.is_finite());
-        found.parameters_percent = found.parameters.is_some().then(|| control(Source::MostParameters, 0));
-        found.random_percent = Some(random.fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), v| (l.min(v), h.max(v))));
+        let parameters = found.parameters.is_some().then(|| control(Source::MostParameters, 0));
+        found.parameters_percent = parameters.filter(|v| v.is_finite());
+        let range = random.fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), v| (l.min(v), h.max(v)));
+        found.random_percent = Some(range).filter(|(l, h)| l.is_finite() && h.is_finite());
+        found.buys = by_scores && cut.budget_bytes.is_some() && config.cut.by != CutBy::Level;
+    }
+    if by_scores && !found.buys {
+        found.within_noise = ties(cut, asked.order);
     }
     let combined = asked.stored.filter(|_| by_scores).and_then(|s| Some((s, s.combined(&cut.by, config).ok()?)));
     if let Some((stored, (combined, chosen))) = combined {
@@ -87,9 +93,7 @@ pub fn assess(asked: &Asked) -> Option<Assessed> {
         // Nor where later draws were about what was open only: the others have fewer.
         let all = stored.draws();
         let even = stored.relative.iter().all(|draws| draws.len() == all);
-        // And a budget buys cells, not the highest of each edge.
-        let buys = cut.budget_bytes.is_some() && found.estimate.is_some() && config.cut.by != CutBy::Level;
-        if even && !buys && (stored.rounds <= 1 || !cut.by.is_own()) {
+        if even && !found.buys && (stored.rounds <= 1 || !cut.by.is_own()) {
             let cutter = of_order(asked.order);
             let width = cutter.full().widest();
             let level = |kept: usize| {

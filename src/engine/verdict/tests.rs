@@ -169,3 +169,44 @@ fn controls_are_looked_at_like_scores() {
     let dear = Cutter { space: all, order: Vec::new(), seed: 1 }.automatic(Source::MostParameters, 0.5);
     assert_eq!(a.parameters.unwrap().bytes, bytes(dear));
 }
+
+/// A budget buys cells: whether each operation is among the highest of its edge says nothing of that.
+#[test]
+fn a_budget_is_judged_by_its_cells() {
+    let config = config("decorrelated");
+    let stored = Stored { sampled: true, ..stored(2.0, DRAWS) };
+    let of = |budget: Option<u64>, config: &Config| {
+        let (mut cut, order) = cut_of(&stored, &By::default(), config, 0.5);
+        cut.budget_bytes = budget;
+        let asked = Asked {
+            cut: &cut,
+            space: darts::NO_NONE,
+            order: &order,
+            own: &order,
+            stored: Some(&stored),
+            config,
+            bytes: &|_| None,
+        };
+        assess(&asked).unwrap()
+    };
+    let level = of(None, &config);
+    assert!(level.stays.is_some() && !level.buys);
+    let bought = of(Some(1 << 30), &config);
+    assert!(bought.buys && bought.stays.is_none() && bought.within_noise.is_empty() && bought.levels.is_empty());
+    assert!(bought.words[0].starts_with("its cells are what the budget buys"), "{:?}", bought.words);
+    assert!(!bought.words.iter().any(|w| w.contains("round") || w.contains("score by cells")), "{:?}", bought.words);
+    // Both are estimated alike, beside controls.
+    for a in [&level, &bought] {
+        let (estimate, (low, high)) = (a.estimate.unwrap(), a.random_percent.unwrap());
+        assert!(estimate.percent > high && low <= high, "{a:?}");
+        let (from, to) = estimate.interval.unwrap();
+        assert!(from <= estimate.percent + 5.0 && to >= estimate.percent - 5.0, "{estimate:?}");
+        assert!(a.words.iter().any(|w| w.starts_with("by the scores its cells are in the mean better than")));
+    }
+    // As many on every edge: a level within a budget.
+    let even = of(Some(1 << 30), &config.clone().set("cut.by=level").unwrap());
+    assert!(!even.buys && even.stays == level.stays);
+    // By leave-one-out nothing is known of cells.
+    let lone = Stored { sampled: false, ..stored.clone() };
+    assert!(judged(&lone, &By::default(), &config, 0.5).estimate.is_none());
+}

@@ -81,12 +81,15 @@ pub fn headline(cut: &Cut, a: &Assessed) -> Vec<String> {
                 let word = capital(grade(stays, a.by_chance / all));
                 pieces.push(format!("{word}: {} stays if redrawn (chance {chance})", percent(stays)));
             }
-            None if cut.budget_bytes.is_some() && a.estimate.is_some() => {
+            None if a.buys => {
                 pieces.extend(a.estimate.map(|e| format!("Its cells: better than {} of random ones", estimated(&e))))
             }
             None if a.draws == 1 => pieces.push("One draw: what is noise nobody knows".into()),
             None if a.draws == 0 => pieces.push("The draws of these scores are not there to judge by".into()),
-            None => pieces.push(format!("Decided over several rounds of {}", text::counted(a.draws, "draw"))),
+            None if several_rounds(a) => {
+                pieces.push(format!("Decided over several rounds of {}", text::counted(a.draws, "draw")));
+            }
+            None => pieces.push("Later draws were about what was open alone".into()),
         },
         Some(Source::Random) => pieces.push(format!("At random: another seed keeps {chance} the same")),
         Some(Source::Cheapest) => pieces.push("By memory alone: every seed and data keep the same".into()),
@@ -160,7 +163,11 @@ fn first(cut: &Cut, a: &Assessed) -> Line {
             (Tone::Warning, "one draw: how much of this is noise, nobody knows; three draws tell (score.draws)".into())
         }
         (Some(Source::Scores), None) => {
-            let why = "decided over several rounds: what other draws would have left to the next, nobody knows";
+            let why = if several_rounds(a) {
+                "decided over several rounds: what other draws would have left to the next, nobody knows"
+            } else {
+                "later draws were about what was open alone, so that they can't be drawn again to see how sure the cut is"
+            };
             (Tone::Plain, if a.draws == 0 { short.clone() } else { why.into() })
         }
         (Some(Source::Random), _) => (
@@ -197,7 +204,8 @@ fn quality(a: &Assessed) -> Option<Line> {
     let beside = control.unwrap_or_default() + &random.unwrap_or_default();
     // Where it does no better than chance, that is worth a warning.
     let tone = if a.random_percent.is_some_and(|(_, high)| e.percent <= high) { Tone::Warning } else { Tone::Plain };
-    let again = if e.interval.is_some() { " (in brackets when draws are drawn again)" } else { "" };
+    let again =
+        if e.interval.is_some() { " (in brackets: nine of ten times when the draws are drawn again)" } else { "" };
     Some(Line::new(
         tone,
         format!("better than {} of random cells", estimated(&e)),
@@ -266,7 +274,7 @@ fn drivers(a: &Assessed) -> Option<Line> {
 
 /// Whether several rounds of scores decided: then nobody knows how sure that is.
 fn several_rounds(a: &Assessed) -> bool {
-    a.draws > 1 && a.stays.is_none()
+    a.rounds > 1
 }
 
 /// A part may be below 0, where a function speaks against what is decided.

@@ -86,7 +86,7 @@ pub fn draw(pad: &mut Pad, scene: &Scene) {
     }
 }
 
-/// Quality over memory where it is estimated, and memory over level, which alone stands where there is no room for both.
+/// Quality over memory where it is estimated, beside memory over level where there is room for both; marks are of the latter.
 fn charts(pad: &mut Pad, scene: &Scene, cut: &Cut, budget: Option<u64>) {
     let (w, h) = (pad.width(), pad.height());
     match scene.forecast.filter(|_| front::is_known(scene)) {
@@ -95,8 +95,8 @@ fn charts(pad: &mut Pad, scene: &Scene, cut: &Cut, budget: Option<u64>) {
             front::draw(&mut pad.sub(0, 0, half, h), scene, cut, forecast, budget);
             super::curve::draw(&mut pad.sub(half + 2, 0, w - half - 2, h), scene, cut, budget);
         }
-        Some(forecast) => front::draw(pad, scene, cut, forecast, budget),
-        None => super::curve::draw(pad, scene, cut, budget),
+        Some(forecast) if scene.ui.marks.is_empty() => front::draw(pad, scene, cut, forecast, budget),
+        _ => super::curve::draw(pad, scene, cut, budget),
     }
 }
 

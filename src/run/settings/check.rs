@@ -3,6 +3,7 @@
 use super::checks::shown;
 use super::error::{ConfigError, value_error};
 use super::table::{Config, KEYS};
+use super::words::Estimator;
 use crate::nn::Precision;
 use crate::oneshot::{OWN, PRESETS, Preset};
 use crate::space::Counts;
@@ -41,6 +42,10 @@ impl Config {
         let cut = &self.cut;
         if let Some(name) = cut.source.functions().iter().find(|name| !self.score.functions.contains(name)) {
             let reason = format!("`{name}` is not scored: score.functions has {}", self.score.functions.join(", "));
+            return Err(value_error("cut.source", reason));
+        }
+        if self.score.estimator == Estimator::ShortTraining && !cut.source.functions().is_empty() {
+            let reason = "a short training scores by its loss, and by no ranking function: name `scores`, or another score.estimator";
             return Err(value_error("cut.source", reason));
         }
         if cut.kept_per_edge.is_empty() {

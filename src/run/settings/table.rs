@@ -107,7 +107,7 @@ settings! {
             "Another machine, or the same one while it is busy, gets another number of draws in that time, so two runs need not be the \
              same bit for bit. The journal says where draws ended, and a resumed run keeps to it.", "60.0";
         whole_order: bool = true,
-            "with `leave_one_out`: score on below the level that the cut asks for, down to one operation an edge",
+            "with `leave_one_out` and `zero`: score on below the level that the cut asks for, down to one operation an edge",
             "`false` ends with the round that reaches it: of the DARTS space at ξ 0.5, two thirds of the evaluations. No deeper cut \
              by scores can be proposed then. `cells` always give the whole order.", "false";
         batch: usize = 16, (|v: &usize| counted(*v, 1024).and_then(|()| pictures(*v))), "pictures per draw",
@@ -123,7 +123,7 @@ settings! {
             "A genotype never has it; where it competes it may be all that an edge keeps, which is warned of.", "\"compete\"";
         remove_per_round: usize = 1, (|v: &usize| counted(*v, usize::MAX).and_then(|()| sized(*v as u64))),
             "operations that each edge loses per round",
-            "With `leave_one_out`. The paper scores anew after each removal (1). More make fewer rounds, so less time, and look less far.", "3";
+            "With `leave_one_out` and `zero`. The paper scores anew after each removal (1). More make fewer rounds, so less time, and look less far.", "3";
         aggregate: Aggregate = Aggregate::Decorrelated,
             "`decorrelated`, `noise`, `ranks` (TE-NAS), or `relative`: the plain sum (the paper)",
             "`relative` lets the function with the largest differences decide alone, noise or not; `noise` divides each by its \
