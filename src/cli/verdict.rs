@@ -3,9 +3,8 @@
 use color_eyre::eyre;
 
 use super::output::Output;
-use crate::engine::plan::Planner;
 use crate::engine::stored::Stored;
-use crate::engine::verdict::{self, Asked, Assessed};
+use crate::engine::verdict::{self, Assessed};
 use crate::run::RunFolder;
 use crate::run::event::{Body, Cut};
 use crate::run::journal::Tail;
@@ -27,20 +26,7 @@ pub(super) fn of(folder: &RunFolder, cut: &Cut) -> Option<Assessed> {
     }
     let run = run?;
     let stored = if own.is_empty() { None } else { Stored::of(folder) };
-    let order = match stored.as_ref().filter(|_| !cut.by.is_own()) {
-        Some(stored) => stored.order(&cut.by, config.score.undecided, &config).ok()?,
-        None => own.clone(),
-    };
-    let planner = Planner::of_run(&config, &run);
-    verdict::assess(&Asked {
-        cut,
-        space: run.space,
-        order: &order,
-        own: &own,
-        stored: stored.as_ref(),
-        config: &config,
-        bytes: &|mask| Some(planner.by_bytes(mask).bytes),
-    })
+    verdict::afterwards(cut, &run, &config, stored.as_ref(), &own)
 }
 
 /// What the table of the settings says of a cut, or why it says nothing; none where they name none.

@@ -49,9 +49,8 @@ const LEAD: f64 = 0.9;
 type Rest = BTreeMap<(CellKind, Edge), (Operation, Operation, u64)>;
 
 impl Choice<'_> {
-    /// The cut that keeps the most within `bytes`.
-    ///
-    /// Operations are taken in the order of [`Cutter::by_importance`]: each is kept if it fits together with those before it
+    /// The cut within `bytes`, spent as [`Choice::by`] says; without a quality to go by, the one that keeps the most:
+    /// operations are taken in the order of [`Cutter::by_importance`]: each is kept if it fits together with those before it
     /// and with the least that every edge, and every node, needs to be searched. Then all that were left out are tried
     /// again, until none of them fits.
     ///

@@ -1,7 +1,7 @@
 //! What cuts are worth by scores of sampled cells: the mean, over the cells that a cut leaves, of how each ranks among random cells.
 //!
 //! A cell's quality is the sum over the functions of the logarithm of the share of random cells that it is no worse than (the
-//! aggregate of AZ-NAS, arXiv 2403.19232, eq. 9). Unlike a sum, it does not let much of one thing make up for the lack of another: where
+//! aggregate of AZ-NAS, arXiv 2403.19232). Unlike a sum, it does not let much of one thing make up for the lack of another: where
 //! bytes allow few convolutions, one more skip connection trains no better.
 
 use rand::Rng;
@@ -65,21 +65,14 @@ impl Quality {
             combined.standings.iter().zip(&chosen).filter_map(says).for_each(|f| weights[f] = 1.0);
         }
         let all: Vec<usize> = (0..stored.draws()).collect();
-        let mean = |(place, draws): (&Place, &Vec<Vec<f64>>)| (*place, means(draws, &all, weights.len()));
-        let effects: Vec<(Place, Vec<f64>)> = stored.places.iter().zip(&stored.relative).map(mean).collect();
-        Quality::by(&stored.mask, &effects, &weights, config.seed)
+        Quality::by(&stored.mask, &effects(stored, &all), &weights, config.seed)
     }
 
     /// The same with the draws drawn again with replacement, so many times: how far a quality is chance. Empty with fewer than two draws.
     pub fn resampled(&self, stored: &Stored, times: usize, seed: u64) -> Vec<Quality> {
         let draws = stored.draws();
         let mut rng = random::stream(seed, "cut/resampled");
-        let one = |drawn: Vec<usize>| {
-            let mean =
-                |(place, draws): (&Place, &Vec<Vec<f64>>)| (*place, means(draws, &drawn, self.all_weights.len()));
-            let effects: Vec<(Place, Vec<f64>)> = stored.places.iter().zip(&stored.relative).map(mean).collect();
-            Quality::by(&stored.mask, &effects, &self.all_weights, seed)
-        };
+        let one = |drawn: Vec<usize>| Quality::by(&stored.mask, &effects(stored, &drawn), &self.all_weights, seed);
         let times = if draws < 2 { 0 } else { times };
         let mut drawn = || (0..draws).map(|_| random::below(&mut rng, draws as u64) as usize).collect();
         (0..times).filter_map(|_| one(drawn())).collect()
@@ -202,6 +195,12 @@ fn weight(standing: &Standing, draws: usize) -> f64 {
     }
     let noise = (standing.noise / standing.spread).powi(2) / draws.max(1) as f64;
     if noise.is_nan() { 1.0 } else { (1.0 - noise).max(0.0) }
+}
+
+/// What each place adds to each function, in the mean over these draws.
+fn effects(stored: &Stored, draws: &[usize]) -> Vec<(Place, Vec<f64>)> {
+    let functions = stored.functions.len();
+    stored.places.iter().zip(&stored.relative).map(|(place, all)| (*place, means(all, draws, functions))).collect()
 }
 
 /// Of each function over these draws, where it is finite; NaN where it never is.

@@ -5,11 +5,12 @@ mod say;
 pub mod truth;
 pub mod words;
 
+use crate::engine::plan::Planner;
 use crate::engine::quality::Estimated;
 use crate::engine::stored::Stored;
 pub use crate::run::assessed::{Assessed, Beside, Estimate, Say, Settled, Tie, Unsure};
 use crate::run::config::{Config, CutBy};
-use crate::run::event::{Cut, Removal};
+use crate::run::event::{Cut, Removal, RunStarted};
 use crate::space::cut::{Cutter, Source, level_of};
 use crate::space::{By, Counts, Mask, Operation, Place};
 
@@ -33,6 +34,23 @@ pub struct Asked<'a> {
 pub const SURE: f64 = 0.9;
 /// Random cuts that bytes are the mean of.
 const RANDOM: u64 = 8;
+
+/// Of a cut whose journal has no verdict, from what else it has; `own` is the run's own order.
+pub fn afterwards(
+    cut: &Cut,
+    run: &RunStarted,
+    config: &Config,
+    stored: Option<&Stored>,
+    own: &[Removal],
+) -> Option<Assessed> {
+    let other = match stored.filter(|_| !cut.by.is_own()) {
+        Some(stored) => Some(stored.order(&cut.by, config.score.undecided, config).ok()?),
+        None => None,
+    };
+    let planner = Planner::of_run(config, run);
+    let bytes = |mask| Some(planner.by_bytes(mask).bytes);
+    assess(&Asked { cut, space: run.space, order: other.as_deref().unwrap_or(own), own, stored, config, bytes: &bytes })
+}
 
 /// None where the cut decides nothing, or keeps what never took part.
 pub fn assess(asked: &Asked) -> Option<Assessed> {

@@ -3,8 +3,7 @@
 use std::cell::OnceCell;
 
 use super::State;
-use crate::engine::plan::Planner;
-use crate::engine::verdict::{self, Asked, Assessed};
+use crate::engine::verdict::{self, Assessed};
 use crate::run::event::{Body, Cut, RunStarted, Stage};
 use crate::space::cut::{Cutter, Source};
 use crate::space::{Mask, Place, count};
@@ -72,21 +71,7 @@ impl State {
         let round = self.score.of_round(0).filter(|r| r.ended);
         let stored = setup.zip(round).map(|(setup, round)| round.stored(setup));
         let own: Vec<_> = self.score.removals.iter().map(|(_, r)| r.clone()).collect();
-        let by = &cut.by;
-        let order = match stored.as_ref().filter(|_| !by.is_own()) {
-            Some(stored) => stored.order(by, config.score.undecided, &config).ok()?,
-            None => own.clone(),
-        };
-        let planner = Planner::of_run(&config, run);
-        verdict::assess(&Asked {
-            cut,
-            space: run.space,
-            order: &order,
-            own: &own,
-            stored: stored.as_ref(),
-            config: &config,
-            bytes: &|mask| Some(planner.by_bytes(mask).bytes),
-        })
+        verdict::afterwards(cut, run, &config, stored.as_ref(), &own)
     }
 }
 
