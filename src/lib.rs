@@ -3,7 +3,7 @@
 //!
 //! The floors, lowest first; a module uses only those below it:
 //! [`random`], [`space`] → [`data`], [`device`], [`kernels`], [`truth`] → [`nn`] → [`proxies`], [`oneshot`], [`run`] →
-//! [`engine`] → [`explorer`] → [`cli`].
+//! [`engine`] → [`study`] → [`explorer`] → [`cli`].
 
 pub mod cli;
 mod clock;
@@ -20,6 +20,7 @@ pub mod proxies;
 pub mod random;
 pub mod run;
 pub mod space;
+pub mod study;
 pub mod text;
 pub mod truth;
 mod words;

@@ -26,6 +26,7 @@ mod runs;
 mod settings;
 mod show;
 mod spaces;
+mod study;
 mod tail;
 mod train;
 mod verdict;
@@ -125,6 +126,9 @@ enum Command {
     Config(config::ConfigArguments),
     /// List the search spaces, or print one as TOML.
     Spaces(spaces::SpacesArguments),
+    /// Run a design, settings by seeds, and say what follows.
+    #[command(subcommand)]
+    Study(study::StudyCommand),
     /// Check device, threads, memory, terminal and data: what will be used, and why.
     Doctor(doctor::DoctorArguments),
     /// Print completions for a shell.
@@ -181,6 +185,7 @@ pub fn main() -> ExitCode {
         Some(Command::Bench(a)) => bench::run(&a),
         Some(Command::Config(a)) => config::run(&a),
         Some(Command::Spaces(a)) => spaces::run(&a),
+        Some(Command::Study(a)) => study::run(&a),
         Some(Command::Doctor(a)) => doctor::run(&arguments.place, &a),
         Some(Command::Completions { shell }) => completions(shell),
     };
@@ -260,6 +265,7 @@ fn classify(e: &eyre::Report) -> Exit {
             || cause.is::<crate::space::ParseError>()
             || cause.is::<crate::space::count::CountError>()
             || cause.is::<crate::truth::TruthError>()
+            || cause.downcast_ref::<crate::study::StudyError>().is_some_and(crate::study::StudyError::is_bad_input)
             || cause.downcast_ref::<EngineError>().is_some_and(EngineError::is_bad_input)
             || cause.downcast_ref::<FolderError>().is_some_and(|f| !matches!(f, FolderError::Io { .. }))
             || cause.downcast_ref::<DataError>().is_some_and(|d| !matches!(d, DataError::Worker { .. }))

@@ -144,6 +144,10 @@ impl<'a> Cutting<'a> {
     /// What the settings ask for.
     fn automatic(&mut self) -> Result<Proposal, EngineError> {
         let cut = &self.setup.config.cut;
+        if cut.is_none() {
+            // By any source: nothing goes.
+            return Ok(Proposal::new(Source::MostParameters, Extent::Level(cut.xi)));
+        }
         let source = cut.source.automatic();
         let by = self.orders.prepare(&cut.source.by()).map_err(EngineError::Cut)?;
         let extent = match (cut.counts(self.setup.space.space()), cut.budget()) {
@@ -326,7 +330,9 @@ impl<'a> Cutting<'a> {
     /// What is to be told of a control.
     fn control(&self, source: Source) -> String {
         let word = source.name().replace('_', " ");
-        if self.unscored() {
+        if self.mask() == self.setup.config.full() {
+            "nothing is cut: the whole space is searched".into()
+        } else if self.unscored() {
             format!("{word}: a control; nothing was scored")
         } else {
             format!("{word}: a control; the scores decided nothing")

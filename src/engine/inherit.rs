@@ -1,5 +1,5 @@
-//! Scores for a run that differs from another one only in how its space is cut: they would come out the same, bit for bit,
-//! so they are taken over.
+//! Scores for a run that differs from another one only in how its space is cut or searched: they would come out the same, bit
+//! for bit, so they are taken over.
 
 use super::error::EngineError;
 use super::score;
@@ -7,23 +7,29 @@ use crate::run::RunFolder;
 use crate::run::config::Config;
 use crate::run::event::{Body, Level, Origin, Stage};
 use crate::run::journal::{Tail, Writer};
-use crate::space::cut::Source;
+
+/// Whether scores depend on a setting: not on how the space is cut, searched, or judged, but on which pictures the search has
+/// for its weights.
+pub fn of_scoring(key: &str) -> bool {
+    let section = key.split('.').next().unwrap_or_default();
+    key == "search.train_share" || !["cut", "search", "train", "truth", "run"].contains(&section)
+}
 
 /// Writes the scoring of `from` into the journal of `to`, a new run with settings `config`; false, with nothing written,
-/// where there is none yet or other settings differ than those of the cut. The engine of `to` compares data, program and vector
+/// where there is none yet or settings differ that scores depend on. The engine of `to` compares data, program and vector
 /// instructions when it begins, as for any run that is resumed.
 ///
 /// # Errors
 /// A journal that can't be written.
 pub fn inherit(from: &RunFolder, to: &RunFolder, config: &Config) -> Result<bool, EngineError> {
     let before = from.config()?;
-    if before.differences(config).iter().any(|(key, ..)| !key.starts_with("cut.")) {
+    if before.differences(config).iter().any(|(key, ..)| of_scoring(key)) {
         return Ok(false);
     }
     // What is asked for says when draws end, and rounds.
     let asked = |config: &Config| score::Settings::of(config, &config.space()).asked;
     let whole = config.score.whole_order && config.score.draws.fixed().is_some();
-    if !whole && config.cut.source.automatic() == Source::Scores && asked(&before) != asked(config) {
+    if !whole && config.scores() && asked(&before) != asked(config) {
         return Ok(false);
     }
     let (mut origin, mut scoring, mut whole) = (None, Vec::new(), false);

@@ -33,7 +33,7 @@ pub mod verdict;
 pub use crate::run::event::Outcome;
 pub use cut::change_of;
 pub use error::EngineError;
-pub use inherit::inherit;
+pub use inherit::{inherit, of_scoring};
 pub use options::{Confirm, Interrupt, Options};
 
 use control::Control;
@@ -47,7 +47,6 @@ use crate::run::config::Config;
 use crate::run::event::{Body, Level};
 use crate::run::journal::Tail;
 use crate::run::lock::RunLock;
-use crate::space::cut::Source;
 
 /// Whether a run with these settings could begin: the ranking functions are known, the data is there and suits the batch.
 ///
@@ -73,7 +72,7 @@ fn prepared<'a>(config: &'a Config, past: &Past) -> Result<(rayon::ThreadPool, S
             "its journal is of the search space `{was}`, and its settings of `{is}`"
         )]));
     }
-    let scores = setup.trained.is_none() && config.cut.source.automatic() == Source::Scores;
+    let scores = setup.trained.is_none() && config.scores();
     if scores && !past.started && past.scored.is_none() {
         scoring_memory::room(&setup)?;
     }

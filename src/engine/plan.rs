@@ -105,6 +105,14 @@ pub(super) fn open(config: &Config) -> Result<Arc<dyn Dataset>, DataError> {
     data::open(&config.data.source, &data::OpenOptions { seed: config.seed, size })
 }
 
+/// What the network's size depends on besides the settings: opens the data.
+///
+/// # Errors
+/// The data's.
+pub fn shape(config: &Config) -> Result<DataShape, DataError> {
+    Ok(DataShape::of(open(config)?.summary()))
+}
+
 /// The planner of some settings: opens the data for its sizes.
 ///
 /// # Errors

@@ -13,7 +13,6 @@ use crate::data;
 use crate::proxies::Draw;
 use crate::run::config::Estimator;
 use crate::run::event::{Body, Level, Removal, ScoringEnded, ScoringStarted, Stage};
-use crate::space::cut::Source;
 use crate::text;
 
 impl Watcher<EngineError> for Control {
@@ -40,13 +39,13 @@ pub(super) fn run(control: &mut Control, setup: &Setup, past: &mut Past) -> Resu
     let config = setup.config;
     let settings = Settings::of(config, &setup.space);
     let progress = std::mem::take(&mut past.scoring);
-    if config.cut.source.automatic() != Source::Scores && progress == Progress::default() {
+    if !config.scores() && progress == Progress::default() {
         if past.cuts.is_empty() {
-            let text = format!(
-                "nothing is scored: cut.source = \"{}\" is a control, which needs no scores",
-                config.cut.source
-            );
-            control.log(Level::Info, text)?;
+            let why = match config.cut.is_none() {
+                true => "cut.xi = 0 cuts nothing".to_string(),
+                false => format!("cut.source = \"{}\" is a control, which needs no scores", config.cut.source),
+            };
+            control.log(Level::Info, format!("nothing is scored: {why}"))?;
         }
         return Ok(Some(Vec::new()));
     }

@@ -58,6 +58,11 @@ impl Cut {
         crate::text::parse_amount(&self.budget)
     }
 
+    /// Whether nothing is to go.
+    pub fn is_none(&self) -> bool {
+        self.xi == 0.0 && self.budget().is_none() && self.kept_per_edge.is_empty()
+    }
+
     /// The counts of [`Cut::kept_per_edge`], where there are any.
     pub fn counts(&self, space: space::Space) -> Option<Counts> {
         Counts::of_list(space, &self.kept_per_edge).ok()
@@ -125,9 +130,14 @@ impl Config {
         self.space.find().unwrap_or(darts::SPACE).full()
     }
 
-    /// Places that take part in scoring.
+    /// Whether anything is scored: neither a control needs that, nor a search of the whole space.
+    pub fn scores(&self) -> bool {
+        self.cut.source.automatic() == Source::Scores && !self.cut.is_none()
+    }
+
+    /// Places that take part in scoring, and in a cut.
     pub fn space(&self) -> Mask {
-        if self.score.none == NoneOperation::Compete {
+        if self.score.none == NoneOperation::Compete || self.cut.is_none() {
             self.full()
         } else {
             self.full().without_operation(Operation::None)

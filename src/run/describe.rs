@@ -199,6 +199,9 @@ pub fn cut_size(cut: &Cut) -> String {
 
 /// What decided a cut: `by scores`, `not by scores`, `by naswot`, `by random`, …
 pub fn cut_source(cut: &Cut) -> String {
+    if cut.mask.count() == cut.of() {
+        return "(the whole space)".into();
+    }
     let word = if cut.not_by_scores().is_some() { "not by" } else { "by" };
     let source = if cut.source == Source::Scores.name() { cut.by.words() } else { cut.source.replace('_', " ") };
     format!("{word} {}", text::sanitize(&source))

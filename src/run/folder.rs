@@ -181,6 +181,11 @@ impl RunFolder {
         RunFolder { path, held: None }
     }
 
+    /// A folder that is no run and keeps files in the same way, with a lock: that of a study.
+    pub fn plain(path: &Path) -> RunFolder {
+        RunFolder::by(path.to_path_buf())
+    }
+
     /// A run by its name in `runs`, or by its path. A word without a separator is a name first: a folder of that name here
     /// stands for a run only where `runs` has none.
     ///

@@ -134,9 +134,10 @@ settings! {
     /// The automatic cut.
     cut: Cut {
         xi: f64 = 0.5, (|v: &f64| level(*v)),
-            "pruning level: share of each edge's operations that goes, rounded up; between 0 and 1",
+            "pruning level: share of each edge's operations that goes, rounded up; 0 cuts nothing, and scores nothing",
             "Of 8 operations 0.5 keeps 4 and 0.75 keeps 2, on every edge. Where edges have unequal numbers of candidates the \
-             widest edge decides: each keeps as many as that one, and an edge that has no more keeps all of its own.", "0.75";
+             widest edge decides: each keeps as many as that one, and an edge that has no more keeps all of its own. With 0 the \
+             whole space is searched, `none` included: what a cut is to be compared with.", "0.75";
         budget: String = "off".into(), (|v: &String| amount_or("off", v, "150MiB")),
             "`off`, or bytes (`150MiB`): whatever xi is, what the search needs at most",
             "Spent as `by` says, with at least one operation on every edge and two usable edges into every node. `zonas predict --run RUN --front` shows \
@@ -268,5 +269,6 @@ fn sampled(cells: usize) -> Result<(), String> {
 }
 
 fn level(xi: f64) -> Result<(), String> {
-    if xi > 0.0 && xi < 1.0 { Ok(()) } else { Err(format!("a pruning level lies above 0 and below 1, not at {xi}")) }
+    let inside = (0.0..1.0).contains(&xi);
+    if inside { Ok(()) } else { Err(format!("a pruning level lies below 1, and not below 0, not at {xi}")) }
 }

@@ -1,0 +1,52 @@
+//! `zonas study`: one file per word.
+
+mod new;
+mod run;
+mod status;
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+use color_eyre::eyre;
+
+use super::exit::Exit;
+use crate::study::Study;
+
+#[derive(Subcommand, Debug)]
+pub enum StudyCommand {
+    /// Make a study: a folder with a `study.toml` to edit.
+    New(new::NewArguments),
+    /// Run what is still to be done; what is there and sound is not run again.
+    ///
+    /// The first interrupt stops all runs with a checkpoint, the second at once; closing the terminal does neither.
+    Run(run::RunArguments),
+    /// How each run stands.
+    Status(status::StatusArguments),
+}
+
+/// Which study.
+#[derive(Args, Debug, Clone)]
+pub struct Which {
+    /// Folder of the study.
+    #[arg(value_name = "DIR")]
+    folder: PathBuf,
+}
+
+impl Which {
+    fn open(&self) -> eyre::Result<Study> {
+        Ok(Study::open(&self.folder)?)
+    }
+
+    /// As a person types it.
+    fn word(&self) -> String {
+        crate::text::shell_word(&self.folder.display().to_string())
+    }
+}
+
+pub fn run(command: &StudyCommand) -> eyre::Result<Exit> {
+    match command {
+        StudyCommand::New(a) => new::run(a),
+        StudyCommand::Run(a) => run::run(a),
+        StudyCommand::Status(a) => status::run(a),
+    }
+}

@@ -1,0 +1,124 @@
+//! `zonas study run`: on this machine, or on a cluster.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use clap::Args;
+use color_eyre::eyre;
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1};
+use signal_hook::iterator::Signals;
+
+use super::Which;
+use crate::cli::exit::Exit;
+use crate::cli::output::{Closed, Output};
+use crate::study::{News, Runner, State};
+use crate::text;
+
+/// Between two looks at the engines.
+const LOOK: Duration = Duration::from_millis(100);
+
+#[derive(Args, Debug)]
+pub struct RunArguments {
+    #[command(flatten)]
+    which: Which,
+}
+
+pub fn run(a: &RunArguments) -> eyre::Result<Exit> {
+    let study = a.which.open()?;
+    let asked = signals()?;
+    let mut runner = Runner::new(&study, HashMap::new())?;
+    let mut out = Voice(Some(Output::stdout()));
+    for note in &runner.design().notes {
+        out.line(&format!("note: {note}"));
+    }
+    let done = runner.standing().count("done");
+    let all = runner.plan().tasks.len();
+    out.line(&format!("{all} runs, {done} of them done; {}", runner.room()));
+    let mut stopped = 0;
+    loop {
+        let mut news = Vec::new();
+        let on = runner.turn(&mut |n| news.push(n))?;
+        for n in news {
+            let told = told(&n, &runner);
+            out.line(&told);
+        }
+        if !on {
+            break;
+        }
+        let now = asked.load(Ordering::SeqCst);
+        if now > stopped {
+            stopped = now;
+            runner.stop(now > 1);
+            let how = if now > 1 { "at once" } else { "with checkpoints; again: at once" };
+            out.line(&format!("stops all runs {how}"));
+        }
+        std::thread::sleep(LOOK);
+    }
+    let standing = runner.standing();
+    let (done, failed) = (standing.count("done"), runner.given_up().len());
+    if done == all {
+        out.line(&format!("all {all} runs are done: `zonas study show {}`", a.which.word()));
+        return Ok(Exit::Done);
+    }
+    out.line(&format!("{done} of {all} runs are done; `zonas study run {}` goes on", a.which.word()));
+    if stopped > 0 {
+        return Ok(Exit::Stopped);
+    }
+    let mut names: Vec<_> = runner.given_up().iter().collect();
+    names.sort();
+    for (name, why) in names.iter().take(20) {
+        out.line(&format!("  {name}: {why}"));
+    }
+    Ok(if failed > 0 { Exit::Failure } else { Exit::Stopped })
+}
+
+/// Standard output, until its reader is gone: the study goes on without.
+struct Voice(Option<Output<std::io::Stdout>>);
+
+impl Voice {
+    fn line(&mut self, words: &str) {
+        let said = self.0.as_mut().map_or(Ok(()), |out| out.line(&text::sanitize(words)));
+        if said.is_err_and(|e| e.downcast_ref::<Closed>().is_some() || e.downcast_ref::<std::io::Error>().is_some()) {
+            self.0 = None;
+        }
+    }
+}
+
+fn told(news: &News, runner: &Runner) -> String {
+    match news {
+        News::Note(words) => format!("note: {words}"),
+        News::Began { name, what, threads, resumed } => {
+            let how = if *resumed { "goes on" } else { "begins" };
+            format!("{name}: {what} {how} on {}", text::threads(*threads))
+        }
+        News::Ended { name, what, state, words, seconds } => {
+            let took = if *seconds > 0.0 { format!(" in {}", text::duration(*seconds)) } else { String::new() };
+            let words = if words.is_empty() { String::new() } else { format!(": {words}") };
+            let mut line = format!("{name}: {what} {}{took}{words}", state.word());
+            if *state == State::Done {
+                let (done, all) = (runner.standing().count("done"), runner.plan().tasks.len());
+                let left = runner.seconds_left().filter(|s| *s > 0.0);
+                let left = left.map_or_else(String::new, |s| format!(", about {} left", text::duration(s)));
+                line.push_str(&format!(" ({done} of {all}{left})"));
+            }
+            line
+        }
+    }
+}
+
+/// How often this process was asked to stop. A terminal that is closed does not ask.
+fn signals() -> eyre::Result<Arc<AtomicUsize>> {
+    let asked = Arc::new(AtomicUsize::new(0));
+    let mut signals = Signals::new([SIGINT, SIGTERM, SIGUSR1, SIGHUP])?;
+    let count = Arc::clone(&asked);
+    std::thread::Builder::new().name("signals".into()).spawn(move || {
+        for signal in signals.forever() {
+            if signal != SIGHUP {
+                count.fetch_add(1, Ordering::SeqCst);
+            }
+        }
+    })?;
+    Ok(asked)
+}

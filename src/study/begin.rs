@@ -1,0 +1,114 @@
+//! Beginning one run of a study: its folder, scores that are there already, and what its engine may take.
+
+use super::design::{Design, Stage};
+use super::plan::{Plan, Task};
+use super::standing::{Found, Standing, State};
+use super::{Study, StudyError};
+use crate::engine;
+use crate::run::RunFolder;
+use crate::run::config::Config;
+
+/// What an engine may take of a machine.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Share {
+    /// 0: as the settings say.
+    pub threads: usize,
+    pub memory_bytes: Option<u64>,
+    /// A GPU by its number.
+    pub gpu: Option<usize>,
+}
+
+impl Share {
+    /// The settings with it; results do not depend on it.
+    fn over(&self, mut config: Config) -> Config {
+        if self.threads > 0 {
+            config.device.threads = self.threads;
+        }
+        if let Some(bytes) = self.memory_bytes {
+            config.device.memory_budget = bytes.to_string();
+        }
+        if let Some(gpu) = self.gpu {
+            config.device.kind = crate::device::Choice::Cuda { ordinal: Some(gpu) };
+        }
+        config
+    }
+}
+
+/// A run whose folder is ready for an engine.
+#[derive(Debug)]
+pub struct Began {
+    pub folder: RunFolder,
+    /// The folder was made for it.
+    pub new: bool,
+    /// Its scores are those of another run.
+    pub inherited: bool,
+}
+
+/// Makes the folder of a task, or finds it; what it needs has to be there.
+///
+/// # Errors
+/// A folder that can't be made or written, another engine that has it, something it needs that is not there.
+pub fn begin(
+    study: &Study,
+    design: &Design,
+    plan: &Plan,
+    standing: &Standing,
+    found: &mut Found,
+    number: usize,
+    share: &Share,
+) -> Result<Began, StudyError> {
+    let task = &plan.tasks[number];
+    if let Some(needs) = task.needs.filter(|n| standing.tasks[*n].state != State::Done) {
+        let name = &plan.tasks[needs].name;
+        let state = standing.tasks[needs].state.word();
+        return Err(StudyError::Refused(format!("{} needs {name}, which is {state}", task.name)));
+    }
+    let genotype = standing.genotype(plan, number);
+    if task.stage == Stage::Train && genotype.is_none() {
+        return Err(StudyError::Refused(format!("{}: its search has found no genotype", task.name)));
+    }
+    let config = task.config_with(genotype.as_ref());
+    found.look(study, design)?;
+    if let Some(folder) = found.run(design, task, genotype.as_ref()) {
+        let folder = folder.clone();
+        let own = folder.config()?;
+        let shared = share.over(own.clone());
+        if shared != own {
+            folder.change(&shared)?;
+        }
+        return Ok(Began { folder, new: false, inherited: false });
+    }
+    let folder = create(study, task, found, &share.over(config.clone()))?;
+    let inherited = match task.needs.filter(|_| task.stage == Stage::Search) {
+        None => false,
+        Some(needs) => inherit(&folder, &config, standing.tasks[needs].folder.as_ref(), share, task)?,
+    };
+    Ok(Began { folder, new: true, inherited })
+}
+
+fn create(study: &Study, task: &Task, found: &Found, config: &Config) -> Result<RunFolder, StudyError> {
+    Ok(RunFolder::create(&study.runs(), Some(&found.free(&task.name)), "", config)?)
+}
+
+/// Takes the scores over; a run that could not begin leaves nothing behind.
+fn inherit(
+    folder: &RunFolder,
+    config: &Config,
+    from: Option<&RunFolder>,
+    share: &Share,
+    task: &Task,
+) -> Result<bool, StudyError> {
+    let config = share.over(config.clone());
+    let taken = from.map_or(Ok(false), |from| engine::inherit(from, folder, &config));
+    match taken {
+        Ok(true) => Ok(true),
+        Ok(false) => {
+            let _ = folder.remove();
+            Err(StudyError::Refused(format!("{}: there are no whole scores that it could take over", task.name)))
+        }
+        Err(e) => {
+            let _ = folder.remove();
+            Err(StudyError::Refused(format!("{}: {e}", task.name)))
+        }
+    }
+}

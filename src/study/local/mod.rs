@@ -1,0 +1,380 @@
+//! Running a study on this machine: as many engines at once as its cores, GPUs and memory allow; the others wait.
+
+mod room;
+
+use std::collections::HashMap;
+use std::time::{Duration, Instant, SystemTime};
+
+use super::begin::{Share, begin};
+use super::design::{Design, Stage};
+use super::need::Needs;
+use super::plan::Plan;
+use super::standing::{Found, Known, Standing, State};
+use super::{DESIGN, Study, StudyError};
+use crate::run::lock::RunLock;
+use crate::run::{FolderError, RunFolder, process};
+use room::Room;
+
+/// Between two looks at what others may have done: runs removed, a design edited.
+const LOOK: Duration = Duration::from_secs(5);
+/// An engine that died without a word is begun again so often.
+const AGAIN: usize = 1;
+
+/// What there is to tell of a study that runs.
+#[derive(Clone, Debug, PartialEq)]
+pub enum News {
+    /// An engine has begun: the run, what it does, how many are still to be done.
+    Began { name: String, what: &'static str, threads: usize, resumed: bool },
+    /// A run has ended: how, in a few words, and the seconds that it took.
+    Ended { name: String, what: &'static str, state: State, words: String, seconds: f64 },
+    Note(String),
+}
+
+struct Running {
+    task: String,
+    engine: process::Engine,
+    bytes: u64,
+    threads: usize,
+    gpu: Option<usize>,
+    since: Instant,
+}
+
+/// A study at work.
+pub struct Runner {
+    study: Study,
+    design: Design,
+    plan: Plan,
+    found: Found,
+    standing: Standing,
+    needs: Needs,
+    room: Room,
+    running: Vec<Running>,
+    /// Runs that are not begun again by this runner, by name, and why.
+    given_up: HashMap<String, String>,
+    died: HashMap<String, usize>,
+    /// Runs that a scheduler has, by name.
+    elsewhere: HashMap<String, String>,
+    looked: Instant,
+    edited: Option<SystemTime>,
+    said: Option<String>,
+    stopping: bool,
+    _lock: RunLock,
+}
+
+impl Runner {
+    /// Takes the study; `elsewhere` are runs that a scheduler has, which are left to it.
+    ///
+    /// # Errors
+    /// A design that makes no sense, another runner that has the study.
+    pub fn new(study: &Study, elsewhere: HashMap<String, String>) -> Result<Runner, StudyError> {
+        let lock = RunLock::take(&study.folder()).map_err(|e| match e {
+            FolderError::Locked { holder, .. } => StudyError::Refused(format!(
+                "{} is being run already{holder}; `zonas study status` shows how it stands, `zonas study stop` stops it",
+                study.path().display()
+            )),
+            other => other.into(),
+        })?;
+        let edited = edited(study);
+        let design = study.design()?;
+        let plan = Plan::of(&design);
+        let room = Room::of(&design, plan.tasks.len())?;
+        let mut found = Found::default();
+        found.look(study, &design)?;
+        let standing = Standing::with(&found, &design, &plan, |_| None);
+        Ok(Runner {
+            study: study.clone(),
+            design,
+            plan,
+            found,
+            standing,
+            needs: Needs::default(),
+            room,
+            running: Vec::new(),
+            given_up: HashMap::new(),
+            died: HashMap::new(),
+            elsewhere,
+            looked: Instant::now(),
+            edited,
+            said: None,
+            stopping: false,
+            _lock: lock,
+        })
+    }
+
+    pub fn design(&self) -> &Design {
+        &self.design
+    }
+
+    pub fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    pub fn standing(&self) -> &Standing {
+        &self.standing
+    }
+
+    /// Why runs were given up, by name.
+    pub fn given_up(&self) -> &HashMap<String, String> {
+        &self.given_up
+    }
+
+    /// How the machine is shared, in words.
+    pub fn room(&self) -> String {
+        self.room.words()
+    }
+
+    /// Does what can be done now; false when there is nothing more to do.
+    ///
+    /// # Errors
+    /// The folder of the study can't be read.
+    pub fn turn(&mut self, tell: &mut dyn FnMut(News)) -> Result<bool, StudyError> {
+        let ended = self.bury(tell)?;
+        if !ended && self.looked.elapsed() >= LOOK {
+            self.read_again(tell)?;
+            self.look()?;
+        }
+        if self.stopping {
+            return Ok(!self.running.is_empty());
+        }
+        while self.begin_one(tell)? {}
+        Ok(!self.running.is_empty() || self.others_run())
+    }
+
+    /// Asks all engines to leave with a checkpoint; with `now`, at once.
+    pub fn stop(&mut self, now: bool) {
+        self.stopping = true;
+        #[cfg(unix)]
+        for running in &self.running {
+            let signal = if now { rustix::process::Signal::KILL } else { rustix::process::Signal::TERM };
+            process::signal(running.engine.id(), signal);
+        }
+        #[cfg(not(unix))]
+        let _ = now;
+    }
+
+    fn name(&self, task: usize) -> &str {
+        &self.plan.tasks[task].name
+    }
+
+    /// Engines of runs of this study that another has begun.
+    fn others_run(&self) -> bool {
+        let own = |i: usize| self.running.iter().any(|r| r.task == self.name(i));
+        let states = self.standing.tasks.iter().enumerate();
+        states.filter(|(i, _)| !own(*i)).any(|(_, t)| matches!(t.state, State::Running(_)))
+    }
+
+    /// Reads the runs again; of those that are done, only whether they are there.
+    fn look(&mut self) -> Result<(), StudyError> {
+        self.found.look(&self.study, &self.design)?;
+        let still = |known: &Known| known.folder.as_ref().is_some_and(|f| RunFolder::at(f.path()).is_ok());
+        let before = &self.standing.tasks;
+        let done = |i: usize| before.get(i).filter(|k| k.state == State::Done && still(k)).cloned();
+        self.standing = Standing::with(&self.found, &self.design, &self.plan, done);
+        self.looked = Instant::now();
+        Ok(())
+    }
+
+    /// The design, if it has been edited; one that makes no sense changes nothing.
+    fn read_again(&mut self, tell: &mut dyn FnMut(News)) -> Result<(), StudyError> {
+        let now = edited(&self.study);
+        if now == self.edited {
+            return Ok(());
+        }
+        self.edited = now;
+        match self.study.design() {
+            Ok(design) if design == self.design => {}
+            Ok(design) => {
+                let plan = Plan::of(&design);
+                let before = self.plan.tasks.len();
+                tell(News::Note(format!("{DESIGN} was edited: {} runs now, {before} before", plan.tasks.len())));
+                (self.design, self.plan) = (design, plan);
+                self.standing.tasks.clear();
+            }
+            Err(e) => tell(News::Note(format!("{DESIGN} was edited and makes no sense now ({e}); the study goes on as before"))),
+        }
+        Ok(())
+    }
+
+    /// Takes the engines in that have ended.
+    fn bury(&mut self, tell: &mut dyn FnMut(News)) -> Result<bool, StudyError> {
+        let mut ended = Vec::new();
+        let mut i = 0;
+        while i < self.running.len() {
+            match self.running[i].engine.ended() {
+                None => i += 1,
+                Some(status) => ended.push((self.running.swap_remove(i), status)),
+            }
+        }
+        if ended.is_empty() {
+            return Ok(false);
+        }
+        self.look()?;
+        for (running, status) in ended {
+            self.room.give(running.bytes, running.threads, running.gpu);
+            let Some(task) = self.plan.tasks.iter().position(|t| t.name == running.task) else { continue };
+            let state = self.standing.tasks[task].state.clone();
+            let words = super::words::of(&self.standing.tasks[task]);
+            let left = match &state {
+                State::Failed(why) | State::Unreachable(why) => Some(why.clone()),
+                State::Stopped(why) => Some(format!("stopped: {why}")),
+                // Refused before its first word, or removed while it ran.
+                State::Ready | State::Waits(_) => Some(match running.engine.said().trim() {
+                    "" => format!("its engine ended ({status}), and its folder is gone"),
+                    said => said.trim_start_matches("error: ").to_string(),
+                }),
+                _ => None,
+            };
+            let crashed = status.code().is_none();
+            if let Some(why) = &left {
+                let died = self.died.entry(running.task.clone()).or_insert(0);
+                *died += 1;
+                if !crashed || *died > AGAIN {
+                    self.given_up.insert(running.task.clone(), why.clone());
+                }
+            }
+            let words = left.unwrap_or(words);
+            let seconds = running.since.elapsed().as_secs_f64();
+            tell(News::Ended { what: self.plan.tasks[task].what(), name: running.task, state, words, seconds });
+        }
+        Ok(true)
+    }
+
+    /// Begins the next run that there is room for; false if there is none.
+    fn begin_one(&mut self, tell: &mut dyn FnMut(News)) -> Result<bool, StudyError> {
+        let ready: Vec<usize> = (0..self.plan.tasks.len()).filter(|i| self.may_begin(*i)).collect();
+        let Some(first) = ready.first().copied() else { return Ok(false) };
+        let waiting = self.standing.tasks.iter().filter(|t| t.state != State::Done).count();
+        let threads = self.room.threads(waiting);
+        for task in std::iter::once(first).chain(ready.into_iter().skip(1)) {
+            let gpu = self.room.has_gpus();
+            if !self.room.is_free() {
+                return Ok(false);
+            }
+            let genotype = self.standing.genotype(&self.plan, task);
+            let scores = self.plan.tasks[task].needs.map(|n| self.standing.tasks[n].clone());
+            let mut needed = |lean| {
+                self.needs.bytes(&self.plan.tasks[task], scores.as_ref(), genotype.as_ref(), (gpu, threads, lean))
+            };
+            let (wants, least) = match needed(false).and_then(|wants| Ok((wants, needed(true)?))) {
+                Ok(bytes) => bytes,
+                Err(why) => {
+                    self.give_up(task, why, tell);
+                    return Ok(true);
+                }
+            };
+            let Some(share) = self.room.take(wants, least, threads) else {
+                // What needs less may still find room.
+                continue;
+            };
+            return self.start(task, &share, tell);
+        }
+        Ok(false)
+    }
+
+    fn may_begin(&self, task: usize) -> bool {
+        let name = self.name(task);
+        let open = matches!(
+            self.standing.tasks[task].state,
+            State::Ready | State::Stopped(_) | State::Failed(_)
+        );
+        open && !self.given_up.contains_key(name)
+            && !self.elsewhere.contains_key(name)
+            && self.running.iter().all(|r| r.task != name)
+    }
+
+    fn give_up(&mut self, task: usize, why: String, tell: &mut dyn FnMut(News)) {
+        let t = &self.plan.tasks[task];
+        let (name, what) = (t.name.clone(), t.what());
+        self.given_up.insert(name.clone(), why.clone());
+        tell(News::Ended { name, what, state: State::Failed(why.clone()), words: why, seconds: 0.0 });
+    }
+
+    fn start(&mut self, task: usize, share: &Share, tell: &mut dyn FnMut(News)) -> Result<bool, StudyError> {
+        let bytes = share.memory_bytes.unwrap_or(0);
+        let give = |room: &mut Room| room.give(bytes, share.threads, share.gpu);
+        let began = begin(&self.study, &self.design, &self.plan, &self.standing, &mut self.found, task, share);
+        let began = match began {
+            Ok(began) => began,
+            Err(e) => {
+                give(&mut self.room);
+                if is_full(&e) {
+                    self.note(format!("{e}; the study waits until there is room"), tell);
+                    return Ok(false);
+                }
+                self.give_up(task, e.to_string(), tell);
+                return Ok(true);
+            }
+        };
+        let t = &self.plan.tasks[task];
+        let confirm = if t.until_cut { "stop" } else { "automatic" };
+        match process::start(&began.folder, &["--confirm", confirm]) {
+            Ok(engine) => {
+                tell(News::Began { name: t.name.clone(), what: t.what(), threads: share.threads, resumed: !began.new });
+                self.running.push(Running {
+                    task: t.name.clone(),
+                    engine,
+                    bytes,
+                    threads: share.threads,
+                    gpu: share.gpu,
+                    since: Instant::now(),
+                });
+                self.standing.tasks[task].state = State::Running("starting".into());
+                self.standing.tasks[task].folder = Some(began.folder);
+            }
+            Err(e) => {
+                give(&mut self.room);
+                if began.new {
+                    let _ = began.folder.remove();
+                }
+                let e = StudyError::from(e);
+                if is_full(&e) {
+                    self.note(format!("{e}; the study waits until there is room"), tell);
+                    return Ok(false);
+                }
+                self.give_up(task, e.to_string(), tell);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Says something once.
+    fn note(&mut self, words: String, tell: &mut dyn FnMut(News)) {
+        if self.said.as_ref() != Some(&words) {
+            tell(News::Note(words.clone()));
+            self.said = Some(words);
+        }
+    }
+
+    /// Seconds that are left, by what runs of each kind took so far; `None` before any has ended.
+    pub fn seconds_left(&self) -> Option<f64> {
+        let mut left = 0.0;
+        for stage in Stage::ALL {
+            let of = |done: bool| {
+                let all = self.plan.tasks.iter().zip(&self.standing.tasks);
+                all.filter(move |(t, k)| t.stage == stage && !t.until_cut == (stage != Stage::Score) && (k.state == State::Done) == done)
+            };
+            let taken: Vec<f64> = of(true).filter_map(|(_, k)| super::words::seconds(k.summary.as_ref()?)).collect();
+            let open = of(false).filter(|(t, _)| !self.given_up.contains_key(&t.name)).count();
+            if open > 0 && taken.is_empty() {
+                return None;
+            }
+            left += open as f64 * taken.iter().sum::<f64>() / taken.len().max(1) as f64;
+        }
+        Some(left / self.room.at_once() as f64)
+    }
+}
+
+fn edited(study: &Study) -> Option<SystemTime> {
+    std::fs::metadata(study.path().join(DESIGN)).and_then(|m| m.modified()).ok()
+}
+
+/// Whether a disk is full.
+fn is_full(e: &StudyError) -> bool {
+    use std::io::ErrorKind::{QuotaExceeded, StorageFull};
+    match e {
+        StudyError::Folder(FolderError::Io { source, .. }) | StudyError::Io { source, .. } => {
+            matches!(source.kind(), StorageFull | QuotaExceeded)
+        }
+        _ => false,
+    }
+}

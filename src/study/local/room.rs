@@ -1,0 +1,155 @@
+//! What this machine has for a study: cores, memory, GPUs; who gets how much of it.
+
+use super::super::StudyError;
+use super::super::begin::Share;
+use super::super::design::Design;
+use crate::device::{self, Choice};
+use crate::text;
+
+/// Part of what is free that stays free: one in so many.
+const MARGIN: u64 = 10;
+/// Bytes that an engine takes besides what is predicted: the program itself, its data.
+const IDLE: u64 = 96 << 20;
+
+/// A GPU that may be used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Card {
+    ordinal: usize,
+    free: u64,
+    runs: usize,
+}
+
+/// What is left of the machine.
+#[derive(Clone, Debug)]
+pub struct Room {
+    cores: usize,
+    /// Runs at once at most.
+    at_once: usize,
+    /// Threads of a run, where they are set.
+    fixed: usize,
+    running: usize,
+    /// Memory that is left; `None` where the system does not tell.
+    memory: Option<u64>,
+    cards: Vec<Card>,
+}
+
+impl Room {
+    /// Looks at the machine.
+    ///
+    /// # Errors
+    /// A GPU is asked for and there is none that can be used.
+    pub fn of(design: &Design, runs: usize) -> Result<Room, StudyError> {
+        let cores = device::threads(0);
+        let limits = &design.limits;
+        let free = device::Device::Cpu.memory().map(|m| m.available_bytes - m.available_bytes / MARGIN);
+        let memory = text::parse_amount(&limits.memory).or(free);
+        let kinds = || design.settings.iter().map(|s| s.config.device.kind);
+        let cards = if kinds().all(|k| k == Choice::Cpu) { Vec::new() } else { cards() };
+        if cards.is_empty() && kinds().any(|k| matches!(k, Choice::Cuda { .. })) {
+            return Err(StudyError::Refused(
+                "device.kind asks for a GPU, and none can be used here; `zonas doctor` says why".into(),
+            ));
+        }
+        let fixed = limits.threads.min(cores);
+        let at_once = match (limits.at_once, cards.len()) {
+            (0, 0) => cores / fixed.max(1),
+            (0, cards) => cards,
+            (n, _) => n,
+        };
+        Ok(Room { cores, at_once: at_once.clamp(1, runs.max(1)), fixed, running: 0, memory, cards })
+    }
+
+    pub fn at_once(&self) -> usize {
+        self.at_once
+    }
+
+    pub fn has_gpus(&self) -> bool {
+        !self.cards.is_empty()
+    }
+
+    /// `2 runs at once, 20.1 GiB for them`.
+    pub fn words(&self) -> String {
+        let runs = text::counted(self.at_once, "run");
+        let memory = self.memory.map_or_else(String::new, |b| format!(", {} for them", text::bytes(b)));
+        let cards = if self.cards.is_empty() { String::new() } else { format!(" on {}", text::counted(self.cards.len(), "GPU")) };
+        format!("{runs} at once{cards}{memory}")
+    }
+
+    /// Threads of the next run, where so many are still to be done: the last ones share the cores that are left.
+    pub fn threads(&self, open: usize) -> usize {
+        match self.fixed {
+            0 => (self.cores / self.at_once.min(open).max(1)).max(1),
+            fixed => fixed,
+        }
+    }
+
+    /// Whether another run may begin.
+    pub fn is_free(&self) -> bool {
+        self.running < self.at_once
+    }
+
+    /// A share for a run that would like so many bytes, `None` if there is no room now. Where nothing runs there is room for
+    /// any: the engine itself says whether it fits. `least` is what it can do with.
+    pub fn take(&mut self, wants: Option<u64>, least: Option<u64>, threads: usize) -> Option<Share> {
+        if !self.is_free() {
+            return None;
+        }
+        let share = |free: u64, alone: bool| {
+            let fair = free / (self.at_once - self.running).max(1) as u64;
+            let wants = wants.unwrap_or(fair.saturating_sub(IDLE)).max(1);
+            match wants + IDLE <= free {
+                true => Some(wants),
+                // With less it is slower, not different.
+                false => {
+                    let rest = free.saturating_sub(IDLE);
+                    (alone || least.is_some_and(|least| least <= rest)).then_some(rest.max(1))
+                }
+            }
+        };
+        if self.cards.is_empty() {
+            let bytes = match self.memory {
+                None => None,
+                Some(free) => Some(share(free, self.running == 0)?),
+            };
+            self.running += 1;
+            let taken = bytes.map(|b| b + IDLE);
+            self.memory = self.memory.zip(taken).map(|(free, taken)| free.saturating_sub(taken)).or(self.memory);
+            return Some(Share { threads, memory_bytes: bytes, gpu: None });
+        }
+        // The one with most free memory, of those with the fewest runs.
+        let best = (0..self.cards.len()).min_by_key(|i| (self.cards[*i].runs, u64::MAX - self.cards[*i].free))?;
+        let bytes = share(self.cards[best].free, self.cards[best].runs == 0)?;
+        let card = &mut self.cards[best];
+        card.free = card.free.saturating_sub(bytes + IDLE);
+        card.runs += 1;
+        let gpu = Some(card.ordinal);
+        self.running += 1;
+        Some(Share { threads, memory_bytes: Some(bytes), gpu })
+    }
+
+    /// Gives a share back.
+    pub fn give(&mut self, bytes: u64, _threads: usize, gpu: Option<usize>) {
+        self.running = self.running.saturating_sub(1);
+        match gpu.and_then(|g| self.cards.iter_mut().find(|c| c.ordinal == g)) {
+            Some(card) => {
+                card.free += bytes + IDLE;
+                card.runs = card.runs.saturating_sub(1);
+            }
+            None if bytes > 0 => self.memory = self.memory.map(|free| free + bytes + IDLE),
+            None => {}
+        }
+    }
+}
+
+#[cfg(feature = "cuda")]
+fn cards() -> Vec<Card> {
+    let all = crate::device::cuda::all().unwrap_or_default();
+    let seen = all.into_iter().enumerate().filter_map(|(ordinal, one)| Some((ordinal, one.ok()?)));
+    let free = |s: &crate::device::cuda::Seen| s.in_use.as_ref().map_or(s.total_bytes, |u| u.free_bytes);
+    seen.map(|(ordinal, s)| Card { ordinal, free: free(&s) - free(&s) / MARGIN, runs: 0 }).collect()
+}
+
+#[cfg(not(feature = "cuda"))]
+fn cards() -> Vec<Card> {
+    Vec::new()
+}
