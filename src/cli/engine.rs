@@ -1,6 +1,7 @@
 //! The hidden sub-command that is the engine of a run, and what runs of the foreground share with it: signals.
 
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicI32, Ordering};
 use std::time::Duration;
 
 use clap::Args;
@@ -39,6 +40,14 @@ pub fn run(a: &EngineArguments) -> eyre::Result<Exit> {
     ended
 }
 
+/// The latest signal that asked an engine of this process to leave; 0: none.
+static ASKED: AtomicI32 = AtomicI32::new(0);
+
+/// The signal by which an engine of this process was asked to leave, if it was.
+pub fn asked_by() -> Option<i32> {
+    Some(ASKED.load(Ordering::SeqCst)).filter(|s| *s != 0)
+}
+
 /// Runs the engine of a run in this process.
 pub fn work(folder: &RunFolder, how: How) -> eyre::Result<Exit> {
     let config = folder.config()?;
@@ -71,6 +80,7 @@ fn obey_signals(interrupt: &Interrupt, grace: Duration) -> eyre::Result<()> {
             if signal == SIGINT && std::mem::replace(&mut interrupted, true) {
                 last_word("ended at once by a second interrupt", Exit::Interrupted);
             }
+            ASKED.store(signal, Ordering::SeqCst);
             interrupt.ask();
             // Whatever was asked before: who sends this waits no longer than that.
             if signal != SIGINT && !std::mem::replace(&mut graced, true) {

@@ -105,12 +105,13 @@ pub(super) fn open(config: &Config) -> Result<Arc<dyn Dataset>, DataError> {
     data::open(&config.data.source, &data::OpenOptions { seed: config.seed, size })
 }
 
-/// What the network's size depends on besides the settings: opens the data.
+/// What the network's size depends on besides the settings, and the number of training pictures: opens the data.
 ///
 /// # Errors
 /// The data's.
-pub fn shape(config: &Config) -> Result<DataShape, DataError> {
-    Ok(DataShape::of(open(config)?.summary()))
+pub fn shape(config: &Config) -> Result<(DataShape, usize), DataError> {
+    let data = open(config)?;
+    Ok((DataShape::of(data.summary()), data.summary().train))
 }
 
 /// The planner of some settings: opens the data for its sizes.

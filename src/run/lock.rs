@@ -54,6 +54,10 @@ pub struct Holder {
     pub follows: bool,
     /// It waits for a person, and has given up its turn: others need not wait for it.
     pub yields: bool,
+    /// The task of a scheduler that it is, and how often that was begun anew: of two engines of the same task the scheduler has
+    /// given up the earlier one.
+    pub job: Option<String>,
+    pub restarts: u64,
     /// It has left the run in good order.
     pub left: bool,
     /// It could not have said that it leaves: nothing can be written there. Found by who looks.
@@ -68,8 +72,18 @@ impl Holder {
         if host.is_empty() { format!("pid {}", self.pid) } else { format!("pid {} on {host}", self.pid) }
     }
 
+    /// Whether it is of this machine.
+    pub fn is_here(&self) -> bool {
+        self.host == host() && self.boot == boot()
+    }
+
     fn is_of(&self, about: &fs::Metadata) -> bool {
         self.file == inode(about)
+    }
+
+    /// Whether this one is of the same task of a scheduler as another, and was begun later.
+    fn succeeds(&self, other: &Holder) -> bool {
+        self.job.is_some() && self.job == other.job && self.restarts > other.restarts
     }
 
     /// Whether its process is there; `None` if that is another machine's to know.
@@ -201,7 +215,23 @@ impl RunLock {
         let path = folder.file(LOCK);
         let opened = folder.handle().and_then(|folder| folder.update(LOCK));
         let mut file = opened.map_err(io_error("open", &path))?;
+        let token = format!("{}-{:x}", std::process::id(), (now() * 1e6) as u64);
+        let (job, restarts) = job();
+        let holder = Holder {
+            pid: std::process::id(),
+            host: host(),
+            boot: boot(),
+            born: born(std::process::id()).unwrap_or(0),
+            token,
+            job,
+            restarts,
+            since: now(),
+            ..Holder::default()
+        };
         let mut taken = file.try_lock();
+        if matches!(taken, Err(fs::TryLockError::WouldBlock)) && read(&mut file).is_some_and(|h| holder.succeeds(&h)) {
+            taken = succeed(folder, &mut file, &holder);
+        }
         for _ in 0..LOOKS {
             if !matches!(taken, Err(fs::TryLockError::WouldBlock)) {
                 break;
@@ -223,21 +253,12 @@ impl RunLock {
         let about = file.metadata().map_err(io_error("read", &path))?;
         let before = read(&mut file).filter(|h| !h.left && h.is_of(&about));
         if let Some(h) = &before
+            && !holder.succeeds(h)
             && h.process().unwrap_or_else(|| beats(folder, h))
         {
             return Err(locked(before));
         }
-        let token = format!("{}-{:x}", std::process::id(), (now() * 1e6) as u64);
-        let holder = Holder {
-            pid: std::process::id(),
-            host: host(),
-            boot: boot(),
-            born: born(std::process::id()).unwrap_or(0),
-            file: inode(&about),
-            token,
-            since: now(),
-            ..Holder::default()
-        };
+        let holder = Holder { file: inode(&about), ..holder };
         let mut inner = Inner { file, folder: folder.clone(), holder, lost: false, over: false };
         inner.write().map_err(io_error("write", &path))?;
         if !trusted {
@@ -342,14 +363,51 @@ impl Inner {
     fn write(&mut self) -> io::Result<()> {
         self.holder.beat += 1;
         self.holder.time = now();
-        let mut line = serde_json::to_vec(&self.holder)?;
-        line.resize(LINE.max(line.len() + 1) - 1, b' ');
-        line.push(b'\n');
+        let line = padded(&self.holder)?;
         self.file.seek(SeekFrom::Start(0))?;
         self.file.write_all(&line)?;
         // What an older program left there may be longer.
         self.file.set_len(line.len() as u64)
     }
+}
+
+/// The task of Slurm that this process is, if any, and how often that was begun anew.
+fn job() -> (Option<String>, u64) {
+    let word = |name: &str| std::env::var(name).ok().filter(|v| !v.is_empty() && v.bytes().all(|b| b.is_ascii_digit()));
+    let task = word("SLURM_ARRAY_TASK_ID").map_or_else(String::new, |t| format!("_{t}"));
+    let job = word("SLURM_ARRAY_JOB_ID").or_else(|| word("SLURM_JOB_ID")).map(|id| format!("slurm {id}{task}"));
+    (job, word("SLURM_RESTART_COUNT").and_then(|n| n.parse().ok()).unwrap_or(0))
+}
+
+/// Takes a run over from an engine of the same task that its scheduler has lost: the line says whose it is now, and an engine
+/// that reads it there leaves.
+fn succeed(folder: &RunFolder, file: &mut File, holder: &Holder) -> Result<(), fs::TryLockError> {
+    let line = file.metadata().map(|about| Holder { file: inode(&about), time: now(), ..holder.clone() });
+    let written = line.and_then(|h| padded(&h)).and_then(|line| {
+        file.seek(SeekFrom::Start(0))?;
+        file.write_all(&line)
+    });
+    written.map_err(fs::TryLockError::Error)?;
+    let begun = Instant::now();
+    loop {
+        match file.try_lock() {
+            Err(fs::TryLockError::WouldBlock) if begun.elapsed() < 2 * STALE => std::thread::sleep(BEAT / 4),
+            taken => return taken,
+        }
+        // Another may have come meanwhile.
+        let own = folder.open_file(LOCK).ok().and_then(|mut f| read(&mut f)).is_some_and(|h| h.token == holder.token);
+        if !own {
+            return file.try_lock();
+        }
+    }
+}
+
+/// A line of the lock file.
+fn padded(holder: &Holder) -> io::Result<Vec<u8>> {
+    let mut line = serde_json::to_vec(holder)?;
+    line.resize(LINE.max(line.len() + 1) - 1, b' ');
+    line.push(b'\n');
+    Ok(line)
 }
 
 /// Whether the heart of an engine on another machine beats; takes as long as a heart may stand still.

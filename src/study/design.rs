@@ -152,7 +152,8 @@ impl Design {
             StudyError::Design { file: place, reason }
         })?;
         if read.version != VERSION {
-            let words = format!("`version`: {} is not known here, only {VERSION}; use a program that knows it", read.version);
+            let words =
+                format!("`version`: {} is not known here, only {VERSION}; use a program that knows it", read.version);
             return Err(wrong(words));
         }
         let base = base(&read, folder).map_err(&wrong)?;
@@ -173,15 +174,19 @@ impl Design {
         }
         let baseline = match compare.baseline.as_str() {
             "" => 0,
-            name => settings.iter().position(|s| s.name == name).ok_or_else(|| {
-                let near = nearest(name, settings.iter().map(|s| s.name.as_str()));
-                let names = settings.iter().map(|s| s.name.as_str()).take(12).collect::<Vec<_>>().join(", ");
-                let hint = near.map_or_else(|| format!("there are {names}"), |n| format!("did you mean `{n}`?"));
-                wrong(format!("`compare.baseline`: there is no setting `{name}`; {hint}"))
-            })?,
+            name => named(&settings, name).map_err(|e| wrong(format!("`compare.baseline`: {e}")))?,
         };
         let seeds = read.seeds.list();
         Ok(Design { note: read.note, seeds, stages, factors, settings, limits, compare, baseline, notes })
+    }
+
+    /// Compares with another setting.
+    ///
+    /// # Errors
+    /// There is none of this name.
+    pub fn set_baseline(&mut self, name: &str) -> Result<(), StudyError> {
+        self.baseline = named(&self.settings, name).map_err(StudyError::Refused)?;
+        Ok(())
     }
 
     /// Keys that tell one run of this study from another: those that results depend on, and the factors.
@@ -192,6 +197,15 @@ impl Design {
     pub fn has(&self, stage: Stage) -> bool {
         self.stages.contains(&stage)
     }
+}
+
+fn named(settings: &[Setting], name: &str) -> Result<usize, String> {
+    settings.iter().position(|s| s.name == name).ok_or_else(|| {
+        let near = nearest(name, settings.iter().map(|s| s.name.as_str()));
+        let names = settings.iter().map(|s| s.name.as_str()).take(12).collect::<Vec<_>>().join(", ");
+        let hint = near.map_or_else(|| format!("there are {names}"), |n| format!("did you mean `{n}`?"));
+        format!("there is no setting `{name}`; {hint}")
+    })
 }
 
 /// The settings that all runs have.
@@ -205,7 +219,9 @@ fn base(read: &File, folder: &Path) -> Result<Config, String> {
     };
     for word in ["seed", "version"] {
         if read.base.contains_key(word) {
-            return Err(format!("`base.{word}`: a study has `{word}s` of its own; take it out").replace("versions", "version"));
+            return Err(
+                format!("`base.{word}`: a study has `{word}s` of its own; take it out").replace("versions", "version")
+            );
         }
     }
     let text = toml::to_string(&read.base).map_err(|e| format!("`base`: {e}"))?;
@@ -294,7 +310,8 @@ fn settings(
     beside: &[toml::Table],
     notes: &mut Vec<String>,
 ) -> Result<Vec<Setting>, String> {
-    let size = factors.iter().map(|f| f.values.len()).try_fold(1usize, |n, more| n.checked_mul(more).filter(|n| *n <= MOST));
+    let size =
+        factors.iter().map(|f| f.values.len()).try_fold(1usize, |n, more| n.checked_mul(more).filter(|n| *n <= MOST));
     let size = size.ok_or_else(|| format!("`factors`: more than {MOST} combinations; leave some out"))?;
     let mut all: Vec<Setting> = Vec::new();
     // A study of named settings alone has no grid.

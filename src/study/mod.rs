@@ -6,18 +6,21 @@ mod design;
 mod local;
 mod need;
 mod plan;
+pub mod results;
 mod seeds;
+pub mod slurm;
 mod standing;
+pub mod statistics;
 pub mod words;
 
 use std::path::{Path, PathBuf};
 
-pub use begin::{Began, begin};
+pub use begin::{Began, Share, begin};
 pub use design::{Compare, Design, Factor, Limits, Setting, Stage};
 pub use local::{News, Runner};
 pub use plan::{Plan, Task};
 pub use seeds::Seeds;
-pub use standing::{Standing, State};
+pub use standing::{Found, Known, Standing, State};
 
 use crate::run::{FolderError, RunFolder, files};
 

@@ -15,11 +15,14 @@ use crate::space::{Genotype, Mask};
 /// Sizes of pictures by where they come from, so that data is opened once.
 #[derive(Debug, Default)]
 pub struct Needs {
-    shapes: HashMap<String, DataShape>,
+    shapes: HashMap<String, (DataShape, usize)>,
+    /// Planners that have timed the parts of a step, by the settings of the search.
+    timed: HashMap<String, Option<Planner>>,
 }
 
 impl Needs {
-    fn shape(&mut self, config: &Config) -> Result<DataShape, DataError> {
+    /// The sizes of pictures, and how many there are.
+    fn shape(&mut self, config: &Config) -> Result<(DataShape, usize), DataError> {
         let key = format!("{} {}", config.data.source, config.data.size);
         if let Some(known) = self.shapes.get(&key) {
             return Ok(*known);
@@ -50,7 +53,7 @@ impl Needs {
             Stage::Score => Ok(None),
             Stage::Search if task.until_cut => Ok(None),
             Stage::Search => {
-                let shape = self.shape(&config).map_err(|e| e.to_string())?;
+                let (shape, _) = self.shape(&config).map_err(|e| e.to_string())?;
                 let planner = Planner::new(&config, shape, None, threads).on_gpu(gpu);
                 Ok(Some(planner.by_bytes(mask(&config, scores)).bytes))
             }
@@ -60,6 +63,26 @@ impl Needs {
                 training_bytes(&config).map(|(bytes, _)| Some(bytes)).map_err(|e| e.to_string())
             }
         }
+    }
+
+    /// Seconds that a search takes on the CPU, by a step that is timed here and now; `None` of other runs.
+    pub fn seconds(&mut self, task: &Task, scores: Option<&Known>, threads: usize) -> Option<f64> {
+        if task.stage != Stage::Search || task.until_cut {
+            return None;
+        }
+        let config = &task.config;
+        let (shape, pictures) = self.shape(config).ok()?;
+        let key = config.written(["search", "device"].into_iter().map(String::from)) + &format!("{shape:?}");
+        let planner = self.timed.entry(key).or_insert_with(|| {
+            let pool =
+                rayon::ThreadPoolBuilder::new().num_threads(threads.min(crate::device::threads(0))).build().ok()?;
+            pool.install(|| Planner::new(config, shape, None, threads).timed()).ok()
+        });
+        let step = planner.as_ref()?.plan(mask(config, scores)).step_seconds?;
+        let limit = if config.data.limit > 0 { config.data.limit.min(pictures) } else { pictures };
+        let steps = (limit as f64 * config.search.train_share / config.search.batch as f64).ceil();
+        // The other half is looked at once an epoch, forwards only.
+        Some(1.2 * step * steps * config.search.epochs as f64)
     }
 }
 

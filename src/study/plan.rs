@@ -164,7 +164,8 @@ fn slug(text: &str) -> String {
             Some((_, value)) => value.to_string(),
             None => word.to_string(),
         };
-        let clean: String = word.chars().map(|c| if c.is_ascii_alphanumeric() || "._".contains(c) { c } else { '-' }).collect();
+        let clean: String =
+            word.chars().map(|c| if c.is_ascii_alphanumeric() || "._".contains(c) { c } else { '-' }).collect();
         let clean = clean.trim_matches(|c: char| !c.is_ascii_alphanumeric()).to_string();
         if !clean.is_empty() {
             out.push_str(if out.is_empty() { "" } else { "-" });
@@ -194,7 +195,9 @@ pub(super) const SCORES: &str = "scoring";
 
 /// The name of a scoring: what of its setting scores depend on.
 fn score_name(design: &Design, setting: &Setting, seed: u64, taken: &mut BTreeSet<String>) -> String {
-    let varies = |key: &str| design.factors.iter().any(|f| f.key == key && f.values.len() > 1) || design.factors.iter().all(|f| f.key != key);
+    let varies = |key: &str| {
+        design.factors.iter().any(|f| f.key == key && f.values.len() > 1) || design.factors.iter().all(|f| f.key != key)
+    };
     let of_scoring: Vec<String> = setting
         .values
         .iter()

@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::design::{Design, Stage};
 use super::plan::{Plan, SCORES, Task, key};
-use super::{Study, StudyError};
+use super::{Study, StudyError, slurm};
 use crate::run::config::Config;
 use crate::run::status::Status;
 use crate::run::summary::{Read, Summary};
@@ -109,7 +109,8 @@ impl Found {
             self.by_key.entry(key).or_insert(folder);
         }
         self.names = read.iter().map(|(folder, ..)| folder.name()).collect();
-        self.known = read.into_iter().map(|(folder, time, config)| (folder.path().to_path_buf(), (time, config))).collect();
+        self.known =
+            read.into_iter().map(|(folder, time, config)| (folder.path().to_path_buf(), (time, config))).collect();
         Ok(())
     }
 
@@ -206,8 +207,10 @@ impl Standing {
             let state = state_of(task, &read);
             Known { state, folder: Some(folder.clone()), summary: Some(Box::new(read.summary)) }
         };
-        let first: Vec<Option<Known>> =
-            (0..plan.tasks.len()).into_par_iter().map(|i| (plan.tasks[i].stage != Stage::Train).then(|| read(i, None))).collect();
+        let first: Vec<Option<Known>> = (0..plan.tasks.len())
+            .into_par_iter()
+            .map(|i| (plan.tasks[i].stage != Stage::Train).then(|| read(i, None)))
+            .collect();
         let of_search = |i: usize| {
             let search = first[plan.tasks[i].needs?].as_ref()?;
             search.summary.as_ref().filter(|_| search.state == State::Done)?.genotype.clone()
@@ -239,5 +242,37 @@ impl Standing {
     pub fn genotype(&self, plan: &Plan, task: usize) -> Option<Genotype> {
         let search = &self.tasks[plan.tasks[task].needs.filter(|_| plan.tasks[task].stage == Stage::Train)?];
         search.summary.as_ref().filter(|_| search.state == State::Done)?.genotype.clone()
+    }
+}
+
+impl Standing {
+    /// Joins what Slurm says: who waits there, and how those ended that left no word. What is to be told if it can't be asked.
+    pub fn join_slurm(&mut self, study: &Study, plan: &Plan) -> Option<String> {
+        let live = match slurm::jobs(study) {
+            Ok(live) => live,
+            Err(e) => return Some(format!("{e}; what Slurm has of this study is not known")),
+        };
+        for job in &live {
+            let Some(i) = plan.tasks.iter().position(|t| t.name == job.run) else { continue };
+            let state = &mut self.tasks[i].state;
+            match state {
+                // An engine that is at work says more; what is done is done.
+                State::Running(_) | State::Done => {}
+                _ if job.state == "RUNNING" => *state = State::Running(job.words()),
+                _ => *state = State::Queued(job.words()),
+            }
+        }
+        let unsaid = |s: &State| matches!(s, State::Failed(_) | State::Stopped(_) | State::Unreachable(_));
+        if self.tasks.iter().any(|t| unsaid(&t.state)) {
+            let ended = slurm::ended(study);
+            for (known, task) in self.tasks.iter_mut().zip(&plan.tasks) {
+                if let (State::Failed(why) | State::Unreachable(why), Some(words)) =
+                    (&mut known.state, ended.get(&task.name))
+                {
+                    why.push_str(&format!("; {words}"));
+                }
+            }
+        }
+        None
     }
 }

@@ -34,6 +34,21 @@ impl Truth {
         })
     }
 
+    /// The accuracy of a cell in the table's unit, and whether it is predicted.
+    ///
+    /// # Errors
+    /// The cell is not of the space, or the table does not have it.
+    pub fn cell(&self, cells: &Cells, genotype: &Genotype) -> Result<(f64, bool), String> {
+        let cell = cells.cell(genotype)?;
+        match self {
+            Truth::Exact(known) => match known.cell(&cell) {
+                Some((accuracy, _)) => Ok((accuracy, false)),
+                None => Err(format!("it does not have {genotype}")),
+            },
+            Truth::Linear(linear) => Ok((linear.cell(&cell), true)),
+        }
+    }
+
     fn value(&self, slot: usize) -> f64 {
         match self {
             Truth::Exact(known) => known.value(slot),

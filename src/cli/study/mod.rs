@@ -2,7 +2,10 @@
 
 mod new;
 mod run;
+mod show;
 mod status;
+mod stop;
+mod task;
 
 use std::path::PathBuf;
 
@@ -22,6 +25,12 @@ pub enum StudyCommand {
     Run(run::RunArguments),
     /// How each run stands.
     Status(status::StatusArguments),
+    /// What follows: each setting over its seeds, and beside the baseline.
+    Show(show::ShowArguments),
+    /// Stop all of its runs with a checkpoint, here, elsewhere and on Slurm; `zonas study run` goes on.
+    Stop(stop::StopArguments),
+    /// Do one run of a study, in this process: what the jobs of a cluster call.
+    Task(task::TaskArguments),
 }
 
 /// Which study.
@@ -48,5 +57,8 @@ pub fn run(command: &StudyCommand) -> eyre::Result<Exit> {
         StudyCommand::New(a) => new::run(a),
         StudyCommand::Run(a) => run::run(a),
         StudyCommand::Status(a) => status::run(a),
+        StudyCommand::Show(a) => show::run(a),
+        StudyCommand::Stop(a) => stop::run(a),
+        StudyCommand::Task(a) => task::run(a),
     }
 }

@@ -52,7 +52,8 @@ pub fn run(a: &NewArguments) -> eyre::Result<Exit> {
     let design = study.design()?;
     let runs = Plan::of(&design).tasks.len();
     let mut out = Output::stdout();
-    let (settings, seeds) = (text::counted(design.settings.len(), "setting"), text::counted(design.seeds.len(), "seed"));
+    let (settings, seeds) =
+        (text::counted(design.settings.len(), "setting"), text::counted(design.seeds.len(), "seed"));
     out.line(&text::sanitize(&format!(
         "{}: {settings} by {seeds}, {runs} runs; edit it, then `zonas study run {}`",
         study.path().join(DESIGN).display(),

@@ -5,15 +5,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use color_eyre::eyre;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1};
 use signal_hook::iterator::Signals;
 
 use super::Which;
-use crate::cli::exit::Exit;
+use crate::cli::exit::{Exit, Usage};
 use crate::cli::output::{Closed, Output};
-use crate::study::{News, Runner, State};
+use crate::study::{News, Runner, State, Study, slurm};
 use crate::text;
 
 /// Between two looks at the engines.
@@ -23,13 +23,61 @@ const LOOK: Duration = Duration::from_millis(100);
 pub struct RunArguments {
     #[command(flatten)]
     which: Which,
+    /// Where: on this machine, or as job arrays of Slurm.
+    #[arg(long, value_enum, default_value = "here", value_name = "WHERE")]
+    on: Where,
+    /// With --on slurm: the partition.
+    #[arg(long, value_name = "NAME")]
+    partition: Option<String>,
+    /// With --on slurm: GPUs of each run.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    gpus: usize,
+    /// With --on slurm: time of each run, as in 8:00:00; a run whose time is over goes on in the next one [default: predicted for
+    /// searches on CPUs, else the partition's].
+    #[arg(long, value_name = "TIME")]
+    time: Option<String>,
+    /// With --on slurm: options of sbatch, as in --sbatch "--account=vision --qos=low"; may be given again.
+    #[arg(long, value_name = "OPTIONS", allow_hyphen_values = true)]
+    sbatch: Vec<String>,
+}
+
+/// Where the runs of a study run.
+#[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
+enum Where {
+    Here,
+    Slurm,
 }
 
 pub fn run(a: &RunArguments) -> eyre::Result<Exit> {
     let study = a.which.open()?;
+    if a.on == Where::Slurm {
+        return on_slurm(a, &study);
+    }
+    let given = [
+        (a.partition.is_some(), "--partition"),
+        (a.gpus > 0, "--gpus"),
+        (a.time.is_some(), "--time"),
+        (!a.sbatch.is_empty(), "--sbatch"),
+    ];
+    if let Some((_, flag)) = given.into_iter().find(|(given, _)| *given) {
+        return Err(Usage(format!("{flag} is for --on slurm")).into());
+    }
     let asked = signals()?;
-    let mut runner = Runner::new(&study, HashMap::new())?;
     let mut out = Voice(Some(Output::stdout()));
+    let elsewhere = match slurm::jobs(&study) {
+        Ok(jobs) => jobs.into_iter().map(|j| (j.run.clone(), j.words())).collect(),
+        Err(e) => {
+            out.line(&format!("note: {e}; runs that Slurm may have are not known"));
+            HashMap::new()
+        }
+    };
+    if !elsewhere.is_empty() {
+        out.line(&format!(
+            "note: Slurm has {} of this study, which are left to it",
+            text::counted(elsewhere.len(), "run")
+        ));
+    }
+    let mut runner = Runner::new(&study, elsewhere)?;
     for note in &runner.design().notes {
         out.line(&format!("note: {note}"));
     }
@@ -72,6 +120,31 @@ pub fn run(a: &RunArguments) -> eyre::Result<Exit> {
         out.line(&format!("  {name}: {why}"));
     }
     Ok(if failed > 0 { Exit::Failure } else { Exit::Stopped })
+}
+
+/// Submits what is still to be done.
+fn on_slurm(a: &RunArguments, study: &Study) -> eyre::Result<Exit> {
+    let options = a.sbatch.iter().flat_map(|o| o.split_whitespace()).map(String::from).collect();
+    let ask = slurm::Ask { partition: a.partition.clone(), gpus: a.gpus, time: a.time.clone(), options };
+    let mut out = Output::stdout();
+    let mut lines = Vec::new();
+    let submitted = slurm::submit(study, &ask, &mut |s| {
+        let after = if s.after.is_empty() { String::new() } else { format!(", after {}", s.after.join(", ")) };
+        let runs = text::counted(s.runs, "run");
+        lines.push(format!("{}: array {} of {runs}{after}: {}", s.stage.name(), s.id, s.script.display()));
+    });
+    lines.iter().try_for_each(|line| out.line(&text::sanitize(line)))?;
+    let word = a.which.word();
+    match submitted? {
+        0 => {
+            out.line(&format!("nothing to submit: all runs are done, or Slurm has them: `zonas study status {word}`"))?
+        }
+        n => out.line(&format!(
+            "{} submitted; `zonas study status {word}` shows how they stand",
+            text::counted(n, "run")
+        ))?,
+    }
+    Ok(Exit::Done)
 }
 
 /// Standard output, until its reader is gone: the study goes on without.

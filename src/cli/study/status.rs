@@ -35,7 +35,9 @@ pub fn run(a: &StatusArguments) -> eyre::Result<Exit> {
     let study = a.which.open()?;
     let design = study.design()?;
     let plan = Plan::of(&design);
-    let standing = Standing::of(&study, &design, &plan)?;
+    let mut standing = Standing::of(&study, &design, &plan)?;
+    let mut notes = design.notes.clone();
+    notes.extend(standing.join_slurm(&study, &plan));
     let rows: Vec<Row> = plan
         .tasks
         .iter()
@@ -52,10 +54,10 @@ pub fn run(a: &StatusArguments) -> eyre::Result<Exit> {
         .collect();
     let mut out = Output::stdout();
     if a.json {
-        out.json(&serde_json::json!({"runs": rows, "notes": design.notes, "others": standing.others}))?;
+        out.json(&serde_json::json!({"runs": rows, "notes": notes, "others": standing.others}))?;
         return Ok(Exit::Done);
     }
-    for note in &design.notes {
+    for note in &notes {
         out.line(&text::sanitize(&format!("note: {note}")))?;
     }
     let width = rows.iter().map(|r| text::width(r.run)).max().unwrap_or(0).clamp(12, 48);

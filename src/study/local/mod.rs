@@ -24,9 +24,20 @@ const AGAIN: usize = 1;
 #[derive(Clone, Debug, PartialEq)]
 pub enum News {
     /// An engine has begun: the run, what it does, how many are still to be done.
-    Began { name: String, what: &'static str, threads: usize, resumed: bool },
+    Began {
+        name: String,
+        what: &'static str,
+        threads: usize,
+        resumed: bool,
+    },
     /// A run has ended: how, in a few words, and the seconds that it took.
-    Ended { name: String, what: &'static str, state: State, words: String, seconds: f64 },
+    Ended {
+        name: String,
+        what: &'static str,
+        state: State,
+        words: String,
+        seconds: f64,
+    },
     Note(String),
 }
 
@@ -190,7 +201,9 @@ impl Runner {
                 (self.design, self.plan) = (design, plan);
                 self.standing.tasks.clear();
             }
-            Err(e) => tell(News::Note(format!("{DESIGN} was edited and makes no sense now ({e}); the study goes on as before"))),
+            Err(e) => tell(News::Note(format!(
+                "{DESIGN} was edited and makes no sense now ({e}); the study goes on as before"
+            ))),
         }
         Ok(())
     }
@@ -273,10 +286,7 @@ impl Runner {
 
     fn may_begin(&self, task: usize) -> bool {
         let name = self.name(task);
-        let open = matches!(
-            self.standing.tasks[task].state,
-            State::Ready | State::Stopped(_) | State::Failed(_)
-        );
+        let open = matches!(self.standing.tasks[task].state, State::Ready | State::Stopped(_) | State::Failed(_));
         open && !self.given_up.contains_key(name)
             && !self.elsewhere.contains_key(name)
             && self.running.iter().all(|r| r.task != name)
@@ -351,7 +361,9 @@ impl Runner {
         for stage in Stage::ALL {
             let of = |done: bool| {
                 let all = self.plan.tasks.iter().zip(&self.standing.tasks);
-                all.filter(move |(t, k)| t.stage == stage && !t.until_cut == (stage != Stage::Score) && (k.state == State::Done) == done)
+                all.filter(move |(t, k)| {
+                    t.stage == stage && !t.until_cut == (stage != Stage::Score) && (k.state == State::Done) == done
+                })
             };
             let taken: Vec<f64> = of(true).filter_map(|(_, k)| super::words::seconds(k.summary.as_ref()?)).collect();
             let open = of(false).filter(|(t, _)| !self.given_up.contains_key(&t.name)).count();

@@ -71,7 +71,11 @@ impl Room {
     pub fn words(&self) -> String {
         let runs = text::counted(self.at_once, "run");
         let memory = self.memory.map_or_else(String::new, |b| format!(", {} for them", text::bytes(b)));
-        let cards = if self.cards.is_empty() { String::new() } else { format!(" on {}", text::counted(self.cards.len(), "GPU")) };
+        let cards = if self.cards.is_empty() {
+            String::new()
+        } else {
+            format!(" on {}", text::counted(self.cards.len(), "GPU"))
+        };
         format!("{runs} at once{cards}{memory}")
     }
 

@@ -1,0 +1,195 @@
+//! Submitting what is still to be done.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use super::super::design::{Design, Stage};
+use super::super::need::Needs;
+use super::super::plan::Plan;
+use super::super::standing::{Standing, State};
+use super::super::{Study, StudyError, io_error};
+use super::command::call;
+use super::query::jobs;
+use super::script::{Array, Ask, script};
+use super::{IDENTITY, SLURM, identity};
+use crate::device;
+use crate::run::lock::RunLock;
+use crate::run::{FolderError, RunFolder};
+
+/// Processors of a run where `limits.threads` says nothing.
+const CPUS: usize = 4;
+/// Tasks of an array where Slurm does not say how many it may have.
+const LARGEST: usize = 1000;
+
+/// An array that Slurm took.
+#[derive(Clone, Debug)]
+pub struct Submitted {
+    pub stage: Stage,
+    pub id: String,
+    pub runs: usize,
+    pub script: std::path::PathBuf,
+    /// Ids of the arrays that it waits for.
+    pub after: Vec<String>,
+}
+
+/// Submits the runs that are not done, not at work, and not with Slurm already, stage by stage.
+///
+/// # Errors
+/// Another that runs the study, Slurm's commands missing or failing, a folder that can't be written. What was submitted
+/// before stays so.
+pub fn submit(study: &Study, ask: &Ask, told: &mut dyn FnMut(&Submitted)) -> Result<usize, StudyError> {
+    let _lock = RunLock::take(&study.folder()).map_err(|e| match e {
+        FolderError::Locked { holder, .. } => StudyError::Refused(format!(
+            "{} is being run already{holder}; `zonas study stop` stops it",
+            study.path().display()
+        )),
+        other => other.into(),
+    })?;
+    let design = study.design()?;
+    let plan = Plan::of(&design);
+    let slurm = study.path().join(SLURM);
+    std::fs::create_dir_all(&slurm).map_err(io_error("make", &slurm))?;
+    let folder = RunFolder::plain(&slurm);
+    let prefix = match identity(study)? {
+        Some(prefix) => prefix,
+        None => {
+            let path = study.path().display().to_string();
+            let hash =
+                crate::random::fnv1a(format!("{path} {} {}", std::process::id(), crate::clock::now()).as_bytes());
+            folder.write_atomic(IDENTITY, format!("{:08x}\n", hash as u32).as_bytes())?;
+            identity(study)?.unwrap_or_else(|| "zonas-".into())
+        }
+    };
+    let live = jobs(study)?;
+    let here: HashSet<&str> = live.iter().map(|j| j.run.as_str()).collect();
+    let standing = Standing::of(study, &design, &plan)?;
+    let open = |i: &usize| {
+        let state = &standing.tasks[*i].state;
+        let busy = matches!(state, State::Done | State::Running(_));
+        !busy && !here.contains(plan.tasks[*i].name.as_str())
+    };
+    let program = std::env::current_exe().map_err(io_error("find", study.path()))?;
+    let largest = largest_array();
+    let mut needs = Needs::default();
+    let mut ids: HashMap<Stage, Vec<String>> = HashMap::new();
+    for job in &live {
+        let stage = Stage::ALL.into_iter().find(|s| job.list.starts_with(s.name()));
+        if let Some(ids) = stage.map(|s| ids.entry(s).or_default())
+            && !ids.contains(&job.array)
+        {
+            ids.push(job.array.clone());
+        }
+    }
+    let mut count = 0;
+    for stage in Stage::ALL {
+        let tasks: Vec<usize> = (0..plan.tasks.len()).filter(|i| plan.tasks[*i].stage == stage).filter(open).collect();
+        let before: Vec<String> = match stage {
+            Stage::Score => Vec::new(),
+            Stage::Search => ids.get(&Stage::Score).cloned().unwrap_or_default(),
+            Stage::Train => ids.get(&Stage::Search).cloned().unwrap_or_default(),
+        };
+        for (memory, seconds, group) in alike(&design, &plan, &standing, &mut needs, &tasks, ask) {
+            for part in group.chunks(largest) {
+                let list = fresh(&slurm, stage);
+                let array = Array {
+                    list: &list,
+                    job: format!("{prefix}{list}"),
+                    stage,
+                    runs: part.len(),
+                    at_once: design.limits.at_once,
+                    cpus: cpus(&design),
+                    memory_bytes: memory,
+                    seconds,
+                };
+                let names: String = part.iter().map(|i| format!("{}\n", plan.tasks[*i].name)).collect();
+                folder.write_atomic(&format!("{list}.txt"), names.as_bytes())?;
+                let text = script(study.path(), &slurm, &program, ask, &array);
+                let file = format!("{list}.sbatch");
+                folder.write_atomic(&file, text.as_bytes())?;
+                let path = slurm.join(&file);
+                let mut arguments = vec!["--parsable".to_string()];
+                if !before.is_empty() {
+                    arguments.push(format!("--dependency=afterany:{}", before.join(":")));
+                }
+                arguments.push(path.display().to_string());
+                let id: String = match call("sbatch", &arguments) {
+                    Ok(said) => said.trim().chars().take_while(char::is_ascii_digit).collect(),
+                    // One that was not answered in time may have been taken.
+                    Err(e) => match jobs(study)?.into_iter().find(|j| j.list == list) {
+                        Some(job) => job.array,
+                        None => {
+                            let _ = std::fs::remove_file(slurm.join(format!("{list}.txt")));
+                            return Err(e);
+                        }
+                    },
+                };
+                ids.entry(stage).or_default().push(id.clone());
+                count += part.len();
+                told(&Submitted { stage, id, runs: part.len(), script: path, after: before.clone() });
+            }
+        }
+    }
+    Ok(count)
+}
+
+fn cpus(design: &Design) -> usize {
+    if design.limits.threads > 0 { design.limits.threads } else { CPUS }
+}
+
+/// Tasks in groups that ask for like memory: within a factor of two, so that a small cut is not given the room of the whole
+/// space.
+fn alike(
+    design: &Design,
+    plan: &Plan,
+    standing: &Standing,
+    needs: &mut Needs,
+    tasks: &[usize],
+    ask: &Ask,
+) -> Vec<(Option<u64>, Option<f64>, Vec<usize>)> {
+    let mut groups: BTreeMap<u32, (Option<u64>, Option<f64>, Vec<usize>)> = BTreeMap::new();
+    for i in tasks {
+        let task = &plan.tasks[*i];
+        let genotype = standing.genotype(plan, *i);
+        let scores = task.needs.map(|n| &standing.tasks[n]);
+        // Of a GPU job the memory that counts is the GPU's, which comes whole. A training's is known when its cell is.
+        let unknown = ask.gpus > 0 || task.stage == Stage::Train && genotype.is_none();
+        let bytes = match unknown {
+            true => None,
+            false => needs.bytes(task, scores, genotype.as_ref(), (false, cpus(design), false)).ok().flatten(),
+        };
+        let class = bytes.map_or(0, |b| 64 - b.leading_zeros());
+        let timed = ask.gpus == 0 && ask.time.is_none();
+        let seconds = timed.then(|| needs.seconds(task, scores, cpus(design))).flatten();
+        let group = groups.entry(class).or_default();
+        group.0 = group.0.max(bytes);
+        group.1 = [group.1, seconds].into_iter().flatten().reduce(f64::max);
+        group.2.push(*i);
+    }
+    groups.into_values().collect()
+}
+
+/// A name that no script has: `search-1`, `search-2`, …
+fn fresh(slurm: &std::path::Path, stage: Stage) -> String {
+    let names = (1..).map(|n| format!("{}-{n}", stage.name()));
+    let free =
+        |name: &String| !slurm.join(format!("{name}.txt")).exists() && !slurm.join(format!("{name}.sbatch")).exists();
+    names.into_iter().find(free).unwrap_or_else(|| stage.name().into())
+}
+
+/// Tasks that an array may have here.
+fn largest_array() -> usize {
+    let config = call("scontrol", &["show", "config"]).unwrap_or_default();
+    let line = config.lines().find_map(|l| l.trim().strip_prefix("MaxArraySize"));
+    let number = line.and_then(|l| l.trim_start_matches([' ', '=']).trim().parse::<usize>().ok());
+    // Numbers of tasks lie below it.
+    number.filter(|n| *n > 1).map_or(LARGEST, |n| n - 1)
+}
+
+/// What a task of a job may take of the machine: what Slurm says it has.
+pub fn share() -> super::super::begin::Share {
+    let number = |name: &str| std::env::var(name).ok()?.trim().parse::<u64>().ok();
+    let threads = number("SLURM_CPUS_PER_TASK").map_or(0, |n| n as usize).min(device::threads(0));
+    // What a control group enforces is seen anyway; without one, what was asked for is what may be taken.
+    let memory_bytes =
+        number("SLURM_MEM_PER_NODE").filter(|mib| *mib > 0).map(|mib| (mib << 20).saturating_sub(160 << 20).max(1));
+    super::super::begin::Share { threads, memory_bytes, gpu: None }
+}
