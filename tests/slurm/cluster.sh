@@ -6,6 +6,7 @@
 #     tests/slurm/cluster.sh stop DIR           cancels the jobs, ends the daemons and whatever of the jobs is left
 #     tests/slurm/cluster.sh status DIR         says what runs; ends with 0 only if all nodes answer
 #     tests/slurm/cluster.sh node-down DIR N    node N dies: its slurmd and every process of its jobs, by SIGKILL
+#     tests/slurm/cluster.sh node-lost DIR N    node N is out of reach: its slurmd is gone, the programs on it go on
 #     tests/slurm/cluster.sh node-up DIR N      the node is back, and in service
 #     tests/slurm/cluster.sh users DIR NAME     makes a Unix user NAME, removed by stop
 #
@@ -27,7 +28,7 @@ mkdir -p "$2"
 dir=$(cd "$2" && pwd -P)
 conf=$dir/slurm.conf
 nodes=${ZONAS_SLURM_NODES:-2} cpus=${ZONAS_SLURM_CPUS:-4} gpus=${ZONAS_SLURM_GPUS:-2}
-export SLURM_CONF=$conf
+export SLURM_CONF=$conf PATH=$PATH:/usr/sbin:/sbin
 # The daemons hand their environment to the steps they start, so that what a dead one leaves is found by this.
 mark=ZONAS_TEST_CLUSTER=$dir
 
@@ -68,7 +69,8 @@ end() {
     within 10 gone "$pid" || kill -9 "$pid" 2>/dev/null || true
     rm -f "$dir/run/$1.pid"
 }
-gone() { ! kill -0 "$1"; }
+# A process that its parent has not asked after is gone too.
+gone() { ! kill -0 "$1" || grep -q '^State:[[:space:]]*Z' "/proc/$1/status"; }
 
 # Processes of the jobs of a node ("" for all nodes): steps by the daemon's mark, programs by what Slurm tells them.
 job_processes() {
@@ -128,6 +130,8 @@ SwitchType=switch/none
 MpiDefault=none
 SelectType=select/cons_tres
 SelectTypeParameters=CR_Core_Memory
+# Without this a job that names no memory takes all of a node.
+DefMemPerCPU=$((memory / cpus / 2))
 SchedulerType=sched/backfill
 SchedulerParameters=bf_interval=1,sched_interval=1,batch_sched_delay=0,max_rpc_cnt=0
 PriorityType=priority/basic
@@ -195,15 +199,15 @@ start() {
 # What did not come up, and the last its log says; nothing is left running.
 refused() {
     local last
-    last=$(tail -qn 1 "$dir"/log/{munged,slurmctld,n1}.out 2>/dev/null | tail -1)
+    last=$(grep -hE '[Ff]atal|Error:|_parse_next_key' "$dir"/log/{munged,slurmctld,n1}.out 2>/dev/null | tail -1)
     stop >/dev/null 2>&1 || true
-    cannot "$1 did not start: ${last:-it says nothing} ($dir/log)"
+    cannot "$1 did not start: ${last:-nothing fatal is logged} ($dir/log)"
 }
 
 stop() {
     local n user pids
     if pid_of slurmctld >/dev/null; then
-        timeout 5 scancel -t PENDING,SUSPENDED,RUNNING --full 2>/dev/null || true
+        squeue -h -t all -o '%A' | xargs -r timeout 5 scancel --full 2>/dev/null || true
         within 8 no_jobs || true
     fi
     for n in "$dir"/run/n[0-9]*.pid; do
@@ -213,6 +217,7 @@ stop() {
     end munged
     pids=$(job_processes "")
     [ -z "$pids" ] || kill -9 $pids 2>/dev/null || true
+    rm -rf "$dir"/{state,spool}
     for user in "$dir"/users/*; do
         [ -e "$user" ] || continue
         userdel "$(basename "$user")" 2>/dev/null || true
@@ -223,10 +228,15 @@ stop() {
 }
 no_jobs() { [ -z "$(squeue -h -t R,CG,S)" ]; }
 
-node_down() {
-    local pids
+node_lost() {
     pid_of "$1" >/dev/null || { echo "error: no node $1 runs in $dir" >&2; exit 2; }
     kill -9 "$(pid_of "$1")"
+    rm -f "$dir/run/$1.pid"
+}
+
+node_down() {
+    local pids
+    node_lost "$1"
     # A step that was just being started may need a second look.
     for _ in 1 2 3; do
         pids=$(job_processes "$1")
@@ -234,7 +244,6 @@ node_down() {
         kill -9 $pids 2>/dev/null || true
         sleep 0.2
     done
-    rm -f "$dir/run/$1.pid"
 }
 
 node_up() {
@@ -255,6 +264,7 @@ start) start ;;
 stop) stop ;;
 status) answers && sinfo -N -p low && all_idle ;;
 node-down) node_down "${3:?which node?}" ;;
+node-lost) node_lost "${3:?which node?}" ;;
 node-up) node_up "${3:?which node?}" ;;
 users) users "${3:?which user?}" ;;
 *) usage >&2; exit 2 ;;
