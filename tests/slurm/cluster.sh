@@ -14,7 +14,7 @@
 # cannot start, it says why in one line and ends with 77.
 #
 # Partitions: `low` (default) is pre-empted by `high`, its jobs requeued at once; `grace` likewise, but after SIGTERM and
-# 10 seconds. Settings: ZONAS_SLURM_NODES (2), ZONAS_SLURM_CPUS of each (4), ZONAS_SLURM_GPUS of each (2, without a
+# 5 seconds. Settings: ZONAS_SLURM_NODES (2), ZONAS_SLURM_CPUS of each (4), ZONAS_SLURM_GPUS of each (2, without a
 # device behind them), ZONAS_SLURM_EXTRA (lines added to slurm.conf).
 set -euo pipefail
 
@@ -154,7 +154,7 @@ CONF
         done
         cat <<CONF
 PartitionName=low Nodes=ALL Default=YES PriorityTier=1 PreemptMode=REQUEUE MaxTime=INFINITE DefaultTime=60 State=UP
-PartitionName=grace Nodes=ALL PriorityTier=1 PreemptMode=REQUEUE GraceTime=10 MaxTime=INFINITE DefaultTime=60 State=UP
+PartitionName=grace Nodes=ALL PriorityTier=1 PreemptMode=REQUEUE GraceTime=5 MaxTime=INFINITE DefaultTime=60 State=UP
 PartitionName=high Nodes=ALL PriorityTier=10 PreemptMode=OFF MaxTime=INFINITE DefaultTime=60 State=UP
 ${ZONAS_SLURM_EXTRA:-}
 CONF
