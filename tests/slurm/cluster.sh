@@ -5,7 +5,7 @@
 #     tests/slurm/cluster.sh start DIR          starts it and waits until the nodes are idle; again does nothing
 #     tests/slurm/cluster.sh stop DIR           cancels the jobs, ends the daemons and whatever of the jobs is left
 #     tests/slurm/cluster.sh status DIR         says what runs; ends with 0 only if all nodes answer
-#     tests/slurm/cluster.sh node-down DIR N    node N dies: its slurmd and every process of its jobs, by SIGKILL
+#     tests/slurm/cluster.sh node-down DIR N    node N dies, and all its processes with it
 #     tests/slurm/cluster.sh node-lost DIR N    node N is out of reach: its slurmd is gone, the programs on it go on
 #     tests/slurm/cluster.sh node-up DIR N      the node is back, and in service
 #     tests/slurm/cluster.sh users DIR NAME     makes a Unix user NAME, removed by stop
@@ -149,7 +149,7 @@ DebugFlags=NO_CONF_HASH
 GresTypes=gpu
 CONF
         for n in $(seq "$nodes"); do
-            echo "NodeName=n$n NodeHostname=$host NodeAddr=127.0.0.1 Port=$((base + n)) CPUs=$cpus SocketsPerBoard=1" \
+            echo "NodeName=n$n NodeHostname=n$n NodeAddr=127.0.0.1 Port=$((base + n)) CPUs=$cpus SocketsPerBoard=1" \
                 "CoresPerSocket=$cpus ThreadsPerCore=1 RealMemory=$memory Gres=gpu:$gpus State=UNKNOWN"
         done
         cat <<CONF
@@ -172,7 +172,24 @@ all_idle() {
     [ "$(grep -c . <<<"$states")" = "$nodes" ] && ! grep -qvE ' (idle|mixed|allocated)$' <<<"$states"
 }
 
-start_node() { ZONAS_TEST_NODE=$1 daemon "$1" env "ZONAS_TEST_NODE=$1" slurmd -D -N "$1"; }
+# A node is a machine of its own as far as its programs can tell: another name, other processes. They live as long as the first
+# of them, which outlives slurmd.
+start_node() {
+    if pid_of "$1" >/dev/null; then
+        [ -n "$(slurmd_of "$1")" ] || daemon "$1-again" nsenter -t "$(init_of "$1")" --uts --pid --mount \
+            env "ZONAS_TEST_NODE=$1" slurmd -D -N "$1"
+    else
+        daemon "$1" env "ZONAS_TEST_NODE=$1" unshare --uts --pid --fork --mount-proc --kill-child \
+            sh -c 'hostname "$1" && slurmd -D -N "$1"; exec sleep infinity' sh "$1"
+    fi
+}
+init_of() { pgrep -P "$(pid_of "$1")" | head -1; }
+slurmd_of() {
+    local pid
+    for pid in $(job_processes "$1"); do
+        [ "$(cat "/proc/$pid/comm" 2>/dev/null)" != slurmd ] || echo "$pid"
+    done
+}
 
 start() {
     local program n
@@ -180,6 +197,7 @@ start() {
         command -v $program >/dev/null || cannot "no $program: apt-get install slurm-wlm munge"
     done
     [ "$(id -u)" = 0 ] || cannot "a Slurm that runs jobs of two users has to be started by root"
+    unshare --uts --pid --fork --mount-proc true 2>/dev/null || cannot "the nodes need namespaces, which unshare may not make here"
     [ ${#dir} -le 80 ] || cannot "$dir is too long a name for the sockets in it"
     mkdir -p "$dir"/{run,log,state,spool,users}
     chmod 755 "$dir" "$dir"/{run,log}
@@ -210,8 +228,12 @@ stop() {
         squeue -h -t all -o '%A' | xargs -r timeout 5 scancel --full 2>/dev/null || true
         within 8 no_jobs || true
     fi
-    for n in "$dir"/run/n[0-9]*.pid; do
-        case $n in *.own.pid) ;; *) [ ! -e "$n" ] || end "$(basename "$n" .pid)" ;; esac
+    for n in $(seq "$nodes"); do
+        pid_of "n$n" >/dev/null || continue
+        pids=$(slurmd_of "n$n")
+        [ -z "$pids" ] || kill $pids || true
+        kill -9 "$(init_of "n$n")" 2>/dev/null || true
+        end "n$n"
     done
     end slurmctld
     end munged
@@ -230,20 +252,15 @@ no_jobs() { [ -z "$(squeue -h -t R,CG,S)" ]; }
 
 node_lost() {
     pid_of "$1" >/dev/null || { echo "error: no node $1 runs in $dir" >&2; exit 2; }
-    kill -9 "$(pid_of "$1")"
-    rm -f "$dir/run/$1.pid"
+    kill -9 $(slurmd_of "$1")
 }
 
+# With its first process all others of the node die.
 node_down() {
-    local pids
-    node_lost "$1"
-    # A step that was just being started may need a second look.
-    for _ in 1 2 3; do
-        pids=$(job_processes "$1")
-        [ -n "$pids" ] || break
-        kill -9 $pids 2>/dev/null || true
-        sleep 0.2
-    done
+    pid_of "$1" >/dev/null || { echo "error: no node $1 runs in $dir" >&2; exit 2; }
+    kill -9 "$(init_of "$1")"
+    within 5 gone "$(pid_of "$1")" || true
+    rm -f "$dir/run/$1.pid"
 }
 
 node_up() {

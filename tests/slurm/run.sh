@@ -29,7 +29,7 @@ expect stop_of_one_user "the other's: 4 done, same"
 expect twice "nothing to submit, 12 tasks, 12 done, same"
 expect at_once "12 tasks, 12 done, same"
 expect here_too "left to Slurm, 4 done, same"
-expect no_sbatch "refused, names sbatch, nothing queued"
+expect no_sbatch "refused, names what is missing, nothing queued"
 expect sbatch_fails "refused, with Slurm's words, nothing queued"
 expect no_controller "refused, with Slurm's words"
 expect no_requeue "says so, goes on: 4 done, same"
@@ -84,12 +84,9 @@ reference() {
     touch "$work/reference/$1.done"
 }
 
-# STUDY OPTIONS...: submits.
-submit() {
-    local folder=$1
-    shift
-    "$zonas" study run "$folder" --on slurm --time 20 "$@" >&2
-}
+# STUDY OPTIONS...: submits, with 20 minutes for each run.
+submit() { submit_within 20 "$@"; }
+submit_within() { "$zonas" study run "$2" --on slurm --time "$1" "${@:3}" >&2; }
 
 # Tries a command 5 times a second for N seconds.
 within() {
@@ -184,7 +181,7 @@ scenario_usr1() {
 scenario_limit() {
     local s id
     s=$(study limit)
-    submit "$s" --time 2
+    submit_within 2 "$s"
     id=$(arrays)
     finish 400
     case $(restarts_of "$id") in 0*) echo -n "not requeued" ;; *) echo -n "requeued" ;; esac
@@ -326,11 +323,13 @@ scenario_at_once() {
 }
 
 scenario_here_too() {
-    local s
+    local s said
     s=$(study long)
     submit "$s"
     within 60 at_work "$s" 4
-    { "$zonas" study run "$s" || true; } | tee /dev/stderr | grep -q 'Slurm' && echo -n "left to Slurm" || echo -n "not left to Slurm"
+    said=$("$zonas" study run "$s" 2>&1 || true)
+    echo "$said" >&2
+    case $said in *"left to"*) echo -n "left to Slurm" ;; *) echo -n "not left to Slurm" ;; esac
     finish
     echo ", $(standing "$s"), $(same "$s" long)"
 }
@@ -342,8 +341,8 @@ refused() {
     echo "$said" >&2
     case $code in 1 | 2) echo -n "refused" ;; *) echo -n "exit code $code" ;; esac
     ! grep -qi panic <<<"$said" || echo -n ", panics"
-    ! grep -q "sbatch.*missing\|no .sbatch" <<<"$said" || echo -n ", names sbatch"
-    ! grep -q "sbatch.*failed" <<<"$said" || echo -n ", with Slurm's words"
+    ! grep -q "Slurm's commands are missing" <<<"$said" || echo -n ", names what is missing"
+    ! grep -qE '`s(batch|queue)` failed: .*error: ' <<<"$said" || echo -n ", with Slurm's words"
 }
 
 scenario_no_sbatch() {

@@ -14,8 +14,8 @@ RUNNING = {
     "run_started", "run_resumed", "run_ended", "run_paused", "origin", "log", "memory", "checkpoint_saved", "stage_started",
     "stage_ended", "search_started", "train_started", "scoring_started", "command", "pong",
 }
-# Fields that tell of time, speed and room.
-VOLATILE = ("time", "seq", "seconds", "per_second", "bytes", "run", "path", "threads")
+# Fields that tell of time, speed and room; the words of a cut's verdict tell of room too.
+VOLATILE = ("time", "seq", "seconds", "per_second", "bytes", "run", "path", "threads", "words")
 
 
 def plain(value):
