@@ -37,7 +37,8 @@ expect no_requeue "says so, goes on: 4 done, same"
 # --- what the scenarios are made of -----------------------------------------------------------------------------------------
 
 # NAME: a study folder of that design, its runs done here without Slurm once for all, to be compared with.
-#   short: 12 searches of a second; long: 4 of about ten; two: 2 of those; staged: scores, searches, trainings.
+#   short: 12 searches of a second; long: 4 of about ten; longer: 4 of about forty; limit: 2 of those; staged: scores,
+#   searches and trainings.
 study() {
     local kind=$1 folder=$work/$scenario/${2:-study}
     reference "$kind" >&2
@@ -72,7 +73,8 @@ TOML
 designs() {
     design 1..4 2 "0.25, 0.5, 0.75" '"search"' >"$work/short.toml"
     design 1..4 "$epochs" 0.25 '"search"' >"$work/long.toml"
-    design 1..2 "$epochs" 0.25 '"search"' >"$work/two.toml"
+    design 1..4 $((epochs * 4)) 0.25 '"search"' >"$work/longer.toml"
+    design 1..2 $((epochs * 4)) 0.25 '"search"' >"$work/limit.toml"
     design 1..2 2 "0.5, 0.75" '"score", "search", "train"' '"scores", "random"' >"$work/staged.toml"
 }
 
@@ -139,7 +141,7 @@ print(", ".join(f"{n} {state}" for state, n in sorted(count.items())))'
 # STUDY KIND: `same`, or what differs.
 same() { python3 "$here/same.py" "$1/runs" "$work/reference/$2/runs" || true; }
 
-# ARRAY: what Slurm does when the time is nearly over, now.
+# ARRAY STUDY: what Slurm does when the time is nearly over, now.
 usr1() {
     local option=
     # With B: in the script the batch process is told, without it the steps are.
@@ -188,18 +190,20 @@ scenario_limit() {
     echo ", $(standing "$s"), $(same "$s" limit)"
 }
 
+# PARTITION KIND
 preempt() {
     local s id
-    s=$(study long)
+    s=$(study "$2")
     submit "$s" --partition "$1"
     id=$(arrays)
     within 60 at_work "$s" 4
     sbatch --parsable -p high -N 2 --exclusive -J high -o /dev/null --wrap 'sleep 1' >&2
-    finish
-    echo "$(requeued "$id"), $(standing "$s"), $(same "$s" long)"
+    finish 300
+    echo "$(requeued "$id"), $(standing "$s"), $(same "$s" "$2")"
 }
-scenario_preempted() { preempt low; }
-scenario_preempted_with_grace() { preempt grace; }
+scenario_preempted() { preempt low long; }
+# They go on computing until the grace is over.
+scenario_preempted_with_grace() { preempt grace longer; }
 
 # STUDY: submitted again after a stop, to the end.
 goes_on() {
@@ -208,7 +212,7 @@ goes_on() {
     echo "goes on: $(standing "$1"), $(same "$1" long)"
 }
 
-# COMMAND...: stops what runs, by that; it must not come back.
+# FUNCTION: stops what runs, by that; it must not come back.
 stopped_by() {
     local s id
     s=$(study long)
@@ -256,14 +260,14 @@ scenario_node_dies() {
 # slurmctld gives the node up, but the engines on it go on: two would write one run.
 scenario_node_lost() {
     local s id
-    s=$(study lost)
+    s=$(study longer)
     submit "$s"
     id=$(arrays)
     within 60 at_work "$s" 4
     cluster node-lost n1
     finish 300
     cluster node-up n1
-    echo "$(requeued "$id"), $(standing "$s"), $(same "$s" lost)"
+    echo "$(requeued "$id"), $(standing "$s"), $(same "$s" longer)"
 }
 
 # COMMAND...: as the second user.
@@ -408,8 +412,6 @@ leave() {
 }
 trap leave EXIT
 designs
-design 1..2 $((epochs * 4)) 0.25 '"search"' >"$work/limit.toml"
-design 1..4 $((epochs * 4)) 0.25 '"search"' >"$work/lost.toml"
 "$here/cluster.sh" start "$work/cluster" || { code=$?; failed=0; exit $code; }
 . "$work/cluster/env"
 have_other=yes
