@@ -46,6 +46,8 @@ enum Form {
     Svg,
     /// The same as PNG, 2.5 dots a point.
     Png,
+    /// The same as PDF, with its fonts in it.
+    Pdf,
     /// The raw alphas of the latest epoch; of a run that trains, the weights when it is done, under the names of the
     /// published code. The header's metadata say how to use them.
     Safetensors,
@@ -78,8 +80,8 @@ impl Figure {
 }
 
 pub fn run(place: &Place, a: &ExportArguments) -> eyre::Result<Exit> {
-    if a.what.is_some() && !matches!(a.form, Form::Svg | Form::Png) {
-        return Err(Usage("--what says which figure to draw: it goes with --as svg or --as png".into()).into());
+    if a.what.is_some() && !matches!(a.form, Form::Svg | Form::Png | Form::Pdf) {
+        return Err(Usage("--what says which figure to draw: it goes with --as svg, png or pdf".into()).into());
     }
     let folder = match RunFolder::open(&place.folder()?, &a.run) {
         Ok(folder) => folder,
@@ -87,7 +89,7 @@ pub fn run(place: &Place, a: &ExportArguments) -> eyre::Result<Exit> {
     };
     let report = Summary::readable(&folder)?.summary;
     match a.form {
-        Form::Svg | Form::Png => {
+        Form::Svg | Form::Png | Form::Pdf => {
             let figure = a.what.unwrap_or_default();
             let what = figure.what();
             let Some(svg) = explorer::figure::svg(&explorer::state_of(&folder), what) else {
@@ -100,10 +102,11 @@ pub fn run(place: &Place, a: &ExportArguments) -> eyre::Result<Exit> {
                 };
                 return Err(Usage(why).into());
             };
-            if matches!(a.form, Form::Png) {
-                return write(a, &explorer::figure::png(&svg)?);
-            }
-            return write(a, svg.as_bytes());
+            return match a.form {
+                Form::Png => write(a, &explorer::figure::png(&svg)?),
+                Form::Pdf => write(a, &explorer::figure::pdf(&svg)?),
+                _ => write(a, svg.as_bytes()),
+            };
         }
         Form::Safetensors => {
             if let Some(weights) = tensors(&folder, crate::run::WEIGHTS)? {
@@ -186,7 +189,7 @@ fn convert(a: &ExportArguments, no_run: FolderError) -> eyre::Result<Exit> {
 
 fn write(a: &ExportArguments, bytes: &[u8]) -> eyre::Result<Exit> {
     match &a.out {
-        None if matches!(a.form, Form::Png | Form::Safetensors | Form::Logits) && std::io::stdout().is_terminal() => {
+        None if matches!(a.form, Form::Png | Form::Pdf | Form::Safetensors | Form::Logits) && std::io::stdout().is_terminal() => {
             return Err(Usage("this is no text for a terminal: name a file with --out, or send it on".into()).into());
         }
         None => Output::stdout().write(bytes)?,
@@ -224,6 +227,6 @@ fn render(genotype: &Genotype, form: Form, report: Option<&Summary>) -> eyre::Re
         }
         Form::Dot => dot(genotype),
         // Not of the genotype alone.
-        Form::Svg | Form::Png | Form::Safetensors | Form::Logits => String::new(),
+        Form::Svg | Form::Png | Form::Pdf | Form::Safetensors | Form::Logits => String::new(),
     })
 }

@@ -251,7 +251,8 @@ impl RunLock {
             Err(fs::TryLockError::Error(e)) => return Err(io_error("lock", &path)(e)),
         };
         let about = file.metadata().map_err(io_error("read", &path))?;
-        let before = read(&mut file).filter(|h| !h.left && h.is_of(&about));
+        // Not what it has written itself, to take the run over.
+        let before = read(&mut file).filter(|h| !h.left && h.is_of(&about) && h.token != holder.token);
         if let Some(h) = &before
             && !holder.succeeds(h)
             && h.process().unwrap_or_else(|| beats(folder, h))

@@ -45,7 +45,20 @@ pub fn start(folder: &RunFolder, arguments: &[&str]) -> Result<Engine, FolderErr
     command.current_dir("/");
     detach(&mut command);
     let child = command.spawn().map_err(io_error("start", &program))?;
+    stay_nice(child.id());
     Ok(Engine { child, log: own, from })
+}
+
+/// Linux shares processors among sessions, and the niceness of this process does not count in one of its own: it is given to the
+/// whole session.
+fn stay_nice(pid: u32) {
+    #[cfg(target_os = "linux")]
+    if let Ok(nice @ 1..) = rustix::process::getpriority_process(None) {
+        // Where sessions are not told apart, there is no such file, and nothing is lost.
+        let _ = std::fs::write(format!("/proc/{pid}/autogroup"), nice.to_string());
+    }
+    #[cfg(not(target_os = "linux"))]
+    let _ = pid;
 }
 
 /// A session of its own: no terminal, no signals from one.

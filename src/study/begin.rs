@@ -13,7 +13,10 @@ use crate::run::config::Config;
 pub struct Share {
     /// 0: as the settings say.
     pub threads: usize,
+    /// What is kept for it.
     pub memory_bytes: Option<u64>,
+    /// It is less than it would like, so it has to be told.
+    pub tight: bool,
     /// A GPU by its number.
     pub gpu: Option<usize>,
 }
@@ -24,7 +27,7 @@ impl Share {
         if self.threads > 0 {
             config.device.threads = self.threads;
         }
-        if let Some(bytes) = self.memory_bytes {
+        if let Some(bytes) = self.memory_bytes.filter(|_| self.tight) {
             config.device.memory_budget = bytes.to_string();
         }
         if let Some(gpu) = self.gpu {

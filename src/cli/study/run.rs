@@ -137,7 +137,7 @@ fn on_slurm(a: &RunArguments, study: &Study) -> eyre::Result<Exit> {
     let word = a.which.word();
     match submitted? {
         0 => {
-            out.line(&format!("nothing to submit: all runs are done, or Slurm has them: `zonas study status {word}`"))?
+            out.line(&format!("nothing to submit: each run is done, at work, or with Slurm; `zonas study status {word}` says which"))?
         }
         n => out.line(&format!(
             "{} submitted; `zonas study status {word}` shows how they stand",

@@ -1,11 +1,14 @@
 //! `zonas study show`: what follows from a study.
 
+use std::path::{Path, PathBuf};
+
 use clap::Args;
 use color_eyre::eyre;
 
 use super::Which;
-use crate::cli::exit::Exit;
+use crate::cli::exit::{Exit, Usage};
 use crate::cli::output::Output;
+use crate::explorer::figure;
 use crate::study::results::{Measure, Results, gather, words};
 use crate::study::{Plan, Standing, Study};
 use crate::text;
@@ -30,6 +33,9 @@ pub struct ShowArguments {
     /// Print Markdown, for a paper.
     #[arg(long)]
     markdown: bool,
+    /// Write the picture, accuracy against memory, to this file: .svg, .png or .pdf.
+    #[arg(long, value_name = "FILE")]
+    picture: Option<PathBuf>,
 }
 
 /// What follows from a study.
@@ -44,9 +50,31 @@ pub fn results(study: &Study, measure: Option<Measure>, baseline: Option<&str>) 
     Ok(Results::of(&design, each, measure, notes))
 }
 
+/// Writes the picture.
+fn picture(r: &Results, study: &Study, path: &Path) -> eyre::Result<()> {
+    let form = path.extension().map(|e| e.to_string_lossy().to_lowercase()).unwrap_or_default();
+    if !["svg", "png", "pdf"].contains(&form.as_str()) {
+        let words = format!("--picture {}: a picture is .svg, .png or .pdf", path.display());
+        return Err(Usage(text::sanitize(&words)).into());
+    }
+    let title = r.title.clone().unwrap_or_else(|| study.name());
+    let Some(svg) = figure::study::draw(r, &title) else {
+        return Err(Usage("there is nothing to draw yet: no run has an accuracy and a memory".into()).into());
+    };
+    let bytes = match form.as_str() {
+        "png" => figure::png(&svg)?,
+        "pdf" => figure::pdf(&svg)?,
+        _ => svg.into_bytes(),
+    };
+    std::fs::write(path, bytes).map_err(|e| eyre::eyre!("can't write {}: {e}", path.display()))
+}
+
 pub fn run(a: &ShowArguments) -> eyre::Result<Exit> {
     let study = a.which.open()?;
     let r = results(&study, a.measure, a.baseline.as_deref())?;
+    if let Some(path) = &a.picture {
+        picture(&r, &study, path)?;
+    }
     let mut out = Output::stdout();
     if a.json {
         out.json(&r)?;

@@ -3,11 +3,14 @@
 mod cell;
 mod cut;
 mod paper;
+mod pdf;
 mod png;
 mod scores;
 mod search;
+pub mod study;
 
 use super::state::State;
+pub use pdf::{PdfError, render as pdf};
 pub use png::{PngError, render as png, render_scaled as png_scaled};
 
 /// What a figure shows.

@@ -108,6 +108,11 @@ impl Paper {
         );
     }
 
+    /// An area that others show through.
+    pub fn band(&mut self, d: &str, fill: &str) {
+        let _ = writeln!(self.out, r#"<path d="{d}" fill="{fill}" fill-opacity="0.14" stroke="none"/>"#);
+    }
+
     pub fn circle(&mut self, x: f64, y: f64, r: f64, fill: &str) {
         let _ = writeln!(self.out, r#"<circle cx="{x:.1}" cy="{y:.1}" r="{r}" fill="{fill}"/>"#);
     }

@@ -44,7 +44,7 @@ pub fn render_scaled(svg: &str, scale: f32) -> Result<Vec<u8>, PngError> {
 }
 
 /// The machine's fonts, read once; none where none can write a label.
-fn fonts() -> Option<Arc<fontdb::Database>> {
+pub(super) fn fonts() -> Option<Arc<fontdb::Database>> {
     static FONTS: OnceLock<Option<Arc<fontdb::Database>>> = OnceLock::new();
     FONTS
         .get_or_init(|| {

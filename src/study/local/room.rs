@@ -102,33 +102,34 @@ impl Room {
             let fair = free / (self.at_once - self.running).max(1) as u64;
             let wants = wants.unwrap_or(fair.saturating_sub(IDLE)).max(1);
             match wants + IDLE <= free {
-                true => Some(wants),
+                true => Some((wants, false)),
                 // With less it is slower, not different.
                 false => {
                     let rest = free.saturating_sub(IDLE);
-                    (alone || least.is_some_and(|least| least <= rest)).then_some(rest.max(1))
+                    (alone || least.is_some_and(|least| least <= rest)).then_some((rest.max(1), true))
                 }
             }
         };
         if self.cards.is_empty() {
-            let bytes = match self.memory {
+            let given = match self.memory {
                 None => None,
                 Some(free) => Some(share(free, self.running == 0)?),
             };
+            let bytes = given.map(|g| g.0);
             self.running += 1;
             let taken = bytes.map(|b| b + IDLE);
             self.memory = self.memory.zip(taken).map(|(free, taken)| free.saturating_sub(taken)).or(self.memory);
-            return Some(Share { threads, memory_bytes: bytes, gpu: None });
+            return Some(Share { threads, memory_bytes: bytes, tight: given.is_some_and(|g| g.1), gpu: None });
         }
         // The one with most free memory, of those with the fewest runs.
         let best = (0..self.cards.len()).min_by_key(|i| (self.cards[*i].runs, u64::MAX - self.cards[*i].free))?;
-        let bytes = share(self.cards[best].free, self.cards[best].runs == 0)?;
+        let (bytes, tight) = share(self.cards[best].free, self.cards[best].runs == 0)?;
         let card = &mut self.cards[best];
         card.free = card.free.saturating_sub(bytes + IDLE);
         card.runs += 1;
         let gpu = Some(card.ordinal);
         self.running += 1;
-        Some(Share { threads, memory_bytes: Some(bytes), gpu })
+        Some(Share { threads, memory_bytes: Some(bytes), tight, gpu })
     }
 
     /// Gives a share back.

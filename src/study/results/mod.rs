@@ -96,6 +96,8 @@ impl Row {
 /// What follows from a study.
 #[derive(Clone, Debug, Serialize)]
 pub struct Results {
+    /// What the study is to find out.
+    pub title: Option<String>,
     pub measure: Measure,
     pub baseline: String,
     /// Percentage points within which two count as the same.
@@ -124,6 +126,7 @@ impl Results {
         let runs = each.len();
         let done = each.iter().filter(|one| one.done).count();
         Results {
+            title: Some(design.note.clone()).filter(|n| !n.is_empty()),
             measure,
             baseline: design.settings[design.baseline].name.clone(),
             margin: design.compare.margin,

@@ -8,11 +8,11 @@ use super::super::plan::Plan;
 use super::super::standing::{Standing, State};
 use super::super::{Study, StudyError, io_error};
 use super::command::call;
-use super::query::jobs;
+use super::query::{Job, jobs};
 use super::script::{Array, Ask, script};
 use super::{IDENTITY, SLURM, identity};
 use crate::device;
-use crate::run::lock::RunLock;
+use crate::run::lock::{Liveness, RunLock};
 use crate::run::{FolderError, RunFolder};
 
 /// Processors of a run where `limits.threads` says nothing.
@@ -63,8 +63,12 @@ pub fn submit(study: &Study, ask: &Ask, told: &mut dyn FnMut(&Submitted)) -> Res
     let here: HashSet<&str> = live.iter().map(|j| j.run.as_str()).collect();
     let standing = Standing::of(study, &design, &plan)?;
     let open = |i: &usize| {
-        let state = &standing.tasks[*i].state;
-        let busy = matches!(state, State::Done | State::Running(_));
+        let known = &standing.tasks[*i];
+        let busy = match known.state {
+            State::Done => true,
+            State::Running(_) => !known.folder.as_ref().is_some_and(|f| is_lost(f, &live)),
+            _ => false,
+        };
         !busy && !here.contains(plan.tasks[*i].name.as_str())
     };
     let program = std::env::current_exe().map_err(io_error("find", study.path()))?;
@@ -117,7 +121,9 @@ pub fn submit(study: &Study, ask: &Ask, told: &mut dyn FnMut(&Submitted)) -> Res
                     Err(e) => match jobs(study)?.into_iter().find(|j| j.list == list) {
                         Some(job) => job.array,
                         None => {
-                            let _ = std::fs::remove_file(slurm.join(format!("{list}.txt")));
+                            for left in [format!("{list}.txt"), file] {
+                                let _ = std::fs::remove_file(slurm.join(left));
+                            }
                             return Err(e);
                         }
                     },
@@ -129,6 +135,13 @@ pub fn submit(study: &Study, ask: &Ask, told: &mut dyn FnMut(&Submitted)) -> Res
         }
     }
     Ok(count)
+}
+
+/// Whether the engine that seems to be at work on a run was a task that Slurm has no more: its heart may have beaten a moment
+/// ago, but it was killed.
+fn is_lost(folder: &RunFolder, live: &[Job]) -> bool {
+    let Liveness::Alive(holder) | Liveness::Unreachable(holder) = Liveness::of(folder) else { return false };
+    holder.job.is_some_and(|own| live.iter().all(|j| format!("slurm {}_{}", j.array, j.task) != own))
 }
 
 fn cpus(design: &Design) -> usize {
@@ -191,5 +204,5 @@ pub fn share() -> super::super::begin::Share {
     // What a control group enforces is seen anyway; without one, what was asked for is what may be taken.
     let memory_bytes =
         number("SLURM_MEM_PER_NODE").filter(|mib| *mib > 0).map(|mib| (mib << 20).saturating_sub(160 << 20).max(1));
-    super::super::begin::Share { threads, memory_bytes, gpu: None }
+    super::super::begin::Share { threads, memory_bytes, tight: true, gpu: None }
 }

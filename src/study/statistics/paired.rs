@@ -73,6 +73,9 @@ mod tests {
             ("cut", 6, 0.1),
             ("cut", 6, 0.2),
             ("full", 6, 0.1),
+            ("cut", 7, 0.1),
+            ("full", 7, 0.1),
+            ("full", 7, 0.2),
             // The same run twice.
             ("full", 1, 0.25),
         ];
@@ -80,7 +83,7 @@ mod tests {
         assert_eq!((got.seeds, got.differences), (vec![1, 3], vec![0.5, -0.5]));
         assert_eq!((got.values, got.baseline), (vec![0.75, 0.5], vec![0.25, 1.0]));
         assert_eq!((got.missing, got.missing_baseline), (vec![4], vec![2]));
-        assert_eq!((got.not_finite, got.ambiguous), (vec![5], vec![6]));
+        assert_eq!((got.not_finite, got.ambiguous), (vec![5], vec![6, 7]));
         assert_eq!(pairs(&rows, &"none", &"absent"), Paired::default());
         // Against itself.
         assert_eq!(pairs(&rows, &"full", &"full").differences, [0.0; 5]);
