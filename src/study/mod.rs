@@ -126,3 +126,6 @@ impl Study {
         Design::read(&text, &file.display().to_string(), &self.path)
     }
 }
+
+#[cfg(test)]
+mod tests;
