@@ -32,6 +32,8 @@ mod refusals;
 mod scoring;
 mod shim;
 mod spaces;
+#[cfg(target_os = "linux")]
+mod study;
 mod take_home;
 #[cfg(target_os = "linux")]
 mod terminal;

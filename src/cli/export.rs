@@ -189,7 +189,9 @@ fn convert(a: &ExportArguments, no_run: FolderError) -> eyre::Result<Exit> {
 
 fn write(a: &ExportArguments, bytes: &[u8]) -> eyre::Result<Exit> {
     match &a.out {
-        None if matches!(a.form, Form::Png | Form::Pdf | Form::Safetensors | Form::Logits) && std::io::stdout().is_terminal() => {
+        None if matches!(a.form, Form::Png | Form::Pdf | Form::Safetensors | Form::Logits)
+            && std::io::stdout().is_terminal() =>
+        {
             return Err(Usage("this is no text for a terminal: name a file with --out, or send it on".into()).into());
         }
         None => Output::stdout().write(bytes)?,

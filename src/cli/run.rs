@@ -19,12 +19,16 @@ use crate::run::RunFolder;
 use crate::run::config::Config;
 use crate::run::event::Cut;
 use crate::run::summary::Summary;
+use crate::study::{self, Seeds, Stage, Study};
 use crate::text;
 
 #[derive(Args, Debug, Default)]
 pub struct RunArguments {
     #[command(flatten)]
     settings: SettingArguments,
+    /// Run with each of these seeds, as in 1..5 (one to five): a study (`zonas study`) in the folder of runs.
+    #[arg(long, value_name = "SEEDS", conflicts_with_all = ["seed", "resume", "wait", "foreground", "detach", "queue", "on_end", "output"])]
+    seeds: Option<Seeds>,
     /// Name of the run; else one is made up.
     #[arg(long)]
     name: Option<String>,
@@ -102,6 +106,9 @@ pub fn score(place: &Place, a: &RunArguments) -> eyre::Result<Exit> {
     if a.yes || a.wait {
         return Err(Usage("`zonas score` stops at the cut: --yes and --wait are for `zonas run`".into()).into());
     }
+    if let Some(seeds) = &a.seeds {
+        return several(place, a, seeds, &[Stage::Score]);
+    }
     let (folder, how, made) = begun(place, a)?;
     let exit = a.beginning.run(place, folder.clone(), how, made)?;
     let at_cut = exit == Exit::Stopped && Summary::read(&folder).summary.stopped_at_cut();
@@ -109,8 +116,25 @@ pub fn score(place: &Place, a: &RunArguments) -> eyre::Result<Exit> {
 }
 
 pub fn run(place: &Place, a: &RunArguments) -> eyre::Result<Exit> {
+    if let Some(seeds) = &a.seeds {
+        if !a.yes {
+            let words = "--seeds takes the automatic cut of each seed: add --yes; or look at the cuts alone, with `zonas score`";
+            return Err(Usage(words.into()).into());
+        }
+        return several(place, a, seeds, &[Stage::Score, Stage::Search]);
+    }
     let (folder, how, made) = begun(place, a)?;
     a.beginning.run(place, folder, how, made)
+}
+
+/// The same settings with several seeds: a study of one setting.
+fn several(place: &Place, a: &RunArguments, seeds: &Seeds, stages: &[Stage]) -> eyre::Result<Exit> {
+    let config = a.settings.config()?;
+    let name = a.name.clone().unwrap_or_else(|| format!("{}-seeds", stem(&config)));
+    crate::run::check_name(&name)?;
+    let path = place.folder()?.join(&name);
+    let study = Study::create(&path, &study::of_one(&config, seeds, stages))?;
+    super::study::here(&study, &text::shell_word(&path.display().to_string()))
 }
 
 /// The run that is asked for, and how it goes on.

@@ -91,7 +91,9 @@ pub fn runs_folder(dir: Option<&Path>) -> Result<PathBuf, FolderError> {
     }
 }
 
-fn check_name(name: &str) -> Result<(), FolderError> {
+/// # Errors
+/// It is no name of a run.
+pub fn check_name(name: &str) -> Result<(), FolderError> {
     let ok = (1..=64).contains(&name.len())
         && name.starts_with(|c: char| c.is_ascii_alphanumeric())
         && name.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c));

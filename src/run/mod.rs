@@ -24,6 +24,6 @@ pub mod take_home;
 
 pub use folder::{
     CHECKPOINTS, COMMANDS, CONFIG, EVENTS, FolderError, GENOTYPE_JSON, GENOTYPE_PYTHON, LOCK, LOG, LOGITS, RunFolder,
-    WEIGHTS, check_writable, runs_folder,
+    WEIGHTS, check_name, check_writable, runs_folder,
 };
 pub use preset::{PRESETS, preset};

@@ -22,6 +22,7 @@ pub use plan::{Plan, Task};
 pub use seeds::Seeds;
 pub use standing::{Found, Known, Standing, State};
 
+use crate::run::config::{Config, KEYS, Key};
 use crate::run::{FolderError, RunFolder, files};
 
 /// Names inside a study.
@@ -59,6 +60,27 @@ impl StudyError {
 fn io_error(action: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> StudyError {
     let path = path.to_path_buf();
     move |source| StudyError::Io { action, path, source }
+}
+
+/// The text of a study of one setting.
+pub fn of_one(config: &Config, seeds: &Seeds, stages: &[Stage]) -> String {
+    let usual = Config::default();
+    let mut base = toml::Table::new();
+    for key in KEYS.iter().map(Key::path).filter(|k| k != "seed" && k != "version") {
+        let (Some(value), before) = (config.value(&key), usual.value(&key)) else { continue };
+        let (Some((section, name)), true) = (key.split_once('.'), Some(&value) != before.as_ref()) else { continue };
+        let section = base.entry(section).or_insert_with(|| toml::Table::new().into());
+        if let (Some(section), Ok(value)) = (section.as_table_mut(), format!("v = {value}").parse::<toml::Table>()) {
+            section.extend(value.into_iter().map(|(_, v)| (name.to_string(), v)));
+        }
+    }
+    let stages: Vec<&str> = stages.iter().map(|s| s.name()).collect();
+    let mut all = toml::Table::new();
+    all.insert("version".into(), i64::from(design::VERSION).into());
+    all.insert("seeds".into(), seeds.to_string().into());
+    all.insert("stages".into(), stages.into());
+    all.insert("base".into(), base.into());
+    toml::to_string(&all).unwrap_or_default()
 }
 
 /// A study on the disk.

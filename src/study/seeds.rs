@@ -1,5 +1,6 @@
 //! Seeds of a study: `"1..5"`, from one to five, both of them; `"1..3,7"`; or a list.
 
+use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer};
@@ -51,6 +52,13 @@ impl FromStr for Seeds {
             }
         }
         Seeds::of(all)
+    }
+}
+
+impl fmt::Display for Seeds {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let all: Vec<String> = self.0.iter().map(u64::to_string).collect();
+        f.write_str(&all.join(","))
     }
 }
 

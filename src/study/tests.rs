@@ -35,16 +35,28 @@ fn a_design_is_every_combination_and_the_settings_beside() {
     let names: Vec<&str> = d.settings.iter().map(|s| s.name.as_str()).collect();
     assert_eq!(
         names,
-        ["source=scores xi=0.5", "source=scores xi=0.75", "source=random xi=0.5", "source=random xi=0.75", "whole space"]
+        [
+            "source=scores xi=0.5",
+            "source=scores xi=0.75",
+            "source=random xi=0.5",
+            "source=random xi=0.75",
+            "whole space"
+        ]
     );
     assert_eq!((d.seeds.as_slice(), d.baseline, d.settings[1].config.cut.xi), (&[1, 2, 3][..], 4, 0.75));
     assert!(d.settings.iter().all(|s| s.config.search.epochs == 2 && s.config.search.channels == 8));
     // Of a whole space nothing is cut, whatever would cut it.
-    let same = design(&DESIGN_TEXT.replace("[0.5, 0.75]", "[0.0, 0.5]").replace("[[settings]]\nname = \"whole space\"\ncut.xi = 0.0\n", "").replace("\"whole space\"", "\"\""));
+    let same = design(
+        &DESIGN_TEXT
+            .replace("[0.5, 0.75]", "[0.0, 0.5]")
+            .replace("[[settings]]\nname = \"whole space\"\ncut.xi = 0.0\n", "")
+            .replace("\"whole space\"", "\"\""),
+    );
     assert_eq!(same.settings.len(), 3);
     assert!(same.notes[0].contains("is the same as"), "{:?}", same.notes);
     // Lists of functions, alone or several.
-    let lists = design("version = 1\nseeds = 1\n[factors]\nscore.functions = [\"naswot\", [\"naswot\", \"synflow\"]]\n");
+    let lists =
+        design("version = 1\nseeds = 1\n[factors]\nscore.functions = [\"naswot\", [\"naswot\", \"synflow\"]]\n");
     assert_eq!(lists.settings[0].config.score.functions, ["naswot"]);
     assert_eq!(lists.settings[1].config.score.functions, ["naswot", "synflow"]);
     // Paths are the study's.
@@ -75,11 +87,19 @@ fn what_makes_no_sense_is_named_before_anything_runs() {
         (with("[base]\nseed = 3"), "`base.seed`"),
         (with("[base]\ntrain.genotype = \"DARTS_V2\""), "`base.train.genotype`"),
         (with("[[settings]]\ncut.xi = 0.5"), "each of them has a `name`"),
-        (with("[[settings]]\nname = \"a\"\ncut.xi = 0.5\n[[settings]]\nname = \"a\"\ncut.xi = 0.6"), "two have the name `a`"),
+        (
+            with("[[settings]]\nname = \"a\"\ncut.xi = 0.5\n[[settings]]\nname = \"a\"\ncut.xi = 0.6"),
+            "two have the name `a`",
+        ),
         (with("preset = \"dart\""), "there is no preset `dart`"),
         (with("sedes = 3"), "did you mean `seeds`?"),
         (with("[factors"), "line 3"),
-        (with("[factors]\nsearch.epochs = [1,2,3,4,5,6,7,8,9,10]\nsearch.batch = [1,2,3,4,5,6,7,8,9,10]\nsearch.channels = [1,2,3,4,5,6,7,8,9,10]\nsearch.cells = [1,2,3,4,5,6,7,8,9,10,11]"), "more than 10000 combinations"),
+        (
+            with(
+                "[factors]\nsearch.epochs = [1,2,3,4,5,6,7,8,9,10]\nsearch.batch = [1,2,3,4,5,6,7,8,9,10]\nsearch.channels = [1,2,3,4,5,6,7,8,9,10]\nsearch.cells = [1,2,3,4,5,6,7,8,9,10,11]",
+            ),
+            "more than 10000 combinations",
+        ),
     ] {
         let e = read(&text).unwrap_err();
         assert!(e.starts_with("study.toml") && e.contains(part), "{text}\n{e}");
@@ -100,7 +120,9 @@ fn scores_are_shared_by_all_that_they_suit() {
     }
     let names: HashSet<&str> = plan.tasks.iter().map(|t| t.name.as_str()).collect();
     assert_eq!(names.len(), plan.tasks.len());
-    assert!(names.contains("scores-xi0.5-s1") && names.contains("scoring-s1") && names.contains("whole-space-s3-train"));
+    assert!(
+        names.contains("scores-xi0.5-s1") && names.contains("scoring-s1") && names.contains("whole-space-s3-train")
+    );
     // A method of search has no part in scores; a ranking function has.
     let more = |factor: &str| Plan::of(&design(&DESIGN_TEXT.replace("[factors]", &format!("[factors]\n{factor}"))));
     assert_eq!(count(&more("search.method = [\"darts\", \"darts_2nd\"]"), Stage::Score), 3);
@@ -158,7 +180,9 @@ fn runs_are_known_by_their_settings() {
 #[test]
 fn what_is_concluded_is_shown_and_nothing_else() {
     use results::{Conclusion, Measure, One, Results};
-    let text = DESIGN_TEXT.replace("1..3", "1..10").replace("baseline = \"whole space\"", "baseline = \"whole space\"\nmargin = 1.0");
+    let text = DESIGN_TEXT
+        .replace("1..3", "1..10")
+        .replace("baseline = \"whole space\"", "baseline = \"whole space\"\nmargin = 1.0");
     let d = design(&text);
     // Setting 0 differs by a hundredth, 1 is better by three points, 2 worse by chance alone, 3 has two seeds.
     let noise = [0.3, -0.2, 0.1, 0.4, -0.3, 0.2, -0.1, 0.0, 0.25, -0.15];
@@ -175,7 +199,14 @@ fn what_is_concluded_is_shown_and_nothing_else() {
                 2 => base + 40.0 * noise[i],
                 _ => base,
             };
-            each.push(One { setting, name: of.name.clone(), seed: *seed, done: true, trained: Some(accuracy), ..One::default() });
+            each.push(One {
+                setting,
+                name: of.name.clone(),
+                seed: *seed,
+                done: true,
+                trained: Some(accuracy),
+                ..One::default()
+            });
         }
     }
     let r = Results::of(&d, each, None, Vec::new());

@@ -15,6 +15,8 @@ use color_eyre::eyre;
 use super::exit::Exit;
 use crate::study::Study;
 
+pub use run::here;
+
 #[derive(Subcommand, Debug)]
 pub enum StudyCommand {
     /// Make a study: a folder with a `study.toml` to edit.

@@ -62,9 +62,14 @@ pub fn run(a: &RunArguments) -> eyre::Result<Exit> {
     if let Some((_, flag)) = given.into_iter().find(|(given, _)| *given) {
         return Err(Usage(format!("{flag} is for --on slurm")).into());
     }
+    here(&study, &a.which.word())
+}
+
+/// Runs it on this machine; `word` is what a person types for it.
+pub fn here(study: &Study, word: &str) -> eyre::Result<Exit> {
     let asked = signals()?;
     let mut out = Voice(Some(Output::stdout()));
-    let elsewhere = match slurm::jobs(&study) {
+    let elsewhere = match slurm::jobs(study) {
         Ok(jobs) => jobs.into_iter().map(|j| (j.run.clone(), j.words())).collect(),
         Err(e) => {
             out.line(&format!("note: {e}; runs that Slurm may have are not known"));
@@ -77,7 +82,7 @@ pub fn run(a: &RunArguments) -> eyre::Result<Exit> {
             text::counted(elsewhere.len(), "run")
         ));
     }
-    let mut runner = Runner::new(&study, elsewhere)?;
+    let mut runner = Runner::new(study, elsewhere)?;
     for note in &runner.design().notes {
         out.line(&format!("note: {note}"));
     }
@@ -107,10 +112,10 @@ pub fn run(a: &RunArguments) -> eyre::Result<Exit> {
     let standing = runner.standing();
     let (done, failed) = (standing.count("done"), runner.given_up().len());
     if done == all {
-        out.line(&format!("all {all} runs are done: `zonas study show {}`", a.which.word()));
+        out.line(&format!("all {all} runs are done: `zonas study show {}`", word));
         return Ok(Exit::Done);
     }
-    out.line(&format!("{done} of {all} runs are done; `zonas study run {}` goes on", a.which.word()));
+    out.line(&format!("{done} of {all} runs are done; `zonas study run {}` goes on", word));
     if stopped > 0 {
         return Ok(Exit::Stopped);
     }
@@ -136,9 +141,9 @@ fn on_slurm(a: &RunArguments, study: &Study) -> eyre::Result<Exit> {
     lines.iter().try_for_each(|line| out.line(&text::sanitize(line)))?;
     let word = a.which.word();
     match submitted? {
-        0 => {
-            out.line(&format!("nothing to submit: each run is done, at work, or with Slurm; `zonas study status {word}` says which"))?
-        }
+        0 => out.line(&format!(
+            "nothing to submit: each run is done, at work, or with Slurm; `zonas study status {word}` says which"
+        ))?,
         n => out.line(&format!(
             "{} submitted; `zonas study status {word}` shows how they stand",
             text::counted(n, "run")

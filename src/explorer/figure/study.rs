@@ -123,7 +123,8 @@ pub fn draw(r: &Results, title: &str) -> Option<String> {
         let curve: Vec<(f64, f64)> =
             path.iter().map(|x| (x.bytes / MIB / unit, x.accuracy.mean.unwrap_or(0.0))).collect();
         if path.len() > 1 {
-            let edge = |of: &dyn Fn(&Point) -> f64| path.iter().map(|x| (x.bytes / MIB / unit, of(x))).collect::<Vec<_>>();
+            let edge =
+                |of: &dyn Fn(&Point) -> f64| path.iter().map(|x| (x.bytes / MIB / unit, of(x))).collect::<Vec<_>>();
             let mut around = edge(&|x| ends(x).1);
             around.extend(edge(&|x| ends(x).0).into_iter().rev());
             p.band(&format!("{}Z", axes.curve(&around)), &color);
@@ -140,7 +141,8 @@ pub fn draw(r: &Results, title: &str) -> Option<String> {
         }
         let y = 52.0 + 20.0 * i as f64;
         p.rect(524.0, y - 8.0, 14.0, 10.0, &color, "none");
-        let name = if path.iter().any(|x| x.baseline) { format!("{} (baseline)", family.name) } else { family.name.clone() };
+        let name =
+            if path.iter().any(|x| x.baseline) { format!("{} (baseline)", family.name) } else { family.name.clone() };
         p.text(544.0, y + 1.0, 10.0, INK, Anchor::Start, &text::fit(&name, LABEL));
     }
     let y = 60.0 + 20.0 * families.len() as f64;

@@ -140,7 +140,7 @@ pub fn submit(study: &Study, ask: &Ask, told: &mut dyn FnMut(&Submitted)) -> Res
 /// Whether the engine that seems to be at work on a run was a task that Slurm has no more: its heart may have beaten a moment
 /// ago, but it was killed.
 fn is_lost(folder: &RunFolder, live: &[Job]) -> bool {
-    let Liveness::Alive(holder) | Liveness::Unreachable(holder) = Liveness::of(folder) else { return false };
+    let (Liveness::Alive(holder) | Liveness::Unreachable(holder)) = Liveness::of(folder) else { return false };
     holder.job.is_some_and(|own| live.iter().all(|j| format!("slurm {}_{}", j.array, j.task) != own))
 }
 

@@ -1,0 +1,267 @@
+//! `zonas study`: whole studies, small ones, by the program itself.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command as Process, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+const STUDY: &str = r#"
+version = 1
+seeds = "1..2"
+stages = ["score", "search", "train"]
+preset = "nas_bench_201_demo"
+[base]
+data.limit = 300
+score.sample = 20
+score.draws = 2
+search.epochs = 2
+search.channels = 4
+train.epochs = 1
+train.channels = 4
+[factors]
+cut.source = ["scores", "random"]
+[[settings]]
+name = "whole space"
+cut.xi = 0.0
+[compare]
+baseline = "whole space"
+"#;
+
+fn zonas(args: &[&str]) -> (String, String, Option<i32>) {
+    let out = Process::new(env!("CARGO_BIN_EXE_zonas")).args(args).stdin(Stdio::null()).output().unwrap();
+    (String::from_utf8(out.stdout).unwrap(), String::from_utf8(out.stderr).unwrap(), out.status.code())
+}
+
+fn json(args: &[&str]) -> Value {
+    let (out, err, code) = zonas(args);
+    assert_eq!(code, Some(0), "{args:?}: {err}");
+    serde_json::from_str(&out).unwrap()
+}
+
+struct Made {
+    _dir: tempfile::TempDir,
+    path: PathBuf,
+}
+
+impl Made {
+    fn new(text: &str) -> Made {
+        let dir = tempfile::tempdir().unwrap();
+        let (file, path) = (dir.path().join("my.toml"), dir.path().join("study"));
+        std::fs::write(&file, text).unwrap();
+        let (_, err, code) = zonas(&["study", "new", path.to_str().unwrap(), "--from", file.to_str().unwrap()]);
+        assert_eq!(code, Some(0), "{err}");
+        Made { _dir: dir, path }
+    }
+
+    fn word(&self) -> &str {
+        self.path.to_str().unwrap()
+    }
+
+    fn study(&self, word: &str) -> (String, String, Option<i32>) {
+        zonas(&["study", word, self.word()])
+    }
+
+    fn run(&self) -> String {
+        let (out, err, code) = self.study("run");
+        assert_eq!(code, Some(0), "{out}{err}");
+        out
+    }
+
+    fn states(&self) -> Vec<(String, String)> {
+        let status = json(&["study", "status", self.word(), "--json"]);
+        let text = |v: &Value| v.as_str().unwrap().to_string();
+        status["runs"].as_array().unwrap().iter().map(|r| (text(&r["run"]), text(&r["state"]))).collect()
+    }
+
+    fn edit(&self, from: &str, to: &str) {
+        let file = self.path.join("study.toml");
+        let text = std::fs::read_to_string(&file).unwrap();
+        assert!(text.contains(from));
+        std::fs::write(&file, text.replace(from, to)).unwrap();
+    }
+
+    /// What every run has found, and its whole journal's length.
+    fn found(&self) -> Vec<(String, String, u64)> {
+        let mut all: Vec<_> = std::fs::read_dir(self.path.join("runs"))
+            .unwrap()
+            .map(|e| {
+                let path = e.unwrap().path();
+                let genotype = std::fs::read_to_string(path.join("genotype.json")).unwrap_or_default();
+                let length = std::fs::metadata(path.join("events.jsonl")).map_or(0, |m| m.len());
+                (path.file_name().unwrap().to_string_lossy().into_owned(), genotype, length)
+            })
+            .collect();
+        all.sort();
+        all
+    }
+
+    fn starts(&self) -> std::process::Child {
+        let mut command = Process::new(env!("CARGO_BIN_EXE_zonas"));
+        command.args(["study", "run", self.word()]).stdin(Stdio::null());
+        command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+    }
+
+    /// Until an epoch of a search of this run has ended.
+    fn until_searching(&self, run: &str) -> PathBuf {
+        let folder = self.path.join("runs").join(run);
+        wait(|| std::fs::read_to_string(folder.join("events.jsonl")).is_ok_and(|t| t.contains("\"epoch_ended\"")));
+        folder
+    }
+}
+
+fn wait(until: impl Fn() -> bool) {
+    let begun = Instant::now();
+    while !until() {
+        assert!(begun.elapsed() < Duration::from_secs(120), "it does not come");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+#[cfg(unix)]
+fn signal(pid: u32, signal: rustix::process::Signal) {
+    rustix::process::kill_process(rustix::process::Pid::from_raw(pid as i32).unwrap(), signal).unwrap();
+}
+
+fn pid(folder: &Path) -> u32 {
+    let lock: Value = serde_json::from_str(std::fs::read_to_string(folder.join("lock")).unwrap().trim()).unwrap();
+    lock["pid"].as_u64().unwrap() as u32
+}
+
+#[test]
+fn a_study_runs_once_is_extended_and_says_what_follows() {
+    let made = Made::new(STUDY);
+    assert_eq!(made.states().len(), 14);
+    let out = made.run();
+    assert!(out.contains("all 14 runs are done"), "{out}");
+    assert!(made.states().iter().all(|(_, state)| state == "done"), "{:?}", made.states());
+    let before = made.found();
+    assert_eq!(before.len(), 14);
+    // Nothing is run again.
+    made.run();
+    assert_eq!(made.found(), before);
+    // The scores are those of the one scoring.
+    let journal = std::fs::read_to_string(made.path.join("runs/scores-s1/events.jsonl")).unwrap();
+    assert!(journal.contains("the scores are those of scoring-s1"), "{journal:.400}");
+    // A run that was deleted by hand is made again, and comes out the same.
+    std::fs::remove_dir_all(made.path.join("runs/random-s2")).unwrap();
+    assert_eq!(made.states().iter().filter(|(_, s)| s != "done").count(), 2);
+    made.run();
+    let genotypes =
+        |all: &[(String, String, u64)]| all.iter().map(|(n, g, _)| (n.clone(), g.clone())).collect::<Vec<_>>();
+    assert_eq!(genotypes(&made.found()), genotypes(&before));
+    // One more seed: only its runs. What another run of these settings finds is the same, too.
+    made.edit("1..2", "1..3");
+    let out = made.run();
+    assert_eq!(out.matches(" begins on ").count(), 7, "{out}");
+    let shown = json(&["study", "show", made.word(), "--json"]);
+    let rows = shown["rows"].as_array().unwrap();
+    assert_eq!((rows.len(), shown["measure"].as_str(), shown["done"].as_u64()), (3, Some("trained"), Some(9)));
+    for row in rows {
+        assert_eq!((row["trained"]["n"].as_u64(), row["supernet"]["n"].as_u64()), (Some(3), Some(3)), "{row}");
+        assert!(row["bytes"]["mean"].as_f64().unwrap() > 1e6 && row["search_seconds"]["mean"].as_f64().unwrap() > 0.0);
+    }
+    assert_eq!(shown["beside"].as_array().unwrap().len(), 2);
+    assert!(shown["notes"][0].as_str().unwrap().starts_with("3 seeds can show no difference"), "{}", shown["notes"]);
+    let (csv, ..) = zonas(&["study", "show", made.word(), "--csv"]);
+    assert_eq!(csv.lines().count(), 10);
+    let (markdown, ..) = zonas(&["study", "show", made.word(), "--markdown", "--baseline", "source=random"]);
+    assert!(markdown.contains("| source=random (baseline) |") && markdown.contains("| --: |"), "{markdown}");
+    for form in ["svg", "pdf", "png"] {
+        let file = made.path.join(format!("picture.{form}"));
+        let (_, err, code) = zonas(&["study", "show", made.word(), "--picture", file.to_str().unwrap()]);
+        let no_font = form != "svg" && err.contains("font");
+        assert!(no_font || code == Some(0) && std::fs::metadata(&file).unwrap().len() > 1000, "{form}: {err}");
+    }
+    let (_, err, code) = zonas(&["study", "show", made.word(), "--picture", "x.gif"]);
+    assert_eq!(code, Some(2), "{err}");
+    // Moved, it is the same study.
+    let moved = made.path.with_file_name("moved");
+    std::fs::rename(&made.path, &moved).unwrap();
+    let (out, err, code) = zonas(&["study", "run", moved.to_str().unwrap()]);
+    assert_eq!((code, out.matches(" begins on ").count()), (Some(0), 0), "{out}{err}");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_study_is_one_runners_and_goes_on_where_it_was() {
+    use rustix::process::Signal;
+    let text =
+        STUDY.replace("1..2", "1..1").replace("search.epochs = 2", "search.epochs = 40").replace(", \"train\"", "");
+    let whole = Made::new(&text);
+    whole.run();
+    let made = Made::new(&text);
+    let mut first = made.starts();
+    let folder = made.until_searching("random-s1");
+    let (_, err, code) = made.study("run");
+    assert_eq!(code, Some(2), "{err}");
+    assert!(err.contains("is being run already (pid "), "{err}");
+    // An engine that is killed without a word is begun again, once.
+    signal(pid(&folder), Signal::KILL);
+    let came = pid(&folder);
+    wait(|| pid(&folder) != came);
+    // Everything stops with checkpoints, and goes on.
+    let (out, err, code) = made.study("stop");
+    assert!(code == Some(0) && out.contains("stops its runs with checkpoints"), "{out}{err}");
+    assert_eq!(first.wait().unwrap().code(), Some(75));
+    assert!(made.states().iter().all(|(_, s)| s != "running"), "{:?}", made.states());
+    made.run();
+    let genotypes = |m: &Made| m.found().into_iter().map(|(n, g, _)| (n, g)).collect::<Vec<_>>();
+    assert_eq!(genotypes(&made), genotypes(&whole));
+    let (out, ..) = made.study("stop");
+    assert!(out.contains("nothing of this study is at work"), "{out}");
+}
+
+#[test]
+fn what_can_t_be_is_said_in_a_sentence() {
+    let made = Made::new(STUDY);
+    let refused = |args: &[&str], part: &str| {
+        let (out, err, code) = zonas(args);
+        assert_eq!(code, Some(2), "{args:?}: {out}{err}");
+        assert!(err.contains(part) && err.trim_end().lines().count() == 1, "{args:?}: {err}");
+    };
+    let word = made.word();
+    refused(&["study", "run", "nowhere"], "nowhere is no study: it has no study.toml");
+    refused(&["study", "new", word], "is there already");
+    refused(&["study", "task", word, "random-s9"], "there is no run `random-s9` in this study; did you mean");
+    refused(&["study", "task", word, "scores-s1"], "scores-s1 needs scoring-s1, which is ready");
+    refused(&["study", "run", word, "--gpus", "1"], "--gpus is for --on slurm");
+    refused(&["study", "show", word, "--baseline", "source=rand"], "did you mean `source=random`?");
+    refused(&["study", "show", word, "--picture", "p.svg"], "there is nothing to draw yet");
+    made.edit("cut.source", "cut.sauce");
+    refused(&["study", "status", word], "did you mean `cut.source`?");
+    // Without Slurm.
+    made.edit("cut.sauce", "cut.source");
+    let bare = Process::new(env!("CARGO_BIN_EXE_zonas"))
+        .args(["study", "run", word, "--on", "slurm"])
+        .env("PATH", "/nowhere")
+        .output()
+        .unwrap();
+    let err = String::from_utf8(bare.stderr).unwrap();
+    assert_eq!(bare.status.code(), Some(2), "{err}");
+    assert!(err.contains("Slurm's commands are missing"), "{err}");
+    // A run that fails does not keep the others back, and is told at the end.
+    made.edit("seeds = \"1..2\"", "seeds = 1");
+    made.edit("[[settings]]", "[[settings]]\nname = \"none\"\ndata.source = \"/nowhere\"\ncut.xi = 0.0\n[[settings]]");
+    let (out, err, code) = made.study("run");
+    assert_eq!(code, Some(1), "{out}{err}");
+    assert!(out.contains("none-s1: search failed") && out.contains("/nowhere"), "{out}");
+    assert_eq!(made.states().iter().filter(|(_, s)| s == "done").count(), 7, "{:?}", made.states());
+}
+
+#[test]
+fn seeds_of_one_setting_are_a_study() {
+    let dir = tempfile::tempdir().unwrap();
+    let runs = dir.path().to_str().unwrap();
+    let set = ["data.limit=300", "score.sample=20", "score.draws=2", "search.epochs=1", "search.channels=4"];
+    let mut args =
+        vec!["run", "--preset", "nas_bench_201_demo", "--seeds", "1..2", "--yes", "--name", "mine", "--runs", runs];
+    set.iter().for_each(|s| args.extend(["--set", s]));
+    let (out, err, code) = zonas(&args);
+    assert_eq!(code, Some(0), "{out}{err}");
+    let study = dir.path().join("mine");
+    let shown = json(&["study", "show", study.to_str().unwrap(), "--json"]);
+    assert_eq!(shown["rows"][0]["supernet"]["n"].as_u64(), Some(2));
+    let (_, err, code) = zonas(&["run", "--seeds", "1..2", "--runs", runs]);
+    assert!(code == Some(2) && err.contains("--yes"), "{err}");
+}
