@@ -72,7 +72,10 @@ fn what_makes_no_sense_is_named_before_anything_runs() {
         ("version = 2\nseeds = 1\n".into(), "`version`: 2 is not known here"),
         ("version = 1\n".into(), "`seeds`"),
         ("version = 1\nseeds = \"5..1\"\n".into(), "goes from the lower to the higher"),
-        (with("[factors]\ncut.xy = [1]"), "`factors.cut.xy`: there is no such setting; did you mean `cut.xi`?"),
+        (
+            with("[factors]\ncut.sauce = [1]"),
+            "`factors.cut.sauce`: there is no such setting; did you mean `cut.source`?",
+        ),
         (with("[factors]\ncut.xi = 0.5"), "`factors.cut.xi`: give a list of values"),
         (with("[factors]\ncut.xi = []"), "an empty list leaves nothing to run"),
         (with("[factors]\nseed = [1]"), "seeds are the study's"),
