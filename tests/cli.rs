@@ -572,3 +572,57 @@ fn without_a_terminal_the_explorer_says_so() {
     refused(&["--runs", runs, "open", "r"], "needs a terminal");
     refused(&["--runs", runs, "open", "missing"], "there is no run");
 }
+
+#[test]
+fn runs_are_listed_as_a_table_of_settings() {
+    use zonas::run::config::Config;
+    let dir = tempfile::tempdir().unwrap();
+    let runs = dir.path().to_str().unwrap();
+    for (name, seed, xi) in [("a1", 1, 0.5), ("a2", 2, 0.5), ("b1", 1, 0.75)] {
+        let mut config = Config { seed, ..Config::default() };
+        config.cut.xi = xi;
+        zonas::run::RunFolder::create(dir.path(), Some(name), "x", &config).unwrap();
+    }
+    std::fs::write(dir.path().join("b1/notes.toml"), "note = \"odd, \\\"very\\\"\"\ntags = [\"paper\"]\n").unwrap();
+    let listed = |args: &[&str]| {
+        let (out, err, code) = run(&[&["--runs", runs, "runs"], args].concat());
+        assert_eq!(code, 0, "{args:?}: {err}");
+        out
+    };
+    let csv = |args: &[&str]| listed(&[args, &["--csv", "--columns", "run,xi,seed"]].concat());
+    assert_eq!(csv(&[]), "run,cut.xi,seed\na1,0.5,1\na2,0.5,2\nb1,0.75,1\n");
+    assert_eq!(csv(&["seed:1", "xi>0.6"]), "run,cut.xi,seed\nb1,0.75,1\n");
+    assert_eq!(csv(&["#paper"]), "run,cut.xi,seed\nb1,0.75,1\n");
+    assert_eq!(csv(&["--sort", "xi", "--reverse"]), "run,cut.xi,seed\nb1,0.75,1\na1,0.5,1\na2,0.5,2\n");
+    assert_eq!(listed(&["b1", "--csv", "--columns", "note"]), "note\n\"odd, \"\"very\"\"\"\n");
+    let table = listed(&["--group", "--columns", "run,seed,xi,state"]);
+    assert!(table.contains("×2 (0 done) a1, …") && table.contains("1–2") && table.contains("2 new"), "{table}");
+    let json: serde_json::Value =
+        serde_json::from_str(&listed(&["--group", "--json", "--columns", "xi,supernet"])).unwrap();
+    assert_eq!(
+        json[0],
+        serde_json::json!({
+            "cut.xi": 0.5, "supernet": null, "supernet_deviation": null, "supernet_n": 0, "runs": 2
+        })
+    );
+    // As ever without any of it; what a person wrote stands behind, and in what `show` tells.
+    let plain = listed(&[]);
+    assert!(
+        plain.lines().count() == 4
+            && plain.lines().any(|l| l.starts_with("b1 ") && l.ends_with("#paper  odd, \"very\""))
+    );
+    let all: serde_json::Value = serde_json::from_str(&listed(&["--json", "seed:1"])).unwrap();
+    assert_eq!((all.as_array().unwrap().len(), &all[1]["tags"][0]), (2, &serde_json::json!("paper")));
+    let (shown, _, _) = run(&["--runs", runs, "show", "b1"]);
+    assert!(shown.contains("tags         paper") && shown.contains("note         odd, "), "{shown}");
+    assert!(listed(&["--keys"]).lines().any(|l| l.starts_with("search.method ")));
+    assert!(listed(&["nothing"]).contains("none of 3 runs is as the filter says"));
+    for (args, because) in [
+        (&["sed:1"][..], "did you mean `seed`"),
+        (&["--sort", "source"], "write which"),
+        (&["--columns", "run,qqqq"], "no column `qqqq`"),
+        (&["xi>much"], "takes one number"),
+    ] {
+        refused(&[&["--runs", runs, "runs"], args].concat(), because);
+    }
+}

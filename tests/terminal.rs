@@ -653,9 +653,13 @@ fn a_command_of_the_person_is_run_at_the_end() {
     (config.score.draws, config.score.batch, config.score.channels) = (1.into(), 4, 1);
     config.score.remove_per_round = 3;
     (config.search.channels, config.search.cells, config.search.batch) = (2, 3, 16);
+    config.search.epochs = 1;
     let (path, told) = (runs.path().join("settings.toml"), runs.path().join("told"));
     std::fs::write(&path, config.to_toml()).unwrap();
-    let command = format!("printf '%s %s' \"$ZONAS_RUN\" \"$ZONAS_STATE\" > '{}'", told.display());
+    let command = format!(
+        "printf '%s %s%s%s' \"$ZONAS_RUN\" \"$ZONAS_STATE\" \"$ZONAS_GENOTYPE\" \"$ZONAS_ACCURACY\" > '{}'",
+        told.display()
+    );
     for (name, more) in [("apart", None), ("here", Some("--foreground"))] {
         let arguments = ["run", "--name", name, "--config", path.to_str().unwrap(), "--on-end", &command];
         let mut run = zonas(runs.path(), &arguments);
@@ -667,4 +671,38 @@ fn a_command_of_the_person_is_run_at_the_end() {
     // What waits for a person is not merely stopped.
     let list = zonas(runs.path(), &["runs"]).output().unwrap();
     assert_eq!(String::from_utf8_lossy(&list.stdout).matches("stopped at its cut").count(), 2);
+    // Of a run that is done, what it found and how good that is; what another one's command was told is not this one's.
+    let mut run = zonas(runs.path(), &["run", "--resume", "here", "--yes", "--on-end", &command]);
+    assert_eq!(run.env("ZONAS_GENOTYPE", "old").output().unwrap().status.code(), Some(0));
+    let told = std::fs::read_to_string(&told).unwrap();
+    let rest = told.strip_prefix("here doneGenotype(").unwrap_or_else(|| panic!("{told}"));
+    let accuracy: f64 = rest.rsplit(')').next().unwrap().parse().unwrap();
+    assert!((0.0..=1.0).contains(&accuracy), "{told}");
+}
+
+#[test]
+fn the_bell_rings_for_runs_that_were_seen_at_work() {
+    let runs = tempfile::tempdir().unwrap();
+    finished(runs.path(), "over");
+    let works = RunFolder::create(runs.path(), Some("works"), "x", &Config::default()).unwrap();
+    let lock = zonas::run::lock::RunLock::take(&works).unwrap();
+    let open = |more: &[&str]| {
+        let arguments = [&["open", "over", "--screen", "runs"], more].concat();
+        let terminal = Terminal::start(zonas(runs.path(), &arguments), SIZE);
+        terminal.shows("starting");
+        terminal
+    };
+    let (mut loud, mut quiet) = (open(&[]), open(&["--no-bell"]));
+    let end = Body::RunEnded { outcome: Outcome::Done, detail: String::new(), bad_input: false };
+    zonas::run::journal::Writer::open(&works).unwrap().emit(end).unwrap();
+    drop(lock);
+    let rung = |t: &Terminal, words: &[u8]| t.raw().windows(words.len()).any(|w| w == words);
+    loud.until("a notification", |t| rung(t, b"\x1b]9;zonas: works done\x1b\\\x07"));
+    // The other one has seen it, too, and keeps quiet; of what was over before nobody tells.
+    quiet.until("the end", |t| !t.text().contains("starting"));
+    assert!(!rung(&quiet, b"\x07") && !rung(&loud, b"over done"));
+    for terminal in [&mut loud, &mut quiet] {
+        terminal.keys("q");
+        assert_eq!(terminal.left().code(), Some(0));
+    }
 }

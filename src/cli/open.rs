@@ -28,6 +28,9 @@ pub struct Look {
     /// Leave the mouse to the terminal, so that text can be selected.
     #[arg(long)]
     no_mouse: bool,
+    /// No bell and no notification when a run at work has ended or waits for you.
+    #[arg(long)]
+    no_bell: bool,
     /// Judge cuts and cells by this table of accuracies, as `zonas audit` reads it, in place of the run's own
     /// (`truth.table`).
     #[arg(long, value_name = "FILE")]
@@ -45,6 +48,9 @@ impl Look {
         if self.no_mouse {
             settings.mouse = Some(false);
         }
+        if self.no_bell {
+            settings.bell = Some(false);
+        }
         let accuracies = self.table.clone().map(|table| Accuracies { table, column: self.column.clone() });
         Ok(Options {
             accuracies,
@@ -60,6 +66,7 @@ impl Look {
             (self.ascii, "--ascii"),
             (self.color.is_some(), "--color"),
             (self.no_mouse, "--no-mouse"),
+            (self.no_bell, "--no-bell"),
             (self.table.is_some(), "--table"),
         ];
         given.into_iter().find(|(given, _)| *given).map(|(_, flag)| flag)

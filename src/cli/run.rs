@@ -61,8 +61,8 @@ pub(super) struct Beginning {
     /// Wait until no other run in the folder of runs is at work that came before: runs follow one another.
     #[arg(long)]
     pub queue: bool,
-    /// Run this in a shell when the run has ended, or stopped at its cut; ZONAS_RUN, ZONAS_FOLDER, ZONAS_STATE and ZONAS_DETAIL
-    /// tell of it.
+    /// Run this in a shell when the run has ended, or stopped at its cut; ZONAS_RUN, ZONAS_FOLDER, ZONAS_STATE, ZONAS_DETAIL,
+    /// ZONAS_GENOTYPE and ZONAS_ACCURACY tell of it.
     #[arg(long, value_name = "COMMAND")]
     on_end: Option<String>,
     /// What goes to standard output: lines for people, or the journal's JSON lines.

@@ -37,6 +37,12 @@ pub fn run(place: &Place, a: &ShowArguments) -> eyre::Result<Exit> {
     line("folder", r.folder.clone())?;
     let detail = r.detail.as_deref().filter(|d| !d.is_empty()).map_or(String::new(), |d| format!(": {d}"));
     line("state", format!("{}{detail}", r.state))?;
+    if !r.tags.is_empty() {
+        line("tags", r.tags.join(", "))?;
+    }
+    if !r.note.is_empty() {
+        line("note", r.note.clone())?;
+    }
     if let Some(data) = &r.data {
         line("data", data.clone())?;
     }

@@ -10,6 +10,7 @@ pub enum Action {
     Warnings,
     Theme,
     Mouse,
+    Bell,
     Suspend,
     Redraw,
     ShowScore,
@@ -71,6 +72,13 @@ pub enum Action {
     Replay,
     Resume,
     Delete,
+    Columns,
+    SortBack,
+    SortOn,
+    Turn,
+    Group,
+    Note,
+    Tags,
     Demo,
     Follow,
     LogLevel,
@@ -176,7 +184,7 @@ const fn spec(
     Spec { action, id, title, description, keys, contexts, footer }
 }
 
-const GRIDS: &[Context] = &[Score, Cut, Search];
+const GRIDS: &[Context] = &[Score, Cut, Search, Compare];
 const LISTS: &[Context] = &[Score, Cut, Search, Cell, Runs, Compare, Log, Help, Menu];
 const LIVE: &[Context] = &[Score, Search];
 
@@ -194,6 +202,7 @@ pub const ACTIONS: &[Spec] = &[
     spec(Action::Warnings, "warnings", "warnings", "Health of the search: each rule with its value, threshold and paper.", &["w"], &[Everywhere], None),
     spec(Action::Theme, "theme", "theme", "Next theme: dark, light, colour-blind, monochrome, ASCII.", &["T"], &[Everywhere], None),
     spec(Action::Mouse, "mouse", "mouse", "Mouse on or off; off lets the terminal select text.", &["M"], &[Everywhere], None),
+    spec(Action::Bell, "bell", "bell", "Bell and notification when a run at work has ended or waits for you: on or off.", &["B"], &[Everywhere], None),
     spec(Action::Markers, "markers", "markers", "Draw charts with dots, blocks or letters.", &["m"], &[Everywhere], None),
     spec(Action::Resume, "resume", "resume", "Resume this run where it stopped; among the runs, the one under the cursor.", &["R"], &[Everywhere], Some(5)),
     spec(Action::Suspend, "suspend", "suspend", "Back to the shell; `fg` returns.", &["ctrl-z"], &[Everywhere], None),
@@ -205,8 +214,8 @@ pub const ACTIONS: &[Spec] = &[
     spec(Action::Slower, "slower", "slower", "Replay: half as fast.", &["<"], &[Everywhere], None),
     spec(Action::Faster, "faster", "faster", "Replay: twice as fast.", &[">"], &[Everywhere], None),
 
-    spec(Action::Left, "left", "left", "One operation to the left.", &["left", "h"], GRIDS, None),
-    spec(Action::Right, "right", "right", "One operation to the right.", &["right", "l"], GRIDS, None),
+    spec(Action::Left, "left", "left", "One operation, or one run of a comparison, to the left.", &["left", "h"], GRIDS, None),
+    spec(Action::Right, "right", "right", "One operation, or one run of a comparison, to the right.", &["right", "l"], GRIDS, None),
     spec(Action::Up, "up", "up", "One line up.", &["up", "k"], LISTS, None),
     spec(Action::Down, "down", "down", "One line down.", &["down", "j"], LISTS, None),
     spec(Action::First, "first", "first", "To the first line.", &["home", "g"], LISTS, None),
@@ -221,7 +230,7 @@ pub const ACTIONS: &[Spec] = &[
     spec(Action::RoundOn, "round_on", "round", "Scores of the next round; after the last, of the round that decided about each operation.", &["]"], &[Score], Some(5)),
     spec(Action::RoundBack, "round_back", "round", "Scores of the round before.", &["["], &[Score], None),
     spec(Action::OtherFunction, "other_function", "second function", "Scatter: the ranking function of the other axis.", &["P"], &[Score], None),
-    spec(Action::Filter, "filter", "filter", "Only what has these letters in it.", &["/"], &[Score, Runs, Log, Help], Some(6)),
+    spec(Action::Filter, "filter", "filter", "Only what has these letters in it; among the runs also `seed:7 method:darts xi>0.5 state:done`.", &["/"], &[Score, Runs, Log, Help], Some(6)),
     spec(Action::Pause, "pause", "pause", "Pause the run, or let it go on.", &["space"], LIVE, Some(5)),
     spec(Action::Pause, "pause_search", "pause", "Pause the run, or let it go on.", &["p"], &[Search], None),
 
@@ -258,11 +267,18 @@ pub const ACTIONS: &[Spec] = &[
 
     spec(Action::Train, "train", "train", "Train this genotype from scratch, as a run of its own; asks for the size.", &["t"], &[Cell], Some(4)),
 
-    spec(Action::Open, "open", "open", "Open the run under the cursor.", &["enter"], &[Runs], Some(0)),
+    spec(Action::Open, "open", "open", "Open the run under the cursor; show or hide the runs of a group.", &["enter"], &[Runs], Some(0)),
     spec(Action::Choose, "choose_run", "choose", "Choose this run for a comparison, or no longer.", &["space"], &[Runs], Some(1)),
     spec(Action::Compare, "compare", "compare", "The chosen runs side by side; from Cell, choose another run first.", &["d"], &[Runs, Cell], Some(3)),
-    spec(Action::Replay, "replay", "replay", "Show the run under the cursor as it was.", &["r"], &[Runs], Some(4)),
-    spec(Action::Delete, "delete", "delete", "Delete the run under the cursor and all its files; asks first.", &["x", "delete"], &[Runs], Some(7)),
+    spec(Action::Replay, "replay", "replay", "Show the run under the cursor as it was.", &["r"], &[Runs], Some(8)),
+    spec(Action::Columns, "columns", "columns", "Choose the columns: results, and settings by their keys; empty takes those that there is room for.", &["c"], &[Runs], Some(7)),
+    spec(Action::SortOn, "sort_on", "sort", "Sort by the next column.", &["]"], &[Runs], Some(8)),
+    spec(Action::SortBack, "sort_back", "sort", "Sort by the column before.", &["["], &[Runs], None),
+    spec(Action::Turn, "turn", "turn", "Sort the other way round.", &["o"], &[Runs], None),
+    spec(Action::Group, "group", "group", "Runs that differ in nothing but their seed as one line: how many, and mean ± deviation; enter shows them.", &["z"], &[Runs], Some(2)),
+    spec(Action::Note, "note", "note", "Write a note beside the run under the cursor.", &["N"], &[Runs], Some(10)),
+    spec(Action::Tags, "tags", "tags", "Tag the run under the cursor.", &["#"], &[Runs], Some(11)),
+    spec(Action::Delete, "delete", "delete", "Delete the run under the cursor and all its files; asks first.", &["x", "delete"], &[Runs], Some(9)),
     spec(Action::Follow, "follow", "follow", "Stay at the newest line.", &["f"], &[Log], Some(1)),
     spec(Action::LogLevel, "log_level", "levels", "All lines, without the chatter, warnings, or errors only.", &["v"], &[Log], Some(2)),
     spec(Action::Demo, "demo", "start the demo", "Score, cut and search on embedded Fashion-MNIST.", &["enter"], &[Start], Some(0)),

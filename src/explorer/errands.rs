@@ -11,6 +11,7 @@ use super::state::State;
 use super::{Engines, clipboard, export};
 use crate::run::command::Body;
 use crate::run::lock::Liveness;
+use crate::run::notes::Notes;
 use crate::run::{self, RunFolder, config, journal};
 use crate::space::{Genotype, Mask};
 
@@ -28,6 +29,8 @@ pub enum Errand {
     Demo,
     Resume(RunFolder),
     Remove(RunFolder),
+    Note(RunFolder, String),
+    Tags(RunFolder, String),
     /// Controls of a run's cut, as runs that follow it: their sources, and what it keeps.
     Queue {
         folder: RunFolder,
@@ -56,6 +59,8 @@ impl Errand {
             Errand::Demo => "starting the demo".into(),
             Errand::Resume(folder) => format!("resuming {}", run(folder)),
             Errand::Remove(folder) => format!("deleting {}", run(folder)),
+            Errand::Note(folder, _) => format!("writing a note beside {}", run(folder)),
+            Errand::Tags(folder, _) => format!("tagging {}", run(folder)),
             Errand::Queue { folder, .. } => format!("queueing controls of {}", run(folder)),
             Errand::Train { folder, .. } => format!("queueing a training of {}", run(folder)),
         }
@@ -166,6 +171,16 @@ fn carry_out(errand: Errand, engines: &mut dyn Engines) -> Done {
         Errand::Remove(folder) => match folder.remove() {
             Ok(()) => Done::Removed(folder),
             Err(e) => Done::Listed(e.to_string()),
+        },
+        Errand::Note(folder, note) => match Notes::set_note(&folder, &note) {
+            Ok(notes) if notes.note.is_empty() => Done::Listed(format!("{} has no note now", folder.name())),
+            Ok(_) => Done::Listed(format!("noted beside {}", folder.name())),
+            Err(e) => Done::Said(e.to_string()),
+        },
+        Errand::Tags(folder, tags) => match Notes::set_tags(&folder, &tags) {
+            Ok(notes) if notes.tags.is_empty() => Done::Listed(format!("{} has no tags now", folder.name())),
+            Ok(notes) => Done::Listed(format!("{} is tagged {}", folder.name(), notes.tags.join(", "))),
+            Err(e) => Done::Said(e.to_string()),
         },
         Errand::Train { folder, genotype, preset } => {
             let waits = matches!(Liveness::of(&folder), Liveness::Alive(_));

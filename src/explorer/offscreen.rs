@@ -2,9 +2,10 @@
 
 use std::io::{self, Write};
 
-use super::compare::Side;
+use super::compare::Comparison;
 use super::forecast::{Basis, Forecast};
 use super::keymap::Keymap;
+use super::runs::Row;
 use super::screen::Screen;
 use super::state::{Size, State};
 use super::theme::{ColorDepth, Markers, Name, Theme};
@@ -18,6 +19,7 @@ pub struct Offscreen {
     /// What is known of the run.
     pub state: State,
     ui: Ui,
+    runs: Vec<Row>,
     theme: Theme,
     keymap: Keymap,
     hits: Hits,
@@ -50,6 +52,7 @@ impl Offscreen {
         let mut new = Offscreen {
             state: State::default(),
             ui,
+            runs: Vec::new(),
             theme: Theme { depth: ColorDepth::True, ascii: false, markers: Markers::Braille, name: Name::Dark },
             keymap: Keymap::defaults(),
             hits: Hits::default(),
@@ -61,6 +64,12 @@ impl Offscreen {
         };
         new.apply(events);
         new
+    }
+
+    /// The list of runs.
+    pub fn list(&mut self, runs: Vec<Row>) {
+        self.ui.runs_total = runs.len();
+        self.runs = runs;
     }
 
     /// Folds events in.
@@ -78,13 +87,12 @@ impl Offscreen {
     /// Draws; returns how many bytes went to the terminal.
     pub fn frame(&mut self) -> usize {
         let before = self.sent.get();
-        let sides: &[Side] = &[];
         let scene = Scene {
             state: &self.state,
             ui: &self.ui,
-            runs: &[],
+            runs: &self.runs,
             keymap: &self.keymap,
-            sides,
+            compared: &Comparison::default(),
             forecast: self.forecast.as_ref(),
             judged: None,
             hits: &self.hits,

@@ -5,13 +5,13 @@ use std::path::{Path, PathBuf};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
-use super::compare::{self, Side};
+use super::compare::{self, Comparison};
 use super::draw;
 use super::figure::{PngError, png_scaled};
 use super::forecast::{Basis, Forecast};
 use super::judge::{Judged, Question};
 use super::keymap::Keymap;
-use super::runs::{self, Row};
+use super::runs::Row;
 use super::state::{Size, State};
 use super::theme::{ColorDepth, Markers, Name, Theme};
 use super::ui::{Hits, Tab, Ui};
@@ -30,7 +30,7 @@ struct Gallery<'a> {
     sizes: Option<(Size, Size)>,
     judged: Option<Judged>,
     rows: Vec<Row>,
-    sides: Vec<Side>,
+    compared: Comparison,
 }
 
 impl<'a> Gallery<'a> {
@@ -40,7 +40,7 @@ impl<'a> Gallery<'a> {
         let sizes = state.cut.cut.as_ref().map(|c| (Size::of(&state.full(), run), Size::of(&c.mask, run)));
         let forecast = Basis::of(&state).map(|b| b.forecast());
         let judged = Question::of(&state, options.accuracies.as_ref()).map(|q| q.answer(&state));
-        Gallery { options, state, forecast, sizes, judged, rows: Vec::new(), sides: Vec::new() }
+        Gallery { options, state, forecast, sizes, judged, rows: Vec::new(), compared: Comparison::default() }
     }
 
     fn draw(&self, tab: Option<Tab>, size: (u16, u16), light: bool) -> Buffer {
@@ -53,7 +53,7 @@ impl<'a> Gallery<'a> {
         ui.settle(&self.state);
         ui.tab = tab.unwrap_or(ui.tab);
         ui.runs_total = self.rows.len();
-        ui.comparing = (!self.sides.is_empty()).then_some(0);
+        ui.comparing = (!self.compared.is_empty()).then_some(0);
         let folder = self.options.runs.display().to_string();
         let now = self.rows.iter().map(|r| r.last).fold(self.state.now, f64::max);
         let scene = Scene {
@@ -61,7 +61,7 @@ impl<'a> Gallery<'a> {
             ui: &ui,
             runs: &self.rows,
             keymap: &Keymap::defaults(),
-            sides: &self.sides,
+            compared: &self.compared,
             forecast: self.forecast.as_ref(),
             judged: self.judged.as_ref(),
             hits: &Hits::default(),
@@ -107,7 +107,7 @@ pub fn pictures(
 ) -> Result<(Vec<PathBuf>, Option<PngError>), ExplorerError> {
     std::fs::create_dir_all(into).map_err(|source| ExplorerError::Picture { path: into.to_path_buf(), source })?;
     let mut gallery = Gallery::new(folder, options);
-    gallery.rows = runs::read(&options.runs);
+    gallery.rows = crate::run::listing::read(&options.runs);
     let other = gallery.rows.iter().map(|r| r.folder.clone()).find(|f| f.name() != folder.name());
     let (mut files, mut missing) = (Vec::new(), None);
     let mut all = |gallery: &Gallery, tab: Tab, name: &str| -> Result<(), ExplorerError> {
@@ -134,7 +134,7 @@ pub fn pictures(
         all(&gallery, tab, &tab.title().to_lowercase())?;
     }
     if let Some(other) = other {
-        gallery.sides = compare::read([folder.clone(), other]);
+        gallery.compared = Comparison::of(compare::read([folder.clone(), other]));
         all(&gallery, Tab::Runs, "compare")?;
     }
     Ok((files, missing))

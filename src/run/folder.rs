@@ -20,6 +20,7 @@ pub const WEIGHTS: &str = "weights.safetensors";
 pub const LOGITS: &str = "logits.safetensors";
 pub const LOCK: &str = "lock";
 pub const LOG: &str = "log.txt";
+pub const NOTES: &str = "notes.toml";
 
 /// What can go wrong with a run folder.
 #[derive(Debug, thiserror::Error)]

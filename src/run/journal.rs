@@ -5,7 +5,6 @@ use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::PathBuf;
 
 use serde::Serialize;
-use serde::de::DeserializeOwned;
 
 use super::command::{self, Command};
 use super::event::{Body, Event, VERSION};
@@ -139,6 +138,10 @@ pub fn send(folder: &RunFolder, body: command::Body) -> Result<String, WriteErro
     Ok(id)
 }
 
+thread_local! {
+    static BUFFER: std::cell::Cell<Vec<u8>> = const { std::cell::Cell::new(Vec::new()) };
+}
+
 /// A reader of JSON lines that keeps up with a growing file.
 #[derive(Debug)]
 pub struct Tail<T: Line> {
@@ -166,7 +169,7 @@ pub struct Tail<T: Line> {
     so_far: T::SoFar,
 }
 
-impl<T: DeserializeOwned + Line> Tail<T> {
+impl<T: Line> Tail<T> {
     pub fn new(path: PathBuf) -> Tail<T> {
         Tail {
             path,
@@ -186,6 +189,22 @@ impl<T: DeserializeOwned + Line> Tail<T> {
 
     fn of(folder: &RunFolder, name: &'static str) -> Tail<T> {
         Tail { of: Some((folder.clone(), name)), ..Tail::new(folder.file(name)) }
+    }
+
+    /// Of a run's journal.
+    pub(super) fn of_events(folder: &RunFolder) -> Tail<T> {
+        Tail::of(folder, EVENTS)
+    }
+
+    /// Without the events of these names: their lines are passed over unread.
+    pub(super) fn without(mut self, names: &'static [&'static [u8]]) -> Tail<T> {
+        self.thin = Some(Thin { until: u64::MAX, names, ..Thin::default() });
+        self
+    }
+
+    /// The time of the latest line that was left out as one of many, seconds since 1970.
+    pub fn last_passed(&self) -> Option<f64> {
+        super::brief::time_of(&self.thin.as_ref()?.last)
     }
 
     /// A device or a pipe might never end, or never begin: only a regular file is opened.
@@ -213,12 +232,21 @@ impl<T: DeserializeOwned + Line> Tail<T> {
             let identity = identity(&about);
             if about.len() < self.at || self.identity.is_some_and(|known| Some(known) != identity) {
                 (self.at, self.skipped, self.passed, self.dropping) = (0, 0, 0, false);
-                (self.thin, self.so_far) = (None, T::SoFar::default());
+                // What was thin because it was long may be short now; what is never told stays so.
+                self.thin = self.thin.take().filter(|t| t.until == u64::MAX).map(|t| Thin {
+                    names: t.names,
+                    until: t.until,
+                    ..Thin::default()
+                });
+                self.so_far = T::SoFar::default();
                 self.partial.clear();
                 self.restarts += 1;
             }
             self.identity = identity;
-            let mut bytes = Vec::new();
+            // Of a thread that reads many, one after the other.
+            let mut bytes = BUFFER.take();
+            bytes.clear();
+            bytes.reserve(about.len().saturating_sub(self.at).min(CHUNK) as usize + 1);
             let read = file.seek(SeekFrom::Start(self.at)).and_then(|_| file.take(CHUNK).read_to_end(&mut bytes));
             let count = match read {
                 Ok(0) => return Vec::new(),
@@ -230,6 +258,7 @@ impl<T: DeserializeOwned + Line> Tail<T> {
             };
             self.at += count as u64;
             let found = self.take(&bytes);
+            BUFFER.set(bytes);
             if !found.is_empty() {
                 return found;
             }
@@ -289,8 +318,8 @@ impl<T: DeserializeOwned + Line> Tail<T> {
             self.passed += 1;
             return;
         }
-        match serde_json::from_slice::<T>(line) {
-            Ok(v) if v.known() => found.push(v.after(&mut self.so_far)),
+        match T::read(line) {
+            Some(v) if v.known() => found.push(v.after(&mut self.so_far)),
             _ => self.skipped += 1,
         }
     }
@@ -305,15 +334,25 @@ const DENSE_BYTES: u64 = 16 << 20;
 const END: u64 = 1 << 20;
 
 /// Leaves out of the dense events all but one in so many, without reading them.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug)]
 struct Thin {
+    /// Which events.
+    names: &'static [&'static [u8]],
     /// 0: all go.
     every: u64,
     /// Up to this byte.
     until: u64,
     /// Bytes of lines so far.
     at: u64,
-    counts: [u64; DENSE.len()],
+    counts: Vec<u64>,
+    /// How the last line begins that was left out.
+    last: Vec<u8>,
+}
+
+impl Default for Thin {
+    fn default() -> Thin {
+        Thin { names: &DENSE, every: 0, until: 0, at: 0, counts: Vec::new(), last: Vec::new() }
+    }
 }
 
 impl Thin {
@@ -322,21 +361,30 @@ impl Thin {
         if self.at > self.until {
             return false;
         }
-        let Some(kind) = dense(line) else { return false };
+        let Some(kind) = named(line).and_then(|name| self.names.iter().position(|d| *d == name)) else { return false };
+        self.counts.resize(self.names.len(), 0);
         let count = &mut self.counts[kind];
         let kept = self.every > 0 && count.is_multiple_of(self.every);
         *count += 1;
+        if !kept {
+            self.last.clear();
+            self.last.extend_from_slice(&line[..line.len().min(HEAD)]);
+        }
         !kept
     }
 }
 
-/// Which dense event a line is of, as far as its beginning tells.
-fn dense(line: &[u8]) -> Option<usize> {
+/// Bytes of a line in which its event is named.
+const HEAD: usize = 112;
+
+/// The event that a line is of, as far as its beginning tells.
+pub(super) fn named(line: &[u8]) -> Option<&[u8]> {
     const KEY: &[u8] = b"\"event\":\"";
-    let head = &line[..line.len().min(112)];
-    let name = &head[memchr::memmem::find(head, KEY)? + KEY.len()..];
-    let name = &name[..memchr::memchr(b'"', name)?];
-    DENSE.iter().position(|d| *d == name)
+    static FINDER: std::sync::LazyLock<memchr::memmem::Finder<'static>> =
+        std::sync::LazyLock::new(|| memchr::memmem::Finder::new(KEY));
+    let head = &line[..line.len().min(HEAD)];
+    let name = &head[FINDER.find(head)? + KEY.len()..];
+    Some(&name[..memchr::memchr(b'"', name)?])
 }
 
 /// What tells one file from another of the same name; `None` where the system has no such thing.
@@ -358,6 +406,9 @@ pub trait Line: Sized {
     /// What earlier lines of a file say of later ones.
     type SoFar: Default + std::fmt::Debug;
 
+    /// One line; none where it is no such thing.
+    fn read(line: &[u8]) -> Option<Self>;
+
     fn known(&self) -> bool {
         true
     }
@@ -372,6 +423,10 @@ pub trait Line: Sized {
 impl Line for Event {
     type SoFar = Trains;
 
+    fn read(line: &[u8]) -> Option<Event> {
+        serde_json::from_slice(line).ok()
+    }
+
     fn known(&self) -> bool {
         self.v <= VERSION
     }
@@ -383,6 +438,10 @@ impl Line for Event {
 
 impl Line for Command {
     type SoFar = ();
+
+    fn read(line: &[u8]) -> Option<Command> {
+        serde_json::from_slice(line).ok()
+    }
 }
 
 impl Tail<Event> {
@@ -402,9 +461,8 @@ impl Tail<Event> {
 
     /// Without the events that come in great numbers: single scores, steps, mixing weights, samples of the memory.
     #[must_use]
-    pub fn without_dense(mut self) -> Tail<Event> {
-        self.thin = Some(Thin { until: u64::MAX, ..Thin::default() });
-        self
+    pub fn without_dense(self) -> Tail<Event> {
+        self.without(&DENSE)
     }
 
     /// Of a long journal a picture of bounded size, fast: of those events only one in so many, but for the last ones. Of

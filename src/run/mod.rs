@@ -4,6 +4,7 @@
 
 mod alter;
 pub mod assessed;
+pub mod brief;
 pub mod checkpoint;
 pub mod command;
 pub mod config;
@@ -12,7 +13,9 @@ pub mod event;
 pub mod files;
 mod folder;
 pub mod journal;
+pub mod listing;
 pub mod lock;
+pub mod notes;
 pub mod number;
 mod old_training;
 mod preset;
@@ -23,7 +26,7 @@ pub mod summary;
 pub mod take_home;
 
 pub use folder::{
-    CHECKPOINTS, COMMANDS, CONFIG, EVENTS, FolderError, GENOTYPE_JSON, GENOTYPE_PYTHON, LOCK, LOG, LOGITS, RunFolder,
-    WEIGHTS, check_name, check_writable, runs_folder,
+    CHECKPOINTS, COMMANDS, CONFIG, EVENTS, FolderError, GENOTYPE_JSON, GENOTYPE_PYTHON, LOCK, LOG, LOGITS, NOTES,
+    RunFolder, WEIGHTS, check_name, check_writable, runs_folder,
 };
 pub use preset::{PRESETS, preset};

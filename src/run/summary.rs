@@ -7,6 +7,7 @@ use super::event::{Body, Cut, Event, Level, Outcome, PlaceSummary, Stage, Traini
 use super::folder::{EVENTS, FolderError, RunFolder, io_error};
 use super::journal::Tail;
 use super::lock::Liveness;
+use super::notes::Notes;
 use super::number::Number;
 use super::status::{Progress, Status};
 use crate::space::{By, Genotype, Place};
@@ -86,6 +87,11 @@ pub struct Summary {
     pub parameters: Option<u64>,
     pub macs: Option<u64>,
     pub warnings: usize,
+    /// What a person wrote beside the run.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub note: String,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub tags: Vec<String>,
     /// Lines of the journal that could not be read.
     pub skipped_lines: u64,
     /// Cuts that were proposed so far.
@@ -144,6 +150,11 @@ impl Summary {
             events.iter().for_each(|e| summary.apply(e));
         }
         summary.unreadable = tail.fault.take();
+        // What is wrong with it is its text: the run can be told of all the same.
+        match Notes::read(folder) {
+            Ok(notes) => (summary.note, summary.tags) = (notes.note, notes.tags),
+            Err(e) => summary.note = e.to_string(),
+        }
         summary.skipped_lines = tail.skipped;
         summary.last = (summary.progress.last > 0.0).then_some(summary.progress.last);
         let status = summary.progress.status(&liveness, folder);

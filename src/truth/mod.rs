@@ -9,7 +9,7 @@ mod judge;
 mod linear;
 mod ridge;
 mod shape;
-mod statistics;
+pub mod statistics;
 mod table;
 pub(crate) mod words;
 

@@ -8,10 +8,12 @@ use crate::explorer::clipboard::Way;
 use crate::explorer::compare;
 use crate::explorer::errands::Errand;
 use crate::explorer::feed::Feed;
+use crate::explorer::runs::Row;
 use crate::explorer::terminal::Guard;
 use crate::explorer::ui::Effect;
 use crate::run::RunFolder;
 use crate::run::command::Body;
+use crate::run::listing::Line;
 
 /// How many times as fast a replay from the list is.
 const REPLAY: f64 = 20.0;
@@ -43,6 +45,14 @@ impl App<'_> {
                     "the mouse is heard"
                 } else {
                     "the mouse is the terminal's: text can be selected"
+                });
+            }
+            Effect::Bell => {
+                self.bell = !self.bell;
+                self.say(if self.bell {
+                    "the bell rings when a run has ended or waits for you"
+                } else {
+                    "the bell is quiet"
                 });
             }
             Effect::Copy => {
@@ -79,8 +89,18 @@ impl App<'_> {
             }
             Effect::Remove(name) => {
                 // By name: the list may have changed while the person thought.
-                if let Some(folder) = self.runs.iter().find(|r| r.name == name).map(|r| r.folder.clone()) {
+                if let Some(folder) = self.named(&name) {
                     self.ask(Errand::Remove(folder));
+                }
+            }
+            Effect::Note { name, note } => {
+                if let Some(folder) = self.named(&name) {
+                    self.ask(Errand::Note(folder, note));
+                }
+            }
+            Effect::Tags { name, tags } => {
+                if let Some(folder) = self.named(&name) {
+                    self.ask(Errand::Tags(folder, tags));
                 }
             }
             Effect::Queue { sources, beside } => {
@@ -104,10 +124,18 @@ impl App<'_> {
     /// Puts the cursor of the list on the run that is open.
     pub(super) fn point_at_open(&mut self) {
         let Some(open) = &self.folder else { return };
-        let mut shown = self.runs.iter().filter(|r| self.ui.lists(r));
-        if let Some(at) = shown.position(|r| r.folder.path() == open.path() || r.name == open.name()) {
-            self.ui.runs = at;
-        }
+        let table = self.table();
+        let is_open = |r: &Row| r.folder.path() == open.path() || r.name == open.name();
+        let at = table.lines.iter().position(|l| match l {
+            Line::Run(i) | Line::Member(i) => self.runs.get(*i).is_some_and(is_open),
+            Line::Group(group) => !group.open && group.runs.iter().any(|i| self.runs.get(*i).is_some_and(is_open)),
+        });
+        self.ui.runs = at.unwrap_or(self.ui.runs);
+    }
+
+    /// A run of the list by its name.
+    fn named(&self, name: &str) -> Option<RunFolder> {
+        self.runs.iter().find(|r| r.name == name).map(|r| r.folder.clone())
     }
 
     /// Onto the clipboard, or the reason why not.
@@ -154,9 +182,9 @@ impl App<'_> {
             self.say("choose two runs or more with space, then compare");
             return;
         }
-        self.sides.clear();
+        self.compared = Default::default();
         self.reading = Some(compare::load(folders));
-        self.ui.comparing = Some(0);
+        (self.ui.comparing, self.ui.compared_from) = (Some(0), 0);
     }
 
     fn open(&mut self, row: usize) {

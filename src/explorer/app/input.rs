@@ -12,6 +12,8 @@ use crate::explorer::replay::Ask;
 use crate::explorer::runs::Row;
 use crate::explorer::terminal::Guard;
 use crate::explorer::ui::Tab;
+use crate::explorer::view;
+use crate::run::listing::Table;
 use crate::text;
 
 impl App<'_> {
@@ -73,13 +75,18 @@ impl App<'_> {
         }
         // What is done to a run of the list needs the list; elsewhere the run that is open is meant.
         let listed = self.ui.tab == Tab::Runs && self.ui.comparing.is_none();
-        let of_list = matches!(action, Action::Choose | Action::Delete) || action == Action::Resume && listed;
+        let of_list = matches!(
+            action,
+            Action::Open | Action::Replay | Action::Choose | Action::Delete | Action::Note | Action::Tags
+        ) || action == Action::Resume && listed;
         if of_list && self.ui.overlay.is_none() {
-            if let Some(row) = self.row(self.ui.runs).cloned()
-                && let Some(effect) = self.ui.of_run(action, &row)
-            {
+            let line = self.table().lines.get(self.ui.runs).cloned();
+            if let Some(effect) = line.and_then(|line| self.ui.of_line(action, &line, &self.runs)) {
                 self.effect(effect, guard)?;
             }
+        } else if let (Action::SortBack | Action::SortOn, None) = (action, &self.ui.overlay) {
+            let columns = view::list_columns(&self.table(), &self.ui);
+            self.ui.step_sort(&columns, action == Action::SortOn);
         } else if let Some(effect) = self.ui.update(action, &self.state) {
             self.effect(effect, guard)?;
         }
@@ -93,14 +100,19 @@ impl App<'_> {
         }
     }
 
-    /// A row of the list of runs, of those that pass the filter.
-    pub(super) fn row(&self, row: usize) -> Option<&Row> {
-        self.runs.iter().filter(|r| self.ui.lists(r)).nth(row)
+    /// The list as it is asked for.
+    pub(super) fn table(&self) -> Table<'_, Row> {
+        self.ui.table(&self.runs, clock::now())
+    }
+
+    /// The run in a line of the list; none where that is a group.
+    pub(super) fn row(&self, line: usize) -> Option<&Row> {
+        self.runs.get(self.table().lines.get(line)?.run()?)
     }
 
     /// The list of runs, or its filter, has changed.
     pub(super) fn listed(&mut self) {
-        self.ui.runs_total = self.runs.iter().filter(|r| self.ui.lists(r)).count();
+        self.ui.runs_total = self.table().lines.len();
         self.ui.runs = self.ui.runs.min(self.ui.runs_total.saturating_sub(1));
     }
 

@@ -10,13 +10,13 @@ use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
 
 use super::clipboard::Way;
-use super::compare::Side;
+use super::compare::Comparison;
 use super::errands::Errands;
 use super::feed::Feed;
 use super::forecast::Forecast;
 use super::judge::Judge;
 use super::keymap::Keymap;
-use super::runs::{self, Found, Row};
+use super::runs::{Row, Scanner};
 use super::screen::Screen;
 use super::state::{Size, State};
 use super::terminal::{self, Guard, Signals};
@@ -48,13 +48,13 @@ struct App<'a> {
     errands: Errands,
     clipboard: Way,
     runs: Vec<Row>,
-    scan: Option<Receiver<Found>>,
+    scan: Scanner,
     /// When it was begun, and when the next is due.
     scanned: Instant,
     rescan: Instant,
     /// Runs that are compared, once they are read.
-    sides: Vec<Side>,
-    reading: Option<Receiver<Vec<Side>>>,
+    compared: Comparison,
+    reading: Option<Receiver<Comparison>>,
     /// Memory over pruning level, once it is counted.
     forecast: Option<Forecast>,
     counting: Option<Receiver<Forecast>>,
@@ -63,6 +63,8 @@ struct App<'a> {
     frozen: Option<State>,
     hits: Hits,
     mouse: bool,
+    /// Whether the bell rings.
+    bell: bool,
     screen: Screen<io::BufWriter<Stdout>>,
     /// Sizes of the full space and of the cut, and the mask that they are of.
     sizes: Option<(Mask, Size, Size)>,
@@ -82,6 +84,8 @@ struct App<'a> {
     /// What the run wants of the person, and whether that has been told or was so from the beginning.
     wants: Option<String>,
     caught_up: bool,
+    /// An engine was at work on the run while it was watched.
+    seen_at_work: bool,
 }
 
 pub fn run(
@@ -115,10 +119,10 @@ pub fn run(
         errands: Errands::new(engines),
         clipboard: Way::detect(env),
         runs: Vec::new(),
-        scan: Some(runs::scan(&options.runs)),
+        scan: Scanner::new(&options.runs),
         scanned: Instant::now(),
         rescan: Instant::now(),
-        sides: Vec::new(),
+        compared: Comparison::default(),
         reading: None,
         forecast: None,
         counting: None,
@@ -126,6 +130,7 @@ pub fn run(
         frozen: None,
         hits: Hits::default(),
         mouse,
+        bell: options.settings.bell.unwrap_or(true),
         screen: Screen::new(io::BufWriter::with_capacity(64 * 1024, stdout())),
         sizes: None,
         theme,
@@ -139,7 +144,9 @@ pub fn run(
         replayed: None,
         wants: None,
         caught_up: false,
+        seen_at_work: false,
     };
+    app.read_list();
     let signals = Signals::new()?;
     let guard = Guard::enter(mouse)?;
     let ended = app.listen(&guard, &signals);
@@ -208,7 +215,7 @@ impl App<'_> {
             ui: &self.ui,
             runs: &self.runs,
             keymap: &self.keymap,
-            sides: &self.sides,
+            compared: &self.compared,
             forecast: self.forecast.as_ref(),
             judged: self.judge.judged(),
             hits: &self.hits,

@@ -1,5 +1,6 @@
 //! What comes by itself: events, engines, lists, answers.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::App;
@@ -7,10 +8,11 @@ use crate::explorer::errands::Done;
 use crate::explorer::feed::Feed;
 use crate::explorer::forecast::Basis;
 use crate::explorer::news::News;
-use crate::explorer::runs::{self, Found};
+use crate::explorer::runs::{Found, Row};
 use crate::explorer::state::State;
 use crate::explorer::ui::Tab;
 use crate::run::RunFolder;
+use crate::run::listing::Line;
 use crate::run::lock::Liveness;
 use crate::run::status::Status;
 
@@ -18,6 +20,8 @@ use crate::run::status::Status;
 const SLOW: u64 = 2;
 /// The list of runs is read again after so long, while it is on the screen.
 const AGAIN: Duration = Duration::from_secs(3);
+/// Later, while it is not: so that what becomes of runs at work is told.
+const AWAY: Duration = Duration::from_secs(12);
 /// Commands without an answer that are remembered.
 const WAITING: usize = 64;
 
@@ -32,8 +36,8 @@ impl App<'_> {
             (self.ui.slow, self.dirty) = (slow, true);
         }
         self.list();
-        if let Some(sides) = self.reading.as_ref().and_then(|r| r.try_recv().ok()) {
-            (self.sides, self.reading, self.dirty) = (sides, None, true);
+        if let Some(compared) = self.reading.as_ref().and_then(|r| r.try_recv().ok()) {
+            (self.compared, self.reading, self.dirty) = (compared, None, true);
         }
         while let Some(forecast) = self.counting.as_ref().and_then(|r| r.try_recv().ok()) {
             (self.forecast, self.dirty) = (Some(forecast), true);
@@ -95,50 +99,76 @@ impl App<'_> {
         }
     }
 
-    /// The list of runs, which is read again while it is looked at.
+    /// The list of runs, which is read again while it is looked at, and less often while it is not.
     fn list(&mut self) {
         let mut all = None;
-        while let Some(found) = self.scan.as_ref().and_then(|s| s.try_recv().ok()) {
+        while let Some(found) = self.scan.next() {
             match found {
                 // The first time the list fills as it is read; later it is replaced as a whole.
-                Found::One(row, of) if self.ui.reading.is_some() => {
-                    self.runs.push(*row);
+                Found::One(row, of) => {
+                    self.runs.push(row);
                     self.ui.reading = Some((self.runs.len(), of));
                 }
-                Found::One(..) => continue,
-                Found::All(rows) => all = Some(rows),
+                Found::All(rows) => {
+                    all = Some(rows);
+                    continue;
+                }
             }
-            self.listed();
             self.dirty = true;
         }
         if let Some(rows) = all {
             let first = self.ui.reading.take().is_some();
-            let under = self.row(self.ui.runs).map(|r| r.name.clone());
-            (self.runs, self.scan) = (rows, None);
-            let at = under.and_then(|name| self.runs.iter().filter(|r| self.ui.lists(r)).position(|r| r.name == name));
-            self.ui.runs = at.unwrap_or(self.ui.runs);
-            self.listed();
+            self.dirty |= first;
+            if !first {
+                self.notice_list(&rows);
+            }
+            self.replace_list(rows);
             if first && self.ui.runs == 0 {
                 self.point_at_open();
             }
             // Where reading takes long it is done less often.
             self.rescan = Instant::now() + AGAIN.max(10 * self.scanned.elapsed());
-            self.dirty = true;
-        } else if self.scan.is_none() && self.ui.tab == Tab::Runs && Instant::now() >= self.rescan {
+        } else if self.dirty && self.ui.reading.is_some() {
+            self.listed();
+        }
+        let more = if self.ui.tab == Tab::Runs { Duration::ZERO } else { AWAY };
+        if !self.scan.busy && self.ui.reading.is_none() && Instant::now() >= self.rescan + more {
             self.read_list();
         }
+    }
+
+    /// Another reading of the list: the cursor stays on its line.
+    fn replace_list(&mut self, rows: Vec<Row>) {
+        let name = |line: &Line, rows: &[Row]| match line {
+            Line::Run(i) | Line::Member(i) => rows.get(*i).map(|r| r.name.clone()),
+            Line::Group(group) => Some(group.key.clone()),
+        };
+        let same = self.runs.len() == rows.len() && self.runs.iter().zip(&rows).all(|(a, b)| Arc::ptr_eq(a, b));
+        if same && self.ui.tab != Tab::Runs {
+            return;
+        }
+        let under = self.table().lines.get(self.ui.runs).and_then(|line| name(line, &self.runs));
+        self.runs = rows;
+        if let Some(under) = under {
+            let table = self.table();
+            let at = table.lines.iter().position(|line| name(line, &self.runs).as_ref() == Some(&under));
+            self.ui.runs = at.unwrap_or(self.ui.runs);
+        }
+        self.listed();
+        self.dirty = true;
     }
 
     /// Reads the list of runs, on a thread.
     pub(super) fn read_list(&mut self) {
         self.scanned = Instant::now();
-        self.scan = Some(runs::scan(&self.options.runs));
+        self.scan.ask();
     }
 
     /// An engine came, left, or waits.
     fn engine(&mut self, liveness: &Liveness, last_words: Option<String>) {
         self.dirty = true;
         self.ui.engine_alive = liveness.is_alive();
+        self.seen_at_work |= liveness.is_alive();
         self.ui.standing = None;
         self.state.halt(!liveness.is_alive());
         self.ui.stands = Some(self.state.progress.judge(liveness, || last_words.clone()));
@@ -243,7 +273,7 @@ impl App<'_> {
         (self.sizes, self.forecast, self.counting, self.frozen) = (None, None, None, None);
         self.waiting.clear();
         (self.last, self.replayed) = (None, None);
-        (self.wants, self.caught_up) = (None, false);
+        (self.wants, self.caught_up, self.seen_at_work) = (None, false, false);
         (self.feed, self.folder) = (None, None);
         (self.ui.leaving, self.ui.replay, self.ui.standing) = (false, None, None);
         (self.ui.opened, self.ui.stands, self.ui.missing) = (None, None, false);

@@ -1,6 +1,7 @@
 //! Every screen of a run at every point, at every size; keys pressed at random.
 
 mod faults;
+mod list;
 mod scores;
 mod screens;
 mod spaces;
@@ -54,7 +55,7 @@ fn paint_with(state: &State, ui: &Ui, theme: &Theme, (w, h): (u16, u16), hits: &
         ui,
         runs,
         keymap: &Keymap::defaults(),
-        sides: &[],
+        compared: &Default::default(),
         forecast: forecast.as_ref(),
         judged: None,
         hits,

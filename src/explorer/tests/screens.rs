@@ -5,7 +5,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 use super::theme;
-use crate::explorer::compare::Side;
+use crate::explorer::compare::{Comparison, Side};
 use crate::explorer::draw;
 use crate::explorer::fixture::{self, Until};
 use crate::explorer::forecast::{Forecast, Level};
@@ -17,6 +17,7 @@ use crate::explorer::ui::{Hits, Layout, Menu, Overlay, Tab, Ui};
 use crate::explorer::view::{self, Scene};
 use crate::run::RunFolder;
 use crate::run::config::Config;
+use crate::run::listing::{Listed, Live, Settings};
 
 const SMALL: (u16, u16) = (80, 24);
 const LARGE: (u16, u16) = (120, 40);
@@ -36,21 +37,35 @@ fn forecast() -> Forecast {
 fn runs(now: f64) -> Vec<Row> {
     let dir = tempfile::tempdir().unwrap();
     let folder = RunFolder::create(dir.path(), Some("r"), "x", &Config::default()).unwrap();
-    let row = |name: &str, status: &str, kept: Option<usize>, accuracy: Option<f64>, age: f64| Row {
-        folder: folder.clone(),
-        name: name.into(),
-        status: status.into(),
-        has_engine: status != "done",
-        can_go_on: false,
-        data: "Fashion-MNIST subset (embedded)".into(),
-        seed: Some(1),
-        cut: kept.map(|_| (0.5, "scores".to_string())),
-        memory: kept.map(|_| 104 << 20),
-        epochs: accuracy.map(|_| (3, 4)),
-        trains: name.ends_with("train"),
-        kept,
-        accuracy,
-        last: now - age,
+    let row = |name: &str, status: &str, kept: Option<usize>, accuracy: Option<f64>, age: f64| {
+        let word = match status {
+            "done" | "queued" => status,
+            "stopped at its cut" => "stopped",
+            _ => "running",
+        };
+        std::sync::Arc::new(Listed {
+            name: name.into(),
+            status: status.into(),
+            word: ["done", "queued", "stopped", "running"].into_iter().find(|w| *w == word).unwrap(),
+            has_engine: status != "done",
+            is_done: status == "done",
+            data: "Fashion-MNIST subset (embedded)".into(),
+            settings: Ok(std::sync::Arc::new(Settings::of(&Config { seed: 1, ..Config::default() }))),
+            cut: kept.map(|_| (0.5, "scores".to_string())),
+            predicted: kept.map(|_| 104 << 20),
+            epochs: accuracy.map(|_| (3, 4)),
+            trains: name.ends_with("train"),
+            kept,
+            accuracy,
+            last: now - age,
+            live: status.starts_with("epoch").then(|| Live {
+                losses: (0..40).map(|i| 0.6 + 1.7 * (-f64::from(i) / 9.0).exp()).collect(),
+                loss: Some(0.6121),
+                left: Some(83.0),
+                memory: Some(214 << 20),
+            }),
+            ..Listed::unread(folder.clone())
+        })
     };
     vec![
         row("fashion-7f3a", "epoch 3 of 4", Some(112), Some(0.72), 0.0),
@@ -79,7 +94,14 @@ fn picture(until: Until, size: (u16, u16), change: impl FnOnce(&mut Ui)) -> Stri
         let state = State::from_events(&fixture::journal(Until::Done, seed));
         Side { name: name.into(), state, config: Some(config) }
     };
-    let sides = [side("fashion-7f3a", 1, 0.5), side("fashion-02bb", 2, 0.625)];
+    let mut sides = vec![side("fashion-7f3a", 1, 0.5), side("fashion-02bb", 2, 0.625)];
+    if ui.chosen.len() > 2 {
+        sides = (1..=6).map(|i| side(&format!("f-{i}"), 1 + i % 3, if i > 3 { 0.5 } else { 0.625 })).collect();
+        for cut in sides.iter_mut().filter_map(|s| s.state.cut.cut.as_mut()) {
+            cut.by_hand.clear();
+        }
+    }
+    let compared = Comparison::of(sides);
     let run = state.run.as_ref();
     let sizes = state.cut.cut.as_ref().map(|c| (Size::of(&state.full(), run), Size::of(&c.mask, run)));
     let scene = Scene {
@@ -87,7 +109,7 @@ fn picture(until: Until, size: (u16, u16), change: impl FnOnce(&mut Ui)) -> Stri
         ui: &ui,
         runs: &rows,
         keymap: &Keymap::defaults(),
-        sides: &sides,
+        compared: &compared,
         forecast: state.score.ended.as_ref().map(|_| &forecast),
         judged: None,
         hits: &Hits::default(),
@@ -153,9 +175,16 @@ fn screens_beside_the_stages() {
         (ui.tab, ui.edge_lines, ui.inspect) = (Tab::Search, true, Some(1.4));
     });
     stage("runs", Until::Searching, &[SMALL, LARGE, HUGE], |ui| ui.tab = Tab::Runs);
+    stage("runs-grouped", Until::Searching, &[LARGE], |ui| {
+        (ui.tab, ui.list.grouped, ui.runs) = (Tab::Runs, true, 2);
+    });
     stage("runs-least", Until::Searching, &[(40, 12)], |ui| ui.tab = Tab::Runs);
     stage("log", Until::Done, TWO, |ui| ui.tab = Tab::Log);
     stage("compare", Until::Done, TWO, |ui| (ui.tab, ui.comparing) = (Tab::Runs, Some(0)));
+    stage("compare-groups", Until::Done, &[SMALL, LARGE, HUGE], |ui| {
+        (ui.tab, ui.comparing) = (Tab::Runs, Some(0));
+        ui.chosen = (1..=6).map(|i| format!("f-{i}")).collect();
+    });
     stage("train", Until::Training, TWO, |ui| ui.inspect = Some(1.0));
     stage("train-cell", Until::Training, TWO, |ui| ui.tab = Tab::Cell);
     stage("least", Until::Searching, &[(40, 12), (10, 5)], |_| {});

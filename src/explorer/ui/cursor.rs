@@ -8,6 +8,13 @@ use crate::space::{CellKind, Edge, Place};
 impl Ui {
     pub(super) fn step(&mut self, action: Action, state: &State) -> Option<Effect> {
         match (self.tab, action) {
+            (Tab::Runs, Action::Left) if self.comparing.is_some() => {
+                self.compared_from = self.compared_from.saturating_sub(1);
+            }
+            // The screen stops at its end.
+            (Tab::Runs, Action::Right) if self.comparing.is_some() => {
+                self.compared_from = (self.compared_from + 1).min(self.chosen.len().saturating_sub(1));
+            }
             (Tab::Runs, _) if self.comparing.is_some() => {
                 self.scroll_comparison(if action == Action::Up { -1 } else { 1 })
             }
@@ -91,7 +98,7 @@ impl Ui {
 
     pub(super) fn scroll_comparison(&mut self, lines: isize) {
         // More than the longest comparison; the screen stops at its end.
-        self.comparing = self.comparing.map(|at| at.saturating_add_signed(lines).min(200));
+        self.comparing = self.comparing.map(|at| at.saturating_add_signed(lines).min(400));
     }
 
     /// Up and down through all operations in order of importance.

@@ -45,6 +45,11 @@ pub enum Choice {
 pub enum Asked {
     Filter,
     Budget,
+    /// Columns of the list of runs.
+    Columns,
+    /// Of the run that [`Ui::about`] names.
+    Note,
+    Tags,
     /// Words to look for in the help.
     Help,
 }
@@ -70,7 +75,7 @@ impl Overlay {
 }
 
 /// Most characters that are typed.
-const LONGEST: usize = 60;
+const LONGEST: usize = 400;
 /// Most lines that a text is scrolled.
 const FARTHEST: usize = 1000;
 
@@ -250,6 +255,13 @@ impl Ui {
             }
             (Overlay::Prompt { asked: Asked::Budget, typed }, Action::Yes) => self.take_budget(&typed, state),
             (Overlay::Prompt { asked: Asked::Filter, .. }, Action::Yes) => None,
+            (Overlay::Prompt { asked: Asked::Columns, typed }, Action::Yes) => self.take_columns(typed),
+            (Overlay::Prompt { asked: Asked::Note, typed }, Action::Yes) => {
+                Some(Effect::Note { name: self.about.clone(), note: typed })
+            }
+            (Overlay::Prompt { asked: Asked::Tags, typed }, Action::Yes) => {
+                Some(Effect::Tags { name: self.about.clone(), tags: typed })
+            }
             (prompt @ Overlay::Prompt { .. }, _) => self.open(prompt),
         }
     }

@@ -4,16 +4,16 @@
 mod cursor;
 mod dialogue;
 mod edit;
+mod list;
 mod pointer;
 mod update;
 
 pub use dialogue::{Asked, Menu, Overlay};
+pub use list::List;
 pub use pointer::{Hits, Target};
 
 use super::action::{Action, Context};
-use super::runs::Row;
 use super::state::State;
-use super::text;
 use super::theme::{Markers, Name};
 use crate::run::command::Body;
 use crate::run::event::{Level, Stage};
@@ -106,6 +106,15 @@ pub enum Effect {
     ResumeOpen,
     /// Delete the run of this name.
     Remove(String),
+    /// Write a note beside the run of this name, or its tags.
+    Note {
+        name: String,
+        note: String,
+    },
+    Tags {
+        name: String,
+        tags: String,
+    },
     /// Controls of this cut as runs of their own: their sources, and the cut that they stand beside.
     Queue {
         sources: Vec<Source>,
@@ -120,6 +129,8 @@ pub enum Effect {
     Scan,
     Theme,
     Mouse,
+    /// The bell rings, or is quiet.
+    Bell,
     /// The picture stands still, or moves again.
     Freeze(bool),
     /// An action chosen by name, as if its key had been pressed.
@@ -161,12 +172,16 @@ pub struct Ui {
     /// The theme that the person chose here.
     pub theme: Option<Name>,
     pub overlay: Option<Overlay>,
+    /// The line of the list under the cursor, and how many there are.
     pub runs: usize,
     pub runs_total: usize,
+    pub list: List,
     /// Names of the runs chosen for a comparison, in the order of choosing.
     pub chosen: Vec<String>,
     /// Runs are compared, from so many lines down.
     pub comparing: Option<usize>,
+    /// The first column of the comparison that is shown.
+    pub compared_from: usize,
     /// Lines of a page: those of the window that a list has, less two.
     pub page: usize,
     /// Lines up from the newest.
@@ -231,8 +246,10 @@ impl Ui {
             overlay: None,
             runs: 0,
             runs_total: 0,
+            list: List::default(),
             chosen: Vec::new(),
             comparing: None,
+            compared_from: 0,
             page: 10,
             log_scroll: 0,
             log_level: Level::Debug,
@@ -295,12 +312,6 @@ impl Ui {
             Tab::Log => 2,
             _ => 0,
         }
-    }
-
-    /// Whether a run is in the list under the present filter.
-    pub fn lists(&self, row: &Row) -> bool {
-        let wanted = &self.filters[1];
-        text::contains(&row.name, wanted) || text::contains(&row.status, wanted) || text::contains(&row.data, wanted)
     }
 
     /// After new events: go along with the run, unless the person chose a screen.

@@ -7,6 +7,7 @@ use ratatui::layout::{Position, Rect};
 use super::{Effect, Overlay, Tab, Ui};
 use crate::explorer::action::Action;
 use crate::explorer::state::State;
+use crate::run::listing::Column;
 use crate::space::Place;
 
 /// What a click means.
@@ -14,8 +15,10 @@ use crate::space::Place;
 pub enum Target {
     Tab(Tab),
     Place(Place),
-    /// A run of the list.
+    /// A line of the list of runs.
     Run(usize),
+    /// Over a column of it.
+    Column(Column),
     /// A line of a menu or of the palette.
     Choice(usize),
     Action(Action),
@@ -63,11 +66,12 @@ impl Ui {
             }
             (Some(Target::Run(row)), None) => {
                 if self.runs == row {
-                    return self.update(Action::Open, state);
+                    return Some(Effect::Run(Action::Open));
                 }
                 self.runs = row.min(self.runs_total.saturating_sub(1));
                 None
             }
+            (Some(Target::Column(column)), None) => self.also(|ui| ui.sort_by(column)),
             (Some(Target::Action(action)), None) => Some(Effect::Run(action)),
             (Some(Target::Choice(_)) | None, None) => None,
         }

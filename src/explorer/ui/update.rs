@@ -3,9 +3,8 @@
 use super::Asked;
 use super::{Effect, Layout, Menu, Overlay, Shown, Tab, Ui};
 use crate::explorer::action::Action;
-use crate::explorer::runs::Row;
 use crate::explorer::state::State;
-use crate::explorer::{compare, theme::Markers};
+use crate::explorer::theme::Markers;
 use crate::run::command::Body;
 use crate::run::event::{Level, Outcome};
 use crate::space::CellKind;
@@ -37,6 +36,7 @@ impl Ui {
             }
             Action::Theme => Some(Effect::Theme),
             Action::Mouse => Some(Effect::Mouse),
+            Action::Bell => Some(Effect::Bell),
             Action::Suspend => Some(Effect::Suspend),
             Action::Redraw => Some(Effect::Redraw),
             Action::ShowScore => self.show(Tab::Score),
@@ -141,8 +141,12 @@ impl Ui {
             Action::Copy => Some(Effect::Copy),
             Action::Export => Some(Effect::Export),
             Action::Train => self.open(Overlay::Menu { menu: Menu::Train, cursor: 0 }),
-            Action::Open => (self.runs < self.runs_total).then_some(Effect::Open(self.runs)),
-            Action::Replay => (self.runs < self.runs_total).then_some(Effect::Replay(self.runs)),
+            Action::Columns => {
+                let keys: Vec<String> = self.list.columns.iter().map(|c| c.key()).collect();
+                self.open(Overlay::Prompt { asked: Asked::Columns, typed: keys.join(" ") })
+            }
+            Action::Turn => self.also(Ui::turn_sort),
+            Action::Group => self.also(Ui::group),
             Action::Compare => {
                 if self.tab == Tab::Cell {
                     self.show(Tab::Runs);
@@ -168,7 +172,8 @@ impl Ui {
             | Action::Confirm => self.edit(action, state),
             // Those need the list of runs; these mean nothing outside of a replay, or of a dialogue.
             Action::Resume => self.resume(state),
-            Action::Choose | Action::Delete => None,
+            Action::Open | Action::Replay | Action::Choose | Action::Delete | Action::Note | Action::Tags => None,
+            Action::SortBack | Action::SortOn => None,
             Action::Faster | Action::Slower | Action::Forward | Action::Back | Action::Yes => None,
         }
     }
@@ -201,36 +206,6 @@ impl Ui {
         self.tab = tab;
         self.follow_stage = false;
         None
-    }
-
-    /// What is done to a run of the list.
-    pub fn of_run(&mut self, action: Action, row: &Row) -> Option<Effect> {
-        match action {
-            Action::Choose => self.choose(&row.name),
-            Action::Resume if row.can_go_on => return Some(Effect::Resume(self.runs)),
-            Action::Resume if row.has_engine => self.say(format!("{} is at work already: {}", row.name, row.status)),
-            Action::Resume => self.say(format!("{} is {}: there is nothing to resume", row.name, row.status)),
-            Action::Delete if row.has_engine => {
-                self.say(format!("an engine is at work on {}: open it and stop it first", row.name));
-            }
-            Action::Delete => {
-                self.about.clone_from(&row.name);
-                return self.open(Overlay::Menu { menu: Menu::Delete, cursor: 0 });
-            }
-            _ => {}
-        }
-        None
-    }
-
-    /// Chooses a run for the comparison, or no longer.
-    fn choose(&mut self, name: &str) {
-        if let Some(at) = self.chosen.iter().position(|n| n == name) {
-            self.chosen.remove(at);
-        } else if self.chosen.len() < compare::MOST {
-            self.chosen.push(name.to_string());
-        } else {
-            self.say(format!("at most {} runs", compare::MOST));
-        }
     }
 
     /// The time cursor: there or not, and along the snapshots of the weights.

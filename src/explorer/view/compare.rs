@@ -1,78 +1,54 @@
-//! Runs side by side: what was set differently, what it cost and gave, losses on one chart, cuts and cells.
+//! Runs side by side: what follows from them, what was set differently, what it cost and gave, losses on one chart, cuts and
+//! cells. Runs that differ in nothing but their seed are one column.
 
 use ratatui::style::{Modifier, Style};
 
 use super::Scene;
-use super::curves::smoothed;
 use crate::explorer::action::Action;
-use crate::explorer::compare::{Side, differences};
+use crate::explorer::compare::{Arm, Side, Tone};
 use crate::explorer::draw::Pad;
-use crate::explorer::state::{Bucket, chosen};
-use crate::explorer::widgets::{Chart, Curve, state_name};
+use crate::explorer::state::chosen;
+use crate::explorer::widgets::state_name;
 use crate::run::event::Stage;
-use crate::space::{CellKind, Place};
+use crate::run::listing::{Value, mean_of};
+use crate::space::{CellKind, Mask, Place};
 use crate::text;
 
 /// ```text
-/// validation loss of all | difference of the first two cuts, where there is room
-/// what differs, what it cost and gave, genotypes edge by edge: one column a run
+/// held-out loss of all | difference of the first two cuts, where there is room
+/// what follows; what differs, what it cost and gave, genotypes edge by edge: one column an arm
 /// ```
 pub fn draw(pad: &mut Pad, scene: &Scene) {
-    if scene.sides.is_empty() {
+    if scene.compared.is_empty() {
         let mut inner = pad.panel("compare", "", true);
         inner.prose("The chosen runs are being read.");
         return;
     }
     let (w, h) = (pad.width(), pad.height());
     let upper = if h >= 30 { 18 } else { (h / 3).max(5) };
-    let map = w >= 110 && upper >= 17 && scene.sides.len() >= 2;
+    let map = w >= 110 && upper >= 17 && scene.compared.arms.len() >= 2;
     let width = if map { w / 2 - 1 } else { w };
-    losses(&mut pad.sub(0, 0, width, upper), scene);
+    super::bands::losses(&mut pad.sub(0, 0, width, upper), scene);
     if map {
         cuts(&mut pad.sub(width + 2, 0, w - width - 2, upper), scene);
     }
     table(&mut pad.sub(0, upper, w, h - upper), scene);
 }
 
-fn losses(pad: &mut Pad, scene: &Scene) {
-    let trains = scene.sides.iter().filter(|s| s.state.trains()).count();
-    let title = match trains {
-        0 => "validation loss",
-        n if n == scene.sides.len() => "test loss",
-        _ => "loss: validation of a search, test of a training",
-    };
-    let mut inner = pad.panel(title, "smoothed, over epochs", false);
-    let epochs = |s: &Side| s.state.epochs.plan.map_or(1, |p| p.epochs);
-    let last = scene.sides.iter().map(epochs).max().unwrap_or(1).max(1);
-    const GLYPHS: [char; 4] = ['*', 'o', '+', 'x'];
-    let points: Vec<Vec<Bucket>> =
-        scene.sides.iter().map(|s| smoothed(s.state.epochs.held_out_loss.buckets(), last as f64 / 24.0)).collect();
-    let curves: Vec<Curve> = points
-        .iter()
-        .enumerate()
-        .map(|(i, points)| Curve { points, style: inner.theme.series(i), glyph: GLYPHS[i % 4] })
-        .collect();
-    Chart {
-        curves: &curves,
-        x: (0.0, last as f64),
-        levels: &[],
-        cursor: None,
-        band: &[],
-        marks: &[],
-        gutter: 6,
-        include: None,
-        log: scene.ui.log_scale,
-        binary: false,
-        markers: if inner.theme.ascii { crate::explorer::theme::Markers::Ascii } else { scene.ui.markers },
-        y_text: &text::tick,
-        x_text: &|v| if v == 0.0 { "0".into() } else { format!("epoch {v:.0}") },
+/// What most runs of an arm keep; none before all have a cut of one space.
+fn kept(scene: &Scene, arm: &Arm) -> Option<Mask> {
+    let masks: Option<Vec<Mask>> = scene.compared.of_arm(arm).map(|s| Some(s.state.cut.cut.as_ref()?.mask)).collect();
+    let masks = masks.filter(|m| m.windows(2).all(|w| w[0].space() == w[1].space()))?;
+    let mut most = Mask::empty(masks.first()?.space());
+    for place in most.space().places() {
+        most.set(place, 2 * masks.iter().filter(|m| m.contains(place)).count() > masks.len());
     }
-    .draw(&mut inner);
+    Some(most)
 }
 
 /// The first two cuts over each other.
 fn cuts(pad: &mut Pad, scene: &Scene) {
-    let masks: Vec<_> = scene.sides.iter().take(2).map(|s| s.state.cut.cut.as_ref().map(|c| c.mask)).collect();
+    let masks: Vec<_> = scene.compared.arms.iter().take(2).map(|arm| kept(scene, arm)).collect();
     let [Some(a), Some(b)] = masks[..] else {
         let mut inner = pad.panel("cuts", "", false);
         inner.prose("Where two cuts differ will be shown here when both runs have one.");
@@ -85,7 +61,9 @@ fn cuts(pad: &mut Pad, scene: &Scene) {
     }
     let space = a.space();
     let differ = space.places().filter(|p| a.contains(*p) != b.contains(*p)).count();
-    let note = format!("■ both  ◀ first  ▶ second · {differ} of {} differ", space.slots());
+    let several = scene.compared.arms.iter().take(2).any(|a| a.runs.len() > 1);
+    let most = if several { ", by what most runs keep" } else { "" };
+    let note = format!("■ both  ◀ first  ▶ second · {differ} differ{most}");
     let mut inner = pad.panel("cuts", &note, false);
     let dim = inner.theme.dim();
     let half = inner.width() / 2;
@@ -117,48 +95,102 @@ fn cuts(pad: &mut Pad, scene: &Scene) {
     }
 }
 
-/// A line of the table: what it is, and a value for each run.
+/// A line of the table: what it is, and a value for each arm.
 struct Row {
     label: String,
     values: Vec<String>,
     heading: bool,
+    /// Whether the arms differ in it; of means nothing is claimed here.
+    differ: bool,
+}
+
+fn heading(label: &str) -> Row {
+    Row { label: label.into(), values: Vec::new(), heading: true, differ: false }
+}
+
+fn row(label: &str, values: Vec<String>) -> Row {
+    let differ = values.windows(2).any(|v| v[0] != v[1]);
+    Row { label: label.into(), values, heading: false, differ }
+}
+
+/// Mean ± deviation of an arm's runs that are done, or a run's own value.
+fn number(scene: &Scene, arm: &Arm, of: &dyn Fn(&Side) -> Option<Value>) -> String {
+    let mut sides = scene.compared.of_arm(arm);
+    if arm.runs.len() == 1 {
+        return sides.next().and_then(of).unwrap_or(Value::Missing).text();
+    }
+    // Of those that are done; how many these are is said where they are not all.
+    mean_of(sides.filter(|s| s.is_done()).filter_map(of), arm.runs.len()).text(arm.runs.len())
+}
+
+/// What most runs of an arm have, and how many.
+fn commonest(values: Vec<Option<String>>) -> String {
+    let of = values.len();
+    let mut counts: Vec<(String, usize)> = Vec::new();
+    for value in values.into_iter().flatten() {
+        match counts.iter_mut().find(|c| c.0 == value) {
+            Some(count) => count.1 += 1,
+            None => counts.push((value, 1)),
+        }
+    }
+    match counts.into_iter().max_by_key(|c| c.1) {
+        None => "—".into(),
+        Some((value, n)) if n == of => value,
+        Some((_, 1)) => format!("none of {of} alike"),
+        Some((value, n)) => format!("{value} {n} of {of}"),
+    }
 }
 
 fn rows(scene: &Scene) -> Vec<Row> {
-    let sides = scene.sides;
-    let mut rows = Vec::new();
-    let heading = |label: &str| Row { label: label.into(), values: Vec::new(), heading: true };
-    rows.push(heading("settings that differ"));
-    let differ = differences(sides);
-    if differ.is_empty() {
-        rows.push(Row { label: "none".into(), values: Vec::new(), heading: false });
+    let arms = &scene.compared.arms;
+    let mut rows = vec![heading("settings that differ")];
+    if scene.compared.differ.is_empty() {
+        rows.push(row("none", Vec::new()));
     }
-    rows.extend(differ.into_iter().map(|(label, values)| Row { label, values, heading: false }));
+    rows.extend(scene.compared.differ.iter().map(|(label, values)| row(label, values.clone())));
     rows.push(heading("what it cost and gave"));
-    let mut row = |label: &str, value: &dyn Fn(&Side) -> Option<String>| {
-        let values = sides.iter().map(|s| value(s).unwrap_or_else(|| "—".into())).collect();
-        rows.push(Row { label: label.into(), values, heading: false });
-    };
     // As the list has it, which knows of engines too.
     let listed = |s: &Side| scene.runs.iter().find(|r| r.name == s.name).map(|r| r.status.clone());
-    row("state", &|s| Some(listed(s).unwrap_or_else(|| s.state.status())));
-    row("operations kept", &|s| {
+    let state = |s: &Side| Some(listed(s).unwrap_or_else(|| s.state.status()));
+    let words = |of: &dyn Fn(&Side) -> Option<String>| -> Vec<String> {
+        arms.iter().map(|arm| commonest(scene.compared.of_arm(arm).map(of).collect())).collect()
+    };
+    rows.push(row("state", words(&state)));
+    let mut numbers = |label: &str, of: &dyn Fn(&Side) -> Option<Value>| {
+        let values: Vec<String> = arms.iter().map(|arm| number(scene, arm, of)).collect();
+        let several = arms.iter().any(|a| a.runs.len() > 1);
+        rows.push(Row { differ: !several && values.windows(2).any(|v| v[0] != v[1]), ..row(label, values) });
+    };
+    let bytes = |n: u64| Value::Bytes(n as f64);
+    numbers("operations kept", &|s| {
         let cut = s.state.cut.cut.as_ref()?;
-        Some(format!("{} of {}", cut.mask.count(), cut.of()))
+        Some(Value::Of(cut.mask.count(), cut.of()))
     });
-    row("memory predicted", &|s| {
+    numbers("memory predicted", &|s| {
         let of_training = || s.state.epochs.plan.map(|p| p.predicted_bytes);
-        Some(text::bytes(s.state.cut.cut.as_ref().map(|c| c.memory_bytes).or_else(of_training)?))
+        Some(bytes(s.state.cut.cut.as_ref().map(|c| c.memory_bytes).or_else(of_training)?))
     });
-    row("memory, peak of the process", &|s| Some(text::bytes(s.state.memory_peak?)));
-    row("time of scoring", &|s| Some(text::duration(s.state.stages[Stage::Score as usize].seconds?)));
-    row("time of the epochs", &|s| Some(text::duration(s.state.stages[s.state.epochs_stage() as usize].seconds?)));
-    row("best accuracy", &|s| {
-        let pictures = if s.state.trains() { "test" } else { "validation" };
-        Some(format!("{:.1} % of {pictures}", s.state.epochs.best_accuracy()? * 100.0))
+    numbers("memory, peak of the process", &|s| Some(bytes(s.state.memory_peak?)));
+    numbers("time of scoring", &|s| Some(Value::Seconds(s.state.stages[Stage::Score as usize].seconds?)));
+    numbers("time of the epochs", &|s| Some(Value::Seconds(s.state.stages[s.state.epochs_stage() as usize].seconds?)));
+    numbers("best accuracy, validation", &|s| {
+        Some(Value::Share(s.state.epochs.best_accuracy().filter(|_| !s.state.trains())?))
     });
-    row("parameters found", &|s| Some(text::count_or_more(s.state.found.as_ref()?.parameters)));
-    row("MACs found", &|s| Some(text::count_or_more(s.state.found.as_ref()?.macs)));
+    numbers("best accuracy, test", &|s| {
+        Some(Value::Share(s.state.epochs.best_accuracy().filter(|_| s.state.trains())?))
+    });
+    numbers("last loss, held out", &|s| Some(Value::Number(s.state.epochs.ended.last()?.held_out_loss)));
+    rows.retain(|r| r.heading || r.values.is_empty() || r.values.iter().any(|v| v != "—"));
+    rows.push(row("parameters found", words(&|s| Some(text::count_or_more(s.state.found.as_ref()?.parameters)))));
+    rows.push(row("MACs found", words(&|s| Some(text::count_or_more(s.state.found.as_ref()?.macs)))));
+    rows.extend(cells(scene));
+    rows
+}
+
+/// The genotypes, input by input.
+fn cells(scene: &Scene) -> Vec<Row> {
+    let (sides, arms) = (&scene.compared.sides, &scene.compared.arms);
+    let mut rows = Vec::new();
     for cell in [CellKind::Normal, CellKind::Reduction] {
         let inputs = |s: &Side| s.state.genotype().map_or(0, |g| g.choices(cell).len());
         let most = sides.iter().map(inputs).max().unwrap_or(0);
@@ -179,43 +211,75 @@ fn rows(scene: &Scene) -> Vec<Row> {
                 let c = list.get(i)?.choice;
                 Some(format!("{}({})", c.operation.short(), state_name(genotype.stacking, c.source)))
             };
-            let values = sides.iter().map(|s| value(s).unwrap_or_else(|| "—".into())).collect();
-            rows.push(Row { label: label(i), values, heading: false });
+            let of_arm = |arm: &Arm| commonest(scene.compared.of_arm(arm).map(value).collect());
+            rows.push(row(&label(i), arms.iter().map(of_arm).collect()));
         }
     }
     rows
 }
 
+/// Columns that an arm needs at least.
+const LEAST: u16 = 16;
+
 fn table(pad: &mut Pad, scene: &Scene) {
-    let key = scene.keymap.of(Action::No);
-    let mut inner = pad.panel("side by side", &format!("≠ where they differ · {key} back"), true);
-    let (w, h) = (inner.width(), inner.height());
-    let longest = rows(scene).iter().filter(|r| !r.heading).map(|r| text::width(&r.label)).max().unwrap_or(0);
-    let label = (longest + 5).min(w / 3);
-    let column = (w - label).saturating_sub(1) / scene.sides.len().max(1) as u16;
-    for (i, side) in scene.sides.iter().enumerate() {
-        let style = inner.theme.series(i).add_modifier(Modifier::BOLD);
-        let x = label + column * i as u16;
-        inner.fitted(x, 0, column.saturating_sub(1), &format!("● {}", text::sanitize(&side.name)), style);
-    }
+    let (key, left, right) =
+        (scene.keymap.of(Action::No), scene.keymap.of(Action::Left), scene.keymap.of(Action::Right));
     let rows = rows(scene);
-    let room = usize::from(h.saturating_sub(1));
-    let first = scene.ui.comparing.unwrap_or(0).min(rows.len().saturating_sub(room));
+    let arms = &scene.compared.arms;
+    let longest = rows.iter().filter(|r| !r.heading).map(|r| text::width(&r.label)).max().unwrap_or(0);
+    let label = (longest + 5).min(pad.width() / 3);
+    let room = pad.width().saturating_sub(label + 1);
+    let fits = usize::from(room / LEAST).clamp(1, arms.len().max(1));
+    let from = scene.ui.compared_from.min(arms.len().saturating_sub(fits));
+    let to = (from + fits).min(arms.len());
+    let more = if fits < arms.len() {
+        format!("{} to {} of {} ({left} {right}) · ", from + 1, to, arms.len())
+    } else {
+        String::new()
+    };
+    let mut inner = pad.panel("side by side", &format!("{more}≠ where they differ · {key} back"), true);
+    let (w, h) = (inner.width(), inner.height());
     let (dim, plain, strong) = (inner.theme.dim(), inner.theme.plain(), inner.theme.strong());
-    for (y, row) in rows.iter().skip(first).take(room).enumerate() {
+    // What follows stands first, and is scrolled with the rest.
+    let mut lines: Vec<(&'static str, String, Style)> = Vec::new();
+    for said in &scene.compared.said {
+        let (mark, style) = match said.tone {
+            Tone::Clear => ("●", strong),
+            Tone::Noise => ("~", plain),
+            Tone::Lacking => ("?", dim),
+        };
+        for (i, words) in text::wrap(&text::sanitize(&said.words), w.saturating_sub(4)).into_iter().enumerate() {
+            lines.push((if i == 0 { mark } else { "" }, words, style));
+        }
+    }
+    let column = room / fits as u16;
+    for (i, arm) in arms.iter().enumerate().skip(from).take(fits) {
+        let style = inner.theme.series(i).add_modifier(Modifier::BOLD);
+        let x = label + column * (i - from) as u16;
+        inner.fitted(x, 0, column.saturating_sub(1), &format!("● {}", text::sanitize(&arm.label)), style);
+    }
+    let room = usize::from(h.saturating_sub(1));
+    let total = lines.len() + rows.len();
+    let first = scene.ui.comparing.unwrap_or(0).min(total.saturating_sub(room));
+    for (y, i) in (first..total).take(room).enumerate() {
         let y = 1 + y as u16;
+        let Some(row) = i.checked_sub(lines.len()).map(|i| &rows[i]) else {
+            let (mark, words, style) = &lines[i];
+            inner.text(1, y, mark, *style);
+            inner.text(3, y, words, *style);
+            continue;
+        };
         if row.heading {
             inner.fitted(1, y, w.saturating_sub(2), &row.label, strong.add_modifier(Modifier::UNDERLINED));
             continue;
         }
-        let differ = row.values.windows(2).any(|v| v[0] != v[1]);
         inner.fitted(3, y, label.saturating_sub(4), &row.label, dim);
-        if differ {
+        if row.differ {
             inner.put(1, y, '≠', plain);
         }
-        for (i, value) in row.values.iter().enumerate() {
-            let x = label + column * i as u16;
-            let style = if differ { strong } else { plain };
+        for (i, value) in row.values.iter().enumerate().skip(from).take(fits) {
+            let x = label + column * (i - from) as u16;
+            let style = if row.differ { strong } else { plain };
             inner.fitted(x, y, column.saturating_sub(1), &text::sanitize(value), style);
         }
     }

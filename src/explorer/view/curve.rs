@@ -3,7 +3,7 @@
 use super::Scene;
 use crate::explorer::draw::Pad;
 use crate::explorer::state::Bucket;
-use crate::explorer::widgets::{Chart, Curve};
+use crate::explorer::widgets::{Band, Chart, Curve};
 use crate::run::event::Cut;
 use crate::text;
 
@@ -42,7 +42,7 @@ pub fn draw(pad: &mut Pad, scene: &Scene, cut: &Cut, budget: Option<u64>) {
         x: (0.0, 1.0),
         levels: &levels,
         cursor: None,
-        band: &band,
+        bands: &[Band { points: &band, style: inner.theme.dim() }],
         marks: &marks,
         gutter: 8,
         include: Some((0.0, 0.0)),

@@ -30,7 +30,7 @@ pub(super) fn chart(
         x: window(scene),
         levels: &[],
         cursor: scene.ui.inspect,
-        band: &[],
+        bands: &[],
         marks: &[],
         gutter: GUTTER,
         include,

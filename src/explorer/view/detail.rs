@@ -5,7 +5,6 @@ use super::{Scene, with_room};
 use crate::engine::score::significance::ALPHA;
 use crate::explorer::draw::Pad;
 use crate::explorer::state::Ranking;
-use crate::explorer::widgets::spark;
 use crate::space::{Operation, Place};
 use crate::text;
 
@@ -102,7 +101,7 @@ pub fn operation(pad: &mut Pad, scene: &Scene, ranking: &Ranking) {
     let room = usize::from(w.saturating_sub(column + 8));
     inner.text(1, y, "draws", dim);
     let accent = inner.theme.accent();
-    let x = inner.text(column, y, &spark(&values, room.min(48)), accent);
+    let x = inner.text(column, y, &text::spark(&values, room.min(48)), accent);
     let of = match (round.ended, chosen.or(score.deciding(place))) {
         (true, Some(r)) => format!("in round {}", r + 1),
         _ => "so far".into(),

@@ -7,6 +7,7 @@ use crate::explorer::action::{self, ACTIONS, Action, Context};
 use crate::explorer::draw::Pad;
 use crate::explorer::ui::{Asked, Overlay, Tab, Target};
 use crate::run::event::Outcome;
+use crate::run::listing::Line;
 use crate::text;
 
 /// The run, what it does, and the strip of screens: `name ● scoring 1/6    1✓Score ▸ 2●Cut ▸ 3 Search ▸ 4 Cell  5 Runs  6 Log`.
@@ -131,16 +132,25 @@ pub fn footer(pad: &mut Pad, scene: &Scene) {
     }
     if let Some(Overlay::Prompt { asked, typed }) = &scene.ui.overlay {
         let label = match asked {
-            Asked::Filter => "filter: ",
-            Asked::Budget => "memory budget (1.5 GiB, 800 MiB): ",
-            Asked::Help => "find in the help: ",
+            Asked::Filter => "filter: ".to_string(),
+            Asked::Budget => "memory budget (1.5 GiB, 800 MiB): ".into(),
+            Asked::Help => "find in the help: ".into(),
+            Asked::Columns => "columns: ".into(),
+            Asked::Note => format!("note of {}: ", text::fit(&text::sanitize(&scene.ui.about), w / 4)),
+            Asked::Tags => format!("tags of {}: ", text::fit(&text::sanitize(&scene.ui.about), w / 4)),
         };
-        let x = pad.text(1, 0, label, accent);
-        let x = pad.text(x, 0, &text::fit_end(typed, w.saturating_sub(x + 2)), plain);
+        let x = pad.text(1, 0, &label, accent);
+        let hint = scene.ui.hint();
+        let beside = if hint.is_some() { w / 3 } else { 2 };
+        let x = pad.text(x, 0, &text::fit_end(typed, w.saturating_sub(x + beside)), plain);
         pad.put(x, 0, ' ', pad.theme.cursor());
         let (take, leave) =
             (scene.keymap.in_context(Action::Yes, context), scene.keymap.in_context(Action::No, context));
-        pad.text(x + 3, 0, &format!("{take}: apply, {leave}: cancel"), dim);
+        match hint {
+            Some((true, wrong)) => pad.text(x + 3, 0, &text::sanitize(&wrong), pad.theme.warning()),
+            Some((false, names)) => pad.text(x + 3, 0, &names, dim),
+            None => pad.text(x + 3, 0, &format!("{take}: apply, {leave}: cancel"), dim),
+        };
         return;
     }
     if let Some(what) = &scene.ui.finishing {
@@ -220,7 +230,11 @@ fn idle(scene: &Scene, context: Context, action: Action) -> bool {
         // Of the help; the list of warnings is short.
         Action::Filter => matches!(ui.overlay, Some(Overlay::Warnings { .. })),
         Action::Resume => match context {
-            Context::Runs => false,
+            Context::Runs => {
+                let table = ui.table(scene.runs, scene.now);
+                let run = table.lines.get(ui.runs).and_then(Line::run).map(|i| table.run(i));
+                !run.is_some_and(|r| r.can_go_on)
+            }
             Context::Score | Context::Cut | Context::Search | Context::Cell | Context::Log | Context::Waiting => {
                 let done = state.ended.as_ref().is_some_and(|e| e.outcome == Outcome::Done);
                 ui.opened.is_none() || works || done || ui.missing || ui.replay.is_some()

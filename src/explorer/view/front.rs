@@ -5,7 +5,7 @@ use crate::explorer::draw::Pad;
 use crate::explorer::forecast::Forecast;
 use crate::explorer::state::Bucket;
 use crate::explorer::theme::Markers;
-use crate::explorer::widgets::{Chart, Curve};
+use crate::explorer::widgets::{Band, Chart, Curve};
 use crate::run::event::Cut;
 use crate::text;
 
@@ -44,7 +44,7 @@ pub fn draw(pad: &mut Pad, scene: &Scene, cut: &Cut, forecast: &Forecast, budget
         x: (first as f64, last as f64),
         levels: &[],
         cursor: budget.map(|b| b as f64),
-        band: &band,
+        bands: &[Band { points: &band, style: inner.theme.dim() }],
         marks: &marks,
         gutter: 5,
         include: Some((0.0, 100.0)),

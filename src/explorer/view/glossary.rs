@@ -126,14 +126,52 @@ pub const fn of(context: Context) -> &'static [(&'static str, &'static str)] {
             OPERATIONS,
         ],
         Context::Runs => &[
-            ("best", "best validation accuracy of the supernet in any epoch, in per cent"),
+            (
+                "filter",
+                "all words must hold: in the name, state, data, tags or note; `key:value` asks for a column: `seed:7`, `seed:1..5`, `state:done,failed`, `xi>0.5`, `peak<2GiB`, `age<2h`, `data!=cifar`; a setting's words are whole, `*` stands for anything",
+            ),
+            (
+                "columns",
+                "results and settings by their keys; a part that is clear will do (`method`); `zonas runs --keys` lists all",
+            ),
+            ("supernet", "best validation accuracy of the supernet in any epoch, in per cent"),
+            ("test", "best test accuracy of a training from scratch in any epoch; the two do not compare"),
             ("kept", "operations that the cut keeps, of those of the space (224 in `darts`)"),
+            ("ξ, cut by", "level and source of the cut as it was made; the settings are cut.xi and cut.source"),
+            ("predicted, peak", "memory of the search or training: predicted before, and measured; GiB = 1024³ bytes"),
+            ("▸ ×5", "runs that differ in nothing but their seed; a cut that was changed by hand belongs to none"),
+            (
+                "±",
+                "mean and sample standard deviation over the group's runs that are done; n: fewer of those have a value",
+            ),
+            ("left", "time to go in the present stage, at its present rate"),
             ("age", "since the latest event"),
             ("crashed", "the engine died unexpectedly; `zonas run --resume` goes on with the run"),
             ("●", "chosen for a comparison"),
         ],
         Context::Compare => &[
-            ("≠", "a line where the runs differ"),
+            ("● ~ ?", "what follows: it holds beyond noise; within noise; more runs are needed to tell"),
+            (
+                "×3",
+                "runs that differ in nothing but their seed: means ± sample standard deviations of those that are done",
+            ),
+            (
+                "95 % interval",
+                "by Student's t, of differences between runs of the same seed where there are such pairs, else Welch's; with several arms for all together (Bonferroni)",
+            ),
+            (
+                "κ",
+                "Cohen's: 1 where cuts are the same, 0 where they agree as chance does that keeps as many on each edge; p: that chance agrees as much",
+            ),
+            (
+                "τ",
+                "Kendall's, over pairs of operations of one edge, by the scores of the first round; its interval by the jackknife over edges",
+            ),
+            (
+                "by permutation",
+                "share of all ways to deal the runs out to the two settings in which they are as far apart; pairs of the same seed are left out",
+            ),
+            ("≠", "a line where single runs differ; of means nothing is claimed there"),
             ("settings", "as in config.toml, where they are not the same"),
             ("peak", "of the whole process, not only of the search"),
             ("◀ ▶", "kept by the first, or by the second run only"),

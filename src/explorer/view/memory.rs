@@ -96,7 +96,7 @@ pub(super) fn draw(pad: &mut Pad, scene: &Scene) {
         x: (from, to),
         levels: &levels,
         cursor: cursor.map(|t| layout.at(t)),
-        band: &[],
+        bands: &[],
         marks: &[],
         gutter: GUTTER,
         include: Some((0.0, 0.0)),

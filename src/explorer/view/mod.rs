@@ -1,5 +1,6 @@
 //! The screens, one file each. They only read: the state of the run, what the person looks at, and the clock.
 
+mod bands;
 mod cell;
 mod compare;
 mod curve;
@@ -25,10 +26,11 @@ mod verdict;
 mod waiting;
 
 pub use curves::smoothed;
+pub use runs::list_columns;
 
 use ratatui::buffer::Buffer;
 
-use super::compare::Side;
+use super::compare::Comparison;
 use super::draw::{self, Pad};
 use super::forecast::Forecast;
 use super::judge::Judged;
@@ -49,7 +51,7 @@ pub struct Scene<'a> {
     pub runs: &'a [Row],
     pub keymap: &'a Keymap,
     /// Runs that are compared.
-    pub sides: &'a [Side],
+    pub compared: &'a Comparison,
     /// Memory over pruning level, once it is counted.
     pub forecast: Option<&'a Forecast>,
     /// What a table of accuracies says of the cut and the cell, where there is one.

@@ -8,7 +8,7 @@ use crate::explorer::action::Action;
 use crate::explorer::draw::Pad;
 use crate::explorer::health;
 use crate::explorer::state::{Bucket, Gpu, Weights, chosen};
-use crate::explorer::widgets::{Curve, Entry, Grid, bar, spark, state_name};
+use crate::explorer::widgets::{Curve, Entry, Grid, bar, state_name};
 use crate::run::event::SearchStarted;
 use crate::space::{CellKind, Choice, Operation, Place, Stacking};
 use crate::text;
@@ -278,7 +278,7 @@ fn device(gpu: &Gpu) -> (Option<String>, String) {
     let mut parts = Vec::new();
     if let Some(busy) = told.busy {
         let recent: Vec<f64> = gpu.busy.buckets().iter().map(Bucket::mean).collect();
-        let recent = spark(&recent[recent.len().saturating_sub(8)..], 8);
+        let recent = text::spark(&recent[recent.len().saturating_sub(8)..], 8);
         parts.push(format!("{:.0} % busy {recent}", busy * 100.0));
     }
     parts.extend(told.temperature.map(|t| format!("{t:.0} °C")));

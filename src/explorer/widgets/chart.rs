@@ -16,6 +16,13 @@ pub struct Curve<'a> {
     pub glyph: char,
 }
 
+/// What lies between two curves.
+pub struct Band<'a> {
+    /// x, lowest and highest.
+    pub points: &'a [(f64, f64, f64)],
+    pub style: Style,
+}
+
 /// Curves over one x axis, with labelled axes.
 pub struct Chart<'a> {
     pub curves: &'a [Curve<'a>],
@@ -25,8 +32,8 @@ pub struct Chart<'a> {
     pub levels: &'a [(f64, Style)],
     /// Where the time cursor is, in the unit of x.
     pub cursor: Option<f64>,
-    /// Between two curves, drawn sparsely below all else: x, lowest and highest.
-    pub band: &'a [(f64, f64, f64)],
+    /// Drawn sparsely below all else.
+    pub bands: &'a [Band<'a>],
     /// Single points: x, y, glyph and style.
     pub marks: &'a [(f64, f64, char, Style)],
     /// Columns for the labels of y, so that charts above each other stand in line.
@@ -84,14 +91,14 @@ impl Chart<'_> {
         };
         let span = (self.x.1 - self.x.0).max(f64::MIN_POSITIVE);
         let to_x = |v: f64| (f64::from(dots_x - 1) * (v - self.x.0) / span).round() as i32;
-        for pair in self.band.windows(2) {
+        for (band, pair) in self.bands.iter().flat_map(|b| b.points.windows(2).map(move |pair| (b, pair))) {
             let (from, to) = (to_x(pair[0].0), to_x(pair[1].0));
             for x in (from.max(0)..=to.min(dots_x)).filter(|x| x % 2 == 0) {
                 let t =
                     if to > from { (f64::from(x) - f64::from(from)) / (f64::from(to) - f64::from(from)) } else { 0.0 };
                 let at = |a: f64, b: f64| to_y(a + t * (b - a)).clamp(-1, dots_y);
                 for y in (at(pair[0].2, pair[1].2)..=at(pair[0].1, pair[1].1)).filter(|y| (y + x / 2) % 2 == 0) {
-                    raster.dot(x, y, dim, ':');
+                    raster.dot(x, y, band.style, ':');
                 }
             }
         }
@@ -132,7 +139,7 @@ impl Chart<'_> {
     fn range(&self) -> Option<(f64, f64)> {
         let shown = |b: &&Bucket| b.to >= self.x.0 && b.from <= self.x.1;
         let values = self.curves.iter().flat_map(|c| c.points.iter().filter(shown)).map(|b| (b.low, b.high));
-        let band = self.band.iter().map(|b| (b.1, b.2));
+        let band = self.bands.iter().flat_map(|b| b.points).map(|b| (b.1, b.2));
         let marks = self.marks.iter().map(|m| (m.1, m.1));
         let more = self.levels.iter().map(|(l, _)| (*l, *l)).chain(self.include).chain(band).chain(marks);
         self.curves.iter().find(|c| !c.points.is_empty())?;
@@ -229,7 +236,7 @@ mod tests {
             x: series.span().unwrap_or((0.0, 1.0)),
             levels: &[],
             cursor: None,
-            band: &[],
+            bands: &[],
             marks: &[],
             gutter: 4,
             include: None,

@@ -151,6 +151,11 @@ impl Config {
         found.map(ToString::to_string)
     }
 
+    /// Every value by section. Empty only for a configuration that [`Config::check`] refuses: TOML can write all others.
+    pub fn table(&self) -> toml::Table {
+        self.as_table()
+    }
+
     /// Those of these keys (`search.batch`) and their values, a line for each.
     pub fn written(&self, keys: impl IntoIterator<Item = String>) -> String {
         let table = self.as_table();
@@ -161,7 +166,6 @@ impl Config {
         keys.into_iter().filter_map(|key| value(&key).map(|v| format!("{key} = {v}\n"))).collect()
     }
 
-    /// Empty only for a configuration that [`Config::check`] refuses: TOML can write all others.
     fn as_table(&self) -> toml::Table {
         toml::Table::try_from(self).unwrap_or_default()
     }

@@ -30,7 +30,7 @@ pub use paired::{Paired, pairs};
 pub use permutation::permutation;
 pub use signed_rank::signed_rank;
 pub use spread::Spread;
-pub use student::interval_of_mean;
+pub use student::{interval_of_mean, quantile as t_quantile};
 
 /// Differences that are apart by at most this share of the largest count as equal, and as zero if they are that small: accuracies
 /// are fractions of a count, and subtracting them leaves rounding errors that would otherwise break ties.

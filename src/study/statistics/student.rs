@@ -33,7 +33,7 @@ pub(super) fn upper_p(t: f64, freedom: usize) -> f64 {
 }
 
 /// The size that t exceeds with the probability p in 0..1, both ends together.
-pub(super) fn quantile(p: f64, freedom: usize) -> f64 {
+pub fn quantile(p: f64, freedom: usize) -> f64 {
     let (nu, ratio) = (freedom as f64, gamma_ratio(freedom));
     let mut t = 0.0;
     // The tail is convex and falls: Newton's steps from 0 never go beyond the root.
