@@ -43,7 +43,7 @@ pub struct Look {
 impl Look {
     /// # Errors
     /// Settings of the person's own that are wrong.
-    fn options(&self, runs: PathBuf) -> eyre::Result<Options> {
+    pub(super) fn options(&self, runs: PathBuf) -> eyre::Result<Options> {
         let mut settings = settings()?;
         if self.no_mouse {
             settings.mouse = Some(false);
@@ -139,7 +139,7 @@ impl Screen {
     }
 }
 
-fn size(text: &str) -> Result<(u16, u16), String> {
+pub(super) fn size(text: &str) -> Result<(u16, u16), String> {
     let parsed = text.split_once('x').and_then(|(w, h)| Some((w.parse().ok()?, h.parse().ok()?)));
     parsed
         .filter(|(w, h)| (1..=500).contains(w) && (1..=500).contains(h))
@@ -152,11 +152,11 @@ fn settings() -> eyre::Result<explorer::Settings> {
 }
 
 /// Both ends of the program are a terminal.
-fn has_terminal() -> bool {
+pub(super) fn has_terminal() -> bool {
     std::io::stdin().is_terminal() && std::io::stdout().is_terminal()
 }
 
-fn ended(exit: explorer::Exit) -> Exit {
+pub(super) fn ended(exit: explorer::Exit) -> Exit {
     match exit {
         explorer::Exit::Left => Exit::Done,
         explorer::Exit::Signal(_) => Exit::Interrupted,

@@ -19,6 +19,7 @@ pub enum Action {
     ShowCell,
     ShowRuns,
     ShowLog,
+    ShowStudy,
     Left,
     Right,
     Up,
@@ -79,6 +80,8 @@ pub enum Action {
     Group,
     Note,
     Tags,
+    Measure,
+    Baseline,
     Demo,
     Follow,
     LogLevel,
@@ -105,6 +108,7 @@ pub enum Context {
     /// Runs side by side.
     Compare,
     Log,
+    Study,
     /// The help text, the list of warnings.
     Help,
     /// A choice from a list.
@@ -114,7 +118,7 @@ pub enum Context {
 }
 
 impl Context {
-    pub const ALL: [Context; 13] = [
+    pub const ALL: [Context; 14] = [
         Context::Everywhere,
         Context::Start,
         Context::Waiting,
@@ -125,6 +129,7 @@ impl Context {
         Context::Runs,
         Context::Compare,
         Context::Log,
+        Context::Study,
         Context::Help,
         Context::Menu,
         Context::Text,
@@ -147,6 +152,7 @@ impl Context {
             Context::Runs => "Runs",
             Context::Compare => "Compare",
             Context::Log => "Log",
+            Context::Study => "Study",
             Context::Help => "Help",
             Context::Menu => "Dialogues",
             Context::Text => "Typing",
@@ -170,7 +176,7 @@ pub struct Spec {
     pub footer: Option<u8>,
 }
 
-use Context::{Cell, Compare, Cut, Everywhere, Help, Log, Menu, Runs, Score, Search, Start, Text, Waiting};
+use Context::{Cell, Compare, Cut, Everywhere, Help, Log, Menu, Runs, Score, Search, Start, Study, Text, Waiting};
 
 const fn spec(
     action: Action,
@@ -184,8 +190,8 @@ const fn spec(
     Spec { action, id, title, description, keys, contexts, footer }
 }
 
-const GRIDS: &[Context] = &[Score, Cut, Search, Compare];
-const LISTS: &[Context] = &[Score, Cut, Search, Cell, Runs, Compare, Log, Help, Menu];
+const GRIDS: &[Context] = &[Score, Cut, Search, Compare, Study];
+const LISTS: &[Context] = &[Score, Cut, Search, Cell, Runs, Compare, Log, Study, Help, Menu];
 const LIVE: &[Context] = &[Score, Search];
 
 /// Every action. The order is that of the help.
@@ -197,6 +203,7 @@ pub const ACTIONS: &[Spec] = &[
     spec(Action::ShowCell, "show_cell", "cell", "The cells that were found.", &["4"], &[Everywhere], None),
     spec(Action::ShowRuns, "show_runs", "runs", "All runs in the runs folder.", &["5"], &[Everywhere], None),
     spec(Action::ShowLog, "show_log", "log", "What the engine said.", &["6"], &[Everywhere], None),
+    spec(Action::ShowStudy, "show_study", "study", "The study, where `zonas study open` has opened one.", &["7"], &[Everywhere], None),
     spec(Action::Help, "help", "help", "This text: what the screen shows, and all keys.", &["?", "f1"], &[Everywhere], None),
     spec(Action::Palette, "palette", "commands", "Find a command by a few letters of its name.", &[":"], &[Everywhere], Some(30)),
     spec(Action::Warnings, "warnings", "warnings", "Health of the search: each rule with its value, threshold and paper.", &["w"], &[Everywhere], None),
@@ -267,7 +274,9 @@ pub const ACTIONS: &[Spec] = &[
 
     spec(Action::Train, "train", "train", "Train this genotype from scratch, as a run of its own; asks for the size.", &["t"], &[Cell], Some(4)),
 
-    spec(Action::Open, "open", "open", "Open the run under the cursor; show or hide the runs of a group.", &["enter"], &[Runs], Some(0)),
+    spec(Action::Open, "open", "open", "Open the run under the cursor; show or hide the runs of a group.", &["enter"], &[Runs, Study], Some(0)),
+    spec(Action::Measure, "measure", "measure", "What accuracies are compared by: of trained cells, of the supernet, by the table.", &["v"], &[Study], Some(1)),
+    spec(Action::Baseline, "baseline", "baseline", "Compare the others with the setting under the cursor.", &["b"], &[Study], Some(2)),
     spec(Action::Choose, "choose_run", "choose", "Choose this run for a comparison, or no longer.", &["space"], &[Runs], Some(1)),
     spec(Action::Compare, "compare", "compare", "The chosen runs side by side; from Cell, choose another run first.", &["d"], &[Runs, Cell], Some(3)),
     spec(Action::Replay, "replay", "replay", "Show the run under the cursor as it was.", &["r"], &[Runs], Some(8)),

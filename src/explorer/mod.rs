@@ -23,6 +23,7 @@ mod runs;
 mod screen;
 mod settings;
 pub mod state;
+pub mod study;
 mod summary;
 mod svg;
 mod terminal;
@@ -43,9 +44,10 @@ use std::path::PathBuf;
 use crate::run::RunFolder;
 use crate::run::config::Config;
 use crate::run::journal::Tail;
+use crate::study::Study;
 pub use export::alphas;
 pub use judge::Accuracies;
-pub use pictures::{picture, pictures};
+pub use pictures::{picture, pictures, study_picture};
 pub use replay::SPEEDS;
 pub use settings::{Settings, SettingsError};
 pub use terminal::size as terminal_size;
@@ -63,6 +65,8 @@ pub struct Options {
     pub depth: Option<ColorDepth>,
     /// The screen to begin with; else the one of the run's stage.
     pub tab: Option<Tab>,
+    /// A study to watch beside the runs.
+    pub study: Option<Study>,
     /// A table that cuts and cells are judged by, in place of the run's own.
     pub accuracies: Option<Accuracies>,
     /// Theme, mouse and keys of the person's own.
@@ -75,7 +79,7 @@ pub struct Options {
 impl Options {
     /// As the environment and the person's settings say.
     pub fn new(runs: PathBuf, settings: Settings) -> Options {
-        Options { runs, ascii: false, depth: None, tab: None, accuracies: None, settings, panic_at: None }
+        Options { runs, ascii: false, depth: None, tab: None, study: None, accuracies: None, settings, panic_at: None }
     }
 }
 
@@ -117,6 +121,8 @@ pub enum ExplorerError {
     Terminal(#[from] std::io::Error),
     #[error("the key table is wrong: {0}")]
     Keys(String),
+    #[error("{0}")]
+    Study(String),
     #[error("{path} can't be written: {source}")]
     Picture { path: PathBuf, source: std::io::Error },
 }

@@ -95,6 +95,7 @@ impl Offscreen {
             compared: &Comparison::default(),
             forecast: self.forecast.as_ref(),
             judged: None,
+            study: None,
             hits: &self.hits,
             folder: "runs",
             now: self.state.now,

@@ -13,11 +13,13 @@ use super::judge::{Judged, Question};
 use super::keymap::Keymap;
 use super::runs::Row;
 use super::state::{Size, State};
+use super::study::{self, Seen};
 use super::theme::{ColorDepth, Markers, Name, Theme};
 use super::ui::{Hits, Tab, Ui};
 use super::view::{self, Scene};
 use super::{ExplorerError, Options, svg};
 use crate::run::RunFolder;
+use crate::study::Study;
 
 /// Dots of a PNG for a point of the picture.
 const SCALE: f32 = 1.5;
@@ -31,6 +33,7 @@ struct Gallery<'a> {
     judged: Option<Judged>,
     rows: Vec<Row>,
     compared: Comparison,
+    study: Option<Seen>,
 }
 
 impl<'a> Gallery<'a> {
@@ -40,7 +43,16 @@ impl<'a> Gallery<'a> {
         let sizes = state.cut.cut.as_ref().map(|c| (Size::of(&state.full(), run), Size::of(&c.mask, run)));
         let forecast = Basis::of(&state).map(|b| b.forecast());
         let judged = Question::of(&state, options.accuracies.as_ref()).map(|q| q.answer(&state));
-        Gallery { options, state, forecast, sizes, judged, rows: Vec::new(), compared: Comparison::default() }
+        Gallery {
+            options,
+            state,
+            forecast,
+            sizes,
+            judged,
+            rows: Vec::new(),
+            compared: Comparison::default(),
+            study: None,
+        }
     }
 
     fn draw(&self, tab: Option<Tab>, size: (u16, u16), light: bool) -> Buffer {
@@ -64,6 +76,7 @@ impl<'a> Gallery<'a> {
             compared: &self.compared,
             forecast: self.forecast.as_ref(),
             judged: self.judged.as_ref(),
+            study: self.study.as_ref().map(Ok),
             hits: &Hits::default(),
             folder: &folder,
             now,
@@ -92,6 +105,31 @@ pub fn picture(
 ) -> Result<(), ExplorerError> {
     let gallery = Gallery::new(folder, options);
     write(path, svg::render(&gallery.draw(options.tab, size, light), light).as_bytes())
+}
+
+/// The screen of a study as an SVG picture of a terminal of that size.
+///
+/// # Errors
+/// A study that can't be read, a file that can't be written.
+pub fn study_picture(
+    study: &Study,
+    options: &Options,
+    size: (u16, u16),
+    light: bool,
+    path: &Path,
+) -> Result<(), ExplorerError> {
+    let seen = study::read(study, &study::Asked::default()).map_err(ExplorerError::Study)?;
+    let gallery = Gallery {
+        options,
+        state: State::default(),
+        forecast: None,
+        sizes: None,
+        judged: None,
+        rows: Vec::new(),
+        compared: Comparison::default(),
+        study: Some(seen),
+    };
+    write(path, svg::render(&gallery.draw(Some(Tab::Study), size, light), light).as_bytes())
 }
 
 /// Every screen of a run as text, and dark and light as SVG and PNG, into a folder that is made if it is missing; the

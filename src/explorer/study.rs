@@ -100,7 +100,9 @@ pub fn read(study: &Study, asked: &Asked) -> Result<Seen, String> {
     notes.extend(said);
     let results = Results::of(&design, each, asked.measure, notes);
     let spots = (0..design.settings.len())
-        .map(|setting| design.seeds.iter().map(|seed| spot(&design, &plan, &standing, &results, setting, *seed)).collect())
+        .map(|setting| {
+            design.seeds.iter().map(|seed| spot(&design, &plan, &standing, &results, setting, *seed)).collect()
+        })
         .collect();
     let count = |word: &str| standing.count(word);
     Ok(Seen {

@@ -1,6 +1,7 @@
 //! `zonas study`: one file per word.
 
 mod new;
+mod open;
 mod run;
 mod show;
 mod status;
@@ -27,6 +28,8 @@ pub enum StudyCommand {
     Run(run::RunArguments),
     /// How each run stands.
     Status(status::StatusArguments),
+    /// Watch it in the explorer: settings by seeds, what follows, accuracy against memory; its runs are there too.
+    Open(open::OpenArguments),
     /// What follows: each setting over its seeds, and beside the baseline.
     Show(show::ShowArguments),
     /// Stop all of its runs with a checkpoint, here, elsewhere and on Slurm; `zonas study run` goes on.
@@ -59,6 +62,7 @@ pub fn run(command: &StudyCommand) -> eyre::Result<Exit> {
         StudyCommand::New(a) => new::run(a),
         StudyCommand::Run(a) => run::run(a),
         StudyCommand::Status(a) => status::run(a),
+        StudyCommand::Open(a) => open::run(a),
         StudyCommand::Show(a) => show::run(a),
         StudyCommand::Stop(a) => stop::run(a),
         StudyCommand::Task(a) => task::run(a),

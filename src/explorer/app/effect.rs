@@ -189,6 +189,10 @@ impl App<'_> {
 
     fn open(&mut self, row: usize) {
         let Some(folder) = self.row(row).map(|r| r.folder.clone()) else { return };
+        self.open_folder(folder);
+    }
+
+    pub(super) fn open_folder(&mut self, folder: RunFolder) {
         if self.folder.as_ref() != Some(&folder) {
             self.attach(folder);
         }

@@ -14,6 +14,7 @@ use crate::explorer::terminal::Guard;
 use crate::explorer::ui::Tab;
 use crate::explorer::view;
 use crate::run::listing::Table;
+use crate::study::results::Measure;
 use crate::text;
 
 impl App<'_> {
@@ -79,7 +80,10 @@ impl App<'_> {
             action,
             Action::Open | Action::Replay | Action::Choose | Action::Delete | Action::Note | Action::Tags
         ) || action == Action::Resume && listed;
-        if of_list && self.ui.overlay.is_none() {
+        let of_study = matches!(action, Action::Open | Action::Measure | Action::Baseline);
+        if of_study && self.ui.tab == Tab::Study && self.ui.overlay.is_none() {
+            self.of_study(action);
+        } else if of_list && self.ui.overlay.is_none() {
             let line = self.table().lines.get(self.ui.runs).cloned();
             if let Some(effect) = line.and_then(|line| self.ui.of_line(action, &line, &self.runs)) {
                 self.effect(effect, guard)?;
@@ -92,6 +96,32 @@ impl App<'_> {
         }
         self.listed();
         Ok(())
+    }
+
+    /// What is done to the study.
+    fn of_study(&mut self, action: Action) {
+        let Some(Ok(seen)) = &self.seen else { return };
+        let (setting, seed) = self.ui.study;
+        match action {
+            Action::Open => {
+                match seen.spots.get(setting).and_then(|s| s.get(seed)).map(|s| (s.run.clone(), s.state.word())) {
+                    Some((Some(folder), _)) => self.open_folder(folder),
+                    Some((None, word)) => self.say(&format!("this run has no folder yet: it is {word}")),
+                    None => {}
+                }
+            }
+            Action::Measure => {
+                let all = Measure::ALL;
+                let at = all.iter().position(|m| *m == seen.results.measure).unwrap_or(0);
+                let has = |m: &&Measure| seen.results.each.iter().any(|one| m.of(one).is_some());
+                let next = all.iter().cycle().skip(at + 1).take(all.len()).find(has).copied();
+                self.asked.measure = next.or(self.asked.measure);
+            }
+            _ => self.asked.baseline = seen.results.rows.get(setting).map(|r| r.setting.clone()),
+        }
+        if let Some(watch) = &self.study {
+            watch.ask(self.asked.clone());
+        }
     }
 
     fn shorten_flash(&mut self) {

@@ -19,6 +19,7 @@ use super::keymap::Keymap;
 use super::runs::{Row, Scanner};
 use super::screen::Screen;
 use super::state::{Size, State};
+use super::study::{Asked, Seen, Watch};
 use super::terminal::{self, Guard, Signals};
 use super::theme::Theme;
 use super::ui::{Hits, Ui};
@@ -59,6 +60,10 @@ struct App<'a> {
     forecast: Option<Forecast>,
     counting: Option<Receiver<Forecast>>,
     judge: Judge,
+    /// The study that is watched, what was seen of it last, and what the person wants to see.
+    study: Option<Watch>,
+    seen: Option<Result<Box<Seen>, String>>,
+    asked: Asked,
     /// The picture that is held still.
     frozen: Option<State>,
     hits: Hits,
@@ -127,6 +132,9 @@ pub fn run(
         forecast: None,
         counting: None,
         judge: Judge::new(),
+        study: options.study.clone().map(Watch::new),
+        seen: None,
+        asked: Asked::default(),
         frozen: None,
         hits: Hits::default(),
         mouse,
@@ -218,6 +226,7 @@ impl App<'_> {
             compared: &self.compared,
             forecast: self.forecast.as_ref(),
             judged: self.judge.judged(),
+            study: self.seen.as_ref().map(|s| s.as_ref().map(|s| &**s).map_err(String::as_str)),
             hits: &self.hits,
             folder: &folder,
             now,

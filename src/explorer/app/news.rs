@@ -10,6 +10,7 @@ use crate::explorer::forecast::Basis;
 use crate::explorer::news::News;
 use crate::explorer::runs::{Found, Row};
 use crate::explorer::state::State;
+use crate::explorer::study::Watch;
 use crate::explorer::ui::Tab;
 use crate::run::RunFolder;
 use crate::run::listing::Line;
@@ -38,6 +39,14 @@ impl App<'_> {
         self.list();
         if let Some(compared) = self.reading.as_ref().and_then(|r| r.try_recv().ok()) {
             (self.compared, self.reading, self.dirty) = (compared, None, true);
+        }
+        if let Some(seen) = self.study.as_ref().and_then(Watch::news) {
+            if let Ok(seen) = &seen {
+                self.ui.study_size = (seen.spots.len(), seen.seeds.len());
+                self.ui.study.0 = self.ui.study.0.min(seen.spots.len().saturating_sub(1));
+                self.ui.study.1 = self.ui.study.1.min(seen.seeds.len().saturating_sub(1));
+            }
+            (self.seen, self.dirty) = (Some(seen), true);
         }
         while let Some(forecast) = self.counting.as_ref().and_then(|r| r.try_recv().ok()) {
             (self.forecast, self.dirty) = (Some(forecast), true);

@@ -138,6 +138,7 @@ fn shown(ui: &Ui, rows: &[Row], size: (u16, u16), hits: &Hits) -> String {
         compared: &Default::default(),
         forecast: None,
         judged: None,
+        study: None,
         hits,
         folder: "runs",
         now: 1.7e9 + 1000.0,

@@ -58,6 +58,7 @@ fn paint_with(state: &State, ui: &Ui, theme: &Theme, (w, h): (u16, u16), hits: &
         compared: &Default::default(),
         forecast: forecast.as_ref(),
         judged: None,
+        study: None,
         hits,
         folder: "runs",
         now: state.now,

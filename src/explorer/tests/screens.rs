@@ -102,6 +102,7 @@ fn picture(until: Until, size: (u16, u16), change: impl FnOnce(&mut Ui)) -> Stri
         }
     }
     let compared = Comparison::of(sides);
+    let seen = (ui.tab == Tab::Study).then(crate::explorer::study::tests::made_up);
     let run = state.run.as_ref();
     let sizes = state.cut.cut.as_ref().map(|c| (Size::of(&state.full(), run), Size::of(&c.mask, run)));
     let scene = Scene {
@@ -112,6 +113,7 @@ fn picture(until: Until, size: (u16, u16), change: impl FnOnce(&mut Ui)) -> Stri
         compared: &compared,
         forecast: state.score.ended.as_ref().map(|_| &forecast),
         judged: None,
+        study: seen.as_ref().map(Ok),
         hits: &Hits::default(),
         folder: "runs",
         now: state.now,
@@ -209,4 +211,18 @@ fn screens_with_a_dialogue() {
     over("train-menu", Until::Training, menu(Menu::Train));
     over("quit", Until::Searching, menu(Menu::Quit));
     over("delete", Until::Searching, menu(Menu::Delete));
+}
+
+#[test]
+fn a_study() {
+    for (name, size) in [("80x24", SMALL), ("120x40", LARGE), ("200x60", HUGE)] {
+        let drawn = picture(Until::Nothing, size, |ui| {
+            (ui.tab, ui.follow_stage) = (Tab::Study, false);
+            (ui.study, ui.study_size) = ((1, 2), (5, 3));
+        });
+        keep(&format!("study-{name}"), &drawn);
+        assert!(drawn.contains("whole space") && drawn.contains("study claim"), "{drawn}");
+    }
+    let small = picture(Until::Nothing, (40, 12), |ui| ui.tab = Tab::Study);
+    keep("study-least-40x12", &small);
 }

@@ -20,6 +20,15 @@ impl Ui {
             }
             (Tab::Runs, Action::Up) => self.runs = self.runs.saturating_sub(1),
             (Tab::Runs, Action::Down) => self.runs = (self.runs + 1).min(self.runs_total.saturating_sub(1)),
+            (Tab::Study, _) => {
+                let ((settings, seeds), (row, column)) = (self.study_size, &mut self.study);
+                match action {
+                    Action::Up => *row = row.saturating_sub(1),
+                    Action::Down => *row = (*row + 1).min(settings.saturating_sub(1)),
+                    Action::Left => *column = column.saturating_sub(1),
+                    _ => *column = (*column + 1).min(seeds.saturating_sub(1)),
+                }
+            }
             (Tab::Log, Action::Up) => self.scroll_log(1, state),
             (Tab::Log, Action::Down) => self.scroll_log(-1, state),
             (Tab::Score, _) if self.layout == Layout::List => self.move_in_list(action, state),
@@ -41,6 +50,15 @@ impl Ui {
             (Tab::Runs, Action::Last) => self.runs = self.runs_total.saturating_sub(1),
             (Tab::Runs, Action::PageUp) => self.runs = self.runs.saturating_sub(self.page),
             (Tab::Runs, _) => self.runs = (self.runs + self.page).min(self.runs_total.saturating_sub(1)),
+            (Tab::Study, _) => {
+                let last = self.study_size.0.saturating_sub(1);
+                self.study.0 = match action {
+                    Action::First => 0,
+                    Action::Last => last,
+                    Action::PageUp => self.study.0.saturating_sub(self.page),
+                    _ => (self.study.0 + self.page).min(last),
+                };
+            }
             (Tab::Log, Action::First) => self.log_scroll = state.log.lines.len().saturating_sub(1),
             (Tab::Log, Action::Last) => self.log_scroll = 0,
             (Tab::Log, Action::PageUp) => self.scroll_log(self.page as isize, state),

@@ -35,9 +35,12 @@ pub enum Tab {
     Cell,
     Runs,
     Log,
+    /// Where a study is watched.
+    Study,
 }
 
 impl Tab {
+    /// Those that there always are.
     pub const ALL: [Tab; 6] = [Tab::Score, Tab::Cut, Tab::Search, Tab::Cell, Tab::Runs, Tab::Log];
 
     pub const fn title(self) -> &'static str {
@@ -48,6 +51,7 @@ impl Tab {
             Tab::Cell => "Cell",
             Tab::Runs => "Runs",
             Tab::Log => "Log",
+            Tab::Study => "Study",
         }
     }
 
@@ -58,7 +62,7 @@ impl Tab {
             Tab::Cut => Some(Stage::Cut),
             Tab::Search => Some(Stage::Search),
             Tab::Cell => Some(Stage::Cell),
-            Tab::Runs | Tab::Log => None,
+            Tab::Runs | Tab::Log | Tab::Study => None,
         }
     }
 
@@ -218,6 +222,10 @@ pub struct Ui {
     pub finishing: Option<String>,
     /// What is looked for in the help.
     pub wanted: String,
+    /// Setting and seed under the cursor, of a study.
+    pub study: (usize, usize),
+    /// How many there are of each.
+    pub study_size: (usize, usize),
 }
 
 impl Ui {
@@ -268,6 +276,8 @@ impl Ui {
             reading: None,
             finishing: None,
             wanted: String::new(),
+            study: (0, 0),
+            study_size: (0, 0),
         }
     }
 
@@ -298,6 +308,7 @@ impl Ui {
             Tab::Runs if self.comparing.is_some() => Context::Compare,
             Tab::Runs => Context::Runs,
             Tab::Log => Context::Log,
+            Tab::Study => Context::Study,
         }
     }
 

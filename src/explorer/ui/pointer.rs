@@ -17,6 +17,8 @@ pub enum Target {
     Place(Place),
     /// A line of the list of runs.
     Run(usize),
+    /// One setting with one seed, of a study.
+    Spot(usize, usize),
     /// Over a column of it.
     Column(Column),
     /// A line of a menu or of the palette.
@@ -69,6 +71,13 @@ impl Ui {
                     return Some(Effect::Run(Action::Open));
                 }
                 self.runs = row.min(self.runs_total.saturating_sub(1));
+                None
+            }
+            (Some(Target::Spot(setting, seed)), None) => {
+                if self.study == (setting, seed) {
+                    return Some(Effect::Run(Action::Open));
+                }
+                self.study = (setting, seed);
                 None
             }
             (Some(Target::Column(column)), None) => self.also(|ui| ui.sort_by(column)),

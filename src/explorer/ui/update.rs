@@ -49,6 +49,7 @@ impl Ui {
                 Some(Effect::Scan)
             }
             Action::ShowLog => self.show(Tab::Log),
+            Action::ShowStudy => self.show(Tab::Study),
             Action::Left | Action::Right | Action::Up | Action::Down => self.step(action, state),
             Action::First | Action::Last | Action::PageUp | Action::PageDown => self.jump(action, state),
             Action::OtherCell => self.also(|ui| {
@@ -138,6 +139,8 @@ impl Ui {
                 self.say("there is no genotype yet: the first comes with the first epoch of the search");
                 None
             }
+            // Done where the study is.
+            Action::Measure | Action::Baseline => None,
             Action::Copy => Some(Effect::Copy),
             Action::Export => Some(Effect::Export),
             Action::Train => self.open(Overlay::Menu { menu: Menu::Train, cursor: 0 }),

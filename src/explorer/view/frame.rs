@@ -53,8 +53,8 @@ pub fn header(pad: &mut Pad, scene: &Scene) {
         }
     }
     for (i, (text, style)) in strip.into_iter().enumerate() {
-        if let Some(tab) = Tab::ALL.get(i / 2).filter(|_| i % 2 == 0) {
-            scene.hits.add(pad.area_of(at, 0, text::width(&text), 1), Target::Tab(*tab));
+        if let Some(tab) = tabs(scene).nth(i / 2).filter(|_| i % 2 == 0) {
+            scene.hits.add(pad.area_of(at, 0, text::width(&text), 1), Target::Tab(tab));
         }
         at = pad.text(at, 0, &text, style);
     }
@@ -82,11 +82,17 @@ fn light(pad: &Pad, scene: &Scene) -> (char, Style) {
     }
 }
 
+/// The screens that there are.
+fn tabs(scene: &Scene) -> impl Iterator<Item = Tab> + use<> {
+    let study = (scene.study.is_some() || scene.ui.tab == Tab::Study).then_some(Tab::Study);
+    Tab::ALL.into_iter().chain(study)
+}
+
 fn strip(scene: &Scene, width: u16) -> Vec<(String, Style)> {
     let state = scene.state;
     let (dim, plain) = (Style::new().add_modifier(Modifier::DIM), Style::new());
     let mut parts = Vec::new();
-    for (i, tab) in Tab::ALL.into_iter().enumerate() {
+    for (i, tab) in tabs(scene).enumerate() {
         let here = tab == scene.ui.tab;
         let training = state.trains() && tab == Tab::Search;
         let title = if training { "Train" } else { tab.title() };
@@ -103,7 +109,8 @@ fn strip(scene: &Scene, width: u16) -> Vec<(String, Style)> {
         parts.push((label, style));
         let gap = match tab {
             Tab::Score | Tab::Cut | Tab::Search if width >= 72 => " ▸ ",
-            Tab::Log => "",
+            Tab::Log if scene.study.is_none() => "",
+            Tab::Study => "",
             Tab::Cell if width >= 72 => "  ",
             _ => " ",
         };

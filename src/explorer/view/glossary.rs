@@ -22,6 +22,24 @@ const TRUTH: (&str, &str) = (
 /// Words of a screen and what they mean, most needed first.
 pub const fn of(context: Context) -> &'static [(&'static str, &'static str)] {
     match context {
+        Context::Study => &[
+            ("mean ± sd", "over the seeds that are done: mean and standard deviation, in per cent"),
+            ("against", "the mean difference to the baseline (▸) over the seeds that both have, in percentage points"),
+            (
+                "p (Holm)",
+                "probability of such differences if signs were chance (permutation, exact up to 30 seeds), after Holm's correction for the number of comparisons",
+            ),
+            (
+                "concluded",
+                "the same: two one-sided t tests find the difference within compare.margin; better, worse: p (Holm) is at most compare.alpha; undecided: neither; too few seeds: neither could be",
+            ),
+            ("memory", "peak of the search over the idle process, in the mean; ~ where it is predicted"),
+            ("✓ ● ◆ ■ ✗ ·", "done, at work, with a scheduler, stopped, failed, still to come"),
+            (
+                "picture",
+                "settings that differ in one number as a curve; bars: ± standard deviation; dashed: the baseline",
+            ),
+        ],
         Context::Score => &[
             (
                 "score",

@@ -21,6 +21,7 @@ mod scatter;
 mod score;
 mod search;
 mod start;
+mod study;
 mod truth;
 mod verdict;
 mod waiting;
@@ -37,6 +38,7 @@ use super::judge::Judged;
 use super::keymap::Keymap;
 use super::runs::Row;
 use super::state::{Size, State};
+use super::study::Seen;
 use super::text;
 use super::theme::Theme;
 use super::ui::{Asked, Hits, Overlay, Tab, Ui};
@@ -56,6 +58,8 @@ pub struct Scene<'a> {
     pub forecast: Option<&'a Forecast>,
     /// What a table of accuracies says of the cut and the cell, where there is one.
     pub judged: Option<&'a Judged>,
+    /// The study that is watched, or why it can't be read.
+    pub study: Option<Result<&'a Seen, &'a str>>,
     /// Where a click means something: filled while drawing.
     pub hits: &'a Hits,
     /// Where the runs are.
@@ -98,6 +102,7 @@ fn screen(pad: &mut Pad, scene: &Scene) {
         Tab::Runs if scene.ui.comparing.is_some() => compare::draw(&mut body, scene),
         Tab::Runs => runs::draw(&mut body, scene),
         Tab::Log => log::draw(&mut body, scene),
+        Tab::Study => study::draw(&mut body, scene),
         _ if scene.state.run.is_none() && scene.ui.opened.is_some() => waiting::draw(&mut body, scene),
         _ if scene.state.run.is_none() => start::draw(&mut body, scene),
         Tab::Score => score::draw(&mut body, scene),

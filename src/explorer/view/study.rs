@@ -70,7 +70,9 @@ fn spot(pad: &mut Pad, x: u16, y: u16, spot: &Spot) {
         }
         _ => {
             let told = match &spot.state {
-                State::Running(detail) => detail.strip_prefix("epoch ").map(|d| d.split(' ').next().unwrap_or("").to_string()),
+                State::Running(detail) => {
+                    detail.strip_prefix("epoch ").map(|d| d.split(' ').next().unwrap_or("").to_string())
+                }
                 _ => None,
             };
             pad.put(x + SPOT - 2, y, glyph, style);
@@ -128,7 +130,8 @@ fn matrix(pad: &mut Pad, scene: &Scene, seen: &Seen) {
     let from = (column as u16 + 1).saturating_sub(fit).min(seeds.saturating_sub(fit)) as usize;
     let shown: Vec<usize> = (from..seen.seeds.len()).take(usize::from(fit)).collect();
     for (i, seed) in shown.iter().enumerate() {
-        let label = if i == 0 && from > 0 { format!("◀ {}", seen.seeds[*seed]) } else { format!("s{}", seen.seeds[*seed]) };
+        let label =
+            if i == 0 && from > 0 { format!("◀ {}", seen.seeds[*seed]) } else { format!("s{}", seen.seeds[*seed]) };
         inner.right(first + SPOT * i as u16 + SPOT - 1, 0, &label, dim);
     }
     let right = first + SPOT * shown.len() as u16 + 2;
@@ -233,7 +236,7 @@ fn picture(pad: &mut Pad, scene: &Scene, seen: &Seen) {
         x: (0.0, 1.05 * most),
         levels: &levels,
         cursor: None,
-        band: &[],
+        bands: &[],
         marks: &marks,
         gutter: 6,
         include: None,
