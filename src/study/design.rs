@@ -156,11 +156,11 @@ impl Design {
                 format!("`version`: {} is not known here, only {VERSION}; use a program that knows it", read.version);
             return Err(wrong(words));
         }
-        let base = base(&read, folder).map_err(&wrong)?;
+        let base = base(&read).map_err(&wrong)?;
         let factors = factors(&read.factors).map_err(&wrong)?;
         let stages = stages(&read.stages).map_err(&wrong)?;
         let mut notes = Vec::new();
-        let settings = settings(&base, &factors, &read.settings, &mut notes).map_err(&wrong)?;
+        let settings = settings(&base, folder, &factors, &read.settings, &mut notes).map_err(&wrong)?;
         let limits = read.limits;
         if limits.memory != "auto" && crate::text::parse_amount(&limits.memory).is_none() {
             return Err(wrong(format!("`limits.memory`: `{}` is neither `auto` nor bytes, as 8GiB is", limits.memory)));
@@ -189,9 +189,10 @@ impl Design {
         Ok(())
     }
 
-    /// Keys that tell one run of this study from another: those that results depend on, and the factors.
+    /// Keys that tell one run of this study from another: those that results depend on, and those that vary.
     pub fn identity(&self) -> impl Iterator<Item = &'static Key<Config>> + use<'_> {
-        KEYS.iter().filter(|k| !k.free || self.factors.iter().any(|f| f.key == k.path()))
+        let varies = |path: &str| self.settings.iter().any(|s| s.values.iter().any(|(key, _)| key == path));
+        KEYS.iter().filter(move |k| !k.free || varies(&k.path()))
     }
 
     pub fn has(&self, stage: Stage) -> bool {
@@ -209,7 +210,7 @@ fn named(settings: &[Setting], name: &str) -> Result<usize, String> {
 }
 
 /// The settings that all runs have.
-fn base(read: &File, folder: &Path) -> Result<Config, String> {
+fn base(read: &File) -> Result<Config, String> {
     let start = match &read.preset {
         None => Config::default(),
         Some(name) => preset(name).ok_or_else(|| {
@@ -225,10 +226,15 @@ fn base(read: &File, folder: &Path) -> Result<Config, String> {
         }
     }
     let text = toml::to_string(&read.base).map_err(|e| format!("`base`: {e}"))?;
-    let mut config = start.over(&text, "[base]").map_err(|e| e.to_string())?;
+    let config = start.over(&text, "[base]").map_err(|e| e.to_string())?;
     if !config.train.genotype.is_empty() {
         return Err("`base.train.genotype`: a study trains the cells that it finds; take it out".into());
     }
+    Ok(config)
+}
+
+/// With paths as they are from the study's folder.
+fn placed(mut config: Config, folder: &Path) -> Result<Config, String> {
     let own = config.space.name.ends_with(".toml").then_some(&mut config.space.name);
     for path in [&mut config.data.source, &mut config.truth.table].into_iter().chain(own) {
         if path.as_str() != "embedded" && !path.is_empty() {
@@ -306,6 +312,7 @@ fn written(value: &toml::Value) -> String {
 /// All combinations of the factors, then the settings that stand beside them.
 fn settings(
     base: &Config,
+    folder: &Path,
     factors: &[Factor],
     beside: &[toml::Table],
     notes: &mut Vec<String>,
@@ -324,7 +331,7 @@ fn settings(
             rest /= factor.values.len();
         }
         values.reverse();
-        add(&mut all, setting(base, None, values)?, notes)?;
+        add(&mut all, setting(base, folder, None, values)?, notes)?;
     }
     for table in beside {
         let mut table = table.clone();
@@ -336,20 +343,25 @@ fn settings(
             varies(&key).map_err(|why| format!("`settings.{key}` of `{name}`: {why}"))?;
             values.push((key, written(&value)));
         }
-        add(&mut all, setting(base, Some(name), values)?, notes)?;
+        add(&mut all, setting(base, folder, Some(name), values)?, notes)?;
     }
     Ok(all)
 }
 
 /// One of them, checked as a run checks its settings.
-fn setting(base: &Config, name: Option<String>, values: Vec<(String, String)>) -> Result<Setting, String> {
+fn setting(
+    base: &Config,
+    folder: &Path,
+    name: Option<String>,
+    values: Vec<(String, String)>,
+) -> Result<Setting, String> {
     let here = name.clone().unwrap_or_else(|| called(&values));
     let told = |e: ConfigError| match here.is_empty() {
         true => e.to_string(),
         false => format!("with {here}: {e}"),
     };
     let assignments: Vec<String> = values.iter().map(|(key, value)| format!("{key}={value}")).collect();
-    let mut config = base.assign(&assignments).map_err(told)?;
+    let mut config = placed(base.assign(&assignments).map_err(told)?, folder)?;
     config.check().map_err(told)?;
     config.space = config.space.clone().embedded().map_err(told)?;
     let unknown = config.score.functions.iter().find_map(|name| proxies::by_name(name).err());

@@ -138,7 +138,7 @@ pub fn notes(design: &Design, each: &[One], measure: Measure, all: &[Beside]) ->
     let unpaired: usize = all.iter().map(|b| b.unpaired).sum();
     if unpaired > 0 {
         notes.push(format!(
-            "{} of a setting have no partner in the baseline, or no finite accuracy, and are left out",
+            "{} of a setting have no partner in the baseline yet, or no finite accuracy, and are left out",
             text::counted(unpaired, "seed")
         ));
     }
