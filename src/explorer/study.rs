@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::run::RunFolder;
 use crate::study::results::{Measure, Results, gather};
-use crate::study::{Design, Plan, Stage, Standing, State, Study};
+use crate::study::{Plan, Stage, Standing, State, Study};
 
 /// Between two looks.
 const LOOK: Duration = Duration::from_secs(2);
@@ -100,9 +100,7 @@ pub fn read(study: &Study, asked: &Asked) -> Result<Seen, String> {
     notes.extend(said);
     let results = Results::of(&design, each, asked.measure, notes);
     let spots = (0..design.settings.len())
-        .map(|setting| {
-            design.seeds.iter().map(|seed| spot(&design, &plan, &standing, &results, setting, *seed)).collect()
-        })
+        .map(|setting| design.seeds.iter().map(|seed| spot(&plan, &standing, &results, setting, *seed)).collect())
         .collect();
     let count = |word: &str| standing.count(word);
     Ok(Seen {
@@ -115,7 +113,7 @@ pub fn read(study: &Study, asked: &Asked) -> Result<Seen, String> {
     })
 }
 
-fn spot(design: &Design, plan: &Plan, standing: &Standing, r: &Results, setting: usize, seed: u64) -> Spot {
+fn spot(plan: &Plan, standing: &Standing, r: &Results, setting: usize, seed: u64) -> Spot {
     let runs: Vec<usize> = Stage::ALL.into_iter().filter_map(|stage| plan.find(stage, setting, seed)).collect();
     let of = |wanted: &dyn Fn(&State) -> bool| runs.iter().copied().find(|i| wanted(&standing.tasks[*i].state));
     let told = of(&|s| matches!(s, State::Failed(_) | State::Unreachable(_)))
@@ -130,13 +128,13 @@ fn spot(design: &Design, plan: &Plan, standing: &Standing, r: &Results, setting:
     let known = &standing.tasks[i];
     // What can be opened: this one, or else the one before it.
     let run = known.folder.clone().or_else(|| runs.iter().rev().find_map(|i| standing.tasks[*i].folder.clone()));
-    let _ = design;
     Spot { state: known.state.clone(), what: plan.tasks[i].what(), run, accuracy }
 }
 
 #[cfg(test)]
 pub mod tests {
     use super::*;
+    use crate::study::Design;
 
     /// A study in a few numbers, for tests of the screen.
     pub fn made_up() -> Seen {

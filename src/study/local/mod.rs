@@ -45,7 +45,6 @@ struct Running {
     task: String,
     engine: process::Engine,
     bytes: u64,
-    threads: usize,
     gpu: Option<usize>,
     since: Instant,
 }
@@ -223,7 +222,7 @@ impl Runner {
         }
         self.look()?;
         for (running, status) in ended {
-            self.room.give(running.bytes, running.threads, running.gpu);
+            self.room.give(running.bytes, running.gpu);
             let Some(task) = self.plan.tasks.iter().position(|t| t.name == running.task) else { continue };
             let state = self.standing.tasks[task].state.clone();
             let words = super::words::of(&self.standing.tasks[task]);
@@ -301,7 +300,7 @@ impl Runner {
 
     fn start(&mut self, task: usize, share: &Share, tell: &mut dyn FnMut(News)) -> Result<bool, StudyError> {
         let bytes = share.memory_bytes.unwrap_or(0);
-        let give = |room: &mut Room| room.give(bytes, share.threads, share.gpu);
+        let give = |room: &mut Room| room.give(bytes, share.gpu);
         let began = begin(&self.study, &self.design, &self.plan, &self.standing, &mut self.found, task, share);
         let began = match began {
             Ok(began) => began,
@@ -324,7 +323,6 @@ impl Runner {
                     task: t.name.clone(),
                     engine,
                     bytes,
-                    threads: share.threads,
                     gpu: share.gpu,
                     since: Instant::now(),
                 });
@@ -362,7 +360,7 @@ impl Runner {
             let of = |done: bool| {
                 let all = self.plan.tasks.iter().zip(&self.standing.tasks);
                 all.filter(move |(t, k)| {
-                    t.stage == stage && !t.until_cut == (stage != Stage::Score) && (k.state == State::Done) == done
+                    t.stage == stage && t.until_cut == (stage == Stage::Score) && (k.state == State::Done) == done
                 })
             };
             let taken: Vec<f64> = of(true).filter_map(|(_, k)| super::words::seconds(k.summary.as_ref()?)).collect();

@@ -133,7 +133,7 @@ impl Room {
     }
 
     /// Gives a share back.
-    pub fn give(&mut self, bytes: u64, _threads: usize, gpu: Option<usize>) {
+    pub fn give(&mut self, bytes: u64, gpu: Option<usize>) {
         self.running = self.running.saturating_sub(1);
         match gpu.and_then(|g| self.cards.iter_mut().find(|c| c.ordinal == g)) {
             Some(card) => {

@@ -91,8 +91,8 @@ pub fn submit(study: &Study, ask: &Ask, told: &mut dyn FnMut(&Submitted)) -> Res
             Stage::Search => ids.get(&Stage::Score).cloned().unwrap_or_default(),
             Stage::Train => ids.get(&Stage::Search).cloned().unwrap_or_default(),
         };
-        for (memory, seconds, group) in alike(&design, &plan, &standing, &mut needs, &tasks, ask) {
-            for part in group.chunks(largest) {
+        for group in alike(&design, &plan, &standing, &mut needs, &tasks, ask) {
+            for part in group.tasks.chunks(largest) {
                 let list = fresh(&slurm, stage);
                 let array = Array {
                     list: &list,
@@ -101,8 +101,8 @@ pub fn submit(study: &Study, ask: &Ask, told: &mut dyn FnMut(&Submitted)) -> Res
                     runs: part.len(),
                     at_once: design.limits.at_once,
                     cpus: cpus(&design),
-                    memory_bytes: memory,
-                    seconds,
+                    memory_bytes: group.bytes,
+                    seconds: group.seconds,
                 };
                 let names: String = part.iter().map(|i| format!("{}\n", plan.tasks[*i].name)).collect();
                 folder.write_atomic(&format!("{list}.txt"), names.as_bytes())?;
@@ -148,6 +148,15 @@ fn cpus(design: &Design) -> usize {
     if design.limits.threads > 0 { design.limits.threads } else { CPUS }
 }
 
+/// Tasks that ask for like memory.
+#[derive(Default)]
+struct Alike {
+    /// Of the largest and of the longest of them, where that is known.
+    bytes: Option<u64>,
+    seconds: Option<f64>,
+    tasks: Vec<usize>,
+}
+
 /// Tasks in groups that ask for like memory: within a factor of two, so that a small cut is not given the room of the whole
 /// space.
 fn alike(
@@ -157,8 +166,8 @@ fn alike(
     needs: &mut Needs,
     tasks: &[usize],
     ask: &Ask,
-) -> Vec<(Option<u64>, Option<f64>, Vec<usize>)> {
-    let mut groups: BTreeMap<u32, (Option<u64>, Option<f64>, Vec<usize>)> = BTreeMap::new();
+) -> Vec<Alike> {
+    let mut groups: BTreeMap<u32, Alike> = BTreeMap::new();
     for i in tasks {
         let task = &plan.tasks[*i];
         let genotype = standing.genotype(plan, *i);
@@ -173,9 +182,9 @@ fn alike(
         let timed = ask.gpus == 0 && ask.time.is_none();
         let seconds = timed.then(|| needs.seconds(task, scores, cpus(design))).flatten();
         let group = groups.entry(class).or_default();
-        group.0 = group.0.max(bytes);
-        group.1 = [group.1, seconds].into_iter().flatten().reduce(f64::max);
-        group.2.push(*i);
+        group.bytes = group.bytes.max(bytes);
+        group.seconds = [group.seconds, seconds].into_iter().flatten().reduce(f64::max);
+        group.tasks.push(*i);
     }
     groups.into_values().collect()
 }
