@@ -129,6 +129,10 @@ fn matrix(pad: &mut Pad, scene: &Scene, seen: &Seen) {
     let (_, column) = scene.ui.study;
     let from = (column as u16 + 1).saturating_sub(fit).min(seeds.saturating_sub(fit)) as usize;
     let shown: Vec<usize> = (from..seen.seeds.len()).take(usize::from(fit)).collect();
+    let more = from + shown.len() < seen.seeds.len();
+    if more {
+        inner.put(first + SPOT * shown.len() as u16, 0, '▶', dim);
+    }
     for (i, seed) in shown.iter().enumerate() {
         let label =
             if i == 0 && from > 0 { format!("◀ {}", seen.seeds[*seed]) } else { format!("s{}", seen.seeds[*seed]) };
