@@ -8,6 +8,7 @@ use super::exit::Exit;
 use crate::run::RunFolder;
 use crate::run::event::Outcome;
 use crate::run::summary::Summary;
+use crate::study::Study;
 
 /// Runs the command in a shell, with `ZONAS_RUN`, `ZONAS_FOLDER`, `ZONAS_STATE` and `ZONAS_DETAIL` set, and where there are such
 /// things `ZONAS_GENOTYPE` (as Python text) and `ZONAS_ACCURACY` (the best of an epoch, 0 to 1: of the supernet on the
@@ -42,6 +43,11 @@ pub fn run(command: &str, folder: &RunFolder, ended: &eyre::Result<Exit>) {
         .env("ZONAS_STATE", state)
         .env("ZONAS_DETAIL", detail.replace('\0', ""))
         .status();
+    complain(told);
+}
+
+/// Says what went wrong with the command, if anything did.
+fn complain(told: std::io::Result<ExitStatus>) {
     let wrong = match told {
         Ok(status) if status.success() => return,
         Ok(status) => described(status),
@@ -49,6 +55,23 @@ pub fn run(command: &str, folder: &RunFolder, ended: &eyre::Result<Exit>) {
     };
     use std::io::Write;
     let _ = writeln!(std::io::stderr(), "the command of --on-end failed: {wrong}");
+}
+
+/// The same when the runner of a study has ended: `ZONAS_STUDY`, `ZONAS_FOLDER`, `ZONAS_STATE` and `ZONAS_DETAIL`.
+pub fn of_study(command: &str, study: &Study, ended: &eyre::Result<Exit>) {
+    let (state, detail) = match ended {
+        Err(e) => ("failed", super::sentence(e)),
+        Ok(Exit::Done) => ("done", String::new()),
+        Ok(Exit::Failure) => ("failed", "some runs failed".into()),
+        Ok(_) => ("stopped", String::new()),
+    };
+    let told = shell(command)
+        .env("ZONAS_STUDY", study.name())
+        .env("ZONAS_FOLDER", study.path())
+        .env("ZONAS_STATE", state)
+        .env("ZONAS_DETAIL", detail.replace('\0', ""))
+        .status();
+    complain(told);
 }
 
 fn described(status: ExitStatus) -> String {

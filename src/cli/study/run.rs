@@ -12,6 +12,7 @@ use signal_hook::iterator::Signals;
 
 use super::Which;
 use crate::cli::exit::{Exit, Usage};
+use crate::cli::on_end;
 use crate::cli::output::{Closed, Output};
 use crate::study::{News, Runner, State, Study, slurm};
 use crate::text;
@@ -26,6 +27,10 @@ pub struct RunArguments {
     /// Where: on this machine, or as job arrays of Slurm.
     #[arg(long, value_enum, default_value = "here", value_name = "WHERE")]
     on: Where,
+    /// Run this in a shell when the runner has ended; ZONAS_STUDY, ZONAS_FOLDER, ZONAS_STATE (done, failed, stopped) and ZONAS_DETAIL tell
+    /// of it.
+    #[arg(long, value_name = "COMMAND")]
+    on_end: Option<String>,
     /// With --on slurm: the partition.
     #[arg(long, value_name = "NAME")]
     partition: Option<String>,
@@ -51,6 +56,10 @@ enum Where {
 pub fn run(a: &RunArguments) -> eyre::Result<Exit> {
     let study = a.which.open()?;
     if a.on == Where::Slurm {
+        if a.on_end.is_some() {
+            let words = "--on-end is for a study that runs here; on Slurm, --sbatch \"--mail-type=END\" tells of it";
+            return Err(Usage(words.into()).into());
+        }
         return on_slurm(a, &study);
     }
     let given = [
@@ -62,7 +71,11 @@ pub fn run(a: &RunArguments) -> eyre::Result<Exit> {
     if let Some((_, flag)) = given.into_iter().find(|(given, _)| *given) {
         return Err(Usage(format!("{flag} is for --on slurm")).into());
     }
-    here(&study, &a.which.word())
+    let ended = here(&study, &a.which.word());
+    if let Some(command) = &a.on_end {
+        on_end::of_study(command, &study, &ended);
+    }
+    ended
 }
 
 /// Runs it on this machine; `word` is what a person types for it.

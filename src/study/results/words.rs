@@ -63,7 +63,7 @@ pub fn settings(r: &Results) -> Table {
         super::Measure::Trained => "trained %",
         super::Measure::Supernet => "supernet %",
     }));
-    head.extend(["memory", "scoring", "search", "kept", "κ of cuts"]);
+    head.extend(["memory", "scoring", "search", "kept", "κ of cuts", "τ of scores"]);
     let row = |row: &Row| {
         let name = if row.baseline { format!("{} (baseline)", row.setting) } else { row.setting.clone() };
         let n = row.accuracy(r.measure).n;
@@ -77,6 +77,7 @@ pub fn settings(r: &Results) -> Table {
             mean(&row.search_seconds, text::duration),
             mean(&row.kept, |k| text::significant(k, 3)),
             kappa.map_or_else(|| "—".into(), |k| format!("{k:.2}")),
+            row.scores.as_ref().and_then(|s| s.tau).map_or_else(|| "—".into(), |t| format!("{t:.2}")),
         ]);
         cells
     };
