@@ -228,3 +228,31 @@ fn what_is_concluded_is_shown_and_nothing_else() {
     assert_eq!(few.beside[1].conclusion, Conclusion::Undecided);
     assert!(few.notes[0].starts_with("5 seeds can show no difference at 0.05 among 4 comparisons"), "{:?}", few.notes);
 }
+
+#[test]
+fn a_script_says_what_is_asked_and_quotes_paths() {
+    use slurm::{Ask, tests::script_of};
+    let ask = Ask { partition: Some("gpu".into()), gpus: 1, time: None, options: vec!["--account=vision".into()] };
+    let text = script_of(Path::new("/a b/it's"), &ask, 12, Some(1 << 30), Some(3600.0));
+    for line in [
+        "#SBATCH --array=0-11%3",
+        "#SBATCH --signal=B:USR1@90",
+        "#SBATCH --requeue",
+        "#SBATCH --open-mode=append",
+        // A fifth and 512 MiB more.
+        "#SBATCH --mem=1741M",
+        // Half as much again, ten minutes more.
+        "#SBATCH --time=100",
+        "#SBATCH --partition=gpu",
+        "#SBATCH --gpus=1",
+        "#SBATCH --account=vision",
+        "exec /bin/zonas study task \"$study\" \"$run\"",
+    ] {
+        assert!(text.lines().any(|l| l == line), "{line}\n{text}");
+    }
+    assert!(text.starts_with("#!/bin/bash\n#SBATCH "), "{text}");
+    assert!(text.contains("\nstudy='/a b/it'\\''s'\n"), "{text}");
+    let asked =
+        script_of(Path::new("/s"), &Ask { time: Some("8:00:00".into()), ..Ask::default() }, 1, None, Some(60.0));
+    assert!(asked.contains("--time=8:00:00\n") && !asked.contains("--mem") && !asked.contains("--gpus"), "{asked}");
+}

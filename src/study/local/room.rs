@@ -158,3 +158,66 @@ fn cards() -> Vec<Card> {
 fn cards() -> Vec<Card> {
     Vec::new()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GIB: u64 = 1 << 30;
+
+    fn room(at_once: usize, memory: Option<u64>, cards: &[u64]) -> Room {
+        let card = |(ordinal, free): (usize, &u64)| Card { ordinal, free: *free, runs: 0 };
+        let cards = cards.iter().enumerate().map(card).collect();
+        Room { cores: 8, at_once, fixed: 0, running: 0, memory, cards }
+    }
+
+    #[test]
+    fn memory_is_given_once_and_comes_back() {
+        let mut r = room(4, Some(4 * GIB), &[]);
+        let first = r.take(Some(2 * GIB), Some(GIB), 2).unwrap();
+        assert_eq!((first.memory_bytes, first.tight), (Some(2 * GIB), false));
+        // Less than it would like, but enough.
+        let second = r.take(Some(3 * GIB), Some(GIB), 2).unwrap();
+        assert!(second.tight && second.memory_bytes.unwrap() < 2 * GIB);
+        // There is nothing left, even for a small one.
+        assert_eq!(r.take(Some(GIB), Some(GIB / 2), 2), None);
+        r.give(second.memory_bytes.unwrap(), None);
+        assert!(r.take(Some(GIB), Some(GIB / 2), 2).is_some());
+        let before = room(4, Some(4 * GIB), &[]);
+        r.give(GIB, None);
+        r.give(first.memory_bytes.unwrap(), None);
+        assert_eq!((r.memory, r.running), (before.memory, 0));
+    }
+
+    #[test]
+    fn what_is_too_large_runs_alone_and_says_so_itself() {
+        let mut r = room(2, Some(GIB), &[]);
+        let share = r.take(Some(9 * GIB), Some(8 * GIB), 8).unwrap();
+        assert!(share.tight && share.memory_bytes.unwrap() < GIB);
+        assert_eq!(r.take(Some(9 * GIB), Some(8 * GIB), 8), None);
+        // A scoring does with its part.
+        let mut r = room(2, Some(2 * GIB), &[]);
+        let (a, b) = (r.take(None, None, 4).unwrap(), r.take(None, None, 4).unwrap());
+        assert!(a.memory_bytes.unwrap() <= GIB && b.memory_bytes.unwrap() <= 2 * GIB - a.memory_bytes.unwrap());
+        assert!(!r.is_free() && r.take(None, None, 4).is_none());
+        // Where nobody knows what is free, runs are counted alone.
+        let mut r = room(2, None, &[]);
+        assert_eq!(r.take(Some(99 * GIB), None, 4).unwrap().memory_bytes, None);
+    }
+
+    #[test]
+    fn each_run_has_the_gpu_with_most_room() {
+        let mut r = room(3, Some(GIB), &[10 * GIB, 40 * GIB]);
+        let gpus: Vec<usize> = (0..3).map(|_| r.take(Some(8 * GIB), None, 2).unwrap().gpu.unwrap()).collect();
+        assert_eq!(gpus, [1, 0, 1]);
+        r.give(8 * GIB, Some(0));
+        assert_eq!(r.take(Some(GIB), None, 2).unwrap().gpu, Some(0));
+    }
+
+    #[test]
+    fn the_last_runs_share_the_cores() {
+        let r = room(8, None, &[]);
+        assert_eq!([20, 8, 3, 1].map(|open| r.threads(open)), [1, 1, 2, 8]);
+        assert_eq!(Room { fixed: 4, ..r }.threads(1), 4);
+    }
+}

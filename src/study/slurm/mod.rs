@@ -67,3 +67,20 @@ pub fn cancel(study: &Study) -> Result<usize, StudyError> {
     }
     Ok(live.len())
 }
+
+#[cfg(test)]
+pub mod tests {
+    use std::path::Path;
+
+    use super::script::{Array, script};
+    use super::*;
+    use crate::study::Stage;
+
+    /// The script of an array of searches, for the tests of it.
+    pub fn script_of(study: &Path, ask: &Ask, runs: usize, memory_bytes: Option<u64>, seconds: Option<f64>) -> String {
+        let job = "zonas-1-search-1".into();
+        let array =
+            Array { list: "search-1", job, stage: Stage::Search, runs, at_once: 3, cpus: 4, memory_bytes, seconds };
+        script(study, &study.join(SLURM), Path::new("/bin/zonas"), ask, &array)
+    }
+}
