@@ -252,6 +252,7 @@ fn a_script_says_what_is_asked_and_quotes_paths() {
     }
     assert!(text.starts_with("#!/bin/bash\n#SBATCH "), "{text}");
     assert!(text.contains("\nstudy='/a b/it'\\''s'\n"), "{text}");
+    assert!(text.contains("#SBATCH --output=\"/a b/it's/slurm/search-1-%a.log\"\n"), "{text}");
     let asked =
         script_of(Path::new("/s"), &Ask { time: Some("8:00:00".into()), ..Ask::default() }, 1, None, Some(60.0));
     assert!(asked.contains("--time=8:00:00\n") && !asked.contains("--mem") && !asked.contains("--gpus"), "{asked}");

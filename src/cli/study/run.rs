@@ -142,7 +142,10 @@ pub fn here(study: &Study, word: &str) -> eyre::Result<Exit> {
 
 /// Submits what is still to be done.
 fn on_slurm(a: &RunArguments, study: &Study) -> eyre::Result<Exit> {
-    let options = a.sbatch.iter().flat_map(|o| o.split_whitespace()).map(String::from).collect();
+    if a.sbatch.iter().any(|o| o.contains(['\n', '\r'])) {
+        return Err(Usage("--sbatch: options stand in one line of the script; give it again for others".into()).into());
+    }
+    let options = a.sbatch.clone();
     let ask = slurm::Ask { partition: a.partition.clone(), gpus: a.gpus, time: a.time.clone(), options };
     let mut out = Output::stdout();
     let mut lines = Vec::new();

@@ -44,6 +44,16 @@ fn minutes(seconds: f64) -> u64 {
     10 * (ten.clamp(1.0, 1e6) as u64)
 }
 
+/// Where a task prints to, as `#SBATCH` has it: quoted, and `%` doubled where it means nothing.
+fn output(slurm: &Path, list: &str) -> String {
+    let path = format!("{}/{list}-", slurm.display()).replace('%', "%%");
+    if path.contains(|c: char| c.is_whitespace() || "'#\\".contains(c)) {
+        format!("\"{path}%a.log\"")
+    } else {
+        format!("{path}%a.log")
+    }
+}
+
 /// The script; `slurm` is the folder where it is, `program` is this program.
 pub fn script(study: &Path, slurm: &Path, program: &Path, ask: &Ask, array: &Array) -> String {
     let word = |path: &Path| text::shell_word(&path.display().to_string());
@@ -56,7 +66,7 @@ pub fn script(study: &Path, slurm: &Path, program: &Path, ask: &Ask, array: &Arr
         "--signal=B:USR1@90".into(),
         "--requeue".into(),
         "--open-mode=append".into(),
-        format!("--output={}/{}-%a.log", slurm.display(), array.list),
+        format!("--output={}", output(slurm, array.list)),
         "--ntasks=1".into(),
         format!("--cpus-per-task={}", array.cpus),
     ];
