@@ -1,5 +1,7 @@
 //! `study.toml`: what varies, over which seeds, what is asked of it, and what it is compared with.
 
+use std::collections::hash_map::Entry;
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
 use serde::Deserialize;
@@ -320,7 +322,7 @@ fn settings(
     let size =
         factors.iter().map(|f| f.values.len()).try_fold(1usize, |n, more| n.checked_mul(more).filter(|n| *n <= MOST));
     let size = size.ok_or_else(|| format!("`factors`: more than {MOST} combinations; leave some out"))?;
-    let mut all: Vec<Setting> = Vec::new();
+    let mut gathered = Gathered::default();
     // A study of named settings alone has no grid.
     let grid = if factors.is_empty() && !beside.is_empty() { 0 } else { size };
     for number in 0..grid {
@@ -331,7 +333,7 @@ fn settings(
             rest /= factor.values.len();
         }
         values.reverse();
-        add(&mut all, setting(base, folder, None, values)?, notes)?;
+        gathered.add(setting(base, folder, None, values)?, notes)?;
     }
     for table in beside {
         let mut table = table.clone();
@@ -343,9 +345,9 @@ fn settings(
             varies(&key).map_err(|why| format!("`settings.{key}` of `{name}`: {why}"))?;
             values.push((key, written(&value)));
         }
-        add(&mut all, setting(base, folder, Some(name), values)?, notes)?;
+        gathered.add(setting(base, folder, Some(name), values)?, notes)?;
     }
-    Ok(all)
+    Ok(gathered.all)
 }
 
 /// One of them, checked as a run checks its settings.
@@ -383,18 +385,32 @@ fn called(values: &[(String, String)]) -> String {
     values.iter().map(|(key, value)| format!("{}={value}", short(key))).collect::<Vec<_>>().join(" ")
 }
 
-/// Adds a setting, unless it is one that is there: of a whole space, for example, nothing is cut, whatever would cut it.
-fn add(all: &mut Vec<Setting>, new: Setting, notes: &mut Vec<String>) -> Result<(), String> {
-    if all.iter().any(|s| s.name == new.name) {
-        return Err(format!("`settings`: two have the name `{}`", new.name));
+/// Settings as they come together, by their names and by what they come to.
+#[derive(Default)]
+struct Gathered {
+    all: Vec<Setting>,
+    names: HashSet<String>,
+    same: HashMap<String, usize>,
+}
+
+impl Gathered {
+    /// Adds a setting, unless it is one that is there: of a whole space, for example, nothing is cut, whatever would cut it.
+    fn add(&mut self, new: Setting, notes: &mut Vec<String>) -> Result<(), String> {
+        if !self.names.insert(new.name.clone()) {
+            return Err(format!("`settings`: two have the name `{}`", new.name));
+        }
+        match self.same.entry(effective(&new.config).to_toml()) {
+            Entry::Occupied(there) => {
+                let there = &self.all[*there.get()].name;
+                notes.push(format!("`{}` is the same as `{there}`: it runs once", new.name));
+            }
+            Entry::Vacant(free) => {
+                free.insert(self.all.len());
+                self.all.push(new);
+            }
+        }
+        Ok(())
     }
-    let same = |s: &&Setting| effective(&s.config) == effective(&new.config);
-    if let Some(there) = all.iter().find(same) {
-        notes.push(format!("`{}` is the same as `{}`: it runs once", new.name, there.name));
-        return Ok(());
-    }
-    all.push(new);
-    Ok(())
 }
 
 /// The configuration without what has no effect in it.

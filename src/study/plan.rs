@@ -178,7 +178,9 @@ fn slug(text: &str) -> String {
 /// A word for each setting, no two alike.
 fn names(settings: &[Setting]) -> Vec<String> {
     let slugs: Vec<String> = settings.iter().map(|s| slug(&s.name)).collect();
-    let alike = |slug: &String| slugs.iter().filter(|s| *s == slug).count() > 1;
+    let mut times: HashMap<&String, usize> = HashMap::new();
+    slugs.iter().for_each(|s| *times.entry(s).or_default() += 1);
+    let alike = |slug: &String| times[slug] > 1;
     let hashed = |s: &Setting| format!("{:08x}", crate::random::fnv1a(s.name.as_bytes()) as u32);
     let name = |(slug, setting): (&String, &Setting)| match slug {
         s if s.is_empty() => format!("setting-{}", hashed(setting)),
