@@ -2,7 +2,7 @@
 
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
@@ -11,7 +11,7 @@ use super::seeds::Seeds;
 use crate::complaint::Complaint;
 use crate::nearest::nearest;
 use crate::proxies;
-use crate::run::config::{Config, ConfigError, KEYS, Key, keys};
+use crate::run::config::{Config, ConfigError, KEYS, Key, Score, keys};
 use crate::run::{PRESETS, preset};
 
 /// Version of the format.
@@ -139,6 +139,8 @@ pub struct Design {
     pub baseline: usize,
     /// What was left out of the grid, and why.
     pub notes: Vec<String>,
+    /// Pictures that lie in the study's own folder, from there: wherever that is moved, they are the same.
+    pub(super) inside: Vec<PathBuf>,
 }
 
 impl Design {
@@ -179,7 +181,10 @@ impl Design {
             name => named(&settings, name).map_err(|e| wrong(format!("`compare.baseline`: {e}")))?,
         };
         let seeds = read.seeds.list();
-        Ok(Design { note: read.note, seeds, stages, factors, settings, limits, compare, baseline, notes })
+        let from_here = |s: &Setting| Path::new(&s.config.data.source).strip_prefix(folder).ok().map(Path::to_path_buf);
+        let mut inside: Vec<PathBuf> = settings.iter().filter_map(from_here).collect();
+        inside.dedup();
+        Ok(Design { note: read.note, seeds, stages, factors, settings, limits, compare, baseline, notes, inside })
     }
 
     /// Compares with another setting.
@@ -195,6 +200,15 @@ impl Design {
     pub fn identity(&self) -> impl Iterator<Item = &'static Key<Config>> + use<'_> {
         let varies = |path: &str| self.settings.iter().any(|s| s.values.iter().any(|(key, _)| key == path));
         KEYS.iter().filter(move |k| !k.free || varies(&k.path()))
+    }
+
+    /// What tells pictures from others: where they are.
+    pub(super) fn pictures(&self, config: &Config) -> String {
+        let path = Path::new(&config.data.source);
+        match self.inside.iter().find(|own| path.ends_with(own)) {
+            Some(own) => format!("here: {}", own.display()),
+            None => config.data.source.clone(),
+        }
     }
 
     pub fn has(&self, stage: Stage) -> bool {
@@ -292,6 +306,10 @@ fn varies(key: &str) -> Result<(), String> {
     match key {
         "seed" => return Err("seeds are the study's: `seeds = \"1..5\"`".into()),
         "version" | "train.genotype" | "space.definition" => return Err("can't vary in a study".into()),
+        "device.threads" | "device.memory_budget" => {
+            return Err("the runner shares it out, and results do not depend on it: see [limits]".into());
+        }
+        "device.kind" => return Err("a study runs on one kind of device: set it in [base]".into()),
         _ => {}
     }
     if keys().any(|k| k == key) {
@@ -340,6 +358,10 @@ fn settings(
         let Some(toml::Value::String(name)) = table.remove("name") else {
             return Err("`settings`: each of them has a `name`, which is a text".into());
         };
+        let name = name.trim().to_string();
+        if name.is_empty() || name.chars().any(char::is_control) {
+            return Err("`settings`: a `name` is a text of one line".into());
+        }
         let mut values = Vec::new();
         for (key, value) in flat(&table) {
             varies(&key).map_err(|why| format!("`settings.{key}` of `{name}`: {why}"))?;
@@ -421,6 +443,10 @@ pub(super) fn effective(config: &Config) -> Config {
         config.cut = crate::run::config::Cut { xi: 0.0, ..blank };
     } else if config.cut.budget().is_some() || !config.cut.kept_per_edge.is_empty() {
         config.cut.xi = blank.xi;
+    }
+    if !config.scores() {
+        // A control needs none; only what may be kept depends on them.
+        config.score = Score { none: config.score.none, ..Score::default() };
     }
     config
 }

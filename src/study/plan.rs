@@ -47,7 +47,7 @@ impl Plan {
                 if !config.scores() {
                     continue;
                 }
-                let key = scoring_key(&config);
+                let key = scoring_key(design, &config);
                 scorings.entry(key.clone()).or_insert_with(|| {
                     let name = score_name(design, setting, *seed, &mut score_names);
                     tasks.push(Task {
@@ -68,7 +68,7 @@ impl Plan {
         for seed in &design.seeds {
             for (number, setting) in design.settings.iter().enumerate() {
                 let config = Config { seed: *seed, ..setting.config.clone() };
-                let needs = config.scores().then(|| scorings.get(&scoring_key(&config)).copied()).flatten();
+                let needs = config.scores().then(|| scorings.get(&scoring_key(design, &config)).copied()).flatten();
                 let name = format!("{}-s{seed}", names[number]);
                 let task = |stage, name, needs, until_cut| Task {
                     stage,
@@ -135,18 +135,19 @@ impl Task {
 /// What tells the runs of a study from one another: settings that results depend on, and the factors.
 pub(super) fn key(design: &Design, stage: Stage, config: &Config) -> String {
     match stage {
-        Stage::Score => scoring_key(config),
+        Stage::Score => scoring_key(design, config),
         Stage::Search | Stage::Train => {
             let own = |k: &String| stage == Stage::Train || !k.starts_with("train.");
-            effective(config).written(design.identity().map(Key::path).filter(own))
+            let own = effective(config).written(design.identity().map(Key::path).filter(own));
+            format!("{own}{}", design.pictures(config))
         }
     }
 }
 
 /// The same of scores: runs in which it is equal have the same ones.
-pub(super) fn scoring_key(config: &Config) -> String {
+pub(super) fn scoring_key(design: &Design, config: &Config) -> String {
     let kept = KEYS.iter().filter(|k| !k.free).map(Key::path).filter(|k| engine::of_scoring(k));
-    let mut key = config.written(kept);
+    let mut key = config.written(kept) + &design.pictures(config);
     // Where the cut says when draws or rounds end.
     if !config.score.whole_order || config.score.draws.fixed().is_none() {
         key.push_str(&format!("{:?}", score::Settings::of(config, &config.space()).asked));

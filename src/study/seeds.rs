@@ -27,6 +27,9 @@ impl Seeds {
             if !all.contains(&seed) {
                 all.push(seed);
             }
+            if all.len() as u64 > MOST {
+                return Err(format!("more than {MOST} seeds"));
+            }
         }
         if all.is_empty() { Err("no seed is given".into()) } else { Ok(Seeds(all)) }
     }

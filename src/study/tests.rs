@@ -79,6 +79,9 @@ fn what_makes_no_sense_is_named_before_anything_runs() {
         (with("[factors]\ncut.xi = 0.5"), "`factors.cut.xi`: give a list of values"),
         (with("[factors]\ncut.xi = []"), "an empty list leaves nothing to run"),
         (with("[factors]\nseed = [1]"), "seeds are the study's"),
+        (with("[factors]\ndevice.threads = [1, 2]"), "the runner shares it out"),
+        (with("[factors]\ndevice.kind = [\"cpu\"]"), "a study runs on one kind of device"),
+        (with("[[settings]]\nname = \"a\\nb\"\ncut.xi = 0.5"), "a text of one line"),
         (with("[factors]\ncut.xi = [2]"), "with xi=2: setting `cut.xi`"),
         (with("[factors]\ndevice.precision = [\"bf16\"]\nsearch.order = [1, 2]"), "with precision=bf16 order=2: "),
         (with("[factors]\nscore.functions = [\"naswott\"]"), "naswot"),
@@ -181,6 +184,38 @@ fn runs_are_known_by_their_settings() {
 }
 
 #[test]
+fn other_pictures_are_another_run_and_moved_ones_are_not() {
+    let dir = tempfile::tempdir().unwrap();
+    let text =
+        |data: &str| DESIGN_TEXT.replace("search.epochs = 2", &format!("search.epochs = 2\ndata.source = \"{data}\""));
+    let study = Study::create(&dir.path().join("s"), &text("pics")).unwrap();
+    let d = study.design().unwrap();
+    let plan = Plan::of(&d);
+    for task in plan.tasks.iter().filter(|t| ["scoring-s1", "random-xi0.5-s1"].contains(&t.name.as_str())) {
+        RunFolder::create(&study.runs(), Some(&task.name), "", &task.config).unwrap();
+    }
+    let there = |study: &Study, d: &Design| {
+        let standing = Standing::of(study, d, &Plan::of(d)).unwrap();
+        standing.tasks.iter().filter(|t| t.folder.is_some()).count()
+    };
+    assert_eq!(there(&study, &d), 2);
+    let other = Design::read(&text("others"), "study.toml", study.path()).unwrap();
+    assert_eq!(there(&study, &other), 0);
+    // Moved as a whole.
+    let moved = dir.path().join("moved");
+    std::fs::rename(study.path(), &moved).unwrap();
+    let moved = Study::open(&moved).unwrap();
+    assert_eq!(there(&moved, &moved.design().unwrap()), 2);
+    // Two sets of pictures have scores of their own.
+    let both = text("pics").replace("[factors]", "[factors]\ndata.source = [\"embedded\", \"pics\"]");
+    let plan = Plan::of(&design(&both));
+    assert_eq!(plan.tasks.iter().filter(|t| t.stage == Stage::Score).count(), 6);
+    // A control has no scores to differ in.
+    let functions = DESIGN_TEXT.replace("[factors]", "[factors]\nscore.functions = [\"naswot\", \"synflow\"]");
+    assert_eq!(design(&functions).settings.len(), 2 * 2 + 2 + 1);
+}
+
+#[test]
 fn what_is_concluded_is_shown_and_nothing_else() {
     use results::{Conclusion, Measure, One, Results};
     let text = DESIGN_TEXT
@@ -225,7 +260,8 @@ fn what_is_concluded_is_shown_and_nothing_else() {
     // Five seeds can show no difference among so many.
     let few = Results { each: r.each.iter().filter(|o| o.seed <= 5).cloned().collect(), ..r };
     let few = Results::of(&d, few.each, None, Vec::new());
-    assert_eq!(few.beside[1].conclusion, Conclusion::Undecided);
+    assert_eq!(few.beside[1].conclusion, Conclusion::TooFew);
+    assert!(results::words::concluded(&few).iter().any(|l| l.contains("More seeds would tell")), "{:?}", few.beside[1]);
     assert!(few.notes[0].starts_with("5 seeds can show no difference at 0.05 among 4 comparisons"), "{:?}", few.notes);
 }
 

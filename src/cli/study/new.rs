@@ -50,12 +50,12 @@ pub fn run(a: &NewArguments) -> eyre::Result<Exit> {
     };
     let study = Study::create(&a.which.folder, &text)?;
     let design = study.design()?;
-    let runs = Plan::of(&design).tasks.len();
+    let runs = text::counted(Plan::of(&design).tasks.len(), "run");
     let mut out = Output::stdout();
     let (settings, seeds) =
         (text::counted(design.settings.len(), "setting"), text::counted(design.seeds.len(), "seed"));
     out.line(&text::sanitize(&format!(
-        "{}: {settings} by {seeds}, {runs} runs; edit it, then `zonas study run {}`",
+        "{}: {settings} by {seeds}, {runs}; edit it, then `zonas study run {}`",
         study.path().join(DESIGN).display(),
         a.which.word()
     )))?;

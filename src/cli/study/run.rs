@@ -101,7 +101,7 @@ pub fn here(study: &Study, word: &str) -> eyre::Result<Exit> {
     }
     let done = runner.standing().count("done");
     let all = runner.plan().tasks.len();
-    out.line(&format!("{all} runs, {done} of them done; {}", runner.room()));
+    out.line(&format!("{}, {done} of them done; {}", text::counted(all, "run"), runner.room()));
     let mut stopped = 0;
     loop {
         let mut news = Vec::new();
@@ -123,21 +123,23 @@ pub fn here(study: &Study, word: &str) -> eyre::Result<Exit> {
         std::thread::sleep(LOOK);
     }
     let standing = runner.standing();
-    let (done, failed) = (standing.count("done"), runner.given_up().len());
+    let (done, failed) = (standing.count("done"), runner.given_up());
+    let all = runner.plan().tasks.len();
     if done == all {
-        out.line(&format!("all {all} runs are done: `zonas study show {}`", word));
+        out.line(&format!(
+            "{} done: `zonas study show {word}`",
+            if all == 1 { "the run is".to_string() } else { format!("all {all} runs are") }
+        ));
         return Ok(Exit::Done);
     }
     out.line(&format!("{done} of {all} runs are done; `zonas study run {}` goes on", word));
     if stopped > 0 {
         return Ok(Exit::Stopped);
     }
-    let mut names: Vec<_> = runner.given_up().iter().collect();
-    names.sort();
-    for (name, why) in names.iter().take(20) {
+    for (name, why) in failed.iter().take(20) {
         out.line(&format!("  {name}: {why}"));
     }
-    Ok(if failed > 0 { Exit::Failure } else { Exit::Stopped })
+    Ok(if !failed.is_empty() { Exit::Failure } else { Exit::Stopped })
 }
 
 /// Submits what is still to be done.

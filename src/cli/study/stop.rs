@@ -48,8 +48,8 @@ pub fn run(a: &StopArguments) -> eyre::Result<Exit> {
     }
     let mut asked = 0;
     for folder in RunFolder::list(&study.runs())? {
-        // The runner's own are told by it.
-        if !runner && cancelled == 0 && Liveness::of(&folder).is_alive() {
+        // Also the runner's own: to be told twice does no harm, and others may have begun some.
+        if Liveness::of(&folder).is_alive() {
             send(&folder, Order::Stop)?;
             asked += 1;
         }

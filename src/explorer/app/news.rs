@@ -46,7 +46,11 @@ impl App<'_> {
                 self.ui.study.0 = self.ui.study.0.min(seen.spots.len().saturating_sub(1));
                 self.ui.study.1 = self.ui.study.1.min(seen.seeds.len().saturating_sub(1));
             }
-            (self.seen, self.dirty) = (Some(seen), true);
+            match seen {
+                // What was seen stays; the design may be in the middle of an edit.
+                Err(why) if matches!(self.seen, Some(Ok(_))) => self.say(&why),
+                seen => (self.seen, self.dirty) = (Some(seen), true),
+            }
         }
         while let Some(forecast) = self.counting.as_ref().and_then(|r| r.try_recv().ok()) {
             (self.forecast, self.dirty) = (Some(forecast), true);

@@ -41,8 +41,12 @@ pub enum News {
     Note(String),
 }
 
+/// What tells the runs of a study apart, whatever they are called.
+type Id = (Stage, String);
+
 struct Running {
-    task: String,
+    id: Id,
+    name: String,
     engine: process::Engine,
     bytes: u64,
     gpu: Option<usize>,
@@ -59,12 +63,13 @@ pub struct Runner {
     needs: Needs,
     room: Room,
     running: Vec<Running>,
-    /// Runs that are not begun again by this runner, by name, and why.
-    given_up: HashMap<String, String>,
-    died: HashMap<String, usize>,
+    /// Runs that are not begun again by this runner: their names, and why.
+    given_up: HashMap<Id, (String, String)>,
+    died: HashMap<Id, usize>,
     /// Runs that a scheduler has, by name.
     elsewhere: HashMap<String, String>,
     looked: Instant,
+    read: Instant,
     edited: Option<SystemTime>,
     said: Option<String>,
     stopping: bool,
@@ -104,6 +109,7 @@ impl Runner {
             died: HashMap::new(),
             elsewhere,
             looked: Instant::now(),
+            read: Instant::now(),
             edited,
             said: None,
             stopping: false,
@@ -123,9 +129,11 @@ impl Runner {
         &self.standing
     }
 
-    /// Why runs were given up, by name.
-    pub fn given_up(&self) -> &HashMap<String, String> {
-        &self.given_up
+    /// Runs that were given up, by name, and why.
+    pub fn given_up(&self) -> Vec<&(String, String)> {
+        let mut all: Vec<_> = self.given_up.values().collect();
+        all.sort();
+        all
     }
 
     /// How the machine is shared, in words.
@@ -139,15 +147,18 @@ impl Runner {
     /// The folder of the study can't be read.
     pub fn turn(&mut self, tell: &mut dyn FnMut(News)) -> Result<bool, StudyError> {
         let ended = self.bury(tell)?;
-        if !ended && self.looked.elapsed() >= LOOK {
+        // Also before the end, so that no edit is missed.
+        if self.read.elapsed() >= LOOK || ended && self.running.is_empty() {
             self.read_again(tell)?;
+        }
+        if !ended && self.looked.elapsed() >= LOOK {
             self.look()?;
         }
         if self.stopping {
             return Ok(!self.running.is_empty());
         }
         while self.begin_one(tell)? {}
-        Ok(!self.running.is_empty() || self.others_run())
+        Ok(!self.running.is_empty() || self.others_run() > 0)
     }
 
     /// Asks all engines to leave with a checkpoint; with `now`, at once.
@@ -166,11 +177,15 @@ impl Runner {
         &self.plan.tasks[task].name
     }
 
+    fn id(&self, task: usize) -> Id {
+        (self.plan.tasks[task].stage, self.plan.tasks[task].key.clone())
+    }
+
     /// Engines of runs of this study that another has begun.
-    fn others_run(&self) -> bool {
-        let own = |i: usize| self.running.iter().any(|r| r.task == self.name(i));
+    fn others_run(&self) -> usize {
+        let own = |i: usize| self.running.iter().any(|r| r.id == self.id(i));
         let states = self.standing.tasks.iter().enumerate();
-        states.filter(|(i, _)| !own(*i)).any(|(_, t)| matches!(t.state, State::Running(_)))
+        states.filter(|(i, t)| matches!(t.state, State::Running(_)) && !own(*i)).count()
     }
 
     /// Reads the runs again; of those that are done, only whether they are there.
@@ -186,6 +201,12 @@ impl Runner {
 
     /// The design, if it has been edited; one that makes no sense changes nothing.
     fn read_again(&mut self, tell: &mut dyn FnMut(News)) -> Result<(), StudyError> {
+        self.read = Instant::now();
+        if !self.study.path().is_dir() && !self.stopping {
+            tell(News::Note(format!("{} is gone: its runs are stopped", self.study.path().display())));
+            self.stop(false);
+            return Ok(());
+        }
         let now = edited(&self.study);
         if now == self.edited {
             return Ok(());
@@ -198,7 +219,9 @@ impl Runner {
                 let before = self.plan.tasks.len();
                 tell(News::Note(format!("{DESIGN} was edited: {} runs now, {before} before", plan.tasks.len())));
                 (self.design, self.plan) = (design, plan);
+                self.room.limit(&self.design, self.plan.tasks.len());
                 self.standing.tasks.clear();
+                self.look()?;
             }
             Err(e) => tell(News::Note(format!(
                 "{DESIGN} was edited and makes no sense now ({e}); the study goes on as before"
@@ -223,7 +246,10 @@ impl Runner {
         self.look()?;
         for (running, status) in ended {
             self.room.give(running.bytes, running.gpu);
-            let Some(task) = self.plan.tasks.iter().position(|t| t.name == running.task) else { continue };
+            let Some(task) = (0..self.plan.tasks.len()).find(|i| self.id(*i) == running.id) else {
+                tell(News::Note(format!("{} has ended; it belongs to no setting any more", running.name)));
+                continue;
+            };
             let state = self.standing.tasks[task].state.clone();
             let words = super::words::of(&self.standing.tasks[task]);
             let left = match &state {
@@ -236,17 +262,19 @@ impl Runner {
                 }),
                 _ => None,
             };
-            let crashed = status.code().is_none();
+            // Killed without a word, or its folder was removed meanwhile.
+            let crashed =
+                status.code().is_none() || matches!(state, State::Ready | State::Waits(_)) && status.code() != Some(2);
             if let Some(why) = &left {
-                let died = self.died.entry(running.task.clone()).or_insert(0);
+                let died = self.died.entry(running.id.clone()).or_insert(0);
                 *died += 1;
                 if !crashed || *died > AGAIN {
-                    self.given_up.insert(running.task.clone(), why.clone());
+                    self.given_up.insert(running.id.clone(), (running.name.clone(), why.clone()));
                 }
             }
             let words = left.unwrap_or(words);
             let seconds = running.since.elapsed().as_secs_f64();
-            tell(News::Ended { what: self.plan.tasks[task].what(), name: running.task, state, words, seconds });
+            tell(News::Ended { what: self.plan.tasks[task].what(), name: running.name, state, words, seconds });
         }
         Ok(true)
     }
@@ -255,13 +283,13 @@ impl Runner {
     fn begin_one(&mut self, tell: &mut dyn FnMut(News)) -> Result<bool, StudyError> {
         let ready: Vec<usize> = (0..self.plan.tasks.len()).filter(|i| self.may_begin(*i)).collect();
         let Some(first) = ready.first().copied() else { return Ok(false) };
+        if !self.room.is_free(self.others_run()) {
+            return Ok(false);
+        }
         let waiting = self.standing.tasks.iter().filter(|t| t.state != State::Done).count();
         let threads = self.room.threads(waiting);
         for task in std::iter::once(first).chain(ready.into_iter().skip(1)) {
             let gpu = self.room.has_gpus();
-            if !self.room.is_free() {
-                return Ok(false);
-            }
             let genotype = self.standing.genotype(&self.plan, task);
             let scores = self.plan.tasks[task].needs.map(|n| self.standing.tasks[n].clone());
             let mut needed = |lean| {
@@ -286,15 +314,18 @@ impl Runner {
     fn may_begin(&self, task: usize) -> bool {
         let name = self.name(task);
         let open = matches!(self.standing.tasks[task].state, State::Ready | State::Stopped(_) | State::Failed(_));
-        open && !self.given_up.contains_key(name)
+        let id = self.id(task);
+        // Two settings may have one search, where what varies is how cells are trained.
+        open && !self.given_up.contains_key(&id)
             && !self.elsewhere.contains_key(name)
-            && self.running.iter().all(|r| r.task != name)
+            && self.running.iter().all(|r| r.id != id)
     }
 
     fn give_up(&mut self, task: usize, why: String, tell: &mut dyn FnMut(News)) {
         let t = &self.plan.tasks[task];
         let (name, what) = (t.name.clone(), t.what());
-        self.given_up.insert(name.clone(), why.clone());
+        let id = self.id(task);
+        self.given_up.insert(id, (name.clone(), why.clone()));
         tell(News::Ended { name, what, state: State::Failed(why.clone()), words: why, seconds: 0.0 });
     }
 
@@ -320,7 +351,8 @@ impl Runner {
             Ok(engine) => {
                 tell(News::Began { name: t.name.clone(), what: t.what(), threads: share.threads, resumed: !began.new });
                 self.running.push(Running {
-                    task: t.name.clone(),
+                    id: (t.stage, t.key.clone()),
+                    name: t.name.clone(),
                     engine,
                     bytes,
                     gpu: share.gpu,
@@ -364,7 +396,7 @@ impl Runner {
                 })
             };
             let taken: Vec<f64> = of(true).filter_map(|(_, k)| super::words::seconds(k.summary.as_ref()?)).collect();
-            let open = of(false).filter(|(t, _)| !self.given_up.contains_key(&t.name)).count();
+            let open = of(false).filter(|(t, _)| !self.given_up.contains_key(&(t.stage, t.key.clone()))).count();
             if open > 0 && taken.is_empty() {
                 return None;
             }

@@ -44,19 +44,29 @@ impl Room {
         let free = device::Device::Cpu.memory().map(|m| m.available_bytes - m.available_bytes / MARGIN);
         let memory = text::parse_amount(&limits.memory).or(free);
         let kinds = || design.settings.iter().map(|s| s.config.device.kind);
-        let cards = if kinds().all(|k| k == Choice::Cpu) { Vec::new() } else { cards() };
+        let mut cards = if kinds().all(|k| k == Choice::Cpu) { Vec::new() } else { cards() };
+        if let Some(Choice::Cuda { ordinal: Some(asked) }) = kinds().next() {
+            cards.retain(|c| c.ordinal == asked);
+        }
         if cards.is_empty() && kinds().any(|k| matches!(k, Choice::Cuda { .. })) {
             return Err(StudyError::Refused(
                 "device.kind asks for a GPU, and none can be used here; `zonas doctor` says why".into(),
             ));
         }
-        let fixed = limits.threads.min(cores);
-        let at_once = match (limits.at_once, cards.len()) {
-            (0, 0) => cores / fixed.max(1),
+        let mut room = Room { cores, at_once: 1, fixed: 0, running: 0, memory, cards };
+        room.limit(design, runs);
+        Ok(room)
+    }
+
+    /// Takes the limits of a design on.
+    pub fn limit(&mut self, design: &Design, runs: usize) {
+        self.fixed = design.limits.threads.min(self.cores);
+        let at_once = match (design.limits.at_once, self.cards.len()) {
+            (0, 0) => self.cores / self.fixed.max(1),
             (0, cards) => cards,
             (n, _) => n,
         };
-        Ok(Room { cores, at_once: at_once.clamp(1, runs.max(1)), fixed, running: 0, memory, cards })
+        self.at_once = at_once.clamp(1, runs.max(1));
     }
 
     pub fn at_once(&self) -> usize {
@@ -87,22 +97,24 @@ impl Room {
         }
     }
 
-    /// Whether another run may begin.
-    pub fn is_free(&self) -> bool {
-        self.running < self.at_once
+    /// Whether another run may begin, beside these that others have begun.
+    pub fn is_free(&self, others: usize) -> bool {
+        self.running + others < self.at_once
     }
 
     /// A share for a run that would like so many bytes, `None` if there is no room now. Where nothing runs there is room for
     /// any: the engine itself says whether it fits. `least` is what it can do with.
     pub fn take(&mut self, wants: Option<u64>, least: Option<u64>, threads: usize) -> Option<Share> {
-        if !self.is_free() {
+        if !self.is_free(0) {
             return None;
         }
         let share = |free: u64, alone: bool| {
             let fair = free / (self.at_once - self.running).max(1) as u64;
+            let open = wants.is_none();
             let wants = wants.unwrap_or(fair.saturating_sub(IDLE)).max(1);
             match wants + IDLE <= free {
-                true => Some((wants, false)),
+                // What could do with anything is told what it may take.
+                true => Some((wants, open)),
                 // With less it is slower, not different.
                 false => {
                     let rest = free.saturating_sub(IDLE);
@@ -199,7 +211,7 @@ mod tests {
         let mut r = room(2, Some(2 * GIB), &[]);
         let (a, b) = (r.take(None, None, 4).unwrap(), r.take(None, None, 4).unwrap());
         assert!(a.memory_bytes.unwrap() <= GIB && b.memory_bytes.unwrap() <= 2 * GIB - a.memory_bytes.unwrap());
-        assert!(!r.is_free() && r.take(None, None, 4).is_none());
+        assert!(!r.is_free(0) && r.take(None, None, 4).is_none());
         // Where nobody knows what is free, runs are counted alone.
         let mut r = room(2, None, &[]);
         assert_eq!(r.take(Some(99 * GIB), None, 4).unwrap().memory_bytes, None);

@@ -24,7 +24,7 @@ pub enum Conclusion {
     Worse,
     /// Neither is shown.
     Undecided,
-    /// So few seeds can show neither.
+    /// So few seeds can show no difference, and sameness is not shown.
     TooFew,
 }
 
@@ -41,7 +41,7 @@ pub struct Beside {
     pub interval: Option<(f64, f64)>,
     /// The median of means of two (Hodges and Lehmann 1963).
     pub shift: Option<f64>,
-    /// Signs flipped: exact up to 20 seeds.
+    /// Signs flipped: exact up to 30 seeds.
     pub permutation: Option<Tested>,
     pub signed_rank: Option<Tested>,
     /// The permutation test's, after Holm (1979) over all settings.
@@ -72,11 +72,12 @@ pub fn all(design: &Design, each: &[One], measure: Measure) -> Vec<Beside> {
             one(&design.settings[s].name, &found, &memory, design)
         })
         .collect();
+    let comparisons = all.len();
     let adjusted = holm(&all.iter().map(|b| b.permutation.map(|t| t.p)).collect::<Vec<_>>());
     let same = holm(&all.iter().map(|b| b.equivalence.map(|e| e.sides.p)).collect::<Vec<_>>());
     for (b, (p, p_same)) in all.iter_mut().zip(adjusted.into_iter().zip(same)) {
         (b.p_holm, b.p_same_holm) = (p, p_same);
-        b.conclusion = concluded(b, alpha);
+        b.conclusion = concluded(b, alpha, comparisons);
     }
     all
 }
@@ -103,7 +104,7 @@ fn one(name: &str, found: &Paired, memory: &Paired, design: &Design) -> Beside {
     }
 }
 
-fn concluded(b: &Beside, alpha: f64) -> Conclusion {
+fn concluded(b: &Beside, alpha: f64, comparisons: usize) -> Conclusion {
     let shown = |p: Option<f64>| p.is_some_and(|p| p <= alpha);
     match (&b.equivalence, b.mean) {
         (Some(e), _) if e.verdict == Verdict::Equivalent && shown(b.p_same_holm) => Conclusion::Same,
@@ -116,6 +117,8 @@ fn concluded(b: &Beside, alpha: f64) -> Conclusion {
         }
         (Some(e), _) if e.verdict == Verdict::NotEnough => Conclusion::TooFew,
         (None, _) => Conclusion::TooFew,
+        // So few pairs that even the clearest difference could not be shown.
+        _ if least_p(b.pairs) * comparisons as f64 > alpha => Conclusion::TooFew,
         _ => Conclusion::Undecided,
     }
 }
@@ -142,11 +145,21 @@ pub fn notes(design: &Design, each: &[One], measure: Measure, all: &[Beside]) ->
             text::counted(unpaired, "seed")
         ));
     }
+    for setting in &design.settings {
+        let failed = each.iter().filter(|one| one.name == setting.name && one.failed.is_some()).count();
+        if failed > 0 {
+            let of = design.seeds.len();
+            notes.push(format!(
+                "{}: {failed} of {of} seeds failed, and its means are of those that did not",
+                setting.name
+            ));
+        }
+    }
     let by_hand = each.iter().filter(|one| one.by_hand > 0).count();
     if by_hand > 0 {
         notes.push(format!(
             "{} cut by hand: no longer what the setting says",
-            text::counted(by_hand, "run was").replace("run wass", "runs were")
+            if by_hand == 1 { "1 run was".to_string() } else { format!("{by_hand} runs were") }
         ));
     }
     let predicted = each.iter().filter(|one| one.predicted).count();

@@ -19,6 +19,8 @@ pub struct One {
     pub seed: u64,
     /// Everything that was asked of it is there.
     pub done: bool,
+    /// Why one of its runs has failed.
+    pub failed: Option<String>,
     /// Accuracies in per cent.
     pub table: Option<f64>,
     /// The table's is predicted, by a linear model of it.
@@ -59,6 +61,10 @@ pub fn gather(design: &Design, plan: &Plan, standing: &Standing) -> (Vec<One>, V
                 Some(k) => k.state == State::Done,
                 // Nothing is scored of a control.
                 None => *s == Stage::Score,
+            });
+            one.failed = Stage::ALL.into_iter().filter_map(known).find_map(|k| match &k.state {
+                State::Failed(why) | State::Unreachable(why) => Some(why.clone()),
+                _ => None,
             });
             if let Some(scores) = ended(Stage::Score) {
                 one.scoring_seconds = scores.scoring_seconds;

@@ -116,9 +116,12 @@ pub struct Results {
 }
 
 impl Results {
-    /// Of runs; `measure` or, without one, the strongest that there is.
+    /// Of runs; `measure` or, without one, the strongest that at least half as many runs have as have any.
     pub fn of(design: &Design, each: Vec<One>, measure: Option<Measure>, mut notes: Vec<String>) -> Results {
-        let there = |m: &Measure| each.iter().any(|one| m.of(one).is_some());
+        let count = |m: Measure| each.iter().filter(|one| m.of(one).is_some()).count();
+        let most = Measure::ALL.map(count).into_iter().max().unwrap_or(0);
+        // Not of the first few alone, while others are known of all.
+        let there = |m: &Measure| most > 0 && 2 * count(*m) >= most;
         let measure = measure.or_else(|| Measure::ALL.into_iter().find(there)).unwrap_or(Measure::Supernet);
         let rows: Vec<Row> = (0..design.settings.len()).map(|s| row(design, &each, s)).collect();
         let beside = beside::all(design, &each, measure);

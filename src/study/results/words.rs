@@ -153,13 +153,24 @@ pub fn concluded(r: &Results) -> Vec<String> {
     let open = of(Conclusion::Undecided).len();
     if open > 0 {
         all.push(format!(
-            "Of {} neither a difference nor sameness is shown: noise from seed to seed is too large for so few seeds.",
+            "Of {} neither a difference nor sameness is shown: they differ too much from seed to seed.",
             text::counted(open, "setting")
         ));
     }
-    let few = of(Conclusion::TooFew).len();
-    if few > 0 {
-        all.push(format!("Of {} there are too few seeds yet to conclude anything.", text::counted(few, "setting")));
+    let few = of(Conclusion::TooFew);
+    if !few.is_empty() {
+        all.push(format!(
+            "Of {} there are too few seeds to show a difference, and sameness is not shown.",
+            text::counted(few.len(), "setting")
+        ));
+        let apart: Vec<&Beside> =
+            few.into_iter().filter(|b| b.interval.is_some_and(|(low, high)| low > 0.0 || high < 0.0)).collect();
+        if !apart.is_empty() {
+            all.push(format!(
+                "More seeds would tell most of {}: their 95 % intervals by t, each by itself, leave 0 out.",
+                names(&apart)
+            ));
+        }
     }
     all
 }
@@ -215,7 +226,7 @@ pub fn csv(r: &Results) -> String {
     let mut out = String::from("setting");
     keys.iter().for_each(|k| out.push_str(&format!(",{}", quoted(k))));
     out.push_str(
-        ",seed,done,table_percent,table_predicted,trained_percent,supernet_percent,peak_bytes,predicted_bytes,scoring_seconds,\
+        ",seed,done,failed,table_percent,table_predicted,trained_percent,supernet_percent,peak_bytes,predicted_bytes,scoring_seconds,\
          search_seconds,training_seconds,kept,parameters,genotype\n",
     );
     fn told<T: ToString>(value: Option<T>) -> String {
@@ -231,6 +242,7 @@ pub fn csv(r: &Results) -> String {
         let cells = [
             one.seed.to_string(),
             one.done.to_string(),
+            quoted(&told(one.failed.as_ref())),
             told(one.table),
             one.table.map_or_else(String::new, |_| one.predicted.to_string()),
             told(one.trained),

@@ -116,7 +116,13 @@ pub fn submit(study: &Study, ask: &Ask, told: &mut dyn FnMut(&Submitted)) -> Res
                 }
                 arguments.push(path.display().to_string());
                 let id: String = match call("sbatch", &arguments) {
-                    Ok(said) => said.trim().chars().take_while(char::is_ascii_digit).collect(),
+                    Ok(said) if said.trim().starts_with(|c: char| c.is_ascii_digit()) => {
+                        said.trim().chars().take_while(char::is_ascii_digit).collect()
+                    }
+                    Ok(said) => {
+                        let said: String = said.chars().filter(|c| !c.is_control()).take(80).collect();
+                        return Err(StudyError::Refused(format!("`sbatch` gave no number of a job, but `{said}`")));
+                    }
                     // One that was not answered in time may have been taken.
                     Err(e) => match jobs(study)?.into_iter().find(|j| j.list == list) {
                         Some(job) => job.array,
@@ -211,7 +217,10 @@ pub fn share() -> super::super::begin::Share {
     let number = |name: &str| std::env::var(name).ok()?.trim().parse::<u64>().ok();
     let threads = number("SLURM_CPUS_PER_TASK").map_or(0, |n| n as usize).min(device::threads(0));
     // What a control group enforces is seen anyway; without one, what was asked for is what may be taken.
-    let memory_bytes =
-        number("SLURM_MEM_PER_NODE").filter(|mib| *mib > 0).map(|mib| (mib << 20).saturating_sub(160 << 20).max(1));
+    let each = || Some(number("SLURM_MEM_PER_CPU")? * number("SLURM_CPUS_PER_TASK").unwrap_or(1));
+    let memory_bytes = number("SLURM_MEM_PER_NODE")
+        .or_else(each)
+        .filter(|mib| *mib > 0)
+        .map(|mib| (mib << 20).saturating_sub(160 << 20).max(1));
     super::super::begin::Share { threads, memory_bytes, tight: true, gpu: None }
 }
