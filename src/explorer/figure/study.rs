@@ -136,7 +136,10 @@ pub fn draw(r: &Results, title: &str) -> Option<String> {
             p.line((px, at(x, lo).1), (px, at(x, hi).1), &color, "none");
             p.circle(px, py, if x.baseline { 5.0 } else { 3.6 }, &color);
             if !x.label.is_empty() {
-                p.text(px + 6.0, py - 6.0, 8.0, &color, Anchor::Start, &x.label);
+                // Near the frame to the left, so that it stays inside.
+                let left = px + 40.0 > axes.left + axes.width;
+                let (at, anchor) = if left { (px - 6.0, Anchor::End) } else { (px + 6.0, Anchor::Start) };
+                p.text(at, py - 6.0, 8.0, &color, anchor, &x.label);
             }
         }
         let y = 52.0 + 20.0 * i as f64;

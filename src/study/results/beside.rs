@@ -165,7 +165,7 @@ pub fn notes(design: &Design, each: &[One], measure: Measure, all: &[Beside]) ->
     let predicted = each.iter().filter(|one| one.predicted).count();
     if measure == Measure::Table && predicted > 0 {
         notes.push(format!(
-            "the table has not all cells: accuracies of {predicted} are predicted by a linear model of it (docs/truth.md), which errs most on unusual cells"
+            "the table has not all cells: accuracies of {predicted} are predicted by a linear model of it (docs/audit.md), which errs most on unusual cells"
         ));
     }
     let mut devices: Vec<&str> = each.iter().filter_map(|one| one.device.as_deref()).collect();
