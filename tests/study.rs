@@ -167,6 +167,8 @@ fn a_study_runs_once_is_extended_and_says_what_follows() {
     assert_eq!(csv.lines().count(), 10);
     let (markdown, ..) = zonas(&["study", "show", made.word(), "--markdown", "--baseline", "source=random"]);
     assert!(markdown.contains("| source=random (baseline) |") && markdown.contains("| --: |"), "{markdown}");
+    // A table begins after an empty line.
+    assert_eq!(markdown.matches("\n\n| setting |").count(), 2, "{markdown}");
     for form in ["svg", "pdf", "png"] {
         let file = made.path.join(format!("picture.{form}"));
         let (_, err, code) = zonas(&["study", "show", made.word(), "--picture", file.to_str().unwrap()]);

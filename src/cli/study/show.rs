@@ -87,10 +87,12 @@ pub fn run(a: &ShowArguments) -> eyre::Result<Exit> {
     let (settings, beside) = (words::settings(&r), words::beside(&r));
     let mut say = |line: &str| out.line(&text::sanitize(line));
     if a.markdown {
-        say(&format!("{}\n", words::about(&r)))?;
+        say(&words::about(&r))?;
+        say("")?;
         settings.markdown().lines().try_for_each(&mut say)?;
         say("")?;
-        say(&format!("{}\n", words::about_beside(&r)))?;
+        say(&words::about_beside(&r))?;
+        say("")?;
         beside.markdown().lines().try_for_each(&mut say)?;
         say("")?;
     } else {
