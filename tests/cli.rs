@@ -83,7 +83,7 @@ fn settings_that_make_no_sense_are_refused_and_leave_no_run() {
     std::fs::create_dir_all(empty.join("dog")).unwrap();
     image::GrayImage::new(8, 8).save(empty.join("dog/1.png")).unwrap();
     for (args, because) in [
-        (vec!["--xi", "0"], "pruning level"),
+        (vec!["--xi", "-0.5"], "pruning level"),
         (vec!["--xi", "1"], "pruning level"),
         (vec!["--xi", "-1"], "pruning level"),
         (vec!["--xi", "nan"], "pruning level"),

@@ -463,7 +463,12 @@ fn runs_are_deleted_after_a_question_and_taken_up_again() {
     assert!(!runs.path().join("finished").exists());
     kill(&folder);
     terminal.keys("5");
-    terminal.until("the list to tell", |t| t.text().matches("crashed").count() >= 2);
+    // In its line of the list, not only in the first line or the last, where it is told too.
+    terminal.until("the list to tell", |t| {
+        let lines: Vec<String> = t.text().lines().map(String::from).collect();
+        let within = lines.get(1..lines.len().saturating_sub(1)).unwrap_or_default();
+        within.iter().any(|l| l.contains("live") && l.contains("crashed"))
+    });
     terminal.keys("R");
     until("an engine", || engine(&folder).is_some());
     terminal.shows("your turn");

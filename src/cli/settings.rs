@@ -34,7 +34,7 @@ pub struct SettingArguments {
     /// Pictures: `embedded`, or a path.
     #[arg(long, value_name = "embedded|PATH")]
     data: Option<String>,
-    /// Pruning level, above 0 and below 1.
+    /// Pruning level, below 1; 0 cuts nothing: the whole space is searched.
     #[arg(long, value_name = "XI", allow_negative_numbers = true)]
     xi: Option<f64>,
     /// Seed that every random stream is derived from.

@@ -7,7 +7,7 @@ use crate::explorer::draw::Pad;
 use crate::explorer::figure::study::{Family, families};
 use crate::explorer::state::Bucket;
 use crate::explorer::study::{Seen, Spot};
-use crate::explorer::theme::Markers;
+use crate::explorer::theme::{ColorDepth, Markers};
 use crate::explorer::ui::Target;
 use crate::explorer::widgets::{Chart, Curve};
 use crate::study::State;
@@ -16,6 +16,8 @@ use crate::text;
 
 /// Columns of a setting's name, at least and at most.
 const NAME: (u16, u16) = (12, 34);
+/// Columns from which what follows has room beside the picture.
+const WIDE: u16 = 110;
 /// Columns of one run.
 const SPOT: u16 = 7;
 
@@ -40,9 +42,9 @@ pub fn draw(pad: &mut Pad, scene: &Scene) {
     let upper = if h < 18 { h } else { upper };
     matrix(&mut pad.sub(0, 0, w, upper), scene, seen);
     if upper < h {
-        let wide = w >= 110;
+        let wide = w >= WIDE;
         let width = if wide { w * 3 / 5 } else { w };
-        picture(&mut pad.sub(0, upper, width, h - upper), scene, seen);
+        picture(&mut pad.sub(0, upper, width, h - upper), scene, seen, !wide);
         if wide {
             follows(&mut pad.sub(width + 1, upper, w - width - 1, h - upper), seen);
         }
@@ -196,8 +198,16 @@ fn follows(pad: &mut Pad, seen: &Seen) {
     }
 }
 
-fn picture(pad: &mut Pad, scene: &Scene, seen: &Seen) {
-    let mut inner = pad.panel("accuracy (%) against peak memory of the search", "bars: ± deviation over seeds", false);
+fn picture(pad: &mut Pad, scene: &Scene, seen: &Seen, alone: bool) {
+    // Where there is no room beside, what is concluded of the setting under the cursor stands here.
+    let told = seen.results.rows.get(scene.ui.study.0).and_then(|row| {
+        let b = seen.results.beside.iter().find(|b| b.setting == row.setting)?;
+        let mean = b.mean.map_or_else(String::new, |m| format!("{m:+.2}: "));
+        Some(text::sanitize(&format!("{} {mean}{}", b.setting, words::conclusion(b, seen.results.margin))))
+    });
+    let note = told.filter(|_| alone).unwrap_or_else(|| "bars: ± deviation over seeds".into());
+    let title = if alone { "accuracy (%) by memory" } else { "accuracy (%) against peak memory of the search" };
+    let mut inner = pad.panel(title, &note, false);
     let all = families(&seen.results);
     let most = all.iter().flat_map(|f| &f.points).map(|p| p.bytes).fold(0.0, f64::max);
     if most == 0.0 {
@@ -213,10 +223,16 @@ fn picture(pad: &mut Pad, scene: &Scene, seen: &Seen) {
         .collect();
     let base = all.iter().flat_map(|f| &f.points).find(|p| p.baseline).and_then(|p| p.accuracy.mean);
     let levels: Vec<(f64, Style)> = base.map(|b| (b, inner.theme.dim())).into_iter().collect();
+    // Without colours they are told apart by letters.
+    let letters = inner.theme.ascii || inner.theme.depth == ColorDepth::Mono;
     let mut marks = Vec::new();
     for (i, f) in all.iter().enumerate() {
         for p in &f.points {
-            let glyph = if p.baseline { '◆' } else { '●' };
+            let glyph = match p.baseline {
+                _ if letters => GLYPHS[i % GLYPHS.len()],
+                true => '◆',
+                false => '●',
+            };
             marks.push((p.bytes, p.accuracy.mean.unwrap_or(0.0), glyph, inner.theme.series(i)));
         }
     }
@@ -225,7 +241,8 @@ fn picture(pad: &mut Pad, scene: &Scene, seen: &Seen) {
     let mut x = 1;
     let mut y = 0;
     for (i, f) in all.iter().enumerate() {
-        let words = format!("● {}", text::sanitize(&f.name));
+        let glyph = if letters { GLYPHS[i % GLYPHS.len()] } else { '●' };
+        let words = format!("{glyph} {}", text::sanitize(&f.name));
         if x > 1 && x + text::width(&words) >= w {
             (x, y) = (1, y + 1);
         }
