@@ -48,8 +48,9 @@ pub fn run(a: &StopArguments) -> eyre::Result<Exit> {
     }
     let mut asked = 0;
     for folder in RunFolder::list(&study.runs())? {
-        // Also the runner's own: to be told twice does no harm, and others may have begun some.
-        if Liveness::of(&folder).is_alive() {
+        let Liveness::Alive(holder) = Liveness::of(&folder) else { continue };
+        // Also the runner's own: to be told twice does no harm, and others may have begun some. Slurm's are told by Slurm.
+        if cancelled == 0 || holder.job.is_none() {
             send(&folder, Order::Stop)?;
             asked += 1;
         }
