@@ -58,9 +58,14 @@ const MARGIN: u64 = 10;
 /// The same work that takes so many times as long on average as at its fastest was timed on a busy machine.
 const BUSY: f64 = 1.3;
 
+/// What may be taken of what is free.
+pub fn spare(free: u64) -> u64 {
+    free - free / MARGIN
+}
+
 /// Bytes that a search may take there: the setting, or what is free now less a tenth.
 pub fn budget(config: &Config, device: &Device) -> Option<u64> {
-    config.memory_budget().or_else(|| device.memory().map(|m| m.available_bytes - m.available_bytes / MARGIN))
+    config.memory_budget().or_else(|| device.memory().map(|m| spare(m.available_bytes)))
 }
 
 /// What a run computes on.

@@ -37,8 +37,7 @@ struct Gallery<'a> {
 }
 
 impl<'a> Gallery<'a> {
-    fn new(folder: &RunFolder, options: &'a Options) -> Gallery<'a> {
-        let state = super::state_of(folder);
+    fn new(state: State, options: &'a Options) -> Gallery<'a> {
         let run = state.run.as_ref();
         let sizes = state.cut.cut.as_ref().map(|c| (Size::of(&state.full(), run), Size::of(&c.mask, run)));
         let forecast = Basis::of(&state).map(|b| b.forecast());
@@ -103,7 +102,7 @@ pub fn picture(
     light: bool,
     path: &Path,
 ) -> Result<(), ExplorerError> {
-    let gallery = Gallery::new(folder, options);
+    let gallery = Gallery::new(super::state_of(folder), options);
     write(path, svg::render(&gallery.draw(options.tab, size, light), light).as_bytes())
 }
 
@@ -119,16 +118,7 @@ pub fn study_picture(
     path: &Path,
 ) -> Result<(), ExplorerError> {
     let seen = study::read(study, &study::Asked::default()).map_err(ExplorerError::Study)?;
-    let gallery = Gallery {
-        options,
-        state: State::default(),
-        forecast: None,
-        sizes: None,
-        judged: None,
-        rows: Vec::new(),
-        compared: Comparison::default(),
-        study: Some(seen),
-    };
+    let gallery = Gallery { study: Some(seen), ..Gallery::new(State::default(), options) };
     write(path, svg::render(&gallery.draw(Some(Tab::Study), size, light), light).as_bytes())
 }
 
@@ -144,7 +134,7 @@ pub fn pictures(
     into: &Path,
 ) -> Result<(Vec<PathBuf>, Option<PngError>), ExplorerError> {
     std::fs::create_dir_all(into).map_err(|source| ExplorerError::Picture { path: into.to_path_buf(), source })?;
-    let mut gallery = Gallery::new(folder, options);
+    let mut gallery = Gallery::new(super::state_of(folder), options);
     gallery.rows = crate::run::listing::read(&options.runs);
     let other = gallery.rows.iter().map(|r| r.folder.clone()).find(|f| f.name() != folder.name());
     let (mut files, mut missing) = (Vec::new(), None);

@@ -216,15 +216,14 @@ impl RunLock {
         let opened = folder.handle().and_then(|folder| folder.update(LOCK));
         let mut file = opened.map_err(io_error("open", &path))?;
         let token = format!("{}-{:x}", std::process::id(), (now() * 1e6) as u64);
-        let (job, restarts) = job();
         let holder = Holder {
             pid: std::process::id(),
             host: host(),
             boot: boot(),
             born: born(std::process::id()).unwrap_or(0),
             token,
-            job,
-            restarts,
+            job: slurm_task().map(|task| of_slurm(&task)),
+            restarts: told("SLURM_RESTART_COUNT").and_then(|n| n.parse().ok()).unwrap_or(0),
             since: now(),
             ..Holder::default()
         };
@@ -372,12 +371,23 @@ impl Inner {
     }
 }
 
-/// The task of Slurm that this process is, if any, and how often that was begun anew.
-fn job() -> (Option<String>, u64) {
-    let word = |name: &str| std::env::var(name).ok().filter(|v| !v.is_empty() && v.bytes().all(|b| b.is_ascii_digit()));
-    let task = word("SLURM_ARRAY_TASK_ID").map_or_else(String::new, |t| format!("_{t}"));
-    let job = word("SLURM_ARRAY_JOB_ID").or_else(|| word("SLURM_JOB_ID")).map(|id| format!("slurm {id}{task}"));
-    (job, word("SLURM_RESTART_COUNT").and_then(|n| n.parse().ok()).unwrap_or(0))
+/// A number that Slurm tells the processes of its jobs.
+fn told(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|v| !v.is_empty() && v.bytes().all(|b| b.is_ascii_digit()))
+}
+
+/// The task of Slurm that this process is, as Slurm's commands take it: `12_3`, or `12` where it is no array. The number of the
+/// job alone may be that of the whole array.
+pub fn slurm_task() -> Option<String> {
+    match (told("SLURM_ARRAY_JOB_ID"), told("SLURM_ARRAY_TASK_ID")) {
+        (Some(array), Some(task)) => Some(format!("{array}_{task}")),
+        _ => told("SLURM_JOB_ID"),
+    }
+}
+
+/// [`Holder::job`] of such a task.
+pub fn of_slurm(task: &str) -> String {
+    format!("slurm {task}")
 }
 
 /// Takes a run over from an engine of the same task that its scheduler has lost: the line says whose it is now, and an engine

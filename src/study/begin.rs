@@ -1,7 +1,7 @@
 //! Beginning one run of a study: its folder, scores that are there already, and what its engine may take.
 
 use super::design::{Design, Stage};
-use super::plan::{Plan, Task};
+use super::plan::Plan;
 use super::standing::{Found, Standing, State};
 use super::{Study, StudyError};
 use crate::engine;
@@ -43,8 +43,6 @@ pub struct Began {
     pub folder: RunFolder,
     /// The folder was made for it.
     pub new: bool,
-    /// Its scores are those of another run.
-    pub inherited: bool,
 }
 
 /// Makes the folder of a task, or finds it; what it needs has to be there.
@@ -79,39 +77,21 @@ pub fn begin(
         if shared != own {
             folder.change(&shared)?;
         }
-        return Ok(Began { folder, new: false, inherited: false });
+        return Ok(Began { folder, new: false });
     }
-    let folder = create(study, task, found, &share.over(config.clone()))?;
-    let inherited = match task.needs.filter(|_| task.stage == Stage::Search) {
-        None => false,
-        Some(needs) => inherit(&folder, &config, standing.tasks[needs].folder.as_ref(), share, task)?,
-    };
-    Ok(Began { folder, new: true, inherited })
-}
-
-fn create(study: &Study, task: &Task, found: &Found, config: &Config) -> Result<RunFolder, StudyError> {
-    Ok(RunFolder::create(&study.runs(), Some(&found.free(&task.name)), "", config)?)
-}
-
-/// Takes the scores over; a run that could not begin leaves nothing behind.
-fn inherit(
-    folder: &RunFolder,
-    config: &Config,
-    from: Option<&RunFolder>,
-    share: &Share,
-    task: &Task,
-) -> Result<bool, StudyError> {
-    let config = share.over(config.clone());
-    let taken = from.map_or(Ok(false), |from| engine::inherit(from, folder, &config));
-    match taken {
-        Ok(true) => Ok(true),
-        Ok(false) => {
+    let config = share.over(config);
+    let folder = RunFolder::create(&study.runs(), Some(&found.free(&task.name)), "", &config)?;
+    if let Some(needs) = task.needs.filter(|_| task.stage == Stage::Search) {
+        let taken = match &standing.tasks[needs].folder {
+            Some(from) => engine::inherit(from, &folder, &config).map_err(|e| e.to_string()),
+            None => Ok(false),
+        };
+        if taken != Ok(true) {
+            // A run that could not begin leaves nothing behind.
             let _ = folder.remove();
-            Err(StudyError::Refused(format!("{}: there are no whole scores that it could take over", task.name)))
-        }
-        Err(e) => {
-            let _ = folder.remove();
-            Err(StudyError::Refused(format!("{}: {e}", task.name)))
+            let why = taken.err().unwrap_or_else(|| "there are no whole scores that it could take over".into());
+            return Err(StudyError::Refused(format!("{}: {why}", task.name)));
         }
     }
+    Ok(Began { folder, new: true })
 }

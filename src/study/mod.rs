@@ -23,6 +23,7 @@ pub use seeds::Seeds;
 pub use standing::{Found, Known, Standing, State};
 
 use crate::run::config::{Config, KEYS, Key};
+use crate::run::lock::RunLock;
 use crate::run::{FolderError, RunFolder, files};
 
 /// Names inside a study.
@@ -136,6 +137,20 @@ impl Study {
     /// Its folder, for files and a lock of its own.
     pub fn folder(&self) -> RunFolder {
         RunFolder::plain(&self.path)
+    }
+
+    /// Takes the study for this process: one at a time begins or submits its runs.
+    ///
+    /// # Errors
+    /// Another has it, a lock that can't be written.
+    fn take(&self) -> Result<RunLock, StudyError> {
+        RunLock::take(&self.folder()).map_err(|e| match e {
+            FolderError::Locked { holder, .. } => StudyError::Refused(format!(
+                "{} is being run already{holder}; `zonas study status` shows how it stands, `zonas study stop` stops it",
+                self.path.display()
+            )),
+            other => other.into(),
+        })
     }
 
     /// What it is to do, as `study.toml` says now.

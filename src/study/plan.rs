@@ -98,17 +98,6 @@ impl Plan {
             stage => at(stage),
         }
     }
-
-    /// Those that need this one, and those that need them.
-    pub fn after(&self, task: usize) -> Vec<usize> {
-        let mut all: Vec<usize> = Vec::new();
-        for (i, t) in self.tasks.iter().enumerate() {
-            if t.needs.is_some_and(|n| n == task || all.contains(&n)) {
-                all.push(i);
-            }
-        }
-        all
-    }
 }
 
 impl Task {

@@ -143,6 +143,13 @@ pub struct Known {
     pub summary: Option<Box<Summary>>,
 }
 
+impl Known {
+    /// What it has found, once it is done.
+    fn genotype(&self) -> Option<Genotype> {
+        self.summary.as_ref().filter(|_| self.state == State::Done)?.genotype.clone()
+    }
+}
+
 /// All runs of a study, in the order of its plan.
 #[derive(Clone, Debug)]
 pub struct Standing {
@@ -211,10 +218,7 @@ impl Standing {
             .into_par_iter()
             .map(|i| (plan.tasks[i].stage != Stage::Train).then(|| read(i, None)))
             .collect();
-        let of_search = |i: usize| {
-            let search = first[plan.tasks[i].needs?].as_ref()?;
-            search.summary.as_ref().filter(|_| search.state == State::Done)?.genotype.clone()
-        };
+        let of_search = |i: usize| first[plan.tasks[i].needs?].as_ref()?.genotype();
         let mut tasks: Vec<Known> = (0..plan.tasks.len())
             .into_par_iter()
             .map(|i| first[i].clone().unwrap_or_else(|| read(i, of_search(i).as_ref())))
@@ -240,8 +244,7 @@ impl Standing {
 
     /// What a training trains, where its search has found it.
     pub fn genotype(&self, plan: &Plan, task: usize) -> Option<Genotype> {
-        let search = &self.tasks[plan.tasks[task].needs.filter(|_| plan.tasks[task].stage == Stage::Train)?];
-        search.summary.as_ref().filter(|_| search.state == State::Done)?.genotype.clone()
+        self.tasks[plan.tasks[task].needs.filter(|_| plan.tasks[task].stage == Stage::Train)?].genotype()
     }
 }
 

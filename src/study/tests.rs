@@ -1,3 +1,5 @@
+//! Designs, their plans and how they stand, and what is concluded.
+
 use std::collections::HashSet;
 use std::path::Path;
 

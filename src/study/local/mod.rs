@@ -82,13 +82,7 @@ impl Runner {
     /// # Errors
     /// A design that makes no sense, another runner that has the study.
     pub fn new(study: &Study, elsewhere: HashMap<String, String>) -> Result<Runner, StudyError> {
-        let lock = RunLock::take(&study.folder()).map_err(|e| match e {
-            FolderError::Locked { holder, .. } => StudyError::Refused(format!(
-                "{} is being run already{holder}; `zonas study status` shows how it stands, `zonas study stop` stops it",
-                study.path().display()
-            )),
-            other => other.into(),
-        })?;
+        let lock = study.take()?;
         let edited = edited(study);
         let design = study.design()?;
         let plan = Plan::of(&design);
@@ -171,10 +165,6 @@ impl Runner {
         }
         #[cfg(not(unix))]
         let _ = now;
-    }
-
-    fn name(&self, task: usize) -> &str {
-        &self.plan.tasks[task].name
     }
 
     fn id(&self, task: usize) -> Id {
@@ -281,20 +271,18 @@ impl Runner {
 
     /// Begins the next run that there is room for; false if there is none.
     fn begin_one(&mut self, tell: &mut dyn FnMut(News)) -> Result<bool, StudyError> {
-        let ready: Vec<usize> = (0..self.plan.tasks.len()).filter(|i| self.may_begin(*i)).collect();
-        let Some(first) = ready.first().copied() else { return Ok(false) };
         if !self.room.is_free(self.others_run()) {
             return Ok(false);
         }
+        let ready: Vec<usize> = (0..self.plan.tasks.len()).filter(|i| self.may_begin(*i)).collect();
         let waiting = self.standing.tasks.iter().filter(|t| t.state != State::Done).count();
         let threads = self.room.threads(waiting);
-        for task in std::iter::once(first).chain(ready.into_iter().skip(1)) {
+        for task in ready {
             let gpu = self.room.has_gpus();
             let genotype = self.standing.genotype(&self.plan, task);
-            let scores = self.plan.tasks[task].needs.map(|n| self.standing.tasks[n].clone());
-            let mut needed = |lean| {
-                self.needs.bytes(&self.plan.tasks[task], scores.as_ref(), genotype.as_ref(), (gpu, threads, lean))
-            };
+            let scores = self.plan.tasks[task].needs.map(|n| &self.standing.tasks[n]);
+            let mut needed =
+                |lean| self.needs.bytes(&self.plan.tasks[task], scores, genotype.as_ref(), (gpu, threads, lean));
             let (wants, least) = match needed(false).and_then(|wants| Ok((wants, needed(true)?))) {
                 Ok(bytes) => bytes,
                 Err(why) => {
@@ -312,20 +300,20 @@ impl Runner {
     }
 
     fn may_begin(&self, task: usize) -> bool {
-        let name = self.name(task);
-        let open = matches!(self.standing.tasks[task].state, State::Ready | State::Stopped(_) | State::Failed(_));
+        if !matches!(self.standing.tasks[task].state, State::Ready | State::Stopped(_) | State::Failed(_)) {
+            return false;
+        }
         let id = self.id(task);
         // Two settings may have one search, where what varies is how cells are trained.
-        open && !self.given_up.contains_key(&id)
-            && !self.elsewhere.contains_key(name)
+        !self.given_up.contains_key(&id)
+            && !self.elsewhere.contains_key(&self.plan.tasks[task].name)
             && self.running.iter().all(|r| r.id != id)
     }
 
     fn give_up(&mut self, task: usize, why: String, tell: &mut dyn FnMut(News)) {
         let t = &self.plan.tasks[task];
         let (name, what) = (t.name.clone(), t.what());
-        let id = self.id(task);
-        self.given_up.insert(id, (name.clone(), why.clone()));
+        self.given_up.insert(self.id(task), (name.clone(), why.clone()));
         tell(News::Ended { name, what, state: State::Failed(why.clone()), words: why, seconds: 0.0 });
     }
 

@@ -4,10 +4,9 @@ use super::super::StudyError;
 use super::super::begin::Share;
 use super::super::design::Design;
 use crate::device::{self, Choice};
+use crate::engine::plan::spare;
 use crate::text;
 
-/// Part of what is free that stays free: one in so many.
-const MARGIN: u64 = 10;
 /// Bytes that an engine takes besides what is predicted: the program itself, its data.
 const IDLE: u64 = 96 << 20;
 
@@ -41,7 +40,7 @@ impl Room {
     pub fn of(design: &Design, runs: usize) -> Result<Room, StudyError> {
         let cores = device::threads(0);
         let limits = &design.limits;
-        let free = device::Device::Cpu.memory().map(|m| m.available_bytes - m.available_bytes / MARGIN);
+        let free = device::Device::Cpu.memory().map(|m| spare(m.available_bytes));
         let memory = text::parse_amount(&limits.memory).or(free);
         let kinds = || design.settings.iter().map(|s| s.config.device.kind);
         let mut cards = if kinds().all(|k| k == Choice::Cpu) { Vec::new() } else { cards() };
@@ -163,7 +162,7 @@ fn cards() -> Vec<Card> {
     let all = crate::device::cuda::all().unwrap_or_default();
     let seen = all.into_iter().enumerate().filter_map(|(ordinal, one)| Some((ordinal, one.ok()?)));
     let free = |s: &crate::device::cuda::Seen| s.in_use.as_ref().map_or(s.total_bytes, |u| u.free_bytes);
-    seen.map(|(ordinal, s)| Card { ordinal, free: free(&s) - free(&s) / MARGIN, runs: 0 }).collect()
+    seen.map(|(ordinal, s)| Card { ordinal, free: spare(free(&s)), runs: 0 }).collect()
 }
 
 #[cfg(not(feature = "cuda"))]

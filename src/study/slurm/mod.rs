@@ -13,6 +13,7 @@ pub use script::Ask;
 pub use submit::{Submitted, share, submit};
 
 use super::{Study, StudyError};
+use crate::run::lock::slurm_task;
 use command::call;
 
 /// Folder inside a study, for scripts, lists of runs, and what the jobs print.
@@ -41,14 +42,7 @@ fn identity(study: &Study) -> Result<Option<String>, StudyError> {
 /// # Errors
 /// Slurm refuses, as where jobs may not be queued again.
 pub fn requeue() -> Result<Option<String>, StudyError> {
-    let number =
-        |name: &str| std::env::var(name).ok().filter(|v| !v.is_empty() && v.bytes().all(|b| b.is_ascii_digit()));
-    // The number of the job alone may be that of the whole array.
-    let id = match (number("SLURM_ARRAY_JOB_ID"), number("SLURM_ARRAY_TASK_ID"), number("SLURM_JOB_ID")) {
-        (Some(array), Some(task), _) => format!("{array}_{task}"),
-        (_, _, Some(job)) => job,
-        _ => return Ok(None),
-    };
+    let Some(id) = slurm_task() else { return Ok(None) };
     call("scontrol", &["requeue", &id])?;
     Ok(Some(id))
 }

@@ -24,6 +24,11 @@ pub struct Job {
 }
 
 impl Job {
+    /// `12_3`.
+    pub fn id(&self) -> String {
+        format!("{}_{}", self.array, self.task)
+    }
+
     /// `Slurm 12_3: PENDING (Priority)`.
     pub fn words(&self) -> String {
         let detail = if self.detail.is_empty() { String::new() } else { format!(" ({})", self.detail) };
@@ -32,7 +37,7 @@ impl Job {
         } else {
             ""
         };
-        format!("Slurm {}_{}: {}{detail}{stuck}", self.array, self.task, self.state)
+        format!("Slurm {}: {}{detail}{stuck}", self.id(), self.state)
     }
 
     /// Whether it waits for what does not come.

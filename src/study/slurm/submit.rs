@@ -12,8 +12,8 @@ use super::query::{Job, jobs};
 use super::script::{Array, Ask, script};
 use super::{IDENTITY, SLURM, identity};
 use crate::device;
-use crate::run::lock::{Liveness, RunLock};
-use crate::run::{FolderError, RunFolder};
+use crate::run::RunFolder;
+use crate::run::lock::{self, Liveness};
 
 /// Processors of a run where `limits.threads` says nothing.
 const CPUS: usize = 4;
@@ -37,13 +37,7 @@ pub struct Submitted {
 /// Another that runs the study, Slurm's commands missing or failing, a folder that can't be written. What was submitted
 /// before stays so.
 pub fn submit(study: &Study, ask: &Ask, told: &mut dyn FnMut(&Submitted)) -> Result<usize, StudyError> {
-    let _lock = RunLock::take(&study.folder()).map_err(|e| match e {
-        FolderError::Locked { holder, .. } => StudyError::Refused(format!(
-            "{} is being run already{holder}; `zonas study stop` stops it",
-            study.path().display()
-        )),
-        other => other.into(),
-    })?;
+    let _lock = study.take()?;
     let design = study.design()?;
     let plan = Plan::of(&design);
     let slurm = study.path().join(SLURM);
@@ -147,7 +141,7 @@ pub fn submit(study: &Study, ask: &Ask, told: &mut dyn FnMut(&Submitted)) -> Res
 /// ago, but it was killed.
 fn is_lost(folder: &RunFolder, live: &[Job]) -> bool {
     let (Liveness::Alive(holder) | Liveness::Unreachable(holder)) = Liveness::of(folder) else { return false };
-    holder.job.is_some_and(|own| live.iter().all(|j| format!("slurm {}_{}", j.array, j.task) != own))
+    holder.job.is_some_and(|own| live.iter().all(|j| lock::of_slurm(&j.id()) != own))
 }
 
 fn cpus(design: &Design) -> usize {
