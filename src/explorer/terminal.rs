@@ -174,7 +174,8 @@ fn enter() -> io::Result<()> {
     Ok(())
 }
 
-/// In reverse order, and only once; a terminal that is gone can't be put right and is no further error.
+/// Only once; a terminal that is gone can't be put right and is no further error. Raw mode goes before the alternate screen:
+/// whoever sees the shell's screen and types at once types lines, not raw bytes that no shell takes for one.
 fn leave() {
     if !ENTERED.swap(false, Ordering::SeqCst) {
         return;
@@ -182,8 +183,9 @@ fn leave() {
     let mut out = stdout();
     // Whether or not it was on: no terminal minds, and none is left reporting clicks to a shell.
     let _ = out.write_all(MOUSE_OFF.as_bytes());
-    let _ = queue!(out, Show, DisableBracketedPaste, LeaveAlternateScreen).and_then(|()| out.flush());
+    let _ = queue!(out, DisableBracketedPaste).and_then(|()| out.flush());
     let _ = terminal::disable_raw_mode();
+    let _ = queue!(out, Show, LeaveAlternateScreen).and_then(|()| out.flush());
 }
 
 /// Before the hook that is there: a panic of the drawing thread gives the terminal back first, so that its report can be
