@@ -4,7 +4,7 @@ use clap::Args;
 use color_eyre::eyre;
 
 use super::exit::Exit;
-use super::genotype::{self, Given, WhichArguments};
+use super::genotype::{Given, WhichArguments};
 use super::output::Output;
 use crate::space::count::{Network, evaluation};
 use crate::text;
@@ -40,7 +40,7 @@ pub struct CountArguments {
 }
 
 pub fn run(a: &CountArguments) -> eyre::Result<Exit> {
-    let Given { name, genotype } = genotype::find(&a.genotype, &a.which)?;
+    let Given { name, genotype, .. } = a.which.find(&a.genotype)?;
     let published = Network::published(genotype.stacking);
     let (channels, cells) = (a.channels.unwrap_or(published.channels), a.cells.unwrap_or(published.cells));
     let network = Network {

@@ -183,7 +183,7 @@ fn convert(a: &ExportArguments, no_run: FolderError) -> eyre::Result<Exit> {
     if !known || !matches!(a.form, Form::Python | Form::Json | Form::Dot) {
         return Err(no_run.into());
     }
-    let genotype = genotype::find(&a.run, &a.which)?.genotype;
+    let genotype = a.which.find(&a.run)?.genotype;
     write(a, render(&genotype, a.form, None)?.as_bytes())
 }
 

@@ -1,4 +1,4 @@
-//! Genotypes as people name them on the command line.
+//! Genotypes as people name them: on the command line, and in Python.
 
 use std::borrow::Cow;
 use std::fs::File;
@@ -26,6 +26,22 @@ pub struct Given {
     /// Of a published cell, or as the text has it.
     pub name: Option<String>,
     pub genotype: Genotype,
+    /// Which of several it is, where that was not said.
+    pub note: Option<String>,
+}
+
+impl WhichArguments {
+    /// As [`find`], and says on standard error which of several it took.
+    ///
+    /// # Errors
+    /// Those of [`find`].
+    pub fn find(&self, argument: &str) -> eyre::Result<Given> {
+        let given = find(argument, self.which.as_deref())?;
+        if let Some(note) = &given.note {
+            let _ = writeln!(io::stderr(), "note: {}", sanitize(note));
+        }
+        Ok(given)
+    }
 }
 
 /// Whether an argument is a genotype's text, or a file that should hold one, rather than a name.
@@ -47,9 +63,11 @@ fn is_digits(argument: &str) -> bool {
 }
 
 /// The genotype that the argument is or leads to: a file (or `FILE:NAME`, or `-` for standard input), a published name, or
-/// text. Names and files may have parentheses too, so text is what is left. Says on standard error which of several it took.
-pub fn find(argument: &str, which: &WhichArguments) -> eyre::Result<Given> {
-    let which = which.which.as_deref();
+/// text. Names and files may have parentheses too, so text is what is left.
+///
+/// # Errors
+/// It is none of these, can't be read, or holds several of which none is named.
+pub fn find(argument: &str, which: Option<&str>) -> eyre::Result<Given> {
     if argument == "-" {
         let bytes = limited(io::stdin().lock()).map_err(|e| Usage(format!("can't read standard input: {e}")))?;
         return take("standard input", &text(&bytes), which).wrap_err("standard input");
@@ -73,7 +91,7 @@ pub fn find(argument: &str, which: &WhichArguments) -> eyre::Result<Given> {
         return in_file(file, Some(name));
     }
     let nearest = match published::find(argument) {
-        Ok(p) => return Ok(Given { name: Some(p.name), genotype: p.genotype }),
+        Ok(p) => return Ok(Given { name: Some(p.name), genotype: p.genotype, note: None }),
         Err(nearest) => nearest,
     };
     if is_written(argument) {
@@ -98,7 +116,7 @@ pub fn assignment(given: &str) -> eyre::Result<Cow<'_, str>> {
     if value.is_empty() || published::find(value).is_ok() || !(file || is_digits(value) || several()) {
         return Ok(given.into());
     }
-    let found = find(value, &WhichArguments::default()).wrap_err("train.genotype")?;
+    let found = WhichArguments::default().find(value).wrap_err("train.genotype")?;
     Ok(format!("train.genotype={}", found.genotype).into())
 }
 
@@ -122,13 +140,11 @@ fn take(source: &str, text: &str, which: Option<&str>) -> eyre::Result<Given> {
         false => Genotypes::of(text),
     };
     let taken = found?.take(which.as_ref())?;
-    if which.is_none() && !taken.alike {
+    let note = (which.is_none() && !taken.alike).then(|| {
         let (of, line) = (taken.of, taken.line);
-        let note =
-            format!("note: {source} has {of} genotypes; the last, on line {line}, is taken (--which takes another)");
-        let _ = writeln!(io::stderr(), "{}", sanitize(&note));
-    }
-    Ok(Given { name: taken.name, genotype: taken.genotype })
+        format!("{source} has {of} genotypes; the last, on line {line}, is taken (--which takes another)")
+    });
+    Ok(Given { name: taken.name, genotype: taken.genotype, note })
 }
 
 /// What a reader gives, no further than a text with a genotype may be long: a pipe or a device has no size to ask for.

@@ -20,13 +20,22 @@ pub struct ShowArguments {
     json: bool,
 }
 
+/// What a run has found, with what is to be said of its cut.
+///
+/// # Errors
+/// Its journal can't be read.
+pub fn summary(folder: &RunFolder) -> eyre::Result<Summary> {
+    let mut r = Summary::readable(folder)?.summary;
+    if let Some(cut) = &r.cut {
+        r.verdict = super::verdict::of(folder, cut);
+        r.by_the_table = super::verdict::by_the_table(folder, cut);
+    }
+    Ok(r)
+}
+
 pub fn run(place: &Place, a: &ShowArguments) -> eyre::Result<Exit> {
     let folder = RunFolder::open(&place.folder()?, &a.run)?;
-    let mut r = Summary::readable(&folder)?.summary;
-    if let Some(cut) = &r.cut {
-        r.verdict = super::verdict::of(&folder, cut);
-        r.by_the_table = super::verdict::by_the_table(&folder, cut);
-    }
+    let r = summary(&folder)?;
     let mut out = Output::stdout();
     if a.json {
         out.json(&r)?;

@@ -5,7 +5,7 @@ use color_eyre::eyre;
 
 use super::begin::Made;
 use super::exit::{Exit, Usage};
-use super::genotype::{self, WhichArguments};
+use super::genotype::WhichArguments;
 use super::launch::{Confirming, How};
 use super::place::Place;
 use super::run::{Beginning, stem};
@@ -45,7 +45,7 @@ pub fn run(place: &Place, a: &TrainArguments) -> eyre::Result<Exit> {
             own.device.precision = crate::nn::Precision::Float32;
             (a.settings.over(own)?, genotype)
         }
-        Err(_) => (a.settings.config()?, genotype::find(&a.genotype, &a.which)?.genotype),
+        Err(_) => (a.settings.config()?, a.which.find(&a.genotype)?.genotype),
     };
     config.train.genotype = genotype.to_string();
     let stem = format!("{}-train", stem(&config));
