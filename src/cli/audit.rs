@@ -11,8 +11,8 @@ use super::output::Output;
 use super::place::Place;
 use crate::engine;
 use crate::proxies::{self, Direction, RankingFunction};
+use crate::run::config;
 use crate::run::summary::Summary;
-use crate::run::{RunFolder, config};
 use crate::space::{Genotype, Mask};
 use crate::text;
 use crate::truth::words::{called, columns, found, number, percentiles, quantiles, row, signed};
@@ -82,7 +82,7 @@ pub fn run(place: &Place, a: &AuditArguments) -> eyre::Result<Exit> {
 }
 
 fn of_run(place: &Place, name: &str) -> eyre::Result<Given> {
-    let folder = RunFolder::open(&place.folder()?, name)?;
+    let folder = place.run(name)?;
     let known = Summary::readable(&folder)?.summary;
     if known.trains.is_some() {
         let reason = format!("{name} trains a genotype and cuts nothing; audit the run that found it");

@@ -24,12 +24,26 @@ use crate::text;
 pub struct DoctorArguments {
     #[command(flatten)]
     settings: SettingArguments,
+    /// Print JSON: the same lines by their keys.
+    #[arg(long)]
+    json: bool,
 }
 
 pub fn run(place: &Place, a: &DoctorArguments) -> eyre::Result<Exit> {
     let asked = a.settings.config()?;
     let mut out = Output::stdout();
-    let mut line = |key: &str, value: String| out.line(&format!("{key:<10} {}", text::sanitize(&value)));
+    let mut told: Vec<(String, Vec<String>)> = Vec::new();
+    let mut line = |key: &str, value: String| {
+        if !a.json {
+            return out.line(&format!("{key:<10} {}", text::sanitize(&value)));
+        }
+        match told.last_mut() {
+            // What has no key of its own goes on with what is above it.
+            Some((_, lines)) if key.is_empty() => lines.push(value),
+            _ => told.push((key.into(), vec![value])),
+        }
+        Ok(())
+    };
     line("program", format!("zonas {}", env!("CARGO_PKG_VERSION")))?;
     for (i, told) in gpus::told().iter().enumerate() {
         line(if i == 0 { "device" } else { "" }, told.clone())?;
@@ -72,6 +86,10 @@ pub fn run(place: &Place, a: &DoctorArguments) -> eyre::Result<Exit> {
         Ok(()) if runs.is_dir() => line("runs", format!("{}, writable", runs.display()))?,
         Ok(()) => line("runs", format!("{}, which the first run makes", runs.display()))?,
         Err(e) => line("runs", format!("unusable: {e}"))?,
+    }
+    if a.json {
+        let all: serde_json::Map<_, _> = told.into_iter().map(|(key, lines)| (key, lines.into())).collect();
+        out.json(&all)?;
     }
     found?;
     Ok(Exit::Done)

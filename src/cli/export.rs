@@ -83,7 +83,7 @@ pub fn run(place: &Place, a: &ExportArguments) -> eyre::Result<Exit> {
     if a.what.is_some() && !matches!(a.form, Form::Svg | Form::Png | Form::Pdf) {
         return Err(Usage("--what says which figure to draw: it goes with --as svg, png or pdf".into()).into());
     }
-    let folder = match RunFolder::open(&place.folder()?, &a.run) {
+    let folder = match place.run_or_genotype(&a.run) {
         Ok(folder) => folder,
         Err(no_run) => return convert(a, no_run),
     };

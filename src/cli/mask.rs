@@ -13,7 +13,6 @@ use super::output::Output;
 use super::place::Place;
 use crate::engine::stored::Stored;
 use crate::proxies::aggregate::Aggregate;
-use crate::run::RunFolder;
 use crate::run::config;
 use crate::run::event::Removal;
 use crate::run::summary::Summary;
@@ -44,7 +43,7 @@ pub struct MaskArguments {
 }
 
 pub fn run(place: &Place, a: &MaskArguments) -> eyre::Result<Exit> {
-    let folder = RunFolder::open(&place.folder()?, &a.run)?;
+    let folder = place.run(&a.run)?;
     let known = Summary::readable(&folder)?.summary;
     let config = folder.config()?;
     let asked = !a.by.is_empty() || a.aggregate.is_some() || a.undecided.is_some();

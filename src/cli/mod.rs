@@ -3,6 +3,7 @@
 mod audit;
 mod begin;
 mod bench;
+mod complete;
 mod config;
 mod count;
 mod doctor;
@@ -13,7 +14,9 @@ mod export;
 mod first_word;
 pub mod genotype;
 mod gpus;
+mod help;
 mod launch;
+mod man;
 mod mask;
 mod on_end;
 mod open;
@@ -39,7 +42,7 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use color_eyre::eyre;
 
 use exit::{Exit, Usage};
-use output::{Closed, Output};
+use output::Closed;
 use place::Place;
 
 use crate::data::DataError;
@@ -131,12 +134,14 @@ enum Command {
     Study(study::StudyCommand),
     /// Check device, threads, memory, terminal and data: what will be used, and why.
     Doctor(doctor::DoctorArguments),
-    /// Print completions for a shell.
+    /// Print completions for a shell: words, names of runs, settings, published cells.
     Completions {
         /// The shell that reads them.
         #[arg(value_enum)]
         shell: clap_complete::Shell,
     },
+    /// Write manual pages.
+    Man(man::ManArguments),
 }
 
 /// Runs the program.
@@ -147,6 +152,7 @@ pub fn main() -> ExitCode {
     // Errors need no hook: they are told in a sentence, and to look for their place would take half a second each.
     let (panics, _) = color_eyre::config::HookBuilder::default().display_env_section(false).into_hooks();
     panics.install();
+    complete::answer();
     let parsed = command().try_get_matches().and_then(|m| Arguments::from_arg_matches(&m));
     let arguments = match parsed {
         Ok(a) => a,
@@ -187,7 +193,8 @@ pub fn main() -> ExitCode {
         Some(Command::Spaces(a)) => spaces::run(&a),
         Some(Command::Study(a)) => study::run(&a),
         Some(Command::Doctor(a)) => doctor::run(&arguments.place, &a),
-        Some(Command::Completions { shell }) => completions(shell),
+        Some(Command::Completions { shell }) => complete::script(shell),
+        Some(Command::Man(a)) => man::run(&a),
     };
     ExitCode::from(match result {
         Ok(exit) => exit.code(),
@@ -235,16 +242,10 @@ fn command() -> clap::Command {
     };
     let runs =
         clap::Arg::new("runs").long("runs").value_name("DIR").value_parser(clap::value_parser!(PathBuf)).hide(true);
-    let without_runs = ["count", "bench", "config", "spaces", "completions"];
+    let without_runs = ["count", "bench", "config", "spaces", "completions", "man"];
     let all = Arguments::command().mut_subcommand("train", without_search);
-    without_runs.into_iter().fold(all, |all, name| all.mut_subcommand(name, |c| c.arg(runs.clone())))
-}
-
-fn completions(shell: clap_complete::Shell) -> eyre::Result<Exit> {
-    let mut text = Vec::new();
-    clap_complete::generate(shell, &mut command(), "zonas", &mut text);
-    Output::stdout().write(&text)?;
-    Ok(Exit::Done)
+    let all = without_runs.into_iter().fold(all, |all, name| all.mut_subcommand(name, |c| c.arg(runs.clone())));
+    complete::with_candidates(help::with_examples(all))
 }
 
 /// An error and its causes; a cause that the words before it tell already is not told again.
@@ -280,9 +281,12 @@ mod tests {
         let mut all = super::command();
         all.build();
         let mut bare = Vec::new();
-        for command in all.get_subcommands().chain([&all]).filter(|c| !c.is_hide_set() && c.get_name() != "help") {
+        let mut left = vec![&all];
+        while let Some(command) = left.pop() {
+            left.extend(command.get_subcommands().filter(|c| !c.is_hide_set() && c.get_name() != "help"));
             let shown = command.get_arguments().filter(|a| !a.is_hide_set() && a.get_help().is_none());
             bare.extend(shown.map(|a| format!("{} {}", command.get_name(), a.get_id())));
+            bare.extend(command.get_about().is_none().then(|| command.get_name().to_string()));
         }
         assert!(bare.is_empty(), "{bare:?}");
     }

@@ -166,7 +166,7 @@ pub(super) fn ended(exit: explorer::Exit) -> Exit {
 impl OpenArguments {
     fn folder(&self, place: &Place) -> eyre::Result<(RunFolder, Options)> {
         let runs = place.folder()?;
-        let folder = RunFolder::open(&runs, &self.run)?;
+        let folder = place.run(&self.run)?;
         Summary::readable(&folder)?;
         // Of a run that was given by its path, those beside it.
         let beside = std::path::absolute(folder.path()).ok().and_then(|p| p.parent().map(Into::into));

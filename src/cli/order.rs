@@ -218,7 +218,7 @@ struct Asked {
 
 impl Asked {
     fn open(place: &Place, a: &OrderArguments) -> eyre::Result<Asked> {
-        let folder = RunFolder::open(&place.folder()?, &a.run)?;
+        let folder = place.run(&a.run)?;
         let mut read = Summary::readable(&folder)?;
         let begun = Instant::now();
         // What is asked may depend on what the engine says first.

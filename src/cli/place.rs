@@ -4,7 +4,9 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use super::genotype;
 use crate::run::{FolderError, RunFolder};
+use crate::space::published;
 
 /// Where runs are kept.
 #[derive(Args, Debug, Clone, Default)]
@@ -19,6 +21,32 @@ impl Place {
     /// No home folder.
     pub fn folder(&self) -> Result<PathBuf, FolderError> {
         crate::run::runs_folder(self.runs.as_deref())
+    }
+
+    /// The run that a word means: its name, the beginning of no other's name, or its path. Which one a beginning means is said
+    /// on standard error.
+    ///
+    /// # Errors
+    /// No such run, or several.
+    pub fn run(&self, word: &str) -> Result<RunFolder, FolderError> {
+        use std::io::Write;
+        let folder = RunFolder::find(&self.folder()?, word)?;
+        let name = folder.name();
+        if name != word && name.starts_with(word) && !std::path::Path::new(word).exists() {
+            let _ = writeln!(std::io::stderr(), "note: `{word}` is the run {name}");
+        }
+        Ok(folder)
+    }
+
+    /// The same, of a word that may name a genotype instead: a run of that name, or else no genotype.
+    ///
+    /// # Errors
+    /// No such run, or several, or it names a genotype.
+    pub fn run_or_genotype(&self, word: &str) -> Result<RunFolder, FolderError> {
+        match RunFolder::open(&self.folder()?, word) {
+            Err(no_run) if genotype::is_text(word) || published::find(word).is_ok() => Err(no_run),
+            _ => self.run(word),
+        }
     }
 
     /// What a person types in a shell to mean this run: its name, or its path where runs are kept elsewhere.

@@ -83,7 +83,7 @@ fn training(config: &Config, json: bool) -> eyre::Result<Exit> {
 
 /// Quality against bytes.
 fn front(place: &Place, name: &str, a: &PredictArguments) -> eyre::Result<Exit> {
-    let folder = crate::run::RunFolder::open(&place.folder()?, name)?;
+    let folder = place.run(name)?;
     let known = Summary::readable(&folder)?.summary;
     let config = a.settings.over(folder.config()?)?;
     let planner = crate::engine::plan::of_settings(&config)?;
@@ -130,7 +130,7 @@ pub fn run(place: &Place, a: &PredictArguments) -> eyre::Result<Exit> {
     }
     let (config, order, confirmed) = match &a.run {
         Some(name) => {
-            let folder = crate::run::RunFolder::open(&place.folder()?, name)?;
+            let folder = place.run(name)?;
             let known = Summary::readable(&folder)?.summary;
             let mask = known.cut.filter(|_| known.confirmed).map(|c| c.mask);
             (a.settings.over(folder.config()?)?, known.order, mask)

@@ -142,7 +142,7 @@ fn begun(place: &Place, a: &RunArguments) -> eyre::Result<(RunFolder, How, Made)
     let runs = place.folder()?;
     let (folder, made) = match &a.resume {
         Some(name) => {
-            let folder = RunFolder::open(&runs, name)?;
+            let folder = place.run(name)?;
             let own = folder.config()?;
             let config = a.settings.over_run(&own)?;
             if config == own {

@@ -34,7 +34,7 @@ pub fn summary(folder: &RunFolder) -> eyre::Result<Summary> {
 }
 
 pub fn run(place: &Place, a: &ShowArguments) -> eyre::Result<Exit> {
-    let folder = RunFolder::open(&place.folder()?, &a.run)?;
+    let folder = place.run(&a.run)?;
     let r = summary(&folder)?;
     let mut out = Output::stdout();
     if a.json {

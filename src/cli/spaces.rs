@@ -16,6 +16,22 @@ pub struct SpacesArguments {
     /// Print this one as TOML, as a start for one of your own; or check a file of yours.
     #[arg(value_name = "NAME|FILE")]
     name: Option<String>,
+    /// Print JSON: of all, what they are; of one, its kinds of cell, edges and operations.
+    #[arg(long)]
+    json: bool,
+}
+
+/// What there is to a space, for programs.
+fn told(space: Space) -> serde_json::Value {
+    let cells = space.graphs().iter().map(|g| {
+        let edges: Vec<_> = g.edges.iter().map(|e| format!("{}>{}", e.source(), e.target())).collect();
+        serde_json::json!({"kind": g.kind.to_string(), "inputs": g.inputs(), "nodes": g.nodes, "edges": edges})
+    });
+    let operations: Vec<&str> = space.operations().iter().map(|o| o.name()).collect();
+    serde_json::json!({
+        "name": space.name(), "about": space.about(), "operations": operations, "cells": cells.collect::<Vec<_>>(),
+        "candidates": space.full().count(),
+    })
 }
 
 pub fn run(a: &SpacesArguments) -> eyre::Result<Exit> {
@@ -23,11 +39,16 @@ pub fn run(a: &SpacesArguments) -> eyre::Result<Exit> {
     match &a.name {
         Some(name) => {
             let space = config::Space { name: name.clone(), ..config::Space::default() }.find()?;
+            if a.json {
+                out.json(&told(space))?;
+                return Ok(Exit::Done);
+            }
             match space.text() {
                 None => out.write(space.to_toml().as_bytes())?,
                 Some(_) => out.line(&summary(space, name))?,
             }
         }
+        None if a.json => out.json(&built_in().map(told).collect::<Vec<_>>())?,
         None => {
             for space in built_in() {
                 out.line(&format!("{:<10} {}", space.name(), space.about()))?;

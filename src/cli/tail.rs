@@ -30,7 +30,7 @@ pub struct TailArguments {
 
 /// Follows a run until its engine has left it; the exit code is then the run's.
 pub fn run(place: &Place, a: &TailArguments) -> eyre::Result<Exit> {
-    let folder = RunFolder::open(&place.folder()?, &a.run)?;
+    let folder = place.run(&a.run)?;
     Summary::readable(&folder)?;
     let mut out = Output::stdout();
     let mut watching =

@@ -33,7 +33,7 @@ pub fn run(place: &Place, a: &TrainArguments) -> eyre::Result<Exit> {
     let runs = place.folder()?;
     a.settings.without_search()?;
     // A run's name is tried first: it is what stands in the list.
-    let (mut config, genotype) = match RunFolder::open(&runs, &a.genotype) {
+    let (mut config, genotype) = match place.run_or_genotype(&a.genotype) {
         Ok(folder) => {
             let Some(genotype) = Summary::read(&folder).summary.genotype else {
                 let name = folder.name();

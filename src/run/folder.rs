@@ -33,6 +33,8 @@ pub enum FolderError {
     Exists { name: String, runs: PathBuf },
     #[error("there is no run `{name}` in {}; `zonas runs` lists what is there", runs.display())]
     Missing { name: String, runs: PathBuf },
+    #[error("`{name}` stands for several runs in {}: {}; type more of the name", runs.display(), some(found))]
+    Several { name: String, runs: PathBuf, found: Vec<String> },
     #[error("{} is no run folder: it has no {CONFIG}", .0.display())]
     NotARun(PathBuf),
     #[error("can't {action} {}: {source}; {}", path.display(), hint(source))]
@@ -43,6 +45,14 @@ pub enum FolderError {
     Config(#[from] super::config::ConfigError),
     #[error("another engine is at work on {}{}", .path.display(), .holder)]
     Locked { path: PathBuf, holder: String },
+}
+
+/// The first few of many names.
+fn some(names: &[String]) -> String {
+    const SHOWN: usize = 6;
+    let more = names.len().saturating_sub(SHOWN);
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    format!("{}{more}", names[..names.len().min(SHOWN)].join(", "))
 }
 
 fn hint(e: &io::Error) -> &'static str {
@@ -209,6 +219,27 @@ impl RunFolder {
         }
     }
 
+    /// As [`RunFolder::open`]; where no run has the name, the one whose name begins with it.
+    ///
+    /// # Errors
+    /// No such run, several, or one that can't be looked at.
+    pub fn find(runs: &Path, name: &str) -> Result<RunFolder, FolderError> {
+        let missing = match RunFolder::open(runs, name) {
+            Err(e @ FolderError::Missing { .. }) if check_name(name).is_ok() => e,
+            opened => return opened,
+        };
+        let mut found = RunFolder::list(runs)?;
+        found.retain(|run| run.name().starts_with(name));
+        match found.len() {
+            0 => Err(missing),
+            1 => Ok(found.remove(0)),
+            _ => {
+                let found = found.iter().map(RunFolder::name).collect();
+                Err(FolderError::Several { name: name.into(), runs: runs.into(), found })
+            }
+        }
+    }
+
     /// A run by the path of its folder.
     ///
     /// # Errors
@@ -351,6 +382,10 @@ mod tests {
         let named = create(&runs, None).unwrap().name();
         assert!(named.starts_with("cifar10-") && named.len() == "cifar10-".len() + 4, "{named}");
         assert!(matches!(RunFolder::open(&runs, "other"), Err(FolderError::Missing { .. })));
+        assert_eq!(RunFolder::find(&runs, "mine").unwrap(), made);
+        assert_eq!(RunFolder::find(&runs, "mi").unwrap(), made);
+        assert!(matches!(RunFolder::find(&runs, "minee"), Err(FolderError::Missing { .. })));
+        assert!(matches!(RunFolder::find(&runs, "../mi"), Err(FolderError::Missing { .. })));
         fs::create_dir(runs.join("empty")).unwrap();
         fs::write(runs.join("file"), "").unwrap();
         assert!(matches!(RunFolder::open(&runs, "empty"), Err(FolderError::NotARun(_))));
