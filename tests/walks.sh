@@ -4,7 +4,7 @@ set -euo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-cp -r "$root"/{Cargo.toml,Cargo.lock,src,tests,benches,examples,assets,docs,README.md,LICENSE} "$work"
+cp -r "$root"/{Cargo.toml,Cargo.lock,src,python,tests,benches,examples,assets,docs,README.md,LICENSE} "$work"
 awk '/^```diff$/ { on = 1; next } /^```$/ { on = 0 } on' "$root/docs/extending.md" >"$work/all.diff"
 cd "$work"
 count=$(grep -c '^--- ' all.diff)

@@ -77,7 +77,7 @@ const EXAMPLES: [(&str, &[(&str, &str)]); 28] = [
             ("zonas export mine --as pdf --what search --out losses.pdf", "a figure for a paper"),
         ],
     ),
-    ("mask", &[("zonas mask mine --by naswot --xi 0.5 --out naswot.json", "a cut by one function")]),
+    ("mask", &[("zonas mask mine --by naswot --xi 0.5 > naswot.json", "a cut by one function")]),
     ("audit", &[("zonas audit mine --table nb201.tsv --column test", "judge a cut by known accuracies")]),
     (
         "predict",
