@@ -626,3 +626,73 @@ fn runs_are_listed_as_a_table_of_settings() {
         refused(&[&["--runs", runs, "runs"], args].concat(), because);
     }
 }
+
+/// A folder of runs that have not begun.
+fn new_runs(names: &[&str]) -> tempfile::TempDir {
+    let runs = tempfile::tempdir().unwrap();
+    for name in names {
+        std::fs::create_dir(runs.path().join(name)).unwrap();
+        std::fs::write(runs.path().join(name).join("config.toml"), "").unwrap();
+    }
+    runs
+}
+
+#[test]
+fn the_beginning_of_a_name_will_do() {
+    let folder = new_runs(&["first", "second-1", "second-2"]);
+    let runs = folder.path().to_str().unwrap();
+    let (out, err, code) = run(&["--runs", runs, "show", "fi", "--json"]);
+    assert_eq!((code, err.as_str()), (0, "note: `fi` is the run first\n"));
+    assert!(out.contains("\"run\":\"first\"") || out.contains("\"run\": \"first\""), "{out}");
+    let (_, err, code) = run(&["--runs", runs, "show", "first"]);
+    assert_eq!((code, err.as_str()), (0, ""));
+    refused(&["--runs", runs, "show", "second"], "stands for several runs");
+    refused(&["--runs", runs, "abort", "second"], "second-1, second-2; type more of the name");
+    refused(&["--runs", runs, "show", "third"], "there is no run `third`");
+    // What names a genotype is one, whatever runs begin with it.
+    let folder = new_runs(&["DARTS_V2-train"]);
+    let (out, err, code) = run(&["--runs", folder.path().to_str().unwrap(), "export", "DARTS_V2"]);
+    assert_eq!(code, 0, "{err}");
+    assert!(out.starts_with("Genotype("), "{out}");
+}
+
+/// What a shell is offered for the last of these words.
+fn offered(words: &[&str]) -> Vec<String> {
+    let mut asks = zonas();
+    asks.envs([("COMPLETE", "bash"), ("_CLAP_IFS", "\n"), ("_CLAP_COMPLETE_COMP_TYPE", "9")]);
+    asks.env("_CLAP_COMPLETE_SPACE", "true").env("_CLAP_COMPLETE_INDEX", (words.len() - 1).to_string());
+    let out = asks.arg("--").args(words).output().unwrap();
+    assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+    String::from_utf8(out.stdout).unwrap().lines().map(str::to_string).collect()
+}
+
+#[test]
+fn shells_complete_runs_settings_and_names() {
+    let folder = new_runs(&["first", "second-1", "second-2"]);
+    let runs = folder.path().to_str().unwrap();
+    assert_eq!(offered(&["zonas", "--runs", runs, "show", "s"]), ["second-1", "second-2"]);
+    assert_eq!(offered(&["zonas", "run", "--runs", runs, "--resume", "f"]), ["first"]);
+    assert!(offered(&["zonas", "show", "--runs", "/nowhere", ""]).iter().all(|o| o.starts_with('-')));
+    assert_eq!(offered(&["zonas", "run", "--set", "cut.x"]), ["cut.xi="]);
+    assert_eq!(offered(&["zonas", "run", "--preset", "pa"]), ["paper"]);
+    assert!(offered(&["zonas", "count", "DARTS_"]).contains(&"DARTS_V2".to_string()));
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let (out, err, code) = run(&["completions", shell]);
+        assert_eq!(code, 0, "{err}");
+        assert!(out.contains("COMPLETE") && out.contains("zonas"), "{shell}: {out}");
+    }
+}
+
+#[test]
+fn manual_pages_are_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let to = folder.path().join("man1");
+    let (_, err, code) = run(&["man", to.to_str().unwrap()]);
+    assert_eq!(code, 0, "{err}");
+    let page = |name: &str| std::fs::read_to_string(to.join(name)).unwrap();
+    assert!(page("zonas.1").contains("zonas\\-run"));
+    assert!(page("zonas-export.1").contains("Examples:"));
+    let file = folder.path().join("file");
+    std::fs::write(&file, "").unwrap();
+    refused(&["man", file.to_str().unwrap()], "is no folder");
+}

@@ -50,11 +50,16 @@ fn with_candidates_of(arg: Arg) -> Arg {
         "run" | "resume" => list(arg, runs),
         "preset" => list(arg, || PRESETS.iter().map(|(name, _)| (*name).to_string()).collect()),
         "by" | "functions" => list(arg, || crate::proxies::names().into_iter().map(str::to_string).collect()),
-        "genotype" => list(arg, || runs().into_iter().chain(published::all().into_iter().map(|p| p.name)).collect()),
+        "genotype" => list(arg, || runs().into_iter().chain(published_names()).collect()),
         "space" => list(arg, || built_in().map(|s| s.name().to_string()).collect()),
         "set" => arg.add(ArgValueCompleter::new(assignments)),
         _ => arg,
     }
+}
+
+/// Names of published cells as one word.
+fn published_names() -> impl Iterator<Item = String> {
+    published::all().into_iter().filter_map(|p| p.name.split(' ').next().map(str::to_string))
 }
 
 /// Names of the runs in the folder that the line names, or in the usual one.

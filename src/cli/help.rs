@@ -150,6 +150,14 @@ mod tests {
     }
 
     #[test]
+    fn a_command_is_told_in_a_line() {
+        for command in all().get_subcommands().filter(|c| !c.is_hide_set()) {
+            let about = command.get_about().map(ToString::to_string).unwrap_or_default();
+            assert!((1..=85).contains(&about.len()), "{}: {about}", command.get_name());
+        }
+    }
+
+    #[test]
     fn every_example_is_a_command_that_is_understood() {
         for (name, lines) in EXAMPLES {
             for (typed, _) in lines {

@@ -73,7 +73,9 @@ enum Command {
     /// The engine is a process of its own: closing the terminal does not end it. The first interrupt stops it after this
     /// step with a checkpoint, the second at once.
     Run(run::RunArguments),
-    /// Score and propose a cut, and stop there: `zonas run` that ends well before the search.
+    /// Score and propose a cut, and stop there.
+    ///
+    /// It is `zonas run` that ends well before the search.
     Score(run::RunArguments),
     /// Open a run in the explorer.
     Open(open::OpenArguments),
@@ -81,14 +83,16 @@ enum Command {
     Attach(open::OpenArguments),
     /// Show a run in the explorer as it was, with pause and seek.
     Replay(open::ReplayArguments),
-    /// Print a run's events as they come, until its engine leaves; the exit code is then the run's.
+    /// Print a run's events as they come; the exit code is then the run's.
     ///
     /// It is that of `zonas run`: 0 done, 1 failed or crashed, 2 failed by settings or data, 75 stopped with a way to go on,
     /// 130 aborted.
     Tail(tail::TailArguments),
     /// Pause a run.
     Pause(order::OrderArguments),
-    /// Let a paused run go on. (`zonas run --resume RUN` resumes one that stopped.)
+    /// Let a paused run go on.
+    ///
+    /// `zonas run --resume RUN` resumes one that stopped.
     Resume(order::OrderArguments),
     /// Save a checkpoint now.
     Checkpoint(order::OrderArguments),
@@ -107,18 +111,20 @@ enum Command {
     Runs(runs::RunsArguments),
     /// Show the state and the results of a run.
     Show(show::ShowArguments),
-    /// Write what a run found: the genotype as Python, JSON or DOT, figures as SVG or PNG, alphas or weights as safetensors.
+    /// Write what a run found: genotype, weights, figures, tables.
     Export(export::ExportArguments),
-    /// Train a genotype from scratch as the evaluation network: a found one, a published one, or your own.
+    /// Train a genotype from scratch: a found one, a published one, or your own.
     ///
-    /// It is a run like any other, with settings `train.*` (`zonas config`): the published ones by default, those of a few
+    /// It is trained as the evaluation network. It is a run like any other, with settings `train.*` (`zonas config`): the published ones by default, those of a few
     /// minutes with --preset demo.
     Train(train::TrainArguments),
     /// Count parameters and multiply-accumulates of a genotype.
     Count(count::CountArguments),
-    /// Print a cut of what a run has scored, by any of its functions, as a file that `cut`, `predict` and `audit` take as --mask.
+    /// Print a cut of what a run has scored, by any of its functions.
+    ///
+    /// It is a file that `cut`, `predict` and `audit` take as --mask.
     Mask(mask::MaskArguments),
-    /// Judge a cut by a table of accuracies: beside random cuts and controls that keep as many operations.
+    /// Judge a cut by a table of accuracies, beside random cuts and controls of its size.
     Audit(audit::AuditArguments),
     /// Predict the memory of the search: uncut, at each level, for each way of cutting.
     Predict(predict::PredictArguments),
