@@ -21,7 +21,8 @@ SCRIPTS = ROOT / "target" / "wheel" / "zonas.data" / "scripts"
 def _command(target: str | None = None) -> None:
     """Builds the command and lays it where maturin takes scripts from. `target` is one of cargo-zigbuild's."""
     build = ["cargo", "zigbuild", "--target", target] if target else ["cargo", "build"]
-    build += ["--release", "--locked", "--bin", "zonas", "--features", "cuda"]
+    # With the extension's package, so that what both depend on is built once, with the features of both.
+    build += ["--release", "--locked", "-p", "zonas", "-p", "zonas-python", "--bin", "zonas", "--features", "zonas/cuda"]
     subprocess.run(build, cwd=ROOT, check=True)
     built = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
     if target:

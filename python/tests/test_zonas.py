@@ -51,7 +51,7 @@ def test_the_command_of_the_module_is_the_command() -> None:
 
 def test_genotypes_are_read_from_any_text(tmp_path: Path) -> None:
     g = zonas.genotype("DARTS_V2")
-    assert g.name == "DARTS_V2" and g.normal[0] == ("sep_conv_3x3", 0) and g.normal_concat == (2, 3, 4, 5)
+    assert g.name.startswith("DARTS_V2") and g.normal[0] == ("sep_conv_3x3", 0) and g.normal_concat == (2, 3, 4, 5)
     assert zonas.genotype(g.python) == g == zonas.genotype(g.json) == zonas.genotype(str(g))
     file = tmp_path / "genotypes.py"
     other = zonas.genotype("DARTS_V1")
@@ -138,7 +138,8 @@ def test_scores_are_the_commands(tmp_path: Path) -> None:
     place = ["--runs", str(tmp_path), "--name", "same"]
     command("score", "--preset", "demo", "--space", "nas_bench_201", "--seed", "3", "--foreground", *words, *place)
     theirs = zonas.load("same", tmp_path)
-    assert rows(ours.scores) == rows(theirs.scores)
+    # As text, in which what is not a number is itself.
+    assert repr(rows(ours.scores)) == repr(rows(theirs.scores))
     assert ours.kept == theirs.kept
     stays = zonas.score("nas_bench_201", ["naswot"], preset="demo", settings=settings, runs=tmp_path, name="stays")
     assert stays.path == tmp_path / "stays" and stays.path.is_dir()
