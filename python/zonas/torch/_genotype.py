@@ -69,7 +69,9 @@ class Genotype:
             parts, states = [], nodes_of_edges(len(self.normal)) + 1
             choices = iter(self.normal)
             for target in range(1, states):
-                parts.append("".join(f"|{name}~{source}" for name, source in (next(choices) for _ in range(target))) + "|")
+                parts.append(
+                    "".join(f"|{name}~{source}" for name, source in (next(choices) for _ in range(target))) + "|"
+                )
             return "+".join(parts)
         told = []
         for kind in ("normal", "reduce"):
@@ -190,7 +192,9 @@ def _edges(text: str) -> Genotype:
             name, _, source = edge.partition("~")
             choices.append((name, int(source)))
         if len(choices) != target * (target + 1) // 2:
-            raise Error(f"node {target} of the cell has not {target} edges, one from every state before it: {_short(node)}")
+            raise Error(
+                f"node {target} of the cell has not {target} edges, one from every state before it: {_short(node)}"
+            )
     return _checked(Genotype(_choices("normal", choices), (), (), (), every_edge=True))
 
 
@@ -205,7 +209,10 @@ def _mapping(given: Mapping[str, Any]) -> Genotype:
     if stacking not in ("darts", "nas_bench_201"):
         raise Error(f"cells are stacked as `darts` or `nas_bench_201`, not {stacking!r}")
     normal, reduce = _choices("normal", fields["normal"]), _choices("reduce", fields["reduce"])
-    concat, reduce_concat = _states("normal_concat", fields.get("normal_concat", ())), _states("reduce_concat", fields["reduce_concat"])
+    concat, reduce_concat = (
+        _states("normal_concat", fields.get("normal_concat", ())),
+        _states("reduce_concat", fields["reduce_concat"]),
+    )
     # As an object a cell of NAS-Bench-201 is told by this, that nothing is concatenated.
     every_edge = stacking == "nas_bench_201" or bool(normal and not (concat or reduce or reduce_concat))
     return _checked(Genotype(normal, concat, reduce, reduce_concat, every_edge))
@@ -259,12 +266,23 @@ def _checked(g: Genotype) -> Genotype:
 
 def _check_edges(g: Genotype) -> None:
     nodes = nodes_of_edges(len(g.normal))
-    if nodes * (nodes + 1) // 2 != len(g.normal) or nodes > MOST_NODES or g.reduce or g.normal_concat or g.reduce_concat:
-        raise Error(f"a cell of NAS-Bench-201 has 1, 3, 6, … edges, up to {MOST_NODES} nodes, and no second kind; this has {len(g.normal)}")
+    if (
+        nodes * (nodes + 1) // 2 != len(g.normal)
+        or nodes > MOST_NODES
+        or g.reduce
+        or g.normal_concat
+        or g.reduce_concat
+    ):
+        raise Error(
+            f"a cell of NAS-Bench-201 has 1, 3, 6, … edges, up to {MOST_NODES} nodes, and no second kind; "
+            f"this has {len(g.normal)}"
+        )
     expected = [source for target in range(1, nodes + 1) for source in range(target)]
     for edge, ((_, source), wanted) in enumerate(zip(g.normal, expected, strict=True)):
         if source != wanted:
-            raise Error(f"edge {edge} of the cell reads state {source}, where {wanted} comes next: every edge has one operation")
+            raise Error(
+                f"edge {edge} of the cell reads state {source}, where {wanted} comes next: every edge has one operation"
+            )
 
 
 def _check_pairs(kind: str, choices: tuple[Choice, ...], concat: tuple[int, ...]) -> None:
@@ -273,7 +291,9 @@ def _check_pairs(kind: str, choices: tuple[Choice, ...], concat: tuple[int, ...]
     for j, (name, source) in enumerate(choices):
         node = j // 2
         if source >= node + 2:
-            raise Error(f"node {node} of the {kind} cell reads state {source}, but it may read only states 0 to {node + 1}")
+            raise Error(
+                f"node {node} of the {kind} cell reads state {source}, but it may read only states 0 to {node + 1}"
+            )
         if name == "none":
             raise Error(f"node {node} of the {kind} cell takes the operation `none`, which stands for no edge")
         if j % 2 and choices[j - 1][1] == source:

@@ -58,7 +58,9 @@ class Cell(nn.Module):
         self._indices = [source for _, source in choices]
         self._steps = len(choices) // 2
         self.multiplier = len(self._concat)
-        self._ops = nn.ModuleList(operation(name, channels, 2 if reduction and source < 2 else 1) for name, source in choices)
+        self._ops = nn.ModuleList(
+            operation(name, channels, 2 if reduction and source < 2 else 1) for name, source in choices
+        )
 
     def forward(self, s0: Tensor, s1: Tensor, drop_probability: float = 0.0) -> Tensor:
         """Takes the outputs before: the older `s0` and the last `s1`; gives `[N, multiplier * C, H', W']`.
@@ -123,7 +125,9 @@ class AuxiliaryHeadImageNet(nn.Module):
         """`[N, C, H, W]`, 7 or 8 pixels a side, to logits `[N, classes]`."""
         height, width = x.shape[-2:]
         if not (7 <= height <= 8 and 7 <= width <= 8):
-            raise Error(f"the auxiliary head needs maps of 7 or 8 pixels a side, as 224x224 pictures give, not {height}x{width}")
+            raise Error(
+                f"the auxiliary head needs maps of 7 or 8 pixels a side, as 224x224 pictures give, not {height}x{width}"
+            )
         y: Tensor = self.classifier(self.features(x).flatten(1))
         return y
 
@@ -131,7 +135,16 @@ class AuxiliaryHeadImageNet(nn.Module):
 class _Network(nn.Module):
     """What both networks have: cells, a head after cell `2 * layers // 3`, the average, a classifier."""
 
-    def __init__(self, genotype: Any, channels: int, layers: int, classes: int, auxiliary: bool, in_channels: int, probability: float) -> None:
+    def __init__(
+        self,
+        genotype: Any,
+        channels: int,
+        layers: int,
+        classes: int,
+        auxiliary: bool,
+        in_channels: int,
+        probability: float,
+    ) -> None:
         super().__init__()
         self.genotype = read(genotype)
         if self.genotype.every_edge:
@@ -143,7 +156,14 @@ class _Network(nn.Module):
         self._layers = layers
         self._auxiliary = auxiliary
 
-    def _stack(self, channels: int, stem: int, classes: int, halved: bool, head: type[AuxiliaryHeadCIFAR] | type[AuxiliaryHeadImageNet]) -> None:
+    def _stack(
+        self,
+        channels: int,
+        stem: int,
+        classes: int,
+        halved: bool,
+        head: type[AuxiliaryHeadCIFAR] | type[AuxiliaryHeadImageNet],
+    ) -> None:
         older, last = stem, stem
         self.cells = nn.ModuleList()
         for i, kind in enumerate(darts_cells(self._layers, bool(self.genotype.normal), bool(self.genotype.reduce))):

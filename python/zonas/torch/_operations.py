@@ -10,7 +10,9 @@ from ._errors import Error
 from ._genotype import operation as checked
 
 
-def convolution(inputs: int, outputs: int, kernel: int, stride: int = 1, *, dilation: int = 1, groups: int = 1, bias: bool = False) -> nn.Conv2d:
+def convolution(
+    inputs: int, outputs: int, kernel: int, stride: int = 1, *, dilation: int = 1, groups: int = 1, bias: bool = False
+) -> nn.Conv2d:
     """A convolution that keeps the size, or halves it (rounded up) with stride 2."""
     padding = dilation * (kernel - 1) // 2
     return nn.Conv2d(inputs, outputs, kernel, stride, padding, dilation, groups, bias)
@@ -33,7 +35,9 @@ class ReLUConvBN(Layers):
     """ReLU, dense convolution, norm. The convolution has a bias where `bias` is, which published code has where the norm
     neither scales nor shifts."""
 
-    def __init__(self, inputs: int, outputs: int, kernel: int, stride: int = 1, *, affine: bool = True, bias: bool = False) -> None:
+    def __init__(
+        self, inputs: int, outputs: int, kernel: int, stride: int = 1, *, affine: bool = True, bias: bool = False
+    ) -> None:
         convolve = convolution(inputs, outputs, kernel, stride, bias=bias)
         super().__init__(nn.ReLU(), convolve, nn.BatchNorm2d(outputs, affine=affine))
 

@@ -99,7 +99,9 @@ def space(given: Any) -> Space:
     if isinstance(given, (str, os.PathLike)):
         path = os.fspath(given)
         if not os.path.isfile(path):
-            raise Error(f"there is no search space and no file `{path}`; built in are {', '.join(_BUILT_IN)}{near(str(path), _BUILT_IN)}")
+            raise Error(
+                f"there is no search space and no file `{path}`; built in are {', '.join(_BUILT_IN)}{near(str(path), _BUILT_IN)}"
+            )
         try:
             with open(path, encoding="utf-8") as file:
                 return _of_file(_toml(file.read()))
@@ -124,7 +126,10 @@ def _of_file(given: Mapping[str, Any]) -> Space:
     operations = tuple(operation(name) for name in _list(given.get("operations", ()), "`operations`"))
     kinds = [kind for kind in KINDS if kind in given]
     if stacking not in STACKINGS or not kinds or not 1 <= len(operations) == len(set(operations)) <= 16:
-        raise Error("a search space has 1 to 16 `operations`, each once, a `[normal]` or a `[reduction]` cell or both, and perhaps `stacking`")
+        raise Error(
+            "a search space has 1 to 16 `operations`, each once, a `[normal]` or a `[reduction]` cell or both, "
+            "and perhaps `stacking`"
+        )
     edges: dict[str, tuple[Edge, ...]] = {}
     candidates: dict[str, Rows] = {}
     for kind in kinds:
@@ -135,14 +140,23 @@ def _of_file(given: Mapping[str, Any]) -> Space:
         inputs = 2 if stacking == "darts" else 1
         all_edges = _complete(inputs, nodes)
         listed = cell.get("edges", "complete")
-        of_kind = all_edges if listed == "complete" else tuple(sorted((edge(e) for e in _list(listed, "`edges`")), key=lambda e: e[::-1]))
+        of_kind = (
+            all_edges
+            if listed == "complete"
+            else tuple(sorted((edge(e) for e in _list(listed, "`edges`")), key=lambda e: e[::-1]))
+        )
         if not set(of_kind) <= set(all_edges) or {t for _, t in of_kind} != {t for _, t in all_edges}:
-            raise Error(f"the {kind} cell of the search space has edges such as `0>{inputs}` into each of its {nodes} nodes, from states before it")
+            raise Error(
+                f"the {kind} cell of the search space has edges such as `0>{inputs}` into each of its "
+                f"{nodes} nodes, from states before it"
+            )
         there = {edge(e): _list(names, "candidates") for e, names in cell.get("candidates", {}).items()}
         if not set(there) <= set(of_kind):
             raise Error(f"the {kind} cell of the search space names candidates of an edge that it does not have")
         edges[kind] = of_kind
-        candidates[kind] = tuple(row(operations, there.get(e, operations), f"edge {e[0]}>{e[1]} of the {kind} cell") for e in of_kind)
+        candidates[kind] = tuple(
+            row(operations, there.get(e, operations), f"edge {e[0]}>{e[1]} of the {kind} cell") for e in of_kind
+        )
     return Space(str(given.get("name", "")), operations, stacking, edges, candidates)
 
 
@@ -188,7 +202,14 @@ def mask(of: Space, given: Any) -> dict[str, Rows]:
         return dict(of.candidates)
     tables = mask_table(given)
     if not set(of.edges) <= set(tables) or not set(tables) <= {*of.edges, "space"}:
-        raise Error(f"a mask of the search space {of.name} has rows for {' and '.join(of.edges)}, not for {', '.join(map(str, tables)) or 'nothing'}")
+        raise Error(
+            f"a mask of the search space {of.name} has rows for {' and '.join(of.edges)}, "
+            f"not for {', '.join(map(str, tables)) or 'nothing'}"
+        )
+    # A space that was read from a file has a hash behind its name there.
+    named = str(tables.get("space", of.name)).partition("#")[0]
+    if named != of.name:
+        raise Error(f"this mask is of the search space {named}, not of {of.name}")
     return {kind: _kept(of, kind, tables[kind]) for kind in of.edges}
 
 
@@ -215,12 +236,17 @@ def _kept(of: Space, kind: str, given: Any) -> Rows:
     if isinstance(given, Mapping):
         by_edge = {edge(e): names for e, names in given.items()}
         if set(by_edge) != set(edges):
-            raise Error(f"a mask of the search space {of.name} names each of the {len(edges)} edges of the {kind} cell, as in `0>{of.inputs}`")
+            raise Error(
+                f"a mask of the search space {of.name} names each of the {len(edges)} edges of the {kind} cell, "
+                f"as in `0>{of.inputs}`"
+            )
         rows = [row(of.operations, by_edge[e], f"edge {e[0]}>{e[1]} of the {kind} cell") for e in edges]
     else:
         numbers = [list(r) for r in given]
         if len(numbers) != len(edges) or any(len(r) != columns or not all(v in (0, 1) for v in r) for r in numbers):
-            raise Error(f"a mask of the search space {of.name} has {len(edges)} rows of {columns} zeros or ones for {kind}")
+            raise Error(
+                f"a mask of the search space {of.name} has {len(edges)} rows of {columns} zeros or ones for {kind}"
+            )
         rows = [tuple(bool(v) for v in r) for r in numbers]
     for e, own, candidates in zip(edges, rows, of.candidates[kind], strict=True):
         where = f"edge {e[0]}>{e[1]} of the {kind} cell"

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from ._errors import Error
-from ._genotype import Genotype
+from ._genotype import Choice, Genotype
 from ._nas_bench_201 import ResNetBasicblock, halves_before
 from ._networks import darts_cells
 from ._operations import FactorizedReduce, ReLUConvBN, check_pictures, check_size, convolution, is_pooling, operation
@@ -35,7 +35,7 @@ def _mixed(space: Space, kept: tuple[bool, ...], channels: int, stride: int) -> 
 
 def _mixture(operations: nn.ModuleDict, x: Tensor, weights: Tensor) -> Tensor:
     """`[N, C, H, W]` through every operation, summed with the edge's `weights` `[operations]`."""
-    terms = [weights[int(column)] * own(x) for column, own in operations.items()]
+    terms: list[Tensor] = [weights[int(column)] * own(x) for column, own in operations.items()]
     return sum(terms[1:], terms[0])
 
 
@@ -56,12 +56,16 @@ class SearchCell(nn.Module):
 
     def __init__(self, space: Space, kind: str, kept: Rows, older: int, last: int, channels: int, halve: bool) -> None:
         super().__init__()
-        project = FactorizedReduce(older, channels, affine=False) if halve else ReLUConvBN(older, channels, 1, affine=False)
+        project = (
+            FactorizedReduce(older, channels, affine=False) if halve else ReLUConvBN(older, channels, 1, affine=False)
+        )
         self.preprocess0 = project
         self.preprocess1 = ReLUConvBN(last, channels, 1, affine=False)
         self._edges, self._nodes = space.edges[kind], space.nodes(kind)
         strides = [2 if kind == "reduction" and source < 2 else 1 for source, _ in self._edges]
-        self._ops = nn.ModuleList(MixedOp(space, row, channels, stride) for row, stride in zip(kept, strides, strict=True))
+        self._ops = nn.ModuleList(
+            MixedOp(space, row, channels, stride) for row, stride in zip(kept, strides, strict=True)
+        )
 
     def forward(self, s0: Tensor, s1: Tensor, weights: Tensor) -> Tensor:
         """Takes the outputs before and the mixing weights `[edges, operations]`; gives `[N, nodes * C, H', W']`."""
@@ -88,9 +92,11 @@ class NAS201SearchCell(nn.Module):
         return states[-1]
 
 
-def _node(target: int, edges: tuple[Edge, ...], states: list[Tensor], mixtures: Iterable[nn.Module], weights: Tensor) -> Tensor:
+def _node(
+    target: int, edges: tuple[Edge, ...], states: list[Tensor], mixtures: Iterable[nn.Module], weights: Tensor
+) -> Tensor:
     """The sum of the edges into a state."""
-    terms = []
+    terms: list[Tensor] = []
     for row, ((source, to), edge) in enumerate(zip(edges, mixtures, strict=True)):
         if to == target:
             x = states[source]
@@ -140,7 +146,13 @@ class Supernet(nn.Module):
         darts = self.space.stacking == "darts"
         multiplier = (3 if darts else 1) if stem_multiplier is None else stem_multiplier
         self.layout = self._kinds(layers)
-        check_size(channels=channels, layers=len(self.layout), classes=classes, in_channels=in_channels, stem_multiplier=multiplier)
+        check_size(
+            channels=channels,
+            layers=len(self.layout),
+            classes=classes,
+            in_channels=in_channels,
+            stem_multiplier=multiplier,
+        )
         self.in_channels = in_channels
         stem = multiplier * channels
         self.stem = nn.Sequential(convolution(in_channels, stem, 3), nn.BatchNorm2d(stem))
@@ -151,9 +163,12 @@ class Supernet(nn.Module):
         self.classifier = nn.Linear(self._features, classes)
         for kind in self.space.edges:
             table = torch.tensor(self.kept[kind])
-            self.register_parameter(NAMES[kind], nn.Parameter((1e-3 * torch.randn(table.shape)).masked_fill(~table, 0.0)))
+            self.register_parameter(
+                NAMES[kind], nn.Parameter((1e-3 * torch.randn(table.shape)).masked_fill(~table, 0.0))
+            )
             self.register_buffer(MASKS[kind], table)
-        self.register_load_state_dict_post_hook(_settle)
+        after_load: Any = self.register_load_state_dict_post_hook
+        after_load(_settle)
 
     def _kinds(self, layers: int | Sequence[str]) -> list[str]:
         if isinstance(layers, int):
@@ -163,7 +178,9 @@ class Supernet(nn.Module):
             return ["normal"] * layers
         for kind in layers:
             if kind not in self.space.edges:
-                raise Error(f"the search space {self.space.name} has no cells called {kind!r}, only {' and '.join(self.space.edges)}")
+                raise Error(
+                    f"the search space {self.space.name} has no cells called {kind!r}, only {' and '.join(self.space.edges)}"
+                )
         return list(layers)
 
     def _darts(self, channels: int, stem: int) -> Iterator[nn.Module]:
@@ -176,7 +193,9 @@ class Supernet(nn.Module):
 
     def _nas_bench_201(self, channels: int, stem: int) -> Iterator[nn.Module]:
         if stem != channels:
-            raise Error("the stem of a network of NAS-Bench-201 has as many channels as its cells: `stem_multiplier` is 1")
+            raise Error(
+                "the stem of a network of NAS-Bench-201 has as many channels as its cells: `stem_multiplier` is 1"
+            )
         for i in range(len(self.layout)):
             if halves_before(i, len(self.layout)):
                 yield ResNetBasicblock(channels, 2 * channels)
@@ -222,28 +241,30 @@ class Supernet(nn.Module):
         Raises:
             Error: A node has fewer than two edges with anything but `none`.
         """
-        every_edge = self.space.stacking != "darts"
-        chosen: dict[str, tuple[tuple[str, int], ...]] = dict.fromkeys(KINDS, ())
-        concat: dict[str, tuple[int, ...]] = dict.fromkeys(KINDS, ())
-        for kind, edges in self.space.edges.items():
-            table = self.mixing(kind).tolist()
-            inputs, nodes = self.space.inputs, self.space.nodes(kind)
-            for target in range(inputs, inputs + nodes):
-                best = []
-                for (source, to), weights, kept in zip(edges, table, self.kept[kind], strict=True):
-                    names = zip(self.space.operations, weights, kept, strict=True)
-                    there = [(w, name) for name, w, k in names if k and (every_edge or name != "none")]
-                    if to == target and there:
-                        weight, name = max(there, key=lambda pair: pair[0])
-                        best.append((weight, name, source))
-                if not every_edge:
-                    best = sorted(best, key=lambda b: -b[0])[:2]
-                    if len(best) < 2:
-                        raise Error(f"node {target - inputs} of the {kind} cell has fewer than two edges with anything but `none`")
-                chosen[kind] += tuple((name, source) for _, name, source in best)
-            if not every_edge:
-                concat[kind] = tuple(range(inputs, inputs + nodes))
-        return str(Genotype(chosen["normal"], concat["normal"], chosen["reduction"], concat["reduction"], every_edge))
+        if self.space.stacking != "darts":
+            return str(Genotype(self._chosen("normal"), (), (), (), every_edge=True))
+        chosen = {kind: self._chosen(kind) if kind in self.space.edges else () for kind in KINDS}
+        concat = {kind: tuple(range(2, 2 + len(choices) // 2)) for kind, choices in chosen.items()}
+        return str(Genotype(chosen["normal"], concat["normal"], chosen["reduction"], concat["reduction"]))
+
+    def _chosen(self, kind: str) -> tuple[Choice, ...]:
+        """What the nodes of a kind of cell take, node by node."""
+        darts, inputs = self.space.stacking == "darts", self.space.inputs
+        best: dict[int, list[tuple[float, str, int]]] = {inputs + node: [] for node in range(self.space.nodes(kind))}
+        rows = zip(self.space.edges[kind], self.mixing(kind).tolist(), self.kept[kind], strict=True)
+        for (source, target), weights, kept in rows:
+            there = [(w, name) for name, w, k in zip(self.space.operations, weights, kept, strict=True) if k]
+            there = [(w, name) for w, name in there if not darts or name != "none"]
+            if there:
+                # Of equal ones the first.
+                best[target].append((*max(there, key=lambda pair: pair[0]), source))
+        if darts:
+            for target, edges in best.items():
+                if len(edges) < 2:
+                    where = f"node {target - inputs} of the {kind} cell"
+                    raise Error(f"{where} has fewer than two edges with anything but `none`")
+                best[target] = sorted(edges, key=lambda b: -b[0])[:2]
+        return tuple((name, source) for edges in best.values() for _, name, source in edges)
 
 
 def _space_and_mask(given: Any, mask: Any) -> tuple[Space, dict[str, Rows]]:
@@ -251,7 +272,7 @@ def _space_and_mask(given: Any, mask: Any) -> tuple[Space, dict[str, Rows]]:
     if mask is None and not isinstance(given, Space):
         text = given if isinstance(given, str) and given.lstrip().startswith("{") else None
         table = mask_table(text) if text is not None else given
-        if isinstance(table, dict) and "operations" not in table and any(kind in table for kind in KINDS):
+        if isinstance(table, Mapping) and "operations" not in table and any(kind in table for kind in KINDS):
             space = read_space(str(table.get("space", "darts")))
             return space, read_mask(space, table)
     space = read_space(given)
@@ -259,8 +280,8 @@ def _space_and_mask(given: Any, mask: Any) -> tuple[Space, dict[str, Rows]]:
 
 
 def _settle(net: nn.Module, _: Any) -> None:
-    """After a load: the alphas of what is cut, -inf in files, are 0, so that no optimiser makes NaN of them; and the mask is
-    the one that the network is built of."""
+    """After a load: the alphas of what is cut, -inf in files, are 0, so that no optimiser makes NaN of them; and the mask
+    is the one that the network is built of."""
     assert isinstance(net, Supernet)
     for kind in net.space.edges:
         alphas, mask = getattr(net, NAMES[kind]), getattr(net, MASKS[kind])
