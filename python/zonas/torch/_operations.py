@@ -95,8 +95,9 @@ class Zero(nn.Module):
         self.stride = stride
 
     def forward(self, x: Tensor) -> Tensor:
-        """Zeros of `[N, C, ceil(H / stride), ceil(W / stride)]`, with no gradient to the input."""
-        return torch.zeros_like(x[:, :, :: self.stride, :: self.stride])
+        """Zeros of `[N, C, ceil(H / stride), ceil(W / stride)]`."""
+        # As published: weights that nothing else reads have a gradient, 0, so that weight decay goes on.
+        return x[:, :, :: self.stride, :: self.stride].mul(0.0)
 
 
 class Noise(nn.Module):
