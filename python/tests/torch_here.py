@@ -27,6 +27,9 @@ except ImportError:
     sys.modules["zonas"] = package
     import zonas.torch as zt
 
+# Small maps: more threads only wait for each other.
+torch.set_num_threads(1)
+
 COMMAND = os.environ.get("ZONAS", "zonas")
 
 DARTS_V2 = (
