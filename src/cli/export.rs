@@ -12,6 +12,8 @@ use super::genotype::{self, WhichArguments};
 use super::output::Output;
 use super::place::Place;
 use crate::explorer::{self, figure::What};
+use crate::engine;
+use crate::export::{Trained, onnx, supernet};
 use crate::run::summary::Summary;
 use crate::run::{FolderError, RunFolder, files};
 use crate::space::{Genotype, dot, published};
@@ -53,6 +55,18 @@ enum Form {
     Safetensors,
     /// Of a run that has trained: the logits for every test picture and the labels, as safetensors.
     Logits,
+    /// Of a run that has trained: the network as ONNX, from normalised pictures to logits, for any number of pictures at once.
+    Onnx,
+    /// Of a search: the supernet of its latest checkpoint as safetensors: weights, running statistics, alphas and the cut, under
+    /// the names of the published search code.
+    Supernet,
+}
+
+impl Form {
+    /// Whether it is no text.
+    const fn is_binary(self) -> bool {
+        !matches!(self, Form::Python | Form::Json | Form::Dot | Form::Svg)
+    }
 }
 
 #[derive(ValueEnum, Clone, Copy, Debug, Default)]
@@ -129,6 +143,8 @@ pub fn run(place: &Place, a: &ExportArguments) -> eyre::Result<Exit> {
             };
             return write(a, &logits);
         }
+        Form::Supernet => return write(a, &searched(&folder, &report)?),
+        Form::Onnx => return write(a, &onnx::file(&trained(&folder, &report, "an ONNX model")?)?),
         Form::Python | Form::Json | Form::Dot => {}
     }
     let Some(genotype) = report.genotype.clone() else {
@@ -177,6 +193,50 @@ fn tensors(folder: &RunFolder, name: &str) -> eyre::Result<Option<Vec<u8>>> {
     Ok(Some(whole))
 }
 
+/// The supernet of the latest checkpoint.
+fn searched(folder: &RunFolder, report: &Summary) -> eyre::Result<Vec<u8>> {
+    let name = folder.name();
+    if report.trains == Some(true) {
+        return Err(Usage(format!(
+            "{name} trains a genotype from scratch: it has no supernet; its weights are there with --as safetensors"
+        ))
+        .into());
+    }
+    // First: it makes the space known that masks are of.
+    let state = explorer::state_of(folder);
+    let Some(found) = engine::searched(folder)? else {
+        return Err(Usage(format!(
+            "{name} has no checkpoint of a search yet; the first comes in the first epoch (`zonas checkpoint {name}` asks for one)"
+        ))
+        .into());
+    };
+    {
+        use std::io::Write;
+        for text in &found.passed {
+            let _ = writeln!(std::io::stderr(), "note: {text}");
+        }
+    }
+    Ok(supernet::file(&state, &found)?)
+}
+
+/// The network that a run has trained, to be made `into` something.
+fn trained(folder: &RunFolder, report: &Summary, into: &str) -> eyre::Result<Trained> {
+    let name = folder.name();
+    if report.trains != Some(true) {
+        return Err(Usage(format!(
+            "{name} searches, and {into} is made of trained weights: train what it finds with `zonas train {name}`, and export that run"
+        ))
+        .into());
+    }
+    let Some(weights) = tensors(folder, crate::run::WEIGHTS)? else {
+        return Err(Usage(format!(
+            "{name} has no trained weights yet; they come with the end of its training (`zonas run --resume {name}` goes on)"
+        ))
+        .into());
+    };
+    Ok(Trained::read(&weights)?)
+}
+
 /// A genotype that is no run's, in another form.
 fn convert(a: &ExportArguments, no_run: FolderError) -> eyre::Result<Exit> {
     let known = genotype::is_text(&a.run) || published::find(&a.run).is_ok();
@@ -189,9 +249,7 @@ fn convert(a: &ExportArguments, no_run: FolderError) -> eyre::Result<Exit> {
 
 fn write(a: &ExportArguments, bytes: &[u8]) -> eyre::Result<Exit> {
     match &a.out {
-        None if matches!(a.form, Form::Png | Form::Pdf | Form::Safetensors | Form::Logits)
-            && std::io::stdout().is_terminal() =>
-        {
+        None if a.form.is_binary() && std::io::stdout().is_terminal() => {
             return Err(Usage("this is no text for a terminal: name a file with --out, or send it on".into()).into());
         }
         None => Output::stdout().write(bytes)?,
@@ -229,6 +287,6 @@ fn render(genotype: &Genotype, form: Form, report: Option<&Summary>) -> eyre::Re
         }
         Form::Dot => dot(genotype),
         // Not of the genotype alone.
-        Form::Svg | Form::Png | Form::Pdf | Form::Safetensors | Form::Logits => String::new(),
+        _ => String::new(),
     })
 }

@@ -35,6 +35,7 @@ pub use cut::change_of;
 pub use error::EngineError;
 pub use inherit::{inherit, of_scoring};
 pub use options::{Confirm, Interrupt, Options};
+pub use saved::{Searched, searched};
 
 use control::Control;
 use past::Past;

@@ -1,0 +1,8 @@
+//! What leaves a run for programs that are not ours, one file a form: networks as ONNX and as Python, a supernet's weights,
+//! TensorBoard's records, tables.
+
+pub mod onnx;
+pub mod supernet;
+mod trained;
+
+pub use trained::{Trained, TrainedError};
