@@ -13,7 +13,7 @@ use super::output::Output;
 use super::place::Place;
 use crate::explorer::{self, figure::What};
 use crate::engine;
-use crate::export::{Trained, onnx, supernet};
+use crate::export::{Trained, onnx, supernet, tensorboard};
 use crate::run::summary::Summary;
 use crate::run::{FolderError, RunFolder, files};
 use crate::space::{Genotype, dot, published};
@@ -60,6 +60,9 @@ enum Form {
     /// Of a search: the supernet of its latest checkpoint as safetensors: weights, running statistics, alphas and the cut, under
     /// the names of the published search code.
     Supernet,
+    /// For TensorBoard: losses, accuracies, learning rate, memory, mixing weights, cells and settings, as a file of events in the
+    /// folder that --out names.
+    Tensorboard,
 }
 
 impl Form {
@@ -143,6 +146,7 @@ pub fn run(place: &Place, a: &ExportArguments) -> eyre::Result<Exit> {
             };
             return write(a, &logits);
         }
+        Form::Tensorboard => return board(a, &folder),
         Form::Supernet => return write(a, &searched(&folder, &report)?),
         Form::Onnx => return write(a, &onnx::file(&trained(&folder, &report, "an ONNX model")?)?),
         Form::Python | Form::Json | Form::Dot => {}
@@ -191,6 +195,25 @@ fn tensors(folder: &RunFolder, name: &str) -> eyre::Result<Option<Vec<u8>>> {
     let whole = files::rest(&file, 8 + length.saturating_add(end)).map_err(|e| fail(&e))?;
     safetensors::SafeTensors::deserialize(&whole).map_err(|e| fail(&e))?;
     Ok(Some(whole))
+}
+
+/// The run for TensorBoard, into a folder.
+fn board(a: &ExportArguments, folder: &RunFolder) -> eyre::Result<Exit> {
+    use std::io::Write;
+    let Some(to) = &a.out else {
+        return Err(Usage("TensorBoard reads a folder: name one with --out DIR".into()).into());
+    };
+    let (path, records, no_picture) = tensorboard::write(folder, to)
+        .map_err(|e| eyre::eyre!("can't write into {}: {e}; choose another folder with --out", to.display()))?;
+    if records == 0 {
+        return Err(Usage(format!("{} has told nothing yet that TensorBoard could show", folder.name())).into());
+    }
+    let mut err = std::io::stderr();
+    if let Some(why) = no_picture {
+        let _ = writeln!(err, "note: no pictures of cells: {why}");
+    }
+    let _ = writeln!(err, "{records} records in {}; `tensorboard --logdir {}` shows them", path.display(), to.display());
+    Ok(Exit::Done)
 }
 
 /// The supernet of the latest checkpoint.

@@ -3,6 +3,7 @@
 
 pub mod onnx;
 pub mod supernet;
+pub mod tensorboard;
 mod trained;
 
 pub use trained::{Trained, TrainedError};
