@@ -1,29 +1,34 @@
 //! The settings of a run and how it ended, as the HParams plugin reads them.
 
+use std::collections::BTreeMap;
+
 use prost::Message;
 
 use super::proto::{
     Data, Dim, Experiment, HParamInfo, HParams, Metadata, MetricInfo, MetricName, PluginData, SessionEnd, SessionStart,
     Setting, SettingKind, Shape, Shown, Tensor, Value,
 };
-use crate::run::config::{Config, KEYS};
+use crate::run::config::{Config, KEYS, Key};
 use crate::run::event::Outcome;
 
-/// The tags of the metrics that runs are compared by: the accuracy and the loss of an epoch.
-pub const fn metrics(trains: bool) -> [&'static str; 2] {
-    if trains { ["accuracy/test", "loss/test"] } else { ["accuracy/valid", "loss/valid"] }
+/// The tags of the metrics that runs are compared by, of trainings and of searches. TensorBoard takes what there is to compare
+/// from one run of a folder, so every run names all of it.
+const METRICS: [&str; 4] = ["accuracy/test", "loss/test", "accuracy/valid", "loss/valid"];
+
+/// The settings that results depend on.
+fn keys() -> impl Iterator<Item = &'static Key<Config>> {
+    let says = |key: &&Key<Config>| {
+        let path = key.path();
+        !matches!(path.as_str(), "version" | "space.definition") && (!key.free || path == "data.source")
+    };
+    KEYS.iter().filter(says).filter(|key| key.section != "truth")
 }
 
-/// The settings that results depend on, of the stages that such a run has.
-fn settings(config: &Config, trains: bool) -> Vec<(String, &'static str, Setting)> {
-    let Ok(table) = config.to_toml().parse::<toml::Table>() else { return Vec::new() };
-    let other: &[&str] = if trains { &["score", "cut", "search", "truth"] } else { &["train", "truth"] };
-    let takes_part = KEYS.iter().filter(|key| {
-        let path = key.path();
-        let data = path == "data.source";
-        (!key.free || data) && !other.contains(&key.section) && path != "version" && path != "space.definition"
-    });
-    let value = |key: &crate::run::config::Key<Config>| {
+/// Those of the stages that a run has.
+fn settings(config: &Config, trains: bool) -> BTreeMap<String, Setting> {
+    let Ok(table) = config.to_toml().parse::<toml::Table>() else { return BTreeMap::new() };
+    let other: &[&str] = if trains { &["score", "cut", "search"] } else { &["train"] };
+    let value = |key: &Key<Config>| {
         let at = if key.section.is_empty() { Some(&table) } else { table.get(key.section)?.as_table() };
         let kind = match at?.get(key.name)? {
             toml::Value::Boolean(is) => SettingKind::Bool(*is),
@@ -32,9 +37,9 @@ fn settings(config: &Config, trains: bool) -> Vec<(String, &'static str, Setting
             toml::Value::String(text) => SettingKind::Text(text.clone()),
             other => SettingKind::Text(other.to_string()),
         };
-        Some((key.path(), key.meaning, Setting { kind: Some(kind) }))
+        Some((key.path(), Setting { kind: Some(kind) }))
     };
-    takes_part.filter_map(value).collect()
+    keys().filter(|key| !other.contains(&key.section)).filter_map(value).collect()
 }
 
 fn value(tag: &str, data: Data) -> Value {
@@ -51,11 +56,12 @@ fn value(tag: &str, data: Data) -> Value {
 
 /// What there is to compare, and the settings of this run.
 pub fn start(config: &Config, trains: bool, time: f64) -> Vec<Value> {
-    let settings = settings(config, trains);
-    let info = |(name, meaning, setting): &(String, &'static str, Setting)| HParamInfo {
-        name: name.clone(),
-        description: (*meaning).into(),
-        r#type: match setting.kind {
+    let usual = settings(&Config::default(), false).into_iter().chain(settings(&Config::default(), true));
+    let kinds: BTreeMap<String, Setting> = usual.collect();
+    let info = |key: &Key<Config>| HParamInfo {
+        name: key.path(),
+        description: key.meaning.into(),
+        r#type: match kinds.get(&key.path()).and_then(|s| s.kind.as_ref()) {
             Some(SettingKind::Bool(_)) => 2,
             Some(SettingKind::Number(_)) => 3,
             _ => 1,
@@ -68,10 +74,10 @@ pub fn start(config: &Config, trains: bool, time: f64) -> Vec<Value> {
     let experiment = Experiment {
         description: "runs of zonas".into(),
         time_created_secs: time,
-        hparam_infos: settings.iter().map(info).collect(),
-        metric_infos: metrics(trains).map(metric).to_vec(),
+        hparam_infos: keys().map(info).collect(),
+        metric_infos: METRICS.map(metric).to_vec(),
     };
-    let hparams = settings.into_iter().map(|(name, _, setting)| (name, setting)).collect();
+    let hparams = settings(config, trains);
     vec![
         value("experiment", Data::Experiment(experiment)),
         value("session_start_info", Data::Start(SessionStart { hparams, start_time_secs: time })),
