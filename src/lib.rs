@@ -3,7 +3,7 @@
 //!
 //! The floors, lowest first; a module uses only those below it:
 //! [`random`], [`space`] → [`data`], [`device`], [`kernels`], [`truth`] → [`nn`] → [`proxies`], [`oneshot`], [`run`] →
-//! [`engine`] → [`study`] → [`explorer`] → [`cli`].
+//! [`engine`] → [`study`] → [`explorer`] → [`export`] → [`cli`].
 
 pub mod cli;
 mod clock;
@@ -12,6 +12,7 @@ pub mod data;
 pub mod device;
 pub mod engine;
 pub mod explorer;
+pub mod export;
 pub mod kernels;
 mod nearest;
 pub mod nn;

@@ -40,6 +40,8 @@ fn finished(runs: &Path, name: &str) {
             width: 8,
             channels: 1,
             class_names: Vec::new(),
+            mean: Vec::new(),
+            deviation: Vec::new(),
         },
         classes: 10,
         channels: 4,

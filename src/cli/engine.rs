@@ -13,6 +13,7 @@ use super::exit::Exit;
 use super::first_word::FirstWord;
 use super::launch::{Confirming, How};
 use crate::engine::{self, EngineError, Interrupt, Options};
+use crate::export::tensorboard::Live;
 use crate::run::RunFolder;
 
 #[derive(Args, Debug)]
@@ -54,7 +55,10 @@ pub fn work(folder: &RunFolder, how: How) -> eyre::Result<Exit> {
     let (force, queue) = (how.force, how.queue);
     let options = Options { confirm: how.confirming.confirm(), force, queue, ..Options::default() };
     obey_signals(&options.interrupt, Duration::from_secs(config.run.grace_seconds))?;
-    match engine::run(folder, &config, &options) {
+    let live = if config.run.tensorboard { Live::begin(folder, options.notices.clone()).ok() } else { None };
+    let ended = engine::run(folder, &config, &options);
+    drop(live);
+    match ended {
         Ok(outcome) => Ok(outcome.into()),
         Err(EngineError::LeftWaiting(reason)) => {
             use std::io::Write;

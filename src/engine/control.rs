@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::error::EngineError;
-use super::options::Interrupt;
+use super::options::{Interrupt, Notices, Options};
 use super::seal::Seal;
 use crate::device::{self, Device, DeviceMeters};
 use crate::run::RunFolder;
@@ -34,6 +34,7 @@ pub(super) struct Control {
     pending: Vec<Command>,
     lock: RunLock,
     interrupt: Interrupt,
+    notices: Notices,
     folder: RunFolder,
     /// What the run computes on, once that is known.
     pub device: Device,
@@ -63,7 +64,7 @@ impl Control {
         folder: &RunFolder,
         lock: RunLock,
         commands: Tail<Command>,
-        interrupt: Interrupt,
+        options: &Options,
     ) -> Result<Control, EngineError> {
         Ok(Control {
             writer: Writer::open(folder)?,
@@ -72,7 +73,8 @@ impl Control {
             commands,
             pending: Vec::new(),
             lock,
-            interrupt,
+            interrupt: options.interrupt.clone(),
+            notices: options.notices.clone(),
             folder: folder.clone(),
             device: Device::Cpu,
             seal: Seal::default(),
@@ -265,6 +267,9 @@ impl Control {
             for c in &new {
                 self.answer(c)?;
             }
+        }
+        for (level, text) in self.notices.take() {
+            self.log(level, text)?;
         }
         if self.commands.fault != self.deaf {
             self.deaf.clone_from(&self.commands.fault);

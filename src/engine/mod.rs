@@ -34,7 +34,8 @@ pub use crate::run::event::Outcome;
 pub use cut::change_of;
 pub use error::EngineError;
 pub use inherit::{inherit, of_scoring};
-pub use options::{Confirm, Interrupt, Options};
+pub use options::{Confirm, Interrupt, Notices, Options};
+pub use saved::{Searched, searched};
 
 use control::Control;
 use past::Past;
@@ -117,7 +118,7 @@ pub fn run(folder: &RunFolder, config: &Config, options: &Options) -> Result<Out
         Err(e) if past.started || matches!(e, EngineError::Changed(_)) => return Err(e),
         Err(e) => (Vec::new(), Err(e)),
     };
-    let mut control = Control::open(folder, lock, commands, options.interrupt.clone())?;
+    let mut control = Control::open(folder, lock, commands, options)?;
     let mut ready = match ready {
         Ok(ready) => Some(ready),
         Err(e) => {

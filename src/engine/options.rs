@@ -1,7 +1,9 @@
 //! How to run a run: what becomes of its automatic cut, whether it waits for others, and how it is asked to leave.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::run::event::Level;
 
 /// What to do with the automatic cut.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -29,6 +31,21 @@ impl Interrupt {
     }
 }
 
+/// What helpers beside an engine have to say: it goes to the journal when the engine next looks at its commands.
+#[derive(Clone, Debug, Default)]
+pub struct Notices(Arc<Mutex<Vec<(Level, String)>>>);
+
+impl Notices {
+    pub fn tell(&self, level: Level, text: String) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push((level, text));
+    }
+
+    /// What was told since the last time.
+    pub(super) fn take(&self) -> Vec<(Level, String)> {
+        std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
 /// How to run a run.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
@@ -38,4 +55,5 @@ pub struct Options {
     /// Wait until no run beside this one is at work that came before.
     pub queue: bool,
     pub interrupt: Interrupt,
+    pub notices: Notices,
 }

@@ -253,13 +253,42 @@ impl Saved {
             pictures: meta.pictures,
             seconds: f64::from_bits(meta.seconds_bits),
         };
-        let table = |name: &str| {
-            let there = |i: &usize| self.0.has(&format!("{name}/{i}"));
-            (0..).take_while(there).map(|i| self.0.floats(&format!("{name}/{i}"))).collect::<Result<Vec<_>, _>>()
-        };
-        take(S::read(meta.numbers, table)?).map_err(|e| refuse(e.to_string()))?;
+        take(S::read(meta.numbers, |name| table(&self.0, name))?).map_err(|e| refuse(e.to_string()))?;
         Ok(at)
     }
+}
+
+/// The latest state of a search, for those who take it elsewhere.
+#[derive(Debug)]
+pub struct Searched {
+    pub mask: Mask,
+    /// Epochs that are over, and steps of the next that are.
+    pub epoch: usize,
+    pub step: usize,
+    /// Fingerprint of the data.
+    pub data: String,
+    pub state: SearcherState,
+    /// A sentence about each damaged checkpoint that was passed over.
+    pub passed: Vec<String>,
+}
+
+/// Reads the latest checkpoint of a search; `None` where there is none. Its masks are read only if the space is known: read the
+/// journal first.
+///
+/// # Errors
+/// A folder that can't be read; checkpoints, but none that is whole, or one that is of no search.
+pub fn searched(folder: &RunFolder) -> Result<Option<Searched>, CheckpointError> {
+    let Some((checkpoint, passed)) = Checkpoint::load(folder)? else { return Ok(None) };
+    let damaged = |reason: String| CheckpointError::Damaged { path: folder.file(CHECKPOINTS), reason };
+    let meta: Meta = serde_json::from_value(checkpoint.meta.clone()).map_err(|e| damaged(format!("its header: {e}")))?;
+    let mask = meta.mask.ok_or_else(|| damaged("it is of no search".into()))?;
+    let state = SearcherState::read(meta.numbers, |name| table(&checkpoint, name))?;
+    Ok(Some(Searched { mask, epoch: meta.epoch, step: meta.step, data: meta.data, state, passed }))
+}
+
+fn table(checkpoint: &Checkpoint, name: &str) -> Result<Vec<Vec<f32>>, CheckpointError> {
+    let there = |i: &usize| checkpoint.has(&format!("{name}/{i}"));
+    (0..).take_while(there).map(|i| checkpoint.floats(&format!("{name}/{i}"))).collect()
 }
 
 /// Saving takes at most one part in so many of the time.

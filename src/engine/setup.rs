@@ -216,6 +216,8 @@ impl<'a> Setup<'a> {
                 width: about.width,
                 channels: about.channels,
                 class_names: about.class_names.clone(),
+                mean: about.mean.clone(),
+                deviation: about.std.clone(),
             },
             classes: about.classes(),
             channels,

@@ -176,9 +176,9 @@ impl Training<'_> {
     /// What the network is, what it was trained on and how its pictures are to be prepared.
     fn about(&self, network: &EvaluationConfig) -> take_home::About {
         let (config, data) = (self.setup.config, self.setup.dataset.summary());
-        let mut about = take_home::about(&self.folder.name());
+        let mut about = take_home::about(&self.folder.name(), network.genotype.stacking.name());
         let mut say = |key: &str, value: String| about.insert(key.into(), value);
-        say("network", "NetworkCIFAR".into());
+        say("network", network.genotype.stacking.network().into());
         say("genotype", network.genotype.to_string());
         say("channels", network.channels.to_string());
         say("cells", network.cells.to_string());

@@ -5,7 +5,7 @@ use super::state::State;
 use crate::run::event::EpochEnded;
 use crate::run::number::Number;
 use crate::run::{FolderError, RunFolder, take_home};
-use crate::space::{CellKind, Edge, Genotype, dot};
+use crate::space::{CellKind, Edge, Genotype, Space, dot};
 
 /// Raw alphas of the latest epoch as safetensors: `normal` and `reduction`, `[edge, operation]` float32, NaN where cut. The
 /// header says what edges and operations are in which order, what was kept, and of which search they are.
@@ -28,22 +28,14 @@ pub fn alphas(state: &State) -> Option<Vec<u8>> {
 
 /// What the alphas of an epoch are.
 fn about(state: &State, epoch: &EpochEnded) -> take_home::About {
-    let mut about = take_home::about(state.run.as_ref().map_or("", |r| &r.run));
+    let space = state.space();
+    let mut about = take_home::about(state.run.as_ref().map_or("", |r| &r.run), space.name());
     let mut say = |key: &str, value: String| about.insert(key.into(), value);
     let list = |words: Vec<String>| serde_json::json!(words).to_string();
     say("values", "raw alphas before the softmax, [edge, operation]; NaN where the operation was cut".into());
-    let space = state.space();
-    say("space", space.name().into());
-    say("kinds", list(space.kinds().map(|k| k.to_string()).collect()));
-    // One list where all kinds of cell have the same edges.
-    let ends = |edges: &[Edge]| edges.iter().map(|e| [e.source(), e.target()]).collect::<Vec<_>>();
-    let graphs = space.graphs();
-    let edges = match graphs.iter().all(|g| g.edges == graphs[0].edges) {
-        true => serde_json::json!(ends(graphs[0].edges)),
-        false => graphs.iter().map(|g| (g.kind.to_string(), serde_json::json!(ends(g.edges)))).collect(),
-    };
-    say("edges", edges.to_string());
-    say("operations", list(space.operations().iter().map(|o| o.name().to_string()).collect()));
+    for (key, value) in space_words(space) {
+        say(key, value);
+    }
     let kept = |rows: &[Vec<Number>]| -> Vec<Vec<String>> {
         let of = |row: &Vec<Number>| {
             let there = space.operations().iter().zip(row).filter(|(_, v)| !v.0.is_nan());
@@ -68,6 +60,23 @@ fn about(state: &State, epoch: &EpochEnded) -> take_home::About {
         say("class_names", list(run.data.class_names.clone()));
     }
     about
+}
+
+/// The kinds of cell, edges and operations of a space, for a file's header.
+pub fn space_words(space: Space) -> [(&'static str, String); 3] {
+    let list = |words: Vec<String>| serde_json::json!(words).to_string();
+    // One list where all kinds of cell have the same edges.
+    let ends = |edges: &[Edge]| edges.iter().map(|e| [e.source(), e.target()]).collect::<Vec<_>>();
+    let graphs = space.graphs();
+    let edges = match graphs.iter().all(|g| g.edges == graphs[0].edges) {
+        true => serde_json::json!(ends(graphs[0].edges)),
+        false => graphs.iter().map(|g| (g.kind.to_string(), serde_json::json!(ends(g.edges)))).collect(),
+    };
+    [
+        ("kinds", list(space.kinds().map(|k| k.to_string()).collect())),
+        ("edges", edges.to_string()),
+        ("operations", list(space.operations().iter().map(|o| o.name().to_string()).collect())),
+    ]
 }
 
 /// Writes all forms into the run's folder; returns the names of the files.
@@ -107,7 +116,7 @@ mod tests {
     use super::*;
     use crate::explorer::fixture::{self, Until};
     use crate::run::event::{Body, Event};
-    use crate::space::{Space, darts};
+    use crate::space::darts;
 
     #[test]
     fn alphas_of_one_kind_of_cell_are_exported_whichever_it_is() {

@@ -145,6 +145,8 @@ impl Writer {
                     width: 28,
                     channels: 1,
                     class_names: vec!["T-shirt".into(), "Trouser".into()],
+                    mean: vec![0.286],
+                    deviation: vec![0.353],
                 },
                 classes: 10,
                 channels: 8,

@@ -35,7 +35,7 @@ mod view;
 mod widgets;
 
 #[cfg(test)]
-mod fixture;
+pub(crate) mod fixture;
 #[cfg(test)]
 mod tests;
 
@@ -45,7 +45,7 @@ use crate::run::RunFolder;
 use crate::run::config::Config;
 use crate::run::journal::Tail;
 use crate::study::Study;
-pub use export::alphas;
+pub use export::{alphas, space_words};
 pub use judge::Accuracies;
 pub use pictures::{picture, pictures, study_picture};
 pub use replay::SPEEDS;

@@ -102,6 +102,10 @@ impl Evaluation {
         &self.config
     }
 
+    pub(super) fn plan(&self) -> &NetworkPlan {
+        &self.plan
+    }
+
     /// Names and numbers of the parameters, the auxiliary head's among them, by block: the stem, each cell, the auxiliary head, the classifier.
     pub fn parameters(&self) -> &Parameters {
         &self.parameters

@@ -305,6 +305,11 @@ pub struct DataSummary {
     pub width: usize,
     pub channels: usize,
     pub class_names: Vec<String>,
+    /// By channel, of pictures from 0 to 1: networks see `(picture - mean) / deviation`. Empty in journals of before.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub mean: Vec<f32>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub deviation: Vec<f32>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -24,7 +24,7 @@ const PRIVATE: Mode = Mode::RUSR.union(Mode::WUSR);
 
 /// A folder by its handle: what is done in it is done there, wherever the folder is moved to and whatever comes in its place.
 #[derive(Clone, Debug)]
-pub(super) struct Handle(Arc<OwnedFd>);
+pub(crate) struct Handle(Arc<OwnedFd>);
 
 fn odd(what: &str) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidInput, what.to_string())

@@ -262,7 +262,7 @@ impl RunFolder {
         Ok(RunFolder { path: self.path.clone(), held: Some(held) })
     }
 
-    pub(super) fn handle(&self) -> io::Result<Handle> {
+    pub(crate) fn handle(&self) -> io::Result<Handle> {
         match &self.held {
             Some(held) => Ok(held.clone()),
             None => Handle::open(&self.path),

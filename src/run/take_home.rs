@@ -11,9 +11,9 @@ const PROGRAM: &str = concat!("zonas ", env!("CARGO_PKG_VERSION"));
 /// What a file is and came from: entries of the header's `__metadata__`, texts all of them, lists as JSON.
 pub type About = BTreeMap<String, String>;
 
-/// What every such file says.
-pub fn about(run: &str) -> About {
-    [("format", "pt"), ("program", PROGRAM), ("run", run), ("space", "darts")]
+/// What every such file says; `space` is the search space, or how the network is stacked.
+pub fn about(run: &str, space: &str) -> About {
+    [("format", "pt"), ("program", PROGRAM), ("run", run), ("space", space)]
         .map(|(key, value)| (key.to_string(), value.to_string()))
         .into()
 }
@@ -48,7 +48,7 @@ mod tests {
     fn a_file_is_read_back_with_its_words() {
         let data: Vec<u8> = [1.0f32, 2.0, f32::NAN].iter().flat_map(|v| v.to_le_bytes()).collect();
         let view = || TensorView::new(Dtype::F32, vec![3], &data).unwrap();
-        let mut said = about("a \"run\" — é");
+        let mut said = about("a \"run\" — é", "darts");
         said.insert("mean".into(), "[0.5]".into());
         for names in [&["b", "a"][..], &[]] {
             let bytes = file(names.iter().map(|n| (n.to_string(), view())).collect(), &said).unwrap();

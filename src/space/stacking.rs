@@ -29,6 +29,14 @@ impl Stacking {
         }
     }
 
+    /// What published code calls the network of a genotype.
+    pub const fn network(self) -> &'static str {
+        match self {
+            Stacking::Darts => "NetworkCIFAR",
+            Stacking::NasBench201 => "TinyNetwork",
+        }
+    }
+
     /// Inputs of a cell.
     pub const fn inputs(self) -> usize {
         match self {

@@ -61,6 +61,12 @@ pub fn draw(genotype: &Genotype, state: &State) -> Option<String> {
         p.line((20.0, bottom + 20.0), (width - 20.0, bottom + 20.0), LINE, "none");
         top += own(cell);
     }
+    p.text(20.0, height - 16.0, 10.0, INK, Anchor::Start, &legend(state));
+    Some(p.done())
+}
+
+/// What stands below the cells.
+pub(super) fn legend(state: &State) -> String {
     let weighed = state.search.weights().is_some();
     let mut words: Vec<String> =
         weighed.then(|| "label: operation and its mixing weight (softmax over the edge)".into()).into_iter().collect();
@@ -72,12 +78,11 @@ pub fn draw(genotype: &Genotype, state: &State) -> Option<String> {
             published_size(&f.genotype)
         ));
     }
-    p.text(20.0, height - 16.0, 10.0, INK, Anchor::Start, &words.join(" · "));
-    Some(p.done())
+    words.join(" · ")
 }
 
 /// Separable or dense, dilated, pooling, identity.
-fn color(operation: Operation) -> String {
+pub(super) fn color(operation: Operation) -> String {
     match operation.compute() {
         Compute::Separable { dilation: 1, .. } | Compute::Dense { .. } => series(0),
         Compute::Separable { .. } => series(2),

@@ -5,10 +5,33 @@ use crate::explorer::forecast::Basis;
 use crate::explorer::state::State;
 use crate::explorer::verdict::Verdict;
 use crate::run::describe;
+use crate::run::event::Cut;
 use crate::space::Place;
 use crate::space::cut::level_text;
 
 const GIB: f64 = 1_073_741_824.0;
+
+/// What is kept, and whether that is any good; so many dots mark what is within noise.
+pub(super) fn legend(state: &State, cut: &Cut, ties: usize) -> [String; 2] {
+    let by_scores = cut.source == "scores";
+    let source =
+        if by_scores { describe::cut_source(cut) } else { format!("control: {}", cut.source.replace('_', " ")) };
+    // What is not there needs no legend.
+    let hand = if cut.by_hand.is_empty() { "" } else { "; outlined: by hand" };
+    let ties = if ties > 0 { format!("; dot: within noise ({ties})") } else { String::new() };
+    let kept = format!("{} of {} kept, ξ = {}, {source}{hand}{ties}", cut.mask.count(), cut.of(), level_text(cut.xi));
+    let verdict = Verdict::of(state, cut);
+    let words = match &verdict.headline(state, cut).1[..] {
+        [] => format!("{} of {} kept operations are those of the parameter count", verdict.same, verdict.kept),
+        pieces => pieces.join("; "),
+    };
+    [kept, words]
+}
+
+/// The unit that so many bytes are told in.
+pub(super) fn unit(most: f64) -> (f64, &'static str) {
+    if most >= GIB { (GIB, "GiB") } else { (GIB / 1024.0, "MiB") }
+}
 
 /// Both masks, and memory against pruning level with the range of random cuts.
 pub fn draw(state: &State) -> Option<String> {
@@ -21,7 +44,6 @@ pub fn draw(state: &State) -> Option<String> {
     let step = (46.0 + 18.0 * columns.len() as f64).max(190.0);
     let aside = 2.0 * (step - 190.0);
     let mut p = Paper::new(880.0 + aside, 340.0 + below);
-    let by_scores = cut.source == "scores";
     let ties_of = state.verdict().map_or(&[][..], |v| &v.within_noise);
     let mut ties = 0;
     for (i, graph) in space.graphs().iter().enumerate() {
@@ -51,27 +73,11 @@ pub fn draw(state: &State) -> Option<String> {
             }
         }
     }
-    let source =
-        if by_scores { describe::cut_source(cut) } else { format!("control: {}", cut.source.replace('_', " ")) };
-    // What is not there needs no legend.
-    let hand = if cut.by_hand.is_empty() { "" } else { "; outlined: by hand" };
-    let ties = if ties > 0 { format!("; dot: within noise ({ties})") } else { String::new() };
-    p.text(
-        20.0,
-        316.0 + below,
-        10.0,
-        INK,
-        Anchor::Start,
-        &format!("{} of {} kept, ξ = {}, {source}{hand}{ties}", cut.mask.count(), cut.of(), level_text(cut.xi)),
-    );
-    let verdict = Verdict::of(state, cut);
-    let words = match &verdict.headline(state, cut).1[..] {
-        [] => format!("{} of {} kept operations are those of the parameter count", verdict.same, verdict.kept),
-        pieces => pieces.join("; "),
-    };
+    let [kept, words] = legend(state, cut, ties);
+    p.text(20.0, 316.0 + below, 10.0, INK, Anchor::Start, &kept);
     p.text(20.0, 332.0 + below, 9.0, QUIET, Anchor::Start, &words);
     let most = forecast.levels.iter().map(|l| l.random.1).max()?.max(cut.full_memory_bytes) as f64;
-    let (unit, name) = if most >= GIB { (GIB, "GiB") } else { (GIB / 1024.0, "MiB") };
+    let (unit, name) = unit(most);
     let axes = Axes {
         left: 480.0 + aside,
         top: 40.0,

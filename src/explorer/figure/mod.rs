@@ -5,13 +5,15 @@ mod cut;
 mod paper;
 mod pdf;
 mod png;
+mod print;
 mod scores;
 mod search;
 pub mod study;
 
 use super::state::State;
 pub use pdf::{PdfError, render as pdf};
-pub use png::{PngError, render as png, render_scaled as png_scaled};
+pub use png::{PngError, render as png, render_printed as png_printed, render_scaled as png_scaled};
+pub use print::{WIDTHS, svg as printed};
 
 /// What a figure shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

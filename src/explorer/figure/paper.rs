@@ -46,6 +46,22 @@ impl Paper {
         Paper { out }
     }
 
+    /// A sheet that is printed in its size, so many points of a 72nd of an inch.
+    pub fn printed(width: f64, height: f64) -> Paper {
+        let mut out = String::new();
+        let _ = writeln!(
+            out,
+            r##"<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:.2} {height:.2}" width="{width:.2}pt" height="{height:.2}pt" stroke-width="0.5" font-family="Helvetica, Arial, Liberation Sans, DejaVu Sans, sans-serif">"##
+        );
+        let _ = writeln!(out, r##"<rect width="100%" height="100%" fill="#ffffff"/>"##);
+        Paper { out }
+    }
+
+    /// How wide a text is, with something to spare.
+    pub fn wide(words: &str, size: f64) -> f64 {
+        LETTER * size * f64::from(text::width(words))
+    }
+
     pub fn text(&mut self, x: f64, y: f64, size: f64, color: &str, anchor: Anchor, words: &str) {
         let anchor = match anchor {
             Anchor::Start => "start",
@@ -127,6 +143,22 @@ fn escaped(words: &str) -> String {
     text::sanitize(words).replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }
 
+/// Sizes of what stands at axes.
+pub struct AxisStyle {
+    tick: f64,
+    label: f64,
+    /// From the frame: to the numbers at the left, to those below, to the words below and at the left.
+    left: f64,
+    below: f64,
+    under: f64,
+    aside: f64,
+}
+
+/// Of figures for a page of their own.
+pub const SCREEN: AxisStyle = AxisStyle { tick: 10.0, label: 11.0, left: 6.0, below: 15.0, under: 31.0, aside: 52.0 };
+/// Of figures that are printed in their size.
+pub const PRINT: AxisStyle = AxisStyle { tick: 7.0, label: 8.0, left: 3.0, below: 9.0, under: 19.0, aside: 25.0 };
+
 /// A frame with two axes.
 pub struct Axes {
     pub left: f64,
@@ -150,20 +182,32 @@ impl Axes {
         labels: (&str, &str),
         ticks: (&dyn Fn(f64) -> String, &dyn Fn(f64) -> String),
     ) {
+        self.draw_as(&SCREEN, paper, labels, ticks);
+    }
+
+    /// The same in other sizes.
+    pub fn draw_as(
+        &self,
+        style: &AxisStyle,
+        paper: &mut Paper,
+        labels: (&str, &str),
+        ticks: (&dyn Fn(f64) -> String, &dyn Fn(f64) -> String),
+    ) {
         for v in round_steps(self.y) {
             let (_, y) = self.at(self.x.0, v);
             paper.line((self.left, y), (self.left + self.width, y), LINE, "none");
-            paper.text(self.left - 6.0, y + 3.5, 10.0, QUIET, Anchor::End, &ticks.1(v));
+            paper.text(self.left - style.left, y + 0.35 * style.tick, style.tick, QUIET, Anchor::End, &ticks.1(v));
         }
         for v in round_steps(self.x) {
             let (x, _) = self.at(v, self.y.0);
             let bottom = self.top + self.height;
-            paper.line((x, bottom), (x, bottom + 4.0), INK, "none");
-            paper.text(x, bottom + 15.0, 10.0, QUIET, Anchor::Middle, &ticks.0(v));
+            paper.line((x, bottom), (x, bottom + 0.4 * style.tick), INK, "none");
+            paper.text(x, bottom + style.below, style.tick, QUIET, Anchor::Middle, &ticks.0(v));
         }
         paper.rect(self.left, self.top, self.width, self.height, "none", INK);
-        paper.text(self.left + self.width / 2.0, self.top + self.height + 31.0, 11.0, INK, Anchor::Middle, labels.0);
-        paper.upright(self.left - 52.0, self.top + self.height / 2.0, 11.0, labels.1);
+        let (middle, below) = (self.left + self.width / 2.0, self.top + self.height + style.under);
+        paper.text(middle, below, style.label, INK, Anchor::Middle, labels.0);
+        paper.upright(self.left - style.aside, self.top + self.height / 2.0, style.label, labels.1);
     }
 
     pub fn curve(&self, points: &[(f64, f64)]) -> String {

@@ -6,7 +6,7 @@ use krilla::page::PageSettings;
 use krilla_svg::{SurfaceExt, SvgSettings};
 use resvg::usvg;
 
-use super::png::{PngError, fonts};
+use super::png::{POINTS, PngError, fonts};
 
 /// Why a figure can't be had as PDF.
 #[derive(Debug, thiserror::Error)]
@@ -24,7 +24,7 @@ pub enum PdfError {
 pub fn render(svg: &str) -> Result<Vec<u8>, PdfError> {
     let writing = |e: &dyn std::fmt::Display| PdfError::Writing(e.to_string());
     let fonts = fonts().ok_or(PdfError::NoFont(PngError::NoFont))?;
-    let options = usvg::Options { fontdb: fonts, ..usvg::Options::default() };
+    let options = usvg::Options { fontdb: fonts, dpi: POINTS, ..usvg::Options::default() };
     let tree = usvg::Tree::from_str(svg, &options).map_err(|e| writing(&e))?;
     let (width, height) = (tree.size().width(), tree.size().height());
     let size = Size::from_wh(width, height).ok_or_else(|| writing(&"its size is none"))?;

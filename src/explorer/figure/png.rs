@@ -16,6 +16,12 @@ pub enum PngError {
     Drawing(String),
 }
 
+/// Units of a figure in an inch: its points are those of print.
+pub(super) const POINTS: f32 = 72.0;
+
+/// Dots for a point of a figure that is printed in its size: 300 an inch.
+const PRINTED: f32 = 300.0 / POINTS;
+
 /// Dots for a point of the figure: 300 dots per inch when it is printed 8 inches wide.
 const SCALE: f32 = 2.5;
 
@@ -27,6 +33,14 @@ pub fn render(svg: &str) -> Result<Vec<u8>, PngError> {
     render_scaled(svg, SCALE)
 }
 
+/// One that is printed in its size, as PNG of 300 dots an inch.
+///
+/// # Errors
+/// No font to write with.
+pub fn render_printed(svg: &str) -> Result<Vec<u8>, PngError> {
+    render_scaled(svg, PRINTED)
+}
+
 /// The same, with so many dots for a point.
 ///
 /// # Errors
@@ -34,7 +48,7 @@ pub fn render(svg: &str) -> Result<Vec<u8>, PngError> {
 pub fn render_scaled(svg: &str, scale: f32) -> Result<Vec<u8>, PngError> {
     let drawing = |e: &dyn std::fmt::Display| PngError::Drawing(e.to_string());
     let fonts = fonts().ok_or(PngError::NoFont)?;
-    let options = usvg::Options { fontdb: fonts, ..usvg::Options::default() };
+    let options = usvg::Options { fontdb: fonts, dpi: POINTS, ..usvg::Options::default() };
     let tree = usvg::Tree::from_str(svg, &options).map_err(|e| drawing(&e))?;
     let size = tree.size().to_int_size().scale_by(scale).ok_or_else(|| drawing(&"its size is none"))?;
     let mut picture =

@@ -10,19 +10,17 @@ use crate::text;
 const W: f64 = 46.0;
 const H: f64 = 20.0;
 
-/// Heat maps of both cells: the number is what decided, the colour its rank among the numbers.
-pub fn draw(state: &State) -> Option<String> {
-    let setup = state.score.setup.as_ref()?;
-    let columns = state.columns();
-    let each = 40.0 + W * columns.len() as f64;
-    let space = state.space();
-    let rows = space.graphs().iter().map(|g| g.edges.len()).max().unwrap_or(0) as f64;
-    // The scale of colours takes so much at least.
-    let width = (space.graphs().len() as f64 * (each + 20.0) + 20.0).max(450.0);
+/// Numbers are shown times 10 to this power.
+pub(super) fn zeros(state: &State) -> i32 {
     let value = |place: Place| state.score.number(place, None, None);
-    let ranking = Ranking::by(space, value);
-    let top = space.places().filter_map(value).map(f64::abs).fold(0.0, f64::max);
-    let zeros = if top > 0.0 { (2 - top.log10().floor() as i32).clamp(0, 9) / 3 * 3 } else { 0 };
+    let top = state.space().places().filter_map(value).map(f64::abs).fold(0.0, f64::max);
+    if top > 0.0 { (2 - top.log10().floor() as i32).clamp(0, 9) / 3 * 3 } else { 0 }
+}
+
+/// What the numbers are.
+pub(super) fn legend(state: &State) -> Option<String> {
+    let setup = state.score.setup.as_ref()?;
+    let zeros = zeros(state);
     let unit = if zeros == 0 { String::new() } else { format!(" ×10{}", text::superscript(i64::from(-zeros))) };
     let how = match state.score.aggregate() {
         _ if state.score.samples_cells() => "what it adds to random cells, in standard deviations, put together from",
@@ -34,15 +32,30 @@ pub fn draw(state: &State) -> Option<String> {
         Aggregate::Relative => "(r(N) − r(N \\ e)) / |r(N)| summed over",
         Aggregate::Ranks => "ranks of (r(N) − r(N \\ e)) / |r(N)| summed over",
     };
-    let what = format!(
-        "number: score{unit}, importance {how} {}, mean of {}, in the round that decided (top left: removed in it)",
+    Some(format!(
+        "number: score{unit}, importance {how} {}, mean of {}, in the round that decided",
         setup.functions.join(" and "),
         match &state.score.drawn {
             Some(drawn) => drawn.words(),
             None if setup.until_decided => "draws until decided".into(),
             None => text::counted(setup.draws, "draw"),
         }
-    );
+    ))
+}
+
+/// Heat maps of both cells: the number is what decided, the colour its rank among the numbers.
+pub fn draw(state: &State) -> Option<String> {
+    state.score.setup.as_ref()?;
+    let columns = state.columns();
+    let each = 40.0 + W * columns.len() as f64;
+    let space = state.space();
+    let rows = space.graphs().iter().map(|g| g.edges.len()).max().unwrap_or(0) as f64;
+    // The scale of colours takes so much at least.
+    let width = (space.graphs().len() as f64 * (each + 20.0) + 20.0).max(450.0);
+    let value = |place: Place| state.score.number(place, None, None);
+    let ranking = Ranking::by(space, value);
+    let zeros = zeros(state);
+    let what = format!("{} (top left: removed in it)", legend(state)?);
     // In full, for those who search the file.
     let names = format!("columns: {}", columns.iter().map(|o| o.name()).collect::<Vec<_>>().join(", "));
     let room = width - 40.0;

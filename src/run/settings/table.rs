@@ -240,6 +240,9 @@ settings! {
             "So that saving takes less than a hundredth of the time.", "60";
         grace_seconds: u64 = 30, free, (|v: &u64| counted(*v as usize, 1_000_000)), "after SIGTERM or SIGUSR1 the engine ends within so many seconds, whatever a step takes",
             "Slurm sends the signal with `--signal=B:USR1@60`; keep this below its lead. The last checkpoint holds.", "50";
+        tensorboard: bool = false, free, "records for TensorBoard as the run goes, in `tensorboard/` of its folder",
+            "`zonas export RUN --as tensorboard --out DIR` makes the same of any run afterwards. A folder that can't be written is \
+             told once, and the run goes on.", "true";
     }
 }
 
