@@ -486,6 +486,9 @@ fn words_from_files_cannot_drive_the_terminal() {
         width: 1,
         channels: 1,
         class_names: vec![hostile.into()],
+        mean: Vec::new(),
+        deviation: Vec::new(),
+        normalisation: String::new(),
     };
     let started = RunStarted {
         run: hostile.into(),
