@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use zonas::data::{
-    Augment, Batch, DataError, Dataset, Kind, Loader, OpenOptions, Plan, Split, Summary, halves, limited, open,
+    Augment, Batch, DataError, Dataset, Kind, Loader, OpenOptions, Plan, Shares, Split, Summary, halves, limited, open,
     scoring_batch,
 };
 use zonas::random::{shuffle, stream_at};
@@ -114,10 +114,41 @@ fn embedded_is_the_fashion_mnist_subset() {
     assert!(mean.abs() < 0.02 && (deviation - 1.0).abs() < 0.02, "{mean} {deviation}");
 }
 
+fn shares(weights: f64, alphas: f64) -> Shares {
+    Shares { weights, alphas }
+}
+
+#[test]
+fn shares_of_both_levels_are_drawn_class_by_class() {
+    let data = embedded();
+    let per_class = |indices: &[u32]| {
+        let mut counts = [0; 10];
+        indices.iter().for_each(|&index| counts[data.label(Split::Train, index as usize)] += 1);
+        counts
+    };
+    let parts = halves(&*data, 3, 0, shares(0.1, 0.02)).unwrap();
+    assert_eq!((per_class(&parts.weights), per_class(&parts.alphas)), ([50; 10], [10; 10]));
+    assert!(parts.alphas.iter().all(|index| parts.weights.binary_search(index).is_err()));
+    assert_eq!(halves(&*data, 3, 0, shares(0.1, 0.02)).unwrap(), parts);
+    assert_ne!(halves(&*data, 4, 0, shares(0.1, 0.02)).unwrap().alphas, parts.alphas);
+    // What the alphas get does not change what the weights get; all that is left is the default.
+    let all = halves(&*data, 3, 0, shares(0.1, 0.0)).unwrap();
+    assert_eq!((&all.weights, all.alphas.len()), (&parts.weights, 4500));
+    assert_eq!(halves(&*data, 3, 0, shares(0.1, 0.9)).unwrap(), all);
+    // A share that is no whole number of each class's pictures: one more or less.
+    let parts = halves(&*data, 3, 0, shares(0.1, 0.025)).unwrap();
+    assert_eq!(parts.alphas.len(), 125);
+    assert!(per_class(&parts.alphas).iter().all(|n| (12..=13).contains(n)));
+    for (weights, alphas) in [(0.5, 0.6), (0.5, -0.1), (0.5, f64::NAN), (0.9999, 0.0001 / 10.0)] {
+        let refused = halves(&*data, 3, 0, shares(weights, alphas)).unwrap_err();
+        assert!(matches!(refused, DataError::Setting { name: "search.alphas_share", .. }), "{refused}");
+    }
+}
+
 #[test]
 fn halves_share_every_class_and_limit_is_even() {
     let data = embedded();
-    let parts = halves(&*data, 3, 0, 0.5).unwrap();
+    let parts = halves(&*data, 3, 0, shares(0.5, 0.0)).unwrap();
     assert_eq!([parts.weights.len(), parts.alphas.len()], [2500, 2500]);
     let mut together: Vec<u32> = parts.weights.iter().chain(&parts.alphas).copied().collect();
     together.sort_unstable();
@@ -128,26 +159,29 @@ fn halves_share_every_class_and_limit_is_even() {
         counts
     };
     assert_eq!(per_class(&parts.weights), [250; 10]);
-    assert_eq!(halves(&*data, 3, 0, 0.5).unwrap(), parts);
-    assert_ne!(halves(&*data, 4, 0, 0.5).unwrap(), parts);
+    assert_eq!(halves(&*data, 3, 0, shares(0.5, 0.0)).unwrap(), parts);
+    assert_ne!(halves(&*data, 4, 0, shares(0.5, 0.0)).unwrap(), parts);
 
     let few = limited(&*data, 3, 105);
     assert_eq!(few.len(), 105);
     assert!(per_class(&few).iter().all(|&count| count == 10 || count == 11));
-    let parts = halves(&*data, 3, 100, 0.8).unwrap();
+    let parts = halves(&*data, 3, 100, shares(0.8, 0.0)).unwrap();
     assert_eq!(per_class(&parts.weights), [8; 10]);
     assert_eq!(per_class(&parts.alphas), [2; 10]);
     for share in [0.0, 1.0, -1.0, f64::NAN] {
-        assert!(matches!(halves(&*data, 3, 0, share), Err(DataError::Setting { name: "train_share", .. })));
+        assert!(matches!(
+            halves(&*data, 3, 0, shares(share, 0.0)),
+            Err(DataError::Setting { name: "search.train_share", .. })
+        ));
     }
-    assert!(matches!(halves(&*data, 3, 1, 0.5), Err(DataError::Setting { .. })));
+    assert!(matches!(halves(&*data, 3, 1, shares(0.5, 0.0)), Err(DataError::Setting { .. })));
 }
 
 #[test]
 fn a_rare_class_reaches_both_halves() {
     let labels = (0..1010).map(|index| usize::from(index >= 1000)).collect();
     let data = Made::new(labels, [1, 1, 1]);
-    let parts = halves(&data, 1, 0, 0.5).unwrap();
+    let parts = halves(&data, 1, 0, shares(0.5, 0.0)).unwrap();
     let rare = |indices: &[u32]| indices.iter().filter(|&&index| index >= 1000).count();
     assert_eq!([rare(&parts.weights), rare(&parts.alphas)], [5, 5]);
 }
@@ -366,4 +400,89 @@ fn dropping_a_loader_stops_it_and_a_panic_is_an_error() {
     let results: Vec<_> = Loader::new(bad, Plan::evaluation(Split::Train, (0..8).collect(), 2)).unwrap().collect();
     assert_eq!(results.len(), 3);
     assert!(matches!(results[2], Err(DataError::Worker { .. })));
+}
+
+/// A set whose pictures are made while they are used, by several threads.
+struct Slow(Made);
+
+impl Dataset for Slow {
+    fn summary(&self) -> &Summary {
+        self.0.summary()
+    }
+
+    fn pixels(&self, split: Split, index: usize, out: &mut Vec<u8>) -> Result<(), DataError> {
+        // Some take longer than those behind them.
+        std::thread::sleep(std::time::Duration::from_micros((index as u64 * 37) % 400));
+        self.0.pixels(split, index, out)
+    }
+
+    fn label(&self, split: Split, index: usize) -> usize {
+        self.0.label(split, index)
+    }
+
+    fn is_slow(&self) -> bool {
+        true
+    }
+
+    fn fingerprint(&self) -> String {
+        self.0.fingerprint()
+    }
+}
+
+#[test]
+fn pictures_that_several_threads_decode_come_as_from_one() {
+    let made = || Made::new((0..300).map(|index| index % 3).collect(), [6, 5, 3]);
+    let augment = Augment { crop_padding: 2, flip: true, cutout: 2 };
+    let quick: Arc<dyn Dataset> = Arc::new(made());
+    let slow: Arc<dyn Dataset> = Arc::new(Slow(made()));
+    let plan = Plan { batches: Some(9), ..Plan::training((10..300).collect(), 64, augment, 9, "weights", 3) };
+    assert_eq!(all(plan.clone(), &slow), all(plan.clone(), &quick));
+    // Taken up in the middle, too.
+    let later = Plan { start_batch: 5, ..plan.clone() };
+    assert_eq!(all(later, &slow), all(plan, &quick)[5..]);
+    let plan = Plan::evaluation(Split::Test, (0..100).collect(), 30);
+    assert_eq!(all(plan.clone(), &slow), all(plan.clone(), &quick));
+
+    // The first error in the order of the pictures, and nothing behind it.
+    let slow: Arc<dyn Dataset> = Arc::new(Slow(Made { broken: Some(37), ..made() }));
+    let results: Vec<_> = Loader::new(slow, plan).unwrap().collect();
+    assert!(results.len() == 2 && results[0].is_ok());
+    assert!(matches!(results[1], Err(DataError::OutOfRange { index: 37, .. })));
+    let made = Arc::new(Slow(Made::new(vec![0; 10_000], [8, 8, 3])));
+    let data: Arc<dyn Dataset> = made.clone();
+    let mut loader = Loader::new(data, Plan::evaluation(Split::Train, (0..10_000).collect(), 10)).unwrap();
+    loader.next().unwrap().unwrap();
+    drop(loader);
+    let reads = made.0.reads.load(Ordering::SeqCst);
+    assert!(reads <= 50, "{reads} pictures were read");
+}
+
+#[test]
+fn mean_and_deviation_may_be_given_by_hand() {
+    let given = |mean: &[f32], deviation: &[f32]| {
+        let options = OpenOptions { mean: mean.into(), deviation: deviation.into(), ..OpenOptions::default() };
+        open("embedded", &options)
+    };
+    let own = embedded();
+    let set = given(&[0.5], &[0.25]).unwrap();
+    assert_eq!((set.summary().mean.as_slice(), set.summary().std.as_slice()), (&[0.5][..], &[0.25][..]));
+    assert!(set.summary().found.normalisation.contains("given by hand"));
+    assert_eq!(set.fingerprint(), own.fingerprint());
+    let plan = Plan::evaluation(Split::Train, vec![3], 1);
+    let mut pixels = Vec::new();
+    own.pixels(Split::Train, 3, &mut pixels).unwrap();
+    let expected: Vec<f32> = pixels.iter().map(|v| ((f64::from(*v) / 255.0 - 0.5) / 0.25) as f32).collect();
+    assert_eq!(all(plan, &set)[0].images, expected);
+    // One of the two alone.
+    let half = given(&[], &[0.25]).unwrap();
+    assert_eq!((&half.summary().mean, half.summary().std[0]), (&own.summary().mean, 0.25));
+    for (mean, deviation, name) in [
+        (&[0.5, 0.5, 0.5][..], &[0.25][..], "data.mean"),
+        (&[0.5], &[0.25, 0.1], "data.deviation"),
+        (&[0.5], &[0.0], "data.deviation"),
+        (&[f32::NAN], &[0.25], "data.mean"),
+    ] {
+        let refused = given(mean, deviation).err().unwrap().to_string();
+        assert!(refused.starts_with(name) && refused.contains("grey, with 1 channel"), "{refused}");
+    }
 }

@@ -488,6 +488,7 @@ fn words_from_files_cannot_drive_the_terminal() {
         class_names: vec![hostile.into()],
         mean: Vec::new(),
         deviation: Vec::new(),
+        normalisation: String::new(),
     };
     let started = RunStarted {
         run: hostile.into(),

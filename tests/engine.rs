@@ -7,7 +7,7 @@ use std::time::Duration;
 use zonas::engine::{self, Confirm, EngineError, Options, Outcome};
 use zonas::run::checkpoint::Checkpoint;
 use zonas::run::command::{Body as Order, Edit};
-use zonas::run::config::{Config, Draws, Estimator};
+use zonas::run::config::{ClassWeights, Config, Draws, Estimator};
 use zonas::run::event::{Body, Event, Stage};
 use zonas::run::journal::{self, Tail};
 use zonas::run::{GENOTYPE_JSON, GENOTYPE_PYTHON, RunFolder};
@@ -74,7 +74,7 @@ fn essence(folder: &RunFolder) -> Vec<String> {
         Body::RoundEnded { removed, summaries, .. } => serde_json::to_string(&(removed, summaries)).ok(),
         Body::EpochEnded(e) => {
             let mut e = e.clone();
-            e.seconds = 0.0;
+            (e.seconds, e.waiting_seconds) = (0.0, None);
             serde_json::to_string(&e).ok()
         }
         _ => None,
@@ -344,4 +344,90 @@ fn a_training_that_can_not_be_is_refused_before_it_begins() {
     assert!(words.contains("train.batch = ") && words.contains("train.channels = "), "{words}");
     let words = refused(&|c| c.train.drop_path = 1.0);
     assert!(words.contains("train.drop_path"), "{words}");
+}
+
+/// A folder of small pictures of three classes, one of them rare.
+fn pictures(folder: &Path) {
+    for (class, count) in [("cat", 60u32), ("dog", 48), ("owl", 20)] {
+        for part in ["train", "test"] {
+            let place = folder.join(part).join(class);
+            std::fs::create_dir_all(&place).unwrap();
+            for index in 0..if part == "train" { count } else { 6 } {
+                let pixel = |x: u32, y: u32| {
+                    let value = (x * x * (index + 3) + y * count + x * y * 7) % 256;
+                    image::Rgb([value as u8, (255 - value) as u8, (index * 4 + y * 9) as u8])
+                };
+                image::RgbImage::from_fn(20, 16, pixel).save(place.join(format!("{index}.jpg"))).unwrap();
+            }
+        }
+    }
+}
+
+/// A run of such a folder, on whatever it needs of it.
+fn of_pictures(folder: &Path) -> Config {
+    let mut c = config();
+    c.data.source = folder.to_str().unwrap().into();
+    (c.data.limit, c.data.size) = (0, 12);
+    c
+}
+
+#[test]
+fn a_folder_that_stays_in_its_files_gives_the_run_of_one_in_memory() {
+    let dir = tempfile::tempdir().unwrap();
+    let set = dir.path().join("set");
+    pictures(&set);
+    let made = |name: &str, memory: &str, threads: usize| {
+        let mut c = of_pictures(&set);
+        (c.data.memory, c.device.threads) = (memory.into(), threads);
+        c.search.class_weights = ClassWeights::Balanced;
+        let folder = folder(dir.path(), name, &c);
+        assert_eq!(run(&folder, &c, Confirm::Automatic).unwrap(), Outcome::Done);
+        let told = events(&folder).into_iter().find_map(|e| match e.body {
+            Body::Log { text, .. } if text.contains("test pictures of 12x12") => Some(text),
+            _ => None,
+        });
+        let told = told.unwrap();
+        assert_eq!(told.contains("they stay in their files"), memory == "1KiB", "{told}");
+        assert!(told.contains("unbalanced, from 20 training pictures (`owl`) to 60 (`cat`)"), "{told}");
+        essence(&folder)
+    };
+    let memory = made("memory", "1GiB", 2);
+    assert!(memory.iter().any(|line| line.contains("valid_balanced_accuracy")));
+    assert_eq!(made("files", "1KiB", 2), memory);
+    assert_eq!(made("one", "1KiB", 1), memory);
+
+    // Resumed where there is less room, a run goes on the way that it was begun.
+    let mut c = of_pictures(&set);
+    c.data.memory = "96KiB".into();
+    let waits = folder(dir.path(), "waits", &c);
+    assert_eq!(run(&waits, &c, Confirm::Stop).unwrap(), Outcome::Stopped);
+    c.data.memory = "32KiB".into();
+    assert_eq!(run(&waits, &c, Confirm::Automatic).unwrap(), Outcome::Done);
+}
+
+#[test]
+fn classes_weigh_and_shares_leave_pictures_out() {
+    let dir = tempfile::tempdir().unwrap();
+    let set = dir.path().join("set");
+    pictures(&set);
+    let made = |name: &str, change: &dyn Fn(&mut Config)| {
+        let mut c = of_pictures(&set);
+        c.cut.source = "random".parse().unwrap();
+        change(&mut c);
+        let folder = folder(dir.path(), name, &c);
+        assert_eq!(run(&folder, &c, Confirm::Automatic).unwrap(), Outcome::Done);
+        let all = events(&folder);
+        let started = all.iter().find_map(|e| match &e.body {
+            Body::SearchStarted(s) => Some((s.train, s.valid, s.steps_per_epoch)),
+            _ => None,
+        });
+        (started.unwrap(), essence(&folder))
+    };
+    let (sizes, plain) = made("plain", &|_| {});
+    assert_eq!(sizes, (64, 64, 8));
+    let (sizes, weighted) = made("weighted", &|c| c.search.class_weights = ClassWeights::Balanced);
+    assert_eq!(sizes, (64, 64, 8));
+    assert_ne!(plain, weighted);
+    let (sizes, _) = made("shares", &|c| (c.search.train_share, c.search.alphas_share) = (0.25, 0.125));
+    assert_eq!(sizes, (32, 16, 4));
 }

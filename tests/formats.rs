@@ -59,7 +59,8 @@ fn cifar_10_in_both_versions_packed_and_unpacked() {
         sentence.starts_with("CIFAR-10 (binary version in ")
             && sentence.ends_with(
                 ": 200 training and 40 test pictures of 32x32, colour, 10 classes; 1 of 10 classes without training \
-                 pictures, so nothing can learn it: truck"
+                 pictures, so nothing can learn it: truck; the classes are unbalanced, from 9 training pictures (`dog`) to 37 \
+                 (`automobile`): see search.class_weights and balanced accuracy"
             ),
         "{sentence}"
     );
@@ -151,7 +152,7 @@ fn idx_plain_and_compressed_and_with_one_split() {
     (0..6).for_each(|index| counts[held.label(Split::Test, index)] += 1);
     // A sixth of the 8 of each class, rounded up.
     assert_eq!(counts, [2; 3]);
-    let other = open(folder.path().to_str().unwrap(), &OpenOptions { seed: 1, size: None }).unwrap();
+    let other = open(folder.path().to_str().unwrap(), &OpenOptions { seed: 1, ..OpenOptions::default() }).unwrap();
     assert_ne!(other.fingerprint(), held.fingerprint());
     assert_eq!(read(folder.path()).fingerprint(), held.fingerprint());
 
@@ -212,7 +213,8 @@ fn folders_with_and_without_splits() {
     assert_eq!([classes.summary().train, classes.summary().test], [10, 2]);
 
     // Another size: the middle square, scaled.
-    let scaled = open(folder.path().to_str().unwrap(), &OpenOptions { seed: 0, size: Some(2) }).unwrap();
+    let scaled =
+        open(folder.path().to_str().unwrap(), &OpenOptions { size: Some(2), ..OpenOptions::default() }).unwrap();
     assert_eq!([scaled.summary().height, scaled.summary().width, scaled.summary().train], [2, 2, 12]);
     let picture = pixels(&*scaled, Split::Train, 6);
     assert!(picture.chunks(3).all(|pixel| pixel[0] == 101), "a colour that is everywhere stays: {picture:?}");
@@ -244,4 +246,148 @@ fn grey_folders_stay_grey_and_jpeg_is_read() {
     // One coloured picture, and the set is coloured.
     RgbImage::from_pixel(8, 8, Rgb([9, 8, 7])).save(folder.path().join("b/9.png")).unwrap();
     assert_eq!(read(folder.path()).summary().channels, 3);
+}
+
+#[test]
+fn png_webp_and_bmp_hold_the_same_pictures() {
+    let colour = |i: u8| RgbImage::from_fn(9, 7, |x, y| Rgb([i * 20, x as u8 * 25, y as u8 * 30]));
+    let grey = |i: u8| GrayImage::from_fn(9, 7, |x, y| Luma([i + x as u8 * 25 + y as u8 * 3]));
+    for channels in [3, 1] {
+        let mut sets = Vec::new();
+        for format in ["png", "webp", "bmp"] {
+            let folder = tempfile::tempdir().unwrap();
+            for class in ["a", "b"] {
+                fs::create_dir(folder.path().join(class)).unwrap();
+                for i in 0..4u8 {
+                    let path = folder.path().join(class).join(format!("{i}.{format}"));
+                    if channels == 3 { colour(i).save(path).unwrap() } else { grey(i).save(path).unwrap() }
+                }
+            }
+            sets.push(read(folder.path()));
+        }
+        // Grey is known of a BMP by its palette; a WebP is colour always.
+        assert_eq!(sets.iter().map(|s| s.summary().channels).collect::<Vec<_>>(), [channels, 3, channels]);
+        for split in [Split::Train, Split::Test] {
+            for index in 0..sets[0].len(split) {
+                let [png, webp, bmp] = [0, 1, 2].map(|set| pixels(&*sets[set], split, index));
+                assert_eq!(png, bmp);
+                let webp: Vec<u8> = if channels == 3 { webp } else { webp.chunks(3).map(|p| p[1]).collect() };
+                assert_eq!(png, webp);
+            }
+        }
+    }
+}
+
+/// Written by Pillow 12 (libwebp), quality 80, and as libwebp decodes it: every fifth pixel.
+#[test]
+fn a_lossy_webp_is_what_libwebp_says() {
+    const FILE: [u8; 98] = [
+        82, 73, 70, 70, 90, 0, 0, 0, 87, 69, 66, 80, 86, 80, 56, 32, 78, 0, 0, 0, 48, 2, 0, 157, 1, 42, 16, 0, 12, 0,
+        1, 64, 38, 37, 176, 2, 116, 186, 1, 68, 0, 10, 40, 67, 82, 192, 0, 254, 253, 244, 79, 203, 17, 20, 180, 167,
+        132, 212, 55, 196, 11, 44, 242, 189, 100, 11, 217, 99, 120, 151, 194, 60, 251, 246, 33, 148, 123, 253, 74, 231,
+        255, 81, 165, 74, 231, 255, 114, 158, 138, 120, 53, 217, 203, 176, 73, 0, 0, 0,
+    ];
+    const PIXELS: [[[u8; 3]; 4]; 3] = [
+        [[0, 5, 81], [82, 6, 80], [163, 11, 89], [247, 14, 88]],
+        [[3, 112, 89], [88, 113, 86], [167, 118, 96], [252, 118, 90]],
+        [[2, 229, 95], [87, 230, 90], [175, 231, 96], [248, 237, 92]],
+    ];
+    let folder = tempfile::tempdir().unwrap();
+    for class in ["a", "b"] {
+        fs::create_dir(folder.path().join(class)).unwrap();
+        (0..2).for_each(|i| fs::write(folder.path().join(class).join(format!("{i}.webp")), FILE).unwrap());
+    }
+    let set = read(folder.path());
+    assert_eq!((set.summary().width, set.summary().height, set.summary().channels), (16, 12, 3));
+    let picture = pixels(&*set, Split::Train, 0);
+    for (y, row) in PIXELS.iter().enumerate() {
+        for (x, wanted) in row.iter().enumerate() {
+            let at = (5 * y * 16 + 5 * x) * 3;
+            let far = wanted.iter().zip(&picture[at..at + 3]).map(|(a, b)| a.abs_diff(*b)).max();
+            assert!(far <= Some(1), "{x} {y}: {wanted:?} {:?}", &picture[at..at + 3]);
+        }
+    }
+}
+
+/// Sizes as Pillow 12 makes them: `resize((w, h), LANCZOS)` where pictures get smaller, `BICUBIC` where they get larger, then
+/// the middle square; every fourth part of a side. Pillow rounds between rows and columns, so 2 of 255 may differ.
+#[test]
+fn pictures_are_scaled_as_pillow_does() {
+    type Pixel = [u8; 3];
+    const SHRUNK: [Pixel; 16] = [
+        [135, 167, 131],
+        [120, 127, 124],
+        [133, 97, 123],
+        [132, 102, 129],
+        [125, 140, 128],
+        [124, 155, 127],
+        [117, 126, 127],
+        [136, 107, 128],
+        [114, 129, 128],
+        [104, 119, 127],
+        [129, 134, 127],
+        [127, 144, 128],
+        [129, 90, 127],
+        [139, 90, 128],
+        [135, 119, 129],
+        [118, 166, 127],
+    ];
+    const SHRUNK_TALL: [Pixel; 16] = [
+        [61, 112, 0],
+        [99, 135, 21],
+        [142, 88, 76],
+        [153, 96, 135],
+        [136, 74, 255],
+        [100, 194, 211],
+        [129, 172, 168],
+        [101, 54, 122],
+        [171, 67, 75],
+        [196, 136, 94],
+        [46, 87, 111],
+        [152, 135, 130],
+        [28, 198, 86],
+        [116, 158, 101],
+        [118, 29, 115],
+        [68, 239, 129],
+    ];
+    const ENLARGED: [Pixel; 16] = [
+        [0, 1, 0],
+        [12, 40, 0],
+        [50, 78, 193],
+        [110, 115, 255],
+        [13, 12, 0],
+        [31, 51, 0],
+        [72, 89, 196],
+        [136, 126, 255],
+        [30, 56, 255],
+        [53, 94, 255],
+        [98, 136, 51],
+        [167, 174, 0],
+        [48, 141, 133],
+        [75, 187, 133],
+        [126, 126, 125],
+        [201, 133, 122],
+    ];
+    let pattern = |w, h| {
+        RgbImage::from_fn(w, h, |x, y| {
+            let red = (x * x * 7 + y * 13 + x * y * 3) % 256;
+            Rgb([red as u8, ((x * 29 + y * y * 11) % 256) as u8, ((x / 3 + y / 2) % 2 * 255) as u8])
+        })
+    };
+    for (width, height, size, wanted) in [(40, 30, 8, SHRUNK), (23, 31, 16, SHRUNK_TALL), (6, 5, 12, ENLARGED)] {
+        let folder = tempfile::tempdir().unwrap();
+        for class in ["a", "b"] {
+            fs::create_dir(folder.path().join(class)).unwrap();
+            (0..2)
+                .for_each(|i| pattern(width, height).save(folder.path().join(class).join(format!("{i}.png"))).unwrap());
+        }
+        let options = OpenOptions { size: Some(size), ..OpenOptions::default() };
+        let set = open(folder.path().to_str().unwrap(), &options).unwrap();
+        assert!(set.summary().to_string().contains("shrunk by Lanczos-3"), "{}", set.summary());
+        let picture = pixels(&*set, Split::Train, 0);
+        let (side, step) = (size as usize, size as usize / 4);
+        let got = (0..16).map(|i| ((i / 4) * step * side + (i % 4) * step) * 3).map(|at| &picture[at..at + 3]);
+        let far: Vec<u8> = got.zip(wanted).flat_map(|(a, b)| [0, 1, 2].map(|c| a[c].abs_diff(b[c]))).collect();
+        assert!(far.iter().all(|&d| d <= 2), "{width}x{height}: {far:?}");
+    }
 }

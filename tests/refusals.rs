@@ -312,10 +312,37 @@ fn folders_of_pictures() {
     bytes(&good);
     refused(root, &["b/5.png", "65535x65535"]);
     bytes(b"GIF89a or whatever");
-    refused(root, &["b/5.png", "neither a PNG nor a JPEG"]);
-    fs::rename(&odd, root.join("b/5.bmp")).unwrap();
-    refused(root, &["b/5.bmp", "convert it"]);
-    fs::remove_file(root.join("b/5.bmp")).unwrap();
+    refused(root, &["b/5.png", "none of the pictures that are read"]);
+    fs::rename(&odd, root.join("b/5.tif")).unwrap();
+    refused(root, &["b/5.tif", "convert it"]);
+    fs::remove_file(root.join("b/5.tif")).unwrap();
+    for (name, format) in [("b/5.bmp", image::ImageFormat::Bmp), ("b/5.webp", image::ImageFormat::WebP)] {
+        let odd = root.join(name);
+        picture(20, 10).save_with_format(&odd, format).unwrap();
+        let whole = fs::read(&odd).unwrap();
+        for length in [1, 5, 15, 30, whole.len() / 2, whole.len() - 1] {
+            fs::write(&odd, &whole[..length]).unwrap();
+            refused(root, &[name]);
+        }
+        // Other bytes are an error or other pixels, and never a panic.
+        for at in 0..whole.len().min(200) {
+            let mut bad = whole.clone();
+            bad[at] ^= 0x55;
+            fs::write(&odd, bad).unwrap();
+            let _ = open(root.to_str().unwrap(), &OpenOptions::default());
+        }
+        fs::remove_file(&odd).unwrap();
+    }
+    let claims = |name: &str, bytes: &[u8], parts: &[&str]| {
+        fs::write(root.join(name), bytes).unwrap();
+        refused(root, parts);
+        fs::remove_file(root.join(name)).unwrap();
+    };
+    let huge =
+        [&b"BM\0\0\0\0\0\0\0\0\x36\0\0\0\x28\0\0\0"[..], &[0xff; 4], &[9, 0, 0, 0, 1, 0, 24, 0], &[0; 24]].concat();
+    claims("b/5.bmp", &huge, &["b/5.bmp", "4294967295x9"]);
+    let moving = b"RIFF\x16\0\0\0WEBPVP8X\x0a\0\0\0\x02\0\0\0\x13\0\0\x09\0\0";
+    claims("b/5.webp", moving, &["b/5.webp", "animated"]);
 
     fs::create_dir(root.join("c")).unwrap();
     refused(root, &["/c: a class folder without pictures"]);
@@ -343,7 +370,7 @@ fn folders_of_pictures() {
     refused(root, &["/train", "no class folder `d`"]);
     fs::remove_dir_all(root.join("test/d")).unwrap();
     open(root.to_str().unwrap(), &OpenOptions::default()).unwrap();
-    let size = |size| open(root.to_str().unwrap(), &OpenOptions { seed: 0, size: Some(size) });
+    let size = |size| open(root.to_str().unwrap(), &OpenOptions { size: Some(size), ..OpenOptions::default() });
     assert_eq!(size(0).err().unwrap().to_string(), "data.size = 0: it must be from 1 to 4096");
     fs::remove_dir_all(root.join("test")).unwrap();
     fs::remove_dir_all(root.join("train/b")).unwrap();

@@ -42,6 +42,7 @@ fn finished(runs: &Path, name: &str) {
             class_names: Vec::new(),
             mean: Vec::new(),
             deviation: Vec::new(),
+            normalisation: String::new(),
         },
         classes: 10,
         channels: 4,

@@ -29,6 +29,9 @@ impl Journal {
             width: 32,
             channels: 3,
             class_names: Vec::new(),
+            mean: Vec::new(),
+            deviation: Vec::new(),
+            normalisation: String::new(),
         };
         let run = RunStarted {
             run: "bench".into(),
@@ -180,6 +183,8 @@ impl Journal {
                 train_accuracy: 0.6,
                 valid_loss: Number(loss),
                 valid_accuracy: 0.6,
+                valid_balanced_accuracy: None,
+                waiting_seconds: None,
                 seconds: 100.0,
                 genotype,
                 alphas_normal: raw.clone(),

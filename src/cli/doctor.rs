@@ -10,9 +10,9 @@ use super::gpus;
 use super::output::Output;
 use super::place::Place;
 use super::settings::SettingArguments;
-use crate::data::{self, Dataset, OpenOptions, Split, Summary};
+use crate::data::{self, Dataset, Split, Summary};
 use crate::device;
-use crate::engine::plan::{DataShape, Planner};
+use crate::engine::plan::{DataShape, Planner, reading};
 use crate::explorer::theme::ColorDepth;
 use crate::kernels;
 use crate::nn::Policy;
@@ -75,8 +75,7 @@ pub fn run(place: &Place, a: &DoctorArguments) -> eyre::Result<Exit> {
         ColorDepth::True => "24 bits, by COLORTERM or TERM",
     };
     line("colours", depth.into())?;
-    let size = Some(asked.data.size).filter(|side| *side > 0);
-    let found = data::open(&asked.data.source, &OpenOptions { seed: asked.seed, size });
+    let found = data::open(&asked.data.source, &reading(&asked, None));
     match &found {
         Ok(set) => about(&**set).into_iter().try_for_each(|(key, value)| line(key, value))?,
         Err(e) => line("data", format!("unusable: {e}"))?,

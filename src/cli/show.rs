@@ -55,6 +55,9 @@ pub fn run(place: &Place, a: &ShowArguments) -> eyre::Result<Exit> {
     if let Some(data) = &r.data {
         line("data", data.clone())?;
     }
+    if let Some(pixels) = &r.pixels {
+        line("pixels", pixels.clone())?;
+    }
     if let (Some(device), Some(threads), Some(seed)) = (&r.device, r.threads, r.seed) {
         line("device", format!("{device}, {}, seed {seed}", text::threads(threads)))?;
     }
@@ -116,7 +119,12 @@ pub fn run(place: &Place, a: &ShowArguments) -> eyre::Result<Exit> {
     if let (Some(loss), Some(accuracy)) = (r.valid_loss, r.valid_accuracy) {
         line(
             if trains { "test" } else { "validation" },
-            format!("loss {:.4}, accuracy {:.2} %", loss.0, 100.0 * accuracy),
+            format!(
+                "loss {:.4}, accuracy {:.2} %{}",
+                loss.0,
+                100.0 * accuracy,
+                describe::balanced(r.valid_balanced_accuracy)
+            ),
         )?;
     }
     if let Some(g) = &r.genotype {

@@ -3,7 +3,10 @@
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
+use rayon::prelude::*;
+
 use super::augment::Normaliser;
+use super::decoders;
 use super::{Augment, DataError, Dataset, Split, check_batch};
 use crate::random::{shuffle, stream_at};
 
@@ -56,8 +59,11 @@ impl<'a> Maker<'a> {
         &mut self,
         epoch: u64,
         picks: &[(u32, u64)],
-        stop: impl Fn() -> bool,
+        stop: impl Fn() -> bool + Send + Sync,
     ) -> Result<Option<Batch>, DataError> {
+        if let Some(pool) = self.dataset.is_slow().then(decoders::pool).flatten() {
+            return pool.install(|| self.make_together(epoch, picks, stop));
+        }
         let mut batch = self.empty(picks.len());
         for &pick in picks {
             if stop() {
@@ -66,6 +72,50 @@ impl<'a> Maker<'a> {
             self.append(epoch, pick, &mut batch)?;
         }
         Ok(Some(batch))
+    }
+
+    /// The same, its pictures on several threads.
+    fn make_together(
+        &self,
+        epoch: u64,
+        picks: &[(u32, u64)],
+        stop: impl Fn() -> bool + Send + Sync,
+    ) -> Result<Option<Batch>, DataError> {
+        let size = self.dataset.summary().picture_bytes();
+        let mut batch = self.empty(0);
+        batch.images = vec![0.0; picks.len() * size];
+        let one = |(&(index, pass), out): (&(u32, u64), &mut [f32])| {
+            if stop() {
+                return Ok(None);
+            }
+            let (mut pixels, mut values) = (Vec::new(), Vec::with_capacity(size));
+            self.picture(epoch, (index, pass), &mut pixels, &mut values)?;
+            out.copy_from_slice(&values);
+            Ok(Some(self.dataset.label(self.split, index as usize) as u32))
+        };
+        // Whichever thread was first, the first error of the batch is told.
+        let labels: Vec<Result<Option<u32>, DataError>> =
+            picks.par_iter().zip(batch.images.par_chunks_mut(size)).map(one).collect();
+        for label in labels {
+            let Some(label) = label? else { return Ok(None) };
+            batch.labels.push(label);
+        }
+        batch.count = batch.labels.len();
+        Ok(Some(batch))
+    }
+
+    /// A picture as it is in a batch, behind what is in `values`.
+    fn picture(
+        &self,
+        epoch: u64,
+        (index, pass): (u32, u64),
+        pixels: &mut Vec<u8>,
+        values: &mut Vec<f32>,
+    ) -> Result<(), DataError> {
+        self.dataset.pixels(self.split, index as usize, pixels)?;
+        let mut rng = stream_at(self.seed, &self.stream, [epoch, (pass << 32) | u64::from(index)]);
+        self.normaliser.append(pixels, &self.augment, &mut rng, values);
+        Ok(())
     }
 
     /// A batch of no pictures, with room for `count`.
@@ -77,9 +127,9 @@ impl<'a> Maker<'a> {
     }
 
     fn append(&mut self, epoch: u64, (index, pass): (u32, u64), batch: &mut Batch) -> Result<(), DataError> {
-        self.dataset.pixels(self.split, index as usize, &mut self.pixels)?;
-        let mut rng = stream_at(self.seed, &self.stream, [epoch, (pass << 32) | u64::from(index)]);
-        self.normaliser.append(&self.pixels, &self.augment, &mut rng, &mut batch.images);
+        let mut pixels = std::mem::take(&mut self.pixels);
+        self.picture(epoch, (index, pass), &mut pixels, &mut batch.images)?;
+        self.pixels = pixels;
         batch.labels.push(self.dataset.label(self.split, index as usize) as u32);
         batch.count += 1;
         Ok(())

@@ -28,7 +28,7 @@ pub enum DataError {
     Invalid { place: Place, reason: String },
 
     #[error(
-        "{}: a class folder without pictures; put PNG or JPEG pictures there or remove the folder",
+        "{}: a class folder without pictures; put PNG, JPEG, WebP or BMP pictures there or remove the folder",
         .folder.display()
     )]
     EmptyClass { folder: PathBuf },

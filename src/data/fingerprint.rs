@@ -7,6 +7,7 @@
 use xxhash_rust::xxh3::Xxh3Default;
 
 /// XXH3, 64 bits: as fast as memory; not against an adversary.
+#[derive(Clone)]
 pub(super) struct Hash(Xxh3Default);
 
 impl Hash {
@@ -27,8 +28,17 @@ pub(super) fn in_memory(some: u64, all: &Hash) -> String {
     format!("{some:016x}-m{}", all.digits())
 }
 
-pub(super) fn of_files(names: u64, sizes: Hash, times: Hash, contents: Hash) -> String {
+pub(super) fn of_files(names: u64, sizes: &Hash, times: &Hash, contents: &Hash) -> String {
     format!("{names:016x}-s{}-t{}-c{}", sizes.digits(), times.digits(), contents.digits())
+}
+
+/// Whether the set of a [fingerprint](super::Dataset::fingerprint) was read into memory; `None` if that can't be told.
+pub fn was_in_memory(fingerprint: &str) -> Option<bool> {
+    match fingerprint.split('-').nth(1)?.chars().next()? {
+        'm' => Some(true),
+        's' => Some(false),
+        _ => None,
+    }
 }
 
 /// What has changed between two [fingerprints](super::Dataset::fingerprint), as a clause; `None` if nothing has. One of
@@ -90,7 +100,7 @@ mod tests {
         // From the journal of an older version.
         assert_eq!(difference("0000000000000007", &memory), None);
         assert!(difference("0000000000000008", &memory).is_some());
-        let disk = |sizes, times, contents| of_files(7, hash(sizes), hash(times), hash(contents));
+        let disk = |sizes, times, contents| of_files(7, &hash(sizes), &hash(times), &hash(contents));
         let was = disk(b"a", b"b", b"c");
         assert_eq!(difference(&was, &was), None);
         assert!(difference(&was, &disk(b"a", b"x", b"c")).unwrap().contains("another time"));
@@ -98,5 +108,7 @@ mod tests {
         assert!(difference(&was, &disk(b"x", b"b", b"c")).unwrap().contains("other contents"));
         assert!(difference(&was, &memory).unwrap().contains("another way"));
         assert!(difference("", &memory).is_some());
+        let kinds = [&memory, &was, "0000000000000007", ""].map(was_in_memory);
+        assert_eq!(kinds, [Some(true), Some(false), None, None]);
     }
 }

@@ -1,8 +1,11 @@
 //! Folders of pictures: one folder per class, below `train` and `test` (or other names of splits), or directly.
 
 mod disk;
+mod headers;
+mod known;
 mod layout;
 mod names;
+mod paths;
 mod walk;
 
 use std::collections::BTreeMap;
@@ -11,47 +14,52 @@ use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 
-use super::found::{self, Found, Sizes, shown};
+use super::found::{self, Found, shown};
 use super::memory::{Description, InMemory, Pictures};
-use super::picture::{self, Header, Shape};
+use super::picture::{self, Shape};
 use super::split::hold_out;
 use super::{DataError, Dataset, Kind, OpenOptions, Place};
 use disk::OnDisk;
+use headers::{Headers, path};
+use known::Known;
+use paths::Paths;
 use walk::{Part, Walker, name};
 pub(super) use walk::{is_picture, list};
 
 /// Sets that take at most so many bytes as pixels are decoded when they are opened, larger ones picture by picture when
-/// they are used.
-const MAX_DECODED: usize = 512 << 20;
+/// they are used; where nothing else is said.
+const MAX_DECODED: u64 = 512 << 20;
+/// A set that was in memory another time is so again, if it takes at most so many times what it may.
+const STRETCH: u64 = 4;
+/// Sets of so many pictures are worth remembering.
+const WORTH_KNOWING: usize = 4096;
 
 /// Files of one split, class by class in order.
 #[derive(Default)]
 struct Files {
-    paths: Vec<PathBuf>,
+    paths: Paths,
     labels: Vec<u32>,
 }
 
 impl Files {
     fn select(&self, indices: &[usize]) -> Files {
-        Files {
-            paths: indices.iter().map(|&index| self.paths[index].clone()).collect(),
-            labels: indices.iter().map(|&index| self.labels[index]).collect(),
-        }
+        Files { paths: self.paths.select(indices), labels: indices.iter().map(|&index| self.labels[index]).collect() }
     }
 }
 
-fn number(classes: BTreeMap<OsString, Vec<PathBuf>>) -> Files {
+fn number(classes: BTreeMap<OsString, Paths>) -> Files {
     let mut files = Files::default();
     for (label, pictures) in (0u32..).zip(classes.into_values()) {
         files.labels.extend(std::iter::repeat_n(label, pictures.len()));
-        files.paths.extend(pictures);
+        files.paths.append(pictures);
     }
+    files.paths.shrink();
     files
 }
 
 /// The set in a folder.
 pub(super) fn open(folder: &Path, options: &OpenOptions) -> Result<Box<dyn Dataset>, DataError> {
-    open_within(folder, options, MAX_DECODED)
+    open_within(folder, options, options.memory.unwrap_or(MAX_DECODED))
 }
 
 /// Pictures beside class folders have no class.
@@ -111,7 +119,7 @@ fn test_part(
                 let reason = format!("calls a class `{odd}` that the training part calls `{own}`; give both one name");
                 return Err(Place::file(folder).invalid(reason));
             }
-            let pictures = part.loose.len() + part.classes.values().map(Vec::len).sum::<usize>();
+            let pictures = part.loose.len() + part.classes.values().map(Paths::len).sum::<usize>();
             notes.push(format!(
                 "`{}` is not used: its {pictures} pictures lie in no folder of a training class",
                 below(folder)
@@ -140,7 +148,7 @@ fn test_part(
 }
 
 /// Classes whose names differ by less than one sees.
-fn alike(classes: &BTreeMap<OsString, Vec<PathBuf>>) -> Option<String> {
+fn alike(classes: &BTreeMap<OsString, Paths>) -> Option<String> {
     let mut seen: BTreeMap<String, &OsString> = BTreeMap::new();
     for class in classes.keys() {
         let key = shown(class).to_lowercase().split_whitespace().collect::<Vec<_>>().join(" ");
@@ -152,7 +160,7 @@ fn alike(classes: &BTreeMap<OsString, Vec<PathBuf>>) -> Option<String> {
     None
 }
 
-fn open_within(folder: &Path, options: &OpenOptions, max_decoded: usize) -> Result<Box<dyn Dataset>, DataError> {
+fn open_within(folder: &Path, options: &OpenOptions, max_decoded: u64) -> Result<Box<dyn Dataset>, DataError> {
     if options.size.is_some_and(|size| size == 0 || size > 4096) {
         let value = options.size.unwrap_or_default().to_string();
         return Err(DataError::Setting { name: "data.size", value, reason: "it must be from 1 to 4096".into() });
@@ -192,12 +200,25 @@ fn open_within(folder: &Path, options: &OpenOptions, max_decoded: usize) -> Resu
             (all.select(&train), all.select(&test))
         }
     };
-    let (shape, headers) = shape_of(&train, &test, options)?;
-    let of = |index: usize| train.paths.get(index).unwrap_or_else(|| &test.paths[index - train.paths.len()]);
+    let files = disk::Listed::new(folder, train, test);
+    let (train, test) = (&files.train, &files.test);
+    let count = train.paths.len() + test.paths.len();
+    // What all pictures say together is known, or read from all of them.
+    let memory = options.cache.as_deref().filter(|_| count >= WORTH_KNOWING).map(|cache| {
+        let size = options.size.map_or_else(|| "own".into(), |size| size.to_string());
+        (cache, format!("{}, size {size}", files.key()))
+    });
+    let known = memory.as_ref().and_then(|(cache, key)| Known::read(cache, key));
+    let headers = match &known {
+        Some(known) => known.headers.clone(),
+        None => Headers::read(train, test)?,
+    };
+    let shape = headers.shape(options, |index| path(train, test, index))?;
+    options.check_normalisation(shape.channels)?;
     if shape.resize {
-        notes.push(format!("pictures are scaled to {0}x{0}", shape.width));
+        notes.push(format!("pictures are scaled to {0}x{0} ({1})", shape.width, picture::FILTERS));
     }
-    notes.extend(header_notes(&headers, shape.channels, |index| below(folder, of(index))));
+    notes.extend(headers.notes(shape.channels, |index| below(folder, &path(train, test, index))));
     if let Some(first) = walker.by_content.first() {
         let count = walker.by_content.len();
         let first = below(folder, first);
@@ -205,14 +226,6 @@ fn open_within(folder: &Path, options: &OpenOptions, max_decoded: usize) -> Resu
     }
     let skipped = walker.passed.into_list();
     notes.extend(Some(found::told(&skipped)).filter(|told| !told.is_empty()));
-    let mut modes: Vec<(&'static str, usize)> = Vec::new();
-    for header in &headers {
-        match modes.iter_mut().find(|(mode, _)| *mode == header.mode) {
-            Some((_, count)) => *count += 1,
-            None => modes.push((header.mode, 1)),
-        }
-    }
-    let sizes = Sizes::of(headers.iter().map(|header| (header.width, header.height)));
     let about = Description {
         name: Some(name(folder)).filter(|name| !name.is_empty()).unwrap_or_else(|| "pictures".into()),
         kind: Kind::ImageFolder,
@@ -221,17 +234,26 @@ fn open_within(folder: &Path, options: &OpenOptions, max_decoded: usize) -> Resu
         width: shape.width as usize,
         channels: shape.channels,
         class_names,
-        normalisation: None,
+        normalisation: options.normalisation(),
         note: notes.join("; "),
-        found: Found { sizes, modes, skipped, ..Found::default() },
+        found: Found { sizes: headers.sizes(), modes: headers.modes(), skipped, ..Found::default() },
     };
     let bytes = about.height * about.width * about.channels;
-    if bytes.saturating_mul(train.paths.len() + test.paths.len()) <= max_decoded {
+    let all = (bytes as u64).saturating_mul(count as u64);
+    let fits = match options.kept {
+        Some(kept) => kept && all <= max_decoded.saturating_mul(STRETCH),
+        None => all <= max_decoded,
+    };
+    if fits {
+        let disk::Listed { train, test, .. } = files;
         let (train, test) = (decode_all(train, shape, bytes)?, decode_all(test, shape, bytes)?);
-        Ok(Box::new(InMemory::new(about, train, test)))
-    } else {
-        Ok(Box::new(OnDisk::new(folder, about, train, test, shape)?))
+        return Ok(Box::new(InMemory::new(about, train, test)));
     }
+    let set = OnDisk::new(files, about, shape, known.as_ref(), (all, max_decoded))?;
+    if let (Some((cache, key)), None, true) = (memory, known, set.counted) {
+        Known::new(key, headers, &set.normalisation()).keep(cache);
+    }
+    Ok(Box::new(set))
 }
 
 /// The first error in the order of the pictures, whichever thread was first.
@@ -239,55 +261,13 @@ fn in_order<T>(results: Vec<Result<T, DataError>>) -> Result<Vec<T>, DataError> 
     results.into_iter().collect()
 }
 
-/// Without a size to bring them to, all pictures must have that of the first. They are grey if all are.
-fn shape_of(train: &Files, test: &Files, options: &OpenOptions) -> Result<(Shape, Vec<Header>), DataError> {
-    let paths: Vec<&PathBuf> = train.paths.iter().chain(&test.paths).collect();
-    let headers = in_order(paths.par_iter().map(|path| picture::header(path)).collect())?;
-    let channels = if headers.iter().all(|header| header.grey) { 1 } else { 3 };
-    if let Some(size) = options.size {
-        return Ok((Shape { height: size, width: size, channels, resize: true }, headers));
-    }
-    let Some(&first) = headers.first() else {
-        return Ok((Shape { height: 1, width: 1, channels: 1, resize: false }, headers));
-    };
-    let same = |header: &Header| (header.width, header.height) == (first.width, first.height);
-    if let Some(odd) = headers.iter().position(|header| !same(header)) {
-        let sizes = Sizes::of(headers.iter().map(|header| (header.width, header.height)));
-        let sizes = sizes.map_or(String::new(), |sizes| format!(" (there are {sizes})"));
-        return Err(Place::file(paths[odd]).invalid(format!(
-            "the picture is {}x{}, the first one of the set {}x{}{sizes}; set `data.size` to bring all to one size",
-            headers[odd].width, headers[odd].height, first.width, first.height
-        )));
-    }
-    Ok((Shape { height: first.height, width: first.width, channels, resize: false }, headers))
-}
-
-/// What is in the files but not taken from them.
-fn header_notes(headers: &[Header], channels: usize, name: impl Fn(usize) -> String) -> Vec<String> {
-    let count = |wanted: fn(&Header) -> bool| {
-        let first = headers.iter().position(wanted)?;
-        Some((headers.iter().filter(|header| wanted(header)).count(), name(first)))
-    };
-    let mut notes = Vec::new();
-    if let Some((n, first)) = count(|header| header.turned) {
-        notes.push(format!(
-            "{n} pictures are to be turned or mirrored by EXIF, which is not done (the first is {first})"
-        ));
-    }
-    if let Some((n, first)) = count(|header| header.transparent) {
-        notes.push(format!("{n} pictures have transparency, which is ignored (the first is {first})"));
-    }
-    if let Some((n, first)) = count(|header| header.grey).filter(|_| channels == 3) {
-        notes.push(format!("{n} grey pictures are taken as colour (the first is {first})"));
-    }
-    notes
-}
-
 fn decode_all(files: Files, shape: Shape, picture_bytes: usize) -> Result<Pictures, DataError> {
     let mut pixels = vec![0; picture_bytes * files.paths.len()];
-    let decode =
-        |(out, path): (&mut [u8], &PathBuf)| picture::decode(path, shape).map(|picture| out.copy_from_slice(&picture));
-    in_order(pixels.par_chunks_exact_mut(picture_bytes).zip(&files.paths).map(decode).collect())?;
+    let decode = |(index, out): (usize, &mut [u8])| {
+        let path = files.paths.get(index).unwrap_or_default();
+        picture::decode(&path, shape).map(|picture| out.copy_from_slice(&picture))
+    };
+    in_order(pixels.par_chunks_exact_mut(picture_bytes).enumerate().map(decode).collect())?;
     Ok(Pictures { pixels, labels: files.labels })
 }
 
@@ -335,5 +315,73 @@ mod tests {
         assert!(errors.len() == 1 && errors[0].contains("b/7.png"), "{errors:?}");
         std::fs::remove_file(folder.path().join("b/7.png")).unwrap();
         assert_ne!(open_within(folder.path(), &options, 0).unwrap().fingerprint(), fingerprint);
+    }
+
+    /// A set of one picture by very many names, each a link to it.
+    fn many(count: usize) -> tempfile::TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        let one = folder.path().join("one.png");
+        RgbImage::from_fn(3, 2, |x, y| Rgb([60 * x as u8, 200 * y as u8, 9])).save(&one).unwrap();
+        for class in ["a", "b"] {
+            std::fs::create_dir(folder.path().join(class)).unwrap();
+            for index in 0..count / 2 {
+                std::fs::hard_link(&one, folder.path().join(class).join(format!("{index}.png"))).unwrap();
+            }
+        }
+        std::fs::remove_file(one).unwrap();
+        folder
+    }
+
+    #[test]
+    fn what_is_known_of_a_large_set_is_not_read_again() {
+        let (folder, cache) = (many(WORTH_KNOWING), tempfile::tempdir().unwrap());
+        let options = OpenOptions { cache: Some(cache.path().into()), ..OpenOptions::default() };
+        let first = open_within(folder.path(), &options, 0).unwrap();
+        assert!(first.summary().found.memory.contains("data.memory allows 0"), "{}", first.summary());
+        let files: Vec<PathBuf> = std::fs::read_dir(cache.path()).unwrap().map(|e| e.unwrap().path()).collect();
+        let [file] = files.as_slice() else { panic!("{files:?}") };
+        assert_eq!(open_within(folder.path(), &options, 0).unwrap().summary(), first.summary());
+        // It is that file which is believed, as long as nothing changes.
+        let mean = |set: &dyn Dataset| set.summary().mean.clone();
+        let mut told: serde_json::Value = serde_json::from_slice(&std::fs::read(file).unwrap()).unwrap();
+        told["mean"] = serde_json::json!([0.125, 0.25, 0.5]);
+        std::fs::write(file, told.to_string()).unwrap();
+        assert_eq!(mean(&*open_within(folder.path(), &options, 0).unwrap()), [0.125, 0.25, 0.5]);
+        // In memory all is read anyway.
+        assert_eq!(mean(&*open(folder.path(), &options).unwrap()), mean(&*first));
+        // Given by hand, nothing is computed, and nothing is kept.
+        let given = OpenOptions { mean: vec![0.5; 3], deviation: vec![0.5; 3], ..options.clone() };
+        assert_eq!(mean(&*open_within(folder.path(), &given, 0).unwrap()), [0.5; 3]);
+        RgbImage::from_pixel(3, 2, Rgb([255, 255, 255])).save(folder.path().join("a/x.png")).unwrap();
+        let changed = open_within(folder.path(), &options, 0).unwrap();
+        assert!(mean(&*changed) != mean(&*first) && mean(&*changed) != [0.125, 0.25, 0.5]);
+        assert_eq!(mean(&*changed), mean(&*open_within(folder.path(), &OpenOptions::default(), 0).unwrap()));
+    }
+
+    #[test]
+    fn a_set_stays_where_it_was() {
+        let folder = many(24);
+        let kept = |kept, limit| {
+            let set = open_within(folder.path(), &OpenOptions { kept, ..OpenOptions::default() }, limit).unwrap();
+            crate::data::was_in_memory(&set.fingerprint()).unwrap()
+        };
+        let bytes = 24 * 18;
+        assert_eq!([kept(None, bytes), kept(None, bytes - 1)], [true, false]);
+        assert_eq!([kept(Some(false), bytes), kept(Some(true), bytes / 2), kept(Some(true), 1)], [false, true, false]);
+    }
+
+    #[test]
+    fn unbalanced_classes_are_told_and_no_others() {
+        let folder = many(24);
+        let note = |folder: &Path| {
+            let sets = [u64::MAX, 0].map(|limit| open_within(folder, &OpenOptions::default(), limit).unwrap());
+            let [a, b] = sets.map(|set| set.summary().note.clone());
+            assert_eq!(a, b);
+            a
+        };
+        assert!(!note(folder.path()).contains("unbalanced"));
+        (0..5).for_each(|index| std::fs::remove_file(folder.path().join(format!("a/{index}.png"))).unwrap());
+        let told = note(folder.path());
+        assert!(told.contains("unbalanced, from 5 training pictures (`a`) to 10 (`b`)"), "{told}");
     }
 }

@@ -13,6 +13,8 @@ pub struct Found {
     pub modes: Vec<(&'static str, usize)>,
     /// What was passed over, by reason.
     pub skipped: Vec<Skipped>,
+    /// Why pictures are not in memory, where they are not.
+    pub memory: String,
     /// What mean and deviation were computed from.
     pub normalisation: String,
     /// What the fingerprint of the set covers.
@@ -52,7 +54,7 @@ impl fmt::Display for Sizes {
 /// Files or folders that were passed over for one reason.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Skipped {
-    /// "hidden", "neither PNG nor JPEG", …
+    /// "hidden", "neither PNG, JPEG, WebP nor BMP", …
     pub why: &'static str,
     pub count: usize,
     /// The first of them, below the folder of the set.
@@ -70,7 +72,7 @@ impl fmt::Display for Skipped {
 
 pub(super) const HIDDEN: &str = "hidden";
 pub(super) const OF_A_SYSTEM: &str = "made by a system or a tool";
-pub(super) const NO_PICTURE: &str = "neither PNG nor JPEG";
+pub(super) const NO_PICTURE: &str = "neither PNG, JPEG, WebP nor BMP";
 pub(super) const BACKUP: &str = "a backup or half a download";
 pub(super) const NO_CLASS: &str = "in no class folder";
 pub(super) const NO_FILE: &str = "neither a file nor a folder";
@@ -167,7 +169,7 @@ mod tests {
         passed.add_path(NO_PICTURE, root, Path::new("/set/notes.txt"));
         passed.add_path(HIDDEN, root, Path::new("/set/b/.y"));
         let text = told(&passed.into_list());
-        assert_eq!(text, "passed over: 2 hidden (the first is a/.x), 1 neither PNG nor JPEG (notes.txt)");
+        assert_eq!(text, "passed over: 2 hidden (the first is a/.x), 1 neither PNG, JPEG, WebP nor BMP (notes.txt)");
         assert_eq!(told(&[]), "");
     }
 }

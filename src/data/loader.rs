@@ -6,6 +6,7 @@ use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread::JoinHandle;
 
 use super::batch::Maker;
+use super::decoders;
 use super::{Augment, Batch, DataError, Dataset, Split, check_batch};
 use crate::random::{shuffle, stream_at};
 
@@ -107,6 +108,10 @@ impl Loader {
     pub fn new(dataset: Arc<dyn Dataset>, plan: Plan) -> Result<Self, DataError> {
         plan.check(&*dataset)?;
         let left = plan.total_batches().saturating_sub(plan.start_batch);
+        if dataset.is_slow() {
+            // Here, where it is known how many threads compute.
+            decoders::pool();
+        }
         let stop = Arc::new(AtomicBool::new(false));
         let (sender, receiver) = sync_channel(plan.prefetch);
         let stopped = stop.clone();

@@ -67,6 +67,7 @@ impl InMemory {
         };
         let mut notes: Vec<String> = Some(about.note).filter(|note| !note.is_empty()).into_iter().collect();
         notes.extend(gaps(&train.labels, &test.labels, &about.class_names));
+        notes.extend(unbalanced(&train.labels, &about.class_names));
         let normalisation = about.normalisation.unwrap_or_else(|| {
             let mut histogram = Histogram::new(about.channels);
             histogram.add(&train.pixels);
@@ -150,6 +151,26 @@ impl Dataset for InMemory {
         let make = || fingerprint::in_memory(self.of_some(), &self.of_all());
         self.fingerprint.get_or_init(make).clone()
     }
+}
+
+/// Classes are told to be unbalanced where the largest has more than so many times the pictures of the smallest.
+const UNBALANCED: f64 = 1.5;
+
+/// A clause about classes of which there are many more pictures than of others, if there are any.
+pub(super) fn unbalanced(labels: &[u32], names: &[String]) -> Option<String> {
+    let mut counts = vec![0usize; names.len()];
+    labels.iter().for_each(|&label| counts[label as usize] += 1);
+    let there = || counts.iter().copied().enumerate().filter(|(_, n)| *n > 0);
+    // Of those that have as many, the first.
+    let (least, few) = there().min_by_key(|(_, n)| *n)?;
+    let (most, many) = there().rev().max_by_key(|(_, n)| *n)?;
+    (many as f64 > UNBALANCED * few as f64).then(|| {
+        format!(
+            "the classes are unbalanced, from {few} training pictures (`{}`) to {many} (`{}`): see search.class_weights and \
+             balanced accuracy",
+            names[least], names[most]
+        )
+    })
 }
 
 /// A sentence about classes without pictures, if there are any.

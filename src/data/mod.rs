@@ -8,13 +8,16 @@ mod archive;
 mod augment;
 mod batch;
 mod batches;
+mod bmp;
 mod cifar;
+mod decoders;
 mod embedded;
 mod error;
 mod fashion_mnist;
 mod fingerprint;
 mod folder;
 mod found;
+mod given;
 mod idx;
 mod imagenet16;
 mod jpeg;
@@ -29,18 +32,19 @@ mod role;
 mod source;
 mod split;
 mod statistics;
+mod webp;
 
 use std::fmt;
 
 pub use augment::Augment;
 pub use batch::{Batch, ScoringBatch, scoring_batch};
 pub use error::{DataError, Place};
-pub use fingerprint::difference;
+pub use fingerprint::{difference, was_in_memory};
 pub use found::{Found, Sizes, Skipped};
 pub use loader::{Loader, Plan};
 pub use open::open;
 pub use options::OpenOptions;
-pub use split::{Halves, check_batch, halves, limited};
+pub use split::{Halves, Shares, check_batch, halves, limited};
 
 /// A part of a data set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -69,7 +73,7 @@ pub enum Kind {
     Cifar100Binary,
     Cifar100Python,
     ImageNet16,
-    /// One folder of PNG or JPEG pictures per class.
+    /// One folder of PNG, JPEG, WebP or BMP pictures per class.
     ImageFolder,
 }
 
@@ -154,7 +158,10 @@ impl fmt::Display for Summary {
             if self.channels == 1 { "grey" } else { "colour" },
             self.classes(),
         )?;
-        if self.note.is_empty() { Ok(()) } else { write!(f, "; {}", self.note) }
+        [&self.note, &self.found.memory]
+            .into_iter()
+            .filter(|text| !text.is_empty())
+            .try_for_each(|text| write!(f, "; {text}"))
     }
 }
 
@@ -178,6 +185,11 @@ pub trait Dataset: Send + Sync {
     /// # Panics
     /// If `index` is not below `len(split)`.
     fn label(&self, split: Split, index: usize) -> usize;
+
+    /// Whether pictures are decoded while they are used, so that several threads should do it.
+    fn is_slow(&self) -> bool {
+        false
+    }
 
     /// Some digits that tell whether this is the same data as another time, whatever place and format it came from; to be
     /// compared by [`difference`]. Every pixel and label of a set in memory; of sets too large for that, names, sizes and

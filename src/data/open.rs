@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::given::Given;
 use super::options::{OpenOptions, READ, nothing_found, unrecognised};
 use super::source::{Source, open_plain_or_gzip};
 use super::{DataError, Dataset, Place, archive, batches, embedded, folder, idx, role};
@@ -13,6 +14,13 @@ use super::{DataError, Dataset, Place, archive, batches, embedded, folder, idx, 
 /// # Errors
 /// Nothing there, nothing that can be read, or something wrong with it: see [`DataError`].
 pub fn open(source: &str, options: &OpenOptions) -> Result<Arc<dyn Dataset>, DataError> {
+    let set = found(source, options)?;
+    options.check_normalisation(set.summary().channels)?;
+    let given = !options.mean.is_empty() || !options.deviation.is_empty();
+    Ok(if given { Arc::new(Given::new(set, options)) } else { set })
+}
+
+fn found(source: &str, options: &OpenOptions) -> Result<Arc<dyn Dataset>, DataError> {
     if source == "embedded" {
         return Ok(Arc::new(embedded::open()?));
     }
@@ -158,7 +166,10 @@ fn open_file(path: &Path, options: &OpenOptions) -> Result<Arc<dyn Dataset>, Dat
     }
     let found = match start[..] {
         [] => "the file is empty".into(),
-        [0x89, b'P', b'N', b'G', ..] | [0xff, 0xd8, 0xff, ..] => {
+        [0x89, b'P', b'N', b'G', ..]
+        | [0xff, 0xd8, 0xff, ..]
+        | [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'E', b'B', b'P', ..]
+        | [b'B', b'M', _, _, _, _, 0, 0, 0, 0, ..] => {
             "one picture; give the folder that holds one folder of pictures per class".into()
         }
         [0, 0, 8, 1 | 3, ..] => {

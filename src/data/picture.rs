@@ -1,16 +1,18 @@
-//! One PNG or JPEG file.
+//! One file with a picture: PNG, JPEG, WebP or BMP.
 
 use std::io::{BufReader, Cursor, Read, Seek};
 use std::path::Path;
 use std::sync::{Condvar, Mutex, PoisonError};
 
+use image::codecs::bmp::BmpDecoder;
 use image::codecs::jpeg::JpegDecoder;
 use image::codecs::png::PngDecoder;
+use image::codecs::webp::WebPDecoder;
 use image::imageops::FilterType;
 use image::{DynamicImage, ImageError, ImageResult};
 
 use super::source::{fill, open_regular, read_at_most};
-use super::{DataError, Place, jpeg, png};
+use super::{DataError, Place, bmp, jpeg, png, webp};
 
 /// Larger files are not pictures for this purpose.
 const MAX_FILE: u64 = 256 << 20;
@@ -20,6 +22,8 @@ const MAX_SIDE: u32 = 1 << 14;
 /// Nor those that take more bytes decoded, or while they are scaled.
 const MAX_DECODED: u64 = 256 << 20;
 const MAX_SCALING: u64 = 512 << 20;
+/// Files that are read at once, before anything is known of them.
+const SMALL_FILE: u64 = 1 << 20;
 
 /// What the beginning of a file says about the picture in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,6 +40,22 @@ pub(super) struct Header {
     /// Bytes of a decoded pixel.
     bytes: u64,
 }
+
+/// All that [`Header::mode`] may be.
+pub(super) const MODES: [&str; 12] = [
+    "black and white",
+    "grey, 8 bits",
+    "grey, 16 bits",
+    "colour, 8 bits",
+    "colour, 16 bits",
+    "palette",
+    "grey with transparency, 8 bits",
+    "grey with transparency, 16 bits",
+    "colour with transparency, 8 bits",
+    "colour with transparency, 16 bits",
+    "CMYK",
+    "colour, 5 or 6 bits",
+];
 
 impl Header {
     fn of_png(head: png::Head) -> Option<Header> {
@@ -82,6 +102,42 @@ impl Header {
         })
     }
 
+    fn of_bmp(head: bmp::Head) -> Option<Header> {
+        let (mode, channels) = match head.bits {
+            1 | 2 | 4 | 8 if head.grey => ("grey, 8 bits", 3),
+            1 | 2 | 4 | 8 => ("palette", 3),
+            16 => ("colour, 5 or 6 bits", 3),
+            24 => ("colour, 8 bits", 3),
+            32 if head.transparent => ("colour with transparency, 8 bits", 4),
+            32 => ("colour, 8 bits", 3),
+            _ => return None,
+        };
+        Some(Header {
+            width: head.width,
+            height: head.height,
+            grey: head.grey,
+            mode,
+            transparent: head.transparent,
+            turned: false,
+            bytes: channels,
+        })
+    }
+
+    /// A WebP is colour always.
+    fn of_webp(head: webp::Head) -> Option<Header> {
+        let (mode, bytes) =
+            if head.transparent { ("colour with transparency, 8 bits", 4) } else { ("colour, 8 bits", 3) };
+        Some(Header {
+            width: head.width,
+            height: head.height,
+            grey: false,
+            mode,
+            transparent: head.transparent,
+            turned: head.turned,
+            bytes,
+        })
+    }
+
     fn pixels(&self) -> u64 {
         u64::from(self.width) * u64::from(self.height)
     }
@@ -91,11 +147,13 @@ impl Header {
 enum Format {
     Png,
     Jpeg,
+    Bmp,
+    WebP,
 }
 
 fn head(place: &Place, reader: impl Read + Seek) -> Result<(Header, Format), DataError> {
     let mut reader = BufReader::with_capacity(1 << 12, reader);
-    let mut start = [0; 8];
+    let mut start = [0; 12];
     let reading = |error: std::io::Error| match error.kind() {
         std::io::ErrorKind::UnexpectedEof => place.invalid("the picture is torn: it ends before its pixels begin"),
         _ => place.reading(error),
@@ -104,13 +162,28 @@ fn head(place: &Place, reader: impl Read + Seek) -> Result<(Header, Format), Dat
     if length == 0 {
         return Err(place.invalid("the picture is an empty file; fetch it again, or remove it"));
     }
-    let (header, format) = if start == png::SIGNATURE {
+    // Back to the place where the head of the format begins.
+    let read = length as i64;
+    let mut back = |to: i64| reader.seek_relative(to - read).map_err(reading);
+    let (header, format) = if start.starts_with(&png::SIGNATURE) {
+        back(8)?;
         (png::head(&mut reader).map_err(reading)?.map(Header::of_png), Format::Png)
     } else if start.starts_with(&[0xff, 0xd8, 0xff]) {
-        reader.seek_relative(-6).map_err(reading)?;
+        back(2)?;
         (jpeg::head(&mut reader).map_err(reading)?.map(Header::of_jpeg), Format::Jpeg)
+    } else if webp::begins(&start) {
+        let head = webp::head(&mut reader).map_err(reading)?;
+        if head.is_some_and(|head| head.animated) {
+            return Err(
+                place.invalid("an animated WebP: which of its pictures is meant? save one of them, or remove it")
+            );
+        }
+        (head.map(Header::of_webp), Format::WebP)
+    } else if start.starts_with(b"BM") {
+        back(0)?;
+        (bmp::head(&mut reader).map_err(reading)?.map(Header::of_bmp), Format::Bmp)
     } else {
-        return Err(place.invalid("neither a PNG nor a JPEG picture, whatever its name says"));
+        return Err(place.invalid("none of the pictures that are read (PNG, JPEG, WebP, BMP), whatever its name says"));
     };
     let Some(header) = header else {
         return Err(place.invalid("the picture cannot be decoded: it has no header"));
@@ -169,21 +242,48 @@ pub(super) fn decode(path: &Path, shape: Shape) -> Result<Vec<u8>, DataError> {
         let reason = format!("{length} bytes; a picture may have {MAX_FILE}");
         return Err(place.invalid(reason));
     }
+    if length <= SMALL_FILE {
+        // Read at once, whatever it is: it is opened and looked through only once then.
+        let bytes = read_at_most(&place, &mut &file, SMALL_FILE)?;
+        let (header, _) = head(&place, Cursor::new(&bytes))?;
+        let _room = room(&header, length, shape);
+        return decoded(path, &place, bytes, shape);
+    }
     let (header, _) = head(&place, &file)?;
-    let _room = Room::take(length + 2 * header.pixels() * header.bytes.max(4) + scaling(&header, shape));
+    let _room = room(&header, length, shape);
     let bytes = read_at_most(&place, &mut open_regular(path)?, MAX_FILE)?;
+    decoded(path, &place, bytes, shape)
+}
+
+/// Room for a file of so many bytes, its picture, and its scaling.
+fn room(header: &Header, length: u64, shape: Shape) -> Room {
+    Room::take(length + 2 * header.pixels() * header.bytes.max(4) + scaling(header, shape))
+}
+
+/// The pixels of the picture that these bytes are.
+fn decoded(path: &Path, place: &Place, bytes: Vec<u8>, shape: Shape) -> Result<Vec<u8>, DataError> {
     // Again, because the file may have changed; and from here on nothing is read any more.
-    let (header, format) = head(&place, Cursor::new(&bytes))?;
+    let (header, format) = head(place, Cursor::new(&bytes))?;
     let right_size = (header.width, header.height) == (shape.width, shape.height);
     if !right_size {
         if !shape.resize {
             return Err(wrong_size(path, header, shape.width, shape.height));
         }
-        check_scaling(&place, &header, shape)?;
+        check_scaling(place, &header, shape)?;
     }
-    let mut picture = pixels(&place, bytes, format)?;
+    let mut picture = pixels(place, bytes, format)?;
+    if (picture.width(), picture.height()) != (header.width, header.height) {
+        let reason = format!(
+            "the picture cannot be decoded: it says {}x{} and is {}x{}",
+            header.width,
+            header.height,
+            picture.width(),
+            picture.height()
+        );
+        return Err(place.invalid(reason));
+    }
     if !right_size {
-        picture = picture.resize_to_fill(shape.width, shape.height, FilterType::Triangle);
+        picture = picture.resize_to_fill(shape.width, shape.height, filter(&header, shape));
     }
     Ok(if shape.channels == 1 { picture.into_luma8().into_raw() } else { picture.into_rgb8().into_raw() })
 }
@@ -200,8 +300,30 @@ fn pixels(place: &Place, mut bytes: Vec<u8>, format: Format) -> Result<DynamicIm
             bytes.truncate(end.ok_or_else(|| place.invalid("the picture is torn: a JPEG file without its end"))?);
             JpegDecoder::new(Cursor::new(&bytes)).and_then(DynamicImage::from_decoder)
         }
+        Format::Bmp => {
+            let head = bmp::head(&mut Cursor::new(&bytes)).map_err(|error| place.reading(error))?;
+            if head.is_some_and(|head| head.length > bytes.len() as u64) {
+                return Err(place.invalid("the picture is torn: a BMP file that ends before its pixels do"));
+            }
+            BmpDecoder::new(Cursor::new(&bytes)).and_then(DynamicImage::from_decoder)
+        }
+        Format::WebP => {
+            let end = webp::end(&bytes);
+            bytes.truncate(end.ok_or_else(|| place.invalid("the picture is torn: a WebP file that ends too early"))?);
+            WebPDecoder::new(Cursor::new(&bytes)).and_then(DynamicImage::from_decoder)
+        }
     };
     picture.map_err(|error| broken(place, &error))
+}
+
+/// How shrinking and enlarging interpolate, in words.
+pub(super) const FILTERS: &str = "shrunk by Lanczos-3 over all pixels that one covers, enlarged by bicubic";
+
+/// What is made smaller takes a wide filter that is stretched over all pixels that one covers, so that fine patterns do not
+/// turn into others; what is made larger, one that does not ring far. Both are those of Pillow.
+fn filter(header: &Header, shape: Shape) -> FilterType {
+    let larger = header.width < shape.width || header.height < shape.height;
+    if larger { FilterType::CatmullRom } else { FilterType::Lanczos3 }
 }
 
 /// Bytes that scaling takes. A picture that is very narrow becomes very long before its middle is taken.

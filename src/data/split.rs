@@ -49,32 +49,64 @@ pub fn limited(dataset: &dyn Dataset, seed: u64, limit: usize) -> Vec<u32> {
     chosen
 }
 
-/// The split of DARTS (arXiv 1806.09055, section 3.1): of the training pictures that [`limited`] gives, `train_share`
-/// go to the weights and the rest to the alphas, at random (stream `halves`) but with every class shared alike.
+/// Shares of the training pictures for the two levels of the search.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Shares {
+    /// To the weights.
+    pub weights: f64,
+    /// To the alphas; 0: all that the weights leave.
+    pub alphas: f64,
+}
+
+/// The split of DARTS (arXiv 1806.09055, section 3.1), or of PC-DARTS (arXiv 1907.05737, section 4.3), which leaves pictures
+/// out: of the training pictures that [`limited`] gives, a share goes to the weights and one of the others to the alphas, at
+/// random (stream `halves`) but with every class shared alike. Which go to the weights does not depend on the other share.
 ///
 /// # Errors
-/// `train_share` not between 0 and 1, or a part that would be empty.
-pub fn halves(dataset: &dyn Dataset, seed: u64, limit: usize, train_share: f64) -> Result<Halves, DataError> {
-    let refuse = |reason: &str| DataError::Setting {
-        name: "train_share",
-        value: train_share.to_string(),
+/// Shares that are none, or more than all together; a part that would be empty.
+pub fn halves(dataset: &dyn Dataset, seed: u64, limit: usize, shares: Shares) -> Result<Halves, DataError> {
+    let refuse = |name: &'static str, value: f64, reason: &str| DataError::Setting {
+        name,
+        value: value.to_string(),
         reason: reason.into(),
     };
-    if !(train_share > 0.0 && train_share < 1.0) {
-        return Err(refuse("it must be between 0 and 1, because weights and alphas both need pictures"));
+    let Shares { weights, alphas } = shares;
+    if !(weights > 0.0 && weights < 1.0) {
+        let reason = "it must be between 0 and 1, because weights and alphas both need pictures";
+        return Err(refuse("search.train_share", weights, reason));
+    }
+    if !(alphas >= 0.0 && weights + alphas <= 1.0 + 1e-9) {
+        let reason = "it and search.train_share are more than all pictures together";
+        return Err(refuse("search.alphas_share", alphas, reason));
     }
     let mut indices = limited(dataset, seed, limit);
     shuffle(&mut stream(seed, "halves"), &mut indices);
-    // Stable: each class in shuffled order. Every 1/share-th picture of that sequence goes to the weights.
+    // Stable: each class in shuffled order. Every 1/share-th picture of that sequence goes to the weights, and every so-manieth
+    // of the others to the alphas.
     indices.sort_by_key(|&index| dataset.label(Split::Train, index as usize));
     let mut parts = Halves { weights: Vec::new(), alphas: Vec::new() };
-    let quota = |taken: usize| (taken as f64 * train_share).floor();
+    let chosen = |share: f64, position: usize| {
+        let quota = |taken: usize| (taken as f64 * share).floor();
+        quota(position + 1) > quota(position)
+    };
+    let of_the_rest = if alphas == 0.0 { 1.0 } else { (alphas / (1.0 - weights)).min(1.0) };
+    let mut others = 0;
     for (position, index) in indices.into_iter().enumerate() {
-        let to_weights = quota(position + 1) > quota(position);
-        if to_weights { &mut parts.weights } else { &mut parts.alphas }.push(index);
+        if chosen(weights, position) {
+            parts.weights.push(index);
+        } else {
+            if chosen(of_the_rest, others) {
+                parts.alphas.push(index);
+            }
+            others += 1;
+        }
     }
-    if parts.weights.is_empty() || parts.alphas.is_empty() {
-        return Err(refuse("there are too few training pictures for that share: one part would be empty"));
+    let other = if alphas == 0.0 { ("search.train_share", weights) } else { ("search.alphas_share", alphas) };
+    for ((name, share), part) in [(("search.train_share", weights), &parts.weights), (other, &parts.alphas)] {
+        if part.is_empty() {
+            let reason = "there are too few training pictures for that share: its part would be empty";
+            return Err(refuse(name, share, reason));
+        }
     }
     parts.weights.sort_unstable();
     parts.alphas.sort_unstable();

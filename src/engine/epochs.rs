@@ -7,8 +7,10 @@ use super::error::EngineError;
 use super::saved::Position;
 use super::setup::tensors;
 use crate::data::{self, DataError, Dataset, Loader};
+use candle_core::Tensor;
+
 use crate::nn::NnError;
-use crate::oneshot::Batch;
+use crate::oneshot::{Batch, right};
 use crate::run::event::Level;
 
 /// Journal lines that the steps of a whole run may take.
@@ -21,13 +23,15 @@ pub(super) struct Steps {
     pub every: usize,
     /// Pictures and seconds since the last step in the journal.
     pace: (usize, f64),
+    /// Seconds in which this epoch's steps, as far as this engine made them, waited for pictures.
+    waited: f64,
 }
 
 impl Steps {
     /// `every`: 0 chooses so that the journal stays small.
     pub fn new(per_epoch: usize, epochs: usize, every: usize) -> Steps {
         let chosen = (per_epoch * epochs).div_ceil(STEP_LINES).max(1);
-        Steps { per_epoch, every: if every > 0 { every } else { chosen }, pace: (0, 0.0) }
+        Steps { per_epoch, every: if every > 0 { every } else { chosen }, pace: (0, 0.0), waited: 0.0 }
     }
 
     /// Whether the step at this place is told of, of which one in `every` is: the last of an epoch always.
@@ -42,8 +46,9 @@ impl Steps {
         at: &mut Position,
         loss: f64,
         right: usize,
-        (pictures, seconds): (usize, f64),
+        (pictures, seconds, waited): (usize, f64, f64),
     ) -> Option<f64> {
+        self.waited += waited;
         at.loss += loss * pictures as f64;
         at.right += right as u64;
         at.pictures += pictures as u64;
@@ -54,6 +59,13 @@ impl Steps {
         }
         let (seen, seconds) = std::mem::take(&mut self.pace);
         Some(seen as f64 / seconds.max(1e-9))
+    }
+}
+
+impl Steps {
+    /// Ends an epoch: the seconds in which its steps waited for pictures.
+    pub fn waited(&mut self) -> f64 {
+        std::mem::take(&mut self.waited)
     }
 }
 
@@ -100,26 +112,53 @@ pub(super) fn run(run: &mut dyn Epochs, epochs: usize, resumed: bool) -> Result<
     Ok(true)
 }
 
-/// Mean loss and accuracy over the pictures of a plan; `look` gives the sum of a batch's losses and its right answers. `None`
+/// What a look at pictures has found.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Look {
+    /// Mean over pictures.
+    pub loss: f64,
+    /// Share of the pictures that were classified rightly.
+    pub accuracy: f64,
+    /// Mean over the classes that there are pictures of: the share of theirs that were classified rightly.
+    pub balanced: f64,
+}
+
+/// The accuracies of so many right answers among so many pictures, by class.
+fn accuracies(classes: &[[u64; 2]]) -> (f64, f64) {
+    let sum = |part: usize| classes.iter().map(|class| class[part]).sum::<u64>() as f64;
+    let there = || classes.iter().filter(|class| class[1] > 0);
+    let recalls = there().map(|[right, all]| *right as f64 / *all as f64).sum::<f64>();
+    (sum(0) / sum(1), recalls / there().count() as f64)
+}
+
+/// Mean loss and accuracies over the pictures of a plan; `look` gives the logits of a batch and the sum of its losses. `None`
 /// if asked to stop at once.
 pub(super) fn evaluate(
     control: &mut Control,
     dataset: &Arc<dyn Dataset>,
     plan: data::Plan,
-    mut look: impl FnMut(&Batch) -> Result<(f64, usize), NnError>,
-) -> Result<Option<(f64, f64)>, EngineError> {
+    mut look: impl FnMut(&Batch) -> Result<(Tensor, f64), NnError>,
+) -> Result<Option<Look>, EngineError> {
     let count = plan.indices.len() as f64;
-    let (mut loss, mut right) = (0.0, 0);
+    let mut loss = 0.0;
+    let mut classes = vec![[0; 2]; dataset.summary().classes()];
     for batch in Loader::new(dataset.clone(), plan)? {
         control.poll()?;
         if control.aborts() || control.leaves() {
             return Ok(None);
         }
-        let (l, r) = look(&tensors(batch?)?)?;
+        let batch = batch?;
+        let labels = batch.labels.clone();
+        let batch = tensors(batch)?;
+        let (logits, l) = look(&batch)?;
         loss += l;
-        right += r;
+        for (label, right) in labels.into_iter().zip(right(&logits, &batch.labels)?) {
+            classes[label as usize][0] += u64::from(right);
+            classes[label as usize][1] += 1;
+        }
     }
-    Ok(Some((loss / count, right as f64 / count)))
+    let (accuracy, balanced) = accuracies(&classes);
+    Ok(Some(Look { loss: loss / count, accuracy, balanced }))
 }
 
 pub(super) fn next(loader: &mut Loader) -> Result<data::Batch, DataError> {
@@ -136,5 +175,19 @@ pub(super) fn not_finite(valid_loss: Option<f64>, train_loss: f64, gradient_norm
         Some("the gradient of the weights")
     } else {
         None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn accuracies_of_pictures_and_of_classes() {
+        // 90 of 100 of the common class, 1 of 10 of the rare one, and a class without pictures.
+        let (plain, balanced) = accuracies(&[[90, 100], [0, 0], [1, 10]]);
+        assert!((plain - 91.0 / 110.0).abs() < 1e-12);
+        assert!((balanced - (0.9 + 0.1) / 2.0).abs() < 1e-12);
+        assert_eq!(accuracies(&[[3, 4], [1, 4]]), (0.5, 0.5));
     }
 }

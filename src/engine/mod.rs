@@ -1,5 +1,6 @@
 //! The stages of a run, and the loop that runs them, emits events and obeys commands. An engine reads and writes nothing
-//! but the run's folder (and the data), so it does not know who watches.
+//! but the run's folder (and the data, and what is known of large ones below the user's cache folder), so it does not know who
+//! watches.
 
 mod budget;
 mod cell;
@@ -65,7 +66,8 @@ fn prepared<'a>(config: &'a Config, past: &Past) -> Result<(rayon::ThreadPool, S
         .thread_name(|i| format!("engine-{i}"))
         .build()
         .map_err(|e| EngineError::Threads(threads, e))?;
-    let setup = guarded(|| pool.install(|| Setup::new(config, threads)))?;
+    let before = past.origin.as_ref().map(|origin| origin.data.as_str());
+    let setup = guarded(|| pool.install(|| Setup::new(config, threads, before)))?;
     if let Some(was) = past.space.filter(|was| *was != setup.space.space()) {
         // Not to be forced: its masks have other rows and columns.
         let (was, is) = (was.name(), setup.space.space().name());

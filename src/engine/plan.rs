@@ -104,10 +104,29 @@ fn found(config: &Config) -> Result<Opened, EngineError> {
     if choice == Choice::Auto { Ok(Opened { no_gpu: Some(why), ..Opened::default() }) } else { Err(refuse(why)) }
 }
 
+/// Part of what is free that the pictures of a folder may take.
+const PICTURES: u64 = 4;
+
+/// How the data that settings name is read; `before`: its fingerprint as it was when the run was begun, of one that is resumed.
+pub fn reading(config: &Config, before: Option<&str>) -> data::OpenOptions {
+    use etcetera::BaseStrategy;
+    let data = &config.data;
+    let numbers = |values: &[f64]| values.iter().map(|v| *v as f32).collect();
+    let free = || device::machine_memory().map(|m| m.available_bytes / PICTURES);
+    data::OpenOptions {
+        seed: config.seed,
+        size: Some(data.size).filter(|side| *side > 0),
+        mean: numbers(&data.mean),
+        deviation: numbers(&data.deviation),
+        memory: crate::text::parse_amount(&data.memory).or_else(free),
+        kept: before.and_then(data::was_in_memory),
+        cache: etcetera::choose_base_strategy().ok().map(|base| base.cache_dir().join("zonas/data")),
+    }
+}
+
 /// Opens the data that settings name.
-pub(super) fn open(config: &Config) -> Result<Arc<dyn Dataset>, DataError> {
-    let size = Some(config.data.size).filter(|side| *side > 0);
-    data::open(&config.data.source, &data::OpenOptions { seed: config.seed, size })
+pub(super) fn open(config: &Config, before: Option<&str>) -> Result<Arc<dyn Dataset>, DataError> {
+    data::open(&config.data.source, &reading(config, before))
 }
 
 /// What the network's size depends on besides the settings, and the number of training pictures: opens the data.
@@ -115,7 +134,7 @@ pub(super) fn open(config: &Config) -> Result<Arc<dyn Dataset>, DataError> {
 /// # Errors
 /// The data's.
 pub fn shape(config: &Config) -> Result<(DataShape, usize), DataError> {
-    let data = open(config)?;
+    let data = open(config, None)?;
     Ok((DataShape::of(data.summary()), data.summary().train))
 }
 
@@ -124,7 +143,7 @@ pub fn shape(config: &Config) -> Result<(DataShape, usize), DataError> {
 /// # Errors
 /// The data's.
 pub fn of_settings(config: &Config) -> Result<Planner, EngineError> {
-    let shape = DataShape::of(open(config)?.summary());
+    let shape = DataShape::of(open(config, None)?.summary());
     let device = open_device(config)?.device;
     Ok(Planner::new(config, shape, budget(config, &device), device::threads(config.device.threads)).on(&device))
 }

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use super::control::Control;
-use super::epochs::{self, Epochs, Steps, next, not_finite};
+use super::epochs::{self, Epochs, Look, Steps, next, not_finite};
 use super::error::EngineError;
 use super::plan::Plan;
 use super::saved::{Keeper, Position, Saved};
@@ -80,6 +80,7 @@ fn attempt(
     let mut net = Supernet::new(&planner.network(mask, plan.policy))?.on(setup.gpu.clone());
     net.initialise(Init::Default, setup.config.seed)?;
     let mut searcher = Searcher::new(net, setup.search_settings()?, setup.config.seed)?;
+    searcher.loss = setup.loss(config.class_weights)?;
     let at = Saved::load(control, folder, searcher.net.parameters().count())?
         .map(|saved| saved.restore(|state| searcher.restore(state), Some(&mask), &control.seal, folder));
     let resumed = at.is_some();
@@ -153,12 +154,12 @@ impl Search<'_> {
         self.control.emit(Body::Alphas { epoch: self.at.epoch, step: self.at.step, normal, reduction })
     }
 
-    /// Mean loss and accuracy on the alphas' half, in evaluation mode. `None` if asked to stop at once.
-    fn evaluate(&mut self) -> Result<Option<(f64, f64)>, EngineError> {
+    /// Mean loss and accuracies on the alphas' half, in evaluation mode. `None` if asked to stop at once.
+    fn evaluate(&mut self) -> Result<Option<Look>, EngineError> {
         let indices = self.setup.halves.alphas.clone();
         let plan = data::Plan::evaluation(Split::Train, indices, self.setup.config.search.batch);
         let searcher = &self.searcher;
-        epochs::evaluate(self.control, &self.setup.dataset, plan, |batch| searcher.evaluate(batch))
+        epochs::evaluate(self.control, &self.setup.dataset, plan, |batch| searcher.answers(batch))
     }
 
     /// A flat table of alphas or mixing weights as rows, one for each edge.
@@ -216,6 +217,7 @@ impl Epochs for Search<'_> {
             let mut began = Instant::now();
             let batch = tensors(next(&mut train)?)?;
             let against = valid.as_mut().map(next).transpose()?.map(tensors).transpose()?;
+            let waited = began.elapsed().as_secs_f64();
             if let Some(valid) = against.as_ref().filter(|_| config.order.is_second() && self.at.step == 0) {
                 let measured = Instant::now();
                 let spread = Number(self.searcher.sensitivity(&batch, valid, rate)?);
@@ -225,7 +227,7 @@ impl Epochs for Search<'_> {
             }
             let report = self.searcher.step(&batch, against.as_ref(), rate)?;
             self.check(&report)?;
-            let seen = (batch.images.dim(0)?, began.elapsed().as_secs_f64());
+            let seen = (batch.images.dim(0)?, began.elapsed().as_secs_f64(), waited);
             let told = self.steps.take(&mut self.at, report.train_loss, report.train_right, seen);
             if let Some(images_per_second) = told {
                 self.control.emit(Body::Step(Step {
@@ -244,7 +246,7 @@ impl Epochs for Search<'_> {
         }
         drop((train, valid));
         let began = Instant::now();
-        let Some((valid_loss, valid_accuracy)) = self.evaluate()? else { return Ok(false) };
+        let Some(valid) = self.evaluate()? else { return Ok(false) };
         let genotype = self.searcher.genotype()?;
         let [alphas_normal, alphas_reduction] = self.raw_alphas()?;
         let seen = self.at.pictures.max(1) as f64;
@@ -252,9 +254,11 @@ impl Epochs for Search<'_> {
             epoch,
             train_loss: Number(self.at.loss / seen),
             train_accuracy: self.at.right as f64 / seen,
-            valid_loss: Number(valid_loss),
-            valid_accuracy,
+            valid_loss: Number(valid.loss),
+            valid_accuracy: valid.accuracy,
+            valid_balanced_accuracy: Some(valid.balanced),
             seconds: self.at.seconds + began.elapsed().as_secs_f64(),
+            waiting_seconds: Some(self.steps.waited()),
             genotype,
             alphas_normal,
             alphas_reduction,

@@ -9,14 +9,14 @@ use super::budget::{Choice, too_little};
 use super::error::EngineError;
 use super::plan::{self, DataShape, Opened, Planner};
 use super::training_memory;
-use crate::data::{self, Augment, Dataset, Halves};
+use crate::data::{self, Augment, Dataset, Halves, Shares, Split};
 use crate::device::{Device, NoGpu};
 use crate::kernels::gpu::Gpu;
 use crate::kernels::gpu::arguments::{MOST_BACKS, MOST_NODES, MOST_UNITS};
 use crate::nn::{EvaluationConfig, NnError, Policy};
-use crate::oneshot::{AdamSettings, Batch, Settings, SgdSettings};
+use crate::oneshot::{AdamSettings, Batch, Loss, Settings, SgdSettings, balanced};
 use crate::proxies::{self, RankingFunction};
-use crate::run::config::{Config, ConfigError};
+use crate::run::config::{ClassWeights, Config, ConfigError};
 use crate::run::event::{DataSummary, RunStarted, SpaceText};
 use crate::space::cut::{Cutter, Source, level_text};
 use crate::space::{Compute, Genotype, Mask, Operation, Space};
@@ -44,13 +44,15 @@ pub(super) struct Setup<'a> {
 }
 
 impl<'a> Setup<'a> {
+    /// `before`: the fingerprint of the data as it was when the run was begun, of one that is resumed.
+    ///
     /// # Errors
     /// Settings or data that make no sense: everything that can be known before any work is done.
-    pub fn new(config: &'a Config, threads: usize) -> Result<Setup<'a>, EngineError> {
+    pub fn new(config: &'a Config, threads: usize, before: Option<&str>) -> Result<Setup<'a>, EngineError> {
         config.check()?;
         let trained = config.trained()?;
         let functions: Vec<_> = config.score.functions.iter().map(|n| proxies::by_name(n)).collect::<Result<_, _>>()?;
-        let dataset = plan::open(config)?;
+        let dataset = plan::open(config, before)?;
         let pictures = data::limited(&*dataset, config.seed, config.data.limit);
         let Opened { device, gpu, no_gpu } = plan::open_device(config)?;
         let space = config.space().space();
@@ -76,7 +78,11 @@ impl<'a> Setup<'a> {
         }
         let halves = match &trained {
             Some(_) => Halves { weights: Vec::new(), alphas: Vec::new() },
-            None => data::halves(&*dataset, config.seed, config.data.limit, config.search.train_share)?,
+            None => {
+                let search = &config.search;
+                let shares = Shares { weights: search.train_share, alphas: search.alphas_share };
+                data::halves(&*dataset, config.seed, config.data.limit, shares)?
+            }
         };
         let setup = Setup {
             config,
@@ -196,6 +202,21 @@ impl<'a> Setup<'a> {
         })
     }
 
+    /// What steps minimise on the training pictures that take part.
+    ///
+    /// # Errors
+    /// Candle's own.
+    pub fn loss(&self, weights: ClassWeights) -> Result<Loss, NnError> {
+        match weights {
+            ClassWeights::None => Ok(Loss::default()),
+            ClassWeights::Balanced => {
+                let mut counts = vec![0; self.dataset.summary().classes()];
+                self.pictures.iter().for_each(|&i| counts[self.dataset.label(Split::Train, i as usize)] += 1);
+                Loss::of_classes(&balanced(&counts))
+            }
+        }
+    }
+
     pub fn started(&self, run: String) -> RunStarted {
         let about = self.dataset.summary();
         let (s, t) = (&self.config.search, &self.config.train);
@@ -218,6 +239,7 @@ impl<'a> Setup<'a> {
                 class_names: about.class_names.clone(),
                 mean: about.mean.clone(),
                 deviation: about.std.clone(),
+                normalisation: about.found.normalisation.clone(),
             },
             classes: about.classes(),
             channels,

@@ -6,7 +6,7 @@ use std::time::Instant;
 use candle_core::{Device, Tensor};
 
 use super::control::Control;
-use super::epochs::{self, Epochs, Steps, next, not_finite};
+use super::epochs::{self, Epochs, Look, Steps, next, not_finite};
 use super::error::EngineError;
 use super::saved::{Keeper, Position, Saved};
 use super::setup::{Setup, tensors};
@@ -28,8 +28,7 @@ struct Training<'a> {
     steps: Steps,
     keeper: Keeper,
     /// On the test pictures, of the last epoch that has ended.
-    accuracy: f64,
-    loss: f64,
+    tested: Option<Look>,
     /// Answers to the test pictures after the last epoch, one row of logits after the other.
     logits: Vec<f32>,
 }
@@ -84,6 +83,7 @@ fn attempt(
         nesterov: config.nesterov,
     };
     let mut trainer = Trainer::new(net, TrainerSettings { sgd, auxiliary: config.auxiliary });
+    trainer.loss = setup.loss(config.class_weights)?;
     let at = Saved::load(control, folder, trainer.net.parameters().count())?
         .map(|saved| saved.restore(|state| trainer.restore(state), None, &control.seal, folder));
     let resumed = at.is_some();
@@ -106,30 +106,16 @@ fn attempt(
         journal_every: steps.every,
     }))?;
     let keeper = Keeper::new(&at);
-    let mut training = Training {
-        control,
-        setup,
-        folder,
-        trainer,
-        at,
-        steps,
-        keeper,
-        accuracy: f64::NAN,
-        loss: f64::NAN,
-        logits: Vec::new(),
-    };
+    let mut training =
+        Training { control, setup, folder, trainer, at, steps, keeper, tested: None, logits: Vec::new() };
     if !epochs::run(&mut training, config.epochs, resumed)? {
         return Ok(None);
     }
-    if training.accuracy.is_nan() {
-        // Taken up after the last epoch.
-        match training.test()? {
-            Some((loss, accuracy)) => (training.loss, training.accuracy) = (loss, accuracy),
-            None => return Ok(None),
-        }
-    }
-    training.take_home(&network)?;
-    Ok(Some(training.accuracy))
+    // None where it is taken up after the last epoch.
+    let found = if training.tested.is_some() { training.tested } else { training.test()? };
+    let Some(found) = found else { return Ok(None) };
+    training.take_home(&network, found)?;
+    Ok(Some(found.accuracy))
 }
 
 impl Training<'_> {
@@ -152,8 +138,8 @@ impl Training<'_> {
 
     /// Writes the weights, under the names of the published code, and what they answer to the test pictures, each with what
     /// one has to know to use them.
-    fn take_home(&mut self, network: &EvaluationConfig) -> Result<(), EngineError> {
-        let about = self.about(network);
+    fn take_home(&mut self, network: &EvaluationConfig, found: Look) -> Result<(), EngineError> {
+        let about = self.about(network, found);
         let failed = |e: safetensors::SafeTensorError| EngineError::Network(NnError::Weights(e.to_string()));
         let tensors = self.trainer.net.parameters().tensors()?;
         let weights = take_home::file(tensors.iter().map(|(n, t)| (n.clone(), t)).collect(), &about).map_err(failed)?;
@@ -174,7 +160,7 @@ impl Training<'_> {
     }
 
     /// What the network is, what it was trained on and how its pictures are to be prepared.
-    fn about(&self, network: &EvaluationConfig) -> take_home::About {
+    fn about(&self, network: &EvaluationConfig, found: Look) -> take_home::About {
         let (config, data) = (self.setup.config, self.setup.dataset.summary());
         let mut about = take_home::about(&self.folder.name(), network.genotype.stacking.name());
         let mut say = |key: &str, value: String| about.insert(key.into(), value);
@@ -191,19 +177,22 @@ impl Training<'_> {
         say("input", "[pictures, input_channels, height, width]: (byte / 255 - mean) / deviation".into());
         say("mean", serde_json::json!(data.mean).to_string());
         say("deviation", serde_json::json!(data.std).to_string());
+        say("mean_and_deviation", data.found.normalisation.clone());
         say("data", data.name.clone());
         say("data_fingerprint", self.control.seal.data.clone());
         say("train_pictures", self.setup.pictures.len().to_string());
         say("test_pictures", data.test.to_string());
-        say("test_accuracy", self.accuracy.to_string());
-        say("test_loss", self.loss.to_string());
+        say("test_accuracy", found.accuracy.to_string());
+        say("test_balanced_accuracy", found.balanced.to_string());
+        say("test_loss", found.loss.to_string());
+        say("class_weights", config.train.class_weights.to_string());
         say("epochs", config.train.epochs.to_string());
         say("seed", config.seed.to_string());
         about
     }
 
-    /// Mean loss and accuracy on the test pictures. `None` if asked to stop at once.
-    fn test(&mut self) -> Result<Option<(f64, f64)>, EngineError> {
+    /// Mean loss and accuracies on the test pictures. `None` if asked to stop at once.
+    fn test(&mut self) -> Result<Option<Look>, EngineError> {
         let count = self.setup.dataset.len(Split::Test);
         let plan =
             data::Plan::evaluation(Split::Test, (0..count as u32).collect(), self.setup.config.train.batch.min(count));
@@ -211,11 +200,11 @@ impl Training<'_> {
         let (trainer, all) = (&self.trainer, &mut self.logits);
         all.clear();
         epochs::evaluate(self.control, &self.setup.dataset, plan, |batch| {
-            let (logits, loss, right) = trainer.answers(batch)?;
+            let (logits, loss) = trainer.answers(batch)?;
             if last {
                 all.extend(logits.flatten_all()?.to_vec1::<f32>()?);
             }
-            Ok((loss, right))
+            Ok((logits, loss))
         })
     }
 }
@@ -245,13 +234,14 @@ impl Epochs for Training<'_> {
             }
             let began = Instant::now();
             let batch = tensors(next(&mut loader)?)?;
+            let waited = began.elapsed().as_secs_f64();
             let at = [epoch as u64, self.at.step as u64];
             let drop = DropPath { probability: dropped, seed: self.setup.config.seed, at };
             let report = self.trainer.step(&batch, rate, Some(drop))?;
             if let Some(what) = not_finite(None, report.loss, report.gradient_norm) {
                 return Err(self.not_finite(what));
             }
-            let seen = (batch.images.dim(0)?, began.elapsed().as_secs_f64());
+            let seen = (batch.images.dim(0)?, began.elapsed().as_secs_f64(), waited);
             if let Some(images_per_second) = self.steps.take(&mut self.at, report.loss, report.right, seen) {
                 self.control.emit(Body::TrainingStep(TrainingStep {
                     epoch,
@@ -267,16 +257,18 @@ impl Epochs for Training<'_> {
         }
         drop(loader);
         let began = Instant::now();
-        let Some((loss, accuracy)) = self.test()? else { return Ok(false) };
+        let Some(test) = self.test()? else { return Ok(false) };
         let seen = self.at.pictures.max(1) as f64;
-        (self.loss, self.accuracy) = (loss, accuracy);
+        self.tested = Some(test);
         self.control.emit(Body::TrainingEpochEnded(TrainingEpoch {
             epoch,
             train_loss: Number(self.at.loss / seen),
             train_accuracy: self.at.right as f64 / seen,
-            test_loss: Number(loss),
-            test_accuracy: accuracy,
+            test_loss: Number(test.loss),
+            test_accuracy: test.accuracy,
+            test_balanced_accuracy: Some(test.balanced),
             seconds: self.at.seconds + began.elapsed().as_secs_f64(),
+            waiting_seconds: Some(self.steps.waited()),
         }))?;
         self.at = Position { epoch: epoch + 1, ..Position::default() };
         self.save()?;

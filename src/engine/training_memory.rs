@@ -36,7 +36,7 @@ pub(super) fn network(
 /// # Errors
 /// Settings or data that make no sense.
 pub fn training_bytes(config: &Config) -> Result<(u64, Option<u64>), EngineError> {
-    let dataset = open(config)?;
+    let dataset = open(config, None)?;
     let about = dataset.summary();
     let pictures = data::limited(&*dataset, config.seed, config.data.limit).len();
     let network = config.trained()?.map(|g| network(&config.train, about, &g)).transpose()?;

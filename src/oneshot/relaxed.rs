@@ -2,9 +2,9 @@
 //! the one is mixed by the other.
 
 use candle_core::Tensor;
-use candle_nn::loss::cross_entropy;
 
 use super::alphas::Alphas;
+use super::loss::Loss;
 use super::mixing::MixingRule;
 use super::optimiser::Sgd;
 use crate::nn::{Mixing, NnError, Pass, Supernet};
@@ -23,6 +23,8 @@ pub struct Relaxed<'a> {
     pub mixing: &'static dyn MixingRule,
     /// The weights' optimiser, with its momentum.
     pub sgd: &'a Sgd,
+    /// What both levels minimise.
+    pub loss: &'a Loss,
 }
 
 impl Relaxed<'_> {
@@ -49,7 +51,7 @@ impl Relaxed<'_> {
     /// A fault of the device, or candle's own.
     pub fn gradients(&self, batch: &Batch, pass: &Pass) -> Result<(f64, Vec<Vec<f32>>), NnError> {
         let logits = self.net.forward(&batch.images, &self.tracked()?, pass)?;
-        let loss = cross_entropy(&logits, &batch.labels)?;
+        let loss = self.loss.of(&logits, &batch.labels)?;
         let found = loss.backward()?;
         Ok((scalar(&loss)?, self.alphas.gradients(&found)?))
     }
@@ -64,9 +66,17 @@ pub(super) fn scalar(t: &Tensor) -> Result<f64, NnError> {
 /// # Errors
 /// Candle's own.
 pub fn accuracy(logits: &Tensor, labels: &Tensor) -> Result<usize, NnError> {
+    Ok(right(logits, labels)?.into_iter().filter(|right| *right).count())
+}
+
+/// Which rows of `logits` `[N, classes]` have their greatest number at the label.
+///
+/// # Errors
+/// Candle's own.
+pub fn right(logits: &Tensor, labels: &Tensor) -> Result<Vec<bool>, NnError> {
     let (rows, labels) = (logits.to_vec2::<f32>()?, labels.to_vec1::<u32>()?);
     let top = |row: &[f32]| {
         row.iter().enumerate().fold((0, f32::NEG_INFINITY), |best, (i, v)| if *v > best.1 { (i, *v) } else { best }).0
     };
-    Ok(rows.iter().zip(labels).filter(|(row, label)| top(row) == *label as usize).count())
+    Ok(rows.iter().zip(labels).map(|(row, label)| top(row) == label as usize).collect())
 }

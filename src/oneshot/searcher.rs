@@ -4,6 +4,7 @@ use candle_core::Tensor;
 use candle_nn::loss::cross_entropy;
 
 use super::alphas::Alphas;
+use super::loss::Loss;
 use super::method::Method;
 use super::optimiser::{Adam, AdamSettings, Sgd, SgdSettings};
 use super::order::Order;
@@ -47,6 +48,8 @@ pub struct StepReport {
 pub struct Searcher {
     pub net: Supernet,
     pub settings: Settings,
+    /// What steps minimise; what is evaluated is the plain one.
+    pub loss: Loss,
     alphas: Alphas,
     sgd: Sgd,
     adam: Adam,
@@ -77,7 +80,16 @@ impl Searcher {
     pub fn new(net: Supernet, settings: Settings, seed: u64) -> Result<Searcher, NnError> {
         let alphas = Alphas::new(&net, seed)?;
         let (sgd, adam) = (Sgd::new(settings.sgd), Adam::new(settings.adam));
-        Ok(Searcher { net, settings, alphas, sgd, adam, moment: Moment::default(), stopped: None })
+        Ok(Searcher {
+            net,
+            settings,
+            loss: Loss::default(),
+            alphas,
+            sgd,
+            adam,
+            moment: Moment::default(),
+            stopped: None,
+        })
     }
 
     pub fn mask(&self) -> Mask {
@@ -118,7 +130,13 @@ impl Searcher {
     }
 
     fn relaxed(&self) -> Relaxed<'_> {
-        Relaxed { net: &self.net, alphas: &self.alphas, mixing: self.settings.method.mixing, sgd: &self.sgd }
+        Relaxed {
+            net: &self.net,
+            alphas: &self.alphas,
+            mixing: self.settings.method.mixing,
+            sgd: &self.sgd,
+            loss: &self.loss,
+        }
     }
 
     /// Says where the search is, before the steps of an epoch: parts of the method may depend on it. Whether the alphas move
@@ -166,7 +184,7 @@ impl Searcher {
             self.set_alphas([&alphas[0], &alphas[1]])?;
         }
         let logits = self.net.forward(&train.images, &self.relaxed().detached()?, &Pass::weight_step())?;
-        let loss = cross_entropy(&logits, &train.labels)?;
+        let loss = self.loss.of(&logits, &train.labels)?;
         let train_loss = scalar(&loss)?;
         let train_right = accuracy(&logits, &train.labels)?;
         if !train_loss.is_finite() {
@@ -202,9 +220,19 @@ impl Searcher {
     /// # Errors
     /// A fault of the device, or candle's own.
     pub fn evaluate(&self, batch: &Batch) -> Result<(f64, usize), NnError> {
+        let (logits, loss) = self.answers(batch)?;
+        Ok((loss, accuracy(&logits, &batch.labels)?))
+    }
+
+    /// Logits `[N, classes]` in evaluation mode, and loss (summed over pictures).
+    ///
+    /// # Errors
+    /// A fault of the device, or candle's own.
+    pub fn answers(&self, batch: &Batch) -> Result<(Tensor, f64), NnError> {
         let logits = self.net.forward(&batch.images, &self.relaxed().detached()?, &Pass::evaluate())?;
         let loss = scalar(&cross_entropy(&logits, &batch.labels)?)?;
-        Ok((loss * logits.dim(0)? as f64, accuracy(&logits, &batch.labels)?))
+        let pictures = logits.dim(0)? as f64;
+        Ok((logits, loss * pictures))
     }
 
     /// Everything that a checkpoint needs.

@@ -1,8 +1,6 @@
 //! Second-order DARTS: the alphas' gradient of the validation loss after one imagined weight step (arXiv 1806.09055,
 //! equations 6 to 8).
 
-use candle_nn::loss::cross_entropy;
-
 use super::gradient::ArchitectureGradient;
 use super::optimiser::SgdSettings;
 use super::relaxed::{Batch, Relaxed, scalar};
@@ -61,7 +59,7 @@ pub(super) fn unrolled(
         net.parameters().set_values(start.iter().map(moved).collect())?;
     }
     let mixing = relaxed.detached()?;
-    let loss = cross_entropy(&net.forward(&train.images, &mixing, &weight_pass)?, &train.labels)?;
+    let loss = relaxed.loss.of(&net.forward(&train.images, &mixing, &weight_pass)?, &train.labels)?;
     let gradients = net.parameters().gradients(&loss.backward()?)?;
     drop(loss);
     let SgdSettings { momentum, weight_decay, .. } = optimiser.settings;
@@ -85,7 +83,7 @@ pub(super) fn unrolled(
     net.parameters().set_values(imagined)?;
     let both = Pass { mixing: true, ..weight_pass.clone() };
     let logits = net.forward(&valid.images, &relaxed.tracked()?, &both)?;
-    let loss = cross_entropy(&logits, &valid.labels)?;
+    let loss = relaxed.loss.of(&logits, &valid.labels)?;
     let valid_loss = scalar(&loss)?;
     let found = loss.backward()?;
     let mut alphas = relaxed.alphas.gradients(&found)?;

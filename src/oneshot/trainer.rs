@@ -3,6 +3,7 @@
 use candle_core::Tensor;
 use candle_nn::loss::cross_entropy;
 
+use super::loss::Loss;
 use super::optimiser::{Sgd, SgdSettings};
 use super::relaxed::{Batch, accuracy, scalar};
 use crate::nn::{DropPath, Evaluation, EvaluationPass, NnError};
@@ -19,6 +20,8 @@ pub struct TrainerSettings {
 pub struct Trainer {
     pub net: Evaluation,
     pub settings: TrainerSettings,
+    /// What steps minimise; what is evaluated is the plain one.
+    pub loss: Loss,
     sgd: Sgd,
 }
 
@@ -44,7 +47,7 @@ pub struct TrainerState {
 
 impl Trainer {
     pub fn new(net: Evaluation, settings: TrainerSettings) -> Trainer {
-        Trainer { net, settings, sgd: Sgd::new(settings.sgd) }
+        Trainer { net, settings, loss: Loss::default(), sgd: Sgd::new(settings.sgd) }
     }
 
     /// One step at learning rate `rate`. The loss that is told is that of the main head.
@@ -53,11 +56,11 @@ impl Trainer {
     /// A fault of the device, or candle's own. A loss that is not finite is reported, and nothing moves after it.
     pub fn step(&mut self, batch: &Batch, rate: f64, drop: Option<DropPath>) -> Result<TrainerReport, NnError> {
         let logits = self.net.forward(&batch.images, EvaluationPass::Train(drop))?;
-        let main = cross_entropy(&logits.main, &batch.labels)?;
+        let main = self.loss.of(&logits.main, &batch.labels)?;
         let right = accuracy(&logits.main, &batch.labels)?;
         let told = TrainerReport { loss: scalar(&main)?, right, gradient_norm: f64::NAN };
         let loss = match &logits.auxiliary {
-            Some(auxiliary) => (main + (cross_entropy(auxiliary, &batch.labels)? * self.settings.auxiliary)?)?,
+            Some(auxiliary) => (main + (self.loss.of(auxiliary, &batch.labels)? * self.settings.auxiliary)?)?,
             None => main,
         };
         if !scalar(&loss)?.is_finite() {
@@ -75,21 +78,19 @@ impl Trainer {
     /// # Errors
     /// A fault of the device, or candle's own.
     pub fn evaluate(&self, batch: &Batch) -> Result<(f64, usize), NnError> {
-        let (logits, loss, right) = self.answers(batch)?;
-        drop(logits);
-        Ok((loss, right))
+        let (logits, loss) = self.answers(batch)?;
+        Ok((loss, accuracy(&logits, &batch.labels)?))
     }
 
-    /// Logits `[N, classes]` in evaluation mode, besides loss (summed over pictures) and right answers.
+    /// Logits `[N, classes]` in evaluation mode, and loss (summed over pictures).
     ///
     /// # Errors
     /// A fault of the device, or candle's own.
-    pub fn answers(&self, batch: &Batch) -> Result<(Tensor, f64, usize), NnError> {
+    pub fn answers(&self, batch: &Batch) -> Result<(Tensor, f64), NnError> {
         let logits = self.net.forward(&batch.images, EvaluationPass::Test)?.main;
         let loss = scalar(&cross_entropy(&logits, &batch.labels)?)?;
-        let right = accuracy(&logits, &batch.labels)?;
         let pictures = logits.dim(0)? as f64;
-        Ok((logits, loss * pictures, right))
+        Ok((logits, loss * pictures))
     }
 
     /// Everything that a checkpoint needs.

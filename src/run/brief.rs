@@ -70,6 +70,8 @@ struct Epoch {
     train_accuracy: f64,
     valid_loss: Number,
     valid_accuracy: f64,
+    #[serde(default)]
+    valid_balanced_accuracy: Option<f64>,
     seconds: f64,
 }
 
@@ -101,7 +103,9 @@ impl Line for Brief {
                     train_accuracy: e.train_accuracy,
                     valid_loss: e.valid_loss,
                     valid_accuracy: e.valid_accuracy,
+                    valid_balanced_accuracy: e.valid_balanced_accuracy,
                     seconds: e.seconds,
+                    waiting_seconds: None,
                     genotype: nothing(),
                     alphas_normal: Vec::new(),
                     alphas_reduction: Vec::new(),

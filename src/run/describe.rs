@@ -15,6 +15,9 @@ pub fn describe(event: &Event) -> Vec<(Level, String)> {
         // The data tells of itself, in a line of the log.
         Body::RunStarted(s) => {
             say(info, format!("run {} with seed {} on {}, {}", s.run, s.seed, s.device, text::threads(s.threads)));
+            if let Some(pixels) = s.data.pixels() {
+                say(info, format!("pixels: {pixels}"));
+            }
         }
         Body::StageStarted { stage } => say(Level::Debug, format!("{} begins", stage.name())),
         Body::StageEnded { stage: stage @ (Stage::Search | Stage::Train), seconds, peak_bytes } => {
@@ -95,11 +98,13 @@ pub fn describe(event: &Event) -> Vec<(Level, String)> {
         ),
         Body::EpochEnded(e) => {
             let (train, valid) = ((e.train_loss.0, e.train_accuracy), (e.valid_loss.0, e.valid_accuracy));
-            say(info, epoch(e.epoch, train, "valid", valid, e.seconds));
+            let words = epoch(e.epoch, train, "valid", valid, e.seconds);
+            say(info, words + &balanced(e.valid_balanced_accuracy) + &waiting(e.waiting_seconds, e.seconds));
         }
         Body::TrainingEpochEnded(e) => {
             let (train, test) = ((e.train_loss.0, e.train_accuracy), (e.test_loss.0, e.test_accuracy));
-            say(info, epoch(e.epoch, train, "test", test, e.seconds));
+            let words = epoch(e.epoch, train, "test", test, e.seconds);
+            say(info, words + &balanced(e.test_balanced_accuracy) + &waiting(e.waiting_seconds, e.seconds));
         }
         Body::CheckpointSaved { epoch, step, bytes } => {
             say(Level::Debug, format!("checkpoint {}, {}", text::moment(*epoch, *step), text::bytes(*bytes)));
@@ -181,6 +186,17 @@ fn epoch(epoch: usize, train: (f64, f64), held_out: &str, other: (f64, f64), sec
         100.0 * other.1,
         text::duration(seconds)
     )
+}
+
+/// The mean accuracy over classes, behind the accuracy.
+pub fn balanced(accuracy: Option<f64>) -> String {
+    accuracy.map_or_else(String::new, |a| format!(", balanced {:.2} %", 100.0 * a))
+}
+
+/// That steps waited for pictures, where it is worth telling.
+fn waiting(waited: Option<f64>, seconds: f64) -> String {
+    let share = waited.map(|w| w / seconds).filter(|share| *share >= 0.05);
+    share.map_or_else(String::new, |s| format!("; {:.0} % of it waiting for pictures", 100.0 * s))
 }
 
 /// The size of the evaluation network that a found genotype is counted as, in words.

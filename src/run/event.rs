@@ -305,11 +305,23 @@ pub struct DataSummary {
     pub width: usize,
     pub channels: usize,
     pub class_names: Vec<String>,
-    /// By channel, of pictures from 0 to 1: networks see `(picture - mean) / deviation`. Empty in journals of before.
+    /// What pictures are normalised with, by channel, of pixels from 0 to 1; none in older journals.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub mean: Vec<f32>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub deviation: Vec<f32>,
+    /// Where both come from, in words.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub normalisation: String,
+}
+
+impl DataSummary {
+    /// Mean and deviation, and where they come from; `None` if the journal does not tell.
+    pub fn pixels(&self) -> Option<String> {
+        let numbers = |values: &[f32]| values.iter().map(|v| format!("{v:.4}")).collect::<Vec<_>>().join(" ");
+        let (mean, deviation) = (numbers(&self.mean), numbers(&self.deviation));
+        (!self.mean.is_empty()).then(|| format!("mean {mean}, deviation {deviation}, {}", self.normalisation))
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -653,7 +665,13 @@ pub struct TrainingEpoch {
     pub train_accuracy: f64,
     pub test_loss: Number,
     pub test_accuracy: f64,
+    /// Mean over the classes: the share of each one's pictures that was classified rightly. Absent in older journals.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub test_balanced_accuracy: Option<f64>,
     pub seconds: f64,
+    /// Those of them in which steps waited for pictures, as far as the engine that ended it made them; absent in older journals.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waiting_seconds: Option<f64>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -663,7 +681,13 @@ pub struct EpochEnded {
     pub train_accuracy: f64,
     pub valid_loss: Number,
     pub valid_accuracy: f64,
+    /// Mean over the classes: the share of each one's pictures that was classified rightly. Absent in older journals.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub valid_balanced_accuracy: Option<f64>,
     pub seconds: f64,
+    /// Those of them in which steps waited for pictures, as far as the engine that ended it made them; absent in older journals.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waiting_seconds: Option<f64>,
     pub genotype: Genotype,
     /// Raw alphas by kind (`[edges, operations]`; NaN written as "nan" where cut).
     pub alphas_normal: Vec<Vec<Number>>,

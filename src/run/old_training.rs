@@ -39,6 +39,8 @@ fn epoch(e: &EpochEnded) -> TrainingEpoch {
         train_accuracy: e.train_accuracy,
         test_loss: e.valid_loss,
         test_accuracy: e.valid_accuracy,
+        test_balanced_accuracy: e.valid_balanced_accuracy,
         seconds: e.seconds,
+        waiting_seconds: e.waiting_seconds,
     }
 }

@@ -24,6 +24,15 @@ pub struct Summary {
     /// Time of the latest event, seconds since 1970.
     pub last: Option<f64>,
     pub data: Option<String>,
+    /// What pictures are normalised with, by channel, of pixels from 0 to 1, and where that comes from.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub mean: Vec<f32>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub deviation: Vec<f32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub normalisation: Option<String>,
+    #[serde(skip)]
+    pub pixels: Option<String>,
     pub device: Option<String>,
     pub threads: Option<usize>,
     pub seed: Option<u64>,
@@ -82,6 +91,9 @@ pub struct Summary {
     pub train_accuracy: Option<f64>,
     pub valid_loss: Option<Number>,
     pub valid_accuracy: Option<f64>,
+    /// Mean over the classes: the share of each one's pictures that was classified rightly.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub valid_balanced_accuracy: Option<f64>,
     pub best_valid_accuracy: Option<f64>,
     pub genotype: Option<Genotype>,
     pub parameters: Option<u64>,
@@ -204,6 +216,9 @@ impl Summary {
         match &event.body {
             Body::RunStarted(s) => {
                 self.data = Some(s.data.name.clone());
+                (self.mean, self.deviation) = (s.data.mean.clone(), s.data.deviation.clone());
+                self.pixels = s.data.pixels();
+                self.normalisation = self.pixels.is_some().then(|| s.data.normalisation.clone());
                 self.device = Some(s.device.clone());
                 (self.threads, self.seed) = (Some(s.threads), Some(s.seed));
             }
@@ -245,6 +260,7 @@ impl Summary {
                 self.epoch = Some(e.epoch + 1);
                 (self.train_loss, self.train_accuracy) = (Some(e.train_loss), Some(e.train_accuracy));
                 (self.valid_loss, self.valid_accuracy) = (Some(e.valid_loss), Some(e.valid_accuracy));
+                self.valid_balanced_accuracy = e.valid_balanced_accuracy;
                 let best = self.best_valid_accuracy.unwrap_or(0.0);
                 self.best_valid_accuracy = Some(best.max(e.valid_accuracy));
                 self.genotype = Some(e.genotype.clone());
@@ -253,6 +269,7 @@ impl Summary {
                 self.epoch = Some(e.epoch + 1);
                 (self.train_loss, self.train_accuracy) = (Some(e.train_loss), Some(e.train_accuracy));
                 (self.valid_loss, self.valid_accuracy) = (Some(e.test_loss), Some(e.test_accuracy));
+                self.valid_balanced_accuracy = e.test_balanced_accuracy;
                 let best = self.best_valid_accuracy.unwrap_or(0.0);
                 self.best_valid_accuracy = Some(best.max(e.test_accuracy));
             }

@@ -176,12 +176,12 @@ pub fn essence(folder: &RunFolder) -> Essence {
         Body::RoundEnded { round, removed, summaries, .. } => serde_json::to_string(&(round, removed, summaries)).ok(),
         Body::EpochEnded(e) => {
             let mut e = e.clone();
-            e.seconds = 0.0;
+            (e.seconds, e.waiting_seconds) = (0.0, None);
             serde_json::to_string(&e).ok()
         }
         Body::TrainingEpochEnded(e) => {
             let mut e = e.clone();
-            e.seconds = 0.0;
+            (e.seconds, e.waiting_seconds) = (0.0, None);
             serde_json::to_string(&e).ok()
         }
         _ => None,

@@ -2,54 +2,143 @@
 
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use rayon::prelude::*;
 
+use super::known::Known;
 use super::{Files, in_order};
 use crate::data::fingerprint::{self, Hash};
-use crate::data::memory::{Description, fingerprint_start};
+use crate::data::memory::{Description, fingerprint_start, unbalanced};
 use crate::data::picture::{self, Shape};
 use crate::data::source::{open_regular, read_start};
-use crate::data::statistics::Histogram;
+use crate::data::statistics::{Histogram, Normalisation};
 use crate::data::{DataError, Dataset, Split, Summary};
-use crate::random::fnv1a_from;
+use crate::random::{fnv1a, fnv1a_from};
 
-/// Training pictures that mean and deviation are computed from, evenly spaced.
-const SAMPLE: usize = 1024;
+/// Pictures that are decoded together for mean and deviation.
+const PART: usize = 512;
 /// Pictures of each split whose files go into the fingerprint, evenly spaced, and how much of each.
 const FINGERPRINT_SAMPLE: usize = 256;
 const FINGERPRINT_BYTES: u64 = 1 << 20;
 
+/// The files of a set.
+pub(super) struct Listed {
+    root: PathBuf,
+    pub train: Files,
+    pub test: Files,
+    hashes: OnceLock<[Hash; 3]>,
+}
+
+impl Listed {
+    pub fn new(root: &Path, train: Files, test: Files) -> Listed {
+        Listed { root: root.to_owned(), train, test, hashes: OnceLock::new() }
+    }
+
+    /// Of sizes and times of all files, and the contents of some: to read all would not be cheap. A file that cannot be read
+    /// counts as an empty one; it is an error when it is used. Looked at once.
+    fn hashes(&self) -> &[Hash; 3] {
+        self.hashes.get_or_init(|| {
+            let [mut sizes, mut times, mut contents] = [Hash::new(), Hash::new(), Hash::new()];
+            for Files { paths, .. } in [&self.train, &self.test] {
+                let about = |index| match paths.get(index).map(std::fs::metadata) {
+                    Some(Ok(about)) => (about.len(), about.mtime(), about.mtime_nsec()),
+                    _ => (0, 0, 0),
+                };
+                let about: Vec<(u64, i64, i64)> = (0..paths.len()).into_par_iter().map(about).collect();
+                for (size, seconds, nanoseconds) in about {
+                    sizes.update(&size.to_le_bytes());
+                    times.update(&seconds.to_le_bytes());
+                    times.update(&nanoseconds.to_le_bytes());
+                }
+                let stride = paths.len().div_ceil(FINGERPRINT_SAMPLE).max(1);
+                for path in (0..paths.len()).step_by(stride).filter_map(|index| paths.get(index)) {
+                    let start = open_regular(&path).and_then(|file| read_start(&path, file, FINGERPRINT_BYTES));
+                    contents.update(&start.unwrap_or_default());
+                    contents.update(&[0]);
+                }
+            }
+            [sizes, times, contents]
+        })
+    }
+
+    /// Names, below the folder of the set, and labels of all files.
+    fn of_names(&self, start: u64) -> u64 {
+        let mut hash = start;
+        for files in [&self.train, &self.test] {
+            for (path, label) in files.paths.iter().zip(&files.labels) {
+                let name = path.strip_prefix(&self.root).unwrap_or(&path).as_os_str().as_encoded_bytes();
+                hash = fnv1a_from(fnv1a_from(hash, name), &label.to_le_bytes());
+            }
+        }
+        hash
+    }
+
+    fn fingerprint(&self, start: u64) -> String {
+        let [sizes, times, contents] = self.hashes();
+        fingerprint::of_files(self.of_names(start), sizes, times, contents)
+    }
+
+    /// What tells these files from others, before anything is known of the pictures in them.
+    pub fn key(&self) -> String {
+        self.fingerprint(fnv1a(b"files"))
+    }
+}
+
 /// A set that is too large to be held in memory decoded.
 pub(super) struct OnDisk {
-    root: PathBuf,
     summary: Summary,
     shape: Shape,
-    train: Files,
-    test: Files,
+    files: Listed,
+    fingerprint: OnceLock<String>,
+    /// Mean and deviation are those of the pictures.
+    pub counted: bool,
+}
+
+/// Mean and deviation of pictures, each decoded once and none kept.
+fn counted(files: &Files, shape: Shape) -> Result<Normalisation, DataError> {
+    let mut histogram = Histogram::new(shape.channels);
+    // Only the counts of each picture are kept: the pictures themselves may be large.
+    let counts = |index| {
+        let mut histogram = Histogram::new(shape.channels);
+        histogram.add(&picture::decode(&files.paths.get(index).unwrap_or_default(), shape)?);
+        Ok(histogram)
+    };
+    let count = files.paths.len();
+    for start in (0..count).step_by(PART) {
+        let part = (start..count.min(start + PART)).into_par_iter().map(counts).collect();
+        in_order(part)?.iter().for_each(|counts| histogram.merge(counts));
+    }
+    Ok(histogram.normalisation())
 }
 
 impl OnDisk {
-    pub fn new(root: &Path, about: Description, train: Files, test: Files, shape: Shape) -> Result<Self, DataError> {
-        let stride = train.paths.len().div_ceil(SAMPLE).max(1);
-        let sample: Vec<&PathBuf> = train.paths.iter().step_by(stride).collect();
-        // Only the counts of each picture are kept: the pictures themselves may be large.
-        let counts = |path: &&PathBuf| {
-            let mut histogram = Histogram::new(about.channels);
-            histogram.add(&picture::decode(path, shape)?);
-            Ok(histogram)
-        };
-        let mut histogram = Histogram::new(about.channels);
-        for part in sample.chunks(64) {
-            in_order(part.par_iter().map(counts).collect())?.iter().for_each(|counts| histogram.merge(counts));
-        }
+    /// `bytes`: what the set would take decoded, and what it may.
+    pub fn new(
+        files: Listed,
+        about: Description,
+        shape: Shape,
+        known: Option<&Known>,
+        bytes: (u64, u64),
+    ) -> Result<Self, DataError> {
+        let counts = about.normalisation.is_none();
         let mut found = about.found;
-        found.normalisation = match sample.len() {
-            n if n == train.paths.len() => "of all training pictures".into(),
-            n => format!("of {n} training pictures, evenly spaced"),
-        };
+        found.normalisation = "of all training pictures".into();
         found.fingerprint = "names, sizes and times of all files, and the contents of up to 256 a split";
-        let normalisation = histogram.normalisation();
+        found.memory = format!(
+            "they stay in their files, and are decoded when they are used: they would take {} MiB, and data.memory allows {}",
+            bytes.0.div_ceil(1 << 20),
+            bytes.1 >> 20
+        );
+        let normalisation = match (about.normalisation, known) {
+            (Some(given), _) => given,
+            (None, Some(known)) if known.mean.len() == about.channels => {
+                Normalisation { mean: known.mean.clone(), std: known.deviation.clone() }
+            }
+            _ => counted(&files.train, shape)?,
+        };
+        let mut notes: Vec<String> = Some(about.note).filter(|note| !note.is_empty()).into_iter().collect();
+        notes.extend(unbalanced(&files.train.labels, &about.class_names));
         let summary = Summary {
             name: about.name,
             kind: about.kind,
@@ -58,34 +147,25 @@ impl OnDisk {
             width: about.width,
             channels: about.channels,
             class_names: about.class_names,
-            train: train.paths.len(),
-            test: test.paths.len(),
+            train: files.train.paths.len(),
+            test: files.test.paths.len(),
             mean: normalisation.mean,
             std: normalisation.std,
-            note: about.note,
+            note: notes.join("; "),
             found,
         };
-        Ok(OnDisk { root: root.to_owned(), summary, shape, train, test })
+        Ok(OnDisk { summary, shape, files, fingerprint: OnceLock::new(), counted: counts })
+    }
+
+    pub fn normalisation(&self) -> Normalisation {
+        Normalisation { mean: self.summary.mean.clone(), std: self.summary.std.clone() }
     }
 
     fn part(&self, split: Split) -> &Files {
         match split {
-            Split::Train => &self.train,
-            Split::Test => &self.test,
+            Split::Train => &self.files.train,
+            Split::Test => &self.files.test,
         }
-    }
-
-    /// Names and labels of all files: what fingerprints were of before they had more parts.
-    fn of_names(&self) -> u64 {
-        let mut hash = fingerprint_start(&self.summary);
-        for split in [Split::Train, Split::Test] {
-            let files = self.part(split);
-            for (path, label) in files.paths.iter().zip(&files.labels) {
-                let name = path.strip_prefix(&self.root).unwrap_or(path).as_os_str().as_encoded_bytes();
-                hash = fnv1a_from(fnv1a_from(hash, name), &label.to_le_bytes());
-            }
-        }
-        hash
     }
 }
 
@@ -97,7 +177,7 @@ impl Dataset for OnDisk {
     fn pixels(&self, split: Split, index: usize, out: &mut Vec<u8>) -> Result<(), DataError> {
         let paths = &self.part(split).paths;
         let path = paths.get(index).ok_or(DataError::OutOfRange { split, index, len: paths.len() })?;
-        *out = picture::decode(path, self.shape)?;
+        *out = picture::decode(&path, self.shape)?;
         Ok(())
     }
 
@@ -105,28 +185,11 @@ impl Dataset for OnDisk {
         self.part(split).labels[index] as usize
     }
 
-    /// Of names, sizes and times of all files, and the contents of some: to read all would not be cheap. A file that
-    /// cannot be read counts as an empty one; it is an error when it is used.
+    fn is_slow(&self) -> bool {
+        true
+    }
+
     fn fingerprint(&self) -> String {
-        let (mut sizes, mut times, mut contents) = (Hash::new(), Hash::new(), Hash::new());
-        for split in [Split::Train, Split::Test] {
-            let paths = &self.part(split).paths;
-            let about: Vec<(u64, i64, i64)> = paths
-                .par_iter()
-                .map(|path| std::fs::metadata(path).map_or((0, 0, 0), |a| (a.len(), a.mtime(), a.mtime_nsec())))
-                .collect();
-            for (size, seconds, nanoseconds) in about {
-                sizes.update(&size.to_le_bytes());
-                times.update(&seconds.to_le_bytes());
-                times.update(&nanoseconds.to_le_bytes());
-            }
-            let stride = paths.len().div_ceil(FINGERPRINT_SAMPLE).max(1);
-            for path in paths.iter().step_by(stride) {
-                let start = open_regular(path).and_then(|file| read_start(path, file, FINGERPRINT_BYTES));
-                contents.update(&start.unwrap_or_default());
-                contents.update(&[0]);
-            }
-        }
-        fingerprint::of_files(self.of_names(), sizes, times, contents)
+        self.fingerprint.get_or_init(|| self.files.fingerprint(fingerprint_start(&self.summary))).clone()
     }
 }

@@ -173,8 +173,8 @@ pub(super) fn look_alike(place: &Path, part: &Part) -> Result<Option<String>, Da
     for (class, pictures) in &part.classes {
         let class = place.join(class);
         let mut inside: Vec<PathBuf> = Vec::new();
-        for picture in pictures {
-            let mut below = picture.strip_prefix(&class).unwrap_or(picture).components();
+        for picture in pictures.iter() {
+            let mut below = picture.strip_prefix(&class).unwrap_or(&picture).components();
             let (Some(folder), Some(_)) = (below.next(), below.next()) else { return Ok(None) };
             let folder = PathBuf::from(folder.as_os_str());
             if inside.last() != Some(&folder) {

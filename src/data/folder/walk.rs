@@ -7,6 +7,7 @@ use std::io::Read;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use super::paths::Paths;
 use crate::data::found::{self, Passed};
 use crate::data::source::open_regular;
 use crate::data::{DataError, Place};
@@ -15,11 +16,11 @@ use crate::data::{DataError, Place};
 const MAX_DEPTH: usize = 8;
 
 /// Pictures that are read, by the ends of their names.
-const READ: [&str; 10] = ["png", "apng", "jpg", "jpeg", "jpe", "jfif", "jif", "jfi", "pjpeg", "pjp"];
+const READ: [&str; 13] =
+    ["png", "apng", "jpg", "jpeg", "jpe", "jfif", "jif", "jfi", "pjpeg", "pjp", "webp", "bmp", "dib"];
 /// Pictures that would be missed silently.
-const NOT_READ: [&str; 16] = [
-    "ppm", "bmp", "pgm", "pbm", "pnm", "tif", "tiff", "webp", "gif", "avif", "heic", "heif", "jp2", "jxl", "tga", "dib",
-];
+const NOT_READ: [&str; 13] =
+    ["ppm", "pgm", "pbm", "pnm", "tif", "tiff", "gif", "avif", "heic", "heif", "jp2", "jxl", "tga"];
 /// Copies and beginnings of files.
 const BACKUPS: [&str; 9] = ["bak", "old", "orig", "tmp", "part", "partial", "crdownload", "download", "swp"];
 
@@ -106,11 +107,11 @@ fn content(path: &Path) -> Result<Content, DataError> {
     Ok(match start[..] {
         [0x89, b'P', b'N', b'G', b'\r', b'\n', 0x1a, b'\n', ..] | [0xff, 0xd8, 0xff, ..] => Content::Read,
         [b'G', b'I', b'F', b'8', b'7' | b'9', b'a', ..] => Content::NotRead,
-        [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'E', b'B', b'P', ..] => Content::NotRead,
+        [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'E', b'B', b'P', ..] => Content::Read,
         [b'I', b'I', 42, 0, ..] | [b'M', b'M', 0, 42, ..] => Content::NotRead,
         [_, _, _, _, b'f', b't', b'y', b'p', b'a', b'v', b'i', b'f', ..] => Content::NotRead,
         [_, _, _, _, b'f', b't', b'y', b'p', b'h' | b'm', b'e' | b'i', b'i' | b'f', _, ..] => Content::NotRead,
-        [b'B', b'M', _, _, _, _, 0, 0, 0, 0, ..] => Content::NotRead,
+        [b'B', b'M', _, _, _, _, 0, 0, 0, 0, ..] => Content::Read,
         _ => Content::Other,
     })
 }
@@ -119,7 +120,7 @@ fn content(path: &Path) -> Result<Content, DataError> {
 #[derive(Default)]
 pub(super) struct Part {
     /// By the bytes of their names: two names that look alike are two classes.
-    pub classes: BTreeMap<OsString, Vec<PathBuf>>,
+    pub classes: BTreeMap<OsString, Paths>,
     /// Class folders without pictures.
     pub empty: Vec<PathBuf>,
     /// Pictures beside the class folders.
@@ -149,7 +150,7 @@ impl<'a> Walker<'a> {
         let listing = self.listing(folder)?;
         let mut part = Part::default();
         for class in listing.folders {
-            let mut pictures = Vec::new();
+            let mut pictures = Paths::default();
             self.below(&class, 0, &mut pictures)?;
             if pictures.is_empty() {
                 part.empty.push(class);
@@ -190,7 +191,7 @@ impl<'a> Walker<'a> {
     }
 
     /// Pictures below a folder, in order of their paths.
-    fn below(&mut self, folder: &Path, depth: usize, pictures: &mut Vec<PathBuf>) -> Result<(), DataError> {
+    fn below(&mut self, folder: &Path, depth: usize, pictures: &mut Paths) -> Result<(), DataError> {
         if depth > MAX_DEPTH {
             let reason = format!("more than {MAX_DEPTH} folders inside each other; does a link lead back?");
             return Err(Place::file(folder).invalid(reason));
@@ -208,9 +209,9 @@ impl<'a> Walker<'a> {
     }
 
     /// A file: kept if it is a picture, by its name or else by its content.
-    fn file(&mut self, path: PathBuf, pictures: &mut Vec<PathBuf>) -> Result<(), DataError> {
+    fn file(&mut self, path: PathBuf, pictures: &mut Paths) -> Result<(), DataError> {
         if has_extension(&path, &READ) {
-            pictures.push(path);
+            pictures.push(&path);
             return Ok(());
         }
         let backup = path.as_os_str().as_encoded_bytes().ends_with(b"~") || has_extension(&path, &BACKUPS);
@@ -220,8 +221,8 @@ impl<'a> Walker<'a> {
         }
         match content(&path)? {
             Content::Read => {
-                self.by_content.push(path.clone());
-                pictures.push(path);
+                pictures.push(&path);
+                self.by_content.push(path);
                 Ok(())
             }
             Content::Other if !has_extension(&path, &NOT_READ) => {
@@ -229,7 +230,8 @@ impl<'a> Walker<'a> {
                 Ok(())
             }
             _ => {
-                let reason = "pictures of this format are not read; convert it to PNG or JPEG, or move it away";
+                let reason =
+                    "pictures of this format are not read; convert it to PNG, JPEG, WebP or BMP, or move it away";
                 Err(Place::file(path).invalid(reason))
             }
         }

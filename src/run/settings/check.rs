@@ -29,11 +29,29 @@ impl Config {
                           it to `float32`, or search.order = 1";
             return Err(value_error("device.precision", reason));
         }
+        self.check_data()?;
         self.check_cut()?;
         if self.trained()?.is_some() && self.device.precision != Precision::Float32 {
             let reason =
                 "`bf16` is how a search keeps its maps; a training from scratch keeps float32: set it to `float32`";
             return Err(value_error("device.precision", reason));
+        }
+        Ok(())
+    }
+
+    fn check_data(&self) -> Result<(), ConfigError> {
+        let (data, search) = (&self.data, &self.search);
+        let (means, deviations) = (data.mean.len(), data.deviation.len());
+        if means > 0 && deviations > 0 && means != deviations {
+            let reason = format!("there are {deviations}, and {means} of data.mean: give each one number a channel");
+            return Err(value_error("data.deviation", reason));
+        }
+        if search.train_share + search.alphas_share > 1.0 + 1e-9 {
+            let reason = format!(
+                "{} and search.train_share = {} are more than all pictures together",
+                search.alphas_share, search.train_share
+            );
+            return Err(value_error("search.alphas_share", reason));
         }
         Ok(())
     }

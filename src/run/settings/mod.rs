@@ -116,16 +116,21 @@ impl Config {
         let mut quoted = format!("{header}{name} = {}\n", toml::Value::String(value.into()));
         let table = self.as_table();
         let values = if section.is_empty() { Some(&table) } else { table.get(section).and_then(toml::Value::as_table) };
-        if values.and_then(|v| v.get(name)).is_some_and(toml::Value::is_array) {
-            let item = |v: &str| match v.trim().parse() {
-                Ok(number) => toml::Value::Integer(number),
-                Err(_) => toml::Value::String(v.trim().into()),
+        let listed = values.and_then(|v| v.get(name)).is_some_and(toml::Value::is_array);
+        if listed {
+            let item = |v: &str| match (v.trim().parse(), v.trim().parse::<f64>()) {
+                (Ok(number), _) => toml::Value::Integer(number),
+                // Names of things are not to be taken for `nan` and `inf`.
+                (_, Ok(number)) if number.is_finite() => toml::Value::Float(number),
+                _ => toml::Value::String(v.trim().into()),
             };
             let items = value.split(',').map(item).collect();
             quoted = format!("{header}{name} = {}\n", toml::Value::Array(items));
         }
         let plain = format!("{header}{name} = {value}\n");
-        let text = if toml::from_str::<toml::Table>(&plain).is_ok() { plain } else { quoted };
+        // A number alone is a list of one, where a list is wanted.
+        let alone = listed && value.parse::<f64>().is_ok();
+        let text = if !alone && toml::from_str::<toml::Table>(&plain).is_ok() { plain } else { quoted };
         let refuse = |e: &toml::de::Error| {
             let reason = Complaint::of(e, &text, "setting", None).reason;
             let reason = reason.strip_prefix(&format!("`{key}`: ")).unwrap_or(&reason);

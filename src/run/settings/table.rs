@@ -4,7 +4,7 @@ use super::checks::{above_0_below_1, amount_or, counted, fraction, from_0, named
 use super::cut_source::CutSource;
 use super::define::{Key, VERSION, settings};
 use super::draws::Draws;
-use super::words::{CutBy, Estimator, Keep, NoneOperation};
+use super::words::{ClassWeights, CutBy, Estimator, Keep, NoneOperation};
 use crate::device::Choice;
 use crate::nn::Precision;
 use crate::oneshot::Order;
@@ -36,14 +36,26 @@ settings! {
     /// Pictures.
     data: Data {
         source: String = "embedded".into(), free, "`embedded`, or a path: archive, folder or file; the kind is detected",
-            "CIFAR-10 and CIFAR-100 (binary or Python, archive or folder), MNIST and its kind (IDX), folders of pictures, .npy \
-             files, ImageNet16-120. What lies there counts, not where: a run is resumed with the pictures moved elsewhere.",
+            "CIFAR-10 and CIFAR-100 (binary or Python, archive or folder), MNIST and its kind (IDX), folders of pictures \
+             (PNG, JPEG, WebP, BMP), ImageNet16-120. What lies there counts, not where: a run is resumed with the pictures moved elsewhere.",
             "\"cifar-10-binary.tar.gz\"";
         limit: usize = 0, (|v: &usize| sized(*v as u64)), "at most so many training pictures, classes shared alike; 0 takes all",
             "The first of a seeded shuffle within each class. Both halves of the search come from them.", "5000";
         size: u32 = 0, (|v: &u32| up_to(*v as usize, 4096)), "side that a folder's pictures are scaled to; 0 takes them as they are",
-            "The shorter side is scaled to so many pixels and the middle square taken. With 0 a folder whose pictures are not \
-             all of one size is refused.", "32";
+            "The shorter side is scaled to so many pixels and the middle square taken: shrunk by Lanczos-3 with its support \
+             stretched (antialiased), enlarged by bicubic, as Pillow does. With 0 a folder whose pictures are not all of one size \
+             is refused.", "32";
+        mean: Vec<f64> = Vec::new(), (|v: &Vec<f64>| v.iter().try_for_each(|v| mean(*v))),
+            "mean of the pixels by channel, from 0 to 1, that pictures are normalised with; []: that of the training pictures",
+            "One number a channel, as data.deviation. Of CIFAR-10 those that are published are taken, of other sets those of all \
+             training pictures; `zonas doctor --data PATH` shows them.", "[0.485, 0.456, 0.406]";
+        deviation: Vec<f64> = Vec::new(), (|v: &Vec<f64>| v.iter().try_for_each(|v| deviation(*v))),
+            "standard deviation of the pixels by channel, above 0 and up to 1; []: that of the training pictures",
+            "Where both are given, a large folder need not be read once before it is used.", "[0.229, 0.224, 0.225]";
+        memory: String = "auto".into(), free, (|v: &String| amount_or("auto", v, "8GiB")),
+            "a folder of pictures that takes more bytes decoded stays in its files; `auto`: a quarter of what is free",
+            "Its pictures are then read and decoded while they are used, ahead of the steps. Results are the same, bit for bit.",
+            "\"8GiB\"";
         crop_padding: usize = 4, (|v: &usize| up_to(*v, 4096)), "black pixels added on each side before a random crop back; 0 turns cropping off",
             "Part of the published augmentation: 4 for pictures of 32 pixels.", "2";
         flip: bool = true, "flip left and right with probability one half",
@@ -177,7 +189,15 @@ settings! {
         stop: Vec<String> = Vec::new(), "ends the search early: `skips` (2 or more in the normal cell), or with its limit, `skips:3`",
             "The rule of DARTS+ (arXiv 1909.06035), looked at after every epoch.", "[\"skips\"]";
         train_share: f64 = 0.5, (|v: &f64| above_0_below_1(*v)), "share of the training pictures that trains the weights; the rest moves the alphas",
-            "The published half and half. The parts do not share a picture.", "0.8";
+            "The published half and half. The parts do not share a picture. See search.alphas_share.", "0.8";
+        alphas_share: f64 = 0.0, (|v: &f64| fraction(*v)),
+            "share of the training pictures that moves the alphas; 0: all that train_share leaves",
+            "Large sets need not be searched whole: PC-DARTS (arXiv 1907.05737) takes 0.1 of ImageNet for the weights and 0.025 for the \
+             alphas. Classes are shared alike; the other pictures take no part. An epoch is one pass over the weights' part.", "0.025";
+        class_weights: ClassWeights = ClassWeights::None,
+            "`none`, or `balanced`: in the losses that move weights and alphas, each class counts as much as any other",
+            "A picture of a class with n of N training pictures in K classes counts N/(K·n), as in torch.nn.CrossEntropyLoss(weight=…). \
+             For sets with rare classes. Losses of the validation stay those of plain pictures.", "\"balanced\"";
         learning_rate: f64 = 0.025, (|v: &f64| from_0(*v)), "of the weights, at the start",
             "SGD; it falls along half a cosine to learning_rate_min.", "0.1";
         learning_rate_min: f64 = 0.001, (|v: &f64| from_0(*v)), "of the weights, at the end of a half cosine",
@@ -221,6 +241,9 @@ settings! {
             "The head reads the cell at two thirds and is no part of the trained network that is exported for use.", "0.0";
         cutout: usize = 16, (|v: &usize| up_to(*v, 4096)), "side of the square that is blanked out; 0 turns it off",
             "16 as published for pictures of 32 pixels.", "0";
+        class_weights: ClassWeights = ClassWeights::None,
+            "`none`, or `balanced`: in the loss of a step, each class counts as much as any other",
+            "As search.class_weights. Losses on the test pictures stay those of plain pictures.", "\"balanced\"";
     }
 
     /// What is known of cells; results do not depend on it.
@@ -269,6 +292,20 @@ fn stacked(cells: &[CellKind]) -> Result<(), String> {
 
 fn sampled(cells: usize) -> Result<(), String> {
     if cells < 8 { Err("a regression needs at least 8 cells".into()) } else { up_to(cells, 20_000) }
+}
+
+fn mean(value: f64) -> Result<(), String> {
+    let inside = (0.0..=1.0).contains(&value);
+    if inside { Ok(()) } else { Err(format!("pixels are scaled to 0 to 1, so means lie there, not at {value}")) }
+}
+
+fn deviation(value: f64) -> Result<(), String> {
+    let inside = value as f32 > 0.0 && value <= 1.0;
+    if inside {
+        Ok(())
+    } else {
+        Err(format!("pixels are scaled to 0 to 1, so it lies above 0 and not above 1, not at {value}"))
+    }
 }
 
 fn level(xi: f64) -> Result<(), String> {

@@ -185,3 +185,31 @@ fn every_key_has_a_line_a_help_and_an_example_that_is_taken() {
         assert!(key.meaning.chars().count() <= 118, "{path}");
     }
 }
+
+#[test]
+fn mean_and_deviation_are_lists_of_numbers() {
+    let set = |assignments: &[&str]| {
+        let config = Config::default().assign(assignments).map_err(|e| e.to_string())?;
+        config.check().map_err(|e| e.to_string())?;
+        Ok::<_, String>((config.data.mean, config.data.deviation))
+    };
+    let both = (vec![0.5, 0.25, 1.0], vec![0.1, 0.2, 0.3]);
+    assert_eq!(set(&["data.mean=0.5,0.25,1", "data.deviation=[0.1, 0.2, 0.3]"]), Ok(both));
+    assert_eq!(set(&["data.mean=0.5", "data.deviation = 1"]), Ok((vec![0.5], vec![1.0])));
+    for (bad, part) in [
+        (&["data.mean=0.5,0.5,0.5", "data.deviation=0.2"][..], "`data.deviation`: there are 1, and 3 of data.mean"),
+        (&["data.mean=125.3"], "`data.mean`: pixels are scaled to 0 to 1"),
+        (&["data.deviation=0"], "above 0"),
+        (&["data.deviation=nan"], "data.deviation"),
+        (
+            &["search.train_share=0.5", "search.alphas_share=0.51"],
+            "`search.alphas_share`: 0.51 and search.train_share = 0.5",
+        ),
+    ] {
+        let told = set(bad).unwrap_err();
+        assert!(told.contains(part), "{told}");
+    }
+    assert!(Config::default().assign(&["search.train_share=0.7", "search.alphas_share=0.3"]).unwrap().check().is_ok());
+    assert!(Config::default().set("search.class_weights=balanced").is_ok());
+    assert!(Config::default().set("train.class_weights=equal").is_err());
+}

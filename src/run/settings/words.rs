@@ -115,3 +115,25 @@ impl NoneOperation {
 }
 
 words!(NoneOperation);
+
+/// How much pictures of each class count in a loss.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ClassWeights {
+    /// Each picture as much as any other.
+    None,
+    /// Each class as much as any other.
+    Balanced,
+}
+
+impl ClassWeights {
+    pub const ALL: [ClassWeights; 2] = [ClassWeights::None, ClassWeights::Balanced];
+
+    pub const fn name(self) -> &'static str {
+        match self {
+            ClassWeights::None => "none",
+            ClassWeights::Balanced => "balanced",
+        }
+    }
+}
+
+words!(ClassWeights);
