@@ -56,6 +56,7 @@ fn paint_with(state: &State, ui: &Ui, theme: &Theme, (w, h): (u16, u16), hits: &
         runs,
         keymap: &Keymap::defaults(),
         compared: &Default::default(),
+        pinned: &[],
         forecast: forecast.as_ref(),
         judged: None,
         study: None,

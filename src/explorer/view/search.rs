@@ -2,7 +2,8 @@
 
 use ratatui::style::{Modifier, Style};
 
-use super::curves::{accuracy, chart, loss};
+use super::axis::Scale;
+use super::curves::{Over, accuracy, chart, loss};
 use super::{Scene, maps, memory, pairs};
 use crate::explorer::action::Action;
 use crate::explorer::draw::Pad;
@@ -108,22 +109,24 @@ fn lines(pad: &mut Pad, scene: &Scene, now: &Weights) {
     let mut kept: Vec<Operation> =
         now.space().operations().iter().copied().filter(|o| now.get(ui.cell, ui.edge, *o) > 0.0).collect();
     kept.sort_by(|a, b| now.get(ui.cell, ui.edge, *b).total_cmp(&now.get(ui.cell, ui.edge, *a)));
+    let scale = Scale::of(ui.axis, &scene.state.epochs);
     let points: Vec<Vec<Bucket>> = kept
         .iter()
         .map(|o| {
             let value = |s: &crate::explorer::state::Snapshot| f64::from(s.weights.get(ui.cell, ui.edge, *o));
-            search.alphas.iter().map(|s| Bucket::point(s.at, value(s))).collect()
+            search.alphas.iter().map(|s| Bucket::point(scale.at(s.at), value(s))).collect()
         })
         .collect();
     const GLYPHS: [char; 8] = ['*', 'o', '+', 'x', '#', '%', '@', '&'];
     let curves: Vec<Curve> = points
         .iter()
         .enumerate()
-        .map(|(i, points)| Curve { points, style: inner.theme.series(i), glyph: GLYPHS[i % 8] })
+        .map(|(i, points)| Curve { points, style: inner.theme.series(i), glyph: GLYPHS[i % 8], behind: false })
         .collect();
     let (w, h) = (inner.width(), inner.height());
     let legend = (kept.len() as u16).min(h / 3);
-    chart(&mut inner.sub(0, 0, w, h - legend), scene, &curves, false, &|v| format!("{v:.2}"), None);
+    let over = Over { curves: &curves, marks: &[], names: &[], log: false, y_text: &|v| format!("{v:.2}") };
+    chart(&mut inner.sub(0, 0, w, h - legend), scene, &over);
     let plain = inner.theme.plain();
     for (i, o) in kept.iter().take(usize::from(legend)).enumerate() {
         let y = h - legend + i as u16;
