@@ -158,8 +158,13 @@ impl App<'_> {
     }
 
     pub(super) fn ask(&mut self, errand: Errand) {
+        let begins = matches!(errand, Errand::Begin(_));
         if !self.errands.ask(errand) {
-            self.say("this can't be done: the system gives no more threads");
+            let words = "this can't be done: the system gives no more threads";
+            self.say(words);
+            if begins {
+                self.ui.form.started(Err(words.into()));
+            }
         }
     }
 

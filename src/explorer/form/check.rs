@@ -12,6 +12,8 @@ use crate::text;
 #[derive(Clone, Debug, PartialEq)]
 pub struct Question {
     pub revision: u64,
+    /// Counts changes of the pictures' name.
+    pub named: u64,
     pub texts: [String; Field::ALL.len()],
     pub own: [bool; Field::ALL.len()],
     /// The field under the cursor.

@@ -31,8 +31,8 @@ enum Ask {
     Complete(Field, String, bool),
 }
 
-/// Pictures as they are named, with their size and the seed.
-type Named = (String, u32, u64);
+/// Pictures as they are named, with their size, the seed, and how often the name was changed.
+type Named = (String, u32, u64, u64);
 
 /// The threads.
 pub struct Desk {
@@ -77,7 +77,8 @@ fn answer(asked: &Receiver<Ask>, tell: &Sender<Reply>, pictures: &Sender<Named>,
             let reply = match ask {
                 Ask::Check(question) if Some(i) == last => {
                     let answer = question.answer(&runs);
-                    if let Some(now) = named(&question, &answer, &before).filter(|now| before.as_ref() != Some(now)) {
+                    let now = named(&question, &answer, &before);
+                    if let Some(now) = now.filter(|now| before.as_ref() != Some(now)) {
                         before = Some(now.clone());
                         let _ = pictures.send(now);
                     }
@@ -105,7 +106,7 @@ fn named(question: &Question, answer: &Answer, before: &Option<Named>) -> Option
     // While something is wrong, as it was last.
     let last = || before.as_ref().map_or((0, 0), |b| (b.1, b.2));
     let (size, seed) = config.map_or_else(last, |c| (c.data.size, c.seed));
-    (!typing).then_some((source, size, seed))
+    (!typing).then_some((source, size, seed, question.named))
 }
 
 /// Looks at pictures once they have been named for a while.
@@ -124,7 +125,7 @@ fn look(named: &Receiver<Named>, tell: &Sender<Reply>) {
                 if busy.load(Ordering::SeqCst) >= LOOKS {
                     continue;
                 }
-                let Some((source, size, seed)) = next.take() else { continue };
+                let Some((source, size, seed, _)) = next.take() else { continue };
                 let (tell, busy) = (tell.clone(), busy.clone());
                 busy.fetch_add(1, Ordering::SeqCst);
                 let looking = std::thread::Builder::new().name("look".into()).spawn({

@@ -131,6 +131,8 @@ pub struct Form {
     /// The latest answer, and what it is of.
     answer: Option<(u64, Answer)>,
     pub pictures: Pictures,
+    /// Counts changes of the pictures' name.
+    named: u64,
     /// What tab has found for the field under the cursor.
     pub choices: Vec<String>,
     /// The run is to be started as soon as what is typed has been looked at.
@@ -150,6 +152,7 @@ impl Default for Form {
             asked: 0,
             answer: None,
             pictures: Pictures::Looking,
+            named: 0,
             choices: Vec::new(),
             begin: false,
             starting: false,
@@ -207,6 +210,9 @@ impl Form {
         (self.begin, self.refused) = (false, None);
         self.choices.clear();
         self.revision += 1;
+        if field == Field::Data {
+            (self.pictures, self.named) = (Pictures::Looking, self.named + 1);
+        }
         if field == Field::Preset {
             self.refill();
         }
@@ -271,7 +277,8 @@ impl Form {
         }
         self.asked = self.revision;
         let texts = Field::ALL.map(|f| self.text(f).to_string());
-        Some(Question { revision: self.revision, own: Field::ALL.map(|f| self.entry(f).own), texts, typing: self.field() })
+        let own = Field::ALL.map(|f| self.entry(f).own);
+        Some(Question { revision: self.revision, named: self.named, own, texts, typing: self.field() })
     }
 
     /// Takes in what has come.
@@ -299,6 +306,11 @@ impl Form {
                 self.choices = completion.choices;
             }
         }
+    }
+
+    /// A folder is being typed, which is not looked at before its name is whole.
+    pub fn types_folder(&self) -> bool {
+        self.field() == Field::Data && self.text(Field::Data).ends_with('/')
     }
 
     /// The pictures as they are named.

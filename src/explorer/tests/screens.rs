@@ -106,13 +106,16 @@ fn picture(until: Until, size: (u16, u16), change: impl FnOnce(&mut Ui)) -> Stri
     let seen = (ui.tab == Tab::Study).then(crate::explorer::study::tests::made_up);
     let run = state.run.as_ref();
     let sizes = state.cut.cut.as_ref().map(|c| (Size::of(&state.full(), run), Size::of(&c.mask, run)));
+    let done = || State::from_events(&fixture::journal(Until::Done, 2));
+    let side = |name: &String| Side { name: name.clone(), state: done(), config: None };
+    let pinned: Vec<Side> = ui.pinned.iter().map(side).collect();
     let scene = Scene {
         state: &state,
         ui: &ui,
         runs: &rows,
         keymap: &Keymap::defaults(),
         compared: &compared,
-        pinned: &[],
+        pinned: &pinned,
         forecast: state.score.ended.as_ref().map(|_| &forecast),
         judged: None,
         study: seen.as_ref().map(Ok),
@@ -257,6 +260,7 @@ fn charts_over_steps_and_time() {
     };
     charts("search-steps-raw", Axis::Steps, Smooth::Off);
     charts("search-time-smooth", Axis::Time, Smooth::Much);
+    stage("search-pinned", Until::Searching, &[LARGE], |ui| ui.pinned = vec!["cifar10-9e11".into()]);
 }
 
 #[test]

@@ -9,9 +9,12 @@ use crate::explorer::ui::Target;
 use crate::text;
 
 /// Columns of the labels, with the mark before them.
-const LABEL: u16 = 13;
+const LABEL: u16 = 14;
 /// Lines for what the field under the cursor means, where there is little room.
 const ABOUT: u16 = 3;
+
+/// The same, where there is more.
+const ROOMY: u16 = 7;
 
 /// A line of the form.
 enum Row {
@@ -26,7 +29,10 @@ pub fn draw(pad: &mut Pad, scene: &Scene) {
     let note = if form.starting { "starting …".into() } else { format!("in {}", text::sanitize(scene.folder)) };
     let mut inner = pad.panel("new run", &note, true);
     let (w, h) = (inner.width(), inner.height());
-    let rows = rows(form, w.saturating_sub(LABEL + 1));
+    let room = w.saturating_sub(LABEL + 1);
+    // What is said of the other fields is whole where there is room.
+    let whole = rows(form, room, true);
+    let rows = if whole.len() + usize::from(ROOMY) <= usize::from(h) { whole } else { rows(form, room, false) };
     let least = ABOUT.min(h / 3);
     let room = usize::from(h - least).min(rows.len());
     let at = rows.iter().position(|r| matches!(r, Row::Field(f) if *f == form.field())).unwrap_or(0);
@@ -40,13 +46,14 @@ pub fn draw(pad: &mut Pad, scene: &Scene) {
     about(&mut inner.sub(0, top, w, h - top), scene);
 }
 
-fn rows(form: &Form, room: u16) -> Vec<Row> {
+fn rows(form: &Form, room: u16, whole: bool) -> Vec<Row> {
     let mut rows = Vec::new();
     for field in Field::ALL {
         rows.push(Row::Field(field));
         let said: Vec<(String, bool)> = match (form.wrong(field), field) {
             (Some(why), _) => vec![(why.to_string(), true)],
             (None, Field::Data) => match &form.pictures {
+                Pictures::Looking if form.types_folder() => vec![("tab completes; a folder is looked at without the last /".into(), false)],
                 Pictures::Looking => vec![("looking …".into(), false)],
                 Pictures::Found(words) => vec![(words.clone(), false)],
                 Pictures::Wrong(words) => vec![(words.clone(), true)],
@@ -56,12 +63,19 @@ fn rows(form: &Form, room: u16) -> Vec<Row> {
         };
         for (words, wrong) in said {
             let here = field == form.field();
-            let lines = text::wrap(&text::sanitize(&words), room);
+            // Two columns less beside the mark of a mistake.
+            let lines = text::wrap(&text::sanitize(&words), room.saturating_sub(2));
             // Elsewhere a line says enough, and where it is cut off that is seen.
-            if here || lines.len() == 1 {
-                rows.extend(lines.into_iter().take(3).map(|l| Row::Words(l, wrong)));
+            if here || whole || lines.len() == 1 {
+                let marked = |(i, l): (usize, String)| match (wrong, i) {
+                    (true, 0) => format!("! {l}"),
+                    (true, _) => format!("  {l}"),
+                    (false, _) => l,
+                };
+                rows.extend(lines.into_iter().take(3).enumerate().map(|l| Row::Words(marked(l), wrong)));
             } else {
-                rows.push(Row::Words(text::fit(&text::sanitize(&words), room), wrong));
+                let mark = if wrong { "! " } else { "" };
+                rows.push(Row::Words(text::fit(&format!("{mark}{}", text::sanitize(&words)), room), wrong));
             }
         }
     }
@@ -74,8 +88,7 @@ fn line(pad: &mut Pad, scene: &Scene, row: &Row, y: u16) {
     let (accent, strong) = (pad.theme.accent().add_modifier(Modifier::BOLD), pad.theme.strong());
     match row {
         Row::Words(words, wrong) => {
-            let x = if *wrong { pad.text(LABEL, y, "! ", warning) } else { LABEL };
-            pad.fitted(x, y, w.saturating_sub(x), words, if *wrong { warning } else { dim });
+            pad.fitted(LABEL, y, w.saturating_sub(LABEL), words, if *wrong { warning } else { dim });
         }
         Row::Field(field) => {
             let at = *field as usize;

@@ -9,9 +9,9 @@ use crate::explorer::action::Action;
 use crate::explorer::draw::Pad;
 use crate::explorer::health;
 use crate::explorer::state::{Bucket, Gpu, Weights, chosen};
-use crate::explorer::widgets::{Curve, Entry, Grid, bar, state_name};
+use crate::explorer::widgets::{Curve, Entry, Grid, bar};
 use crate::run::event::SearchStarted;
-use crate::space::{CellKind, Choice, Operation, Place, Stacking};
+use crate::space::{CellKind, Operation, Place};
 use crate::text;
 
 /// ```text
@@ -292,10 +292,6 @@ fn device(gpu: &Gpu) -> (Option<String>, String) {
     ((!parts.is_empty()).then(|| parts.join(" · ")), memory + &others)
 }
 
-fn choice(stacking: Stacking, c: &Choice) -> String {
-    format!("{}({})", c.operation.short(), state_name(stacking, c.source))
-}
-
 /// What the latest epochs changed, newest first.
 fn changes(pad: &mut Pad, scene: &Scene) {
     let search = &scene.state.search;
@@ -305,8 +301,6 @@ fn changes(pad: &mut Pad, scene: &Scene) {
         return;
     }
     let (dim, plain) = (inner.theme.dim(), inner.theme.plain());
-    let stacking = search.genotype().map_or_else(Stacking::default, |g| g.stacking);
-    let choice = |c: &Choice| choice(stacking, c);
     let mut y = 0;
     for (epoch, list) in search.changes.iter().rev() {
         for change in list {
@@ -314,11 +308,8 @@ fn changes(pad: &mut Pad, scene: &Scene) {
                 return;
             }
             let cell = if change.cell == CellKind::Normal { "n" } else { "r" };
-            let x = inner.text(1, y, &format!("{:>3} {cell}{} ", epoch + 1, state_name(stacking, change.target)), dim);
-            let lost = change.lost.as_ref().map_or_else(|| "—".into(), choice);
-            let got = change.got.as_ref().map_or_else(|| "—".into(), choice);
-            let x = inner.text(x, y, &format!("{lost} "), dim);
-            inner.text(x, y, &format!("▸ {got}"), plain);
+            let x = inner.text(1, y, &format!("{:>3} {cell} ", epoch + 1), dim);
+            inner.text(x, y, &change.words(), plain);
             y += 1;
         }
     }
@@ -342,7 +333,7 @@ fn genotype(pad: &mut Pad, scene: &Scene) {
         inner.prose(what);
         return;
     };
-    let (weights, stacking) = (search.weights(), genotype.stacking);
+    let weights = search.weights();
     let (dim, plain, strong) = (inner.theme.dim(), inner.theme.plain(), inner.theme.strong());
     let each = if weights.is_some() { 48 } else { 28 };
     let beside = inner.height() < 18 && inner.width() >= each;
@@ -354,7 +345,7 @@ fn genotype(pad: &mut Pad, scene: &Scene) {
         inner.text(x, y, cell.name(), strong);
         y += 1;
         for c in chosen(genotype, cell, weights.as_ref()) {
-            inner.text(x, y, &format!("{} {}", state_name(stacking, c.target), choice(stacking, &c.choice)), plain);
+            inner.text(x, y, &format!("{:<5}{}", c.edge(), c.choice.operation.short()), plain);
             if let Some(w) = c.weight {
                 inner.text(x + 18, y, &format!("{w:.3}"), dim);
             }

@@ -8,5 +8,5 @@ mod raster;
 
 pub use bar::bar;
 pub use chart::{Band, Chart, Curve, Steps};
-pub use graph::{graph, graph_height, graph_width, margins, margins_width, state_name, wiring, wiring_height};
+pub use graph::{graph, graph_height, graph_width, margins, margins_width, wiring, wiring_height};
 pub use grid::{Entry, Grid};

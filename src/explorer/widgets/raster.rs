@@ -63,6 +63,13 @@ impl Raster {
         let column = x / fine_x;
         let index = (y / fine_y) * i32::from(self.columns) + column;
         let Some(cell) = usize::try_from(index).ok().and_then(|i| self.cells.get_mut(i)) else { return };
+        if cell.line && !line {
+            // It would thicken the line that is there.
+            return;
+        }
+        if line && !cell.line {
+            cell.bits = 0;
+        }
         let (dx, dy) = (x % fine_x, y % fine_y);
         let bit = match self.markers {
             Markers::Braille => match (dx, dy) {
