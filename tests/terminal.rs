@@ -16,6 +16,7 @@ use zonas::run::config::Config;
 use zonas::run::event::*;
 use zonas::run::lock::Liveness;
 use zonas::space::{darts, published};
+use zonas::study::{Seeds, Study};
 
 const SIZE: (u16, u16) = (100, 30);
 
@@ -214,6 +215,14 @@ struct Broken;
 impl Engines for Broken {
     fn demo(&mut self) -> Result<RunFolder, String> {
         panic!("a worker that breaks down")
+    }
+
+    fn begin(&mut self, _: Option<&str>, _: &Config) -> Result<RunFolder, String> {
+        Err("no engine here".into())
+    }
+
+    fn several(&mut self, _: Option<&str>, _: &Config, _: &Seeds) -> Result<Study, String> {
+        Err("no engine here".into())
     }
 
     fn resume(&mut self, _: &RunFolder) -> Result<(), String> {

@@ -7,7 +7,6 @@ use super::exit::{Exit, Usage};
 use super::output::Output;
 use crate::nearest::nearest;
 use crate::run::config::{Config, KEYS, Key, keys};
-use crate::run::{PRESETS, preset};
 use crate::text;
 
 #[derive(Args, Debug)]
@@ -94,11 +93,7 @@ fn resuming(key: &Key<Config>) -> String {
 
 /// A preset, or a sentence with the nearest name.
 pub fn named(name: &str) -> eyre::Result<Config> {
-    preset(name).ok_or_else(|| {
-        let names: Vec<&str> = PRESETS.iter().map(|p| p.0).collect();
-        let hint = nearest(name, names.iter().copied()).map_or(String::new(), |n| format!("; did you mean `{n}`?"));
-        Usage(format!("there is no preset `{name}`, only {}{hint}", names.join(" and "))).into()
-    })
+    crate::run::named_preset(name).map_err(|e| Usage(e).into())
 }
 
 #[cfg(test)]

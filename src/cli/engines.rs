@@ -1,14 +1,30 @@
 //! Engines in processes of their own, for the explorer.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use super::begin::{Made, begin};
 use super::launch::{Confirming, How};
 use super::run::stem;
+use super::watch;
 use crate::engine;
 use crate::explorer::Engines;
 use crate::run::config::Config;
-use crate::run::{RunFolder, preset};
+use crate::run::lock::Liveness;
+use crate::run::{RunFolder, preset, process};
+use crate::study::{self, Seeds, Stage, Study};
+
+/// Between two looks at a runner.
+const LOOK: Duration = Duration::from_millis(20);
+
+/// This name, and others like it.
+fn names(name: &str) -> impl Iterator<Item = String> {
+    (1..100).map(move |n| if n == 1 { name.to_string() } else { format!("{name}-{n}") })
+}
+
+fn free(name: &str, is_free: impl Fn(&String) -> bool) -> Result<String, String> {
+    names(name).find(is_free).ok_or_else(|| format!("there are a hundred runs named {name} already"))
+}
 
 /// Starts engines; new runs are made in this folder.
 pub struct Processes {
@@ -18,9 +34,37 @@ pub struct Processes {
 impl Engines for Processes {
     fn demo(&mut self) -> Result<RunFolder, String> {
         let config = preset("demo").ok_or("this program has no demo")?;
-        let folder = RunFolder::create(&self.runs, None, &stem(&config), &config).map_err(|e| e.to_string())?;
+        self.begin(None, &config)
+    }
+
+    fn begin(&mut self, name: Option<&str>, config: &Config) -> Result<RunFolder, String> {
+        let folder = RunFolder::create(&self.runs, name, &stem(config), config).map_err(|e| e.to_string())?;
         begin(&folder, Confirming::Wait.into(), Made::Run)?;
         Ok(folder)
+    }
+
+    fn several(&mut self, name: Option<&str>, config: &Config, seeds: &Seeds) -> Result<Study, String> {
+        let runs = std::path::absolute(&self.runs).map_err(|e| e.to_string())?;
+        let stages = [Stage::Score, Stage::Search];
+        let name = match name {
+            Some(name) => name.to_string(),
+            None => free(&format!("{}-seeds", stem(config)), |name| !runs.join(name).exists())?,
+        };
+        let study = Study::create(&runs.join(name), &study::of_one(config, seeds, &stages)).map_err(|e| e.to_string())?;
+        let mut runner = process::start_study(&study.folder()).map_err(|e| e.to_string())?;
+        loop {
+            // Looked at first, so that its last word is not missed.
+            let over = runner.ended();
+            if matches!(Liveness::of(&study.folder()), Liveness::Alive(_)) {
+                runner.forget();
+                return Ok(study);
+            }
+            match over {
+                Some(status) if status.success() => return Ok(study),
+                Some(status) => return Err(watch::last_words(&runner, status, &study.folder())),
+                None => std::thread::sleep(LOOK),
+            }
+        }
     }
 
     fn resume(&mut self, folder: &RunFolder) -> Result<(), String> {
@@ -28,8 +72,7 @@ impl Engines for Processes {
     }
 
     fn queue(&mut self, like: &RunFolder, name: &str, config: &Config) -> Result<RunFolder, String> {
-        let folder = (1..100)
-            .map(|n| if n == 1 { name.to_string() } else { format!("{name}-{n}") })
+        let folder = names(name)
             .map(|name| RunFolder::create(&self.runs, Some(&name), "", config))
             .find(|made| !matches!(made, Err(crate::run::FolderError::Exists { .. })))
             .ok_or_else(|| format!("there are a hundred runs named {name} already"))?

@@ -9,7 +9,6 @@ use super::config;
 use super::exit::Usage;
 use crate::device::Choice;
 use crate::nn::Precision;
-use crate::proxies;
 use crate::run::config::{Config, ConfigError, Keep, Space as SpaceSetting};
 use crate::run::files;
 use crate::text;
@@ -129,13 +128,6 @@ impl SettingArguments {
         if let Some(xi) = self.xi {
             c.cut = c.cut.at_level(xi);
         }
-        // The run may be resumed, or opened, from another folder.
-        if c.data.source != "embedded" {
-            c.data.source = absolute(&c.data.source)?;
-        }
-        if !c.truth.table.is_empty() {
-            c.truth.table = absolute(&c.truth.table)?;
-        }
         if let Some(budget) = &self.memory_budget {
             c.device.memory_budget.clone_from(budget);
         }
@@ -144,25 +136,18 @@ impl SettingArguments {
         c.device.precision = self.precision.unwrap_or(c.device.precision);
         c.seed = self.seed.unwrap_or(c.seed);
         c.device.threads = self.threads.unwrap_or(c.device.threads);
-        let functions = || {
-            let unknown = c.score.functions.iter().find_map(|name| proxies::by_name(name).err());
-            unknown.map_or(Ok(()), |e| Err(ConfigError::Value { key: "score.functions".into(), reason: e.to_string() }))
-        };
-        c.check().and_then(|()| functions()).map_err(|e| match (&file, &e) {
-            // A value of the file, and nothing was given over it.
-            (Some((text, name, read)), ConfigError::Value { key, .. }) if read.value(key) == c.value(key) => {
-                e.placed(text, name)
-            }
-            _ => e,
-        })?;
-        c.space = c.space.embedded()?;
-        Ok(c)
+        let given = c.clone();
+        c.settled().map_err(|e| {
+            let placed = match (&file, &e) {
+                // A value of the file, and nothing was given over it.
+                (Some((text, name, read)), ConfigError::Value { key, .. }) if read.value(key) == given.value(key) => {
+                    e.placed(text, name)
+                }
+                _ => e,
+            };
+            placed.into()
+        })
     }
-}
-
-fn absolute(path: &str) -> Result<String, Usage> {
-    let found = std::path::absolute(path).map_err(|e| Usage(format!("`{path}` is no path: {e}")))?;
-    Ok(found.to_string_lossy().into_owned())
 }
 
 #[cfg(test)]

@@ -63,6 +63,7 @@ pub enum Action {
     ZoomAll,
     LogScale,
     Smooth,
+    Axis,
     Freeze,
     Markers,
     Copy,
@@ -70,6 +71,7 @@ pub enum Action {
     Open,
     Choose,
     Compare,
+    Pin,
     Replay,
     Resume,
     Delete,
@@ -80,6 +82,10 @@ pub enum Action {
     Group,
     Note,
     Tags,
+    New,
+    /// In a form: what the text in a field may become.
+    Complete,
+    CompleteBack,
     Measure,
     Baseline,
     Demo,
@@ -115,10 +121,12 @@ pub enum Context {
     Menu,
     /// Text is typed: all keys but these go into it.
     Text,
+    /// The same, in the fields of a new run.
+    Form,
 }
 
 impl Context {
-    pub const ALL: [Context; 14] = [
+    pub const ALL: [Context; 15] = [
         Context::Everywhere,
         Context::Start,
         Context::Waiting,
@@ -133,11 +141,12 @@ impl Context {
         Context::Help,
         Context::Menu,
         Context::Text,
+        Context::Form,
     ];
 
     /// A dialogue lies over a screen and takes all keys.
     pub const fn is_dialogue(self) -> bool {
-        matches!(self, Context::Help | Context::Menu | Context::Text)
+        matches!(self, Context::Help | Context::Menu | Context::Text | Context::Form)
     }
 
     pub const fn title(self) -> &'static str {
@@ -156,6 +165,7 @@ impl Context {
             Context::Help => "Help",
             Context::Menu => "Dialogues",
             Context::Text => "Typing",
+            Context::Form => "New run",
         }
     }
 }
@@ -176,7 +186,7 @@ pub struct Spec {
     pub footer: Option<u8>,
 }
 
-use Context::{Cell, Compare, Cut, Everywhere, Help, Log, Menu, Runs, Score, Search, Start, Study, Text, Waiting};
+use Context::{Cell, Compare, Cut, Everywhere, Form, Help, Log, Menu, Runs, Score, Search, Start, Study, Text, Waiting};
 
 const fn spec(
     action: Action,
@@ -212,6 +222,7 @@ pub const ACTIONS: &[Spec] = &[
     spec(Action::Bell, "bell", "bell", "Bell and notification when a run at work has ended or waits for you: on or off.", &["B"], &[Everywhere], None),
     spec(Action::Markers, "markers", "markers", "Draw charts with dots, blocks or letters.", &["m"], &[Everywhere], None),
     spec(Action::Resume, "resume", "resume", "Resume this run where it stopped; among the runs, the one under the cursor.", &["R"], &[Everywhere], Some(5)),
+    spec(Action::New, "new_run", "new run", "Start a new run: data, search space, functions, seeds, cut, method, device.", &["n"], &[Everywhere], Some(28)),
     spec(Action::Suspend, "suspend", "suspend", "Back to the shell; `fg` returns.", &["ctrl-z"], &[Everywhere], None),
     spec(Action::Redraw, "redraw", "redraw", "Draw the whole screen again.", &["ctrl-l"], &[Everywhere], None),
     spec(Action::Quit, "quit", "quit", "Leave; asks first while a run is alive.", &["q", "ctrl-c"], &[Everywhere], None),
@@ -232,19 +243,18 @@ pub const ACTIONS: &[Spec] = &[
     spec(Action::OtherCell, "other_cell", "other cell", "Between the normal and the reduction cell.", &["tab", "shift-tab"], &[Score, Cut, Search, Cell], Some(13)),
 
     spec(Action::Show, "show", "value/rank/spread", "Show the score, its rank, or its spread over draws.", &["v"], &[Score], Some(2)),
-    spec(Action::Function, "function", "function", "Show the sum, or one ranking function alone.", &["p"], &[Score], Some(3)),
+    spec(Action::Function, "function", "function", "Show the sum, or one ranking function alone.", &["f"], &[Score], Some(3)),
     spec(Action::Order, "order", "layout", "The edges as a map, all operations as a list, or two functions against each other.", &["o"], &[Score], Some(4)),
     spec(Action::RoundOn, "round_on", "round", "Scores of the next round; after the last, of the round that decided about each operation.", &["]"], &[Score], Some(5)),
     spec(Action::RoundBack, "round_back", "round", "Scores of the round before.", &["["], &[Score], None),
-    spec(Action::OtherFunction, "other_function", "second function", "Scatter: the ranking function of the other axis.", &["P"], &[Score], None),
+    spec(Action::OtherFunction, "other_function", "second function", "Scatter: the ranking function of the other axis.", &["F"], &[Score], None),
     spec(Action::Filter, "filter", "filter", "Only what has these letters in it; among the runs also `seed:7 method:darts xi>0.5 state:done`.", &["/"], &[Score, Runs, Log, Help], Some(6)),
-    spec(Action::Pause, "pause", "pause", "Pause the run, or let it go on.", &["space"], LIVE, Some(5)),
-    spec(Action::Pause, "pause_search", "pause", "Pause the run, or let it go on.", &["p"], &[Search], None),
+    spec(Action::Pause, "pause", "pause", "Pause the run, or let it go on; in a replay, the replay.", &["p"], &[Score, Search, Cell, Log], Some(5)),
 
     spec(Action::LevelDown, "level_down", "ξ −", "Prune less: one operation an edge comes back.", &["["], &[Cut], Some(1)),
     spec(Action::LevelUp, "level_up", "ξ +", "Prune more: one operation an edge goes.", &["]"], &[Cut], Some(1)),
     spec(Action::Budget, "budget", "budget", "The best cut within so much memory.", &["b"], &[Cut], Some(3)),
-    spec(Action::Mark, "mark", "mark", "Mark this cut on the curve, to compare others with it.", &["n"], &[Cut], None),
+    spec(Action::Mark, "mark", "mark", "Mark this cut on the curve, to compare others with it.", &["*"], &[Cut], None),
     spec(Action::Toggle, "toggle", "keep/drop", "Keep or drop the operation under the cursor.", &["space"], &[Cut], Some(1)),
     spec(Action::WholeEdge, "whole_edge", "edge", "Keep everything on this edge, or only its best.", &["e"], &[Cut], Some(4)),
     spec(Action::WholeKind, "whole_kind", "kind", "Keep or drop this operation on every edge of the cell.", &["K"], &[Cut], Some(5)),
@@ -252,7 +262,7 @@ pub const ACTIONS: &[Spec] = &[
     spec(Action::Redo, "redo", "redo", "Do again what was taken back.", &["ctrl-r"], &[Cut], Some(6)),
     spec(Action::Automatic, "automatic", "automatic", "Take back all changes by hand.", &["a"], &[Cut], Some(7)),
     spec(Action::Controls, "controls", "controls", "Controls of equal size (random, cheapest, most parameters): cut by one, or queue them as runs of their own.", &["c"], &[Cut], Some(8)),
-    spec(Action::By, "cut_by", "cut by", "What the cut goes by: the sum, one ranking function alone, another sum, or a control; nothing is scored again.", &["p"], &[Cut], Some(3)),
+    spec(Action::By, "cut_by", "cut by", "What the cut goes by: the sum, one ranking function alone, another sum, or a control; nothing is scored again.", &["f"], &[Cut], Some(3)),
     spec(Action::Confirm, "confirm", "confirm", "Accept this cut and start the search; asks first.", &["enter"], &[Cut], Some(0)),
 
     spec(Action::Inspect, "inspect", "inspect", "A time cursor on all charts and on the weights.", &["i"], &[Search], Some(1)),
@@ -260,17 +270,18 @@ pub const ACTIONS: &[Spec] = &[
     spec(Action::Later, "later", "later", "The time cursor on.", &[")"], &[Search], Some(2)),
     spec(Action::EdgeLines, "edge_lines", "map/lines", "Weights of all edges as a map, or of this edge as lines over time.", &["e"], &[Search], Some(3)),
     spec(Action::LogScale, "log_scale", "log", "Logarithmic or linear loss.", &["L"], &[Search], Some(9)),
-    spec(Action::Smooth, "smooth", "smooth", "Curves smoothed, or every step as it is.", &["S"], &[Search], Some(11)),
+    spec(Action::Smooth, "smooth", "smooth", "Loss and accuracy of steps smoothed exponentially, by 0.6, by 0.9, or not; the steps lie dim behind.", &["S"], &[Search], Some(11)),
+    spec(Action::Axis, "x_axis", "x axis", "Charts over epochs, over steps, or over the time worked.", &["X"], &[Search], Some(12)),
     spec(Action::ZoomIn, "zoom_in", "zoom in", "Charts show the latest half of what they show.", &["+", "="], &[Search], Some(10)),
     spec(Action::ZoomOut, "zoom_out", "zoom out", "Charts show twice as much.", &["-"], &[Search], None),
     spec(Action::ZoomAll, "zoom_all", "all", "Charts show the whole search.", &["0"], &[Search], None),
-    spec(Action::Freeze, "freeze", "freeze", "Hold the picture still; the run goes on.", &["f"], &[Search], Some(8)),
+    spec(Action::Freeze, "freeze", "freeze", "Hold the picture still; the run goes on.", &["H"], &[Search], Some(8)),
     spec(Action::Stop, "stop", "stop", "Stop after this epoch or round, with a checkpoint; a queued run leaves the queue.", &["s"], &[Score, Search, Waiting], Some(7)),
     spec(Action::Abort, "abort", "abort", "Stop at once; asks first.", &["x"], LIVE, Some(14)),
-    spec(Action::Checkpoint, "checkpoint", "checkpoint", "Save a checkpoint now.", &["c"], &[Search], Some(12)),
+    spec(Action::Checkpoint, "checkpoint", "checkpoint", "Save a checkpoint now.", &["C"], &[Search], Some(13)),
 
     spec(Action::Copy, "copy", "copy", "Copy the genotype as Python text (by OSC 52, or through tmux).", &["y"], &[Cell], Some(1)),
-    spec(Action::Export, "export", "export", "Write the genotype and figures into the run's folder.", &["e"], &[Cell], Some(2)),
+    spec(Action::Export, "export", "export", "Write the genotype and figures into the run's folder.", &["E"], &[Cell], Some(2)),
 
     spec(Action::Train, "train", "train", "Train this genotype from scratch, as a run of its own; asks for the size.", &["t"], &[Cell], Some(4)),
 
@@ -279,16 +290,17 @@ pub const ACTIONS: &[Spec] = &[
     spec(Action::Baseline, "baseline", "baseline", "Compare the others with the setting under the cursor.", &["b"], &[Study], Some(2)),
     spec(Action::Choose, "choose_run", "choose", "Choose this run for a comparison, or no longer.", &["space"], &[Runs], Some(1)),
     spec(Action::Compare, "compare", "compare", "The chosen runs side by side; from Cell, choose another run first.", &["d"], &[Runs, Cell], Some(3)),
+    spec(Action::Pin, "pin", "pin", "Pin this run: its curves lie dim, with its name, on the Search screen's charts; or no longer.", &["P"], &[Runs], Some(6)),
     spec(Action::Replay, "replay", "replay", "Show the run under the cursor as it was.", &["r"], &[Runs], Some(8)),
-    spec(Action::Columns, "columns", "columns", "Choose the columns: results, and settings by their keys; empty takes those that there is room for.", &["c"], &[Runs], Some(7)),
+    spec(Action::Columns, "columns", "columns", "Choose the columns: results, and settings by their keys; empty takes those that there is room for.", &["|"], &[Runs], Some(7)),
     spec(Action::SortOn, "sort_on", "sort", "Sort by the next column.", &["]"], &[Runs], Some(8)),
     spec(Action::SortBack, "sort_back", "sort", "Sort by the column before.", &["["], &[Runs], None),
     spec(Action::Turn, "turn", "turn", "Sort the other way round.", &["o"], &[Runs], None),
     spec(Action::Group, "group", "group", "Runs that differ in nothing but their seed as one line: how many, and mean ± deviation; enter shows them.", &["z"], &[Runs], Some(2)),
     spec(Action::Note, "note", "note", "Write a note beside the run under the cursor.", &["N"], &[Runs], Some(10)),
     spec(Action::Tags, "tags", "tags", "Tag the run under the cursor.", &["#"], &[Runs], Some(11)),
-    spec(Action::Delete, "delete", "delete", "Delete the run under the cursor and all its files; asks first.", &["x", "delete"], &[Runs], Some(9)),
-    spec(Action::Follow, "follow", "follow", "Stay at the newest line.", &["f"], &[Log], Some(1)),
+    spec(Action::Delete, "delete", "delete", "Delete the run under the cursor and all its files; asks first.", &["D", "delete"], &[Runs], Some(9)),
+    spec(Action::Follow, "follow", "follow", "Stay at the newest line.", &["F"], &[Log], Some(1)),
     spec(Action::LogLevel, "log_level", "levels", "All lines, without the chatter, warnings, or errors only.", &["v"], &[Log], Some(2)),
     spec(Action::Demo, "demo", "start the demo", "Score, cut and search on embedded Fashion-MNIST.", &["enter"], &[Start], Some(0)),
 
@@ -296,8 +308,12 @@ pub const ACTIONS: &[Spec] = &[
     spec(Action::No, "close", "close", "Back, with nothing done.", &["esc", "q", "ctrl-c", "?"], &[Help, Menu, Compare], Some(1)),
     spec(Action::Yes, "accept", "accept", "Take what was typed.", &["enter"], &[Text], Some(0)),
     spec(Action::No, "cancel", "cancel", "Leave what was typed.", &["esc", "ctrl-c"], &[Text], Some(1)),
-    spec(Action::Up, "previous", "previous", "The line above, while typing.", &["up", "ctrl-p"], &[Text], None),
-    spec(Action::Down, "next", "next", "The line below, while typing.", &["down", "ctrl-n"], &[Text], None),
+    spec(Action::Up, "previous", "previous", "The line above, while typing.", &["up", "ctrl-p"], &[Text, Form], None),
+    spec(Action::Down, "next", "next", "The line below, while typing.", &["down", "ctrl-n"], &[Text, Form], None),
+    spec(Action::Yes, "start_run", "start", "Start the run as the fields say, and open it.", &["enter"], &[Form], Some(0)),
+    spec(Action::Complete, "complete", "complete", "Complete what is typed, or go on to the next choice.", &["tab"], &[Form], Some(1)),
+    spec(Action::CompleteBack, "complete_back", "choice before", "Back to the choice before.", &["shift-tab"], &[Form], None),
+    spec(Action::No, "leave_form", "back", "Back; what was typed is kept.", &["esc", "ctrl-c"], &[Form], Some(2)),
 ];
 
 /// The footer of a screen, most important first: the row of the table, by number.

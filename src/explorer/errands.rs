@@ -7,6 +7,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
 
+use super::form::Wanted;
 use super::state::State;
 use super::{Engines, clipboard, export};
 use crate::run::command::Body;
@@ -14,6 +15,7 @@ use crate::run::lock::Liveness;
 use crate::run::notes::Notes;
 use crate::run::{self, RunFolder, config, journal};
 use crate::space::{Genotype, Mask};
+use crate::study::Study;
 
 /// Something to be done.
 pub enum Errand {
@@ -27,6 +29,8 @@ pub enum Errand {
     /// Through tmux, which holds the clipboard.
     Copy(String),
     Demo,
+    /// A new run, or several as a study.
+    Begin(Wanted),
     Resume(RunFolder),
     Remove(RunFolder),
     Note(RunFolder, String),
@@ -57,6 +61,7 @@ impl Errand {
             Errand::Export(folder, _) => format!("writing the genotype and figures of {}", run(folder)),
             Errand::Copy(_) => "copying".into(),
             Errand::Demo => "starting the demo".into(),
+            Errand::Begin(_) => "starting a run".into(),
             Errand::Resume(folder) => format!("resuming {}", run(folder)),
             Errand::Remove(folder) => format!("deleting {}", run(folder)),
             Errand::Note(folder, _) => format!("writing a note beside {}", run(folder)),
@@ -73,6 +78,10 @@ pub enum Done {
         id: String,
         leave: bool,
     },
+    /// What the form of a new run asked for.
+    Started(Begun),
+    /// Why it could not be.
+    Refused(String),
     /// A run that has begun, or was resumed.
     Begun(RunFolder),
     Removed(RunFolder),
@@ -80,6 +89,12 @@ pub enum Done {
     Said(String),
     /// The same, and there are other runs than before.
     Listed(String),
+}
+
+/// What was started.
+pub enum Begun {
+    Run(RunFolder),
+    Study(Study),
 }
 
 /// The thread, and what it has not done yet.
@@ -164,6 +179,14 @@ fn carry_out(errand: Errand, engines: &mut dyn Engines) -> Done {
         }),
         Errand::Copy(text) => Done::Said(clipboard::by_tmux(&text)),
         Errand::Demo => engines.demo().map_or_else(Done::Said, Done::Begun),
+        Errand::Begin(Wanted { config, seeds, name }) => {
+            let name = name.as_deref();
+            let begun = match seeds {
+                None => engines.begin(name, &config).map(Begun::Run),
+                Some(seeds) => engines.several(name, &config, &seeds).map(Begun::Study),
+            };
+            begun.map_or_else(Done::Refused, Done::Started)
+        }
         Errand::Resume(folder) => match engines.resume(&folder) {
             Ok(()) => Done::Begun(folder),
             Err(e) => Done::Said(e),
@@ -247,6 +270,14 @@ mod tests {
             Err("no disk".into())
         }
 
+        fn begin(&mut self, _: Option<&str>, config: &Config) -> Result<RunFolder, String> {
+            Err(format!("no room for {}", config.data.source))
+        }
+
+        fn several(&mut self, _: Option<&str>, _: &Config, seeds: &crate::study::Seeds) -> Result<Study, String> {
+            Err(format!("no room for seeds {seeds}"))
+        }
+
         fn resume(&mut self, _: &RunFolder) -> Result<(), String> {
             panic!("a bug")
         }
@@ -280,6 +311,11 @@ mod tests {
         assert!(matches!(wait(&mut errands), Done::Said(words) if words == "no disk"));
         assert!(matches!(wait(&mut errands), Done::Said(words) if words.contains("broke down")));
         assert_eq!((errands.waits(), errands.holds(), errands.left().len()), (None, false, 0));
+        for (seeds, words) in [(None, "no room for embedded"), (Some("1..3"), "no room for seeds 1,2,3")] {
+            let seeds = seeds.map(|s| s.parse().unwrap());
+            errands.ask(Errand::Begin(Wanted { config: Box::default(), seeds, name: None }));
+            assert!(matches!(wait(&mut errands), Done::Refused(said) if said == words));
+        }
         let six = darts::NO_NONE.without("normal:0▸2:sep3".parse().unwrap());
         let level = Mask::uniform(darts::SPACE, &darts::SPACE.operations()[2..]);
         for (beside, words) in [(level, "at 0.25 []"), (six, "[6, 7, 7,")] {

@@ -90,7 +90,7 @@ impl std::fmt::Display for Key {
 }
 
 /// Ids of actions that people may still have in their settings, and what they are called now.
-const RENAMED: [(&str, &str); 1] = [("take_up", "resume")];
+const RENAMED: [(&str, &str); 2] = [("take_up", "resume"), ("pause_search", "pause")];
 
 /// Keys of the person's own, by the id of an action.
 pub type Own = BTreeMap<String, Vec<String>>;
@@ -225,7 +225,8 @@ mod tests {
         assert_eq!(keymap.action(Context::Cut, "ctrl-y".parse().unwrap()), Some(Action::Undo));
         assert_eq!(keymap.action(Context::Cut, "u".parse().unwrap()), None);
         assert_eq!(keymap.of(Action::Undo), "U");
-        assert_eq!(Keymap::new(&own("take_up", &["F"])).unwrap().of(Action::Resume), "F");
+        assert_eq!(Keymap::new(&own("take_up", &["Y"])).unwrap().of(Action::Resume), "Y");
+        assert_eq!(Keymap::new(&own("pause_search", &["space"])).unwrap().of(Action::Pause), "space");
     }
 
     #[test]

@@ -12,6 +12,7 @@ mod export;
 mod feed;
 pub mod figure;
 mod forecast;
+mod form;
 mod health;
 mod judge;
 mod keymap;
@@ -44,7 +45,7 @@ use std::path::PathBuf;
 use crate::run::RunFolder;
 use crate::run::config::Config;
 use crate::run::journal::Tail;
-use crate::study::Study;
+use crate::study::{Seeds, Study};
 pub use export::{alphas, space_words};
 pub use judge::Accuracies;
 pub use pictures::{picture, pictures, study_picture};
@@ -91,7 +92,19 @@ pub trait Engines: Send + 'static {
     /// No folder for it, no process.
     fn demo(&mut self) -> Result<RunFolder, String>;
 
-    /// Takes up a run that was left off.
+    /// Begins a new run with these settings, under this name or one that is made up; it waits for a confirmation of its cut.
+    ///
+    /// # Errors
+    /// What the engine refuses to begin, no folder for it, no process.
+    fn begin(&mut self, name: Option<&str>, config: &Config) -> Result<RunFolder, String>;
+
+    /// Begins runs with these settings and several seeds: a study in the folder of runs, with a runner of its own.
+    ///
+    /// # Errors
+    /// No folder for it, no process.
+    fn several(&mut self, name: Option<&str>, config: &Config, seeds: &Seeds) -> Result<Study, String>;
+
+    /// Resumes a run that was left off.
     ///
     /// # Errors
     /// It is done, is at work, or is not what it was; no process.

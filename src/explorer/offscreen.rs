@@ -93,6 +93,7 @@ impl Offscreen {
             runs: &self.runs,
             keymap: &self.keymap,
             compared: &Comparison::default(),
+            pinned: &[],
             forecast: self.forecast.as_ref(),
             judged: None,
             study: None,

@@ -73,6 +73,7 @@ impl<'a> Gallery<'a> {
             runs: &self.rows,
             keymap: &Keymap::defaults(),
             compared: &self.compared,
+            pinned: &[],
             forecast: self.forecast.as_ref(),
             judged: self.judged.as_ref(),
             study: self.study.as_ref().map(Ok),

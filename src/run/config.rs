@@ -102,6 +102,33 @@ impl Search {
 }
 
 impl Config {
+    /// What a run begins with: paths that hold from any folder, values that make sense, functions that there are, and the text of
+    /// a space's file.
+    ///
+    /// # Errors
+    /// The first value that makes no sense, with what would.
+    pub fn settled(mut self) -> Result<Config, ConfigError> {
+        let refuse = |key: &str, reason: String| ConfigError::Value { key: key.into(), reason };
+        // The run may be resumed, or opened, from another folder.
+        let absolute = |key: &str, path: &str| {
+            let found = std::path::absolute(path).map_err(|e| refuse(key, format!("`{path}` is no path: {e}")))?;
+            Ok(found.to_string_lossy().into_owned())
+        };
+        if self.data.source != "embedded" {
+            self.data.source = absolute("data.source", &self.data.source)?;
+        }
+        if !self.truth.table.is_empty() {
+            self.truth.table = absolute("truth.table", &self.truth.table)?;
+        }
+        self.check()?;
+        let unknown = self.score.functions.iter().find_map(|name| crate::proxies::by_name(name).err());
+        if let Some(e) = unknown {
+            return Err(refuse("score.functions", e.to_string()));
+        }
+        self.space = self.space.embedded()?;
+        Ok(self)
+    }
+
     /// The genotype that the run trains, if it is that kind of run.
     ///
     /// # Errors

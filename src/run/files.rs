@@ -191,7 +191,7 @@ impl Handle {
                 Ok(file) if file.metadata()?.nlink() > 1 => {
                     return Err(odd(
                         "it has a second name (a hard link), and what is written here would stand there too; \
-                                    take up a copy of the run's folder, made with `cp -r`",
+                                    resume a copy of the run's folder, made with `cp -r`",
                     ));
                 }
                 opened => return opened,

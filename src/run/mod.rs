@@ -29,4 +29,4 @@ pub use folder::{
     CHECKPOINTS, COMMANDS, CONFIG, EVENTS, FolderError, GENOTYPE_JSON, GENOTYPE_PYTHON, LOCK, LOG, LOGITS, NOTES,
     RunFolder, WEIGHTS, check_name, check_writable, runs_folder,
 };
-pub use preset::{PRESETS, preset};
+pub use preset::{PRESETS, named as named_preset, preset};

@@ -1,6 +1,7 @@
 //! Named configurations.
 
 use super::config::{Config, Estimator};
+use crate::nearest::nearest;
 use crate::proxies::aggregate::Aggregate;
 use crate::space::CellKind;
 use crate::space::cut::Source;
@@ -24,6 +25,18 @@ pub fn preset(name: &str) -> Option<Config> {
         "nas_bench_201_demo" => Some(nas_bench_201_demo()),
         _ => None,
     }
+}
+
+/// The same, or a sentence with the nearest name.
+///
+/// # Errors
+/// No such preset.
+pub fn named(name: &str) -> Result<Config, String> {
+    preset(name).ok_or_else(|| {
+        let names: Vec<&str> = PRESETS.iter().map(|p| p.0).collect();
+        let hint = nearest(name, names.iter().copied()).map_or(String::new(), |n| format!("; did you mean `{n}`?"));
+        format!("there is no preset `{name}`, only {}{hint}", names.join(" and "))
+    })
 }
 
 /// Scores as arXiv 2505.13586 has them, Algorithm 1, with the ranking functions that it likely had (docs/scores.md).

@@ -29,6 +29,18 @@ pub const COMMAND: &str = "engine";
 /// # Errors
 /// A log that can't be written, a process that can't be started.
 pub fn start(folder: &RunFolder, arguments: &[&str]) -> Result<Engine, FolderError> {
+    spawn(folder, &[COMMAND], arguments)
+}
+
+/// Starts the runner of a study in this folder, as an engine is started.
+///
+/// # Errors
+/// As [`start`].
+pub fn start_study(folder: &RunFolder) -> Result<Engine, FolderError> {
+    spawn(folder, &["study", "run"], &[])
+}
+
+fn spawn(folder: &RunFolder, before: &[&str], arguments: &[&str]) -> Result<Engine, FolderError> {
     let path = std::path::absolute(folder.path()).map_err(io_error("find", folder.path()))?;
     let log = path.join(LOG);
     let opened = folder.handle().and_then(|folder| folder.append(LOG));
@@ -39,7 +51,7 @@ pub fn start(folder: &RunFolder, arguments: &[&str]) -> Result<Engine, FolderErr
     let own = file.try_clone().map_err(io_error("write", &log))?;
     let program = std::env::current_exe().map_err(io_error("find the program", &path))?;
     let mut command = Command::new(&program);
-    command.arg(COMMAND).arg(&path).args(arguments);
+    command.args(before).arg(&path).args(arguments);
     command.stdin(Stdio::null()).stdout(file).stderr(errors);
     // A folder that is not the caller's, which may be unmounted or removed.
     command.current_dir("/");

@@ -14,9 +14,9 @@ pub fn dot(genotype: &Genotype) -> String {
         let _ = writeln!(out, "  subgraph cluster_{kind} {{\n    label=\"{kind} cell\";");
         let state = |s: usize| format!("{kind}_{s}");
         for s in 0..genotype.states(kind) {
-            let _ = writeln!(out, "    {} [label=\"{}\"];", state(s), genotype.state_name(s));
+            let _ = writeln!(out, "    {} [label=\"{s}\"];", state(s));
         }
-        let _ = writeln!(out, "    {kind}_out [label=\"c_{{k}}\"];");
+        let _ = writeln!(out, "    {kind}_out [label=\"out\"];");
         // `none` stands for no edge.
         for (edge, operation) in genotype.chosen(kind).filter(|(_, o)| *o != Operation::None) {
             let (from, to) = (state(edge.source()), state(edge.target()));
@@ -45,6 +45,7 @@ mod tests {
         assert_eq!(text.matches("style=dashed").count(), 2 * 4);
         // The last choice of the normal cell: state 2 into node 3, which is state 5.
         assert!(text.contains("normal_2 -> normal_5 [label=\"dil_conv_3x3\"]"), "{text}");
+        assert!(text.contains("normal_2 [label=\"2\"]") && text.contains("normal_out [label=\"out\"]"), "{text}");
         assert!(text.contains("reduction_0 -> reduction_2 [label=\"max_pool_3x3\"]"), "{text}");
     }
 }

@@ -118,11 +118,6 @@ impl Genotype {
         }
     }
 
-    /// What a state of its cells is called in pictures ([`Stacking::state_name`]).
-    pub fn state_name(&self, state: usize) -> String {
-        self.stacking.state_name(state)
-    }
-
     /// Whether a network can be built of it: every node has what it takes.
     ///
     /// # Errors

@@ -88,17 +88,6 @@ impl Stacking {
         })
     }
 
-    /// What published code and papers call a state of a cell: in DARTS the inputs `c_{k-2}` and `c_{k-1}`, then the nodes'
-    /// numbers from 0; in NAS-Bench-201 the input is node 0.
-    pub fn state_name(self, state: usize) -> String {
-        match (self, state) {
-            (Stacking::Darts, 0) => "c_{k-2}".into(),
-            (Stacking::Darts, 1) => "c_{k-1}".into(),
-            (Stacking::Darts, _) => (state - INPUTS).to_string(),
-            (Stacking::NasBench201, _) => state.to_string(),
-        }
-    }
-
     /// Nodes that so many choices of a genotype lead to, the last perhaps to some of what it needs.
     pub fn nodes(self, choices: usize) -> usize {
         choices.checked_sub(1).and_then(|last| self.targets().nth(last)).map_or(0, |state| state + 1 - self.inputs())

@@ -39,7 +39,7 @@ impl FromStr for Seeds {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Seeds, String> {
-        let hint = || format!("`{text}` is no seeds: give them as 1..5 (one to five), 1,2,7 or 3");
+        let hint = || format!("`{text}` is not a list of seeds: give it as 1..5 (one to five), 1,2,7 or 3");
         let number = |word: &str| word.trim().parse::<u64>().map_err(|_| hint());
         let mut all = Vec::new();
         for part in text.split(',') {

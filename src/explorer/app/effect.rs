@@ -32,6 +32,7 @@ impl App<'_> {
             Effect::Redraw => self.screen.forget(),
             Effect::Run(action) => self.act(action, guard)?,
             Effect::Compare => self.compare(),
+            Effect::Pins => self.read_pins(),
             Effect::Freeze(on) => self.frozen = on.then(|| self.state.clone()),
             Effect::Theme => {
                 let next = self.ui.theme.unwrap_or(self.theme.name).next();
@@ -93,6 +94,7 @@ impl App<'_> {
                     self.ask(Errand::Remove(folder));
                 }
             }
+            Effect::Complete { field, text, back } => self.desk.complete(field, text, back),
             Effect::Note { name, note } => {
                 if let Some(folder) = self.named(&name) {
                     self.ask(Errand::Note(folder, note));
@@ -155,9 +157,14 @@ impl App<'_> {
         Ok(())
     }
 
-    fn ask(&mut self, errand: Errand) {
+    pub(super) fn ask(&mut self, errand: Errand) {
+        let begins = matches!(errand, Errand::Begin(_));
         if !self.errands.ask(errand) {
-            self.say("this can't be done: the system gives no more threads");
+            let words = "this can't be done: the system gives no more threads";
+            self.say(words);
+            if begins {
+                self.ui.form.started(Err(words.into()));
+            }
         }
     }
 
@@ -185,6 +192,18 @@ impl App<'_> {
         self.compared = Default::default();
         self.reading = Some(compare::load(folders));
         (self.ui.comparing, self.ui.compared_from) = (Some(0), 0);
+    }
+
+    /// Reads the runs that are pinned, on a thread, where they have gone on since.
+    pub(super) fn read_pins(&mut self) {
+        let rows = || self.ui.pinned.iter().filter_map(|n| self.runs.iter().find(|r| r.name == *n));
+        let now: Vec<f64> = rows().map(|r| r.last).collect();
+        let read: Vec<&String> = self.pinned.iter().map(|s| &s.name).collect();
+        if self.pinning.is_some() || now == self.pinned_at && read.into_iter().eq(rows().map(|r| &r.name)) {
+            return;
+        }
+        self.pinning = Some(compare::load_sides(rows().map(|r| r.folder.clone()).collect()));
+        self.pinned_at = now;
     }
 
     fn open(&mut self, row: usize) {

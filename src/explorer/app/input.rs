@@ -2,7 +2,7 @@
 
 use std::io;
 
-use crossterm::event::{Event as Input, KeyCode, KeyEventKind, MouseButton, MouseEventKind};
+use crossterm::event::{Event as Input, KeyEventKind, MouseButton, MouseEventKind};
 
 use super::{App, FLASH};
 use crate::clock;
@@ -15,7 +15,6 @@ use crate::explorer::ui::Tab;
 use crate::explorer::view;
 use crate::run::listing::Table;
 use crate::study::results::Measure;
-use crate::text;
 
 impl App<'_> {
     pub(super) fn input(&mut self, input: Input, guard: &Guard) -> io::Result<()> {
@@ -26,16 +25,11 @@ impl App<'_> {
                 (self.dirty, self.key) = (true, true);
                 let key = Key::from(key);
                 let action = self.keymap.action(context, key);
+                if context == Context::Form && action.is_none() {
+                    self.ui.form.key(key);
+                }
                 if context == Context::Text && action.is_none() {
-                    match key.code {
-                        KeyCode::Char(c) if !key.ctrl && !key.alt => self.ui.typed(Some(c)),
-                        KeyCode::Backspace => self.ui.typed(None),
-                        // As in a shell.
-                        KeyCode::Char('h') if key.ctrl => self.ui.typed(None),
-                        KeyCode::Char('u') if key.ctrl => self.ui.retyped(String::clear),
-                        KeyCode::Char('w') if key.ctrl => self.ui.retyped(text::pop_word),
-                        _ => false,
-                    };
+                    self.ui.retyped(|typed| _ = typed.key(key));
                     self.listed();
                 }
                 if let Some(action) = action {
@@ -78,7 +72,7 @@ impl App<'_> {
         let listed = self.ui.tab == Tab::Runs && self.ui.comparing.is_none();
         let of_list = matches!(
             action,
-            Action::Open | Action::Replay | Action::Choose | Action::Delete | Action::Note | Action::Tags
+            Action::Open | Action::Replay | Action::Choose | Action::Pin | Action::Delete | Action::Note | Action::Tags
         ) || action == Action::Resume && listed;
         let of_study = matches!(action, Action::Open | Action::Measure | Action::Baseline);
         if of_study && self.ui.tab == Tab::Study && self.ui.overlay.is_none() {

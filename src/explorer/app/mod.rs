@@ -10,10 +10,11 @@ use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
 
 use super::clipboard::Way;
-use super::compare::Comparison;
+use super::compare::{Comparison, Side};
 use super::errands::Errands;
 use super::feed::Feed;
 use super::forecast::Forecast;
+use super::form::Desk;
 use super::judge::Judge;
 use super::keymap::Keymap;
 use super::runs::{Row, Scanner};
@@ -56,10 +57,16 @@ struct App<'a> {
     /// Runs that are compared, once they are read.
     compared: Comparison,
     reading: Option<Receiver<Comparison>>,
+    /// Runs that are pinned, as they were when they were read last; and those that are being read.
+    pinned: Vec<Side>,
+    pinning: Option<Receiver<Vec<Side>>>,
+    pinned_at: Vec<f64>,
     /// Memory over pruning level, once it is counted.
     forecast: Option<Forecast>,
     counting: Option<Receiver<Forecast>>,
     judge: Judge,
+    /// Looks at what is typed for a new run.
+    desk: Desk,
     /// The study that is watched, what was seen of it last, and what the person wants to see.
     study: Option<Watch>,
     seen: Option<Result<Box<Seen>, String>>,
@@ -129,9 +136,13 @@ pub fn run(
         rescan: Instant::now(),
         compared: Comparison::default(),
         reading: None,
+        pinned: Vec::new(),
+        pinning: None,
+        pinned_at: Vec::new(),
         forecast: None,
         counting: None,
         judge: Judge::new(),
+        desk: Desk::new(&options.runs),
         study: options.study.clone().map(Watch::new),
         seen: None,
         asked: Asked::default(),
@@ -224,6 +235,7 @@ impl App<'_> {
             runs: &self.runs,
             keymap: &self.keymap,
             compared: &self.compared,
+            pinned: &self.pinned,
             forecast: self.forecast.as_ref(),
             judged: self.judge.judged(),
             study: self.seen.as_ref().map(|s| s.as_ref().map(|s| &**s).map_err(String::as_str)),

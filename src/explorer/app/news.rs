@@ -4,14 +4,14 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::App;
-use crate::explorer::errands::Done;
+use crate::explorer::errands::{Begun, Done, Errand};
 use crate::explorer::feed::Feed;
 use crate::explorer::forecast::Basis;
 use crate::explorer::news::News;
 use crate::explorer::runs::{Found, Row};
 use crate::explorer::state::State;
 use crate::explorer::study::Watch;
-use crate::explorer::ui::Tab;
+use crate::explorer::ui::{Overlay, Tab};
 use crate::run::RunFolder;
 use crate::run::listing::Line;
 use crate::run::lock::Liveness;
@@ -36,9 +36,15 @@ impl App<'_> {
         if slow != self.ui.slow {
             (self.ui.slow, self.dirty) = (slow, true);
         }
+        self.form();
         self.list();
         if let Some(compared) = self.reading.as_ref().and_then(|r| r.try_recv().ok()) {
             (self.compared, self.reading, self.dirty) = (compared, None, true);
+        }
+        if let Some(pinned) = self.pinning.as_ref().and_then(|r| r.try_recv().ok()) {
+            (self.pinned, self.pinning, self.dirty) = (pinned, None, true);
+            // Others may have been pinned meanwhile.
+            self.read_pins();
         }
         if let Some(seen) = self.study.as_ref().and_then(Watch::news) {
             if let Ok(seen) = &seen {
@@ -112,6 +118,24 @@ impl App<'_> {
         }
     }
 
+    /// A new run: what is typed is looked at, and started when that was asked for.
+    fn form(&mut self) {
+        if !matches!(self.ui.overlay, Some(Overlay::Form)) {
+            return;
+        }
+        if let Some(question) = self.ui.form.question() {
+            self.desk.ask(question);
+        }
+        while let Some(reply) = self.desk.next() {
+            self.ui.form.take(reply);
+            self.dirty = true;
+        }
+        if let Some(wanted) = self.ui.form.ready() {
+            self.dirty = true;
+            self.ask(Errand::Begin(wanted));
+        }
+    }
+
     /// The list of runs, which is read again while it is looked at, and less often while it is not.
     fn list(&mut self) {
         let mut all = None;
@@ -168,6 +192,7 @@ impl App<'_> {
             self.ui.runs = at.unwrap_or(self.ui.runs);
         }
         self.listed();
+        self.read_pins();
         self.dirty = true;
     }
 
@@ -248,6 +273,27 @@ impl App<'_> {
             Done::Begun(folder) => {
                 self.attach(folder);
                 self.ui.engine_alive = true;
+                self.read_list();
+            }
+            Done::Refused(words) => {
+                self.ui.form.started(Err(words.clone()));
+                self.say(&words);
+            }
+            Done::Started(begun) => {
+                self.ui.form.started(Ok(()));
+                self.ui.overlay = self.ui.overlay.take().filter(|o| *o != Overlay::Form);
+                match begun {
+                    Begun::Run(folder) => self.done(Done::Begun(folder)),
+                    Begun::Study(study) => {
+                        self.say(&format!(
+                            "started: {}; `zonas study stop` stops it",
+                            study.path().display()
+                        ));
+                        self.study = Some(Watch::new(study));
+                        (self.seen, self.ui.study, self.ui.tab) = (None, (0, 0), Tab::Study);
+                        self.ui.follow_stage = false;
+                    }
+                }
                 self.read_list();
             }
             Done::Removed(folder) => {

@@ -101,6 +101,15 @@ pub fn load(folders: Vec<RunFolder>) -> Receiver<Comparison> {
     receiver
 }
 
+/// Reads the runs, and nothing else of them, on a thread.
+pub fn load_sides(folders: Vec<RunFolder>) -> Receiver<Vec<Side>> {
+    let (sender, receiver) = channel();
+    let _ = std::thread::Builder::new().name("pinned".into()).spawn(move || {
+        let _ = sender.send(read(folders));
+    });
+    receiver
+}
+
 /// Reads the runs.
 pub fn read(folders: impl IntoIterator<Item = RunFolder>) -> Vec<Side> {
     let side = |folder: RunFolder| {

@@ -32,7 +32,6 @@ pub fn draw(genotype: &Genotype, state: &State) -> Option<String> {
         let (states, outputs) = (genotype.states(cell), genotype.outputs(cell));
         let bottom = lane(list.len() - 1) + 30.0;
         for s in 0..states {
-            let name = genotype.state_name(s).replace("c_{k-", "c(k−").replace('}', ")");
             let first = list.iter().position(|c| c.target == s).unwrap_or(0);
             let begin = if s < inputs { top + 34.0 } else { lane(first) };
             let concat = outputs.contains(&s);
@@ -40,7 +39,7 @@ pub fn draw(genotype: &Genotype, state: &State) -> Option<String> {
             p.line((x(s), begin), (x(s), if concat { bottom } else { last }), QUIET, "none");
             let at = if s < inputs { top + 26.0 } else { begin - 18.0 };
             p.rect(x(s) - 22.0, at - 9.0, 44.0, 18.0, if s < inputs { "#eaeef2" } else { "#ffffff" }, INK);
-            p.text(x(s), at + 4.0, 10.0, INK, Anchor::Middle, &name);
+            p.text(x(s), at + 4.0, 10.0, INK, Anchor::Middle, &s.to_string());
         }
         for (i, c) in list.iter().enumerate() {
             let (from, to, y) = (x(c.choice.source), x(c.target), lane(i));
@@ -57,7 +56,7 @@ pub fn draw(genotype: &Genotype, state: &State) -> Option<String> {
         }
         let last = x(states - 1);
         p.line((x(outputs.iter().copied().min().unwrap_or(inputs)), bottom), (last + 46.0, bottom), INK, "none");
-        p.text(last + 50.0, bottom + 4.0, 10.0, INK, Anchor::Start, "c(k)");
+        p.text(last + 50.0, bottom + 4.0, 10.0, INK, Anchor::Start, "out");
         p.line((20.0, bottom + 20.0), (width - 20.0, bottom + 20.0), LINE, "none");
         top += own(cell);
     }

@@ -26,6 +26,31 @@ pub struct Chosen {
     pub margin: Option<(f32, Operation)>,
 }
 
+/// The edge from a state to a node, as all screens call it: `0▸2`.
+pub fn edge_name(source: usize, target: usize) -> String {
+    Edge::between(source, target).map_or_else(|| format!("{source}▸{target}"), |edge| edge.to_string())
+}
+
+impl Chosen {
+    pub fn edge(&self) -> String {
+        edge_name(self.choice.source, self.target)
+    }
+}
+
+impl Change {
+    /// `1▸2 sep5, was sep3`; another edge is named, too.
+    pub fn words(&self) -> String {
+        let name = |c: &Choice| format!("{} {}", edge_name(c.source, self.target), c.operation.short());
+        match (&self.lost, &self.got) {
+            (Some(lost), Some(got)) if lost.source == got.source => format!("{}, was {}", name(got), lost.operation.short()),
+            (Some(lost), Some(got)) => format!("{}, was {}", name(got), name(lost)),
+            (None, Some(got)) => format!("{}, new", name(got)),
+            (Some(lost), None) => format!("{}, gone", name(lost)),
+            (None, None) => String::new(),
+        }
+    }
+}
+
 /// The chosen edges of one cell, in the genotype's order, with the weights that they were chosen by.
 pub fn chosen(genotype: &Genotype, cell: CellKind, weights: Option<&Weights>) -> Vec<Chosen> {
     let every_edge = genotype.stacking.every_edge();

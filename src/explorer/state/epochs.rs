@@ -51,12 +51,16 @@ pub struct Epochs {
     pub train_accuracy: Series,
     pub held_out_loss: Series,
     pub ended: Vec<Epoch>,
+    /// Seconds of work until then, without pauses and times without an engine.
+    pub worked: Series,
     pub checkpoint: Option<(usize, usize, u64)>,
     /// No epoch follows, though some are planned.
     over: bool,
     /// Seconds spent in pauses.
     paused: f64,
     paused_since: Option<f64>,
+    /// When it was last told of work, less pauses.
+    worked_until: Option<f64>,
     marks: VecDeque<(f64, f64)>,
 }
 
@@ -122,20 +126,20 @@ impl From<&TrainingEpoch> for Epoch {
 impl Epochs {
     pub(super) fn apply(&mut self, event: &Event) {
         match &event.body {
-            Body::SearchStarted(setup) => self.begin(setup.into()),
-            Body::TrainingStarted(setup) => self.begin(setup.into()),
+            Body::SearchStarted(setup) => self.begin(setup.into(), event.time),
+            Body::TrainingStarted(setup) => self.begin(setup.into(), event.time),
             Body::Step(s) => {
                 self.take_step((s.epoch, s.step), s.train_loss.0, latest(s), event.time);
                 self.held_out_loss.push(self.position(s.epoch, s.step), s.valid_loss.0);
             }
             Body::TrainingStep(s) => self.take_step((s.epoch, s.step), s.loss.0, latest_of_training(s), event.time),
-            Body::EpochEnded(e) => self.end_epoch(e.into()),
+            Body::EpochEnded(e) => self.end_epoch(e.into(), event.time),
             Body::TrainingEpochEnded(e) => {
                 // The test pictures are looked at once an epoch.
                 let at = e.epoch as f64 + 1.0;
                 self.held_out_loss.truncate_from(at);
                 self.held_out_loss.push(at, e.test_loss.0);
-                self.end_epoch(e.into());
+                self.end_epoch(e.into(), event.time);
             }
             Body::SearchStopped { .. } => self.over = true,
             Body::CheckpointSaved { epoch, step, bytes } => self.checkpoint = Some((*epoch, *step, *bytes)),
@@ -147,16 +151,17 @@ impl Epochs {
             }
             Body::RunStarted(_) => {
                 // Resumed: the time in between was no work.
-                self.paused_since = None;
+                (self.paused_since, self.worked_until) = (None, None);
                 self.marks.clear();
             }
             _ => {}
         }
     }
 
-    fn begin(&mut self, plan: Plan) {
+    fn begin(&mut self, plan: Plan, time: f64) {
         // A run that is resumed says so once more; what is known stays.
         self.plan = Some(plan);
+        self.worked_until = Some(time - self.paused);
         self.marks.clear();
     }
 
@@ -173,6 +178,7 @@ impl Epochs {
             }
         }
         (self.epoch, self.step) = (epoch, step);
+        self.work(at, time);
         self.train_loss.push(at, loss);
         self.train_accuracy.push(at, latest.train_accuracy);
         self.latest = Some(latest);
@@ -186,7 +192,21 @@ impl Epochs {
         }
     }
 
-    fn end_epoch(&mut self, epoch: Epoch) {
+    /// Until this moment of the clock the run has worked, and has come so far.
+    fn work(&mut self, at: f64, time: f64) {
+        if self.worked.span().is_some_and(|(_, to)| at <= to) {
+            self.worked.truncate_from(at);
+        }
+        let now = time - self.paused;
+        // A clock that was set tells nothing.
+        let more = self.worked_until.map(|before| now - before).filter(|s| (0.0..DAY).contains(s)).unwrap_or(0.0);
+        self.worked_until = Some(now);
+        let before = self.worked.last().map_or(0.0, |(_, seconds)| seconds);
+        self.worked.push(at, before + more);
+    }
+
+    fn end_epoch(&mut self, epoch: Epoch, time: f64) {
+        self.work(epoch.epoch as f64 + 1.0, time);
         self.ended.retain(|e| e.epoch < epoch.epoch);
         self.epoch = epoch.epoch + 1;
         self.step = 0;

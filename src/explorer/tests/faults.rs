@@ -276,12 +276,12 @@ fn prompts_take_back_words_and_the_help_is_searched() {
     let mut ui = on(Tab::Log);
     ui.update(Action::Filter, &state);
     "loss of epoch".chars().for_each(|c| assert!(ui.typed(Some(c))));
-    assert!(ui.retyped(crate::text::pop_word));
+    assert!(ui.retyped(|t| _ = t.key("ctrl-w".parse().unwrap())));
     assert_eq!(ui.filter(), "loss of ");
-    assert!(ui.retyped(String::clear));
+    assert!(ui.retyped(|t| t.set("")));
     assert_eq!(ui.filter(), "");
     ui.update(Action::No, &state);
-    assert!(!ui.retyped(String::clear), "nothing is typed any more");
+    assert!(!ui.retyped(|t| t.set("")), "nothing is typed any more");
     ui.update(Action::Help, &state);
     ui.update(Action::Filter, &state);
     assert!(matches!(ui.overlay, Some(Overlay::Prompt { asked: Asked::Help, .. })));

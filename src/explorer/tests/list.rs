@@ -136,6 +136,7 @@ fn shown(ui: &Ui, rows: &[Row], size: (u16, u16), hits: &Hits) -> String {
         runs: rows,
         keymap: &Keymap::defaults(),
         compared: &Default::default(),
+        pinned: &[],
         forecast: None,
         judged: None,
         study: None,
@@ -178,9 +179,9 @@ fn the_list_is_asked_for_by_keys() {
     ui.update(Action::Filter, &state);
     "sed:1".chars().for_each(|c| assert!(ui.typed(Some(c))));
     has(&shown(&ui, &rows, (160, 24), &hits), &["there is no column `sed`; did you mean `seed`?"]);
-    ui.retyped(|t| *t = "see".into());
+    ui.retyped(|t| t.set("see"));
     has(&shown(&ui, &rows, (160, 24), &hits), &["filter: see", "seed:"]);
-    ui.retyped(|t| *t = "seed:2 state:done".into());
+    ui.retyped(|t| t.set("seed:2 state:done"));
     let text = shown(&ui, &rows, (160, 24), &hits);
     assert!(text.contains("nb-s2") && !text.contains("nb-s1"), "{text}");
     ui.update(Action::Yes, &state);
@@ -190,12 +191,12 @@ fn the_list_is_asked_for_by_keys() {
     ui.filters[1].clear();
     // Columns of the person's own; one that there is not keeps the prompt open.
     ui.update(Action::Columns, &state);
-    ui.retyped(|t| *t = "run meth xi qqq".into());
+    ui.retyped(|t| t.set("run meth xi qqq"));
     has(&shown(&ui, &rows, (120, 24), &hits), &["no column `qqq`"]);
     ui.update(Action::Yes, &state);
     assert!(matches!(ui.overlay, Some(Overlay::Prompt { asked: Asked::Columns, .. })));
-    ui.retyped(|t| *t = "run meth xi batch_".into());
-    ui.retyped(|t| *t = "run meth xi".into());
+    ui.retyped(|t| t.set("run meth xi batch_"));
+    ui.retyped(|t| t.set("run meth xi"));
     ui.update(Action::Yes, &state);
     assert_eq!(ui.overlay, None);
     let text = shown(&ui, &rows, (80, 24), &hits);

@@ -56,6 +56,7 @@ fn paint_with(state: &State, ui: &Ui, theme: &Theme, (w, h): (u16, u16), hits: &
         runs,
         keymap: &Keymap::defaults(),
         compared: &Default::default(),
+        pinned: &[],
         forecast: forecast.as_ref(),
         judged: None,
         study: None,
@@ -260,11 +261,11 @@ fn both_cells_are_drawn() {
     let small = screen(Until::Done, Tab::Cell, (80, 24));
     has(
         &small,
-        &["normal cell", "reduction cell", "sep_conv_5x5", "c₋₂", "●3", "3.35 M parameters", "528 M MACs", "weight"],
+        &["normal cell", "reduction cell", "sep_conv_5x5", "0▸2", "●3", "3.35 M parameters", "528 M MACs", "weight"],
     );
     assert_eq!(small.matches(" by ").count(), 16, "{small}");
     let large = screen(Until::Done, Tab::Cell, (120, 40));
-    has(&large, &["[0]", "[1]", "[2]", "[3]", "▸ out", "sep_conv_5x5", "└"]);
+    has(&large, &["●2", "●3", "●4", "●5", "▸ out", "sep_conv_5x5", "└"]);
     assert_eq!(
         large.matches("_conv_").count() + large.matches("_pool_").count() + large.matches("_connect").count(),
         16

@@ -9,11 +9,12 @@ use crate::explorer::compare::{Comparison, Side};
 use crate::explorer::draw;
 use crate::explorer::fixture::{self, Until};
 use crate::explorer::forecast::{Forecast, Level};
+use crate::explorer::form::{Field, Pictures, Reply};
 use crate::explorer::keymap::Keymap;
 use crate::explorer::runs::Row;
 use crate::explorer::state::{Size, State};
 use crate::explorer::theme::{ColorDepth, Markers};
-use crate::explorer::ui::{Hits, Layout, Menu, Overlay, Tab, Ui};
+use crate::explorer::ui::{Axis, Hits, Layout, Menu, Overlay, Smooth, Tab, Ui};
 use crate::explorer::view::{self, Scene};
 use crate::run::RunFolder;
 use crate::run::config::Config;
@@ -105,12 +106,16 @@ fn picture(until: Until, size: (u16, u16), change: impl FnOnce(&mut Ui)) -> Stri
     let seen = (ui.tab == Tab::Study).then(crate::explorer::study::tests::made_up);
     let run = state.run.as_ref();
     let sizes = state.cut.cut.as_ref().map(|c| (Size::of(&state.full(), run), Size::of(&c.mask, run)));
+    let done = || State::from_events(&fixture::journal(Until::Done, 2));
+    let side = |name: &String| Side { name: name.clone(), state: done(), config: None };
+    let pinned: Vec<Side> = ui.pinned.iter().map(side).collect();
     let scene = Scene {
         state: &state,
         ui: &ui,
         runs: &rows,
         keymap: &Keymap::defaults(),
         compared: &compared,
+        pinned: &pinned,
         forecast: state.score.ended.as_ref().map(|_| &forecast),
         judged: None,
         study: seen.as_ref().map(Ok),
@@ -211,6 +216,51 @@ fn screens_with_a_dialogue() {
     over("train-menu", Until::Training, menu(Menu::Train));
     over("quit", Until::Searching, menu(Menu::Quit));
     over("delete", Until::Searching, menu(Menu::Delete));
+}
+
+/// A form in which something is wrong, as it was looked at.
+fn form(ui: &mut Ui) {
+    let form = &mut ui.form;
+    form.set(Field::Preset, "demo");
+    form.set(Field::Functions, "naswot, logsynflw");
+    form.set(Field::Seeds, "1..5");
+    form.set(Field::Cut, "150MiB");
+    form.set(Field::Data, "embedded");
+    let question = form.question().unwrap();
+    let answer = question.answer(std::path::Path::new("/nowhere"));
+    form.take(Reply::Checked(question.revision, Box::new(answer)));
+    let set = crate::data::open("embedded", &crate::data::OpenOptions { seed: 2, size: None }).unwrap();
+    form.take(Reply::Pictures("embedded".into(), Pictures::Found(set.summary().to_string())));
+    form.at = Field::Cut as usize;
+    ui.overlay = Some(Overlay::Form);
+}
+
+#[test]
+fn a_new_run() {
+    const ALL: &[(u16, u16)] = &[SMALL, LARGE, HUGE, (40, 12)];
+    stage("new-run", Until::Nothing, ALL, form);
+    for (w, h) in [(40, 12), (80, 24), (41, 13), (300, 90)] {
+        for at in 0..Field::ALL.len() {
+            let drawn = picture(Until::Nothing, (w, h), |ui| {
+                form(ui);
+                ui.form.at = at;
+            });
+            let title = Field::ALL[at].title();
+            assert!(drawn.contains(&format!("▸ {title}")), "{title} is not in sight at {w}x{h}:\n{drawn}");
+        }
+    }
+}
+
+#[test]
+fn charts_over_steps_and_time() {
+    let charts = |name: &str, axis, smooth| {
+        stage(name, Until::Searching, &[SMALL, LARGE], |ui| {
+            (ui.tab, ui.axis, ui.smooth) = (Tab::Search, axis, smooth);
+        });
+    };
+    charts("search-steps-raw", Axis::Steps, Smooth::Off);
+    charts("search-time-smooth", Axis::Time, Smooth::Much);
+    stage("search-pinned", Until::Searching, &[LARGE], |ui| ui.pinned = vec!["cifar10-9e11".into()]);
 }
 
 #[test]

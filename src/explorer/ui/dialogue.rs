@@ -1,7 +1,8 @@
 //! What lies over a screen: choices, help, lists of commands and warnings, and text that is typed.
 
-use super::{Effect, Ui};
-use crate::explorer::action::{self, ACTIONS, Action, Context};
+use super::{Effect, Typed, Ui};
+use crate::explorer::action::{ACTIONS, Action, Context};
+use crate::explorer::form::Wish;
 use crate::explorer::state::State;
 use crate::proxies::aggregate::Aggregate;
 use crate::run::command::{Body, Edit};
@@ -60,8 +61,10 @@ pub enum Overlay {
     Help { scroll: usize },
     Warnings { scroll: usize },
     Menu { menu: Menu, cursor: usize },
-    Palette { typed: String, cursor: usize },
-    Prompt { asked: Asked, typed: String },
+    Palette { typed: Typed, cursor: usize },
+    Prompt { asked: Asked, typed: Typed },
+    /// A new run: its fields are in [`Ui::form`].
+    Form,
 }
 
 impl Overlay {
@@ -70,12 +73,11 @@ impl Overlay {
             Overlay::Help { .. } | Overlay::Warnings { .. } => Context::Help,
             Overlay::Menu { .. } => Context::Menu,
             Overlay::Palette { .. } | Overlay::Prompt { .. } => Context::Text,
+            Overlay::Form => Context::Form,
         }
     }
 }
 
-/// Most characters that are typed.
-const LONGEST: usize = 400;
 /// Most lines that a text is scrolled.
 const FARTHEST: usize = 1000;
 
@@ -144,19 +146,22 @@ impl Ui {
 
     /// A character or a deletion while text is typed; false where none is.
     pub fn typed(&mut self, c: Option<char>) -> bool {
+        if let (Some(Overlay::Form), Some(c)) = (&self.overlay, c) {
+            self.form.insert(c);
+            return true;
+        }
         let (Some(Overlay::Palette { typed, .. }) | Some(Overlay::Prompt { typed, .. })) = &mut self.overlay else {
             return false;
         };
         match c {
-            Some(c) if !c.is_control() && typed.chars().count() < LONGEST => typed.push(c),
-            Some(_) => {}
-            None => text::pop(typed),
+            Some(c) => typed.insert(c),
+            None => typed.backspace(),
         }
         self.after_typing()
     }
 
     /// Changes what was typed; false where nothing is.
-    pub fn retyped(&mut self, change: impl FnOnce(&mut String)) -> bool {
+    pub fn retyped(&mut self, change: impl FnOnce(&mut Typed)) -> bool {
         let (Some(Overlay::Palette { typed, .. }) | Some(Overlay::Prompt { typed, .. })) = &mut self.overlay else {
             return false;
         };
@@ -168,7 +173,7 @@ impl Ui {
         let (Some(Overlay::Palette { typed, .. }) | Some(Overlay::Prompt { typed, .. })) = &self.overlay else {
             return false;
         };
-        let now = typed.clone();
+        let now = typed.to_string();
         match &mut self.overlay {
             Some(Overlay::Palette { cursor, .. }) => *cursor = 0,
             // A filter works while it is typed.
@@ -218,9 +223,17 @@ impl Ui {
                 self.wanted.clear();
                 None
             }
+            (Overlay::Form, _) => match self.form.act(action) {
+                Some(Wish::Close) => None,
+                Some(Wish::Complete { field, text, back }) => {
+                    self.overlay = Some(Overlay::Form);
+                    Some(Effect::Complete { field, text, back })
+                }
+                None => self.open(Overlay::Form),
+            },
             (_, Action::No) => None,
             (Overlay::Help { .. }, Action::Filter) => {
-                let typed = self.wanted.clone();
+                let typed = Typed::from(&*self.wanted);
                 self.open(Overlay::Prompt { asked: Asked::Help, typed })
             }
             (Overlay::Help { scroll }, _) => self.open(Overlay::Help { scroll: scrolled(scroll) }),
@@ -246,21 +259,21 @@ impl Ui {
                 self.open(Overlay::Menu { menu, cursor: stepped(cursor, count) })
             }
             (Overlay::Palette { typed, cursor }, Action::Yes) => {
-                let row = action::matching(self.screen(state), &typed).into_iter().nth(cursor)?;
+                let row = self.offered(state, &typed).into_iter().nth(cursor)?;
                 Some(Effect::Run(ACTIONS[row].action))
             }
             (Overlay::Palette { typed, cursor }, _) => {
-                let count = action::matching(self.screen(state), &typed).len();
+                let count = self.offered(state, &typed).len();
                 self.open(Overlay::Palette { typed, cursor: stepped(cursor, count) })
             }
             (Overlay::Prompt { asked: Asked::Budget, typed }, Action::Yes) => self.take_budget(&typed, state),
             (Overlay::Prompt { asked: Asked::Filter, .. }, Action::Yes) => None,
             (Overlay::Prompt { asked: Asked::Columns, typed }, Action::Yes) => self.take_columns(typed),
             (Overlay::Prompt { asked: Asked::Note, typed }, Action::Yes) => {
-                Some(Effect::Note { name: self.about.clone(), note: typed })
+                Some(Effect::Note { name: self.about.clone(), note: typed.to_string() })
             }
             (Overlay::Prompt { asked: Asked::Tags, typed }, Action::Yes) => {
-                Some(Effect::Tags { name: self.about.clone(), tags: typed })
+                Some(Effect::Tags { name: self.about.clone(), tags: typed.to_string() })
             }
             (prompt @ Overlay::Prompt { .. }, _) => self.open(prompt),
         }

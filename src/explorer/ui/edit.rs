@@ -65,7 +65,7 @@ impl Ui {
             Action::By | Action::Budget | Action::Confirm if !self.heard(state) => return None,
             Action::Budget => {
                 let typed = cut.budget_bytes.map_or_else(String::new, text::bytes);
-                return self.open(Overlay::Prompt { asked: Asked::Budget, typed });
+                return self.open(Overlay::Prompt { asked: Asked::Budget, typed: typed.into() });
             }
             Action::By => {
                 let now = match cut.source.parse() {

@@ -1,9 +1,12 @@
 //! The list of runs as it is asked for: filter, columns, order, groups; what is done to a line of it.
 
-use super::{Asked, Effect, Menu, Overlay, Ui};
+use super::{Asked, Effect, Menu, Overlay, Typed, Ui};
 use crate::explorer::action::Action;
 use crate::explorer::runs::Row;
 use crate::run::listing::{Column, Filter, Line, Query, Sort, Table, parse_columns, suggest};
+
+/// Runs that are pinned at most.
+const PINS: usize = 6;
 
 /// How the person wants the list.
 #[derive(Clone, Debug, Default)]
@@ -108,6 +111,16 @@ impl Ui {
             Action::Open => return Some(Effect::Open(self.runs)),
             Action::Replay => return Some(Effect::Replay(self.runs)),
             Action::Choose => self.choose(&row.name),
+            Action::Pin => {
+                if let Some(at) = self.pinned.iter().position(|n| *n == row.name) {
+                    self.pinned.remove(at);
+                } else if self.pinned.len() == PINS {
+                    self.say(format!("{PINS} runs are pinned already; unpin one first"));
+                } else {
+                    self.pinned.push(row.name.clone());
+                }
+                return Some(Effect::Pins);
+            }
             Action::Resume if row.can_go_on => return Some(Effect::Resume(self.runs)),
             Action::Resume if row.has_engine => self.say(format!("{} is at work already: {}", row.name, row.status)),
             Action::Resume => self.say(format!("{} is {}: there is nothing to resume", row.name, row.status)),
@@ -126,7 +139,7 @@ impl Ui {
                         Action::Note => (Asked::Note, notes.note.clone()),
                         _ => (Asked::Tags, notes.tags.join(" ")),
                     };
-                    return self.open(Overlay::Prompt { asked, typed });
+                    return self.open(Overlay::Prompt { asked, typed: typed.into() });
                 }
             },
             _ => {}
@@ -144,7 +157,7 @@ impl Ui {
     }
 
     /// Takes the columns that were typed; the prompt stays open over what is wrong with them.
-    pub(super) fn take_columns(&mut self, typed: String) -> Option<Effect> {
+    pub(super) fn take_columns(&mut self, typed: Typed) -> Option<Effect> {
         match parse_columns(&typed) {
             Ok(columns) => self.list.columns = columns,
             Err(_) => return self.open(Overlay::Prompt { asked: Asked::Columns, typed }),

@@ -4,15 +4,19 @@
 mod cursor;
 mod dialogue;
 mod edit;
+mod idle;
 mod list;
 mod pointer;
+mod typed;
 mod update;
 
 pub use dialogue::{Asked, Menu, Overlay};
 pub use list::List;
 pub use pointer::{Hits, Target};
+pub use typed::{KEYS as TYPING, Typed};
 
 use super::action::{Action, Context};
+use super::form::{Field, Form};
 use super::state::State;
 use super::theme::{Markers, Name};
 use crate::run::command::Body;
@@ -90,6 +94,52 @@ pub enum Layout {
     Scatter,
 }
 
+/// How curves of single steps are smoothed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Smooth {
+    Off,
+    Some,
+    Much,
+}
+
+impl Smooth {
+    pub const fn next(self) -> Smooth {
+        match self {
+            Smooth::Off => Smooth::Some,
+            Smooth::Some => Smooth::Much,
+            Smooth::Much => Smooth::Off,
+        }
+    }
+
+    /// What of the mean before stays with each step.
+    pub const fn weight(self) -> f64 {
+        match self {
+            Smooth::Off => 0.0,
+            Smooth::Some => 0.6,
+            Smooth::Much => 0.9,
+        }
+    }
+}
+
+/// What charts of the search are over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Axis {
+    Epochs,
+    Steps,
+    /// Seconds of work.
+    Time,
+}
+
+impl Axis {
+    pub const fn next(self) -> Axis {
+        match self {
+            Axis::Epochs => Axis::Steps,
+            Axis::Steps => Axis::Time,
+            Axis::Time => Axis::Epochs,
+        }
+    }
+}
+
 /// What has to happen outside.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Effect {
@@ -110,6 +160,12 @@ pub enum Effect {
     ResumeOpen,
     /// Delete the run of this name.
     Remove(String),
+    /// What the text of a field of a new run may become.
+    Complete {
+        field: Field,
+        text: String,
+        back: bool,
+    },
     /// Write a note beside the run of this name, or its tags.
     Note {
         name: String,
@@ -126,6 +182,8 @@ pub enum Effect {
     },
     /// The genotype that is known, trained from scratch with this preset's settings, as a run of its own.
     Train(&'static str),
+    /// Other runs are pinned than before.
+    Pins,
     /// The chosen runs side by side.
     Compare,
     StartDemo,
@@ -163,8 +221,12 @@ pub struct Ui {
     /// Cuts that were marked on the curve: level and bytes.
     pub marks: Vec<(f64, u64)>,
     pub log_scale: bool,
-    /// Curves of single steps as they are, not smoothed.
-    pub raw: bool,
+    /// How curves of single steps are smoothed.
+    pub smooth: Smooth,
+    /// What charts of the search are over.
+    pub axis: Axis,
+    /// Names of runs whose curves lie behind those of the one that is open.
+    pub pinned: Vec<String>,
     /// Weights of one edge over time instead of the map.
     pub edge_lines: bool,
     /// Time of the time cursor, in epochs.
@@ -176,6 +238,8 @@ pub struct Ui {
     /// The theme that the person chose here.
     pub theme: Option<Name>,
     pub overlay: Option<Overlay>,
+    /// What is typed for a new run, also while its form is closed.
+    pub form: Form,
     /// The line of the list under the cursor, and how many there are.
     pub runs: usize,
     pub runs_total: usize,
@@ -244,7 +308,9 @@ impl Ui {
             filters: Default::default(),
             marks: Vec::new(),
             log_scale: false,
-            raw: false,
+            smooth: Smooth::Some,
+            axis: Axis::Epochs,
+            pinned: Vec::new(),
             edge_lines: false,
             inspect: None,
             zoom: 0,
@@ -252,6 +318,7 @@ impl Ui {
             markers,
             theme: None,
             overlay: None,
+            form: Form::default(),
             runs: 0,
             runs_total: 0,
             list: List::default(),

@@ -21,6 +21,8 @@ pub enum Target {
     Spot(usize, usize),
     /// Over a column of it.
     Column(Column),
+    /// A field of a new run.
+    Field(usize),
     /// A line of a menu or of the palette.
     Choice(usize),
     Action(Action),
@@ -57,6 +59,7 @@ impl Ui {
                 *cursor = i;
                 None
             }
+            (Some(Target::Field(at)), Some(Overlay::Form)) => self.also(|ui| ui.form.go_to(at)),
             (_, Some(_)) => None,
             (Some(Target::Tab(tab)), None) => match tab {
                 Tab::Runs => self.update(Action::ShowRuns, state),
@@ -82,7 +85,7 @@ impl Ui {
             }
             (Some(Target::Column(column)), None) => self.also(|ui| ui.sort_by(column)),
             (Some(Target::Action(action)), None) => Some(Effect::Run(action)),
-            (Some(Target::Choice(_)) | None, None) => None,
+            (Some(Target::Choice(_) | Target::Field(_)) | None, None) => None,
         }
     }
 

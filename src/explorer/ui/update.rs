@@ -1,7 +1,7 @@
 //! What each action does.
 
 use super::Asked;
-use super::{Effect, Layout, Menu, Overlay, Shown, Tab, Ui};
+use super::{Effect, Layout, Menu, Overlay, Shown, Tab, Typed, Ui};
 use crate::explorer::action::Action;
 use crate::explorer::state::State;
 use crate::explorer::theme::Markers;
@@ -29,11 +29,12 @@ impl Ui {
             }
             Action::Help => self.open(Overlay::Help { scroll: 0 }),
             Action::Warnings => self.open(Overlay::Warnings { scroll: 0 }),
-            Action::Palette => self.open(Overlay::Palette { typed: String::new(), cursor: 0 }),
+            Action::Palette => self.open(Overlay::Palette { typed: Typed::default(), cursor: 0 }),
             Action::Filter => {
-                let typed = self.filter().to_string();
+                let typed = Typed::from(self.filter());
                 self.open(Overlay::Prompt { asked: Asked::Filter, typed })
             }
+            Action::New => self.open(Overlay::Form),
             Action::Theme => Some(Effect::Theme),
             Action::Mouse => Some(Effect::Mouse),
             Action::Bell => Some(Effect::Bell),
@@ -90,7 +91,8 @@ impl Ui {
             }
             Action::RoundBack | Action::RoundOn => self.also(|ui| ui.step_round(action == Action::RoundOn, state)),
             Action::LogScale => self.also(|ui| ui.log_scale = !ui.log_scale),
-            Action::Smooth => self.also(|ui| ui.raw = !ui.raw),
+            Action::Smooth => self.also(|ui| ui.smooth = ui.smooth.next()),
+            Action::Axis => self.also(|ui| ui.axis = ui.axis.next()),
             Action::EdgeLines if state.trains() => {
                 self.say("a training has no mixing weights to show");
                 None
@@ -146,7 +148,7 @@ impl Ui {
             Action::Train => self.open(Overlay::Menu { menu: Menu::Train, cursor: 0 }),
             Action::Columns => {
                 let keys: Vec<String> = self.list.columns.iter().map(|c| c.key()).collect();
-                self.open(Overlay::Prompt { asked: Asked::Columns, typed: keys.join(" ") })
+                self.open(Overlay::Prompt { asked: Asked::Columns, typed: keys.join(" ").into() })
             }
             Action::Turn => self.also(Ui::turn_sort),
             Action::Group => self.also(Ui::group),
@@ -175,9 +177,10 @@ impl Ui {
             | Action::Confirm => self.edit(action, state),
             // Those need the list of runs; these mean nothing outside of a replay, or of a dialogue.
             Action::Resume => self.resume(state),
-            Action::Open | Action::Replay | Action::Choose | Action::Delete | Action::Note | Action::Tags => None,
+            Action::Open | Action::Replay | Action::Choose | Action::Pin | Action::Delete | Action::Note | Action::Tags => None,
             Action::SortBack | Action::SortOn => None,
             Action::Faster | Action::Slower | Action::Forward | Action::Back | Action::Yes => None,
+            Action::Complete | Action::CompleteBack => None,
         }
     }
 

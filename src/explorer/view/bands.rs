@@ -7,7 +7,7 @@ use super::curves::smoothed;
 use crate::explorer::compare::Side;
 use crate::explorer::draw::Pad;
 use crate::explorer::state::Bucket;
-use crate::explorer::widgets::{Band, Chart, Curve};
+use crate::explorer::widgets::{Band, Chart, Curve, Steps};
 use crate::run::listing::Spread;
 use crate::text;
 
@@ -65,7 +65,7 @@ pub(super) fn losses(pad: &mut Pad, scene: &Scene) {
     let curves: Vec<Curve> = drawn
         .iter()
         .enumerate()
-        .map(|(i, (points, _))| Curve { points, style: inner.theme.series(i), glyph: GLYPHS[i % 4] })
+        .map(|(i, (points, _))| Curve { points, style: inner.theme.series(i), glyph: GLYPHS[i % 4], behind: false })
         .collect();
     let bands: Vec<Band> = drawn
         .iter()
@@ -79,13 +79,15 @@ pub(super) fn losses(pad: &mut Pad, scene: &Scene) {
         cursor: None,
         bands: &bands,
         marks: &[],
+        names: &[],
+        steps: Steps::Numbers,
         gutter: 6,
         include: None,
         log: scene.ui.log_scale,
         binary: false,
         markers: if inner.theme.ascii { crate::explorer::theme::Markers::Ascii } else { scene.ui.markers },
         y_text: &text::tick,
-        x_text: &|v| if v == 0.0 { "0".into() } else { format!("epoch {v:.0}") },
+        x_text: &|v, last| if last { format!("epoch {}", text::tick(v)) } else { text::tick(v) },
     }
     .draw(&mut inner);
 }

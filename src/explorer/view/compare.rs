@@ -8,7 +8,6 @@ use crate::explorer::action::Action;
 use crate::explorer::compare::{Arm, Side, Tone};
 use crate::explorer::draw::Pad;
 use crate::explorer::state::chosen;
-use crate::explorer::widgets::state_name;
 use crate::run::event::Stage;
 use crate::run::listing::{Value, mean_of};
 use crate::space::{CellKind, Mask, Place};
@@ -201,15 +200,15 @@ fn cells(scene: &Scene) -> Vec<Row> {
         let label = |i: usize| {
             let targets: Vec<usize> = stacking.targets().take(i + 1).collect();
             let input = targets.iter().filter(|t| Some(*t) == targets.last()).count();
-            let node = state_name(stacking, targets.last().copied().unwrap_or(stacking.inputs()));
+            let node = targets.last().copied().unwrap_or(stacking.inputs());
             format!("node {node}, input {input}")
         };
         for i in 0..most {
             let value = |s: &Side| {
                 let genotype = s.state.genotype()?;
                 let list = chosen(genotype, cell, None);
-                let c = list.get(i)?.choice;
-                Some(format!("{}({})", c.operation.short(), state_name(genotype.stacking, c.source)))
+                let c = list.get(i)?;
+                Some(format!("{} {}", c.edge(), c.choice.operation.short()))
             };
             let of_arm = |arm: &Arm| commonest(scene.compared.of_arm(arm).map(value).collect());
             rows.push(row(&label(i), arms.iter().map(of_arm).collect()));

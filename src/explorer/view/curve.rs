@@ -3,7 +3,7 @@
 use super::Scene;
 use crate::explorer::draw::Pad;
 use crate::explorer::state::Bucket;
-use crate::explorer::widgets::{Band, Chart, Curve};
+use crate::explorer::widgets::{Band, Chart, Curve, Steps};
 use crate::run::event::Cut;
 use crate::text;
 
@@ -36,7 +36,7 @@ pub fn draw(pad: &mut Pad, scene: &Scene, cut: &Cut, budget: Option<u64>) {
     let (w, h) = (inner.width(), inner.height());
     // The legend has a line of its own: among the axes its signs would be points.
     let top = u16::from(h >= 5);
-    let curves = [Curve { points: &points, style: series, glyph: '*' }];
+    let curves = [Curve { points: &points, style: series, glyph: '*', behind: false }];
     Chart {
         curves: &curves,
         x: (0.0, 1.0),
@@ -44,13 +44,15 @@ pub fn draw(pad: &mut Pad, scene: &Scene, cut: &Cut, budget: Option<u64>) {
         cursor: None,
         bands: &[Band { points: &band, style: inner.theme.dim() }],
         marks: &marks,
+        names: &[],
+        steps: Steps::Ends,
         gutter: 8,
         include: Some((0.0, 0.0)),
         log: false,
         binary: true,
         markers: if inner.theme.ascii { crate::explorer::theme::Markers::Ascii } else { scene.ui.markers },
         y_text: &|v| text::bytes(v.max(0.0) as u64),
-        x_text: &|v| if even { format!("ξ {}", text::significant(v, 2)) } else { format!("{:.0} %", 100.0 * v) },
+        x_text: &|v, _| if even { format!("ξ {}", text::significant(v, 2)) } else { format!("{:.0} %", 100.0 * v) },
     }
     .draw(&mut inner.sub(0, top, w, h - top));
     if top == 0 {

@@ -1,8 +1,13 @@
 //! What the search's charts show over epochs: losses and accuracies.
 
+use ratatui::style::{Modifier, Style};
+
 use super::Scene;
+use super::axis::Scale;
+use super::smooth::exponential;
+use crate::explorer::compare::Side;
 use crate::explorer::draw::Pad;
-use crate::explorer::state::{Bucket, Epoch, Series};
+use crate::explorer::state::{Bucket, Epoch, Epochs, Series};
 use crate::explorer::widgets::{Chart, Curve};
 use crate::text;
 
@@ -17,28 +22,36 @@ pub(super) fn window(scene: &Scene) -> (f64, f64) {
     (to - width, to)
 }
 
-pub(super) fn chart(
-    pad: &mut Pad,
-    scene: &Scene,
-    curves: &[Curve],
-    log: bool,
-    y_text: &dyn Fn(f64) -> String,
-    include: Option<(f64, f64)>,
-) {
+/// What is drawn over the search: curves over epochs from the start.
+pub(super) struct Over<'a> {
+    pub curves: &'a [Curve<'a>],
+    pub marks: &'a [(f64, f64, char, Style)],
+    pub names: &'a [(f64, f64, &'a str, Style)],
+    pub log: bool,
+    pub y_text: &'a dyn Fn(f64) -> String,
+}
+
+/// A chart over the axis that the person chose. What is over epochs is moved there; curves of other runs are over it already.
+pub(super) fn chart(pad: &mut Pad, scene: &Scene, over: &Over) {
+    let scale = Scale::of(scene.ui.axis, &scene.state.epochs);
+    let (from, to) = window(scene);
+    let x = (scale.at(from), scale.at(to));
     Chart {
-        curves,
-        x: window(scene),
+        curves: over.curves,
+        x,
         levels: &[],
-        cursor: scene.ui.inspect,
+        cursor: scene.ui.inspect.map(|at| scale.at(at)),
         bands: &[],
-        marks: &[],
+        marks: over.marks,
+        names: over.names,
+        steps: scale.steps(),
         gutter: GUTTER,
-        include,
-        log,
+        include: None,
+        log: over.log,
         binary: false,
         markers: if pad.theme.ascii { crate::explorer::theme::Markers::Ascii } else { scene.ui.markers },
-        y_text,
-        x_text: &|v| if v == 0.0 { "0".into() } else { format!("epoch {}", text::tick((v * 100.0).round() / 100.0)) },
+        y_text: over.y_text,
+        x_text: &|v, last| scale.tick(v, last),
     }
     .draw(pad);
 }
@@ -109,24 +122,23 @@ fn so_far(scene: &Scene, series: &Series) -> Option<f64> {
     (count > 0).then(|| sum / f64::from(count))
 }
 
-/// What a chart is of, at length and in short: `loss (log, smoothed), means of epoch 3`.
-fn titles(scene: &Scene, what: &str, log: bool, smoothed: bool) -> Vec<String> {
+/// What a chart is of, at length and in short: `loss (log, smoothed 0.6), means of epoch 3`.
+fn titles(scene: &Scene, what: &str, log: bool) -> Vec<String> {
     let of = match epoch(scene) {
         Some(e) => format!("means of epoch {}", e.epoch + 1),
         None => "means so far".into(),
     };
-    let how = match (log, smoothed) {
-        (true, true) => " (log, smoothed)",
-        (true, false) => " (log)",
-        (false, true) => " (smoothed)",
-        (false, false) => "",
+    let smooth = scene.ui.smooth.weight();
+    let how = match (log, smooth > 0.0) {
+        (true, true) => format!(" (log, smoothed {smooth})"),
+        (true, false) => " (log)".into(),
+        (false, true) => format!(" (smoothed {smooth})"),
+        (false, false) => String::new(),
     };
     let short = if log { " (log)" } else { "" };
     vec![format!("{what}{how}, {of}"), format!("{what}{how}"), format!("{what}{short}"), what.into()]
 }
 
-/// Part of what is in view over which a curve of single steps is smoothed.
-const SMOOTHED: f64 = 1.0 / 24.0;
 /// Points below which there is nothing to smooth.
 const FEW: usize = 24;
 
@@ -153,12 +165,84 @@ pub fn smoothed(points: &[Bucket], window: f64) -> Vec<Bucket> {
     out
 }
 
-/// The points of a series of steps for the window in view, and whether they are smoothed.
-fn steps(scene: &Scene, series: &Series) -> (Vec<Bucket>, bool) {
-    let (from, to) = window(scene);
-    let smooth = !scene.ui.raw && series.buckets().len() >= FEW;
-    let width = if smooth { (to - from) * SMOOTHED } else { 0.0 };
-    (smoothed(series.buckets(), width), smooth)
+/// Epochs in so many columns are points; more are a line.
+const APART: u16 = 3;
+
+/// The means of epochs as a curve.
+fn means(scale: Scale, epochs: &Epochs, of: &dyn Fn(&Epoch) -> f64) -> Vec<Bucket> {
+    let point = |e: &Epoch| Bucket::point(scale.at(e.epoch as f64 + 1.0), of(e));
+    epochs.ended.iter().map(point).filter(|b| b.sum.is_finite()).collect()
+}
+
+/// What is drawn of a run's training and held-out values: curves, and the means of its epochs.
+struct Lines {
+    /// Of single steps: training, and held out where that is told.
+    steps: [Vec<Bucket>; 2],
+    smooth: [Vec<Bucket>; 2],
+    means: [Vec<Bucket>; 2],
+}
+
+impl Lines {
+    fn of(scene: &Scene, steps: [&Series; 2], of: [&dyn Fn(&Epoch) -> f64; 2]) -> Lines {
+        let epochs = &scene.state.epochs;
+        let scale = Scale::of(scene.ui.axis, epochs);
+        let weight = scene.ui.smooth.weight();
+        let steps = steps.map(|s| s.buckets());
+        let smooth = |points: &[Bucket]| if weight > 0.0 { exponential(points, weight) } else { Vec::new() };
+        Lines {
+            smooth: steps.map(|p| scale.points(&smooth(p))),
+            steps: steps.map(|p| scale.points(p)),
+            means: of.map(|of| means(scale, epochs, of)),
+        }
+    }
+
+    /// Draws them, with the runs that are pinned behind: of those the held-out means.
+    fn draw(&self, pad: &mut Pad, scene: &Scene, log: bool, y_text: &dyn Fn(f64) -> String, held_out: &dyn Fn(&Epoch) -> f64) {
+        let others: Vec<&Side> = scene.pinned.iter().filter(|s| Some(&s.name) != scene.ui.opened.as_ref()).collect();
+        let pinned: Vec<Vec<Bucket>> = others
+            .iter()
+            .map(|s| means(Scale::of(scene.ui.axis, &s.state.epochs), &s.state.epochs, held_out))
+            .collect();
+        let faint = |style: Style| style.add_modifier(Modifier::DIM);
+        let style = |i: usize| pad.theme.series(i);
+        let line = |points, style, glyph| Curve { points, style, glyph, behind: false };
+        let behind = |points, style, glyph| Curve { points, style: faint(style), glyph, behind: true };
+        let mut curves: Vec<Curve> =
+            pinned.iter().enumerate().map(|(i, points)| behind(&points[..], style(2 + i), '.')).collect();
+        let [train, valid] = &self.steps;
+        // What is held out is noisier; its steps lie lowest, so that they hide nothing.
+        if !self.smooth[0].is_empty() || !self.smooth[1].is_empty() {
+            curves.push(behind(valid, style(1), '.'));
+            curves.push(behind(train, style(0), '.'));
+            curves.push(line(&self.smooth[0], style(0), '*'));
+            curves.push(line(&self.smooth[1], style(1), 'o'));
+        } else {
+            curves.push(line(train, style(0), '*'));
+        }
+        let known = self.smooth[1].len() > 1;
+        let few = self.means[0].len() <= usize::from(pad.width() / APART);
+        if !known {
+            curves.push(line(&self.means[1], style(1), 'o'));
+        } else if !few {
+            curves.push(behind(&self.means[1], style(1), 'o'));
+        }
+        let mut marks: Vec<(f64, f64, char, Style)> = Vec::new();
+        if few {
+            for (i, glyph) in [(0, '◆'), (1, '●')] {
+                marks.extend(self.means[i].iter().map(|b| (b.to, b.mean(), glyph, style(i))));
+            }
+        }
+        let names: Vec<(f64, f64, &str, Style)> = others
+            .iter()
+            .zip(&pinned)
+            .enumerate()
+            .filter_map(|(i, (side, points))| {
+                let last = points.last()?;
+                Some((last.to, last.mean(), side.name.as_str(), faint(style(2 + i))))
+            })
+            .collect();
+        chart(pad, scene, &Over { curves: &curves, marks: &marks, names: &names, log, y_text });
+    }
 }
 
 pub(super) fn loss(pad: &mut Pad, scene: &Scene) {
@@ -167,45 +251,37 @@ pub(super) fn loss(pad: &mut Pad, scene: &Scene) {
         let v = epoch(scene).map(of).or_else(|| so_far(scene, s));
         v.map_or_else(|| "—".into(), |v| text::significant(v, 3))
     };
-    let ((train, smooth), (valid, _)) = (steps(scene, &epochs.train_loss), steps(scene, &epochs.held_out_loss));
     let parts = [
         ("train", '*', value(&|e| e.train_loss, &epochs.train_loss)),
         (other(scene), 'o', value(&|e| e.held_out_loss, &epochs.held_out_loss)),
     ];
-    titled(pad, &titles(scene, "loss", scene.ui.log_scale, smooth), &parts);
+    titled(pad, &titles(scene, "loss", scene.ui.log_scale), &parts);
     let (w, h) = (pad.width(), pad.height());
+    let lines = Lines::of(
+        scene,
+        [&epochs.train_loss, &epochs.held_out_loss],
+        [&|e| e.train_loss, &|e| e.held_out_loss],
+    );
     let mut inner = pad.sub(0, 1, w, h.saturating_sub(1));
-    let curves = [
-        Curve { points: &train, style: inner.theme.series(0), glyph: '*' },
-        Curve { points: &valid, style: inner.theme.series(1), glyph: 'o' },
-    ];
-    chart(&mut inner, scene, &curves, scene.ui.log_scale, &|v| text::tick(v), None);
+    lines.draw(&mut inner, scene, scene.ui.log_scale, &|v| text::tick(v), &|e| e.held_out_loss);
 }
 
 pub(super) fn accuracy(pad: &mut Pad, scene: &Scene) {
     let epochs = &scene.state.epochs;
     let percent = |v: Option<f64>| v.map_or_else(|| "—".into(), |v| format!("{:.1} %", v * 100.0));
-    let valid: Vec<Bucket> = epochs
-        .ended
-        .iter()
-        .map(|e| (e.epoch as f64 + 1.0, e.held_out_accuracy))
-        .filter(|(_, v)| v.is_finite())
-        .map(|(x, v)| Bucket::point(x, v))
-        .collect();
-    let (train, smooth) = steps(scene, &epochs.train_accuracy);
     let train_now = epoch(scene).map(|e| e.train_accuracy).or_else(|| so_far(scene, &epochs.train_accuracy));
     let parts = [
         ("train", '*', percent(train_now)),
         (other(scene), 'o', percent(epoch(scene).map(|e| e.held_out_accuracy).filter(|v| v.is_finite()))),
     ];
-    titled(pad, &titles(scene, "accuracy", false, smooth), &parts);
+    titled(pad, &titles(scene, "accuracy", false), &parts);
     let (w, h) = (pad.width(), pad.height());
+    // What is held out is told once an epoch.
+    let none = Series::default();
+    let lines =
+        Lines::of(scene, [&epochs.train_accuracy, &none], [&|e| e.train_accuracy, &|e| e.held_out_accuracy]);
     let mut inner = pad.sub(0, 1, w, h.saturating_sub(1));
-    let curves = [
-        Curve { points: &train, style: inner.theme.series(0), glyph: '*' },
-        Curve { points: &valid, style: inner.theme.series(1), glyph: 'o' },
-    ];
-    chart(&mut inner, scene, &curves, false, &|v| format!("{} %", text::tick(v * 100.0)), None);
+    lines.draw(&mut inner, scene, false, &|v| format!("{} %", text::tick(v * 100.0)), &|e| e.held_out_accuracy);
 }
 
 #[cfg(test)]

@@ -241,7 +241,10 @@ fn level(pad: &mut Pad, scene: &Scene, cut: &Cut, verdict: &Verdict) {
     // The operation under the cursor has the last line, where there are enough.
     let end = if crowded { h } else { h - 1 };
     let mut lines: Vec<_> = truth::line(scene.judged).into_iter().collect();
-    lines.extend(verdict.lines(scene.state, cut).into_iter().map(|l| super::verdict::keyed(l, scene.keymap)));
+    // Keys are named where they can act.
+    let told = verdict.lines(scene.state, cut).into_iter();
+    let open = !scene.state.cut.confirmed;
+    lines.extend(told.map(|l| if open { super::verdict::keyed(l, scene.keymap) } else { l }));
     // All in few words, and as many in sentences as there is room for, warnings first.
     let room = w.saturating_sub(4);
     let mut shown: Vec<Vec<String>> = lines.iter().map(|l| text::wrap(&l.short, room)).collect();

@@ -3,10 +3,10 @@
 use crate::run::describe;
 use ratatui::style::{Modifier, Style};
 
-use super::{Scene, glossary};
-use crate::explorer::action::{self, ACTIONS, Action};
+use super::{Scene, glossary, typed};
+use crate::explorer::action::{self, ACTIONS, Action, Context};
 use crate::explorer::draw::Pad;
-use crate::explorer::ui::{Menu, Target};
+use crate::explorer::ui::{Menu, TYPING, Target, Typed};
 use crate::explorer::verdict::{Tone, Verdict};
 use crate::explorer::{health, text};
 
@@ -56,6 +56,9 @@ pub fn help(pad: &mut Pad, scene: &Scene, scroll: usize) {
         }
         lines.push(Line::Heading(format!("{title}: keys")));
         lines.extend(rows.into_iter().map(|r| Line::Pair(scene.keymap.all(r), ACTIONS[r].description.into())));
+        if title == Context::Text.title() {
+            lines.extend(TYPING.map(|(keys, meaning)| Line::Pair(keys.into(), meaning.into())));
+        }
     }
     let wanted = &scene.ui.wanted;
     let find = scene.keymap.of(Action::Filter);
@@ -148,15 +151,14 @@ fn scrolled(pad: &mut Pad, title: &str, lines: &[Line], scroll: usize) {
 }
 
 /// Commands by name.
-pub fn palette(pad: &mut Pad, scene: &Scene, typed: &str, cursor: usize) {
-    let rows = action::matching(scene.ui.screen(scene.state), typed);
+pub fn palette(pad: &mut Pad, scene: &Scene, typed: &Typed, cursor: usize) {
+    let rows = scene.ui.offered(scene.state, typed);
     let (x, y, w, h) = frame(pad, 78.min(pad.width()), 18.min(pad.height()), "commands");
     let mut inner = pad.sub(x, y, w, h);
     let (accent, plain, dim) = (inner.theme.accent(), inner.theme.plain(), inner.theme.dim());
     let end = inner.text(0, 0, ": ", accent);
-    let end = inner.text(end, 0, &text::fit_end(typed, w.saturating_sub(end + 1)), plain);
+    typed::draw(&mut inner, end, 0, w.saturating_sub(end), typed, plain);
     let style = inner.theme.cursor();
-    inner.put(end, 0, ' ', style);
     if rows.is_empty() {
         inner.text(0, 2, "no command has these letters in its name", dim);
     }

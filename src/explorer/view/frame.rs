@@ -2,7 +2,7 @@
 
 use ratatui::style::{Modifier, Style};
 
-use super::Scene;
+use super::{Scene, typed};
 use crate::explorer::action::{self, ACTIONS, Action, Context};
 use crate::explorer::draw::Pad;
 use crate::explorer::ui::{Asked, Overlay, Tab, Target};
@@ -149,14 +149,13 @@ pub fn footer(pad: &mut Pad, scene: &Scene) {
         let x = pad.text(1, 0, &label, accent);
         let hint = scene.ui.hint();
         let beside = if hint.is_some() { w / 3 } else { 2 };
-        let x = pad.text(x, 0, &text::fit_end(typed, w.saturating_sub(x + beside)), plain);
-        pad.put(x, 0, ' ', pad.theme.cursor());
+        let x = typed::draw(pad, x, 0, w.saturating_sub(x + beside), typed, plain);
         let (take, leave) =
             (scene.keymap.in_context(Action::Yes, context), scene.keymap.in_context(Action::No, context));
         match hint {
-            Some((true, wrong)) => pad.text(x + 3, 0, &text::sanitize(&wrong), pad.theme.warning()),
-            Some((false, names)) => pad.text(x + 3, 0, &names, dim),
-            None => pad.text(x + 3, 0, &format!("{take}: apply, {leave}: cancel"), dim),
+            Some((true, wrong)) => pad.text(x + 2, 0, &text::sanitize(&wrong), pad.theme.warning()),
+            Some((false, names)) => pad.text(x + 2, 0, &names, dim),
+            None => pad.text(x + 2, 0, &format!("{take}: apply, {leave}: cancel"), dim),
         };
         return;
     }
@@ -171,7 +170,16 @@ pub fn footer(pad: &mut Pad, scene: &Scene) {
     }
     if let Some(words) = scene.ui.replay.as_ref().filter(|_| scene.ui.flash.is_none() && !context.is_dialogue()) {
         let end = pad.fitted(1, 0, room, words, pad.theme.plain());
-        pad.fitted(end + 2, 0, room.saturating_sub(end + 2), "space pause  , . seek  < > speed", dim);
+        // Where the run could be changed, the key that would do that.
+        let pause = if context == Context::Cut { Action::Toggle } else { Action::Pause };
+        let keys = [
+            (scene.keymap.in_context(pause, context), "pause"),
+            (format!("{} {}", scene.keymap.of(Action::Back), scene.keymap.of(Action::Forward)), "seek"),
+            (format!("{} {}", scene.keymap.of(Action::Slower), scene.keymap.of(Action::Faster)), "speed"),
+        ];
+        let words: Vec<String> =
+            keys.iter().filter(|(key, _)| !key.is_empty()).map(|(key, what)| format!("{key} {what}")).collect();
+        pad.fitted(end + 2, 0, room.saturating_sub(end + 2), &words.join("  "), dim);
         return;
     }
     if let Some((flash, _)) = &scene.ui.flash {
@@ -189,8 +197,8 @@ pub fn footer(pad: &mut Pad, scene: &Scene) {
     }
     for row in action::footer(context) {
         let (key, spec) = (scene.keymap.first(row), &ACTIONS[row]);
-        let idle = idle(scene, context, spec.action);
-        if key.is_empty() || idle {
+        let idle = scene.ui.idle(scene.state, context, spec.action);
+        if key.is_empty() || idle || spec.action == Action::Resume && context == Context::Runs && !resumable(scene) {
             continue;
         }
         let title = match (spec.title, scene.state.paused) {
@@ -210,44 +218,9 @@ pub fn footer(pad: &mut Pad, scene: &Scene) {
     }
 }
 
-/// Whether an action would do nothing here and now, so that the footer need not offer it.
-fn idle(scene: &Scene, context: Context, action: Action) -> bool {
-    let (state, ui) = (scene.state, scene.ui);
-    let works = ui.engine_alive && state.ended.is_none() && !ui.missing;
-    match action {
-        // A training has no mixing weights to look at.
-        Action::EdgeLines => context == Context::Search && state.trains(),
-        Action::OtherCell => {
-            // The genotype that is trained need not be of the settings' space.
-            let trained = state.genotype().filter(|_| state.trains());
-            let kinds = trained.map_or_else(|| state.space().kinds().len(), |genotype| genotype.kinds().count());
-            context == Context::Search && state.trains() || kinds < 2
-        }
-        Action::Pause | Action::Stop | Action::Abort | Action::Checkpoint => !works && ui.replay.is_none(),
-        Action::Confirm
-        | Action::Toggle
-        | Action::Undo
-        | Action::Redo
-        | Action::Budget
-        | Action::LevelDown
-        | Action::LevelUp
-        | Action::WholeEdge
-        | Action::WholeKind
-        | Action::Automatic => state.cut.confirmed || !works,
-        // Of the help; the list of warnings is short.
-        Action::Filter => matches!(ui.overlay, Some(Overlay::Warnings { .. })),
-        Action::Resume => match context {
-            Context::Runs => {
-                let table = ui.table(scene.runs, scene.now);
-                let run = table.lines.get(ui.runs).and_then(Line::run).map(|i| table.run(i));
-                !run.is_some_and(|r| r.can_go_on)
-            }
-            Context::Score | Context::Cut | Context::Search | Context::Cell | Context::Log | Context::Waiting => {
-                let done = state.ended.as_ref().is_some_and(|e| e.outcome == Outcome::Done);
-                ui.opened.is_none() || works || done || ui.missing || ui.replay.is_some()
-            }
-            _ => true,
-        },
-        _ => false,
-    }
+/// Whether the run under the cursor of the list can be resumed.
+fn resumable(scene: &Scene) -> bool {
+    let table = scene.ui.table(scene.runs, scene.now);
+    let run = table.lines.get(scene.ui.runs).and_then(Line::run).map(|i| table.run(i));
+    run.is_some_and(|r| r.can_go_on)
 }

@@ -5,7 +5,7 @@ use crate::explorer::draw::Pad;
 use crate::explorer::forecast::Forecast;
 use crate::explorer::state::Bucket;
 use crate::explorer::theme::Markers;
-use crate::explorer::widgets::{Band, Chart, Curve};
+use crate::explorer::widgets::{Band, Chart, Curve, Steps};
 use crate::run::event::Cut;
 use crate::text;
 
@@ -40,19 +40,21 @@ pub fn draw(pad: &mut Pad, scene: &Scene, cut: &Cut, forecast: &Forecast, budget
     let (w, h) = (inner.width(), inner.height());
     let top = u16::from(h >= 5);
     Chart {
-        curves: &[Curve { points: &points, style: series, glyph: '*' }],
+        curves: &[Curve { points: &points, style: series, glyph: '*', behind: false }],
         x: (first as f64, last as f64),
         levels: &[],
         cursor: budget.map(|b| b as f64),
         bands: &[Band { points: &band, style: inner.theme.dim() }],
         marks: &marks,
+        names: &[],
+        steps: Steps::Ends,
         gutter: 5,
         include: Some((0.0, 100.0)),
         log: false,
         binary: false,
         markers: if inner.theme.ascii { Markers::Ascii } else { scene.ui.markers },
         y_text: &|v| format!("{v:.0} %"),
-        x_text: &|v| text::bytes(v.max(0.0) as u64),
+        x_text: &|v, _| text::bytes(v.max(0.0) as u64),
     }
     .draw(&mut inner.sub(0, top, w, h - top));
     if top == 0 {

@@ -9,7 +9,13 @@ const OPERATIONS: (&str, &str) = (
 );
 const EDGES: (&str, &str) = (
     "0▸2",
-    "the edge from state 0 to state 2; a cell's first states are its inputs (of DARTS 0 and 1, c₋₂ and c₋₁), the others its nodes",
+    "the edge from state 0 to state 2 (0>2 in ASCII and commands); a cell's first states are its inputs (of DARTS 0 and 1: what the cell \
+     before the last and the last cell give), the others its nodes, from 2 on",
+);
+const GENOTYPE: (&str, &str) = (
+    "Genotype",
+    "each pair is an operation and the state that it reads; of DARTS the first two pairs are the edges into node 2, the next two into \
+     node 3, and so on: ('skip_connect', 0) as the first pair is 0▸2",
 );
 
 const TRUTH: (&str, &str) = (
@@ -129,9 +135,13 @@ pub const fn of(context: Context) -> &'static [(&'static str, &'static str)] {
             ("images/s", "training pictures a second through weight and architecture step together"),
             ("lr", "learning rate of the weights; gradient: its norm before clipping"),
             ("left", "time to go at the present rate, without warm-up and pauses; h:mm:ss"),
-            ("n2 sep3(1)", "normal cell, node 2: sep_conv_3x3 from node 1; r: reduction"),
+            ("1▸2 sep5, was …", "what the genotype of an epoch has on an edge, and what the epoch before had there or on another edge of the node"),
+            ("◆ ●", "means of epochs, of train and of valid; of a dim line its steps, or a run that is pinned (P among the runs)"),
+            ("smoothed 0.6", "exponentially: each step back counts 0.6 times as much"),
+            ("worked", "time without pauses, and without times when no engine was at work"),
             ("┆", "the time cursor: all values are those of that moment"),
             EDGES,
+            GENOTYPE,
             OPERATIONS,
         ],
         Context::Cell => &[
@@ -140,6 +150,7 @@ pub const fn of(context: Context) -> &'static [(&'static str, &'static str)] {
             ("parameters", "of the evaluation network of the paper, of the size that is told; k thousand, M million"),
             ("MACs", "multiply-accumulates of one picture through that network"),
             ("nearest", "the published cell with the fewest replaced inputs, of 16 in both cells"),
+            GENOTYPE,
             EDGES,
             OPERATIONS,
         ],
@@ -193,6 +204,8 @@ pub const fn of(context: Context) -> &'static [(&'static str, &'static str)] {
             ("settings", "as in config.toml, where they are not the same"),
             ("peak", "of the whole process, not only of the search"),
             ("◀ ▶", "kept by the first, or by the second run only"),
+            EDGES,
+            GENOTYPE,
             OPERATIONS,
         ],
         Context::Log => &[("debug", "chatter; warning, error: what their names say; times are in your zone")],

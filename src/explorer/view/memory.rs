@@ -4,7 +4,7 @@ use super::Scene;
 use super::curves::{GUTTER, titled, window};
 use crate::explorer::draw::Pad;
 use crate::explorer::state::{Bucket, Series};
-use crate::explorer::widgets::{Chart, Curve};
+use crate::explorer::widgets::{Chart, Curve, Steps};
 use crate::text;
 
 /// Part of the time at work that a time without news takes on the chart at most.
@@ -80,7 +80,7 @@ pub(super) fn draw(pad: &mut Pad, scene: &Scene) {
     let moved = |b: &Bucket| Bucket { from: layout.at(b.from), to: layout.at(b.to), ..*b };
     let parts: Vec<Vec<Bucket>> = series.parts().iter().map(|p| p.iter().map(moved).collect()).collect();
     let style = inner.theme.series(0);
-    let curves: Vec<Curve> = parts.iter().map(|points| Curve { points, style, glyph: '*' }).collect();
+    let curves: Vec<Curve> = parts.iter().map(|points| Curve { points, style, glyph: '*', behind: false }).collect();
     let from = if scene.ui.zoom == 0 { 0.0 } else { clock(window(scene).0).map_or(0.0, |t| layout.at(t)) };
     let to = layout.end().max(from + 1.0);
     let levels: Vec<_> = level.map(|l| (l, inner.theme.series(1))).into_iter().collect();
@@ -98,13 +98,19 @@ pub(super) fn draw(pad: &mut Pad, scene: &Scene) {
         cursor: cursor.map(|t| layout.at(t)),
         bands: &[],
         marks: &[],
+        names: &[],
+        steps: Steps::Seconds,
         gutter: GUTTER,
         include: Some((0.0, 0.0)),
         log: false,
         binary: true,
         markers: if inner.theme.ascii { crate::explorer::theme::Markers::Ascii } else { scene.ui.markers },
         y_text: &|v| text::bytes(v.max(0.0) as u64),
-        x_text: &|v| if v == to { total.clone() } else { text::duration(v) },
+        x_text: &|v, last| match (last, v) {
+            (true, v) if v == to => total.clone(),
+            (_, 0.0) => "0".into(),
+            (_, v) => text::duration(v),
+        },
     }
     .draw(&mut inner);
     // The line says what it is.

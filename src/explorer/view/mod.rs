@@ -1,5 +1,6 @@
 //! The screens, one file each. They only read: the state of the run, what the person looks at, and the clock.
 
+mod axis;
 mod bands;
 mod cell;
 mod compare;
@@ -8,6 +9,7 @@ mod curves;
 mod cut;
 mod detail;
 mod dialogue;
+mod form;
 mod frame;
 mod front;
 mod glossary;
@@ -20,9 +22,11 @@ mod runs;
 mod scatter;
 mod score;
 mod search;
+mod smooth;
 mod start;
 mod study;
 mod truth;
+mod typed;
 mod verdict;
 mod waiting;
 
@@ -31,7 +35,7 @@ pub use runs::list_columns;
 
 use ratatui::buffer::Buffer;
 
-use super::compare::Comparison;
+use super::compare::{Comparison, Side};
 use super::draw::{self, Pad};
 use super::forecast::Forecast;
 use super::judge::Judged;
@@ -54,6 +58,8 @@ pub struct Scene<'a> {
     pub keymap: &'a Keymap,
     /// Runs that are compared.
     pub compared: &'a Comparison,
+    /// Runs whose curves lie behind those of the one that is open.
+    pub pinned: &'a [Side],
     /// Memory over pruning level, once it is counted.
     pub forecast: Option<&'a Forecast>,
     /// What a table of accuracies says of the cut and the cell, where there is one.
@@ -115,6 +121,7 @@ fn screen(pad: &mut Pad, scene: &Scene) {
         Some(Overlay::Warnings { scroll }) => dialogue::warnings(&mut body, scene, *scroll),
         Some(Overlay::Palette { typed, cursor }) => dialogue::palette(&mut body, scene, typed, *cursor),
         Some(Overlay::Prompt { asked: Asked::Help, .. }) => dialogue::help(&mut body, scene, 0),
+        Some(Overlay::Form) => form::draw(&mut body, scene),
         // Typed in the last line, so that what it filters stays in view.
         Some(Overlay::Prompt { .. }) => {}
         Some(Overlay::Menu { menu, cursor }) => dialogue::menu(&mut body, scene, *menu, *cursor),

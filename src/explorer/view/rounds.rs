@@ -26,7 +26,7 @@ pub fn removal_words(removal: &Removal) -> &'static str {
         match removal.settled {
             Some(Source::MostParameters) => "a tie: fewer parameters",
             Some(Source::Cheapest) => "a tie: dearer",
-            Some(_) => "a tie: by lot",
+            Some(_) => "a tie: at random",
             None if removal.tie => "a tie",
             None => "",
         }

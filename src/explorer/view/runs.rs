@@ -6,6 +6,7 @@ use std::borrow::Borrow;
 use ratatui::style::Style;
 
 use super::{Scene, start};
+use crate::explorer::action::Action;
 use crate::explorer::draw::Pad;
 use crate::explorer::runs::Row;
 use crate::explorer::ui::{Target, Ui};
@@ -242,10 +243,11 @@ fn list(pad: &mut Pad, scene: &Scene) {
     let (columns, missing) = layout(&table, scene.ui, pad.width().saturating_sub(3));
     let mut inner = pad.panel("runs", &note(scene, &table, missing), false);
     if scene.runs.is_empty() {
-        inner.prose(if scene.ui.reading.is_some() {
-            "The folder of runs is being read; each run will be listed here as soon as it is."
+        let (new, start) = (scene.keymap.of(Action::New), scene.keymap.of(Action::ShowScore));
+        inner.prose(&if scene.ui.reading.is_some() {
+            "The folder of runs is being read; each run will be listed here as soon as it is.".to_string()
         } else {
-            "No runs yet. `zonas run` makes one, or start the demo from the first screen (1)."
+            format!("No runs yet. {new} makes one, as `zonas run` does; or start the demo from the first screen ({start}).")
         });
         return;
     }
@@ -292,8 +294,11 @@ fn line(pad: &mut Pad, scene: &Scene, table: &Table<'_, Row>, columns: &[Shown],
         Line::Member(_) => mark('│', 0, dim),
         Line::Run(_) => {}
     }
+    let pinned = run.is_some_and(|r| scene.ui.pinned.contains(&r.name));
     if open {
         mark('▸', 0, strong);
+    } else if pinned {
+        mark('◆', 0, dim);
     }
     let chosen = |name: &str| scene.ui.chosen.iter().position(|n| n == name);
     let at = match line {

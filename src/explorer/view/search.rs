@@ -2,15 +2,16 @@
 
 use ratatui::style::{Modifier, Style};
 
-use super::curves::{accuracy, chart, loss};
+use super::axis::Scale;
+use super::curves::{Over, accuracy, chart, loss};
 use super::{Scene, maps, memory, pairs};
 use crate::explorer::action::Action;
 use crate::explorer::draw::Pad;
 use crate::explorer::health;
 use crate::explorer::state::{Bucket, Gpu, Weights, chosen};
-use crate::explorer::widgets::{Curve, Entry, Grid, bar, state_name};
+use crate::explorer::widgets::{Curve, Entry, Grid, bar};
 use crate::run::event::SearchStarted;
-use crate::space::{CellKind, Choice, Operation, Place, Stacking};
+use crate::space::{CellKind, Operation, Place};
 use crate::text;
 
 /// ```text
@@ -108,22 +109,24 @@ fn lines(pad: &mut Pad, scene: &Scene, now: &Weights) {
     let mut kept: Vec<Operation> =
         now.space().operations().iter().copied().filter(|o| now.get(ui.cell, ui.edge, *o) > 0.0).collect();
     kept.sort_by(|a, b| now.get(ui.cell, ui.edge, *b).total_cmp(&now.get(ui.cell, ui.edge, *a)));
+    let scale = Scale::of(ui.axis, &scene.state.epochs);
     let points: Vec<Vec<Bucket>> = kept
         .iter()
         .map(|o| {
             let value = |s: &crate::explorer::state::Snapshot| f64::from(s.weights.get(ui.cell, ui.edge, *o));
-            search.alphas.iter().map(|s| Bucket::point(s.at, value(s))).collect()
+            search.alphas.iter().map(|s| Bucket::point(scale.at(s.at), value(s))).collect()
         })
         .collect();
     const GLYPHS: [char; 8] = ['*', 'o', '+', 'x', '#', '%', '@', '&'];
     let curves: Vec<Curve> = points
         .iter()
         .enumerate()
-        .map(|(i, points)| Curve { points, style: inner.theme.series(i), glyph: GLYPHS[i % 8] })
+        .map(|(i, points)| Curve { points, style: inner.theme.series(i), glyph: GLYPHS[i % 8], behind: false })
         .collect();
     let (w, h) = (inner.width(), inner.height());
     let legend = (kept.len() as u16).min(h / 3);
-    chart(&mut inner.sub(0, 0, w, h - legend), scene, &curves, false, &|v| format!("{v:.2}"), None);
+    let over = Over { curves: &curves, marks: &[], names: &[], log: false, y_text: &|v| format!("{v:.2}") };
+    chart(&mut inner.sub(0, 0, w, h - legend), scene, &over);
     let plain = inner.theme.plain();
     for (i, o) in kept.iter().take(usize::from(legend)).enumerate() {
         let y = h - legend + i as u16;
@@ -289,10 +292,6 @@ fn device(gpu: &Gpu) -> (Option<String>, String) {
     ((!parts.is_empty()).then(|| parts.join(" · ")), memory + &others)
 }
 
-fn choice(stacking: Stacking, c: &Choice) -> String {
-    format!("{}({})", c.operation.short(), state_name(stacking, c.source))
-}
-
 /// What the latest epochs changed, newest first.
 fn changes(pad: &mut Pad, scene: &Scene) {
     let search = &scene.state.search;
@@ -302,8 +301,6 @@ fn changes(pad: &mut Pad, scene: &Scene) {
         return;
     }
     let (dim, plain) = (inner.theme.dim(), inner.theme.plain());
-    let stacking = search.genotype().map_or_else(Stacking::default, |g| g.stacking);
-    let choice = |c: &Choice| choice(stacking, c);
     let mut y = 0;
     for (epoch, list) in search.changes.iter().rev() {
         for change in list {
@@ -311,11 +308,8 @@ fn changes(pad: &mut Pad, scene: &Scene) {
                 return;
             }
             let cell = if change.cell == CellKind::Normal { "n" } else { "r" };
-            let x = inner.text(1, y, &format!("{:>3} {cell}{} ", epoch + 1, state_name(stacking, change.target)), dim);
-            let lost = change.lost.as_ref().map_or_else(|| "—".into(), choice);
-            let got = change.got.as_ref().map_or_else(|| "—".into(), choice);
-            let x = inner.text(x, y, &format!("{lost} "), dim);
-            inner.text(x, y, &format!("▸ {got}"), plain);
+            let x = inner.text(1, y, &format!("{:>3} {cell} ", epoch + 1), dim);
+            inner.text(x, y, &change.words(), plain);
             y += 1;
         }
     }
@@ -339,7 +333,7 @@ fn genotype(pad: &mut Pad, scene: &Scene) {
         inner.prose(what);
         return;
     };
-    let (weights, stacking) = (search.weights(), genotype.stacking);
+    let weights = search.weights();
     let (dim, plain, strong) = (inner.theme.dim(), inner.theme.plain(), inner.theme.strong());
     let each = if weights.is_some() { 48 } else { 28 };
     let beside = inner.height() < 18 && inner.width() >= each;
@@ -351,7 +345,7 @@ fn genotype(pad: &mut Pad, scene: &Scene) {
         inner.text(x, y, cell.name(), strong);
         y += 1;
         for c in chosen(genotype, cell, weights.as_ref()) {
-            inner.text(x, y, &format!("{} {}", state_name(stacking, c.target), choice(stacking, &c.choice)), plain);
+            inner.text(x, y, &format!("{:<5}{}", c.edge(), c.choice.operation.short()), plain);
             if let Some(w) = c.weight {
                 inner.text(x + 18, y, &format!("{w:.3}"), dim);
             }

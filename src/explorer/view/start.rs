@@ -17,7 +17,7 @@ pub fn draw(pad: &mut Pad, scene: &Scene) {
     let body: Vec<String> = lines.iter().flat_map(|l| text::wrap(l, width)).collect();
     let (dim, plain, strong) = (pad.theme.dim(), pad.theme.plain(), pad.theme.strong());
     let accent = pad.theme.accent();
-    let needed = body.len() as u16 + 7;
+    let needed = body.len() as u16 + 8;
     let mut y = h.saturating_sub(needed) / 3;
     pad.spans(x, y, &[("zonas", strong), ("  zero-one-shot architecture search", dim)]);
     y += 2;
@@ -27,7 +27,8 @@ pub fn draw(pad: &mut Pad, scene: &Scene) {
     }
     y += 1;
     let key = |action| scene.keymap.of(action);
-    let (demo, runs, help) = (key(Action::Demo), key(Action::ShowRuns), key(Action::Help));
+    let (demo, new) = (key(Action::Demo), key(Action::New));
+    let (runs, help) = (key(Action::ShowRuns), key(Action::Help));
     pad.spans(
         x,
         y,
@@ -39,8 +40,13 @@ pub fn draw(pad: &mut Pad, scene: &Scene) {
         1 => "1 run".to_string(),
         n => format!("{n} runs"),
     };
-    pad.spans(x, y + 1, &[(&format!("{runs:<5}"), accent), ("  open a run: ", plain), (&count, dim)]);
-    pad.spans(x, y + 2, &[(&format!("{help:<5}"), accent), ("  what a screen shows, and all keys", plain)]);
+    pad.spans(
+        x,
+        y + 1,
+        &[(&format!("{new:<5}"), accent), ("  a new run: your data, search space, seeds, cut, …", plain)],
+    );
+    pad.spans(x, y + 2, &[(&format!("{runs:<5}"), accent), ("  open a run: ", plain), (&count, dim)]);
+    pad.spans(x, y + 3, &[(&format!("{help:<5}"), accent), ("  what a screen shows, and all keys", plain)]);
 }
 
 /// The list of runs is still being read.

@@ -9,7 +9,7 @@ use crate::explorer::state::Bucket;
 use crate::explorer::study::{Seen, Spot};
 use crate::explorer::theme::{ColorDepth, Markers};
 use crate::explorer::ui::Target;
-use crate::explorer::widgets::{Chart, Curve};
+use crate::explorer::widgets::{Steps, Chart, Curve};
 use crate::study::State;
 use crate::study::results::{Conclusion, Row, words};
 use crate::text;
@@ -219,7 +219,7 @@ fn picture(pad: &mut Pad, scene: &Scene, seen: &Seen, alone: bool) {
     let curves: Vec<Curve> = points
         .iter()
         .enumerate()
-        .map(|(i, points)| Curve { points, style: inner.theme.series(i), glyph: GLYPHS[i % GLYPHS.len()] })
+        .map(|(i, points)| Curve { points, style: inner.theme.series(i), glyph: GLYPHS[i % GLYPHS.len()], behind: false })
         .collect();
     let base = all.iter().flat_map(|f| &f.points).find(|p| p.baseline).and_then(|p| p.accuracy.mean);
     let levels: Vec<(f64, Style)> = base.map(|b| (b, inner.theme.dim())).into_iter().collect();
@@ -259,13 +259,15 @@ fn picture(pad: &mut Pad, scene: &Scene, seen: &Seen, alone: bool) {
         cursor: None,
         bands: &[],
         marks: &marks,
+        names: &[],
+        steps: Steps::Ends,
         gutter: 6,
         include: None,
         log: false,
         binary: false,
         markers: if inner.theme.ascii { Markers::Ascii } else { scene.ui.markers },
         y_text: &text::tick,
-        x_text: &|v| text::bytes(v as u64),
+        x_text: &|v, _| text::bytes(v as u64),
     }
     .draw(&mut inner.sub(0, top, w, h.saturating_sub(top)));
 }

@@ -14,6 +14,19 @@ pub struct Curve<'a> {
     pub style: Style,
     /// What ASCII draws it with.
     pub glyph: char,
+    /// Other curves hide it where they meet.
+    pub behind: bool,
+}
+
+/// What values along x are told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Steps {
+    /// Those at both ends.
+    Ends,
+    /// Round numbers.
+    Numbers,
+    /// Round times; the far end, too.
+    Seconds,
 }
 
 /// What lies between two curves.
@@ -36,6 +49,9 @@ pub struct Chart<'a> {
     pub bands: &'a [Band<'a>],
     /// Single points: x, y, glyph and style.
     pub marks: &'a [(f64, f64, char, Style)],
+    /// Names in the colour of their curve, written to the left of a point of it.
+    pub names: &'a [(f64, f64, &'a str, Style)],
+    pub steps: Steps,
     /// Columns for the labels of y, so that charts above each other stand in line.
     pub gutter: u16,
     /// Lowest and highest y that must be in view.
@@ -45,7 +61,8 @@ pub struct Chart<'a> {
     pub binary: bool,
     pub markers: Markers,
     pub y_text: &'a dyn Fn(f64) -> String,
-    pub x_text: &'a dyn Fn(f64) -> String,
+    /// A value of x, and whether it is the last, which may have the unit with it.
+    pub x_text: &'a dyn Fn(f64, bool) -> String,
 }
 
 impl Chart<'_> {
@@ -73,13 +90,11 @@ impl Chart<'_> {
             pad.put(gutter, *row, '┤', dim);
         }
         if rows < h {
-            let (from, to) = ((self.x_text)(self.x.0), (self.x_text)(self.x.1));
             pad.put(gutter, rows, '└', dim);
             for x in left..w {
                 pad.put(x, rows, '─', dim);
             }
-            pad.text(left, rows, &format!("{from} "), dim);
-            pad.right(w, rows, &format!(" {to}"), dim);
+            self.along(&mut pad.sub(left, rows, columns, 1));
         }
         let mut raster = Raster::new(columns, rows, self.markers);
         let (dots_x, dots_y) = raster.size();
@@ -113,8 +128,12 @@ impl Chart<'_> {
             let first = curve.points.partition_point(|b| b.to < self.x.0).saturating_sub(1);
             for b in &curve.points[first.min(curve.points.len())..] {
                 let at = (to_x(b.middle()), to_y(b.mean()));
-                raster.line((at.0, to_y(b.low)), (at.0, to_y(b.high)), curve.style, curve.glyph);
-                raster.line(before.unwrap_or(at), at, curve.style, curve.glyph);
+                let mut line = |from, to| match curve.behind {
+                    true => raster.faint(from, to, curve.style, curve.glyph),
+                    false => raster.line(from, to, curve.style, curve.glyph),
+                };
+                line((at.0, to_y(b.low)), (at.0, to_y(b.high)));
+                line(before.unwrap_or(at), at);
                 before = Some(at);
             }
         }
@@ -127,10 +146,60 @@ impl Chart<'_> {
                 pad.put(left + x, y, '┆', style);
             }
         }
+        for (x, y, name, style) in self.names {
+            let row = u16::try_from(to_y(*y) / per_y.max(1)).ok().filter(|r| *r < rows);
+            if let (Some(x), Some(y)) = (column(x.min(self.x.1)), row) {
+                // Above its curve, as far as there is room.
+                let name = text::fit(name, columns / 2);
+                pad.right(left + x + 1, y.saturating_sub(1), &name, *style);
+            }
+        }
         for (x, y, glyph, style) in self.marks {
             let row = u16::try_from(to_y(*y) / per_y.max(1)).ok().filter(|r| *r < rows);
             if let (Some(x), Some(y)) = (column(*x), row) {
                 pad.put(left + x, y, *glyph, *style);
+            }
+        }
+    }
+
+    /// Values below the axis, the last one with its unit.
+    fn along(&self, pad: &mut Pad) {
+        let (w, dim) = (pad.width(), pad.theme.dim());
+        let (from, to) = self.x;
+        let ends = |pad: &mut Pad| {
+            pad.text(0, 0, &format!("{} ", (self.x_text)(from, false)), dim);
+            pad.right(w, 0, &format!(" {}", (self.x_text)(to, true)), dim);
+        };
+        let wanted = usize::from((w / 9).clamp(1, 10));
+        let values = match self.steps {
+            Steps::Ends => return ends(pad),
+            Steps::Numbers => round_steps(from, to, wanted, false),
+            Steps::Seconds => round_times(from, to, wanted),
+        };
+        if values.len() < 2 {
+            return ends(pad);
+        }
+        let span = (to - from).max(f64::MIN_POSITIVE);
+        let column = |v: f64| (f64::from(w.saturating_sub(1)) * (v - from) / span).round() as u16;
+        let whole = self.steps == Steps::Seconds;
+        // From the right: what has the unit comes first.
+        let mut free = w;
+        let mut values: Vec<f64> = values.into_iter().rev().collect();
+        if whole {
+            values.insert(0, to);
+        }
+        for (i, v) in values.into_iter().enumerate() {
+            let words = (self.x_text)(v, i == 0);
+            let (at, width) = (column(v), text::width(&words));
+            let x = if i == 0 && whole { w.saturating_sub(width) } else { at.saturating_sub(width / 2).min(w.saturating_sub(width)) };
+            if x + width + u16::from(i > 0) <= free {
+                // Blanks hold it apart from the axis.
+                let x = pad.text(x.saturating_sub(1), 0, if x > 0 { " " } else { "" }, dim);
+                let end = pad.text(x, 0, &words, dim);
+                if end < free.min(w) {
+                    pad.put(end, 0, ' ', dim);
+                }
+                free = x.saturating_sub(1);
             }
         }
     }
@@ -199,6 +268,21 @@ fn round_steps(low: f64, high: f64, wanted: usize, binary: bool) -> Vec<f64> {
     std::iter::once(step).chain(smaller).map(values).find(|v| v.len() > 1).unwrap_or_else(|| vec![low, high])
 }
 
+/// Multiples of a round time: of 1, 2, 5, 10, 15 or 30 seconds or minutes, of hours or days.
+fn round_times(from: f64, to: f64, wanted: usize) -> Vec<f64> {
+    const NICE: [f64; 22] = [
+        0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 15.0, 30.0, 60.0, 120.0, 300.0, 600.0, 900.0, 1800.0, 3600.0, 7200.0, 10_800.0,
+        21_600.0, 43_200.0, 86_400.0, 172_800.0,
+    ];
+    let raw = (to - from) / wanted.max(1) as f64;
+    if !(raw > 0.0 && raw.is_finite()) {
+        return vec![from];
+    }
+    let step = NICE.into_iter().find(|s| *s >= raw).unwrap_or_else(|| (raw / 86_400.0).ceil() * 86_400.0);
+    let first = (from / step - 1e-9).ceil();
+    (0..64).map(|i| (first + f64::from(i)) * step).take_while(|v| *v <= to * (1.0 + 1e-9)).collect()
+}
+
 /// Of 1, 2, 5, 10, … those from low to high; only powers of ten where they are many; plain steps where they are too few.
 fn round_powers(low: f64, high: f64, wanted: usize) -> Vec<f64> {
     let (from, to) = (low.log10().floor() as i32, high.log10().ceil() as i32);
@@ -230,7 +314,7 @@ mod tests {
     fn drawn(markers: Markers, series: &Series, width: u16, height: u16) -> Vec<String> {
         let theme = Theme { depth: ColorDepth::Mono, ascii: false, markers, name: crate::explorer::theme::Name::Dark };
         let mut buffer = Buffer::empty(Rect::new(0, 0, width, height));
-        let curves = [Curve { points: series.buckets(), style: Style::new(), glyph: '*' }];
+        let curves = [Curve { points: series.buckets(), style: Style::new(), glyph: '*', behind: false }];
         Chart {
             curves: &curves,
             x: series.span().unwrap_or((0.0, 1.0)),
@@ -238,13 +322,15 @@ mod tests {
             cursor: None,
             bands: &[],
             marks: &[],
+            names: &[],
+            steps: Steps::Ends,
             gutter: 4,
             include: None,
             log: false,
             binary: false,
             markers,
             y_text: &|v| text::significant(v, 2),
-            x_text: &|v| format!("{v:.0}"),
+            x_text: &|v, _| format!("{v:.0}"),
         }
         .draw(&mut Pad::new(&mut buffer, Rect::new(0, 0, width, height), &theme));
         (0..height).map(|y| (0..width).map(|x| buffer[(x, y)].symbol().to_string()).collect()).collect()
@@ -290,6 +376,14 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn times_are_round_too() {
+        assert_eq!(round_times(0.0, 100.0, 4), [0.0, 30.0, 60.0, 90.0]);
+        assert_eq!(round_times(100.0, 4000.0, 4), [1800.0, 3600.0]);
+        assert_eq!(round_times(0.0, 0.0, 4), [0.0]);
+        assert!(round_times(0.0, 1e12, 5).len() <= 64 && round_times(0.0, f64::INFINITY, 5).len() == 1);
     }
 
     #[test]

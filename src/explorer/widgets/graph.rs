@@ -6,15 +6,6 @@ use crate::explorer::state::Chosen;
 use crate::space::{Operation, Stacking};
 use crate::text;
 
-/// Name of a state, as narrow as can be: `c₋₂`, `c₋₁`, `0`.
-pub fn state_name(stacking: Stacking, state: usize) -> String {
-    match &*stacking.state_name(state) {
-        "c_{k-2}" => "c₋₂".into(),
-        "c_{k-1}" => "c₋₁".into(),
-        node => node.into(),
-    }
-}
-
 /// The first line in which a state's wire runs, of lines that are a chosen edge each.
 fn first_line(state: usize, chosen: &[Chosen]) -> usize {
     chosen.iter().rposition(|c| c.target == state).unwrap_or(0)
@@ -45,7 +36,7 @@ pub fn wiring(pad: &mut Pad, stacking: Stacking, chosen: &[Chosen], concat: &[us
     const STEP: u16 = 4;
     let (dim, strong, plain) = (pad.theme.dim(), pad.theme.strong(), pad.theme.plain());
     let states = states(stacking, chosen);
-    let name = |state: usize| state_name(stacking, state);
+    let name = |state: usize| state.to_string();
     for state in 0..stacking.inputs() {
         pad.text(STEP * state as u16, 0, &name(state), strong);
     }
@@ -54,11 +45,11 @@ pub fn wiring(pad: &mut Pad, stacking: Stacking, chosen: &[Chosen], concat: &[us
     // A genotype that is only trained has no weights.
     let weighed = wide && chosen.iter().any(|c| c.weight.is_some());
     if weighed {
-        pad.text(table, 0, "into operation      weight  ahead of", dim);
+        pad.text(table, 0, "edge operation      weight  ahead of", dim);
     } else if wide {
-        pad.text(table, 0, "into operation", dim);
+        pad.text(table, 0, "edge operation", dim);
     } else {
-        pad.text(table, 0, "in operation", dim);
+        pad.text(table, 0, "edge operation", dim);
     }
     let runs = |state: usize, line: usize| {
         first_line(state, chosen) <= line && last_use(state, chosen, concat).is_some_and(|last| line <= last)
@@ -85,11 +76,8 @@ pub fn wiring(pad: &mut Pad, stacking: Stacking, chosen: &[Chosen], concat: &[us
         } else {
             pad.put(to, y, if first { '┐' } else { '┤' }, style);
         }
-        let mut x = pad.text(table, y, &format!("{} ", name(c.target)), dim);
-        if wide {
-            x += 3;
-        }
-        pad.text(x, y, c.choice.operation.name(), plain);
+        pad.text(table, y, &c.edge(), dim);
+        pad.text(table + 5, y, c.choice.operation.name(), plain);
         if weighed {
             weight(pad, table + 20, y, c);
         }
@@ -170,7 +158,7 @@ pub fn graph(pad: &mut Pad, stacking: Stacking, chosen: &[Chosen], concat: &[usi
     let full = gap >= 17;
     let (dim, strong, plain) = (pad.theme.dim(), pad.theme.strong(), pad.theme.plain());
     let wire = |state: usize| 2 + gap * state as u16;
-    let name = |state: usize| state_name(stacking, state);
+    let name = |state: usize| state.to_string();
     for state in 0..first {
         pad.text(wire(state) - 1, 0, &name(state), strong);
     }
@@ -214,7 +202,7 @@ pub fn graph(pad: &mut Pad, stacking: Stacking, chosen: &[Chosen], concat: &[usi
             pad.right(to - 1, y, &label, plain);
             match line {
                 _ if line + 1 == inputs.len() => {
-                    pad.text(to - 1, y, &format!("[{}]", name(c.target)), strong);
+                    pad.text(to, y, &format!("●{}", name(c.target)), strong);
                 }
                 0 => pad.put(to, y, '┐', style),
                 _ => pad.put(to, y, '┤', style),

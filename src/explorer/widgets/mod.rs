@@ -7,6 +7,6 @@ mod grid;
 mod raster;
 
 pub use bar::bar;
-pub use chart::{Band, Chart, Curve};
-pub use graph::{graph, graph_height, graph_width, margins, margins_width, state_name, wiring, wiring_height};
+pub use chart::{Band, Chart, Curve, Steps};
+pub use graph::{graph, graph_height, graph_width, margins, margins_width, wiring, wiring_height};
 pub use grid::{Entry, Grid};

@@ -63,6 +63,13 @@ impl Raster {
         let column = x / fine_x;
         let index = (y / fine_y) * i32::from(self.columns) + column;
         let Some(cell) = usize::try_from(index).ok().and_then(|i| self.cells.get_mut(i)) else { return };
+        if cell.line && !line {
+            // It would thicken the line that is there.
+            return;
+        }
+        if line && !cell.line {
+            cell.bits = 0;
+        }
         let (dx, dy) = (x % fine_x, y % fine_y);
         let bit = match self.markers {
             Markers::Braille => match (dx, dy) {
@@ -83,8 +90,17 @@ impl Raster {
         cell.line |= line;
     }
 
-    /// A straight line between two dots, of which only the part in view is gone along, however far off its ends are.
+    /// A line that any other hides where they meet.
+    pub fn faint(&mut self, from: (i32, i32), to: (i32, i32), style: Style, glyph: char) {
+        self.draw_line(from, to, style, glyph, false);
+    }
+
     pub fn line(&mut self, from: (i32, i32), to: (i32, i32), style: Style, glyph: char) {
+        self.draw_line(from, to, style, glyph, true);
+    }
+
+    /// A straight line between two dots, of which only the part in view is gone along, however far off its ends are.
+    fn draw_line(&mut self, from: (i32, i32), to: (i32, i32), style: Style, glyph: char, solid: bool) {
         let (width, height) = self.size();
         let (dx, dy) = (i64::from(to.0) - i64::from(from.0), i64::from(to.1) - i64::from(from.1));
         let steps = dx.abs().max(dy.abs());
@@ -92,7 +108,7 @@ impl Raster {
         for i in along.0.max(down.0)..=along.1.min(down.1) {
             let at = |a: i32, d: i64| i64::from(a) + (d as f64 * i as f64 / steps.max(1) as f64).round() as i64;
             if let (Ok(x), Ok(y)) = (i32::try_from(at(from.0, dx)), i32::try_from(at(from.1, dy))) {
-                self.put(x, y, style, glyph, true);
+                self.put(x, y, style, glyph, solid);
             }
         }
     }
