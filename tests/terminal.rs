@@ -49,6 +49,7 @@ fn finished(runs: &Path, name: &str) {
         definition: None,
         budget_bytes: None,
         trains: false,
+        stem: zonas::space::Stem::Cifar,
     };
     let bodies = [
         Body::RunStarted(started),

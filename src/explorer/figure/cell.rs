@@ -69,7 +69,7 @@ pub fn draw(genotype: &Genotype, state: &State) -> Option<String> {
             "{} parameters, {} multiply-accumulates at {}",
             text::count_or_more(f.parameters),
             text::count_or_more(f.macs),
-            published_size(&f.genotype)
+            published_size(&f.genotype, f.stem)
         ));
     }
     p.text(20.0, height - 16.0, 10.0, INK, Anchor::Start, &words.join(" · "));
