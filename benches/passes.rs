@@ -11,7 +11,7 @@ use zonas::engine::score::{Evaluator, NetworkEvaluator, Proxy};
 use zonas::nn::{Init, MixedOperation, NnError, Policy, Precision, Supernet, SupernetConfig};
 use zonas::oneshot::{Batch, Order, Searcher, Settings};
 use zonas::proxies::Draw;
-use zonas::space::{CellKind, Operation, darts};
+use zonas::space::{CellKind, Operation, Stem, darts};
 
 #[global_allocator]
 static ALLOCATOR: zonas::device::KeptPages = zonas::device::KeptPages;
@@ -34,6 +34,7 @@ fn searcher(layout: Vec<CellKind>, policy: Policy, order: Order) -> Result<Searc
         input_channels: 3,
         layout,
         stem_multiplier: 3,
+        stem: Stem::Cifar,
         mask: darts::FULL,
         policy,
         precision: Precision::Float32,

@@ -11,7 +11,7 @@ use zonas::device::{Meter, pages};
 use zonas::nn::{Init, NnError, Policy, Precision, Supernet, SupernetConfig, Workload};
 use zonas::oneshot::{Batch, Order, Searcher, Settings, StepTimes};
 use zonas::random::stream;
-use zonas::space::{Mask, darts};
+use zonas::space::{Mask, Stem, darts};
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
@@ -113,6 +113,7 @@ fn main() -> Result<(), Failure> {
             input_channels: 3,
             layout: darts::SPACE.layout(cells),
             stem_multiplier: 3,
+            stem: Stem::Cifar,
             mask: random_mask(seed),
             policy,
             precision: Precision::Float32,

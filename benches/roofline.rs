@@ -9,7 +9,7 @@ use candle_core::{DType, Device, Tensor};
 use zonas::kernels::gpu::{Kernel, Recorder};
 use zonas::nn::{DropPath, Evaluation, EvaluationConfig, Init, Policy, Precision, Supernet, SupernetConfig};
 use zonas::oneshot::{Batch, Order, Searcher, Settings, SgdSettings, Trainer, TrainerSettings};
-use zonas::space::{Space, darts, published};
+use zonas::space::{Space, Stem, darts, published};
 
 /// Published peaks: bytes and float32 operations per second, outside of tensor cores.
 struct Gpu {
@@ -47,6 +47,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             input_channels: 3,
             layout: space.layout(cells),
             stem_multiplier: space.stacking().stem(),
+            stem: Stem::Cifar,
             mask,
             policy,
             precision,
@@ -74,8 +75,15 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         tell_host(host);
     }
     let genotype = published::find("DARTS_V2")?.genotype;
-    let config =
-        EvaluationConfig { genotype, channels: 36, cells: 20, input_channels: 3, classes: 10, auxiliary: true };
+    let config = EvaluationConfig {
+        genotype,
+        channels: 36,
+        cells: 20,
+        input_channels: 3,
+        classes: 10,
+        auxiliary: true,
+        stem: Stem::Cifar,
+    };
     let recorder = Recorder::new();
     let mut net = Evaluation::new(&config)?.on(Some(recorder.clone()));
     net.initialise(Init::Default, 1)?;

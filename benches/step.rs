@@ -14,7 +14,7 @@ use zonas::kernels::gpu::{self, Gpu};
 use zonas::nn::{Evaluation, EvaluationConfig, Init, Policy, Precision, Supernet, SupernetConfig, Workload};
 use zonas::oneshot::{Batch, Order, Searcher, Settings, SgdSettings, Trainer, TrainerSettings};
 use zonas::proxies::Draw;
-use zonas::space::{CellKind, Mask, Operation, Space, darts, published};
+use zonas::space::{CellKind, Mask, Operation, Space, Stem, darts, published};
 
 #[global_allocator]
 static ALLOCATOR: zonas::device::KeptPages = zonas::device::KeptPages;
@@ -100,7 +100,15 @@ fn round(
 fn train(size: usize, steps: usize, threads: usize, policy: Policy) -> Result<(), Box<dyn std::error::Error>> {
     let (channels, cells, batch) = (number("--channels", 16), number("--cells", 8), number("--batch", 64));
     let genotype = published::find("DARTS_V2")?.genotype;
-    let config = EvaluationConfig { genotype, channels, cells, input_channels: 3, classes: 10, auxiliary: true };
+    let config = EvaluationConfig {
+        genotype,
+        channels,
+        cells,
+        input_channels: 3,
+        classes: 10,
+        auxiliary: true,
+        stem: Stem::Cifar,
+    };
     let (place, gpu) = place()?;
     let trainer = |config: &EvaluationConfig| -> Result<Trainer, Box<dyn std::error::Error>> {
         let mut net = Evaluation::new(config)?.on(gpu.clone()).keeping(policy);
@@ -181,6 +189,7 @@ fn measure() -> Result<(), Box<dyn std::error::Error>> {
         input_channels: 3,
         layout,
         stem_multiplier: space.stacking().stem(),
+        stem: Stem::Cifar,
         mask,
         policy,
         precision,

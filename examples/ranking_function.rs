@@ -6,7 +6,7 @@
 use candle_core::{D, DType, Device, Tensor};
 use zonas::nn::{Init, NnError, Pass, Policy, Precision, Supernet, SupernetConfig};
 use zonas::proxies::{Context, Draw, Needs, RankingFunction};
-use zonas::space::{CellKind, darts};
+use zonas::space::{CellKind, Stem, darts};
 
 /// Mean over the pictures of the variance of their logits.
 struct Spread;
@@ -37,6 +37,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         input_channels: 3,
         layout: vec![CellKind::Normal, CellKind::Reduction],
         stem_multiplier: 3,
+        stem: Stem::Cifar,
         mask: darts::NO_NONE,
         policy: Policy::Keep,
         precision: Precision::Float32,

@@ -6,7 +6,7 @@ use candle_core::{Device, Tensor};
 use zonas::data::{self, Augment, Loader, OpenOptions, Plan, Split};
 use zonas::nn::{Init, Policy, Precision, Supernet, SupernetConfig};
 use zonas::oneshot::{Batch, Order, Searcher, Settings};
-use zonas::space::{CellKind, Mask, Operation, darts};
+use zonas::space::{CellKind, Mask, Operation, Stem, darts};
 
 const SEED: u64 = 2;
 const BATCH: usize = 8;
@@ -30,6 +30,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         input_channels: pictures.summary().channels as usize,
         layout: vec![CellKind::Normal, CellKind::Reduction],
         stem_multiplier: 3,
+        stem: Stem::Cifar,
         mask: Mask::uniform(darts::SPACE, &kept),
         policy: Policy::Keep,
         precision: Precision::Float32,

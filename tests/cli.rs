@@ -506,6 +506,7 @@ fn words_from_files_cannot_drive_the_terminal() {
         definition: None,
         budget_bytes: None,
         trains: false,
+        stem: zonas::space::Stem::Cifar,
     };
     journal.emit(Body::RunStarted(started)).unwrap();
     journal.emit(Body::Log { level: Level::Warning, text: hostile.into() }).unwrap();

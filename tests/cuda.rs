@@ -18,7 +18,7 @@ use zonas::oneshot::{
     Batch, Order, Searcher, SearcherState, Settings, SgdSettings, Trainer, TrainerSettings, TrainerState,
 };
 use zonas::proxies::{self, Draw};
-use zonas::space::{CellKind, Mask, Operation, Space, darts, parse_genotype};
+use zonas::space::{CellKind, Mask, Operation, Space, Stem, darts, parse_genotype};
 
 /// The GPU to test and its kernels. `None` where there is none; an error where one was named.
 fn place() -> Option<(Arc<Driven>, Gpu, MutexGuard<'static, ()>)> {
@@ -53,6 +53,7 @@ fn kept_as(precision: Precision, channels: usize, cells: usize, policy: Policy) 
         input_channels: 3,
         layout: darts::SPACE.layout(cells),
         stem_multiplier: 3,
+        stem: Stem::Cifar,
         mask: darts::FULL,
         policy,
         precision,
@@ -253,7 +254,7 @@ fn scores_agree_with_the_cpu() {
     let values = |gpu: Option<Gpu>| {
         let functions = ["naswot", "nngp_frobenius", "zen", "snip"].map(|n| proxies::by_name(n).unwrap()).into();
         let layout = vec![CellKind::Normal, CellKind::Reduction];
-        let proxy = Proxy { channels: 4, layout, classes: 10, input_channels: 3 };
+        let proxy = Proxy { channels: 4, layout, classes: 10, input_channels: 3, stem: Stem::Cifar };
         let draw = |n| Draw::new(pictures.images.clone(), pictures.labels.clone(), 2, n);
         let mut evaluator = NetworkEvaluator::new(proxy, functions, 2, 2, draw).on(gpu);
         let mask = darts::NO_NONE;
@@ -309,7 +310,7 @@ const GENOTYPE: &str = "Genotype(normal=[('sep_conv_3x3', 0), ('max_pool_3x3', 1
 
 fn evaluation(channels: usize, cells: usize, auxiliary: bool) -> EvaluationConfig {
     let genotype = parse_genotype(GENOTYPE).unwrap();
-    EvaluationConfig { genotype, channels, cells, input_channels: 3, classes: 10, auxiliary }
+    EvaluationConfig { genotype, channels, cells, input_channels: 3, classes: 10, auxiliary, stem: Stem::Cifar }
 }
 
 fn trainer(config: &EvaluationConfig, gpu: Option<&Gpu>) -> Trainer {

@@ -5,7 +5,7 @@ use candle_nn::loss::cross_entropy;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use zonas::nn::{Init, Mixing, Pass, Policy, Precision, Supernet, SupernetConfig};
-use zonas::space::{CellKind, Mask, Operation, Place, darts};
+use zonas::space::{CellKind, Mask, Operation, Place, Stem, darts};
 
 fn numbers(n: usize, seed: u64) -> Vec<f32> {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
@@ -22,6 +22,7 @@ fn step(threads: usize, policy: Policy, mask: Mask, images: usize) -> Vec<u32> {
             input_channels: 2,
             layout: vec![CellKind::Normal, CellKind::Reduction, CellKind::Normal],
             stem_multiplier: 3,
+            stem: Stem::Cifar,
             mask,
             policy,
             precision: Precision::Float32,
@@ -77,6 +78,7 @@ fn a_cut_network_shares_the_full_ones_weights() {
         input_channels: 1,
         layout: vec![CellKind::Normal, CellKind::Reduction],
         stem_multiplier: 3,
+        stem: Stem::Cifar,
         mask: darts::NO_NONE,
         policy: Policy::Keep,
         precision: Precision::Float32,

@@ -9,7 +9,7 @@ use candle_nn::loss::cross_entropy;
 use serde::Deserialize;
 use zonas::nn::{DropPath, Evaluation, EvaluationConfig, EvaluationPass, Init};
 use zonas::oneshot::{Batch, SgdSettings, Trainer, TrainerSettings};
-use zonas::space::parse_genotype;
+use zonas::space::{Stem, parse_genotype};
 
 const GENOTYPE: &str = "Genotype(normal=[('sep_conv_3x3', 0), ('max_pool_3x3', 1), ('dil_conv_3x3', 0), ('skip_connect', 2), \
     ('sep_conv_5x5', 1), ('avg_pool_3x3', 3), ('skip_connect', 0), ('dil_conv_5x5', 4)], normal_concat=range(2, 6), \
@@ -33,6 +33,7 @@ fn config() -> EvaluationConfig {
         input_channels: 3,
         classes: 10,
         auxiliary: true,
+        stem: Stem::Cifar,
     }
 }
 
@@ -40,30 +41,44 @@ fn formula(n: usize, key: f64, scale: f64, offset: f64) -> Vec<f64> {
     (0..n).map(|i| offset + scale * (0.37 * i as f64 + key).sin()).collect()
 }
 
-/// Pictures `[6, 32, 32, 3]` and labels, by the reference's formula.
+/// That for large pictures.
+fn for_imagenet() -> EvaluationConfig {
+    EvaluationConfig { stem: Stem::ImageNet, ..config() }
+}
+
 fn batch() -> Batch {
-    let plane = 3 * 32 * 32;
-    let each = formula(6 * plane, 0.5, 1.0, 0.0);
-    let factor = formula(6, 1.0, 1.0, 1.5);
+    batch_of(6, 32, 32)
+}
+
+/// Pictures `[N, H, W, 3]`, 6 at most, and labels, by the reference's formula.
+fn batch_of(images: usize, height: usize, width: usize) -> Batch {
+    let pixels = height * width;
+    let plane = 3 * pixels;
+    let each = formula(images * plane, 0.5, 1.0, 0.0);
+    let factor = formula(images, 1.0, 1.0, 1.5);
     let shared = formula(plane, 2.0, 0.7, 0.0);
-    let mut values = vec![0.0f32; 6 * plane];
-    for n in 0..6 {
+    let mut values = vec![0.0f32; images * plane];
+    for n in 0..images {
         for c in 0..3 {
-            for p in 0..1024 {
-                let i = c * 1024 + p;
-                values[(n * 1024 + p) * 3 + c] = (each[n * plane + i] * factor[n] + shared[i].powi(3)) as f32;
+            for p in 0..pixels {
+                let i = c * pixels + p;
+                values[(n * pixels + p) * 3 + c] = (each[n * plane + i] * factor[n] + shared[i].powi(3)) as f32;
             }
         }
     }
     Batch {
-        images: Tensor::from_vec(values, (6, 32, 32, 3), &Device::Cpu).unwrap(),
-        labels: Tensor::new(&[3u32, 1, 4, 1, 5, 9], &Device::Cpu).unwrap(),
+        images: Tensor::from_vec(values, (images, height, width, 3), &Device::Cpu).unwrap(),
+        labels: Tensor::new(&[3u32, 1, 4, 1, 5, 9][..images], &Device::Cpu).unwrap(),
     }
 }
 
 /// With the reference's weights.
 fn net() -> Evaluation {
-    let net = Evaluation::new(&config()).unwrap();
+    net_of(&config())
+}
+
+fn net_of(config: &EvaluationConfig) -> Evaluation {
+    let net = Evaluation::new(config).unwrap();
     let mut slots: Vec<_> = net.parameters().layouts().iter().flat_map(|l| &l.slots).collect();
     slots.sort_by(|a, b| a.name.cmp(&b.name));
     let mut tensors = HashMap::new();
@@ -96,15 +111,25 @@ fn numbers(t: &Tensor) -> Vec<f64> {
 
 #[test]
 fn logits_loss_and_every_gradient_are_pytorchs() {
-    are_pytorchs(net());
+    let (theirs, batch) = (include_str!("evaluation_reference.json"), batch());
+    are_pytorchs(net(), theirs, &batch);
     if crate::gpu::available() {
-        are_pytorchs(net().on(Some(Shim::new(Build::Fast, 1))));
+        are_pytorchs(net().on(Some(Shim::new(Build::Fast, 1))), theirs, &batch);
     }
 }
 
-fn are_pytorchs(net: Evaluation) {
-    let theirs: Reference = serde_json::from_str(include_str!("evaluation_reference.json")).unwrap();
-    let batch = batch();
+/// With the stem and the auxiliary head of DARTS' `NetworkImageNet`.
+#[test]
+fn so_they_are_of_the_network_for_large_pictures() {
+    let (theirs, batch) = (include_str!("imagenet_reference.json"), batch_of(3, 222, 256));
+    are_pytorchs(net_of(&for_imagenet()), theirs, &batch);
+    if crate::gpu::available() {
+        are_pytorchs(net_of(&for_imagenet()).on(Some(Shim::new(Build::Fast, 1))), theirs, &batch);
+    }
+}
+
+fn are_pytorchs(net: Evaluation, theirs: &str, batch: &Batch) {
+    let theirs: Reference = serde_json::from_str(theirs).unwrap();
     let logits = net.forward(&batch.images, EvaluationPass::Train(None)).unwrap();
     close("logits", &numbers(&logits.main), &theirs.logits, 2e-4);
     let auxiliary = logits.auxiliary.unwrap();
@@ -141,6 +166,9 @@ fn its_size_is_the_counted_one() {
         let config = EvaluationConfig { auxiliary, ..config() };
         let net = Evaluation::new(&config).unwrap();
         assert_eq!(net.parameters().count() as u64, config.count(32, 32).unwrap().parameters);
+        let config = EvaluationConfig { auxiliary, ..for_imagenet() };
+        let net = Evaluation::new(&config).unwrap();
+        assert_eq!(net.parameters().count() as u64, config.count(224, 224).unwrap().parameters);
     }
 }
 

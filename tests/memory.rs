@@ -5,7 +5,7 @@ use candle_core::{DType, Device, Tensor};
 use zonas::device::{pages, reset_peak};
 use zonas::nn::{Evaluation, EvaluationConfig, Init, Policy, Precision, Supernet, SupernetConfig, Workload};
 use zonas::oneshot::{Batch, Order, Searcher, Settings, SgdSettings, Trainer, TrainerSettings};
-use zonas::space::{CellKind, Mask, darts};
+use zonas::space::{CellKind, Mask, Stem, darts};
 
 #[global_allocator]
 static ALLOCATOR: zonas::device::KeptPages = zonas::device::KeptPages;
@@ -22,6 +22,7 @@ fn config(channels: usize, mask: Mask, policy: Policy) -> SupernetConfig {
         input_channels: 3,
         layout,
         stem_multiplier: space.stacking().stem(),
+        stem: Stem::Cifar,
         mask,
         policy,
         precision: Precision::Float32,
@@ -29,7 +30,11 @@ fn config(channels: usize, mask: Mask, policy: Policy) -> SupernetConfig {
 }
 
 fn batch(images: usize) -> Batch {
-    let x = Tensor::randn(0f32, 1.0, (images, 16, 16, 3), &Device::Cpu).unwrap();
+    pictures(images, 16)
+}
+
+fn pictures(images: usize, side: usize) -> Batch {
+    let x = Tensor::randn(0f32, 1.0, (images, side, side, 3), &Device::Cpu).unwrap();
     Batch { images: x, labels: Tensor::zeros(images, DType::U32, &Device::Cpu).unwrap() }
 }
 
@@ -42,12 +47,15 @@ fn searcher(config: &SupernetConfig, order: Order) -> Searcher {
 
 /// Peak bytes of two steps over what was there before.
 fn measured(config: &SupernetConfig, images: usize, order: Order) -> u64 {
-    let batch = batch(images);
+    measured_on(config, &batch(images), order)
+}
+
+fn measured_on(config: &SupernetConfig, batch: &Batch, order: Order) -> u64 {
     reset_peak();
     let before = pages().live_bytes;
     let mut searcher = searcher(config, order);
     for _ in 0..2 {
-        searcher.step(&batch, Some(&batch), 0.025).unwrap();
+        searcher.step(batch, Some(batch), 0.025).unwrap();
     }
     (pages().peak_bytes - before) as u64
 }
@@ -92,6 +100,35 @@ fn predictions_meet_the_bytes() {
     }
 }
 
+/// With the stem for large pictures.
+fn so_do_those_of_the_other_stem() {
+    let (images, side) = (16, 96);
+    let few = Mask::uniform(darts::SPACE, &darts::SPACE.operations()[1..5]);
+    let cases = [
+        (Policy::Keep, Order::First),
+        (Policy::Recompute, Order::First),
+        (Policy::RecomputeFirst(2), Order::First),
+        (Policy::Recompute, Order::Second),
+    ];
+    let batch = pictures(images, side);
+    for (channels, mask) in [(4, darts::FULL), (12, darts::FULL), (12, few)] {
+        let of = |policy| SupernetConfig { stem: Stem::ImageNet, ..config(channels, mask, policy) };
+        measured_on(&of(Policy::Keep), &batch, Order::First);
+        for (policy, order) in cases {
+            let work = Workload { height: side, width: side, ..work(images, order) };
+            let predicted = of(policy).search_footprint(&work);
+            let predicted = (predicted.weights + predicted.pass) as f64;
+            let measured = measured_on(&of(policy), &batch, order);
+            println!("imagenet, {channels} channels, {policy:?}, order {order}: {:.4}", predicted / measured as f64);
+            let (low, high) = (0.97 * measured.saturating_sub(96 << 10) as f64, 1.04 * measured as f64);
+            assert!(
+                (low..high).contains(&predicted),
+                "{predicted} for {measured} bytes: {channels}, {policy:?}, {order}"
+            );
+        }
+    }
+}
+
 /// A training step of an evaluation network, whatever it keeps.
 fn a_training_is_near_its_prediction() {
     let published = zonas::space::published::find("DARTS_V2").unwrap().genotype;
@@ -99,13 +136,30 @@ fn a_training_is_near_its_prediction() {
         "|nor_conv_3x3~0|+|none~0|skip_connect~1|+|avg_pool_3x3~0|nor_conv_1x1~1|nor_conv_3x3~2|",
     )
     .unwrap();
-    let cases =
-        [(&published, 8, 5, false), (&published, 12, 8, false), (&published, 6, 6, true), (&other, 8, 6, false)];
+    let (plain, halving) = (Stem::Cifar, Stem::ImageNet);
+    let cases = [
+        (&published, 8, 5, false, plain),
+        (&published, 12, 8, false, plain),
+        (&published, 6, 6, true, plain),
+        (&other, 8, 6, false, plain),
+        (&published, 16, 5, false, halving),
+        (&published, 24, 8, true, halving),
+    ];
     let policies = [Policy::Keep, Policy::RecomputeFirst(2), Policy::Recompute];
-    for ((genotype, channels, cells, auxiliary), policy) in cases.into_iter().flat_map(|c| policies.map(|p| (c, p))) {
-        let (images, side) = (16, 32);
-        let network =
-            EvaluationConfig { genotype: genotype.clone(), channels, cells, input_channels: 3, classes: 10, auxiliary };
+    for ((genotype, channels, cells, auxiliary, stem), policy) in
+        cases.into_iter().flat_map(|c| policies.map(|p| (c, p)))
+    {
+        // Behind two halvings more the auxiliary head needs 224.
+        let (images, side) = if stem == plain { (16, 32) } else { (4, 224) };
+        let network = EvaluationConfig {
+            genotype: genotype.clone(),
+            channels,
+            cells,
+            input_channels: 3,
+            classes: 10,
+            auxiliary,
+            stem,
+        };
         let images_of = Tensor::randn(0f32, 1.0, (images, side, side, 3), &Device::Cpu).unwrap();
         let batch = Batch { images: images_of, labels: Tensor::zeros(images, DType::U32, &Device::Cpu).unwrap() };
         reset_peak();
@@ -122,7 +176,7 @@ fn a_training_is_near_its_prediction() {
         let predicted = network.training_footprints(&work)(policy);
         let ratio = (predicted.weights + predicted.pass) as f64 / measured;
         println!(
-            "training, {channels} channels, {cells} cells, auxiliary {auxiliary}, {policy}: {ratio:.3} of {measured}"
+            "training, {channels} channels, {cells} cells, auxiliary {auxiliary}, {stem}, {policy}: {ratio:.3} of {measured}"
         );
         assert!((0.96..1.06).contains(&ratio), "{ratio}");
     }
@@ -165,6 +219,7 @@ fn memory_is_as_promised() {
         return;
     }
     predictions_meet_the_bytes();
+    so_do_those_of_the_other_stem();
     a_training_is_near_its_prediction();
     steps_leave_nothing_behind();
     evaluation_needs_no_more_than_the_largest_cell();

@@ -15,7 +15,7 @@ use zonas::run::journal::{self, Tail};
 use zonas::run::summary::Summary;
 use zonas::run::{EVENTS, GENOTYPE_JSON, RunFolder};
 use zonas::space::cut::Source;
-use zonas::space::{Genotype, Mask, Operation, Place, darts, parse_genotype};
+use zonas::space::{Genotype, Mask, Operation, Place, Stem, darts, parse_genotype};
 
 /// Results of PyTorch, and how far its own float32 is from them at most.
 #[derive(Deserialize)]
@@ -72,6 +72,7 @@ fn beta_decay_is_that_of_pytorch() {
         input_channels: 1,
         layout: darts::SPACE.kinds().collect(),
         stem_multiplier: 1,
+        stem: Stem::Cifar,
         mask: mask(),
         policy: Policy::Keep,
         precision: Precision::Float32,

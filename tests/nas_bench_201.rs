@@ -14,7 +14,7 @@ use zonas::nn::{
     Evaluation, EvaluationConfig, EvaluationPass, Mixing, Parameters, Pass, Policy, Precision, Supernet, SupernetConfig,
 };
 use zonas::space::count::{self, Network};
-use zonas::space::{CellKind, Genotypes, Mask, Place, Space, parse_genotype};
+use zonas::space::{CellKind, Genotypes, Mask, Place, Space, Stem, parse_genotype};
 use zonas::truth::{Cells, Table};
 
 struct Reference {
@@ -139,6 +139,7 @@ fn supernet(r: &Reference, prefix: &str, mask: Mask, policy: Policy, gpu: Option
         input_channels: 3,
         layout: space().layout(3 * r.number("n")),
         stem_multiplier: 1,
+        stem: Stem::Cifar,
         mask,
         policy,
         precision: Precision::Float32,
@@ -215,6 +216,7 @@ fn evaluation(gpu: Option<Gpu>) {
         input_channels: 3,
         classes: 10,
         auxiliary: false,
+        stem: Stem::Cifar,
     })
     .unwrap()
     .on(gpu);
@@ -244,6 +246,7 @@ fn gradients_are_those_of_finite_differences() {
         input_channels: 2,
         layout: space().layout(3),
         stem_multiplier: 1,
+        stem: Stem::Cifar,
         mask,
         policy: Policy::Keep,
         precision: Precision::Float32,
@@ -291,7 +294,7 @@ fn all_parameter_counts_are_those_of_the_table() {
     let space = Space::find("nas_bench_201").unwrap();
     let cells = Cells::of(space);
     let table = Table::read(&path, &cells, Some("params_c10_M")).unwrap();
-    let network = Network::published(space.stacking());
+    let network = Network::published(space.stacking(), Stem::Cifar);
     for row in &table.rows {
         let mask = cells.mask(&row.cell).unwrap();
         let digit = |p: Place| space.operations().iter().position(|o| *o == p.operation).unwrap().to_string();

@@ -11,7 +11,7 @@ use rand_chacha::ChaCha8Rng;
 use zonas::kernels::gpu::{Gpu, SOURCE};
 use zonas::nn::{Init, MixedOperation, Mixing, Norm, Pass, Policy, Precision, Probe, Supernet, SupernetConfig};
 use zonas::oneshot::{Batch, Order, Searcher, Settings};
-use zonas::space::{CellKind, Mask, Operation, Space, Stacking, darts};
+use zonas::space::{CellKind, Mask, Operation, Space, Stacking, Stem, darts};
 
 /// What rounding to bfloat16 changes a number by, at most: half of the last of its eight bits.
 const UNIT: f64 = 1.0 / 256.0;
@@ -55,6 +55,7 @@ fn network_of(mask: Mask, policy: Policy, precision: Precision, gpu: Option<Gpu>
             Stacking::NasBench201 => space.layout(3),
         },
         stem_multiplier: space.stacking().stem(),
+        stem: Stem::Cifar,
         mask,
         policy,
         precision,

@@ -9,7 +9,7 @@ use zonas::kernels::Level;
 use zonas::nn::{Kind, Mixing, Pass, Policy, Precision, Supernet, SupernetConfig};
 use zonas::proxies::{Context, Draw, TABLE};
 use zonas::space::count::{self, Network};
-use zonas::space::{CellKind, Mask, Place, Space, darts};
+use zonas::space::{CellKind, Mask, Place, Space, Stem, darts};
 
 /// What nearly cancels, or divides by what nearly does: held to ten times PyTorch's own error in float32.
 const LOOSE: [&str; 1] = ["plain"];
@@ -60,6 +60,7 @@ fn networks_201(tensors: &HashMap<String, Tensor>) -> Vec<(String, Supernet)> {
         input_channels: 3,
         layout: space.layout(3),
         stem_multiplier: 1,
+        stem: Stem::Cifar,
         mask: space.full(),
         policy: Policy::Keep,
         precision: Precision::Float32,
@@ -120,6 +121,7 @@ fn check_here(weights: &Path, tensors: &HashMap<String, Tensor>) {
         input_channels: 3,
         layout: darts::SPACE.layout(meta["layers"].parse().unwrap()),
         stem_multiplier: 3,
+        stem: Stem::Cifar,
         mask: darts::FULL,
         policy: Policy::Keep,
         precision: Precision::Float32,
@@ -227,6 +229,7 @@ fn what_pictures_give_adds_up_to_the_gradient() {
             input_channels: 2,
             layout: space.layout(3),
             stem_multiplier: space.stacking().stem(),
+            stem: Stem::Cifar,
             mask,
             policy: Policy::Keep,
             precision: Precision::Float32,

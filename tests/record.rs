@@ -9,12 +9,22 @@ use zonas::kernels::gpu::{Buffer, Gpu, Kernel, Launcher, Record, Recorder};
 use zonas::nn::{DropPath, Evaluation, EvaluationConfig, Init, Policy, Precision, Supernet, SupernetConfig, Workload};
 use zonas::oneshot::{Batch, Order, Searcher, Settings, SgdSettings, Trainer, TrainerSettings};
 use zonas::proxies::{self, Draw};
-use zonas::space::{Mask, Operation, Space, darts, parse_genotype};
+use zonas::space::{Mask, Operation, Space, Stem, darts, parse_genotype};
 
 fn config(channels: usize, cells: usize, mask: Mask, policy: Policy, precision: Precision) -> SupernetConfig {
     let space = mask.space();
     let (layout, stem_multiplier) = (space.layout(cells), space.stacking().stem());
-    SupernetConfig { channels, classes: 10, input_channels: 3, layout, stem_multiplier, mask, policy, precision }
+    SupernetConfig {
+        channels,
+        classes: 10,
+        input_channels: 3,
+        layout,
+        stem_multiplier,
+        stem: Stem::Cifar,
+        mask,
+        policy,
+        precision,
+    }
 }
 
 fn nas_bench_201() -> Space {
@@ -96,6 +106,34 @@ fn predictions_are_the_bytes_that_passes_ask_for() {
     }
 }
 
+#[test]
+fn so_they_are_with_the_stem_for_large_pictures() {
+    for (channels, cells, images, side) in [(1, 3, 3, 37), (16, 8, 8, 224), (33, 5, 2, 128)] {
+        for (policy, order) in [(Policy::Keep, Order::First), (Policy::RecomputeFirst(2), Order::Second)] {
+            for precision in Precision::ALL {
+                let plain = config(channels, cells, darts::FULL, policy, precision);
+                let config = SupernetConfig { stem: Stem::ImageNet, ..plain };
+                let recorder = Recorder::new();
+                search(&recorder, &config, images, side, order, 2);
+                let work = Workload { images, height: side, width: side, second_order: order.is_second(), threads: 1 };
+                let what = format!("{channels} channels, {policy}, {precision}, order {order}");
+                assert_eq!(recorder.bytes(), (0, config.gpu_footprints(&work)(policy)), "{what}");
+            }
+        }
+    }
+    for (channels, cells, images, side, auxiliary) in
+        [(48, 14, 4, 224, true), (2, 1, 3, 112, true), (7, 4, 2, 51, false)]
+    {
+        let config = EvaluationConfig { stem: Stem::ImageNet, ..evaluation(GENOTYPE, channels, cells, auxiliary) };
+        for policy in [Policy::Keep, Policy::RecomputeFirst(2), Policy::Recompute] {
+            let recorder = Recorder::new();
+            train(&recorder, &config, policy, images, side, 0.2);
+            let predicted = config.gpu_footprints([images, side, side], true)(policy);
+            assert_eq!(recorder.bytes(), (0, predicted), "{channels} channels, {policy}");
+        }
+    }
+}
+
 /// Evaluations beside each other, each on a stream of its own: none touches memory of another.
 #[test]
 fn streams_share_no_memory() {
@@ -107,7 +145,8 @@ fn streams_share_no_memory() {
 fn streams(mask: Mask, step: usize) {
     let recorder = Recorder::new();
     let functions = ["naswot", "snip", "synflow", "relu_regions"].map(|n| proxies::by_name(n).unwrap()).into();
-    let proxy = Proxy { channels: 2, layout: mask.space().layout(3), classes: 10, input_channels: 3 };
+    let proxy =
+        Proxy { channels: 2, layout: mask.space().layout(3), classes: 10, input_channels: 3, stem: Stem::Cifar };
     let pictures = Tensor::zeros((4, 8, 8, 3), DType::F32, &Device::Cpu).unwrap();
     let labels = Tensor::zeros(4, DType::U32, &Device::Cpu).unwrap();
     let draw = |n| Draw::new(pictures.clone(), labels.clone(), 2, n);
@@ -158,7 +197,7 @@ fn train(recorder: &Arc<Recorder>, config: &EvaluationConfig, policy: Policy, im
 
 fn evaluation(genotype: &str, channels: usize, cells: usize, auxiliary: bool) -> EvaluationConfig {
     let genotype = parse_genotype(genotype).unwrap();
-    EvaluationConfig { genotype, channels, cells, input_channels: 3, classes: 10, auxiliary }
+    EvaluationConfig { genotype, channels, cells, input_channels: 3, classes: 10, auxiliary, stem: Stem::Cifar }
 }
 
 #[test]

@@ -11,7 +11,7 @@ use zonas::kernels::Level;
 use zonas::kernels::gpu::Gpu;
 use zonas::nn::{Kind, MixedOperation, Mixing, Pass, Policy, Precision, Supernet, SupernetConfig};
 use zonas::oneshot::{AdamSettings, Batch, Method, Order, Searcher, Settings, SgdSettings};
-use zonas::space::{Mask, Operation, darts};
+use zonas::space::{Mask, Operation, Stem, darts};
 
 /// Ten times how close PyTorch's own float32 gets to float64 (relative L2 norm of the difference).
 const LOGITS: f64 = 2.5e-6;
@@ -144,6 +144,7 @@ impl Reference {
             input_channels: self.get("input").dim(1).unwrap(),
             layout: darts::SPACE.layout(self.layers),
             stem_multiplier: 3,
+            stem: Stem::Cifar,
             mask,
             policy,
             precision: self.precision,

@@ -10,7 +10,7 @@ use zonas::nn::NnError;
 use zonas::proxies::{self, Draw};
 use zonas::run::config::Estimator;
 use zonas::space::CellKind::{Normal, Reduction};
-use zonas::space::{CellKind, Place, darts};
+use zonas::space::{CellKind, Place, Stem, darts};
 
 #[global_allocator]
 static ALLOCATOR: zonas::device::KeptPages = zonas::device::KeptPages;
@@ -40,10 +40,11 @@ fn both(
         space,
         threads: THREADS,
         estimator,
+        stem: Stem::Cifar,
     };
     let room = scoring.within(budget).unwrap();
     let made = functions.iter().map(|n| proxies::by_name(n).unwrap()).collect();
-    let proxy = Proxy { channels, layout: cells.to_vec(), classes: 10, input_channels: 3 };
+    let proxy = Proxy { channels, layout: cells.to_vec(), classes: 10, input_channels: 3, stem: Stem::Cifar };
     reset_peak();
     let before = pages().live_bytes;
     let draw = |n| -> Result<Draw, NnError> {

@@ -12,7 +12,7 @@ use zonas::nn::{
     Init, MixedGradients, MixedOperation, Mixing, NnError, Norm, Pass, Policy, Precision, Supernet, SupernetConfig,
 };
 use zonas::proxies::{self, Context, Draw};
-use zonas::space::{CellKind, Mask, Operation, Space, Stacking, darts};
+use zonas::space::{CellKind, Mask, Operation, Space, Stacking, Stem, darts};
 
 fn numbers(n: usize, seed: u64) -> Vec<f32> {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
@@ -128,12 +128,17 @@ fn layout(space: Space) -> Vec<CellKind> {
 }
 
 fn network_of(mask: Mask, policy: Policy, channels: usize, gpu: Option<Gpu>) -> Supernet {
+    network_behind(Stem::Cifar, mask, policy, channels, gpu)
+}
+
+fn network_behind(stem: Stem, mask: Mask, policy: Policy, channels: usize, gpu: Option<Gpu>) -> Supernet {
     let config = SupernetConfig {
         channels,
         classes: 5,
         input_channels: 3,
         layout: layout(mask.space()),
         stem_multiplier: mask.space().stacking().stem(),
+        stem,
         mask,
         policy,
         precision: Precision::Float32,
@@ -153,7 +158,9 @@ fn passes(net: &Supernet, norm: Norm) -> Result<Vec<Vec<f32>>, NnError> {
     let [normal, reduction] = [Var::from_tensor(&uniform.normal)?, Var::from_tensor(&uniform.reduction)?];
     let mixing = Mixing { normal: normal.as_tensor().clone(), reduction: reduction.as_tensor().clone() };
     let pass = Pass { mixing: true, norm, ..Pass::weight_step() };
-    let logits = net.forward(&pictures(2, 9, 8), &mixing, &pass)?;
+    // The cells see maps of about the same size.
+    let (height, width) = if net.config().stem == Stem::Cifar { (9, 8) } else { (65, 58) };
+    let logits = net.forward(&pictures(2, height, width), &mixing, &pass)?;
     let labels = Tensor::from_vec(vec![0u32, 3], 2, &Device::Cpu)?;
     let gradients = cross_entropy(&logits, &labels)?.backward()?;
     let mut all = vec![logits.flatten_all()?.to_vec1::<f32>()?];
@@ -187,7 +194,7 @@ fn networks_agree_with_the_cpu_in_every_mode_bit_for_bit_among_themselves() {
         }
     }
     assert!(cut.check().is_ok());
-    for (norm, mask) in [
+    let plain = [
         (Norm::Batch, darts::FULL),
         (Norm::Running, darts::FULL),
         (Norm::Off, darts::FULL),
@@ -196,13 +203,16 @@ fn networks_agree_with_the_cpu_in_every_mode_bit_for_bit_among_themselves() {
         (Norm::Running, other),
         (Norm::Off, other),
         (Norm::Batch, cut),
-    ] {
-        let expected = passes(&network_of(mask, Policy::Keep, 3, None), norm).unwrap();
+    ];
+    let halved = [Norm::Batch, Norm::Running, Norm::Off].map(|norm| (norm, darts::NO_NONE, Stem::ImageNet));
+    for (norm, mask, stem) in plain.into_iter().map(|(norm, mask)| (norm, mask, Stem::Cifar)).chain(halved) {
+        let network = |policy, gpu| network_behind(stem, mask, policy, 3, gpu);
+        let expected = passes(&network(Policy::Keep, None), norm).unwrap();
         let gpu = |seed| -> Option<Gpu> { Some(Shim::new(Build::Fast, seed)) };
-        let run = |policy, seed| passes(&network_of(mask, policy, 3, gpu(seed)), norm).unwrap();
+        let run = |policy, seed| passes(&network(policy, gpu(seed)), norm).unwrap();
         let found = run(Policy::Keep, 1);
         let error = worst(&found, &expected);
-        println!("{} {norm:?}: relative error {error:.1e}", mask.space().name());
+        println!("{} {norm:?}, {stem}: relative error {error:.1e}", mask.space().name());
         assert!(error < 2e-5, "{norm:?}: relative error {error:.1e}");
         assert!(found == run(Policy::Keep, 2), "{norm:?}: the order of threads changes a result");
         assert!(found == run(Policy::Recompute, 3), "{norm:?}: the memory policy changes a result");
@@ -216,10 +226,12 @@ fn ranking_functions_agree_with_the_cpu() {
         return;
     }
     let labels = Tensor::from_vec(vec![0u32, 3, 1, 2], 4, &Device::Cpu).unwrap();
-    let draw = Draw::new(pictures(4, 8, 8), labels, 1, 0).unwrap();
-    for mask in [darts::FULL, nas_bench_201().full()] {
+    let (plain, halved) = (Stem::Cifar, Stem::ImageNet);
+    for (mask, stem) in [(darts::FULL, plain), (nas_bench_201().full(), plain), (darts::FULL, halved)] {
+        let side = if stem == plain { 8 } else { 64 };
+        let draw = Draw::new(pictures(4, side, side), labels.clone(), 1, 0).unwrap();
         let [cpu, imitated] =
-            [None, Some(Shim::new(Build::Fast, 1) as Gpu)].map(|gpu| network_of(mask, Policy::Keep, 2, gpu));
+            [None, Some(Shim::new(Build::Fast, 1) as Gpu)].map(|gpu| network_behind(stem, mask, Policy::Keep, 2, gpu));
         let (here, there) = (Context::new(&cpu, &draw).unwrap(), Context::new(&imitated, &draw).unwrap());
         for f in proxies::TABLE {
             let (a, b) = (f.evaluate(&here).unwrap(), f.evaluate(&there).unwrap());
@@ -236,7 +248,7 @@ fn scores_on_several_streams_are_those_of_one() {
     }
     let values = |space: Space, threads| {
         let functions = ["naswot", "snip"].map(|n| proxies::by_name(n).unwrap()).into();
-        let proxy = Proxy { channels: 2, layout: layout(space), classes: 5, input_channels: 3 };
+        let proxy = Proxy { channels: 2, layout: layout(space), classes: 5, input_channels: 3, stem: Stem::Cifar };
         let labels = Tensor::from_vec(vec![0u32, 3, 1, 2], 4, &Device::Cpu).unwrap();
         let draw = |n| Draw::new(pictures(4, 8, 8), labels.clone(), 1, n);
         let gpu: Gpu = Shim::new(Build::Fast, 1);

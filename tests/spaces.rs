@@ -10,7 +10,7 @@ use zonas::run::config::{self, Config};
 use zonas::run::event::Body;
 use zonas::run::journal::{self, Tail};
 use zonas::run::{GENOTYPE_JSON, RunFolder};
-use zonas::space::{CellKind, Genotype, Genotypes, Space, built_in, darts};
+use zonas::space::{CellKind, Genotype, Genotypes, Space, Stem, built_in, darts};
 
 const SMALL: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/small_space.toml");
 
@@ -177,6 +177,7 @@ fn noise_is_drawn_anew_for_every_step_and_the_same_for_its_way_back() {
             input_channels: 1,
             layout: vec![CellKind::Normal, CellKind::Reduction],
             stem_multiplier: 3,
+            stem: Stem::Cifar,
             mask,
             policy,
             precision: Precision::Float32,

@@ -8,7 +8,7 @@ use candle_core::{Device, Tensor};
 use flate2::read::GzDecoder;
 use safetensors::SafeTensors;
 use zonas::nn::{Evaluation, EvaluationConfig, EvaluationPass};
-use zonas::space::parse_genotype;
+use zonas::space::{Stem, parse_genotype};
 
 /// CIFAR-10, unpacked; and a run that has trained on it, with everything that a network can have.
 fn trained(dir: &Path) -> (PathBuf, PathBuf) {
@@ -85,6 +85,7 @@ fn a_trained_network_is_used_by_its_file_alone() {
         input_channels: 3,
         classes: 10,
         auxiliary: about["auxiliary"] == "true",
+        stem: about["stem"].parse::<Stem>().unwrap(),
     })
     .unwrap();
     let tensors: HashMap<String, Tensor> = candle_core::safetensors::load_buffer(&weights, &Device::Cpu).unwrap();

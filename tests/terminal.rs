@@ -53,6 +53,7 @@ fn finished(runs: &Path, name: &str) {
         definition: None,
         budget_bytes: None,
         trains: false,
+        stem: zonas::space::Stem::Cifar,
     };
     let bodies = [
         Body::RunStarted(started),

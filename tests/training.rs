@@ -10,7 +10,7 @@ use zonas::kernels::gpu::{Buffer, Gpu, GpuError, Kernel, SOURCE, launch};
 use zonas::kernels::sgd::Descent;
 use zonas::nn::{DropPath, Evaluation, EvaluationConfig, EvaluationPass, Init, NnError};
 use zonas::oneshot::{Batch, SgdSettings, Trainer, TrainerSettings, TrainerState};
-use zonas::space::parse_genotype;
+use zonas::space::{Stem, parse_genotype};
 
 const GENOTYPE: &str = "Genotype(normal=[('sep_conv_3x3', 0), ('max_pool_3x3', 1), ('dil_conv_3x3', 0), ('skip_connect', 2), \
     ('sep_conv_5x5', 1), ('avg_pool_3x3', 3), ('max_pool_3x3', 1), ('dil_conv_5x5', 4)], normal_concat=range(2, 6), \
@@ -35,7 +35,8 @@ struct Case {
 
 fn case(genotype: &str, [channels, cells]: [usize; 2], size: [usize; 3], auxiliary: bool, drop: f64) -> Case {
     let genotype = parse_genotype(genotype).unwrap();
-    let config = EvaluationConfig { genotype, channels, cells, input_channels: 2, classes: 3, auxiliary };
+    let config =
+        EvaluationConfig { genotype, channels, cells, input_channels: 2, classes: 3, auxiliary, stem: Stem::Cifar };
     Case { config, size, drop }
 }
 

@@ -49,6 +49,7 @@ impl Journal {
             definition: None,
             budget_bytes: None,
             trains: false,
+            stem: zonas::space::Stem::Cifar,
         };
         let search = SearchStarted {
             epochs: 1000,

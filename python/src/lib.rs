@@ -9,6 +9,7 @@ use pyo3::create_exception;
 use pyo3::exceptions::PyException;
 use pyo3::prelude::*;
 use zonas::cli::genotype::{Given, find};
+use zonas::space::Stem;
 use zonas::space::count::{Network, evaluation};
 use zonas::space::dot;
 
@@ -51,7 +52,8 @@ fn count(
     auxiliary: bool,
 ) -> PyResult<String> {
     let genotype = find(text, None).map_err(chain)?.genotype;
-    let published = Network::published(genotype.stacking);
+    let stem = Stem::automatic(genotype.stacking, height, width);
+    let published = Network::published(genotype.stacking, stem);
     let network = Network {
         channels: channels.unwrap_or(published.channels),
         cells: cells.unwrap_or(published.cells),
@@ -60,11 +62,13 @@ fn count(
         height,
         width,
         auxiliary,
+        stem,
     };
     let count = evaluation(&genotype, &network).map_err(told)?;
     let value = serde_json::json!({
         "channels": network.channels, "cells": network.cells, "classes": classes, "parameters": count.parameters,
         "macs": count.macs, "classifier_macs": count.classifier_macs, "auxiliary": auxiliary,
+        "stem": stem,
     });
     Ok(value.to_string())
 }

@@ -94,6 +94,8 @@ class Count:
     cells: int
     classes: int
     auxiliary: bool
+    stem: str = "cifar"
+    """What stands before the cells: `cifar`, or `imagenet`."""
 
 
 def count(
@@ -110,11 +112,12 @@ def count(
 
     Args:
         given: A genotype, or whatever :func:`genotype` reads.
-        channels: Width [default: 36; of NAS-Bench-201 16].
-        cells: Number of cells [default: 20; of NAS-Bench-201 15].
+        channels: Width [default: 36; with the stem for ImageNet 48; of NAS-Bench-201 16].
+        cells: Number of cells [default: 20; with the stem for ImageNet 14; of NAS-Bench-201 15].
         classes: Classes that the network tells apart.
         input_channels: Channels of the pictures.
-        size: Height and width of the pictures, or both as one number.
+        size: Height and width of the pictures, or both as one number. From 128 pixels a side a network of DARTS' kind
+            has the stem for ImageNet.
         auxiliary: With the auxiliary head that training adds.
 
     Raises:

@@ -16,7 +16,7 @@ use crate::nn::{Init, NnError, Policy, Precision, Supernet, SupernetConfig, Work
 use crate::oneshot::{Batch, Order, Searcher, Settings};
 use crate::proxies::{self, Draw};
 use crate::space::count::Network;
-use crate::space::{CellKind, darts};
+use crate::space::{CellKind, Stem, darts};
 use crate::text;
 
 #[derive(Args, Debug)]
@@ -118,6 +118,7 @@ fn scoring_rate(threads: usize, gpu: Option<Gpu>) -> eyre::Result<f64> {
         layout: vec![CellKind::Normal, CellKind::Reduction],
         classes: 10,
         input_channels: 3,
+        stem: Stem::Cifar,
     };
     let pictures = batch(defaults.batch)?;
     let draw = |n| Draw::new(pictures.images.clone(), pictures.labels.clone(), 2, n);
@@ -145,6 +146,7 @@ fn measure(a: &BenchArguments, threads: usize) -> eyre::Result<Exit> {
         input_channels: 3,
         layout: darts::SPACE.layout(usize::from(a.cells)),
         stem_multiplier: 3,
+        stem: Stem::Cifar,
         mask: darts::FULL,
         policy,
         precision,

@@ -6,6 +6,8 @@ use color_eyre::eyre;
 use super::exit::Exit;
 use super::genotype::{Given, WhichArguments};
 use super::output::Output;
+use crate::run::config::StemChoice;
+use crate::space::Stem;
 use crate::space::count::{Network, evaluation};
 use crate::text;
 
@@ -16,21 +18,25 @@ pub struct CountArguments {
     genotype: String,
     #[command(flatten)]
     which: WhichArguments,
-    /// Width of the network [default: 36; of NAS-Bench-201 16].
+    /// Width of the network [default: 36; with the stem for ImageNet 48; of NAS-Bench-201 16].
     #[arg(long)]
     channels: Option<usize>,
-    /// Number of cells [default: 20; of NAS-Bench-201 15].
+    /// Number of cells [default: 20; with the stem for ImageNet 14; of NAS-Bench-201 15].
     #[arg(long)]
     cells: Option<usize>,
-    /// Classes that the network tells apart.
-    #[arg(long, default_value_t = 10)]
-    classes: usize,
+    /// Classes that the network tells apart [default: 10; with the stem for ImageNet 1000].
+    #[arg(long)]
+    classes: Option<usize>,
     /// Channels of the pictures.
     #[arg(long, default_value_t = 3)]
     input_channels: usize,
-    /// Height and width of the pictures.
-    #[arg(long, default_value_t = 32)]
-    size: usize,
+    /// Height and width of the pictures [default: 32; with `--stem imagenet` 224].
+    #[arg(long)]
+    size: Option<usize>,
+    /// What stands before the cells: `cifar`, `imagenet`, or `auto`, which is `imagenet` for pictures of 128 pixels a side and
+    /// more.
+    #[arg(long, default_value = "auto")]
+    stem: StemChoice,
     /// With the auxiliary head that training adds.
     #[arg(long)]
     auxiliary: bool,
@@ -41,22 +47,26 @@ pub struct CountArguments {
 
 pub fn run(a: &CountArguments) -> eyre::Result<Exit> {
     let Given { name, genotype, .. } = a.which.find(&a.genotype)?;
-    let published = Network::published(genotype.stacking);
+    let stem = a.stem.stem(genotype.stacking, a.size.unwrap_or(0), a.size.unwrap_or(0));
+    let published = Network::published(genotype.stacking, stem);
+    let (size, classes) = (a.size.unwrap_or(published.height), a.classes.unwrap_or(published.classes));
     let (channels, cells) = (a.channels.unwrap_or(published.channels), a.cells.unwrap_or(published.cells));
     let network = Network {
         channels,
         cells,
-        classes: a.classes,
+        classes,
         input_channels: a.input_channels,
-        height: a.size,
-        width: a.size,
+        height: size,
+        width: size,
         auxiliary: a.auxiliary,
+        stem,
     };
     let count = evaluation(&genotype, &network)?;
     let mut out = Output::stdout();
     if a.json {
         out.json(&serde_json::json!({
-            "name": name, "channels": channels, "cells": cells, "classes": a.classes, "auxiliary": a.auxiliary,
+            "name": name, "channels": channels, "cells": cells, "classes": classes, "auxiliary": a.auxiliary,
+            "stem": stem,
             "genotype": genotype.to_string(), "parameters": count.parameters, "macs": count.macs,
             "convolution_macs": count.macs - count.classifier_macs, "classifier_macs": count.classifier_macs,
         }))?;
@@ -64,14 +74,15 @@ pub fn run(a: &CountArguments) -> eyre::Result<Exit> {
         if let Some(name) = name {
             out.line(&format!("cell        {name}"))?;
         }
+        let stem = if stem == Stem::ImageNet { ", the stem for ImageNet" } else { "" };
         let head = if a.auxiliary { ", with the auxiliary head" } else { "" };
         out.line(&format!(
-            "network     {}, {}, {}, {}x{}x{} pictures{head}",
+            "network     {}, {}, {}, {}x{}x{} pictures{stem}{head}",
             text::counted(channels, "channel"),
             text::counted(cells, "cell"),
-            if a.classes == 1 { "1 class".into() } else { format!("{} classes", a.classes) },
-            a.size,
-            a.size,
+            if classes == 1 { "1 class".into() } else { format!("{classes} classes") },
+            size,
+            size,
             a.input_channels
         ))?;
         out.line(&format!("parameters  {}", count.parameters))?;

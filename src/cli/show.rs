@@ -130,6 +130,9 @@ pub fn run(place: &Place, a: &ShowArguments) -> eyre::Result<Exit> {
     if let Some(g) = &r.genotype {
         line("genotype", g.to_string())?;
     }
+    if let Some(stem) = r.stem {
+        line("stem", stem.to_string())?;
+    }
     if let Some(size) = &r.trained_size {
         line(
             "network",
@@ -137,8 +140,9 @@ pub fn run(place: &Place, a: &ShowArguments) -> eyre::Result<Exit> {
         )?;
     }
     if let (Some(p), Some(m)) = (r.parameters, r.macs) {
-        let size =
-            r.genotype.as_ref().map_or(String::new(), |g| format!(" (network of {})", describe::published_size(g)));
+        let size = r.genotype.as_ref().map_or(String::new(), |g| {
+            format!(" (network of {})", describe::published_size(g, r.stem.unwrap_or_default()))
+        });
         line("evaluation", format!("{} parameters, {} multiply-accumulates{size}", text::count(p), text::count(m)))?;
     }
     if r.skipped_lines > 0 {

@@ -21,7 +21,7 @@ pub(super) fn run(
         input_channels: about.channels,
         height: about.height,
         width: about.width,
-        ..Network::published(genotype.stacking)
+        ..Network::published(genotype.stacking, setup.stem)
     };
     let size = match count::evaluation(genotype, &network) {
         Ok(size) => Some(size),
@@ -41,6 +41,6 @@ pub(super) fn run(
         control.persist(|_| Ok(folder.write_atomic(name, text.as_bytes())?))?;
     }
     let (parameters, macs) = (size.map(|s| s.parameters), size.map(|s| s.macs));
-    control.emit(Body::Found { genotype: genotype.clone(), parameters, macs })?;
+    control.emit(Body::Found { genotype: genotype.clone(), parameters, macs, stem: setup.stem })?;
     control.end(&clock)
 }

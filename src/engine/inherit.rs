@@ -9,10 +9,11 @@ use crate::run::event::{Body, Level, Origin, Stage};
 use crate::run::journal::{Tail, Writer};
 
 /// Whether scores depend on a setting: not on how the space is cut, searched, or judged, but on which pictures the search has
-/// for its weights.
+/// for its weights, and on what stands before the cells.
 pub fn of_scoring(key: &str) -> bool {
     let section = key.split('.').next().unwrap_or_default();
-    key == "search.train_share" || !["cut", "search", "train", "truth", "run"].contains(&section)
+    ["search.train_share", "search.stem"].contains(&key)
+        || !["cut", "search", "train", "truth", "run"].contains(&section)
 }
 
 /// Writes the scoring of `from` into the journal of `to`, a new run with settings `config`; false, with nothing written,
@@ -36,6 +37,14 @@ pub fn inherit(from: &RunFolder, to: &RunFolder, config: &Config) -> Result<bool
     for event in Tail::events(from).rest() {
         match event.body {
             Body::Origin(o) => origin = Some(o),
+            // In a journal of before the settings need not mean the stem that they mean now.
+            Body::RunStarted(s) => {
+                let data = &s.data;
+                let stacking = s.space.space().stacking();
+                if config.search.stem.stem(stacking, data.height, data.width) != s.stem {
+                    return Ok(false);
+                }
+            }
             Body::StageStarted { stage: Stage::Score } if !whole => scoring.push(event.body),
             Body::StageEnded { stage: Stage::Score, .. } if !whole => {
                 scoring.push(event.body);

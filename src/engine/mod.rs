@@ -67,12 +67,19 @@ fn prepared<'a>(config: &'a Config, past: &Past) -> Result<(rayon::ThreadPool, S
         .build()
         .map_err(|e| EngineError::Threads(threads, e))?;
     let before = past.origin.as_ref().map(|origin| origin.data.as_str());
-    let setup = guarded(|| pool.install(|| Setup::new(config, threads, before)))?;
+    let setup = guarded(|| pool.install(|| Setup::new(config, threads, before, past.stem)))?;
     if let Some(was) = past.space.filter(|was| *was != setup.space.space()) {
         // Not to be forced: its masks have other rows and columns.
         let (was, is) = (was.name(), setup.space.space().name());
         return Err(EngineError::Changed(vec![format!(
             "its journal is of the search space `{was}`, and its settings of `{is}`"
+        )]));
+    }
+    if let Some(was) = past.stem.filter(|was| *was != setup.stem) {
+        // Nor this: its checkpoint is of a network with other weights.
+        let (is, key) = (setup.stem, if setup.trained.is_some() { "train.stem" } else { "search.stem" });
+        return Err(EngineError::Changed(vec![format!(
+            "its networks have the stem `{was}`, and {key} asks for `{is}`"
         )]));
     }
     let scores = setup.trained.is_none() && config.scores();

@@ -7,7 +7,7 @@ use super::score;
 use crate::run::RunFolder;
 use crate::run::event::{Body, Cut, CutMove, Event, Origin, Outcome, ScoringEnded};
 use crate::run::journal::Tail;
-use crate::space::Space;
+use crate::space::{Space, Stem};
 
 /// What an earlier engine left in the journal of a run.
 #[derive(Debug, Default)]
@@ -16,6 +16,8 @@ pub(super) struct Past {
     pub started: bool,
     /// What it searched then.
     pub space: Option<Space>,
+    /// What stood before the cells of its networks.
+    pub stem: Option<Stem>,
     pub origin: Option<Origin>,
     /// Devices that the run has been on, each time that it was resumed on another.
     pub devices: Vec<String>,
@@ -59,6 +61,7 @@ impl Past {
             Body::RunStarted(s) => {
                 self.started = true;
                 self.space = Some(s.space.space());
+                self.stem = Some(s.stem);
                 if self.devices.last() != Some(&s.device) {
                     self.devices.push(s.device);
                 }

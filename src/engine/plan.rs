@@ -10,8 +10,8 @@ use crate::nn::{NnError, Policy, Precision, SupernetConfig, Workload};
 use crate::oneshot::StepTimes;
 use crate::run::config::{Config, Keep};
 use crate::run::event::RunStarted;
-use crate::space::Mask;
 use crate::space::cut::{Cutter, Source, level_of, level_text};
+use crate::space::{Mask, Stem};
 
 /// What the network's size depends on besides the settings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,6 +50,8 @@ pub struct Planner {
     threads: usize,
     /// The search runs on a GPU: bytes are those of its memory.
     gpu: bool,
+    /// What stands before the cells.
+    stem: Stem,
     times: Option<Arc<StepTimes>>,
 }
 
@@ -164,14 +166,22 @@ pub(super) fn chosen<T>(memory: Keep, cells: usize, of: impl Fn(Policy) -> T, fi
 
 impl Planner {
     pub fn new(config: &Config, shape: DataShape, budget: Option<u64>, threads: usize) -> Planner {
-        Planner { config: config.clone(), shape, budget, threads, gpu: false, times: None }
+        let stem = config.search.stem.stem(config.full().space().stacking(), shape.height, shape.width);
+        Planner { config: config.clone(), shape, budget, threads, gpu: false, stem, times: None }
     }
 
     /// Of a run, by what its journal says of its data and its device.
     pub fn of_run(config: &Config, run: &RunStarted) -> Planner {
         let data = &run.data;
         let shape = DataShape { classes: run.classes, channels: data.channels, height: data.height, width: data.width };
-        Planner::new(config, shape, run.budget_bytes, run.threads).on_gpu(run.device.starts_with("cuda"))
+        let planner = Planner::new(config, shape, run.budget_bytes, run.threads);
+        planner.behind(run.stem).on_gpu(run.device.starts_with("cuda"))
+    }
+
+    /// For a search with this stem, whatever the settings say.
+    #[must_use]
+    pub fn behind(self, stem: Stem) -> Planner {
+        Planner { stem, ..self }
     }
 
     /// For a search on this device.
@@ -223,6 +233,7 @@ impl Planner {
             input_channels: self.shape.channels,
             layout: mask.space().layout(search.cells),
             stem_multiplier: mask.space().stacking().stem(),
+            stem: self.stem,
             mask,
             policy,
             precision: self.config.device.precision,

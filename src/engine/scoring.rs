@@ -123,6 +123,7 @@ impl Proxy {
             layout: setup.config.proxy_cells(),
             classes: about.classes(),
             input_channels: about.channels,
+            stem: setup.stem,
         }
     }
 }

@@ -9,7 +9,7 @@ use super::setup::Setup;
 use crate::nn::{PassBytes, Policy, Precision, SupernetConfig};
 use crate::proxies::{self, CROP, CROPS};
 use crate::run::config::Estimator;
-use crate::space::Mask;
+use crate::space::{Mask, Stem};
 
 /// How the networks of a round are evaluated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,6 +38,8 @@ pub struct Scoring<'a> {
     pub space: Mask,
     pub threads: usize,
     pub estimator: Estimator,
+    /// What stands before the cells.
+    pub stem: Stem,
 }
 
 /// Of every prediction: the program's small blocks, which nobody lists.
@@ -64,6 +66,7 @@ impl Scoring<'_> {
             input_channels: self.input_channels,
             layout: self.cells.to_vec(),
             stem_multiplier: self.space.space().stacking().stem(),
+            stem: self.stem,
             mask: if self.estimator.samples() { Sampler::of(&self.space, 0).heaviest() } else { self.space },
             policy: Policy::Keep,
             precision: Precision::Float32,
@@ -229,6 +232,7 @@ pub(super) fn room(setup: &Setup) -> Result<Room, EngineError> {
         space: setup.space,
         threads: setup.threads,
         estimator: score.estimator,
+        stem: setup.stem,
     };
     if setup.gpu.is_some() {
         // A GPU that is full says so, and ends nobody: there is nothing to refuse beforehand.

@@ -16,10 +16,10 @@ use crate::kernels::gpu::arguments::{MOST_BACKS, MOST_NODES, MOST_UNITS};
 use crate::nn::{EvaluationConfig, NnError, Policy};
 use crate::oneshot::{AdamSettings, Batch, Loss, Settings, SgdSettings, balanced};
 use crate::proxies::{self, RankingFunction};
-use crate::run::config::{ClassWeights, Config, ConfigError};
+use crate::run::config::{ClassWeights, Config, ConfigError, StemChoice};
 use crate::run::event::{DataSummary, RunStarted, SpaceText};
 use crate::space::cut::{Cutter, Source, level_text};
-use crate::space::{Compute, Genotype, Mask, Operation, Space};
+use crate::space::{Compute, Genotype, Mask, Operation, Space, Stem};
 
 /// A configuration made real: data opened, names resolved, sizes known.
 pub(super) struct Setup<'a> {
@@ -41,14 +41,22 @@ pub(super) struct Setup<'a> {
     pub budget: Option<u64>,
     /// The genotype that is trained, if it is that kind of run; nothing is scored then.
     pub trained: Option<Genotype>,
+    /// What stands before the cells of its networks.
+    pub stem: Stem,
 }
 
 impl<'a> Setup<'a> {
-    /// `before`: the fingerprint of the data as it was when the run was begun, of one that is resumed.
+    /// `before`: the fingerprint of the data as it was when the run was begun, of one that is resumed. `stem`: that of a run that
+    /// goes on, which holds where the settings leave it open.
     ///
     /// # Errors
     /// Settings or data that make no sense: everything that can be known before any work is done.
-    pub fn new(config: &'a Config, threads: usize, before: Option<&str>) -> Result<Setup<'a>, EngineError> {
+    pub fn new(
+        config: &'a Config,
+        threads: usize,
+        before: Option<&str>,
+        stem: Option<Stem>,
+    ) -> Result<Setup<'a>, EngineError> {
         config.check()?;
         let trained = config.trained()?;
         let functions: Vec<_> = config.score.functions.iter().map(|n| proxies::by_name(n)).collect::<Result<_, _>>()?;
@@ -84,9 +92,19 @@ impl<'a> Setup<'a> {
                 data::halves(&*dataset, config.seed, config.data.limit, shares)?
             }
         };
+        let (asked, stacking) = match &trained {
+            Some(genotype) => (config.train.stem, genotype.stacking),
+            None => (config.search.stem, space.stacking()),
+        };
+        let about = dataset.summary();
+        let stem = match stem {
+            Some(stem) if asked == StemChoice::Auto => stem,
+            _ => asked.stem(stacking, about.height, about.width),
+        };
         let setup = Setup {
             config,
             threads,
+            stem,
             dataset,
             pictures,
             halves,
@@ -137,7 +155,7 @@ impl<'a> Setup<'a> {
         let (about, batch) = (self.dataset.summary(), self.config.train.batch);
         data::check_batch("training", "train.batch", self.pictures.len(), batch.min(self.pictures.len()).max(1))?;
         data::check_batch("test", "train.batch", about.test, 1)?;
-        let network = training_memory::network(&self.config.train, about, genotype)?;
+        let network = training_memory::network(&self.config.train, about, genotype, self.stem)?;
         let needed = |network: &EvaluationConfig, batch: usize| self.training(network, batch).1;
         let Some(budget) = self.budget.filter(|budget| needed(&network, batch) > *budget) else { return Ok(()) };
         let halved = |n: usize| std::iter::successors(Some(n / 2), |n| Some(n / 2)).take_while(|n| *n > 0);
@@ -181,7 +199,8 @@ impl<'a> Setup<'a> {
 
     /// What searches under other masks would need.
     pub fn planner(&self) -> Planner {
-        Planner::new(self.config, DataShape::of(self.dataset.summary()), self.budget, self.threads).on(&self.device)
+        let planner = Planner::new(self.config, DataShape::of(self.dataset.summary()), self.budget, self.threads);
+        planner.behind(self.stem).on(&self.device)
     }
 
     /// # Errors
@@ -249,6 +268,7 @@ impl<'a> Setup<'a> {
             space: self.space,
             budget_bytes: self.budget,
             trains: self.trained.is_some(),
+            stem: self.stem,
         }
     }
 }

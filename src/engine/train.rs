@@ -17,7 +17,7 @@ use crate::oneshot::{SgdSettings, Trainer, TrainerSettings, cosine};
 use crate::run::event::{Body, Level, Stage, TrainingEpoch, TrainingStarted, TrainingStep};
 use crate::run::number::Number;
 use crate::run::{LOGITS, RunFolder, WEIGHTS, take_home};
-use crate::space::{Genotype, Stacking};
+use crate::space::{Genotype, Stacking, Stem};
 
 struct Training<'a> {
     control: &'a mut Control,
@@ -56,13 +56,16 @@ fn attempt(
     genotype: &Genotype,
 ) -> Result<Option<f64>, EngineError> {
     let (config, about) = (&setup.config.train, setup.dataset.summary());
-    let network = network(config, about, genotype)?;
+    let network = network(config, about, genotype, setup.stem)?;
     if config.auxiliary > 0.0 && !network.auxiliary {
         let text = match genotype.stacking {
             Stacking::Darts => {
-                "no auxiliary head: it needs maps of 8 to 10 pixels a side after two thirds of the cells"
+                let [least, most] = setup.stem.auxiliary_sides();
+                format!(
+                    "no auxiliary head: it needs maps of {least} to {most} pixels a side after two thirds of the cells"
+                )
             }
-            Stacking::NasBench201 => "no auxiliary head: networks of nas_bench_201 have none",
+            Stacking::NasBench201 => "no auxiliary head: networks of nas_bench_201 have none".into(),
         };
         control.log(Level::Info, text)?;
     }
@@ -164,7 +167,12 @@ impl Training<'_> {
         let (config, data) = (self.setup.config, self.setup.dataset.summary());
         let mut about = take_home::about(&self.folder.name(), network.genotype.stacking.name());
         let mut say = |key: &str, value: String| about.insert(key.into(), value);
-        say("network", network.genotype.stacking.network().into());
+        let published = match network.stem {
+            Stem::Cifar => network.genotype.stacking.network(),
+            Stem::ImageNet => "NetworkImageNet",
+        };
+        say("network", published.into());
+        say("stem", network.stem.to_string());
         say("genotype", network.genotype.to_string());
         say("channels", network.channels.to_string());
         say("cells", network.cells.to_string());

@@ -7,13 +7,14 @@ use crate::device::{self, Device};
 use crate::nn::{EvaluationConfig, Policy, Workload};
 use crate::run::config::{Config, Train};
 use crate::space::count::CountError;
-use crate::space::{Genotype, Stacking};
+use crate::space::{Genotype, Stacking, Stem};
 
 /// The network of these settings; the auxiliary head only where it fits the maps.
 pub(super) fn network(
     config: &Train,
     about: &data::Summary,
     genotype: &Genotype,
+    stem: Stem,
 ) -> Result<EvaluationConfig, EngineError> {
     let mut network = EvaluationConfig {
         genotype: genotype.clone(),
@@ -23,9 +24,10 @@ pub(super) fn network(
         classes: about.classes(),
         // NAS-Bench-201 is evaluated without such a head.
         auxiliary: config.auxiliary > 0.0 && genotype.stacking == Stacking::Darts,
+        stem,
     };
     match network.count(about.height, about.width) {
-        Err(CountError::Auxiliary(..)) => network.auxiliary = false,
+        Err(CountError::Auxiliary { .. }) => network.auxiliary = false,
         counted => drop(counted.map_err(|e| EngineError::Training(e.to_string()))?),
     }
     Ok(network)
@@ -39,7 +41,8 @@ pub fn training_bytes(config: &Config) -> Result<(u64, Option<u64>), EngineError
     let dataset = open(config, None)?;
     let about = dataset.summary();
     let pictures = data::limited(&*dataset, config.seed, config.data.limit).len();
-    let network = config.trained()?.map(|g| network(&config.train, about, &g)).transpose()?;
+    let stem = |g: &Genotype| config.train.stem.stem(g.stacking, about.height, about.width);
+    let network = config.trained()?.map(|g| network(&config.train, about, &g, stem(&g))).transpose()?;
     let device = open_device(config)?.device;
     let images = config.train.batch.min(pictures);
     let budget = budget(config, &device);

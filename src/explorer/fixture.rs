@@ -7,7 +7,7 @@ use crate::engine::score::significance;
 use crate::proxies::aggregate::{Aggregate, Combined, combine};
 use crate::run::event::*;
 use crate::run::number::Number;
-use crate::space::{CellKind, Choice, Genotype, Mask, Operation, Place, Space, darts};
+use crate::space::{CellKind, Choice, Genotype, Mask, Operation, Place, Space, Stem, darts};
 
 /// How far the journal goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -157,6 +157,7 @@ impl Writer {
                 definition: None,
                 budget_bytes: None,
                 trains: self.trains,
+                stem: Stem::Cifar,
             }),
         );
         self.memory(30);
@@ -420,7 +421,10 @@ impl Writer {
             if epoch + 1 == epochs {
                 self.emit(0.0, Body::StageEnded { stage: Stage::Search, seconds: 33.0, peak_bytes: Some(190 << 20) });
                 self.emit(0.0, Body::StageStarted { stage: Stage::Cell });
-                self.emit(0.0, Body::Found { genotype, parameters: Some(3_349_342), macs: Some(528_000_000) });
+                self.emit(
+                    0.0,
+                    Body::Found { genotype, parameters: Some(3_349_342), macs: Some(528_000_000), stem: Stem::Cifar },
+                );
                 self.emit(0.0, Body::StageEnded { stage: Stage::Cell, seconds: 0.1, peak_bytes: None });
                 self.emit(0.0, Body::RunEnded { outcome: Outcome::Done, detail: String::new(), bad_input: false });
             }
@@ -432,7 +436,12 @@ impl Writer {
         self.emit(0.0, Body::StageStarted { stage: Stage::Cell });
         self.emit(
             0.0,
-            Body::Found { genotype: genotype.clone(), parameters: Some(3_349_342), macs: Some(528_000_000) },
+            Body::Found {
+                genotype: genotype.clone(),
+                parameters: Some(3_349_342),
+                macs: Some(528_000_000),
+                stem: Stem::Cifar,
+            },
         );
         self.emit(0.0, Body::StageEnded { stage: Stage::Cell, seconds: 0.1, peak_bytes: None });
         self.emit(0.0, Body::StageStarted { stage: Stage::Train });

@@ -51,7 +51,7 @@ pub fn text(state: &State, folder: &RunFolder, status: &str, alive: bool) -> Str
             "  cell    {} parameters, {} MACs as a network of {}",
             text::count_or_more(found.parameters),
             text::count_or_more(found.macs),
-            published_size(&found.genotype)
+            published_size(&found.genotype, found.stem)
         ));
         lines.push(format!("  {}", found.genotype));
     }

@@ -76,6 +76,7 @@ pub fn file(state: &State, found: &Searched) -> Result<Vec<u8>, SupernetError> {
         input_channels: run.data.channels,
         layout: run.cells.clone(),
         stem_multiplier: space.stacking().stem(),
+        stem: run.stem,
         mask: found.mask,
         policy: Policy::Recompute,
         precision: Precision::Float32,

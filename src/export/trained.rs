@@ -7,7 +7,7 @@ use candle_core::{Device, Tensor};
 use safetensors::SafeTensors;
 
 use crate::nn::{Evaluation, EvaluationConfig, NnError};
-use crate::space::{Stacking, parse_genotype};
+use crate::space::{Stacking, Stem, parse_genotype};
 
 /// A trained network, and what its file says of it.
 pub struct Trained {
@@ -43,6 +43,9 @@ impl Trained {
         let number = |key: &'static str| {
             about.get(key).and_then(|v| v.parse().ok()).filter(|v| *v > 0).ok_or(TrainedError::Header(key))
         };
+        // Files of before have none and are of small pictures.
+        let stem = about.get("stem").map_or(Ok(Stem::Cifar), |text| text.parse());
+        let stem = stem.map_err(|_| TrainedError::Header("stem"))?;
         let genotype = about.get("genotype").and_then(|text| parse_genotype(text).ok());
         let config = EvaluationConfig {
             genotype: genotype.ok_or(TrainedError::Header("genotype"))?,
@@ -51,6 +54,7 @@ impl Trained {
             input_channels: number("input_channels")?,
             classes: number("classes")?,
             auxiliary: false,
+            stem,
         };
         let (height, width) = (number("height")?, number("width")?);
         // A header may ask for any size; the file has as many numbers as it has.
@@ -70,7 +74,10 @@ impl Trained {
 
     /// What published code calls the network.
     pub fn name(&self) -> &'static str {
-        self.stacking().network()
+        match self.network.config().stem {
+            Stem::Cifar => self.stacking().network(),
+            Stem::ImageNet => "NetworkImageNet",
+        }
     }
 }
 

@@ -1,5 +1,5 @@
 //! The auxiliary head on plain maps (DARTS, appendix A.2): ReLU, averages over 5x5 windows, a 1x1 convolution with its norm, one
-//! over all that is left with its norm, ReLU, classifier.
+//! over all that is left, with its norm where there is one, ReLU, classifier.
 
 use rayon::prelude::*;
 
@@ -10,24 +10,26 @@ use super::norm::{Norm, NormPass, Seen};
 use super::plan::{HeadPlan, ProjectionPlan};
 use super::projected::{Projected, project_backward, project_forward};
 use crate::kernels::relu;
+use crate::space::Stem;
 
 const WINDOW: usize = 5;
-const STRIDE: usize = 3;
 /// Side of what the pooling gives.
 const SIDE: usize = 2;
 
 /// Refuses maps that the head can't average to 2x2.
-pub(crate) fn check(height: usize, width: usize) -> Result<(), NnError> {
-    if (8..=10).contains(&height) && (8..=10).contains(&width) {
+pub(crate) fn check(height: usize, width: usize, stem: Stem) -> Result<(), NnError> {
+    let [least, most] = stem.auxiliary_sides();
+    if [height, width].iter().all(|side| (least..=most).contains(side)) {
         return Ok(());
     }
-    Err(NnError::Input(format!("the auxiliary head needs maps of 8 to 10 pixels a side, not {height}x{width}")))
+    let text = format!("the auxiliary head needs maps of {least} to {most} pixels a side, not {height}x{width}");
+    Err(NnError::Input(text))
 }
 
 /// For each output pixel the input pixels of its window.
-fn windows(width: usize) -> impl Iterator<Item = (usize, usize)> {
+fn windows(width: usize, stride: usize) -> impl Iterator<Item = (usize, usize)> {
     (0..SIDE * SIDE).flat_map(move |o| {
-        let (top, left) = (o / SIDE * STRIDE, o % SIDE * STRIDE);
+        let (top, left) = (o / SIDE * stride, o % SIDE * stride);
         (0..WINDOW * WINDOW).map(move |p| (o, (top + p / WINDOW) * width + left + p % WINDOW))
     })
 }
@@ -71,7 +73,7 @@ impl HeadPass<'_> {
         let share = 1.0 / (WINDOW * WINDOW) as f32;
         let mut pooled = vec![0.0f32; n * SIDE * SIDE * c];
         x.par_chunks_exact(h * w * c).zip(pooled.par_chunks_exact_mut(SIDE * SIDE * c)).for_each(|(x, to)| {
-            for (o, p) in windows(w) {
+            for (o, p) in windows(w, self.plan.stride) {
                 to[o * c..][..c].iter_mut().zip(&x[p * c..][..c]).for_each(|(o, v)| *o += v.max(0.0));
             }
             to.iter_mut().for_each(|v| *v *= share);
@@ -81,7 +83,9 @@ impl HeadPass<'_> {
         // Averages of what is 0 or more: the ReLU of a projection changes nothing.
         let [(first, first_size), (second, second_size)] = self.projections();
         let first = project_forward(first, first_size, 1, &pooled, weights, true, &mut norms);
-        let second = project_forward(second, second_size, 1, &first.map, weights, true, &mut norms);
+        let mut bare = NormPass { norm: Norm::Off, running: &[], seen: Vec::new(), noise: Noise::default() };
+        let of_second = if self.plan.normed { &mut norms } else { &mut bare };
+        let second = project_forward(second, second_size, 1, &first.map, weights, true, of_second);
         let features = rectified(&second.map);
         let logits = head::forward(&features, self.wide(), &weights[self.plan.classifier..], self.classes);
         (logits, norms.seen, HeadState { pooled, projected: [first, second] })
@@ -119,7 +123,7 @@ impl HeadPass<'_> {
         let dpooled = dpooled.unwrap_or_default();
         let maps = x.par_chunks_exact(h * w * c).zip(dx.par_chunks_exact_mut(h * w * c));
         maps.zip(dpooled.par_chunks_exact(SIDE * SIDE * c)).for_each(|((x, dx), d)| {
-            for (o, p) in windows(w) {
+            for (o, p) in windows(w, self.plan.stride) {
                 let places = dx[p * c..][..c].iter_mut().zip(&x[p * c..][..c]);
                 // A select, not a branch: which pixels are open changes from one to the next.
                 places.zip(&d[o * c..][..c]).for_each(|((t, x), v)| *t += if *x > 0.0 { v * share } else { 0.0 });

@@ -43,7 +43,7 @@ impl<'a> Dense<'a> {
     }
 
     /// Backward pass of one image. `dz(at, to)` writes numbers `at` of the output's gradient `[H', W', C_out]` to `to`. The
-    /// gradient of the values after the ReLU is written to `dx`, or added to what is there where `onto`; that of the weights
+    /// gradient of the values after the ReLU is written to `dx`, where it is wanted, or added to what is there where `onto`; that of the weights
     /// and the bias is added to `gradient`, which lies as they do.
     pub fn backward_onto(
         &self,
@@ -52,7 +52,7 @@ impl<'a> Dense<'a> {
         padding: usize,
         dz: impl Fn(Range<usize>, &mut [f32]),
         gradient: Option<&mut [f32]>,
-        dx: &mut [f32],
+        dx: Option<&mut [f32]>,
         onto: bool,
         scratch: &mut Scratch,
     ) {
@@ -77,7 +77,9 @@ impl<'a> Dense<'a> {
                 }
             }
         }
-        dense::input_gradient(turned, own, border, 0..s.height, dx, onto);
+        if let Some(dx) = dx {
+            dense::input_gradient(turned, own, border, 0..s.height, dx, onto);
+        }
     }
 }
 
@@ -118,7 +120,7 @@ mod tests {
                     padding,
                     take,
                     Some(&mut dw),
-                    &mut dx,
+                    Some(&mut dx),
                     true,
                     &mut Scratch::default(),
                 );

@@ -2,7 +2,7 @@
 //! scale and shift, pools have no norm, edges other than the identity may be dropped (drop path), and an auxiliary head may
 //! help the lower cells.
 //!
-//! Weights have the names of published checkpoints (`NetworkCIFAR`).
+//! Weights have the names of published checkpoints (`NetworkCIFAR`, `NetworkImageNet`).
 
 use candle_core::Tensor;
 
@@ -14,7 +14,7 @@ use super::plan::NetworkPlan;
 use super::{Init, NnError, Pass, Policy, auxiliary, check_pictures, network_op};
 use crate::kernels::gpu::{Gpu, Precision};
 use crate::space::count::{self, Count, CountError, Network};
-use crate::space::{CellKind, Genotype};
+use crate::space::{CellKind, Genotype, Stem};
 
 /// Size of an evaluation network.
 #[derive(Clone, Debug, PartialEq)]
@@ -27,6 +27,8 @@ pub struct EvaluationConfig {
     pub classes: usize,
     /// Whether the head after cell `2 · cells / 3` is there.
     pub auxiliary: bool,
+    /// What stands before the cells; networks of NAS-Bench-201's kind have the plain one.
+    pub stem: Stem,
 }
 
 impl EvaluationConfig {
@@ -39,10 +41,10 @@ impl EvaluationConfig {
     /// # Errors
     /// A network of no size or too large, or an auxiliary head that does not fit its maps.
     pub fn count(&self, height: usize, width: usize) -> Result<Count, CountError> {
-        let EvaluationConfig { channels, cells, input_channels, classes, auxiliary, .. } = *self;
+        let EvaluationConfig { channels, cells, input_channels, classes, auxiliary, stem, .. } = *self;
         count::evaluation(
             &self.genotype,
-            &Network { channels, cells, classes, input_channels, height, width, auxiliary },
+            &Network { channels, cells, classes, input_channels, height, width, auxiliary, stem },
         )
     }
 }
@@ -80,6 +82,12 @@ impl Evaluation {
         config.genotype.check().map_err(|e| NnError::Config(e.to_string()))?;
         if [config.channels, config.cells, config.input_channels, config.classes].contains(&0) {
             return Err(NnError::Config("an evaluation network needs channels, cells and classes".into()));
+        }
+        if !config.stem.suits(config.genotype.stacking) {
+            return Err(NnError::Config("networks of NAS-Bench-201's kind have the stem `cifar`".into()));
+        }
+        if config.stem == Stem::ImageNet && config.channels < 2 {
+            return Err(NnError::Config("the stem `imagenet` needs at least 2 channels".into()));
         }
         let plan = NetworkPlan::of_genotype(config);
         let parameters = Parameters::zeros(plan.layouts().cloned().collect())?;
@@ -133,7 +141,7 @@ impl Evaluation {
         let trains = norm == Norm::Batch;
         if let Some(head) = self.plan.auxiliary.as_ref().filter(|_| trains) {
             let (h, w) = self.plan.cells[head.after].output_size(&self.plan.sizes([n, h, w])[head.after]);
-            auxiliary::check(h, w)?;
+            auxiliary::check(h, w, self.config.stem)?;
         }
         let factors = Factors::drawn(&self.plan, drop, n);
         let pass = if trains { Pass::weight_step() } else { Pass::evaluate() };

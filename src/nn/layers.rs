@@ -2,9 +2,11 @@
 //! more, and each layer says in ordinary words what it does and by which published names it finds its weights. The auxiliary
 //! head, which only helps a training, has none.
 
+use super::convolved::ConvolutionPlan;
 use super::layout::BlockLayout;
 use super::norm::NormSlot;
 use super::plan::{CellPlan, CellSizes, Entry, NetworkPlan, ProjectionPlan};
+use super::stem::StemPlan;
 use super::{Evaluation, NnError};
 use crate::space::{Compute, Operation};
 
@@ -54,17 +56,16 @@ impl Evaluation {
     pub fn layers(&self, height: usize, width: usize) -> Result<Vec<Layer>, NnError> {
         let plan = self.plan();
         let mut walk = Walk { layers: Vec::new(), pictures: [self.config().input_channels, height, width] };
-        let stem = walk.convolution(0, &plan.stem.layout, 0, &Window::new(3, 1), plan.stem.outputs);
-        let stem = walk.norm(stem, &plan.stem.layout, plan.stem.norm);
-        let sizes = CellSizes::along(plan.cells.iter().map(AsRef::as_ref), [1, height, width]);
+        let sizes = plan.sizes([1, height, width]);
         // By number of what a cell reads: the stem's, then the cells' own.
-        let mut outputs = vec![stem];
+        let mut outputs = walk.stem(&plan.stem);
+        let stems = outputs.len();
         for (i, (cell, sizes)) in plan.cells.iter().zip(&sizes).enumerate() {
-            let read = cell.reads(i).map(|at| outputs[at]).collect::<Vec<_>>();
+            let read = cell.reads(i, stems).map(|at| outputs[at]).collect::<Vec<_>>();
             let output = walk.cell(cell, sizes, &read)?;
             outputs.push(output);
         }
-        walk.end(plan, outputs.last().copied().unwrap_or(stem));
+        walk.end(plan, outputs.last().copied().unwrap_or_default());
         Ok(walk.layers)
     }
 }
@@ -128,6 +129,32 @@ impl Walk {
         self.add(kind, vec![x], [outputs, h.div_ceil(stride), w.div_ceil(stride)])
     }
 
+    /// The maps that the stem gives.
+    fn stem(&mut self, stem: &StemPlan) -> Vec<usize> {
+        match stem {
+            StemPlan::Plain(plan) => {
+                let map = self.convolution(0, &plan.layout, 0, &Window::new(3, 1), plan.outputs);
+                vec![self.norm(map, &plan.layout, plan.norm)]
+            }
+            StemPlan::Halving(plan) => {
+                let mut maps = Vec::new();
+                let mut x = 0;
+                for (k, own) in plan.convolutions.iter().enumerate() {
+                    x = if k == 0 { x } else { self.relu(x) };
+                    x = self.normed(x, &plan.layout, own, 2);
+                    maps.push(x);
+                }
+                maps.split_off(1)
+            }
+        }
+    }
+
+    /// A 3x3 convolution with its norm.
+    fn normed(&mut self, x: usize, layout: &BlockLayout, plan: &ConvolutionPlan, stride: usize) -> usize {
+        let z = self.convolution(x, layout, plan.weights.start, &Window::new(3, stride), plan.outputs);
+        self.norm(z, layout, plan.norm)
+    }
+
     fn norm(&mut self, x: usize, layout: &BlockLayout, slot: NormSlot) -> usize {
         let name = layout.norms.iter().find(|n| n.slot == slot).map(|n| n.name.clone()).unwrap_or_default();
         self.add(LayerKind::Norm { name }, vec![x], self.shape(x))
@@ -166,10 +193,9 @@ impl Walk {
             Entry::Project(plan) => self.projection(x, layout, plan),
             Entry::Residual(plan) => {
                 let mut main = x;
-                for ((weights, norm), stride) in plan.convolutions.iter().zip(plan.norms).zip([2, 1]) {
+                for (own, stride) in plan.convolutions.iter().zip([2, 1]) {
                     main = self.relu(main);
-                    main = self.convolution(main, layout, weights.start, &Window::new(3, stride), plan.outputs);
-                    main = self.norm(main, layout, norm);
+                    main = self.normed(main, layout, own, stride);
                 }
                 let [c, h, w] = self.shape(x);
                 // At odd sizes the last row and column stay by themselves.

@@ -3,7 +3,7 @@
 //! Every block (the stem, each cell, the classifier) has one flat vector of parameters and one of running statistics.
 
 use super::norm::NormSlot;
-use crate::space::{CellKind, Stacking};
+use crate::space::{CellKind, Stacking, Stem};
 
 /// What a parameter is; decides its shape in files, its place in memory and its initialisation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,7 +19,7 @@ pub enum Kind {
     /// `[classes, C]` in files, `[C, classes]` in memory.
     Classifier,
     Bias,
-    /// Scale and shift of the stem's batch norm.
+    /// Scale and shift of a batch norm that has them.
     NormWeight,
     NormBias,
 }
@@ -156,23 +156,23 @@ pub struct CellShape {
     pub channels: usize,
     /// Channels of the output before the last, and of the last, which a cell of one input reads.
     pub inputs: [usize; 2],
-    /// The cell before reduced, so the older input has twice the size and is halved.
+    /// The cell before, or the stem's last convolution, halved, so the older input has twice the size and is halved.
     pub halve_first: bool,
     /// A residual block stands before the cell, which halves its input.
     pub residual: bool,
 }
 
 impl CellShape {
-    /// The shapes of a stack of cells after a stem of `stem` channels: a reduction cell or a residual block doubles the width.
+    /// The shapes of a stack of cells after a stem that gives so many channels: a reduction cell or a residual block doubles the width.
     /// `nodes`: how many are in a cell of a kind; where cells are concatenated, all of them are its output.
     pub fn stack(
         stacking: Stacking,
         channels: usize,
-        stem: usize,
+        (stem, outputs): (Stem, usize),
         layout: &[CellKind],
         nodes: impl Fn(CellKind) -> usize,
     ) -> Vec<CellShape> {
-        let (mut older, mut last, mut width, mut reduced) = (stem, stem, channels, false);
+        let (mut older, mut last, mut width, mut reduced) = (outputs, outputs, channels, stem.maps() > 1);
         let shape = |(i, &kind): (usize, &CellKind)| {
             let residual = stacking.halves_before(i, layout.len());
             if kind == CellKind::Reduction || residual {

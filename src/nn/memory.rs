@@ -5,13 +5,16 @@ mod gpu;
 mod gpu_auxiliary;
 mod gpu_count;
 mod gpu_entry;
+mod gpu_stem;
 mod ledger;
 mod scoring;
 mod scratch;
+mod stem;
 
 use self::ledger::Ledger;
 pub use self::scoring::PassBytes;
 use self::scratch::Scratch;
+use self::stem::StemNumbers;
 use super::edge::{Branch, Geometry, halves, is_noise, is_separable};
 use super::parallel::GROUPS;
 use super::plan::{CellPlan, CellSizes, Entry, HeadPlan, NetworkPlan};
@@ -115,7 +118,7 @@ struct CellNumbers {
 
 impl CellNumbers {
     /// Number `i`.
-    fn new(i: usize, plan: &CellPlan, sizes: &CellSizes) -> CellNumbers {
+    fn new(i: usize, plan: &CellPlan, sizes: &CellSizes, stems: usize) -> CellNumbers {
         let (h, w) = plan.output_size(sizes);
         let c = plan.shape.channels;
         let map = |size: (usize, usize), channels: usize| (sizes.images * size.0 * size.1 * channels) as u64;
@@ -125,7 +128,7 @@ impl CellNumbers {
                 Entry::Whole => Entering::Whole,
                 Entry::Project(p) => Entering::Projected { affine: p.affine, weights: p.weights.len() as u64 },
                 Entry::Residual(r) => Entering::Residual {
-                    convolutions: [0, 1].map(|k: usize| r.convolutions[k].len() as u64),
+                    convolutions: [0, 1].map(|k: usize| r.convolutions[k].weights.len() as u64),
                     side: r.side.len() as u64,
                 },
             };
@@ -160,7 +163,7 @@ impl CellNumbers {
             node: map((h, w), c),
             nodes: plan.nodes as u64,
             joined: plan.concat.len() as u64,
-            reads: plan.reads(i).collect(),
+            reads: plan.reads(i, stems).collect(),
             entries: entries.collect(),
             edges: edges.collect(),
         }
@@ -206,17 +209,9 @@ impl CellNumbers {
         self.entries.iter().filter(affine).map(|e| l.take(e.map)).sum()
     }
 
-    /// Backward pass: the gradient of the output (there already) is consumed, those of the inputs, which are the outputs
-    /// `reads`, are added to what is `there`.
-    fn backward(
-        &self,
-        l: &mut Ledger,
-        policy: Policy,
-        wanted: Wanted,
-        reads: &[usize],
-        there: &mut [bool],
-        groups: u64,
-    ) {
+    /// Backward pass: the gradient of the output (there already) is consumed, those of the inputs are added to what is `there`.
+    /// The first `stems` outputs are the stem's.
+    fn backward(&self, l: &mut Ledger, policy: Policy, wanted: Wanted, there: &mut [bool], stems: usize, groups: u64) {
         let mut maps = self.formed(l);
         if self.joined == 1 {
             // The output's gradient is that of its node.
@@ -226,9 +221,10 @@ impl CellNumbers {
             // The nodes' gradients were parts of the output's.
             l.give(1, self.output());
         }
-        // The stem's output needs a gradient only for the stem's own weights; before inputs without one there is nothing that
+        let reads = &self.reads;
+        // The stem's outputs need a gradient only for the stem's own weights; before inputs without one there is nothing that
         // has one.
-        let reached: Vec<bool> = reads.iter().map(|o| *o > 0 || wanted.weights).collect();
+        let reached: Vec<bool> = reads.iter().map(|o| *o >= stems || wanted.weights).collect();
         let inputs: Vec<u64> =
             (0..reads.len()).map(|i| if reached[i] { l.take(self.entries[i].map) } else { 0 }).collect();
         let parts = |l: &mut Ledger, weights: u64| {
@@ -346,8 +342,7 @@ impl EdgeNumbers {
 /// The whole network, in numbers.
 struct Network {
     cells: Vec<CellNumbers>,
-    stem: u64,
-    stem_parameters: u64,
+    stem: StemNumbers,
     head_parameters: u64,
     groups: u64,
     /// The cell that the auxiliary head follows, and the weights of its convolutions.
@@ -367,20 +362,20 @@ impl Network {
         let weights = |h: &HeadPlan| h.projections.iter().map(|p| p.weights.len() as u64).sum();
         let auxiliary = plan.auxiliary.as_deref().map(|h| (h.after, weights(h)));
         let closing = plan.closing.is_some();
+        let (sizes, stems) = (plan.sizes([images, height, width]), plan.stems());
         let NetworkPlan { stem, cells: plans, .. } = plan;
-        let sizes = CellSizes::along(plans.iter().map(|p| &**p), [images, height, width]);
         let mut scratch = Scratch::default();
+        scratch.add_stem(&stem, (height, width));
         plans.iter().zip(&sizes).for_each(|(plan, sizes)| scratch.add(plan, sizes));
         Network {
             cells: plans
                 .iter()
                 .zip(&sizes)
                 .enumerate()
-                .map(|(i, (plan, sizes))| CellNumbers::new(i, plan, sizes))
+                .map(|(i, (plan, sizes))| CellNumbers::new(i, plan, sizes, stems))
                 .collect(),
             closing,
-            stem: (images * height * width * stem.outputs) as u64,
-            stem_parameters: stem.layout.len as u64,
+            stem: StemNumbers::new(&stem, [images, height, width]),
             head_parameters: heads,
             groups: images.div_ceil(images.div_ceil(GROUPS).max(1)) as u64,
             auxiliary,
@@ -461,7 +456,7 @@ impl Network {
     }
 
     fn parameters(&self) -> u64 {
-        self.stem_parameters + self.head_parameters + self.cells.iter().map(|c| c.parameters).sum::<u64>()
+        self.stem.parameters + self.head_parameters + self.cells.iter().map(|c| c.parameters).sum::<u64>()
     }
 
     /// Blocks below a page or two: statistics and sums, which each operation has for each group of images, and the graph.
@@ -479,19 +474,15 @@ impl Network {
     fn pass(&self, policy: Policy, wanted: Wanted) -> u64 {
         let mut l = Ledger::default();
         let backward = wanted.weights || wanted.mixing;
-        let stem_map = l.take(self.stem);
-        l.take(self.stem);
-        if !wanted.weights {
-            l.give_bytes(stem_map);
-        }
+        let (of_stem, stems) = (self.stem.forward(&mut l, wanted.weights), self.stem.maps.len());
         // The parameters of all blocks, where their gradient makes candle join them.
         let joined = if wanted.weights { l.take(self.parameters()) } else { 0 };
         let mut kept = Vec::with_capacity(self.cells.len());
         for (i, c) in self.cells.iter().enumerate() {
             kept.push(c.forward(&mut l, policy.of_cell(i), backward));
-            if !backward && i > 0 {
+            if let Some(old) = (i + stems).checked_sub(2).filter(|_| !backward) {
                 // Nobody but the next two cells reads an output.
-                let read = if i == 1 { self.stem } else { self.cells[i - 2].output() };
+                let read = self.stem.maps.get(old).copied().unwrap_or_else(|| self.cells[old - stems].output());
                 l.give(1, read);
             }
         }
@@ -508,20 +499,23 @@ impl Network {
         }
         l.give_bytes(closing);
         // Outputs that have a gradient.
-        let mut there = vec![false; self.cells.len() + 1];
+        let mut there = vec![false; self.cells.len() + stems];
         for (i, c) in self.cells.iter().enumerate().rev() {
             if let Some((_, weights)) = self.auxiliary.filter(|(after, _)| wanted.weights && *after == i) {
                 // Made ready for both ways, and the gradient of all pictures.
                 let passing: u64 = (0..3).map(|_| l.take(weights)).sum();
                 l.give_bytes(passing);
             }
-            c.backward(&mut l, policy.of_cell(i), wanted, &c.reads, &mut there, self.groups);
+            c.backward(&mut l, policy.of_cell(i), wanted, &mut there, stems, self.groups);
             l.give_bytes(kept[i]);
             l.give(1, c.output());
         }
         if wanted.weights {
+            if !self.cells.is_empty() {
+                self.stem.backward(&mut l, self.groups);
+            }
             // The pass is over: nothing of it is left but the gradient.
-            l.give(if self.cells.is_empty() { 2 } else { 3 }, self.stem);
+            l.give_bytes(of_stem + self.stem.maps.iter().map(|map| ledger::bytes(*map)).sum::<u64>());
             // The gradient of the whole is parted block by block.
             l.accumulate(self.parameters());
             l.give_bytes(gradient);
@@ -537,7 +531,7 @@ impl Network {
 mod tests {
     use super::*;
     use crate::nn::Precision;
-    use crate::space::{Mask, darts};
+    use crate::space::{Mask, Stem, darts};
 
     fn config(mask: Mask, policy: Policy) -> SupernetConfig {
         let layout = darts::SPACE.layout(8);
@@ -547,6 +541,7 @@ mod tests {
             input_channels: 3,
             layout,
             stem_multiplier: 3,
+            stem: Stem::Cifar,
             mask,
             policy,
             precision: Precision::Float32,

@@ -12,7 +12,7 @@
 //! use candle_nn::loss::cross_entropy;
 //! use zonas::nn::{Init, Mixing, Pass, Policy, Precision, Supernet, SupernetConfig};
 //! use zonas::oneshot::{Sgd, SgdSettings};
-//! use zonas::space::{CellKind, Mask, darts};
+//! use zonas::space::{CellKind, Mask, Stem, darts};
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let mask = darts::NO_NONE;
@@ -22,6 +22,7 @@
 //!     input_channels: 3,
 //!     layout: vec![CellKind::Normal, CellKind::Reduction],
 //!     stem_multiplier: 3,
+//!     stem: Stem::Cifar,
 //!     mask,
 //!     policy: Policy::Keep,
 //!     precision: Precision::Float32,
@@ -52,6 +53,7 @@ mod auxiliary;
 mod cell;
 mod closing;
 mod contributions;
+mod convolved;
 mod dense;
 mod drop_path;
 mod edge;

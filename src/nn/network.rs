@@ -50,7 +50,7 @@ pub(crate) struct NetworkPass<'a> {
 
 /// What a network keeps from its forward to its backward pass.
 pub(crate) struct NetworkState {
-    /// Of the stem and of each cell, as long as they are needed.
+    /// Of the stem, one or two, and of each cell, as long as they are needed.
     outputs: Vec<Vec<f32>>,
     stem: Option<StemState>,
     cells: Vec<CellState>,
@@ -60,7 +60,7 @@ pub(crate) struct NetworkState {
 }
 
 impl NetworkState {
-    /// Of the stem (0) and of each cell.
+    /// Of the stem, one or two, and of each cell.
     pub fn outputs(&self) -> &[Vec<f32>] {
         &self.outputs
     }
@@ -84,7 +84,7 @@ pub(crate) struct NetworkOutput {
 /// wanted.
 pub(crate) type NetworkGradients = (Option<Vec<f32>>, Vec<f32>, Option<Vec<f32>>);
 
-/// Somebody who is shown the output of every block, `[N, H, W, C]`.
+/// Somebody who is shown the output of every block, of the stem the last, `[N, H, W, C]`.
 pub(crate) type Watcher<'a> = dyn FnMut(&[f32], [usize; 4]) + 'a;
 
 impl NetworkPass<'_> {
@@ -135,17 +135,18 @@ impl NetworkPass<'_> {
         mut each: Option<&mut Watcher>,
     ) -> NetworkOutput {
         let sizes = self.plan.sizes(self.size);
-        let [n, height, width] = self.size;
+        let n = self.size[0];
         let keep = self.weights_wanted || self.mixing_wanted || self.images_wanted;
         let keep_stem = self.weights_wanted || self.images_wanted;
-        let (output, stem, seen) = self.stem().forward(images, parameters[0], keep_stem);
-        if let Some(each) = &mut each {
-            each(&output, [n, height, width, self.plan.stem.outputs]);
+        let (mut outputs, stem, seen) = self.stem().forward(images, parameters[0], keep_stem);
+        if let (Some(each), Some(last)) = (&mut each, outputs.last()) {
+            each(last, self.plan.stem.last(self.size));
         }
-        let (mut outputs, mut seen, mut cells) = (vec![output], vec![seen], Vec::new());
+        let (mut seen, mut cells) = (vec![seen], Vec::new());
+        let stems = self.plan.stems();
         let mut auxiliary = None;
         for (i, sizes) in sizes.iter().enumerate() {
-            let read: Vec<&[f32]> = self.plan.cells[i].reads(i).map(|o| &outputs[o][..]).collect();
+            let read: Vec<&[f32]> = self.plan.reads(i).map(|o| &outputs[o][..]).collect();
             let mixing = &mixing[self.plan.mixing(i)];
             let (output, told, state) = self.cell(i, *sizes).forward(&read, parameters[i + 1], mixing, keep);
             if let Some(each) = &mut each {
@@ -157,9 +158,9 @@ impl NetworkPass<'_> {
             outputs.push(output);
             seen.push(told);
             cells.extend(state);
-            if !keep && i > 0 {
+            if let Some(old) = (i + stems).checked_sub(2).filter(|_| !keep) {
                 // Nobody but the next two cells reads an output.
-                outputs[i - 1] = Vec::new();
+                outputs[old] = Vec::new();
             }
         }
         let shape = self.plan.features(self.size, &sizes);
@@ -203,16 +204,17 @@ impl NetworkPass<'_> {
         gradient: &[f32],
     ) -> NetworkGradients {
         let (starts, sizes) = (self.plan.starts(), self.plan.sizes(self.size));
-        let cells = self.plan.cells.len();
+        let (cells, stems) = (self.plan.cells.len(), self.plan.stems());
+        let end = cells + stems - 1;
         let total = parameters.iter().map(|p| p.len()).sum();
         let mut of_weights = self.weights_wanted.then(|| vec![0.0f32; total]);
         let mut of_mixing = vec![0.0f32; mixing.len()];
         // Of every output, once somebody who reads it has been passed.
-        let mut gradients: Vec<Option<Vec<f32>>> = vec![None; cells + 1];
-        gradients[cells] = Some(match self.end {
+        let mut gradients: Vec<Option<Vec<f32>>> = vec![None; end + 1];
+        gradients[end] = Some(match self.end {
             End::Features => gradient.to_vec(),
             End::Logits | End::AllLogits => {
-                let read = state.closing.as_ref().map_or(&state.outputs[cells], |(map, _)| map);
+                let read = state.closing.as_ref().map_or(&state.outputs[end], |(map, _)| map);
                 let (block, last) = (self.plan.classifier_block(), read);
                 let to = of_weights.as_mut().map(|w| &mut w[starts[block]..]);
                 let (shape, own) =
@@ -225,27 +227,27 @@ impl NetworkPass<'_> {
         {
             let block = self.plan.closing_block();
             let to = of_weights.as_mut().map(|w| &mut w[starts[block]..starts[block + 1]]);
-            let dy = gradients[cells].take().unwrap_or_default();
-            gradients[cells] = Some(pass.backward(&state.outputs[cells], statistics, dy, to));
+            let dy = gradients[end].take().unwrap_or_default();
+            gradients[end] = Some(pass.backward(&state.outputs[end], statistics, dy, to));
             if !self.retain {
                 state.closing = None;
             }
         }
         for i in (0..cells).rev() {
-            let read: Vec<usize> = self.plan.cells[i].reads(i).collect();
+            let read: Vec<usize> = self.plan.reads(i).collect();
             let range = starts[i + 1]..starts[i + 2];
-            let Some(mut dy) = gradients[i + 1].take() else { continue };
+            let Some(mut dy) = gradients[i + stems].take() else { continue };
             if let (Some(head), Some(own), Some(to)) = (self.auxiliary(i, &sizes[i]), &state.auxiliary, &mut of_weights)
             {
                 let block = self.plan.auxiliary_block();
                 let of_head = &gradient[self.size[0] * self.plan.classes..];
                 let to = &mut to[starts[block]..starts[block + 1]];
-                head.backward(&state.outputs[i + 1], parameters[block], own, of_head, &mut dy, to);
+                head.backward(&state.outputs[i + stems], parameters[block], own, of_head, &mut dy, to);
             }
             let inputs: Vec<&[f32]> = read.iter().map(|o| &state.outputs[*o][..]).collect();
             // The stem's output needs a gradient only for the stem's own weights, and for the pictures.
             let below = self.weights_wanted || self.images_wanted;
-            let places: Vec<Option<usize>> = read.iter().map(|o| (*o > 0 || below).then_some(*o)).collect();
+            let places: Vec<Option<usize>> = read.iter().map(|o| (*o >= stems || below).then_some(*o)).collect();
             let to = super::cell::To {
                 weights: of_weights.as_mut().map(|w| &mut w[range]),
                 mixing: &mut of_mixing[self.plan.mixing(i)],
@@ -258,19 +260,20 @@ impl NetworkPass<'_> {
                 parameters[i + 1],
                 &mixing[self.plan.mixing(i)],
                 &state.cells[i],
-                &state.outputs[i + 1],
+                &state.outputs[i + stems],
                 dy,
                 to,
             );
             if !self.retain {
                 state.cells.truncate(i);
-                state.outputs.truncate(i + 1);
+                state.outputs.truncate(i + stems);
             }
         }
         let mut of_images = None;
-        if let (Some(stem), Some(dy)) = (&state.stem, gradients[0].take()) {
+        if let Some(stem) = &state.stem {
             let to = of_weights.as_mut().map(|to| &mut to[..starts[1]]);
-            of_images = self.stem().backward(images, parameters[0], stem, &dy, to, self.images_wanted, self.only);
+            let (maps, of_maps, wanted) = (&state.outputs[..], &mut gradients[..stems], self.images_wanted);
+            of_images = self.stem().backward(images, parameters[0], stem, maps, of_maps, to, wanted, self.only);
         }
         (of_weights, of_mixing, of_images)
     }

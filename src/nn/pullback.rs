@@ -7,7 +7,7 @@ use super::network::{End, NetworkPass, NetworkState};
 use super::norm::Norm;
 use super::{Mixing, NnError, Policy, Supernet, check_pictures, remembered, with_slices};
 
-/// The output of the stem or of a cell, and what its gradient becomes.
+/// The last output of the stem or that of a cell, and what its gradient becomes.
 pub struct Pulled<'a> {
     /// `[N, H, W, C]`.
     pub output: &'a [f32],
@@ -20,7 +20,7 @@ pub struct Pulled<'a> {
 }
 
 impl Supernet {
-    /// Shows the output of the stem (0) and of every cell (1, 2, …) to `each`, with what `gradient(cell, numbers)` of that cell's
+    /// Shows the last output of the stem (0) and that of every cell (1, 2, …) to `each`, with what `gradient(cell, numbers)` of that cell's
     /// output becomes before the cell. Always on the CPU, with statistics of the batch; no weight has a gradient.
     ///
     /// # Errors
@@ -56,10 +56,10 @@ impl Supernet {
         with_slices([images], |[x]| {
             let Some(state) = pass.forward(x, &blocks, &mixing, None).state else { return };
             let shapes = plan.cells.iter().zip(plan.sizes([n, h, w])).map(|(cell, sizes)| cell.output_shape(&sizes));
-            let stem = [n, h, w, plan.stem.outputs];
-            each(0, Pulled { output: &state.outputs()[0], shape: stem, sent: None, received: None });
+            let (stem, stems) = (plan.stem.last([n, h, w]), plan.stems());
+            each(0, Pulled { output: &state.outputs()[stems - 1], shape: stem, sent: None, received: None });
             for (i, shape) in shapes.enumerate() {
-                let output = &state.outputs()[i + 1][..];
+                let output = &state.outputs()[i + stems][..];
                 let sent = gradient(i, output.len());
                 let received = pass.pull(&state, i, &blocks, &mixing, sent.clone());
                 each(i + 1, Pulled { output, shape, sent: Some(&sent), received: Some(&received) });
@@ -80,11 +80,11 @@ impl NetworkPass<'_> {
         gradient: Vec<f32>,
     ) -> Vec<f32> {
         let (cells, sizes) = (&self.plan.cells, self.plan.sizes(self.size));
-        let read: Vec<usize> = cells[i].reads(i).collect();
+        let (read, before): (Vec<usize>, usize) = (self.plan.reads(i).collect(), i + self.plan.stems() - 1);
         let inputs: Vec<&[f32]> = read.iter().map(|o| &state.outputs()[*o][..]).collect();
-        let mut gradients: Vec<Option<Vec<f32>>> = vec![None; cells.len() + 1];
+        let mut gradients: Vec<Option<Vec<f32>>> = vec![None; cells.len() + self.plan.stems()];
         // Of the first cell both inputs may be the stem's output.
-        let places: Vec<Option<usize>> = read.iter().map(|o| (*o == i).then_some(i)).collect();
+        let places: Vec<Option<usize>> = read.iter().map(|o| (*o == before).then_some(before)).collect();
         let mut unread = vec![0.0; self.plan.mixing(i).len()];
         let to = To { weights: None, mixing: &mut unread, inputs: &mut gradients, places: &places, only: None };
         self.cell(i, sizes[i]).backward(
@@ -92,10 +92,10 @@ impl NetworkPass<'_> {
             parameters[i + 1],
             &mixing[self.plan.mixing(i)],
             &state.cells()[i],
-            &state.outputs()[i + 1],
+            &state.outputs()[before + 1],
             gradient,
             to,
         );
-        gradients[i].take().unwrap_or_else(|| vec![0.0; state.outputs()[i].len()])
+        gradients[before].take().unwrap_or_else(|| vec![0.0; state.outputs()[before].len()])
     }
 }

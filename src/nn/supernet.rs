@@ -12,7 +12,7 @@ use super::parameters::Parameters;
 use super::plan::NetworkPlan;
 use super::{Init, Mixing, NnError, Policy, Probe, Remembered, check_pictures, remembered, with_slices};
 use crate::kernels::gpu::{Gpu, Precision};
-use crate::space::{CellKind, Mask};
+use crate::space::{CellKind, Mask, Stem};
 
 /// What a supernet is built from.
 #[derive(Clone, Debug, PartialEq)]
@@ -26,6 +26,8 @@ pub struct SupernetConfig {
     pub layout: Vec<CellKind>,
     /// The stem has `stem_multiplier * channels` channels; 3 in the published code.
     pub stem_multiplier: usize,
+    /// What stands before the cells; networks of NAS-Bench-201's kind have the plain one.
+    pub stem: Stem,
     /// Operations that exist; the others are neither allocated nor run.
     pub mask: Mask,
     pub policy: Policy,
@@ -111,6 +113,12 @@ impl Supernet {
         if config.layout.iter().filter(|k| **k == CellKind::Reduction).count() > 16 {
             return refuse("a supernet takes at most 16 reduction cells: each doubles the width");
         }
+        if !config.stem.suits(config.mask.space().stacking()) {
+            return refuse("networks of NAS-Bench-201's kind have the stem `cifar`");
+        }
+        if config.stem == Stem::ImageNet && config.stem_multiplier * config.channels < 2 {
+            return refuse("the stem `imagenet` needs at least 2 channels");
+        }
         config.mask.check().map_err(|e| NnError::Config(e.to_string()))?;
         let plan = NetworkPlan::of_supernet(config);
         let parameters = Parameters::zeros(plan.layouts().cloned().collect())?;
@@ -152,7 +160,7 @@ impl Supernet {
         let weights = |layout: &BlockLayout| {
             layout.slots.iter().filter(|s| s.kind.is_weight()).map(|s| s.len() as u64).sum::<u64>()
         };
-        let mut total = weights(&self.plan.stem.layout) * (height * width) as u64;
+        let mut total = self.plan.stem.macs((height, width)) as u64;
         total += weights(&self.plan.classifier);
         for (plan, sizes) in self.plan.cells.iter().zip(&self.plan.sizes([1, height, width])) {
             for (i, entry) in plan.entries.iter().enumerate() {
@@ -224,7 +232,7 @@ impl Supernet {
             .map(Some)
     }
 
-    /// Shows the output of the stem (0) and of every cell (1, 2, …), `[N, H, W, C]` each, to `each`.
+    /// Shows the last output of the stem (0) and that of every cell (1, 2, …), `[N, H, W, C]` each, to `each`.
     ///
     /// # Errors
     /// As [`Supernet::forward`].

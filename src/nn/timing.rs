@@ -141,7 +141,8 @@ const MAP_BYTES: usize = 1 << 20;
 
 /// How many pictures of a search are timed: fewer than its batch where maps are large.
 pub fn timed_images(config: &SupernetConfig, work: &Workload) -> usize {
-    let map = work.height * work.width * config.channels * size_of::<f32>();
+    let [_, (height, width)] = config.stem.sizes((work.height, work.width));
+    let map = height * width * config.channels * size_of::<f32>();
     (MAP_BYTES / map.max(1)).clamp(1, work.images.max(1))
 }
 
@@ -204,8 +205,9 @@ impl EdgeTimes {
                     return Err(NnError::Config("the network has sizes of maps that were not timed".into()));
                 };
                 let columns = |edge: &Edge| -> Vec<usize> { edge.branches.iter().map(|b| b.column).collect() };
-                // An architecture step goes no further where an edge reads what is made of the stem's output alone.
-                let ends = plan.reads(i).nth(edge.source) == Some(0);
+                // An architecture step goes no further where an edge reads what is made of the stem's outputs alone.
+                let stems = config.stem.maps();
+                let ends = plan.reads(i, stems).nth(edge.source).is_some_and(|read| read < stems);
                 let of = |edge: &Edge| {
                     let edge = timed.edge(&columns(edge));
                     Passes { backward: if ends { edge.mixing } else { edge.backward }, ..edge }
@@ -293,7 +295,7 @@ impl Case {
 mod tests {
     use super::*;
     use crate::nn::Precision;
-    use crate::space::{CellKind, darts};
+    use crate::space::{CellKind, Stem, darts};
 
     fn config(mask: Mask) -> SupernetConfig {
         let layout = vec![CellKind::Normal, CellKind::Reduction];
@@ -303,6 +305,7 @@ mod tests {
             input_channels: 3,
             layout,
             stem_multiplier: 3,
+            stem: Stem::Cifar,
             mask,
             policy: Policy::Keep,
             precision: Precision::Float32,

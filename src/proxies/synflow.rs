@@ -183,7 +183,7 @@ mod tests {
     use super::*;
     use crate::nn::{Init, Policy, Precision, SupernetConfig};
     use crate::proxies::Draw;
-    use crate::space::{CellKind, Place, darts};
+    use crate::space::{CellKind, Place, Stem, darts};
 
     fn net(cells: usize, channels: usize) -> Supernet {
         let mut net = Supernet::new(&SupernetConfig {
@@ -192,6 +192,7 @@ mod tests {
             input_channels: 1,
             layout: vec![CellKind::Normal; cells],
             stem_multiplier: 3,
+            stem: Stem::Cifar,
             mask: darts::NO_NONE,
             policy: Policy::Keep,
             precision: Precision::Float32,

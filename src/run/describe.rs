@@ -1,9 +1,9 @@
 //! Events in words: the one wording of `zonas tail`, of text output and of the explorer's log.
 
 use super::event::{Body, Cut, DrawsEnd, Event, Level, Outcome, Removal, Stage};
-use crate::space::Genotype;
 use crate::space::count::Network;
 use crate::space::cut::{Source, level_text};
+use crate::space::{Genotype, Stem};
 use crate::text;
 
 /// What is to be said of an event, each a line of its own; nothing of the many small ones. It may hold words from files.
@@ -14,7 +14,9 @@ pub fn describe(event: &Event) -> Vec<(Level, String)> {
     match &event.body {
         // The data tells of itself, in a line of the log.
         Body::RunStarted(s) => {
-            say(info, format!("run {} with seed {} on {}, {}", s.run, s.seed, s.device, text::threads(s.threads)));
+            let stem = if s.stem == Stem::Cifar { String::new() } else { format!(", stem `{}`", s.stem) };
+            let threads = text::threads(s.threads);
+            say(info, format!("run {} with seed {} on {}, {threads}{stem}", s.run, s.seed, s.device));
             if let Some(pixels) = s.data.pixels() {
                 say(info, format!("pixels: {pixels}"));
             }
@@ -116,9 +118,9 @@ pub fn describe(event: &Event) -> Vec<(Level, String)> {
         Body::Paused => say(info, "paused".into()),
         Body::Resumed => say(info, "resumed".into()),
         Body::Log { level, text } => say(*level, text.clone()),
-        Body::Found { genotype, parameters, macs } => {
+        Body::Found { genotype, parameters, macs, stem } => {
             let (parameters, macs) = (text::count_or_more(*parameters), text::count_or_more(*macs));
-            let size = published_size(genotype);
+            let size = published_size(genotype, *stem);
             say(info, genotype.to_string());
             say(info, format!("as a network of {size}: {parameters} parameters, {macs} multiply-accumulates"));
         }
@@ -200,8 +202,8 @@ fn waiting(waited: Option<f64>, seconds: f64) -> String {
 }
 
 /// The size of the evaluation network that a found genotype is counted as, in words.
-pub fn published_size(genotype: &Genotype) -> String {
-    Network::published(genotype.stacking).size(genotype.stacking)
+pub fn published_size(genotype: &Genotype, stem: Stem) -> String {
+    Network::published(genotype.stacking, stem).size(genotype.stacking)
 }
 
 /// How much the automatic part of a cut keeps: `ξ 0.5`, `within 150 MiB`, or that each edge has a count of its own.

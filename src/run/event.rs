@@ -8,7 +8,7 @@ use super::number::Number;
 use crate::device::DeviceMeters;
 use crate::oneshot::Order;
 use crate::space::cut::Source;
-use crate::space::{By, CellKind, Edge, Genotype, Mask, Place, Space, SpaceFileError};
+use crate::space::{By, CellKind, Edge, Genotype, Mask, Place, Space, SpaceFileError, Stem};
 
 /// Version of the event format; a reader skips (and counts) lines of a version that it does not know.
 pub const VERSION: u32 = 1;
@@ -186,6 +186,9 @@ pub enum Body {
         genotype: Genotype,
         parameters: Option<u64>,
         macs: Option<u64>,
+        /// Which network is published for such pictures.
+        #[serde(default)]
+        stem: Stem,
     },
     /// `bad_input`: it failed by what was asked for (settings, data), which has an exit code of its own.
     RunEnded {
@@ -243,6 +246,9 @@ pub struct RunStarted {
     /// The run trains a genotype from scratch, and neither scores nor searches.
     #[serde(default)]
     pub trains: bool,
+    /// What stands before the cells; in journals of before always the plain one.
+    #[serde(default)]
+    pub stem: Stem,
 }
 
 /// The text of a search space's file; reading it makes the space known.

@@ -10,7 +10,7 @@ use super::lock::Liveness;
 use super::notes::Notes;
 use super::number::Number;
 use super::status::{Progress, Status};
-use crate::space::{By, Genotype, Place};
+use crate::space::{By, Genotype, Place, Stem};
 
 /// What `zonas runs` and `zonas show` tell. What is not known yet is absent.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -98,6 +98,9 @@ pub struct Summary {
     pub genotype: Option<Genotype>,
     pub parameters: Option<u64>,
     pub macs: Option<u64>,
+    /// What stands before the cells, where it is not the plain one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stem: Option<Stem>,
     pub warnings: usize,
     /// What a person wrote beside the run.
     #[serde(skip_serializing_if = "String::is_empty")]
@@ -221,6 +224,7 @@ impl Summary {
                 self.normalisation = self.pixels.is_some().then(|| s.data.normalisation.clone());
                 self.device = Some(s.device.clone());
                 (self.threads, self.seed) = (Some(s.threads), Some(s.seed));
+                self.stem = Some(s.stem).filter(|stem| *stem != Stem::default());
             }
             Body::TrainingStarted(t) => {
                 (self.trains, self.epochs) = (Some(true), Some(t.epochs));
@@ -274,7 +278,7 @@ impl Summary {
                 self.best_valid_accuracy = Some(best.max(e.test_accuracy));
             }
             Body::SearchStopped { reason, .. } => self.stopped_early = Some(reason.clone()),
-            Body::Found { genotype, parameters, macs } => {
+            Body::Found { genotype, parameters, macs, .. } => {
                 self.genotype = Some(genotype.clone());
                 (self.parameters, self.macs) = (*parameters, *macs);
             }

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{CellKind, Compute, Genotype, Graph, Mask, Operation, Place, Stacking};
+use super::{CellKind, Compute, Genotype, Graph, Mask, Operation, Place, Stacking, Stem};
 use crate::text;
 
 /// Parameters and multiply-accumulates for one picture.
@@ -27,18 +27,40 @@ pub struct Network {
     pub width: usize,
     /// The auxiliary head that training adds after cell `2 · cells / 3`.
     pub auxiliary: bool,
+    pub stem: Stem,
 }
 
 impl Network {
     /// The published evaluation network of DARTS on CIFAR-10: 36 channels, 20 cells.
-    pub const PUBLISHED: Network =
-        Network { channels: 36, cells: 20, classes: 10, input_channels: 3, height: 32, width: 32, auxiliary: false };
+    pub const PUBLISHED: Network = Network {
+        channels: 36,
+        cells: 20,
+        classes: 10,
+        input_channels: 3,
+        height: 32,
+        width: 32,
+        auxiliary: false,
+        stem: Stem::Cifar,
+    };
 
-    /// The published evaluation network on CIFAR-10; of NAS-Bench-201 16 channels, 15 cells.
-    pub const fn published(stacking: Stacking) -> Network {
-        match stacking {
-            Stacking::Darts => Network::PUBLISHED,
-            Stacking::NasBench201 => Network { channels: 16, cells: 15, ..Network::PUBLISHED },
+    /// That on ImageNet: 48 channels, 14 cells.
+    pub const IMAGENET: Network = Network {
+        channels: 48,
+        cells: 14,
+        classes: 1000,
+        height: 224,
+        width: 224,
+        stem: Stem::ImageNet,
+        ..Network::PUBLISHED
+    };
+
+    /// The published evaluation network with this stem, which suits the stacking: of DARTS that on CIFAR-10 or ImageNet; of
+    /// NAS-Bench-201 16 channels, 15 cells.
+    pub const fn published(stacking: Stacking, stem: Stem) -> Network {
+        match (stacking, stem) {
+            (Stacking::Darts, Stem::Cifar) => Network::PUBLISHED,
+            (Stacking::Darts, Stem::ImageNet) => Network::IMAGENET,
+            (Stacking::NasBench201, _) => Network { channels: 16, cells: 15, ..Network::PUBLISHED },
         }
     }
 
@@ -47,6 +69,7 @@ impl Network {
         let channels = text::counted(self.channels, "channel");
         let cells = text::counted(self.cells, "cell");
         match (0..self.cells).filter(|i| stacking.halves_before(*i, self.cells)).count() {
+            0 if self.stem == Stem::ImageNet => format!("{channels}, {cells} and the stem for ImageNet"),
             0 => format!("{channels} and {cells}"),
             blocks => format!("{channels}, {cells} and {}", text::counted(blocks, "residual block")),
         }
@@ -62,8 +85,15 @@ pub enum CountError {
     TooLarge { what: &'static str, value: usize, most: usize },
     #[error("a network of this size has 2^64 multiply-accumulates or more, which is not counted")]
     Overflow,
-    #[error("the auxiliary head needs maps of 8 to 10 pixels a side; these cells and pictures give it {0}x{1}")]
-    Auxiliary(usize, usize),
+    #[error(
+        "the auxiliary head needs maps of {} to {} pixels a side; these cells and pictures give it {}x{}",
+        fits[0], fits[1], size[0], size[1]
+    )]
+    Auxiliary { size: [usize; 2], fits: [usize; 2] },
+    #[error("networks of {stacking} have the stem `{}`, not `{stem}`", Stem::Cifar)]
+    Stem { stacking: Stacking, stem: Stem },
+    #[error("the stem `{}` needs a network of at least 2 channels", Stem::ImageNet)]
+    Narrow,
 }
 
 /// Most of a width, a class count or a picture's side.
@@ -143,12 +173,34 @@ struct Walk {
 }
 
 impl Walk {
-    /// Behind the stem, which it counts.
-    fn new(sum: &mut Sum, stacking: Stacking, n: &Network, cells: usize) -> Walk {
-        let (stem, size) = (stacking.stem() * n.channels, (n.height, n.width));
-        sum.convolution(9 * n.input_channels * stem, n.height * n.width);
-        sum.norm(stem, true);
-        Walk { stacking, older: (stem, size), last: (stem, size), channels: n.channels, cells, entered: 0 }
+    /// Behind the stem, which it counts; `wide`: that of a supernet.
+    fn new(sum: &mut Sum, stacking: Stacking, n: &Network, cells: usize, wide: bool) -> Result<Walk, CountError> {
+        if !n.stem.suits(stacking) {
+            return Err(CountError::Stem { stacking, stem: n.stem });
+        }
+        let [older, last] = n.stem.sizes((n.height, n.width));
+        let pixels = |(h, w): (usize, usize)| h * w;
+        let stem = match n.stem {
+            Stem::Cifar => {
+                let stem = stacking.stem() * n.channels;
+                sum.convolution(9 * n.input_channels * stem, pixels(last));
+                sum.norm(stem, true);
+                stem
+            }
+            Stem::ImageNet => {
+                let stem = if wide { stacking.stem() * n.channels } else { n.channels };
+                let half = stem / 2;
+                if half == 0 {
+                    return Err(CountError::Narrow);
+                }
+                sum.convolution(9 * n.input_channels * half, n.height.div_ceil(2) * n.width.div_ceil(2));
+                sum.convolution(9 * half * stem, pixels(older));
+                sum.convolution(9 * stem * stem, pixels(last));
+                [half, stem, stem].into_iter().for_each(|c| sum.norm(c, true));
+                stem
+            }
+        };
+        Ok(Walk { stacking, older: (stem, older), last: (stem, last), channels: n.channels, cells, entered: 0 })
     }
 
     /// Counts what stands before the next cell: the projections of its inputs, or a residual block; returns its width. A cell
@@ -229,7 +281,7 @@ pub fn evaluation(genotype: &Genotype, n: &Network) -> Result<Count, CountError>
     positive(n)?;
     let mut sum = Sum::default();
     let stacking = genotype.stacking;
-    let mut walk = Walk::new(&mut sum, stacking, n, n.cells);
+    let mut walk = Walk::new(&mut sum, stacking, n, n.cells, false)?;
     for (i, kind) in genotype.layout(n.cells).into_iter().enumerate() {
         // Every halving doubles the width.
         if walk.channels > 4 * MOST {
@@ -243,14 +295,18 @@ pub fn evaluation(genotype: &Genotype, n: &Network) -> Result<Count, CountError>
         }
         if n.auxiliary && i == 2 * n.cells / 3 {
             let (h, w) = walk.last.1;
-            // ReLU, 5x5 average pool with stride 3 (which makes 2 of 8, 9 or 10), 1x1 to 128, 2x2 to 768, linear.
-            if !(8..=10).contains(&h) || !(8..=10).contains(&w) {
-                return Err(CountError::Auxiliary(h, w));
+            // ReLU, 5x5 average pool with stride 3 (which makes 2 of 8, 9 or 10) or 2, 1x1 to 128, 2x2 to 768, linear.
+            let fits = n.stem.auxiliary_sides();
+            if [h, w].iter().any(|side| !(fits[0]..=fits[1]).contains(side)) {
+                return Err(CountError::Auxiliary { size: [h, w], fits });
             }
             sum.convolution(outputs * 128, 4);
             sum.norm(128, true);
             sum.convolution(128 * 768 * 4, 1);
-            sum.norm(768, true);
+            // That for ImageNet has been published, and trained, without this norm.
+            if n.stem == Stem::Cifar {
+                sum.norm(768, true);
+            }
             sum.linear(768, n.classes);
         }
     }
@@ -267,7 +323,7 @@ pub fn supernet(mask: &Mask, layout: &[CellKind], n: &Network) -> Result<Count, 
     positive(&Network { cells: layout.len(), ..*n })?;
     let mut sum = Sum::default();
     let stacking = mask.space().stacking();
-    let mut walk = Walk::new(&mut sum, stacking, n, layout.len());
+    let mut walk = Walk::new(&mut sum, stacking, n, layout.len(), true)?;
     for kind in layout {
         // Every reduction doubles the width, and a layout may have any number of them.
         if walk.channels > 4 * MOST {
@@ -383,6 +439,7 @@ mod tests {
             height: size,
             width: size,
             auxiliary: false,
+            stem: Stem::Cifar,
         };
         for (n, parameters, macs) in [
             (network(16, 8, 7, 28, 1), 244_471, 32_584_832),
@@ -401,8 +458,27 @@ mod tests {
         }
         for size in [28, 41] {
             let n = Network { auxiliary: true, height: size, ..Network::PUBLISHED };
-            assert!(matches!(evaluation(&v2, &n), Err(CountError::Auxiliary(..))), "{size}");
+            assert!(matches!(evaluation(&v2, &n), Err(CountError::Auxiliary { .. })), "{size}");
         }
+    }
+
+    /// As counted by PyTorch, one module at a time (`tests/evaluation_reference.py count`); 4.7 M parameters as published.
+    #[test]
+    fn the_published_network_on_imagenet_is_exact() {
+        let v2 = published::find("DARTS_V2").unwrap().genotype;
+        let count = evaluation(&v2, &Network::IMAGENET).unwrap();
+        assert_eq!((count.parameters, count.macs, count.classifier_macs), (4_718_752, 529_911_552, 768_000));
+        let count = evaluation(&v2, &Network { auxiliary: true, ..Network::IMAGENET }).unwrap();
+        assert_eq!((count.parameters, count.macs), (5_979_528, 531_465_984));
+        // Behind two reductions 7x7 of 224 pixels, 8x8 of 256.
+        for (size, fits) in [(224, true), (256, true), (192, false), (288, false)] {
+            let n = Network { auxiliary: true, height: size, width: size, ..Network::IMAGENET };
+            assert_eq!(evaluation(&v2, &n).is_ok(), fits, "{size}");
+        }
+        let narrow = Network { channels: 1, ..Network::IMAGENET };
+        assert_eq!(evaluation(&v2, &narrow), Err(CountError::Narrow));
+        let other = crate::space::parse_genotype("|none~0|+|none~0|none~1|+|none~0|none~1|none~2|").unwrap();
+        assert!(matches!(evaluation(&other, &Network::IMAGENET), Err(CountError::Stem { .. })));
     }
 
     #[test]
@@ -417,7 +493,7 @@ mod tests {
             input_channels: MOST,
             height: MOST,
             width: MOST,
-            auxiliary: false,
+            ..Network::PUBLISHED
         };
         assert_eq!(evaluation(g, &largest), Err(CountError::Overflow));
         assert_eq!(

@@ -18,6 +18,7 @@ mod parse;
 mod printed;
 pub mod published;
 mod stacking;
+mod stem;
 
 pub use by::By;
 pub use cell::{CellKind, Edge, INPUTS, Place};
@@ -30,3 +31,4 @@ pub use mask::{Counts, Mask, MaskError};
 pub use operation::{Compute, Operation, UnknownOperation};
 pub use parse::{Genotypes, LONGEST, ParseError, Taken, Which, parse_genotype};
 pub use stacking::Stacking;
+pub use stem::Stem;

@@ -35,7 +35,7 @@ pub const SPACE: Space = Space::of(&DEFINITION);
 mod tests {
     use super::*;
     use crate::space::count::{self, Network};
-    use crate::space::{Genotype, Genotypes, parse_genotype};
+    use crate::space::{Genotype, Genotypes, Stem, parse_genotype};
 
     const BEST: &str =
         "|nor_conv_3x3~0|+|nor_conv_3x3~0|nor_conv_3x3~1|+|skip_connect~0|nor_conv_3x3~1|nor_conv_1x1~2|";
@@ -87,7 +87,8 @@ mod tests {
     fn parameters_are_those_of_the_table() {
         for (digits, millions) in [("333132", "1.073466"), ("111111", "0.073306"), ("000000", "0.073306")] {
             let count =
-                count::evaluation(&of_space(digits).unwrap(), &Network::published(Stacking::NasBench201)).unwrap();
+                count::evaluation(&of_space(digits).unwrap(), &Network::published(Stacking::NasBench201, Stem::Cifar))
+                    .unwrap();
             assert_eq!(format!("{:.6}", count.parameters as f64 / 1e6), millions, "{digits}");
         }
         assert!((count::genotypes_log10(&SPACE.full()) - 15625f64.log10()).abs() < 1e-12);

@@ -50,7 +50,7 @@ impl Stacking {
         matches!(self, Stacking::NasBench201)
     }
 
-    /// Channels of the stem's output, in units of the network's width.
+    /// Channels of the plain stem's output, and of any supernet's, in units of the network's width.
     pub const fn stem(self) -> usize {
         match self {
             Stacking::Darts => 3,

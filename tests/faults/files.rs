@@ -230,7 +230,7 @@ pub fn million(runs: &Path) -> Told {
 pub fn checkpoint_cost(runs: &Path) -> Told {
     use zonas::nn::{Init, Policy, Precision, Supernet, SupernetConfig};
     use zonas::oneshot::{AdamSettings, Method, Order, Searcher, Settings, SgdSettings};
-    use zonas::space::{Mask, Operation, darts};
+    use zonas::space::{Mask, Operation, Stem, darts};
     let half = Mask::uniform(
         darts::SPACE,
         &[Operation::SepConv3x3, Operation::SepConv5x5, Operation::DilConv3x3, Operation::DilConv5x5],
@@ -243,6 +243,7 @@ pub fn checkpoint_cost(runs: &Path) -> Told {
             input_channels: 3,
             layout: darts::SPACE.layout(8),
             stem_multiplier: 3,
+            stem: Stem::Cifar,
             mask,
             policy: Policy::Keep,
             precision: Precision::Float32,

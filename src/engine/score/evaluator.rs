@@ -8,7 +8,7 @@ use crate::kernels::gpu::Gpu;
 use crate::nn::{Init, NnError, Policy, Precision, Supernet, SupernetConfig};
 use crate::proxies::{Common, Context, Direction, Draw, RankingFunction};
 use crate::random;
-use crate::space::{CellKind, Mask, Place};
+use crate::space::{CellKind, Mask, Place, Stem};
 
 /// The proxy network: small, at initialisation.
 #[derive(Clone, Debug)]
@@ -17,6 +17,8 @@ pub struct Proxy {
     pub layout: Vec<CellKind>,
     pub classes: usize,
     pub input_channels: usize,
+    /// What stands before the cells.
+    pub stem: Stem,
 }
 
 impl Proxy {
@@ -32,6 +34,7 @@ impl Proxy {
             input_channels: self.input_channels,
             layout: self.layout.clone(),
             stem_multiplier: mask.space().stacking().stem(),
+            stem: self.stem,
             mask: *mask,
             policy: Policy::Keep,
             precision: Precision::Float32,

@@ -74,7 +74,7 @@ pub(super) fn legend(state: &State) -> String {
             "{} parameters, {} multiply-accumulates at {}",
             text::count_or_more(f.parameters),
             text::count_or_more(f.macs),
-            published_size(&f.genotype)
+            published_size(&f.genotype, f.stem)
         ));
     }
     words.join(" · ")

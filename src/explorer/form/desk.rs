@@ -147,7 +147,7 @@ fn look(named: &Receiver<Named>, tell: &Sender<Reply>) {
 /// What `zonas doctor` says of them.
 pub(super) fn looked(source: &str, size: u32, seed: u64) -> Pictures {
     let place = if source == "embedded" { source.to_string() } else { expanded(source) };
-    let options = OpenOptions { seed, size: Some(size).filter(|side| *side > 0) };
+    let options = OpenOptions { seed, size: Some(size).filter(|side| *side > 0), ..OpenOptions::default() };
     match data::open(&place, &options) {
         Ok(set) => Pictures::Found(set.summary().to_string()),
         Err(e) => Pictures::Wrong(e.to_string()),

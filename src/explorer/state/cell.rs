@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::Weights;
-use crate::space::{CellKind, Choice, Edge, Genotype, Operation};
+use crate::space::{CellKind, Choice, Edge, Genotype, Operation, Stem};
 
 /// What the search ended with.
 #[derive(Clone, Debug, PartialEq)]
@@ -12,6 +12,8 @@ pub struct Found {
     /// At the published evaluation size; none where they are too many to count.
     pub parameters: Option<u64>,
     pub macs: Option<u64>,
+    /// Which network is published for such pictures.
+    pub stem: Stem,
 }
 
 /// One chosen edge of a cell.

@@ -104,6 +104,7 @@ impl Size {
                 height: r.data.height,
                 width: r.data.width,
                 auxiliary: false,
+                stem: r.stem,
             };
             count::supernet(mask, &r.cells, &network).ok()
         });

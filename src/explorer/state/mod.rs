@@ -168,8 +168,9 @@ impl State {
             }
             Body::Paused => self.paused = true,
             Body::Resumed => self.paused = false,
-            Body::Found { genotype, parameters, macs } => {
-                self.found = Some(Found { genotype: genotype.clone(), parameters: *parameters, macs: *macs });
+            Body::Found { genotype, parameters, macs, stem } => {
+                let (parameters, macs, stem) = (*parameters, *macs, *stem);
+                self.found = Some(Found { genotype: genotype.clone(), parameters, macs, stem });
             }
             Body::RunEnded { outcome, detail, .. } => {
                 self.ended = Some(Ended { outcome: *outcome, detail: detail.clone() });

@@ -5,7 +5,7 @@ use crate::explorer::figure::{self, What};
 use crate::explorer::summary;
 use crate::run::describe::describe;
 use crate::run::event::Body;
-use crate::space::{Space, parse_genotype};
+use crate::space::{Space, Stem, parse_genotype};
 
 fn named(name: &str) -> Space {
     Space::find(name).unwrap()
@@ -201,8 +201,12 @@ fn masks_do_not_lie_over_each_other() {
 fn the_size_that_a_genotype_is_counted_at_is_that_of_its_space() {
     let best = "|nor_conv_3x3~0|+|nor_conv_3x3~0|nor_conv_3x3~1|+|skip_connect~0|nor_conv_3x3~1|nor_conv_1x1~2|";
     let mut events = fixture::journal_in(named("nas_bench_201"));
-    let found =
-        Body::Found { genotype: parse_genotype(best).unwrap(), parameters: Some(1_075_000), macs: Some(153_000_000) };
+    let found = Body::Found {
+        genotype: parse_genotype(best).unwrap(),
+        parameters: Some(1_075_000),
+        macs: Some(153_000_000),
+        stem: Stem::Cifar,
+    };
     let last = Event { body: found, ..events.last().unwrap().clone() };
     events.push(Event { seq: last.seq + 1, ..last.clone() });
     let state = State::from_events(&events);

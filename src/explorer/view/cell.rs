@@ -91,7 +91,7 @@ pub fn draw(pad: &mut Pad, scene: &Scene) {
         let mut inner = panel.panel("what was found", "", false);
         let mut rows = Vec::new();
         if let Some(found) = &state.found {
-            let size = describe::published_size(&found.genotype);
+            let size = describe::published_size(&found.genotype, found.stem);
             rows.push(("parameters", format!("{} with {size}, as published", text::count_or_more(found.parameters))));
             rows.push(("MACs", format!("{} multiply-accumulates of one picture", text::count_or_more(found.macs))));
         }

@@ -211,7 +211,7 @@ impl Bundle<'_> {
                                     padding,
                                     |at, dz| back.apply(&dy[at.clone()], &z[at], dz),
                                     own,
-                                    at_least(&mut scratch.gathered, g.input()),
+                                    Some(at_least(&mut scratch.gathered, g.input())),
                                     gathered,
                                     &mut scratch.dense,
                                 );

@@ -6,11 +6,12 @@ use crate::kernels::gpu::{Buffer, Gpu, GpuError, Kernel, TILE};
 use crate::nn::gpu::head::{Logits, head_backward, head_forward};
 use crate::nn::gpu::project::{Project, Projected};
 use crate::nn::gpu::{Norms, View};
+use crate::nn::layout::BlockLayout;
+use crate::nn::norm::Norm;
 use crate::nn::plan::HeadPlan;
 
-/// Side of the averaging windows, and how far they are apart.
+/// Side of the averaging windows.
 const WINDOW: usize = 5;
-const STRIDE: usize = 3;
 /// Side of what they give.
 const SIDE: usize = 2;
 
@@ -27,9 +28,11 @@ pub(super) struct HeadState {
     projected: [Projected; 2],
     /// `[N, 768]`, behind the last ReLU.
     features: Buffer,
+    /// In place of the second convolution's norm, where it has none.
+    bare: Option<Norms>,
 }
 
-/// One pass through the head, on a cell's output `[N, H, W, C]` with 8 to 10 pixels a side.
+/// One pass through the head, on a cell's output `[N, H, W, C]` of which averages make 2x2.
 pub(super) struct HeadPass<'a> {
     pub gpu: &'a Gpu,
     pub head: &'a HeadPlan,
@@ -42,7 +45,7 @@ pub(super) struct HeadPass<'a> {
 impl HeadPass<'_> {
     fn pooling(&self) -> Rectified {
         let [images, height, width, channels] = self.size.map(|n| n as i32);
-        let [window, stride, side] = [WINDOW, STRIDE, SIDE].map(|n| n as i32);
+        let [window, stride, side] = [WINDOW, self.head.stride, SIDE].map(|n| n as i32);
         let (out_height, out_width) = (side, side);
         Rectified { images, height, width, channels, out_height, out_width, window, stride, ..Rectified::default() }
     }
@@ -75,8 +78,18 @@ impl HeadPass<'_> {
             weights: self.weights,
             range: own.weights.clone(),
             slot: own.norm,
-            affine: true,
+            affine: own.affine,
         }
+    }
+
+    /// What does nothing, in place of the second convolution's norm, where it has none.
+    fn bare(&self) -> Result<Option<Norms>, GpuError> {
+        if self.head.normed {
+            return Ok(None);
+        }
+        let mut layout = BlockLayout::default();
+        layout.add_norm(String::new(), self.head.projections[1].norm.channels);
+        Norms::new(self.gpu, Norm::Off, &layout, &[]).map(Some)
     }
 
     fn logits(&self) -> Logits {
@@ -95,14 +108,15 @@ impl HeadPass<'_> {
     pub fn forward(&self, x: u64, norms: &mut Norms) -> Result<(Buffer, HeadState), GpuError> {
         let pooled = Buffer::new(self.gpu, self.size[0] * SIDE * SIDE * self.size[3])?;
         rectified(self.gpu, Kernel::RectifiedAverage, &Rectified { x, out: pooled.address(), ..self.pooling() })?;
+        let mut bare = self.bare()?;
         // Averages of what is 0 or more: the ReLU of a projection changes nothing.
         let first = self.project(0, pooled.address()).forward(norms, true)?;
-        let second = self.project(1, first.map.address()).forward(norms, true)?;
+        let second = self.project(1, first.map.address()).forward(bare.as_mut().unwrap_or(norms), true)?;
         let features = Buffer::new(self.gpu, self.size[0] * self.head.projections[1].norm.channels)?;
         let relu = Rectified { x: second.map.address(), out: features.address(), ..self.relu() };
         rectified(self.gpu, Kernel::RectifiedAverage, &relu)?;
         let logits = head_forward(self.gpu, self.logits(), features.address(), self.classifier())?;
-        Ok((logits, HeadState { pooled, projected: [first, second], features }))
+        Ok((logits, HeadState { pooled, projected: [first, second], features, bare }))
     }
 
     /// Adds to the gradient of the cell's output, which is at `dx`, and to that of the parameters, at `to`; `dy` is that of the
@@ -129,7 +143,8 @@ impl HeadPass<'_> {
         rectified(gpu, Kernel::RectifiedAverageGradient, &relu)?;
         let dfirst = Buffer::new(gpu, first.map.bytes() / 4)?;
         let project = self.project(1, first.map.address());
-        project.backward(norms, second, &dsecond, Some((dfirst.address(), false)), Some(to))?;
+        let of_second = state.bare.as_ref().unwrap_or(norms);
+        project.backward(of_second, second, &dsecond, Some((dfirst.address(), false)), Some(to))?;
         let dpooled = Buffer::new(gpu, state.pooled.bytes() / 4)?;
         let project = self.project(0, state.pooled.address());
         project.backward(norms, first, &dfirst, Some((dpooled.address(), false)), Some(to))?;

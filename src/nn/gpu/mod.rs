@@ -5,6 +5,7 @@
 mod auxiliary;
 mod cell;
 mod closing;
+mod convolved;
 mod edge;
 mod edge_backward;
 mod entry;
@@ -14,6 +15,7 @@ mod network;
 mod project;
 mod residual;
 mod stem;
+mod stem_halving;
 mod units;
 
 pub(crate) use auxiliary::sheet;

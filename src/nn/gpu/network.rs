@@ -6,8 +6,9 @@ use super::auxiliary::{HeadPass, HeadState};
 use super::cell::{CellGradients, CellPass, CellState};
 use super::closing::{Closed, ClosingPass};
 use super::head::{Logits, head_backward, head_forward};
+use super::residual::Watch;
 use super::stem::{StemPass, StemState};
-use super::{DeviceSeen, Norms};
+use super::{DeviceSeen, Norms, View};
 use crate::kernels::gpu::{Buffer, Gpu, GpuError, Precision};
 use crate::nn::network::{self, End};
 use crate::nn::norm::Seen;
@@ -26,7 +27,7 @@ pub(crate) struct NetworkState {
     images: Buffer,
     parameters: Arc<Buffer>,
     mixing: Buffer,
-    /// Of the stem and of each cell, as long as they are needed.
+    /// Of the stem, one or two, and of each cell, as long as they are needed.
     outputs: Vec<Option<Buffer>>,
     stem: Option<StemState>,
     cells: Vec<CellState>,
@@ -92,12 +93,12 @@ impl NetworkPass<'_> {
         Some(ClosingPass { gpu: self.gpu, plan, shape, norm, running, probe, weights })
     }
 
-    /// Whether a backward pass needs output `k`. The stem's has a gradient only for the stem's own weights, but edges may read
-    /// it as it is.
+    /// Whether a backward pass needs output `k`. The stem's have a gradient only for the stem's own weights, but edges may read
+    /// them as they are.
     fn is_kept(&self, k: usize) -> bool {
         let whole = |cell: &Arc<CellPlan>| cell.entries.iter().any(|e| matches!(e, Entry::Whole));
         let trains = self.of.weights_wanted || self.of.mixing_wanted;
-        trains && (k > 0 || self.of.weights_wanted || self.of.plan.cells.first().is_some_and(whole))
+        trains && (k >= self.of.plan.stems() || self.of.weights_wanted || self.of.plan.cells.first().is_some_and(whole))
     }
 
     fn cell<'b>(&'b self, i: usize, sizes: CellSizes, factors: &'b [Option<u64>]) -> CellPass<'b> {
@@ -123,6 +124,15 @@ impl NetworkPass<'_> {
     fn mixing_of(&self, i: usize, mixing: &Buffer) -> u64 {
         let own = self.of.plan.mixing(i);
         if own.is_empty() { 0 } else { mixing.at(own.start) }
+    }
+
+    /// Shows what a ReLU of the stem reads, of so many pixels and channels, to whoever watches.
+    fn watch(&self, map: View, (pixels, channels): (usize, usize)) -> Result<(), GpuError> {
+        let Some(probe) = self.of.probe else { return Ok(()) };
+        let n = self.of.size[0];
+        let values = crate::kernels::gpu::buffer::download(self.gpu, map.address, n * pixels * channels)?;
+        probe.relu(&values, None, [n, channels], 1);
+        Ok(())
     }
 
     fn watched(&self, seen: DeviceSeen) -> Result<Moments, GpuError> {
@@ -162,16 +172,22 @@ impl NetworkPass<'_> {
             }
             Ok(())
         };
-        let (stem_out, seen, stem) = self.stem().forward(images.address(), parameters.at(starts[0]))?;
-        let stem = self.of.weights_wanted.then_some(stem);
-        let [n, h, w] = self.of.size;
-        show(&stem_out, [n, h, w, self.of.plan.stem.outputs])?;
+        let n = self.of.size[0];
+        let watcher = |map: View, size| self.watch(map, size);
+        let watch = self.of.probe.map(|_| &watcher as Watch);
+        let (x, wanted) = (images.address(), self.of.weights_wanted);
+        let (maps, seen, stem) = self.stem().forward(x, parameters.at(starts[0]), wanted, watch)?;
+        let stem = wanted.then_some(stem);
+        if let Some(last) = maps.last() {
+            show(last, self.of.plan.stem.last(self.of.size))?;
+        }
         let mut moments = vec![self.watched(seen)?];
-        let mut outputs = vec![Some(stem_out)];
+        let mut outputs: Vec<Option<Buffer>> = maps.into_iter().map(Some).collect();
+        let stems = outputs.len();
         let mut cells = Vec::with_capacity(sizes.len());
         for (i, &own) in sizes.iter().enumerate() {
             let plan = &self.of.plan.cells[i];
-            let inputs: Vec<u64> = plan.reads(i).map(|k| address(outputs[k].as_ref())).collect();
+            let inputs: Vec<u64> = plan.reads(i, stems).map(|k| address(outputs[k].as_ref())).collect();
             let at = parameters.at(starts[i + 1]);
             let found = self.cell(i, own, &by_cell[i]).forward(&inputs, at, self.mixing_of(i, &mixing), keep)?;
             show(&found.output, plan.output_shape(&own))?;
@@ -186,7 +202,7 @@ impl NetworkPass<'_> {
             cells.extend(found.state);
             outputs.push(Some(found.output));
             // Nobody but the next cells reads an output, unless a backward pass does.
-            let older = plan.reads(i + 1).min().unwrap_or(0);
+            let older = plan.reads(i + 1, stems).min().unwrap_or(0);
             for (k, output) in outputs.iter_mut().enumerate().take(older) {
                 if !self.is_kept(k) {
                     *output = None;
@@ -194,7 +210,7 @@ impl NetworkPass<'_> {
             }
         }
         let logits = self.logits(&sizes);
-        let last = address(outputs[sizes.len()].as_ref());
+        let last = address(outputs[sizes.len() + stems - 1].as_ref());
         let (more, auxiliary) = match auxiliary {
             Some((logits, seen, state)) => {
                 moments.push(self.watched(seen)?);
@@ -248,7 +264,8 @@ impl NetworkPass<'_> {
         let starts = self.of.plan.starts();
         let sizes = self.of.plan.sizes(self.of.size);
         let logits = self.logits(&sizes);
-        let count = sizes.len();
+        let (count, stems) = (sizes.len(), self.of.plan.stems());
+        let end = count + stems - 1;
         let len = self.of.plan.layouts().map(|l| l.len).sum();
         let to = match self.of.weights_wanted {
             true => Some(Buffer::zeros(gpu, len)?),
@@ -259,15 +276,15 @@ impl NetworkPass<'_> {
         let to_mixing = Buffer::zeros(gpu, mixing_len)?;
         let by_cell = self.factors(state.factors.as_ref());
         let (classifier, block) = (self.of.plan.classifier_block(), self.of.plan.auxiliary_block());
-        let mut gradients: Vec<Option<Buffer>> = (0..=count).map(|_| None).collect();
+        let mut gradients: Vec<Option<Buffer>> = (0..=end).map(|_| None).collect();
         let dy = Buffer::from_slice(gpu, gradient)?;
         // That of the auxiliary head's logits lies behind.
         let of_head = dy.at(if self.of.end == End::AllLogits { logits.images * logits.classes } else { 0 });
         let mut held = None;
-        gradients[count] = Some(match self.of.end {
+        gradients[end] = Some(match self.of.end {
             End::Features => dy,
             End::Logits | End::AllLogits => {
-                let x = state.closed.as_ref().map(|c| &c.map).or(state.outputs[count].as_ref());
+                let x = state.closed.as_ref().map(|c| &c.map).or(state.outputs[end].as_ref());
                 let (x, weights) = (address(x), state.parameters.at(starts[classifier]));
                 let found = head_backward(gpu, logits, x, weights, dy.address(), to_block(classifier))?;
                 held = Some(dy);
@@ -276,8 +293,8 @@ impl NetworkPass<'_> {
         });
         let own = self.of.plan.closing_block();
         let closing = self.closing(&sizes, state.parameters.at(starts[own]));
-        if let (Some(closing), Some(made), Some(dy)) = (closing, &state.closed, &gradients[count]) {
-            closing.backward(address(state.outputs[count].as_ref()), made, dy, to_block(own))?;
+        if let (Some(closing), Some(made), Some(dy)) = (closing, &state.closed, &gradients[end]) {
+            closing.backward(address(state.outputs[end].as_ref()), made, dy, to_block(own))?;
             if !self.of.retain {
                 state.closed = None;
             }
@@ -287,17 +304,17 @@ impl NetworkPass<'_> {
             if let (Some(head), Some((own, norms)), Some(to)) =
                 (self.auxiliary(i, &sizes[i], weights), state.auxiliary.as_ref(), to_block(block))
             {
-                let (x, dx) = (address(state.outputs[i + 1].as_ref()), address(gradients[i + 1].as_ref()));
+                let (x, dx) = (address(state.outputs[i + stems].as_ref()), address(gradients[i + stems].as_ref()));
                 head.backward(x, own, norms, of_head, dx, to)?;
                 if !self.of.retain {
                     state.auxiliary = None;
                 }
             }
-            let reads: Vec<usize> = self.of.plan.cells[i].reads(i).collect();
+            let reads: Vec<usize> = self.of.plan.reads(i).collect();
             let mut inputs = vec![None; reads.len()];
             for (&k, place) in reads.iter().zip(&mut inputs) {
-                // The stem's output needs a gradient only for the stem's own weights.
-                if !self.of.weights_wanted && k == 0 {
+                // The stem's outputs need a gradient only for the stem's own weights.
+                if !self.of.weights_wanted && k < stems {
                     continue;
                 }
                 let there = gradients[k].is_some();
@@ -307,20 +324,21 @@ impl NetworkPass<'_> {
                 *place = Some((address(gradients[k].as_ref()), there));
             }
             let found = CellGradients { inputs, weights: to_block(i + 1), mixing: self.mixing_of(i, &to_mixing) };
-            let output = address(state.outputs[i + 1].as_ref());
+            let output = address(state.outputs[i + stems].as_ref());
             let read: Vec<u64> = reads.iter().map(|k| address(state.outputs[*k].as_ref())).collect();
             let (weights, mixing) = (state.parameters.at(starts[i + 1]), self.mixing_of(i, &state.mixing));
             let own = &mut state.cells[i];
-            let dy = address(gradients[i + 1].as_ref());
+            let dy = address(gradients[i + stems].as_ref());
             self.cell(i, sizes[i], &by_cell[i]).backward(&read, weights, mixing, own, output, dy, &found)?;
-            gradients[i + 1] = None;
+            gradients[i + stems] = None;
             if !self.of.retain {
-                state.outputs[i + 1] = None;
+                state.outputs[i + stems] = None;
                 state.cells.truncate(i);
             }
         }
-        if let (Some(to), Some(stem), Some(dy)) = (to_block(0), &state.stem, &gradients[0]) {
-            self.stem().backward(state.images.address(), state.parameters.at(0), stem, dy.address(), to)?;
+        if let (Some(to), Some(stem)) = (to_block(0), &state.stem) {
+            let (x, weights) = (state.images.address(), state.parameters.at(0));
+            self.stem().backward(x, weights, stem, &state.outputs, &mut gradients[..stems], to)?;
         }
         drop(held);
         let mixing = to_mixing.to_vec(mixing_len)?;

@@ -1,20 +1,28 @@
-//! The stem on a GPU.
+//! The plain stem on a GPU, and which of the stems it is.
 
+use super::residual::Watch;
+use super::stem_halving::{HalvingPass, HalvingState};
 use super::units::{self, Stage};
 use super::{DeviceSeen, Norms};
 use crate::kernels::gpu::arguments::{Back, MixTarget, Mixed, Products, Settled, Unit};
 use crate::kernels::gpu::parts::product_parts;
 use crate::kernels::gpu::{Buffer, Gpu, GpuError, Kind, Precision, launch};
 use crate::nn::norm::Norm;
-use crate::nn::stem::StemPlan;
+use crate::nn::stem::{PlainStem, StemPlan};
 
 /// The map before the norm, and the norm.
-pub(crate) struct StemState {
+pub(crate) struct PlainState {
     z: Buffer,
     norms: Norms,
 }
 
-/// One pass through the stem, on pictures `[N, H, W, C]`.
+/// What a backward pass needs.
+pub(crate) enum StemState {
+    Plain(PlainState),
+    Halving(HalvingState),
+}
+
+/// One pass through a stem, on pictures `[N, H, W, C]`.
 pub(crate) struct StemPass<'a> {
     pub gpu: &'a Gpu,
     pub plan: &'a StemPlan,
@@ -23,7 +31,69 @@ pub(crate) struct StemPass<'a> {
     pub running: &'a [f32],
 }
 
-impl StemPass<'_> {
+/// What a stem gives: its maps, in the order in which they are read, the moments of its norms, and what a backward pass needs.
+pub(crate) type Begun = (Vec<Buffer>, DeviceSeen, StemState);
+
+impl<'a> StemPass<'a> {
+    fn plain(&self, plan: &'a PlainStem) -> PlainPass<'a> {
+        PlainPass { gpu: self.gpu, plan, size: self.size, norm: self.norm, running: self.running }
+    }
+
+    /// What ReLUs read is shown to `watch`; `keep`: for a backward pass.
+    ///
+    /// # Errors
+    /// Too little memory, a fault of the device.
+    pub fn forward(&self, x: u64, weights: u64, keep: bool, watch: Option<Watch>) -> Result<Begun, GpuError> {
+        match self.plan {
+            StemPlan::Plain(plan) => {
+                let (map, seen, state) = self.plain(plan).forward(x, weights)?;
+                Ok((vec![map], seen, StemState::Plain(state)))
+            }
+            StemPlan::Halving(plan) => {
+                let norms = Norms::new(self.gpu, self.norm, &plan.layout, self.running)?;
+                let (maps, seen, state) =
+                    HalvingPass { gpu: self.gpu, plan, size: self.size, x, weights }.forward(norms, keep, watch)?;
+                Ok((maps.into(), seen, StemState::Halving(state)))
+            }
+        }
+    }
+
+    /// Adds to the gradient of the parameters, which is at `to`; `maps` are what the forward pass gave, `gradients` theirs.
+    ///
+    /// # Errors
+    /// As [`StemPass::forward`].
+    pub fn backward(
+        &self,
+        x: u64,
+        weights: u64,
+        state: &StemState,
+        maps: &[Option<Buffer>],
+        gradients: &mut [Option<Buffer>],
+        to: u64,
+    ) -> Result<(), GpuError> {
+        match (self.plan, state, maps, gradients) {
+            (StemPlan::Plain(plan), StemState::Plain(state), _, [Some(dy), ..]) => {
+                self.plain(plan).backward(x, weights, state, dy.address(), to)
+            }
+            (StemPlan::Halving(plan), StemState::Halving(state), [Some(older), ..], [Some(of_older), of_last, ..]) => {
+                let pass = HalvingPass { gpu: self.gpu, plan, size: self.size, x, weights };
+                pass.backward(state, older, of_older, of_last.take(), to)
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// One pass through the plain stem.
+struct PlainPass<'a> {
+    gpu: &'a Gpu,
+    plan: &'a PlainStem,
+    size: [usize; 3],
+    norm: Norm,
+    running: &'a [f32],
+}
+
+impl PlainPass<'_> {
     fn pixels(&self) -> usize {
         self.size.iter().product()
     }
@@ -60,7 +130,7 @@ impl StemPass<'_> {
     ///
     /// # Errors
     /// Too little memory, a fault of the device.
-    pub fn forward(&self, x: u64, weights: u64) -> Result<(Buffer, DeviceSeen, StemState), GpuError> {
+    fn forward(&self, x: u64, weights: u64) -> Result<(Buffer, DeviceSeen, PlainState), GpuError> {
         let (plan, c) = (self.plan, self.plan.outputs);
         let mut norms = Norms::new(self.gpu, self.norm, &plan.layout, self.running)?;
         let z = Buffer::new(self.gpu, self.pixels() * c)?;
@@ -77,14 +147,14 @@ impl StemPass<'_> {
         launch::mix(self.gpu, &[own], &[to], self.pixels(), c, Precision::Float32)?;
         let slots = std::mem::take(&mut norms.seen);
         let seen = DeviceSeen { moments: norms.moments.take(), slots };
-        Ok((out, seen, StemState { z, norms }))
+        Ok((out, seen, PlainState { z, norms }))
     }
 
     /// Adds to the gradient of the parameters, which is at `to`.
     ///
     /// # Errors
-    /// As [`StemPass::forward`].
-    pub fn backward(&self, x: u64, weights: u64, state: &StemState, dy: u64, to: u64) -> Result<(), GpuError> {
+    /// As [`PlainPass::forward`].
+    fn backward(&self, x: u64, weights: u64, state: &PlainState, dy: u64, to: u64) -> Result<(), GpuError> {
         let (gpu, c, pixels) = (self.gpu, self.plan.outputs, self.pixels());
         let parts = product_parts(pixels);
         let partial = Buffer::new(gpu, 2 * c * parts)?;

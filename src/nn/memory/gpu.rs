@@ -6,12 +6,12 @@ use std::sync::Arc;
 use super::gpu_auxiliary::HeadNumbers;
 use super::gpu_count::Count;
 use super::gpu_entry::{ClosingNumbers, EntryNumbers};
+use super::gpu_stem::StemNumbers;
 use super::{Wanted, Workload};
 use crate::kernels::gpu::Precision;
 use crate::kernels::gpu::parts::{dense_splits, product_parts, splits, tiles};
 use crate::nn::edge::{Branch, Geometry, is_noise, is_pooling, is_separable, poolings};
 use crate::nn::plan::{CellPlan, CellSizes, HeadPlan, NetworkPlan};
-use crate::nn::stem::StemPlan;
 use crate::nn::{EvaluationConfig, Policy, SupernetConfig};
 use crate::space::Compute;
 
@@ -177,7 +177,7 @@ struct CellNumbers {
 
 impl CellNumbers {
     /// Number `i`.
-    fn new(i: usize, plan: &CellPlan, sizes: &CellSizes, precision: Precision) -> CellNumbers {
+    fn new(i: usize, plan: &CellPlan, sizes: &CellSizes, stems: usize, precision: Precision) -> CellNumbers {
         let (h, w) = plan.output_size(sizes);
         let channels = plan.shape.channels;
         let sources = || (0..plan.sources()).map(|s| plan.from(s).collect::<Vec<_>>());
@@ -190,7 +190,7 @@ impl CellNumbers {
             loose: plan.nodes - plan.concat.len(),
             mixing: plan.mixing(),
             inputs: (0..plan.inputs()).map(|i| EntryNumbers::new(i, plan, sizes)).collect(),
-            reads: plan.reads(i).collect(),
+            reads: plan.reads(i, stems).collect(),
             together: sources().map(|edges| edges.chunks(edges.len().max(1)).map(bundle).collect()).collect(),
             in_turn: sources().map(|edges| edges.into_iter().map(|e| bundle(&[e])).collect()).collect(),
         }
@@ -248,21 +248,11 @@ impl CellNumbers {
     }
 }
 
-/// The backward pass of a stem on so many pixels in so many tiles.
-pub(super) fn stem_backward(l: &mut Count, stem: &StemPlan, pixels: usize, tiles: usize) {
-    let sums = l.take(2 * stem.outputs * product_parts(pixels));
-    let coefficients = l.take(4 * stem.outputs);
-    l.in_passing(stem.window() * stem.outputs * splits(tiles, stem.window()));
-    l.give(sums + coefficients);
-}
-
 /// A network, in numbers.
 struct GpuNetwork {
     pictures: usize,
     images: usize,
-    stem: Arc<StemPlan>,
-    stem_pixels: usize,
-    stem_tiles: usize,
+    stem: StemNumbers,
     cells: Vec<CellNumbers>,
     features: usize,
     classes: usize,
@@ -301,15 +291,13 @@ impl EvaluationConfig {
 impl GpuNetwork {
     fn new(plan: NetworkPlan, [images, height, width]: [usize; 3], precision: Precision) -> GpuNetwork {
         let sizes = plan.sizes([images, height, width]);
-        let cells = plan.cells.iter().zip(&sizes).enumerate();
-        let cells = cells.map(|(i, (plan, sizes))| CellNumbers::new(i, plan, sizes, precision));
+        let (cells, stems) = (plan.cells.iter().zip(&sizes).enumerate(), plan.stems());
+        let cells = cells.map(|(i, (plan, sizes))| CellNumbers::new(i, plan, sizes, stems, precision));
         let features = plan.features([images, height, width], &sizes);
         let head = |h: &Arc<HeadPlan>| (h.after, h.layout.running, HeadNumbers::new(h, plan.classes, images));
         GpuNetwork {
-            pictures: images * height * width * plan.stem.inputs,
+            pictures: images * height * width * plan.stem.inputs(),
             images,
-            stem_pixels: images * height * width,
-            stem_tiles: images * tiles(height, width),
             cells: cells.collect(),
             features: plan.classifier.slots.first().map_or(0, |s| s.inputs),
             classes: plan.classes,
@@ -317,7 +305,7 @@ impl GpuNetwork {
             mixing: plan.tables.iter().sum::<usize>().max(1),
             auxiliary: plan.auxiliary.as_ref().map(head),
             closing: plan.closing.as_ref().map(|c| ClosingNumbers::new(c.layout.running, features)),
-            stem: plan.stem,
+            stem: StemNumbers::new(&plan.stem, [images, height, width]),
         }
     }
 
@@ -332,15 +320,7 @@ impl GpuNetwork {
             let edges: usize = self.cells.iter().flat_map(|c| c.together.iter().flatten()).map(|b| b.drops).sum();
             l.take(self.images * edges);
         }
-        let stem_map = self.stem_pixels * self.stem.outputs;
-        let stem_state = l.take(self.stem.layout.running);
-        let mut moments = l.take(2 * self.stem.layout.running);
-        let z = l.take(stem_map);
-        l.in_passing(2 * self.stem.outputs * self.stem_tiles);
-        let stem_out = l.take(stem_map);
-        if !weights {
-            l.give(stem_state + z);
-        }
+        let (mut moments, stems) = (self.stem.forward(&mut l, weights), self.stem.maps.len());
         let (mut kept, mut of_head, mut more) = (Vec::with_capacity(self.cells.len()), 0, 0);
         let head = |i: usize| self.auxiliary.as_ref().filter(|(after, ..)| weights && *after == i);
         for (i, c) in self.cells.iter().enumerate() {
@@ -353,9 +333,10 @@ impl GpuNetwork {
                 let [logits, own] = head.forward(&mut l);
                 (more, of_head) = (logits, of_head + own);
             }
-            // The stem's output has a gradient only for the stem's own weights, unless edges read it as it is.
-            if i + 1 == c.reads.len() && !weights && !self.cells[0].inputs.iter().any(EntryNumbers::is_whole) {
-                l.give(stem_out);
+            // The stem's outputs have a gradient only for the stem's own weights, unless edges read them as they are.
+            let read = (i + stems).checked_sub(c.reads.len()).and_then(|old| self.stem.maps.get(old));
+            if let (Some(map), false) = (read, weights || self.cells[0].inputs.iter().any(EntryNumbers::is_whole)) {
+                l.give(Precision::Float32.bytes() * map);
             }
         }
         l.give(more);
@@ -375,8 +356,8 @@ impl GpuNetwork {
         l.take(self.mixing);
         l.take(self.images * self.classes * if more > 0 { 2 } else { 1 });
         let count = self.cells.len();
-        let mut gradients = vec![0; count + 1];
-        gradients[count] = l.take(self.cells[count - 1].output);
+        let mut gradients = vec![0; count + stems];
+        gradients[count + stems - 1] = l.take(self.cells[count - 1].output);
         if weights {
             l.in_passing(self.images * self.features);
         }
@@ -389,18 +370,19 @@ impl GpuNetwork {
                 head.backward(&mut l);
                 l.give(of_head);
             }
-            let wanted: Vec<bool> = c.reads.iter().map(|k| weights || *k > 0).collect();
+            let wanted: Vec<bool> = c.reads.iter().map(|k| weights || *k >= stems).collect();
             for (&k, _) in c.reads.iter().zip(&wanted).filter(|(_, w)| **w) {
                 if gradients[k] == 0 {
-                    gradients[k] = l.take(if k == 0 { stem_map } else { self.cells[k - 1].output });
+                    let map = self.stem.maps.get(k).copied();
+                    gradients[k] = l.take(map.unwrap_or_else(|| self.cells[k - stems].output));
                 }
             }
             c.backward(&mut l, policy.of_cell(i), weights, &wanted, drops);
             let (output, own) = kept[i];
-            l.give(gradients[i + 1] + output + own);
+            l.give(gradients[i + stems] + output + own);
         }
         if weights {
-            stem_backward(&mut l, &self.stem, self.stem_pixels, self.stem_tiles);
+            self.stem.backward(&mut l, gradients[stems - 1]);
         }
         l.peak
     }

@@ -20,6 +20,8 @@ pub(super) struct HeadNumbers {
     pooled: usize,
     projections: [Projection; 2],
     classes: usize,
+    /// Whether the second convolution has a norm.
+    normed: bool,
 }
 
 impl HeadNumbers {
@@ -29,7 +31,8 @@ impl HeadNumbers {
             head.projections[i].shape(h, w)
         };
         let projections = [projection(0, 4), projection(1, 1)];
-        HeadNumbers { images, pooled: 4 * images * projections[0].channels_in, projections, classes }
+        let pooled = 4 * images * projections[0].channels_in;
+        HeadNumbers { images, pooled, projections, classes, normed: head.normed }
     }
 
     fn features(&self) -> usize {
@@ -39,7 +42,13 @@ impl HeadNumbers {
     /// Returns the bytes of the logits and of what is kept.
     pub fn forward(&self, l: &mut Count) -> [usize; 2] {
         let mut kept = l.take(self.pooled);
-        kept += self.projections.iter().map(|p| project_forward(l, p, 1)).sum::<usize>();
+        let [first, second] = &self.projections;
+        if !self.normed {
+            // A norm that does nothing.
+            kept += l.take(2 * second.channels_out);
+        }
+        kept += project_forward(l, first, 1);
+        kept += if self.normed { project_forward(l, second, 1) } else { l.take(self.features()) };
         kept += l.take(self.features());
         let mean = l.take(self.features());
         let logits = l.take(self.images * self.classes);

@@ -47,7 +47,7 @@ impl EntryNumbers {
                 channels: [r.inputs, r.outputs],
                 pixels: [images * size.0 * size.1, images * h * w],
                 tiles: images * tiles(h, w),
-                convolutions: [0, 1].map(|k: usize| r.convolutions[k].len()),
+                convolutions: [0, 1].map(|k: usize| r.convolutions[k].weights.len()),
                 side: r.side.len(),
             }),
         };

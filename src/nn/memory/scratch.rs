@@ -3,6 +3,7 @@
 use crate::kernels::dense::Shape;
 use crate::nn::edge::{is_pooling, poolings};
 use crate::nn::plan::{CellPlan, CellSizes, Entry};
+use crate::nn::stem::StemPlan;
 use crate::space::Compute;
 
 /// The largest of each buffer that a thread reuses.
@@ -20,6 +21,8 @@ pub(super) struct Scratch {
     /// Gradient of an input, gathered.
     gathered: usize,
     spreads: Vec<([usize; 5], usize)>,
+    /// Of the stem's convolutions, which are gone before a cell's are made: forward, and backward.
+    stem: [usize; 2],
 }
 
 impl Scratch {
@@ -67,6 +70,18 @@ impl Scratch {
         }
     }
 
+    /// Of a stem on pictures of this height and width.
+    pub fn add_stem(&mut self, stem: &StemPlan, size: (usize, usize)) {
+        let StemPlan::Halving(plan) = stem else { return };
+        for (own, size) in plan.convolutions.iter().zip(plan.sizes(size)) {
+            let s = own.shape(size);
+            let padded = (s.height + 2) * (s.width + 2) * s.inputs;
+            let behind = s.out_height() * s.out_width() * s.outputs;
+            let back = (padded + s.out_padded_len(s.reach())).max(behind);
+            self.stem = [self.stem[0].max(padded), self.stem[1].max(back)];
+        }
+    }
+
     fn dense(&mut self, s: &Shape) {
         let key = [s.out_height(), s.out_width(), s.outputs, s.reach()];
         if !self.bordered.iter().any(|(k, _)| *k == key) {
@@ -76,7 +91,9 @@ impl Scratch {
 
     /// Of the buffers that a forward pass uses.
     pub fn forward_bytes(&self) -> u64 {
-        4 * (self.padded + self.others.iter().sum::<usize>() + self.made + self.map + self.projection) as u64
+        let cells = self.padded + self.others.iter().sum::<usize>() + self.made + self.map + self.projection;
+        // The cells' stay from pass to pass.
+        4 * (self.stem[0] + cells) as u64
     }
 
     pub fn bytes(&self) -> u64 {
@@ -89,6 +106,7 @@ impl Scratch {
             + bordered
             + 2 * self.projection
             + self.gathered
+            + self.stem[1]
             + spreads) as u64
     }
 }

@@ -4,13 +4,14 @@ use std::sync::Arc;
 
 use super::{CellPlan, Entry, HeadPlan, NetworkPlan, ProjectionPlan};
 use crate::nn::closing::ClosingPlan;
+use crate::nn::convolved::ConvolutionPlan;
 use crate::nn::edge::{Branch, Edge};
 use crate::nn::layout::{BlockLayout, CellShape, Kind};
 use crate::nn::norm::NormSlot;
 use crate::nn::residual::ResidualPlan;
 use crate::nn::stem::StemPlan;
 use crate::nn::{EvaluationConfig, SupernetConfig, head};
-use crate::space::{self, CellKind, Compute, Graph, INPUTS, Mask, Operation, Stacking};
+use crate::space::{self, CellKind, Compute, Graph, INPUTS, Mask, Operation, Stacking, Stem};
 
 /// Channels inside the auxiliary head.
 const AUXILIARY: [usize; 2] = [128, 768];
@@ -42,6 +43,14 @@ impl Block {
         let weights = start..self.layout.len;
         let inputs = inputs * kernel * kernel;
         ProjectionPlan { weights, norm: self.norm(norm, c), inputs, halve: false, affine: self.affine }
+    }
+
+    /// The same without the norm.
+    fn bare_projection(&mut self, weights: String, kernel: usize, inputs: usize, c: usize) -> ProjectionPlan {
+        let start = self.layout.len;
+        self.layout.add(weights, Kind::Convolution { kernel }, c, inputs);
+        let (weights, norm) = (start..self.layout.len, NormSlot { offset: 0, channels: c });
+        ProjectionPlan { weights, norm, inputs: inputs * kernel * kernel, halve: false, affine: false }
     }
 
     /// FactorizedReduce → norm.
@@ -77,19 +86,17 @@ impl Block {
     /// too.
     fn residual(&mut self, index: usize, shape: &CellShape) -> ResidualPlan {
         let (inputs, outputs) = (shape.inputs[INPUTS - 1], shape.channels);
-        let affine = std::mem::replace(&mut self.affine, true);
-        let mut convolution = |letter: &str, inputs: usize| {
-            let (start, name) = (self.layout.len, format!("cells.{index}.conv_{letter}.op"));
-            self.layout.add(format!("{name}.1.weight"), Kind::Convolution { kernel: 3 }, outputs, inputs);
-            (start..self.layout.len, self.norm(format!("{name}.2"), outputs))
+        let mut convolution = |letter: &str, inputs: usize, stride: usize| {
+            let name = format!("cells.{index}.conv_{letter}.op");
+            let names = [format!("{name}.1.weight"), format!("{name}.2")];
+            ConvolutionPlan::add(&mut self.layout, names, [inputs, outputs], stride)
         };
-        let ((first, norm), (second, norm2)) = (convolution("a", inputs), convolution("b", outputs));
-        self.affine = affine;
+        let convolutions = [convolution("a", inputs, 2), convolution("b", outputs, 1)];
         let start = self.layout.len;
         let kind = Kind::Convolution { kernel: 1 };
         self.layout.add(format!("cells.{index}.downsample.1.weight"), kind, outputs, inputs);
         let side = start..self.layout.len;
-        ResidualPlan { inputs, outputs, convolutions: [first, second], norms: [norm, norm2], side }
+        ResidualPlan { inputs, outputs, convolutions, side }
     }
 
     /// An operation of an edge, called `name`; `pool_norm`: poolings have a norm, called so behind it.
@@ -203,15 +210,16 @@ impl CellPlan {
 
 impl NetworkPlan {
     pub fn of_supernet(config: &SupernetConfig) -> NetworkPlan {
-        let stem = StemPlan::new(config.input_channels, config.stem_multiplier * config.channels);
+        let stem = StemPlan::new(config.stem, config.input_channels, config.stem_multiplier * config.channels);
         let space = config.mask.space();
         let nodes = |kind| space.graph(kind).map_or(0, |g| g.nodes);
-        let shapes = CellShape::stack(space.stacking(), config.channels, stem.outputs, &config.layout, nodes);
+        let of_stem = (config.stem, stem.outputs());
+        let shapes = CellShape::stack(space.stacking(), config.channels, of_stem, &config.layout, nodes);
         let cell = |(i, shape): (usize, CellShape)| {
             Some(Arc::new(CellPlan::mixture(i, shape, space.graph(shape.kind)?, &config.mask)))
         };
         let cells: Vec<Arc<CellPlan>> = numbered(shapes).filter_map(cell).collect();
-        let features = cells.last().map_or(stem.outputs, |c| c.outputs());
+        let features = cells.last().map_or(stem.outputs(), |c| c.outputs());
         let classifier = head::layout("classifier", features, config.classes);
         let tables = [CellKind::Normal, CellKind::Reduction].map(|kind| space.table(kind));
         let closing = closing(space.stacking(), features);
@@ -221,26 +229,40 @@ impl NetworkPlan {
 
     pub fn of_genotype(config: &EvaluationConfig) -> NetworkPlan {
         let stacking = config.genotype.stacking;
-        let stem = StemPlan::new(config.input_channels, stacking.stem() * config.channels);
+        let wide = if config.stem == Stem::Cifar { stacking.stem() } else { 1 };
+        let stem = StemPlan::new(config.stem, config.input_channels, wide * config.channels);
         let outputs = |kind| config.genotype.outputs(kind).len();
-        let shapes = CellShape::stack(stacking, config.channels, stem.outputs, &config.layout(), outputs);
+        let of_stem = (config.stem, stem.outputs());
+        let shapes = CellShape::stack(stacking, config.channels, of_stem, &config.layout(), outputs);
         let cell = |(i, shape)| Arc::new(CellPlan::chosen(i, shape, &config.genotype));
         let cells: Vec<Arc<CellPlan>> = numbered(shapes).map(cell).collect();
         let after = 2 * config.cells / 3;
         let auxiliary = cells.get(after).filter(|_| config.auxiliary).map(|cell| {
             let [narrow, wide] = AUXILIARY;
             let mut block = Block::new(true);
-            let mut layer = |at: usize, kernel, inputs, outputs| {
-                let name = |at| format!("auxiliary_head.features.{at}");
-                block.projection([format!("{}.weight", name(at)), name(at + 1)], kernel, inputs, outputs)
+            let name = |at: usize| format!("auxiliary_head.features.{at}");
+            let names = |at: usize| [format!("{}.weight", name(at)), name(at + 1)];
+            let first = block.projection(names(2), 1, cell.outputs(), narrow);
+            // That for ImageNet has been published, and trained, without the second norm.
+            let normed = config.stem == Stem::Cifar;
+            let second = match normed {
+                true => block.projection(names(5), 2, narrow, wide),
+                false => block.bare_projection(format!("{}.weight", name(5)), 2, narrow, wide),
             };
-            let projections = [layer(2, 1, cell.outputs(), narrow), layer(5, 2, narrow, wide)];
+            let projections = [first, second];
             let mut layout = block.layout;
             let classifier = layout.len;
             head::add(&mut layout, "auxiliary_head.classifier", wide, config.classes);
-            Arc::new(HeadPlan { after, projections, classifier, layout })
+            Arc::new(HeadPlan {
+                after,
+                stride: config.stem.auxiliary_stride(),
+                projections,
+                normed,
+                classifier,
+                layout,
+            })
         });
-        let features = cells.last().map_or(stem.outputs, |c| c.outputs());
+        let features = cells.last().map_or(stem.outputs(), |c| c.outputs());
         let classifier = head::layout("classifier", features, config.classes);
         let (stem, closing) = (Arc::new(stem), closing(stacking, features));
         NetworkPlan { stem, cells, auxiliary, closing, classifier, classes: config.classes, tables: [0, 0] }

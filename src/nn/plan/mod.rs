@@ -71,7 +71,7 @@ impl Entry {
             Entry::Project(own) => own.weights.len() * own.shape(size.0, size.1).pixels(),
             Entry::Residual(own) => {
                 let (h, w) = own.output_size(size);
-                let convolutions = own.convolutions.iter().map(|c| c.len()).sum::<usize>();
+                let convolutions = own.convolutions.iter().map(|c| c.weights.len()).sum::<usize>();
                 (convolutions + own.side.len()) * h * w
             }
         }
@@ -120,10 +120,11 @@ impl CellPlan {
         self.entries.len()
     }
 
-    /// The outputs that the cell reads, counted from the stem's, if it is number `i`: the older one first.
-    pub fn reads(&self, i: usize) -> impl DoubleEndedIterator<Item = usize> + ExactSizeIterator + use<> {
+    /// The outputs that the cell reads, counted from the first of the stem's, which are so many, if it is number `i`: the older
+    /// one first.
+    pub fn reads(&self, i: usize, stems: usize) -> impl DoubleEndedIterator<Item = usize> + ExactSizeIterator + use<> {
         let inputs = self.inputs();
-        (0..inputs).map(move |input| (i + 1 + input).saturating_sub(inputs))
+        (0..inputs).map(move |input| (i + stems + input).saturating_sub(inputs))
     }
 
     /// States that edges start from: all but the last node.
@@ -200,12 +201,12 @@ impl CellSizes {
 }
 
 impl CellSizes {
-    /// Sizes of each cell's inputs in a network that reads `images` pictures of `height` x `width` pixels.
-    pub fn along<'a>(
+    /// Sizes of each cell's inputs where the first reads maps of these heights and widths.
+    fn along<'a>(
         cells: impl IntoIterator<Item = &'a CellPlan>,
-        [images, height, width]: [usize; 3],
+        images: usize,
+        [mut older, mut last]: [(usize, usize); INPUTS],
     ) -> Vec<CellSizes> {
-        let (mut older, mut last) = ((height, width), (height, width));
         let each = |plan: &CellPlan| {
             let sizes = CellSizes { images, inputs: [older, last] };
             (older, last) = (last, plan.output_size(&sizes));
@@ -215,12 +216,16 @@ impl CellSizes {
     }
 }
 
-/// The auxiliary head of an evaluation network: pooling to 2x2, a 1x1 convolution, one over all that is left, a classifier.
+/// The auxiliary head of an evaluation network: 5x5 averages of a stride that makes 2x2 of them, a 1x1 convolution, one over all
+/// that is left, a classifier.
 #[derive(Clone, Debug)]
 pub(crate) struct HeadPlan {
     /// The cell that it follows.
     pub after: usize,
+    pub stride: usize,
     pub projections: [ProjectionPlan; 2],
+    /// Whether the second convolution has a norm.
+    pub normed: bool,
     /// Where the classifier's parameters are in the block.
     pub classifier: usize,
     pub layout: BlockLayout,
@@ -247,7 +252,7 @@ impl NetworkPlan {
         let cells = self.cells.iter().map(|c| &c.layout);
         let head = self.auxiliary.iter().map(|h| &h.layout);
         let closing = self.closing.iter().map(|c| &c.layout);
-        std::iter::once(&self.stem.layout).chain(cells).chain(head).chain(closing).chain([&self.classifier])
+        std::iter::once(self.stem.layout()).chain(cells).chain(head).chain(closing).chain([&self.classifier])
     }
 
     /// First parameter of each block.
@@ -275,6 +280,16 @@ impl NetworkPlan {
         self.closing_block() + usize::from(self.closing.is_some())
     }
 
+    /// Outputs of the stem, with which those of the blocks before the heads begin: cell `i`'s is number `i + stems`.
+    pub fn stems(&self) -> usize {
+        self.stem.kind().maps()
+    }
+
+    /// The outputs that cell `i` reads, counted from the first of the stem's: the older one first.
+    pub fn reads(&self, i: usize) -> impl DoubleEndedIterator<Item = usize> + ExactSizeIterator + use<> {
+        self.cells[i].reads(i, self.stems())
+    }
+
     /// Parameters that lie one after the other, by block.
     pub fn parted<'a>(&self, all: &'a [f32]) -> Vec<&'a [f32]> {
         let starts = self.starts();
@@ -292,14 +307,15 @@ impl NetworkPlan {
     }
 
     pub fn sizes(&self, pictures: [usize; 3]) -> Vec<CellSizes> {
-        CellSizes::along(self.cells.iter().map(Arc::as_ref), pictures)
+        let [images, height, width] = pictures;
+        CellSizes::along(self.cells.iter().map(Arc::as_ref), images, self.stem.kind().sizes((height, width)))
     }
 
     /// Shape of the last cell's output.
-    pub fn features(&self, [n, height, width]: [usize; 3], sizes: &[CellSizes]) -> [usize; 4] {
+    pub fn features(&self, pictures: [usize; 3], sizes: &[CellSizes]) -> [usize; 4] {
         match (self.cells.last(), sizes.last()) {
             (Some(plan), Some(sizes)) => plan.output_shape(sizes),
-            _ => [n, height, width, self.stem.outputs],
+            _ => self.stem.last(pictures),
         }
     }
 

@@ -35,8 +35,10 @@ pub struct Remembered<P> {
     /// By block.
     parameters: Vec<Vec<f32>>,
     logits: Vec<f32>,
-    /// Of the stem, and of the cells before the last of `firsts`.
+    /// Of the stem, one or two, and of the cells before the last of `firsts`.
     outputs: Vec<Vec<f32>>,
+    /// Of the stem.
+    first_shown: Shown<P>,
     /// By cell, and of what comes after the last.
     shown: Vec<Shown<P>>,
     /// By kind, the first cell.
@@ -88,9 +90,9 @@ pub(super) fn bytes(plan: &NetworkPlan, size: [usize; 3]) -> usize {
     let firsts = || plan.firsts();
     let cells: usize = firsts().map(|i| cell::bytes(&plan.cells[i], &sizes[i])).sum();
     // The outputs of the stem and of the cells before the last of them.
-    let stem = size.iter().product::<usize>() * plan.stem.outputs;
+    let stem: usize = plan.stem.maps(size).map(|map| map.iter().product::<usize>()).sum();
     let outputs = (0..firsts().max().unwrap_or(0)).map(|i| cell::output(&plan.cells[i], &sizes[i]));
-    cells + 4 * (stem + outputs.sum::<usize>())
+    cells + size_of::<f32>() * (stem + outputs.sum::<usize>())
 }
 
 impl<P: Probe + 'static> Remembered<P> {
@@ -107,9 +109,14 @@ impl<P: Probe + 'static> Remembered<P> {
         let mixing = flat(&plan, mixing)?;
         let needed = plan.firsts().max().unwrap_or(0);
         let (mut shown, mut firsts) = (Vec::new(), [None, None]);
-        let mut outputs = vec![pass(&plan, size, noise, None).stem().forward(images, &parameters[0], false).0];
+        let stems = plan.stems();
+        let own = Arc::new(probe());
+        let watcher: Arc<dyn Probe> = own.clone();
+        let mut outputs = pass(&plan, size, noise, Some(&watcher)).stem().forward(images, &parameters[0], false).0;
+        // The plain stem has no ReLU.
+        let first_shown = if stems > 1 { vec![(own, 1)] } else { Vec::new() };
         for (i, sizes) in plan.sizes(size).into_iter().enumerate() {
-            let inputs: Vec<&[f32]> = plan.cells[i].reads(i).map(|o| &outputs[o][..]).collect();
+            let inputs: Vec<&[f32]> = plan.reads(i).map(|o| &outputs[o][..]).collect();
             let (weights, mixing) = (&parameters[i + 1], &mixing[plan.mixing(i)]);
             let kind = plan.cells[i].shape.kind;
             let output = if plan.first(kind) == Some(i) {
@@ -127,7 +134,7 @@ impl<P: Probe + 'static> Remembered<P> {
             outputs.push(output);
             // The last two are read by the next cell; what no smaller network takes can go before.
             if let Some(old) = i.checked_sub(1).filter(|old| *old > needed) {
-                outputs[old] = Vec::new();
+                outputs[old + stems - 1] = Vec::new();
             }
         }
         let own = Arc::new(probe());
@@ -135,13 +142,15 @@ impl<P: Probe + 'static> Remembered<P> {
         let last = outputs.last().map_or(&[][..], Vec::as_slice);
         let logits = logits(&pass(&plan, size, noise, Some(&watcher)), &parameters, last);
         shown.push(vec![(own, 1)]);
-        outputs.truncate(needed + 1);
-        Ok(Remembered { plan, size, parameters, logits, outputs, shown, firsts, noise, probe: Box::new(probe) })
+        outputs.truncate(needed + stems);
+        let probe = Box::new(probe);
+        Ok(Remembered { plan, size, parameters, logits, outputs, first_shown, shown, firsts, noise, probe })
     }
 
     /// The pass itself.
     pub fn whole(&self) -> Recalled<P> {
-        Recalled { logits: self.logits.clone(), shown: self.shown.concat() }
+        let shown = [&self.first_shown[..], &self.shown.concat()].concat();
+        Recalled { logits: self.logits.clone(), shown }
     }
 
     /// The pass of the network that lacks the operation at `place`, under `mixing`, which differs from the whole network's on
@@ -157,7 +166,7 @@ impl<P: Probe + 'static> Remembered<P> {
         let own = Arc::new((self.probe)());
         let watcher: Arc<dyn Probe> = own.clone();
         let pass = pass(&plan, self.size, self.noise, Some(&watcher));
-        let mut shown = self.shown[..first].concat();
+        let mut shown = [&self.first_shown[..], &self.shown[..first].concat()].concat();
         let (output, parts) = pass.cell(first, sizes[first]).recall(
             memory,
             &self.plan.cells[first],
@@ -168,7 +177,7 @@ impl<P: Probe + 'static> Remembered<P> {
         shown.extend(parts);
         let (mut older, mut last) = (None, output);
         for (i, sizes) in sizes.into_iter().enumerate().skip(first + 1) {
-            let before = older.as_ref().unwrap_or(&self.outputs[first]);
+            let before = older.as_ref().unwrap_or(&self.outputs[first + plan.stems() - 1]);
             let inputs = [&before[..], &last[..]];
             let inputs = &inputs[inputs.len() - plan.cells[i].inputs()..];
             let (weights, mixing) = (&self.parameters[i + 1], &mixing[plan.mixing(i)]);

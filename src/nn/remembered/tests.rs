@@ -7,7 +7,7 @@ use candle_core::{Device, Tensor};
 use super::Shown;
 use crate::nn::{Init, Mixing, Pass, Policy, Precision, Probe, Supernet, SupernetConfig};
 use crate::random;
-use crate::space::{CellKind, Mask, Operation, Place, Space, darts};
+use crate::space::{CellKind, Mask, Operation, Place, Space, Stem, darts};
 
 const IMAGES: usize = 5;
 
@@ -93,13 +93,18 @@ fn a_pass_without_an_operation_is_that_of_the_network_without_it() {
         let other = Space::find("nas_bench_201").unwrap();
         // All of its cells are of one kind.
         let other = layout.iter().all(|kind| *kind == normal).then(|| other.full());
-        for mask in full.into_iter().chain([ragged(i as u64), own]).chain(other) {
+        let masks: Vec<Mask> = full.into_iter().chain([ragged(i as u64), own]).chain(other).collect();
+        // With ReLUs before the cells, too.
+        let halved = masks.iter().filter(|m| i % 2 == 0 && Stem::ImageNet.suits(m.space().stacking()));
+        let cases = masks.iter().map(|m| (*m, Stem::Cifar)).chain(halved.map(|m| (*m, Stem::ImageNet)));
+        for (mask, stem) in cases {
             let config = SupernetConfig {
                 channels: 1 + 2 * i,
                 classes: 10,
                 input_channels: 3,
                 layout: layout.to_vec(),
                 stem_multiplier: 3,
+                stem,
                 mask,
                 policy: Policy::Keep,
                 precision: Precision::Float32,
@@ -128,6 +133,7 @@ fn too_much_is_not_remembered() {
         input_channels: 3,
         layout: vec![CellKind::Normal],
         stem_multiplier: 3,
+        stem: Stem::Cifar,
         mask: darts::FULL,
         policy: Policy::Keep,
         precision: Precision::Float32,

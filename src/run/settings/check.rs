@@ -31,7 +31,12 @@ impl Config {
         }
         self.check_data()?;
         self.check_cut()?;
-        if self.trained()?.is_some() && self.device.precision != Precision::Float32 {
+        let stacking = self.full().space().stacking();
+        self.search.stem.check(stacking).map_err(|reason| value_error("search.stem", reason))?;
+        let trained = self.trained()?;
+        let stacking = trained.as_ref().map_or(stacking, |genotype| genotype.stacking);
+        self.train.stem.check(stacking).map_err(|reason| value_error("train.stem", reason))?;
+        if trained.is_some() && self.device.precision != Precision::Float32 {
             let reason =
                 "`bf16` is how a search keeps its maps; a training from scratch keeps float32: set it to `float32`";
             return Err(value_error("device.precision", reason));

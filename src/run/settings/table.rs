@@ -4,7 +4,7 @@ use super::checks::{above_0_below_1, amount_or, counted, fraction, from_0, named
 use super::cut_source::CutSource;
 use super::define::{Key, VERSION, settings};
 use super::draws::Draws;
-use super::words::{ClassWeights, CutBy, Estimator, Keep, NoneOperation};
+use super::words::{ClassWeights, CutBy, Estimator, Keep, NoneOperation, StemChoice};
 use crate::device::Choice;
 use crate::nn::Precision;
 use crate::oneshot::Order;
@@ -171,6 +171,9 @@ settings! {
             "Memory grows in step with it, time faster.", "8";
         cells: usize = 8, (|v: &usize| counted(*v, 64)), "number of cells; those at a third and at two thirds reduce",
             "The published search has 8, of which cells 2 and 5 (from 0) reduce.", "5";
+        stem: StemChoice = StemChoice::Auto, "`cifar`, `imagenet` (cells work on an eighth of the pictures' side) or `auto`: `imagenet` from 128 pixels a side",
+            "What stands before the cells of the supernet, and of the proxy network that is scored: one 3x3 convolution, or DARTS' \
+             three of stride 2. Networks of NAS-Bench-201's kind have `cifar` alone.", "\"imagenet\"";
         batch: usize = 64, (|v: &usize| counted(*v, 65_536)), "pictures per step, of each half",
             "Memory grows in step with it. With another batch scale the learning rate, too.", "32";
         epochs: usize = 50, (|v: &usize| counted(*v, 1_000_000)), "passes over the half that trains the weights",
@@ -225,6 +228,8 @@ settings! {
             "36 as published with DARTS on CIFAR-10; 16 with NAS-Bench-201.", "16";
         cells: usize = 20, (|v: &usize| counted(*v, 64)), "number of cells; those at a third and at two thirds reduce",
             "20 as published with DARTS on CIFAR-10; 15 with NAS-Bench-201, with two residual blocks between them.", "8";
+        stem: StemChoice = StemChoice::Auto, "`cifar`, `imagenet` (cells work on an eighth of the pictures' side) or `auto`: `imagenet` from 128 pixels a side",
+            "What stands before the cells, as in search.stem. Published with `imagenet` are 48 channels and 14 cells.", "\"imagenet\"";
         batch: usize = 96, (|v: &usize| counted(*v, 65_536)), "pictures per step", "96 as published.", "64";
         epochs: usize = 600, (|v: &usize| counted(*v, 1_000_000)), "passes over the training pictures", "600 as published.", "100";
         learning_rate: f64 = 0.025, (|v: &f64| from_0(*v)), "at the start", "SGD; it falls along half a cosine.", "0.1";
@@ -237,7 +242,7 @@ settings! {
             "The norm before clipping is in the journal.", "0.0";
         drop_path: f64 = 0.2, (|v: &f64| fraction(*v)), "probability at the end, growing from 0, that an edge is left out for a picture",
             "Identities are never left out; what stays is scaled up (FractalNet; DARTS, appendix A.2.1).", "0.0";
-        auxiliary: f64 = 0.4, (|v: &f64| from_0(*v)), "weight of the auxiliary head's loss (maps of 8 to 10 pixels a side only); 0: no such head",
+        auxiliary: f64 = 0.4, (|v: &f64| from_0(*v)), "weight of the auxiliary head's loss (maps of 8 to 10 pixels a side only, with train.stem `imagenet` 7 or 8); 0: no such head",
             "The head reads the cell at two thirds and is no part of the trained network that is exported for use.", "0.0";
         cutout: usize = 16, (|v: &usize| up_to(*v, 4096)), "side of the square that is blanked out; 0 turns it off",
             "16 as published for pictures of 32 pixels.", "0";

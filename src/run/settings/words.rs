@@ -1,5 +1,6 @@
 //! Words that settings choose from, and no other part of the program has of its own.
 
+use crate::space::{Stacking, Stem};
 use crate::words::words;
 
 /// What cells keep for the backward pass.
@@ -137,3 +138,47 @@ impl ClassWeights {
 }
 
 words!(ClassWeights);
+
+/// Which stem a network gets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StemChoice {
+    /// By the size of the pictures.
+    Auto,
+    /// This one.
+    Of(Stem),
+}
+
+impl StemChoice {
+    pub const ALL: [StemChoice; 3] = [StemChoice::Auto, StemChoice::Of(Stem::Cifar), StemChoice::Of(Stem::ImageNet)];
+
+    pub const fn name(self) -> &'static str {
+        match self {
+            StemChoice::Auto => "auto",
+            StemChoice::Of(stem) => stem.name(),
+        }
+    }
+
+    /// The stem of a network for pictures of this height and width.
+    pub const fn stem(self, stacking: Stacking, height: usize, width: usize) -> Stem {
+        match self {
+            StemChoice::Auto => Stem::automatic(stacking, height, width),
+            StemChoice::Of(stem) => stem,
+        }
+    }
+
+    /// Why networks of this kind can't have it.
+    ///
+    /// # Errors
+    /// They can't.
+    pub fn check(self, stacking: Stacking) -> Result<(), String> {
+        match self {
+            StemChoice::Of(stem) if !stem.suits(stacking) => Err(format!(
+                "networks of {stacking} have the stem `{}` alone; set it to that, or to `auto`",
+                Stem::Cifar
+            )),
+            _ => Ok(()),
+        }
+    }
+}
+
+words!(StemChoice);

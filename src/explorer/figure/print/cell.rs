@@ -73,7 +73,7 @@ pub fn draw(genotype: &Genotype, state: &State, width: f64) -> Option<String> {
             p.text(to - 6.5, y + 2.4, SMALL, &color, Anchor::End, &label);
         }
         for s in 0..states {
-            let name = genotype.state_name(s).replace("c_{k-", "c(k−").replace('}', ")");
+            let name = s.to_string();
             let begin = if s < inputs { top + 24.0 } else { lane(list.iter().position(|c| c.target == s).unwrap_or(0)) };
             let at = if s < inputs { top + 20.0 } else { begin - 9.0 };
             let wide = if s < inputs { BOX.0 } else { 12.0 };
@@ -82,7 +82,7 @@ pub fn draw(genotype: &Genotype, state: &State, width: f64) -> Option<String> {
         }
         let last = x(states - 1);
         p.line((x(outputs.iter().copied().min().unwrap_or(inputs)), bottom), (last + 10.0, bottom), INK, "none");
-        p.text(last + 12.0, bottom + 2.4, SMALL, INK, Anchor::Start, "c(k)");
+        p.text(last + 12.0, bottom + 2.4, SMALL, INK, Anchor::Start, "out");
         top += own(cell);
         p.line((MARGIN, top - 4.0), (width - MARGIN, top - 4.0), LINE, "none");
     }

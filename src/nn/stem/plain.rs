@@ -1,35 +1,36 @@
-//! The stem: a 3x3 convolution from the picture's channels, and the only batch norm of a supernet with scale and shift.
+//! The stem for small pictures: a 3x3 convolution from the pictures' channels, and a batch norm with scale and shift, in supernets
+//! too.
 
 use std::sync::Arc;
 
-use super::Probe;
-use super::layout::{BlockLayout, Kind};
-use super::noise::Noise;
-use super::norm::{Norm, NormPass, NormSlot, Seen, Statistics, Sums, collector};
-use super::parallel::{Images, image, map_groups, only, sum_parts, unfilled};
 use crate::kernels::matrix::{Outer, Packed, product};
 use crate::kernels::norm::Collector;
 use crate::kernels::norm::add_products;
+use crate::nn::Probe;
+use crate::nn::layout::{BlockLayout, Kind};
+use crate::nn::noise::Noise;
+use crate::nn::norm::{Norm, NormPass, NormSlot, Seen, Statistics, Sums, collector};
+use crate::nn::parallel::{Images, image, map_groups, only, sum_parts, unfilled};
 
 /// Taps of the 3x3 window.
 const TAPS: usize = 9;
 
 #[derive(Clone, Debug)]
-pub(crate) struct StemPlan {
+pub(crate) struct PlainStem {
     pub inputs: usize,
     pub outputs: usize,
     pub layout: BlockLayout,
     pub norm: NormSlot,
 }
 
-impl StemPlan {
-    pub fn new(inputs: usize, outputs: usize) -> StemPlan {
+impl PlainStem {
+    pub fn new(inputs: usize, outputs: usize) -> PlainStem {
         let mut layout = BlockLayout::default();
         layout.add("stem.0.weight".into(), Kind::Convolution { kernel: 3 }, outputs, inputs);
         layout.add("stem.1.weight".into(), Kind::NormWeight, outputs, 1);
         layout.add("stem.1.bias".into(), Kind::NormBias, outputs, 1);
         let norm = layout.add_norm("stem.1".into(), outputs);
-        StemPlan { inputs, outputs, layout, norm }
+        PlainStem { inputs, outputs, layout, norm }
     }
 
     pub fn window(&self) -> usize {
@@ -62,8 +63,8 @@ fn windows(x: &[f32], height: usize, width: usize, c: usize, to: &mut [f32]) {
 }
 
 /// One pass through a stem.
-pub(crate) struct StemPass<'a> {
-    pub plan: &'a StemPlan,
+pub(crate) struct PlainPass<'a> {
+    pub plan: &'a PlainStem,
     /// Images, height and width.
     pub size: [usize; 3],
     pub norm: Norm,
@@ -72,14 +73,14 @@ pub(crate) struct StemPass<'a> {
 }
 
 /// The map before the norm, and the norm.
-pub(crate) struct StemState {
+pub(crate) struct PlainState {
     z: Vec<f32>,
     statistics: Statistics,
 }
 
-impl StemPass<'_> {
+impl PlainPass<'_> {
     /// Takes pictures `[N, H, W, C]`, gives `[N, H, W, 3C']`, and what the backward pass needs, if it was asked for.
-    pub fn forward(&self, x: &[f32], parameters: &[f32], keep: bool) -> (Vec<f32>, Option<StemState>, Vec<Seen>) {
+    pub fn forward(&self, x: &[f32], parameters: &[f32], keep: bool) -> (Vec<f32>, Option<PlainState>, Vec<Seen>) {
         let [n, h, w] = self.size;
         let (c, outputs) = (self.plan.inputs, self.plan.outputs);
         let (convolution, scale, shift) = self.plan.split(parameters);
@@ -123,7 +124,7 @@ impl StemPass<'_> {
         if let Some(probe) = self.probe {
             norms.seen.iter().for_each(|s| probe.norm(&s.moments.variance()));
         }
-        (out, keep.then_some(StemState { z, statistics }), norms.seen)
+        (out, keep.then_some(PlainState { z, statistics }), norms.seen)
     }
 
     /// Sets the gradient of the parameters in `to` (only what the maps of `picture` give, where there is one); gives that of the pictures `[N, H, W, C]`, if it is wanted. `dy` is that of
@@ -132,7 +133,7 @@ impl StemPass<'_> {
         &self,
         x: &[f32],
         parameters: &[f32],
-        state: &StemState,
+        state: &PlainState,
         dy: &[f32],
         to: Option<&mut [f32]>,
         images_wanted: bool,
@@ -140,7 +141,7 @@ impl StemPass<'_> {
     ) -> Option<Vec<f32>> {
         let [n, h, w] = self.size;
         let (c, outputs, window) = (self.plan.inputs, self.plan.outputs, self.plan.window());
-        let StemState { z, statistics } = state;
+        let PlainState { z, statistics } = state;
         let len = h * w * outputs;
         let parts = map_groups(n, |group| {
             let mut sums = Sums::new(outputs);
