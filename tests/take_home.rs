@@ -107,6 +107,47 @@ fn a_trained_network_is_used_by_its_file_alone() {
     assert!((accuracy - right as f64 / labels.len() as f64).abs() < 1e-12, "{accuracy}: {right} of {}", labels.len());
 
     published(&run, &data.join("test_batch.bin"));
+    other_forms(&run, &about);
+}
+
+/// The forms of a training that other programs read, in short: `tests/exports.sh` has those programs read them.
+fn other_forms(run: &Path, about: &HashMap<String, String>) {
+    let onnx = exported(run, "onnx");
+    let has = |words: &str| onnx.windows(words.len()).any(|w| w == words.as_bytes());
+    for words in ["images", "logits", "BatchNormalization", "cells.0._ops.0.op.1.weight", "class_names", &about["genotype"]] {
+        assert!(has(words), "the ONNX lacks `{words}`");
+    }
+    assert!(!has("auxiliary_head"), "the ONNX has the auxiliary head");
+    assert_eq!(onnx, exported(run, "onnx"));
+    let script = String::from_utf8(exported(run, "script")).unwrap();
+    for words in [&format!("GENOTYPE = {}", about["genotype"]), &format!("MEAN, DEVIATION = {}", about["mean"]), "strict=True"] {
+        assert!(script.contains(words), "the script lacks `{words}`");
+    }
+    assert!(!script.contains("<<") && !script.contains(">>"));
+    let mut command = Command::cargo_bin("zonas").unwrap();
+    let table = command.arg("export").arg(run).args(["--as", "csv", "--what", "losses"]).output().unwrap();
+    let table = String::from_utf8(table.stdout).unwrap();
+    assert_eq!(table.lines().filter(|l| l.starts_with("epoch,")).count(), 2, "{table}");
+    let to = run.join("board");
+    let mut command = Command::cargo_bin("zonas").unwrap();
+    let out = command.arg("export").arg(run).args(["--as", "tensorboard", "--out"]).arg(&to).output().unwrap();
+    assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+    let files: Vec<String> =
+        std::fs::read_dir(&to).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
+    assert!(files.len() == 1 && files[0].starts_with("events.out.tfevents."), "{files:?}");
+    for (form, words) in [("supernet", "it has no supernet"), ("csv", "say which with --what; home has losses, memory")] {
+        refused(run.parent().unwrap(), "home", &["--as", form], words);
+    }
+    refused(run.parent().unwrap(), "home", &["--as", "csv", "--what", "scores"], "it has no scores and will have none");
+    refused(run.parent().unwrap(), "home", &["--as", "onnx", "--width", "85mm"], "--width is that of a figure");
+}
+
+fn refused(runs: &Path, run: &str, words: &[&str], sentence: &str) {
+    let mut command = Command::cargo_bin("zonas").unwrap();
+    let out = command.arg("--runs").arg(runs).args(["export", run]).args(words).output().unwrap();
+    let said = String::from_utf8_lossy(&out.stderr);
+    assert_eq!(out.status.code(), Some(2), "{words:?}: {said}");
+    assert!(said.contains(sentence) && said.trim().lines().count() == 1 && out.stdout.is_empty(), "{words:?}: {said}");
 }
 
 /// The same in PyTorch, where it is installed; `ZONAS_PYTHON` names the interpreter.
@@ -126,15 +167,27 @@ fn published(run: &Path, pictures: &Path) {
     println!("{said}");
 }
 
-/// Searches have no logits, and say so.
+/// What a run of another kind, or one that has not come so far, does not have is refused with one sentence.
 #[test]
-fn logits_are_of_trainings() {
+fn forms_that_a_run_does_not_have_are_refused() {
     let dir = tempfile::tempdir().unwrap();
     let (config, runs) = (zonas::run::config::Config::default(), dir.path().join("runs"));
     std::fs::create_dir_all(&runs).unwrap();
     zonas::run::RunFolder::create(&runs, Some("search"), "x", &config).unwrap();
-    let mut command = Command::cargo_bin("zonas").unwrap();
-    let out = command.arg("--runs").arg(&runs).args(["export", "search", "--as", "logits"]).output().unwrap();
-    assert_eq!(out.status.code(), Some(2));
-    assert!(String::from_utf8_lossy(&out.stderr).contains("search has no logits"));
+    for (words, sentence) in [
+        (&["--as", "logits"][..], "search has no logits"),
+        (&["--as", "onnx"], "train what it finds with `zonas train search`"),
+        (&["--as", "script"], "a script is made of trained weights"),
+        (&["--as", "supernet"], "no checkpoint of a search yet"),
+        (&["--as", "tensorboard"], "name one with --out DIR"),
+        (&["--as", "csv"], "search has none yet"),
+        (&["--as", "csv", "--what", "losses"], "has told nothing of its losses yet"),
+        (&["--as", "csv", "--what", "cell"], "a table is of one series"),
+        (&["--as", "svg", "--what", "losses"], "there is no such figure"),
+        (&["--as", "svg", "--width", "10mm"], "from 60 to 400 mm"),
+        (&["--as", "svg", "--width", "nan mm"], "from 60 to 400 mm"),
+        (&["--as", "svg", "--width", "wide"], "85mm, 3.3in"),
+    ] {
+        refused(&runs, "search", words, sentence);
+    }
 }

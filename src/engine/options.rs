@@ -41,7 +41,7 @@ impl Notices {
     }
 
     /// What was told since the last time.
-    pub(super) fn take(&self) -> Vec<(Level, String)> {
+    pub(crate) fn take(&self) -> Vec<(Level, String)> {
         std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }

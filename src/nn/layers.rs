@@ -297,3 +297,6 @@ impl Walk {
 fn refused(operation: Operation) -> NnError {
     NnError::Config(format!("the genotype takes `{operation}`, which draws anew in every pass: no other program has it"))
 }
+
+#[cfg(test)]
+mod tests;

@@ -74,16 +74,13 @@ impl Board {
             Body::EpochEnded(epoch) => {
                 self.state.apply(event);
                 let mut values = epoch_scalars(epoch);
-                if draw {
-                    values.extend(self.picture(&epoch.genotype));
-                }
+                values.extend(self.picture(&epoch.genotype, draw));
                 Some((self.at(epoch.epoch + 1, 0), values))
             }
             Body::TrainingEpochEnded(epoch) => Some((self.at(epoch.epoch + 1, 0), training_scalars(epoch))),
             Body::Found { genotype, .. } => {
                 self.state.apply(event);
-                let picture = if draw { self.picture(genotype) } else { None };
-                picture.map(|picture| (step, vec![picture]))
+                self.picture(genotype, draw).map(|picture| (step, vec![picture]))
             }
             Body::RunEnded { outcome, .. } => hparams::end(*outcome, event.time).map(|end| (step, vec![end])),
             _ => None,
@@ -169,11 +166,14 @@ impl Board {
     }
 
     /// The cells, where they are others than before.
-    fn picture(&mut self, genotype: &Genotype) -> Option<Value> {
+    fn picture(&mut self, genotype: &Genotype, draw: bool) -> Option<Value> {
         if self.drawn.as_ref() == Some(genotype) || self.no_picture.is_some() {
             return None;
         }
         self.drawn = Some(genotype.clone());
+        if !draw {
+            return None;
+        }
         let svg = figure::svg(&self.state, figure::What::Cell)?;
         let encoded = figure::png_scaled(&svg, 1.0).map_err(|e| self.no_picture = Some(e)).ok()?;
         let side = |at: usize| encoded.get(at..at + 4)?.try_into().ok().map(i32::from_be_bytes);

@@ -131,3 +131,59 @@ fn begin(
     }
     Err(io::Error::other("there are too many files of events"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::explorer::fixture::{Until, journal};
+    use crate::run::config::Config;
+
+    fn recorded(folder: &RunFolder) -> Vec<(String, Option<f64>)> {
+        let to = folder.handle().unwrap().inside(FOLDER).unwrap();
+        let mut names = to.names().unwrap();
+        names.sort();
+        names.into_iter().map(|n| (n.clone(), record::last_time(&to.read(&n).unwrap()).unwrap())).collect()
+    }
+
+    fn write(folder: &RunFolder, events: &[Event]) {
+        let lines: Vec<String> = events.iter().map(|e| serde_json::to_string(e).unwrap() + "\n").collect();
+        std::fs::write(folder.file(crate::run::EVENTS), lines.concat()).unwrap();
+    }
+
+    #[test]
+    fn a_resumed_run_goes_on_in_a_new_file_behind_a_torn_one() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = RunFolder::create(dir.path(), Some("r"), "x", &Config::default()).unwrap();
+        let events = journal(Until::Done, 1);
+        let half = events.len() - 40;
+        write(&folder, &events[..half]);
+        drop(Live::begin(&folder, Notices::default()).unwrap());
+        let first = recorded(&folder);
+        assert_eq!(first.len(), 1);
+        let path = folder.file(FOLDER).join(&first[0].0);
+        let whole = std::fs::read(&path).unwrap();
+        std::fs::write(&path, &whole[..whole.len() - 5]).unwrap();
+        let torn = recorded(&folder)[0].1.unwrap();
+        assert!(torn < first[0].1.unwrap());
+        write(&folder, &events);
+        drop(Live::begin(&folder, Notices::default()).unwrap());
+        let both = recorded(&folder);
+        assert_eq!((both.len(), both[0].1), (2, Some(torn)), "{both:?}");
+        assert!(both[1].1.unwrap() > first[0].1.unwrap());
+        // Nothing is new, and nothing is written.
+        drop(Live::begin(&folder, Notices::default()).unwrap());
+        assert_eq!(recorded(&folder), both);
+    }
+
+    #[test]
+    fn what_can_t_be_written_is_said_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = RunFolder::create(dir.path(), Some("r"), "x", &Config::default()).unwrap();
+        std::fs::write(folder.file(FOLDER), "theirs").unwrap();
+        let notices = Notices::default();
+        drop(Live::begin(&folder, notices.clone()).unwrap());
+        let told = notices.take();
+        assert!(told.len() == 1 && told[0].0 == Level::Warning && told[0].1.contains("TensorBoard"), "{told:?}");
+        assert_eq!(std::fs::read(folder.file(FOLDER)).unwrap(), b"theirs");
+    }
+}

@@ -56,17 +56,18 @@ mod tests {
                 for x in [" x=\"", " cx=\""].iter().flat_map(|word| numbers(&svg, word)) {
                     assert!((0.0..=width).contains(&x), "{what:?} at {width}: x {x}");
                 }
-                let height = numbers(&svg, "height=\"").into_iter().next().unwrap_or(f64::NAN);
-                let high = svg.split("height=\"").nth(1).and_then(|s| s.split("pt").next()).unwrap().parse::<f64>();
+                let height: f64 =
+                    svg.split("height=\"").nth(1).and_then(|s| s.split("pt").next()).unwrap().parse().unwrap();
                 for y in [" y=\"", " cy=\""].iter().flat_map(|word| numbers(&svg, word)) {
-                    assert!((0.0..=high.clone().unwrap()).contains(&y), "{what:?} at {width}: y {y} of {height}");
+                    assert!((0.0..=height).contains(&y), "{what:?} at {width}: y {y} of {height}");
                 }
                 // No text ends beyond the paper, by the width that letters have at most.
                 for part in svg.split("<text ").skip(1).filter(|part| !part.starts_with("transform")) {
                     let number = |key: &str| part.split(key).nth(1)?.split('"').next()?.parse::<f64>().ok();
                     let words = part.split('>').nth(1).and_then(|s| s.split('<').next()).unwrap();
+                    let words = words.replace("&gt;", ">").replace("&lt;", "<").replace("&amp;", "&");
                     let (x, size) = (number("x=\"").unwrap(), number("font-size=\"").unwrap());
-                    let wide = crate::explorer::figure::paper::Paper::wide(words, size);
+                    let wide = crate::explorer::figure::paper::Paper::wide(&words, size);
                     let (from, to) = match part.split("anchor=\"").nth(1).and_then(|s| s.split('"').next()) {
                         Some("end") => (x - wide, x),
                         Some("middle") => (x - wide / 2.0, x + wide / 2.0),
