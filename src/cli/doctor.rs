@@ -101,7 +101,9 @@ const NAMED: usize = 20;
 fn about(set: &dyn Dataset) -> Vec<(&'static str, String)> {
     let summary = set.summary();
     let found = &summary.found;
-    let mut lines = vec![("data", Summary { note: String::new(), ..summary.clone() }.to_string())];
+    let mut plain = Summary { note: String::new(), ..summary.clone() };
+    plain.found.memory.clear();
+    let mut lines = vec![("data", plain.to_string())];
     let notes = summary.note.split("; ").filter(|note| !note.is_empty() && !note.starts_with("passed over"));
     lines.extend(notes.map(|note| ("", note.to_string())));
 
@@ -135,6 +137,9 @@ fn about(set: &dyn Dataset) -> Vec<(&'static str, String)> {
     let numbers = |values: &[f32]| values.iter().map(|value| format!("{value:.4}")).collect::<Vec<_>>().join(" ");
     let (mean, std) = (numbers(&summary.mean), numbers(&summary.std));
     lines.push(("pixels", format!("mean {mean}, deviation {std}, {}", found.normalisation)));
+    let bytes = summary.picture_bytes() as u64 * (summary.train + summary.test) as u64;
+    let held = || format!("held in memory: {}", text::bytes(bytes));
+    lines.push(("", if found.memory.is_empty() { held() } else { found.memory.clone() }));
     lines.push(("changes", format!("known by {}", found.fingerprint)));
     lines
 }

@@ -77,3 +77,19 @@ pub fn inherit(from: &RunFolder, to: &RunFolder, config: &Config) -> Result<bool
     writer.sync()?;
     Ok(true)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn scores_depend_on_pictures_and_on_nothing_that_comes_later() {
+        for key in ["seed", "data.size", "data.mean", "data.deviation", "score.batch", "search.train_share"] {
+            assert!(of_scoring(key), "{key}");
+        }
+        // Which pictures the weights have does not depend on how many the alphas get.
+        for key in ["search.alphas_share", "search.class_weights", "search.batch", "train.class_weights", "cut.xi"] {
+            assert!(!of_scoring(key), "{key}");
+        }
+    }
+}
