@@ -50,7 +50,8 @@ impl Engines for Processes {
             Some(name) => name.to_string(),
             None => free(&format!("{}-seeds", stem(config)), |name| !runs.join(name).exists())?,
         };
-        let study = Study::create(&runs.join(name), &study::of_one(config, seeds, &stages)).map_err(|e| e.to_string())?;
+        let study =
+            Study::create(&runs.join(name), &study::of_one(config, seeds, &stages)).map_err(|e| e.to_string())?;
         let mut runner = process::start_study(&study.folder()).map_err(|e| e.to_string())?;
         loop {
             // Looked at first, so that its last word is not missed.
