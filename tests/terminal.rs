@@ -643,6 +643,21 @@ fn a_new_run_is_begun_from_the_form() {
     let config = folder.config().unwrap();
     assert_eq!((config.cut.xi, config.data.limit, config.search.batch), (0.75, 160, 16));
     kill(&folder);
+    // The same with several seeds is a study, with a runner of its own.
+    terminal.keys("n");
+    terminal.shows("made up");
+    terminal.keys("\x1b[A\x1b[A\x1b[A\x1b[A\x1b[A\x151..2");
+    terminal.shows("a study of 2 runs");
+    terminal.keys("\r");
+    terminal.shows("study fashion-seeds");
+    terminal.keys("q");
+    assert_eq!(terminal.left().code(), Some(0));
+    let stopped = Command::new(env!("CARGO_BIN_EXE_zonas"))
+        .args(["study", "stop"])
+        .arg(runs.path().join("fashion-seeds"))
+        .output()
+        .unwrap();
+    assert!(String::from_utf8_lossy(&stopped.stdout).contains("stops its runs"), "{stopped:?}");
 }
 
 #[test]

@@ -137,7 +137,8 @@ pub const fn of(context: Context) -> &'static [(&'static str, &'static str)] {
             ("left", "time to go at the present rate, without warm-up and pauses; h:mm:ss"),
             (
                 "1▸2 sep5, was …",
-                "what the genotype of an epoch has on an edge, and what the epoch before had there or on another edge of the node",
+                "what the genotype of that epoch has on an edge, and what the epoch before had there, or on another edge into the node; n: normal \
+                 cell, r: reduction cell",
             ),
             (
                 "◆ ●",
@@ -183,6 +184,7 @@ pub const fn of(context: Context) -> &'static [(&'static str, &'static str)] {
             ("age", "since the latest event"),
             ("crashed", "the engine died unexpectedly; `zonas run --resume` goes on with the run"),
             ("●", "chosen for a comparison"),
+            ("◆", "pinned: its curves lie behind those of the Search screen"),
         ],
         Context::Compare => &[
             ("● ~ ?", "what follows: it holds beyond noise; within noise; more runs are needed to tell"),
