@@ -462,14 +462,14 @@ fn runs_are_deleted_after_a_question_and_taken_up_again() {
     terminal.keys("5");
     terminal.shows("finished");
     // The newest is under the cursor: it has an engine.
-    terminal.keys("x");
+    terminal.keys("D");
     terminal.shows("an engine is at work on live");
-    terminal.keys("\x1b[Bx");
+    terminal.keys("\x1b[BD");
     terminal.shows("delete finished?");
     terminal.keys("\r");
     terminal.until("the question's end", |t| !t.text().contains("delete finished?"));
     assert!(runs.path().join("finished").is_dir(), "the first answer does no harm");
-    terminal.keys("x");
+    terminal.keys("D");
     terminal.shows("delete finished?");
     terminal.keys("\x1b[B\r");
     terminal.shows("finished is deleted");
@@ -591,7 +591,7 @@ fn leaving_waits_for_what_is_being_written() {
     let mut terminal = opened(runs.path(), &[]);
     terminal.keys("4");
     terminal.shows("nearest published");
-    terminal.keys("eq");
+    terminal.keys("Eq");
     assert_eq!(terminal.left().code(), Some(0));
     let folder = runs.path().join("finished");
     let there = |name: &str| folder.join(name).is_file();
@@ -617,6 +617,51 @@ fn a_run_that_is_deleted_elsewhere() {
     assert_eq!(terminal.left().code(), Some(0));
     terminal.shows("its folder is gone");
     assert!(!terminal.text().contains("come back with"), "{}", terminal.text());
+}
+
+#[test]
+fn a_new_run_is_begun_from_the_form() {
+    let runs = tempfile::tempdir().unwrap();
+    let mut terminal = Terminal::start(zonas(runs.path(), &[]), SIZE);
+    terminal.shows("a new run");
+    terminal.keys("n");
+    // What is found at the data is told.
+    terminal.shows("Fashion-MNIST");
+    // Four fields down is the cut.
+    terminal.keys("\x1b[B\x1b[B\x1b[B\x1b[B\x152");
+    terminal.shows("a pruning level lies below 1");
+    terminal.keys("\x150.75\x1b[B\x1b[B\x1b[B");
+    terminal.keys(
+        "data.limit=160 score.draws=1 score.batch=4 score.channels=1 score.sample=8 search.channels=2 search.cells=3",
+    );
+    terminal.keys(" search.batch=16 device.threads=1\x1b[Bmine");
+    terminal.shows("mine");
+    // Back and again: what was typed is kept.
+    terminal.keys("\x1b");
+    terminal.until("the form's end", |t| !t.text().contains("functions"));
+    terminal.keys("n");
+    terminal.shows("mine");
+    terminal.keys("\r");
+    terminal.shows("your turn");
+    let folder = RunFolder::open(runs.path(), "mine").unwrap();
+    let config = folder.config().unwrap();
+    assert_eq!((config.cut.xi, config.data.limit, config.search.batch), (0.75, 160, 16));
+    kill(&folder);
+    // The same with several seeds is a study, with a runner of its own.
+    terminal.keys("n");
+    terminal.shows("made up");
+    terminal.keys("\x1b[A\x1b[A\x1b[A\x1b[A\x1b[A\x151..2");
+    terminal.shows("a study of 2 runs");
+    terminal.keys("\r");
+    terminal.shows("study fashion-seeds");
+    terminal.keys("q");
+    assert_eq!(terminal.left().code(), Some(0));
+    let stopped = Command::new(env!("CARGO_BIN_EXE_zonas"))
+        .args(["study", "stop"])
+        .arg(runs.path().join("fashion-seeds"))
+        .output()
+        .unwrap();
+    assert!(String::from_utf8_lossy(&stopped.stdout).contains("stops its runs"), "{stopped:?}");
 }
 
 #[test]

@@ -26,6 +26,25 @@ fn free(name: &str, is_free: impl Fn(&String) -> bool) -> Result<String, String>
     names(name).find(is_free).ok_or_else(|| format!("there are a hundred runs named {name} already"))
 }
 
+/// Starts the runner of a study and waits until it has taken the study.
+fn run_study(study: &Study) -> Result<(), String> {
+    let folder = study.folder();
+    let mut runner = process::start_study(&folder).map_err(|e| e.to_string())?;
+    loop {
+        // Looked at first, so that its last word is not missed.
+        let over = runner.ended();
+        if matches!(Liveness::of(&folder), Liveness::Alive(_)) {
+            runner.forget();
+            return Ok(());
+        }
+        match over {
+            Some(status) if status.success() => return Ok(()),
+            Some(status) => return Err(watch::last_words(&runner, status, &folder)),
+            None => std::thread::sleep(LOOK),
+        }
+    }
+}
+
 /// Starts engines; new runs are made in this folder.
 pub struct Processes {
     pub runs: PathBuf,
@@ -50,19 +69,16 @@ impl Engines for Processes {
             Some(name) => name.to_string(),
             None => free(&format!("{}-seeds", stem(config)), |name| !runs.join(name).exists())?,
         };
-        let study = Study::create(&runs.join(name), &study::of_one(config, seeds, &stages)).map_err(|e| e.to_string())?;
-        let mut runner = process::start_study(&study.folder()).map_err(|e| e.to_string())?;
-        loop {
-            // Looked at first, so that its last word is not missed.
-            let over = runner.ended();
-            if matches!(Liveness::of(&study.folder()), Liveness::Alive(_)) {
-                runner.forget();
-                return Ok(study);
-            }
-            match over {
-                Some(status) if status.success() => return Ok(study),
-                Some(status) => return Err(watch::last_words(&runner, status, &study.folder())),
-                None => std::thread::sleep(LOOK),
+        let study =
+            Study::create(&runs.join(name), &study::of_one(config, seeds, &stages)).map_err(|e| e.to_string())?;
+        match run_study(&study) {
+            Ok(()) => Ok(study),
+            Err(e) => {
+                // A study that could not begin leaves nothing behind.
+                if !study.runs().exists() {
+                    let _ = std::fs::remove_dir_all(study.path());
+                }
+                Err(e)
             }
         }
     }

@@ -186,7 +186,9 @@ pub struct Spec {
     pub footer: Option<u8>,
 }
 
-use Context::{Cell, Compare, Cut, Everywhere, Form, Help, Log, Menu, Runs, Score, Search, Start, Study, Text, Waiting};
+use Context::{
+    Cell, Compare, Cut, Everywhere, Form, Help, Log, Menu, Runs, Score, Search, Start, Study, Text, Waiting,
+};
 
 const fn spec(
     action: Action,

@@ -285,10 +285,7 @@ impl App<'_> {
                 match begun {
                     Begun::Run(folder) => self.done(Done::Begun(folder)),
                     Begun::Study(study) => {
-                        self.say(&format!(
-                            "started: {}; `zonas study stop` stops it",
-                            study.path().display()
-                        ));
+                        self.say(&format!("started: {}; `zonas study stop` stops it", study.path().display()));
                         self.study = Some(Watch::new(study));
                         (self.seen, self.ui.study, self.ui.tab) = (None, (0, 0), Tab::Study);
                         self.ui.follow_stage = false;

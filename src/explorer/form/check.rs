@@ -93,7 +93,8 @@ impl Question {
                 Ok(c)
             }
             Field::Space => {
-                let name = if Path::new(text).extension().is_some_and(|e| e == "toml") { expanded(text) } else { text.into() };
+                let name =
+                    if Path::new(text).extension().is_some_and(|e| e == "toml") { expanded(text) } else { text.into() };
                 c.space = Space { name, definition: String::new() };
                 Ok(c)
             }
@@ -149,7 +150,10 @@ impl Question {
                 Ok(c) => config = Some(c),
                 Err(e) => {
                     let (field, why) = fault(&e, self.typing);
-                    wrong.push((if field == Field::Settings && !self.own[field as usize] { self.typing } else { field }, why));
+                    wrong.push((
+                        if field == Field::Settings && !self.own[field as usize] { self.typing } else { field },
+                        why,
+                    ));
                 }
             }
         }

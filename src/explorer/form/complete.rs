@@ -66,7 +66,11 @@ fn step(text: &str, all: Vec<String>, back: bool) -> Completion {
     let next = match at {
         Some(i) if back => (i + n - 1) % n.max(1),
         Some(i) => (i + 1) % n.max(1),
-        None => all.iter().position(|name| name.starts_with(text)).or(all.iter().position(|n| n.contains(text))).unwrap_or(0),
+        None => all
+            .iter()
+            .position(|name| name.starts_with(text))
+            .or(all.iter().position(|n| n.contains(text)))
+            .unwrap_or(0),
     };
     Completion { text: all.get(next).cloned(), choices: all }
 }
@@ -74,7 +78,8 @@ fn step(text: &str, all: Vec<String>, back: bool) -> Completion {
 /// What all of these begin with.
 fn common(all: &[String]) -> Option<String> {
     let first = all.first()?;
-    let shared = |a: &str, b: &str| a.chars().zip(b.chars()).take_while(|(a, b)| a == b).map(|(a, _)| a.len_utf8()).sum();
+    let shared =
+        |a: &str, b: &str| a.chars().zip(b.chars()).take_while(|(a, b)| a == b).map(|(a, _)| a.len_utf8()).sum();
     let end = all.iter().map(|one| shared(first, one)).min().unwrap_or(0);
     Some(first[..end].to_string())
 }

@@ -27,7 +27,7 @@ pub enum Reply {
 }
 
 enum Ask {
-    Check(Question),
+    Check(Box<Question>),
     Complete(Field, String, bool),
 }
 
@@ -54,7 +54,7 @@ impl Desk {
     }
 
     pub fn ask(&self, question: Question) {
-        let _ = self.asks.send(Ask::Check(question));
+        let _ = self.asks.send(Ask::Check(Box::new(question)));
     }
 
     pub fn complete(&self, field: Field, text: String, back: bool) {

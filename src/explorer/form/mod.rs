@@ -169,7 +169,11 @@ impl Default for Form {
 pub enum Wish {
     Close,
     /// What the text of a field may become.
-    Complete { field: Field, text: String, back: bool },
+    Complete {
+        field: Field,
+        text: String,
+        back: bool,
+    },
 }
 
 impl Form {

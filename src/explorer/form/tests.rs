@@ -95,7 +95,8 @@ fn mistakes_are_told_at_their_fields_by_the_settings_own_words() {
         assert_eq!(said[0].0, field);
         assert!(own(assignment).ends_with(&said[0].1), "{said:?} is not {}", own(assignment));
     }
-    let said = wrong(&[(Field::Functions, "naswott"), (Field::Seeds, "5..1"), (Field::Preset, "dem"), (Field::Name, "a b")]);
+    let said =
+        wrong(&[(Field::Functions, "naswott"), (Field::Seeds, "5..1"), (Field::Preset, "dem"), (Field::Name, "a b")]);
     let fields: Vec<Field> = said.iter().map(|s| s.0).collect();
     assert_eq!(fields, [Field::Preset, Field::Functions, Field::Seeds, Field::Name], "{said:?}");
     assert!(said[0].1.contains("did you mean `demo`") && said[1].1.contains("did you mean `naswot`"), "{said:?}");

@@ -44,7 +44,9 @@ impl Change {
     pub fn words(&self) -> String {
         let name = |c: &Choice| format!("{} {}", edge_name(c.source, self.target), c.operation.short());
         match (&self.lost, &self.got) {
-            (Some(lost), Some(got)) if lost.source == got.source => format!("{}, was {}", name(got), lost.operation.short()),
+            (Some(lost), Some(got)) if lost.source == got.source => {
+                format!("{}, was {}", name(got), lost.operation.short())
+            }
             (Some(lost), Some(got)) => format!("{}, was {}", name(got), name(lost)),
             (None, Some(got)) => format!("{}, new", name(got)),
             (Some(lost), None) => format!("{}, gone", name(lost)),

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::{has, lines, paint, paint_with, theme};
-use crate::explorer::action::{Action, Context};
+use crate::explorer::action::{ACTIONS, Action, Context};
 use crate::explorer::fixture::{self, Until};
 use crate::explorer::state::State;
 use crate::explorer::theme::{ColorDepth, Markers, Name, Theme};
@@ -30,6 +30,37 @@ fn dated(events: &mut [Event], which: impl Fn(usize, &Body) -> bool, time: impl 
         if which(i, &e.body) {
             e.time = time(e.time);
         }
+    }
+}
+
+#[test]
+fn what_can_not_act_is_not_offered() {
+    let offered = |state: &State, ui: &Ui| -> Vec<&str> {
+        ui.offered(state, "").into_iter().map(|row| ACTIONS[row].id).collect()
+    };
+    const TABS: [Tab; 5] = [Tab::Score, Tab::Cut, Tab::Search, Tab::Cell, Tab::Log];
+    const COMMANDS: [&str; 9] =
+        ["confirm", "pause", "stop", "abort", "checkpoint", "toggle", "budget", "cut_by", "automatic"];
+    // A run that is done: no command, and nothing to resume.
+    let done = State::from_events(&fixture::journal(Until::Done, 1));
+    // One that was left off can be resumed from every screen by one key, and takes no command before.
+    let mut left = State::from_events(&fixture::journal(Until::Searching, 1));
+    left.halt(true);
+    for tab in TABS {
+        let mut ui = on(tab);
+        (ui.opened, ui.engine_alive) = (Some("r".into()), false);
+        for (state, resumes) in [(&done, false), (&left, true)] {
+            let ids = offered(state, &ui);
+            assert!(COMMANDS.iter().all(|id| !ids.contains(id)), "{tab:?}: {ids:?}");
+            assert_eq!(ids.contains(&"resume"), resumes, "{tab:?}");
+            assert_eq!(shown(state, &ui, (120, 40)).contains("R resume"), resumes, "{tab:?}");
+            assert!(ids.contains(&"new_run"), "{tab:?}");
+        }
+        assert_eq!(ui.update(Action::Resume, &left), Some(Effect::ResumeOpen));
+        ui.engine_alive = true;
+        let live = State::from_events(&fixture::journal(Until::Searching, 1));
+        let ids = offered(&live, &ui);
+        assert!(!ids.contains(&"resume") && (tab == Tab::Cut || ids.contains(&"pause")), "{tab:?}: {ids:?}");
     }
 }
 

@@ -58,11 +58,24 @@ pub enum Asked {
 /// A dialogue.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Overlay {
-    Help { scroll: usize },
-    Warnings { scroll: usize },
-    Menu { menu: Menu, cursor: usize },
-    Palette { typed: Typed, cursor: usize },
-    Prompt { asked: Asked, typed: Typed },
+    Help {
+        scroll: usize,
+    },
+    Warnings {
+        scroll: usize,
+    },
+    Menu {
+        menu: Menu,
+        cursor: usize,
+    },
+    Palette {
+        typed: Typed,
+        cursor: usize,
+    },
+    Prompt {
+        asked: Asked,
+        typed: Typed,
+    },
     /// A new run: its fields are in [`Ui::form`].
     Form,
 }

@@ -177,7 +177,13 @@ impl Ui {
             | Action::Confirm => self.edit(action, state),
             // Those need the list of runs; these mean nothing outside of a replay, or of a dialogue.
             Action::Resume => self.resume(state),
-            Action::Open | Action::Replay | Action::Choose | Action::Pin | Action::Delete | Action::Note | Action::Tags => None,
+            Action::Open
+            | Action::Replay
+            | Action::Choose
+            | Action::Pin
+            | Action::Delete
+            | Action::Note
+            | Action::Tags => None,
             Action::SortBack | Action::SortOn => None,
             Action::Faster | Action::Slower | Action::Forward | Action::Back | Action::Yes => None,
             Action::Complete | Action::CompleteBack => None,

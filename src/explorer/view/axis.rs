@@ -55,7 +55,7 @@ impl<'a> Scale<'a> {
     /// The rounding of its ticks.
     pub const fn steps(&self) -> Steps {
         match self.axis {
-            Axis::Epochs | Axis::Steps => Steps::Numbers,
+            Axis::Epochs | Axis::Steps => Steps::Whole,
             Axis::Time => Steps::Seconds,
         }
     }

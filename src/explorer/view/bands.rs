@@ -80,7 +80,7 @@ pub(super) fn losses(pad: &mut Pad, scene: &Scene) {
         bands: &bands,
         marks: &[],
         names: &[],
-        steps: Steps::Numbers,
+        steps: Steps::Whole,
         gutter: 6,
         include: None,
         log: scene.ui.log_scale,

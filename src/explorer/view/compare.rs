@@ -61,8 +61,11 @@ fn cuts(pad: &mut Pad, scene: &Scene) {
     let space = a.space();
     let differ = space.places().filter(|p| a.contains(*p) != b.contains(*p)).count();
     let several = scene.compared.arms.iter().take(2).any(|a| a.runs.len() > 1);
-    let most = if several { ", by what most runs keep" } else { "" };
-    let note = format!("■ both  ◀ first  ▶ second · {differ} differ{most}");
+    // The first that has room beside the title.
+    let most: &[&str] = if several { &[", by what most runs keep", " (of most runs)"] } else { &[] };
+    let notes = most.iter().chain(&[""]).map(|most| format!("■ both  ◀ first  ▶ second · {differ} differ{most}"));
+    let room = pad.width().saturating_sub(12);
+    let note = notes.into_iter().find(|n| text::width(n) <= room).unwrap_or_else(|| format!("{differ} differ"));
     let mut inner = pad.panel("cuts", &note, false);
     let dim = inner.theme.dim();
     let half = inner.width() / 2;

@@ -197,7 +197,14 @@ impl Lines {
     }
 
     /// Draws them, with the runs that are pinned behind: of those the held-out means.
-    fn draw(&self, pad: &mut Pad, scene: &Scene, log: bool, y_text: &dyn Fn(f64) -> String, held_out: &dyn Fn(&Epoch) -> f64) {
+    fn draw(
+        &self,
+        pad: &mut Pad,
+        scene: &Scene,
+        log: bool,
+        y_text: &dyn Fn(f64) -> String,
+        held_out: &dyn Fn(&Epoch) -> f64,
+    ) {
         let others: Vec<&Side> = scene.pinned.iter().filter(|s| Some(&s.name) != scene.ui.opened.as_ref()).collect();
         let pinned: Vec<Vec<Bucket>> = others
             .iter()
@@ -257,11 +264,8 @@ pub(super) fn loss(pad: &mut Pad, scene: &Scene) {
     ];
     titled(pad, &titles(scene, "loss", scene.ui.log_scale), &parts);
     let (w, h) = (pad.width(), pad.height());
-    let lines = Lines::of(
-        scene,
-        [&epochs.train_loss, &epochs.held_out_loss],
-        [&|e| e.train_loss, &|e| e.held_out_loss],
-    );
+    let lines =
+        Lines::of(scene, [&epochs.train_loss, &epochs.held_out_loss], [&|e| e.train_loss, &|e| e.held_out_loss]);
     let mut inner = pad.sub(0, 1, w, h.saturating_sub(1));
     lines.draw(&mut inner, scene, scene.ui.log_scale, &|v| text::tick(v), &|e| e.held_out_loss);
 }
@@ -278,8 +282,7 @@ pub(super) fn accuracy(pad: &mut Pad, scene: &Scene) {
     let (w, h) = (pad.width(), pad.height());
     // What is held out is told once an epoch.
     let none = Series::default();
-    let lines =
-        Lines::of(scene, [&epochs.train_accuracy, &none], [&|e| e.train_accuracy, &|e| e.held_out_accuracy]);
+    let lines = Lines::of(scene, [&epochs.train_accuracy, &none], [&|e| e.train_accuracy, &|e| e.held_out_accuracy]);
     let mut inner = pad.sub(0, 1, w, h.saturating_sub(1));
     lines.draw(&mut inner, scene, false, &|v| format!("{} %", text::tick(v * 100.0)), &|e| e.held_out_accuracy);
 }

@@ -16,6 +16,9 @@ const ABOUT: u16 = 3;
 /// The same, where there is more.
 const ROOMY: u16 = 7;
 
+/// Lines that are said of a field at most.
+const LINES: usize = 3;
+
 /// A line of the form.
 enum Row {
     Field(Field),
@@ -53,7 +56,9 @@ fn rows(form: &Form, room: u16, whole: bool) -> Vec<Row> {
         let said: Vec<(String, bool)> = match (form.wrong(field), field) {
             (Some(why), _) => vec![(why.to_string(), true)],
             (None, Field::Data) => match &form.pictures {
-                Pictures::Looking if form.types_folder() => vec![("tab completes; a folder is looked at without the last /".into(), false)],
+                Pictures::Looking if form.types_folder() => {
+                    vec![("tab completes; a folder is looked at without the last /".into(), false)]
+                }
                 Pictures::Looking => vec![("looking …".into(), false)],
                 Pictures::Found(words) => vec![(words.clone(), false)],
                 Pictures::Wrong(words) => vec![(words.clone(), true)],
@@ -72,7 +77,12 @@ fn rows(form: &Form, room: u16, whole: bool) -> Vec<Row> {
                     (true, _) => format!("  {l}"),
                     (false, _) => l,
                 };
-                rows.extend(lines.into_iter().take(3).enumerate().map(|l| Row::Words(marked(l), wrong)));
+                let cut = lines.len() > LINES;
+                let mut shown: Vec<String> = lines.into_iter().take(LINES).enumerate().map(marked).collect();
+                if let (true, Some(last)) = (cut, shown.last_mut()) {
+                    *last = text::fit(last, room.saturating_sub(2)).trim_end_matches('…').trim_end().to_string() + " …";
+                }
+                rows.extend(shown.into_iter().map(|l| Row::Words(l, wrong)));
             } else {
                 let mark = if wrong { "! " } else { "" };
                 rows.push(Row::Words(text::fit(&format!("{mark}{}", text::sanitize(&words)), room), wrong));

@@ -135,8 +135,15 @@ pub const fn of(context: Context) -> &'static [(&'static str, &'static str)] {
             ("images/s", "training pictures a second through weight and architecture step together"),
             ("lr", "learning rate of the weights; gradient: its norm before clipping"),
             ("left", "time to go at the present rate, without warm-up and pauses; h:mm:ss"),
-            ("1▸2 sep5, was …", "what the genotype of an epoch has on an edge, and what the epoch before had there or on another edge of the node"),
-            ("◆ ●", "means of epochs, of train and of valid; of a dim line its steps, or a run that is pinned (P among the runs)"),
+            (
+                "1▸2 sep5, was …",
+                "what the genotype of that epoch has on an edge, and what the epoch before had there, or on another edge into the node; n: normal \
+                 cell, r: reduction cell",
+            ),
+            (
+                "◆ ●",
+                "means of epochs, of train and of valid; of a dim line its steps, or a run that is pinned (P among the runs)",
+            ),
             ("smoothed 0.6", "exponentially: each step back counts 0.6 times as much"),
             ("worked", "time without pauses, and without times when no engine was at work"),
             ("┆", "the time cursor: all values are those of that moment"),
@@ -177,6 +184,7 @@ pub const fn of(context: Context) -> &'static [(&'static str, &'static str)] {
             ("age", "since the latest event"),
             ("crashed", "the engine died unexpectedly; `zonas run --resume` goes on with the run"),
             ("●", "chosen for a comparison"),
+            ("◆", "pinned: its curves lie behind those of the Search screen"),
         ],
         Context::Compare => &[
             ("● ~ ?", "what follows: it holds beyond noise; within noise; more runs are needed to tell"),

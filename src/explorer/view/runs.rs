@@ -247,7 +247,9 @@ fn list(pad: &mut Pad, scene: &Scene) {
         inner.prose(&if scene.ui.reading.is_some() {
             "The folder of runs is being read; each run will be listed here as soon as it is.".to_string()
         } else {
-            format!("No runs yet. {new} makes one, as `zonas run` does; or start the demo from the first screen ({start}).")
+            format!(
+                "No runs yet. {new} makes one, as `zonas run` does; or start the demo from the first screen ({start})."
+            )
         });
         return;
     }

@@ -9,7 +9,7 @@ use crate::explorer::state::Bucket;
 use crate::explorer::study::{Seen, Spot};
 use crate::explorer::theme::{ColorDepth, Markers};
 use crate::explorer::ui::Target;
-use crate::explorer::widgets::{Steps, Chart, Curve};
+use crate::explorer::widgets::{Chart, Curve, Steps};
 use crate::study::State;
 use crate::study::results::{Conclusion, Row, words};
 use crate::text;
@@ -219,7 +219,12 @@ fn picture(pad: &mut Pad, scene: &Scene, seen: &Seen, alone: bool) {
     let curves: Vec<Curve> = points
         .iter()
         .enumerate()
-        .map(|(i, points)| Curve { points, style: inner.theme.series(i), glyph: GLYPHS[i % GLYPHS.len()], behind: false })
+        .map(|(i, points)| Curve {
+            points,
+            style: inner.theme.series(i),
+            glyph: GLYPHS[i % GLYPHS.len()],
+            behind: false,
+        })
         .collect();
     let base = all.iter().flat_map(|f| &f.points).find(|p| p.baseline).and_then(|p| p.accuracy.mean);
     let levels: Vec<(f64, Style)> = base.map(|b| (b, inner.theme.dim())).into_iter().collect();

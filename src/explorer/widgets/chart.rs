@@ -23,8 +23,8 @@ pub struct Curve<'a> {
 pub enum Steps {
     /// Those at both ends.
     Ends,
-    /// Round numbers.
-    Numbers,
+    /// Round numbers; whole ones, where there are two of them.
+    Whole,
     /// Round times; the far end, too.
     Seconds,
 }
@@ -173,7 +173,11 @@ impl Chart<'_> {
         let wanted = usize::from((w / 9).clamp(1, 10));
         let values = match self.steps {
             Steps::Ends => return ends(pad),
-            Steps::Numbers => round_steps(from, to, wanted, false),
+            Steps::Whole => {
+                let all = round_steps(from, to, wanted, false);
+                let whole: Vec<f64> = all.iter().copied().filter(|v| (v - v.round()).abs() < 1e-9).collect();
+                if whole.len() > 1 { whole } else { all }
+            }
             Steps::Seconds => round_times(from, to, wanted),
         };
         if values.len() < 2 {
@@ -191,7 +195,11 @@ impl Chart<'_> {
         for (i, v) in values.into_iter().enumerate() {
             let words = (self.x_text)(v, i == 0);
             let (at, width) = (column(v), text::width(&words));
-            let x = if i == 0 && whole { w.saturating_sub(width) } else { at.saturating_sub(width / 2).min(w.saturating_sub(width)) };
+            let x = if i == 0 && whole {
+                w.saturating_sub(width)
+            } else {
+                at.saturating_sub(width / 2).min(w.saturating_sub(width))
+            };
             if x + width + u16::from(i > 0) <= free {
                 // Blanks hold it apart from the axis.
                 let x = pad.text(x.saturating_sub(1), 0, if x > 0 { " " } else { "" }, dim);
@@ -271,8 +279,8 @@ fn round_steps(low: f64, high: f64, wanted: usize, binary: bool) -> Vec<f64> {
 /// Multiples of a round time: of 1, 2, 5, 10, 15 or 30 seconds or minutes, of hours or days.
 fn round_times(from: f64, to: f64, wanted: usize) -> Vec<f64> {
     const NICE: [f64; 22] = [
-        0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 15.0, 30.0, 60.0, 120.0, 300.0, 600.0, 900.0, 1800.0, 3600.0, 7200.0, 10_800.0,
-        21_600.0, 43_200.0, 86_400.0, 172_800.0,
+        0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 15.0, 30.0, 60.0, 120.0, 300.0, 600.0, 900.0, 1800.0, 3600.0, 7200.0,
+        10_800.0, 21_600.0, 43_200.0, 86_400.0, 172_800.0,
     ];
     let raw = (to - from) / wanted.max(1) as f64;
     if !(raw > 0.0 && raw.is_finite()) {

@@ -46,8 +46,6 @@ pub fn wiring(pad: &mut Pad, stacking: Stacking, chosen: &[Chosen], concat: &[us
     let weighed = wide && chosen.iter().any(|c| c.weight.is_some());
     if weighed {
         pad.text(table, 0, "edge operation      weight  ahead of", dim);
-    } else if wide {
-        pad.text(table, 0, "edge operation", dim);
     } else {
         pad.text(table, 0, "edge operation", dim);
     }

@@ -19,8 +19,17 @@ struct Cell {
     bits: u8,
     style: Style,
     glyph: char,
-    /// A line runs here; what has other looks shares the character with it.
-    line: bool,
+    /// What runs here; lines of other looks share the character.
+    kind: Kind,
+}
+
+/// What a dot belongs to.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Dot,
+    /// A line that any other takes the place of.
+    Faint,
+    Line,
 }
 
 impl Raster {
@@ -31,7 +40,7 @@ impl Raster {
             columns,
             rows,
             markers,
-            cells: vec![Cell { bits: 0, style: Style::new(), glyph: ' ', line: false }; count],
+            cells: vec![Cell { bits: 0, style: Style::new(), glyph: ' ', kind: Kind::Dot }; count],
         }
     }
 
@@ -51,10 +60,10 @@ impl Raster {
 
     /// One dot; those outside are left out. `glyph` is what ASCII shows.
     pub fn dot(&mut self, x: i32, y: i32, style: Style, glyph: char) {
-        self.put(x, y, style, glyph, false);
+        self.put(x, y, style, glyph, Kind::Dot);
     }
 
-    fn put(&mut self, x: i32, y: i32, style: Style, glyph: char, line: bool) {
+    fn put(&mut self, x: i32, y: i32, style: Style, glyph: char, kind: Kind) {
         let (fine_x, fine_y) = Raster::fine(self.markers);
         let (width, height) = self.size();
         if !(0..width).contains(&x) || !(0..height).contains(&y) {
@@ -63,12 +72,11 @@ impl Raster {
         let column = x / fine_x;
         let index = (y / fine_y) * i32::from(self.columns) + column;
         let Some(cell) = usize::try_from(index).ok().and_then(|i| self.cells.get_mut(i)) else { return };
-        if cell.line && !line {
+        match (cell.kind, kind) {
             // It would thicken the line that is there.
-            return;
-        }
-        if line && !cell.line {
-            cell.bits = 0;
+            (Kind::Line, Kind::Faint) => return,
+            (Kind::Faint, Kind::Line) => cell.bits = 0,
+            _ => {}
         }
         let (dx, dy) = (x % fine_x, y % fine_y);
         let bit = match self.markers {
@@ -82,25 +90,27 @@ impl Raster {
             Markers::Ascii => 1,
         };
         // Where two lines run through the same characters they take turns, so that neither hides the other.
-        let shared = cell.line && line && (cell.style, cell.glyph) != (style, glyph);
+        let shared = cell.kind == kind && kind != Kind::Dot && (cell.style, cell.glyph) != (style, glyph);
         if !(shared && column % 2 == 0) {
             (cell.style, cell.glyph) = (style, glyph);
         }
         cell.bits |= bit;
-        cell.line |= line;
+        if kind != Kind::Dot {
+            cell.kind = kind;
+        }
     }
 
     /// A line that any other hides where they meet.
     pub fn faint(&mut self, from: (i32, i32), to: (i32, i32), style: Style, glyph: char) {
-        self.draw_line(from, to, style, glyph, false);
+        self.draw_line(from, to, style, glyph, Kind::Faint);
     }
 
     pub fn line(&mut self, from: (i32, i32), to: (i32, i32), style: Style, glyph: char) {
-        self.draw_line(from, to, style, glyph, true);
+        self.draw_line(from, to, style, glyph, Kind::Line);
     }
 
     /// A straight line between two dots, of which only the part in view is gone along, however far off its ends are.
-    fn draw_line(&mut self, from: (i32, i32), to: (i32, i32), style: Style, glyph: char, solid: bool) {
+    fn draw_line(&mut self, from: (i32, i32), to: (i32, i32), style: Style, glyph: char, kind: Kind) {
         let (width, height) = self.size();
         let (dx, dy) = (i64::from(to.0) - i64::from(from.0), i64::from(to.1) - i64::from(from.1));
         let steps = dx.abs().max(dy.abs());
@@ -108,7 +118,7 @@ impl Raster {
         for i in along.0.max(down.0)..=along.1.min(down.1) {
             let at = |a: i32, d: i64| i64::from(a) + (d as f64 * i as f64 / steps.max(1) as f64).round() as i64;
             if let (Ok(x), Ok(y)) = (i32::try_from(at(from.0, dx)), i32::try_from(at(from.1, dy))) {
-                self.put(x, y, style, glyph, solid);
+                self.put(x, y, style, glyph, kind);
             }
         }
     }
