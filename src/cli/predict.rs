@@ -13,8 +13,8 @@ use crate::engine::front::{Basis, Point};
 use crate::engine::plan::{Plan, Planner};
 use crate::engine::stored::Stored;
 use crate::run::config::Config;
-use crate::space::Mask;
 use crate::space::cut::{Cutter, Source, level_text};
+use crate::space::{Mask, Stem};
 use crate::text;
 
 #[derive(Args, Debug)]
@@ -160,13 +160,14 @@ pub fn run(place: &Place, a: &PredictArguments) -> eyre::Result<Exit> {
     }
     let mut out = Output::stdout();
     if a.json {
-        out.json(&serde_json::json!({"budget_bytes": planner.budget(), "rows": rows}))?;
+        out.json(&serde_json::json!({"budget_bytes": planner.budget(), "stem": planner.stem(), "rows": rows}))?;
         return Ok(Exit::Done);
     }
     let budget = planner.budget().map_or("not known".into(), text::bytes);
     out.line(&format!(
-        "predicted peak of the search over the idle process (budget {budget}), and time of a step on {threads} {}",
-        if threads == 1 { "thread" } else { "threads" }
+        "predicted peak of the search over the idle process (budget {budget}), and time of a step on {threads} {}{}",
+        if threads == 1 { "thread" } else { "threads" },
+        if planner.stem() == Stem::Cifar { "" } else { ", with the stem for ImageNet" }
     ))?;
     if let Some(busy) = planner.busy() {
         out.line(&format!("note: {busy}"))?;

@@ -220,6 +220,11 @@ impl Planner {
         })
     }
 
+    /// What stands before the cells.
+    pub fn stem(&self) -> Stem {
+        self.stem
+    }
+
     pub fn budget(&self) -> Option<u64> {
         self.budget
     }
@@ -326,7 +331,7 @@ impl Planner {
         };
         let search = &self.config.search;
         let halves = |n: usize| std::iter::successors(Some(n / 2), |n| Some(n / 2)).take_while(|n| *n > 0);
-        let mut ways = Vec::new();
+        let (mut ways, least) = (Vec::new(), self.stem.least_channels());
         if self.config.device.memory == Keep::Keep && with(&|c| c.device.memory = Keep::Auto) {
             ways.push("device.memory = \"auto\"".to_string());
         }
@@ -339,7 +344,7 @@ impl Planner {
         if let Some(xi) = (1..width).rev().map(|kept| level_of(kept, width)).find(|xi| fits(*xi)) {
             ways.push(format!("a cut of ξ ≥ {}", level_text(xi)));
         }
-        if let Some(n) = halves(search.channels).find(|n| with(&|c| c.search.channels = *n)) {
+        if let Some(n) = halves(search.channels).filter(|n| *n >= least).find(|n| with(&|c| c.search.channels = *n)) {
             ways.push(format!("search.channels = {n}"));
         }
         let mib = |b: u64| b.div_ceil(1 << 20);

@@ -196,7 +196,10 @@ impl Scoring<'_> {
         {
             ways.push(format!("score.batch = {batch}"));
         }
-        if let Some(channels) = halves(self.channels).find(|n| fits(&Scoring { channels: *n, ..self.clone() })) {
+        let narrowest = self.stem.least_channels();
+        if let Some(channels) =
+            halves(self.channels).filter(|n| *n >= narrowest).find(|n| fits(&Scoring { channels: *n, ..self.clone() }))
+        {
             ways.push(format!("score.channels = {channels}"));
         }
         let fewer = |n: &usize| fits(&Scoring { cells: &self.cells[..*n], ..self.clone() });

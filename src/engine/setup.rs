@@ -101,6 +101,14 @@ impl<'a> Setup<'a> {
             Some(stem) if asked == StemChoice::Auto => stem,
             _ => asked.stem(stacking, about.height, about.width),
         };
+        let wide = match &trained {
+            Some(_) => vec![("train.channels", config.train.channels)],
+            None => vec![("score.channels", config.score.channels), ("search.channels", config.search.channels)],
+        };
+        if let Some((key, _)) = wide.into_iter().find(|(_, channels)| *channels < stem.least_channels()) {
+            let reason = format!("cells behind the stem `{stem}` need at least {} channels", stem.least_channels());
+            return Err(ConfigError::Value { key: key.into(), reason }.into());
+        }
         let setup = Setup {
             config,
             threads,
@@ -164,7 +172,8 @@ impl<'a> Setup<'a> {
             ways.push(format!("train.batch = {n}"));
         }
         let narrower = |n: &usize| needed(&EvaluationConfig { channels: *n, ..network.clone() }, batch) <= budget;
-        if let Some(n) = halved(self.config.train.channels).find(narrower) {
+        let least = self.stem.least_channels();
+        if let Some(n) = halved(self.config.train.channels).filter(|n| *n >= least).find(narrower) {
             ways.push(format!("train.channels = {n}"));
         }
         ways.push("fewer train.cells".into());
@@ -312,6 +321,23 @@ pub(super) fn tensors(batch: data::Batch) -> Result<Batch, NnError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_run_keeps_the_stem_that_it_began_with() {
+        let mut config = Config::default();
+        config.data.limit = 200;
+        config.search.batch = 8;
+        let stem = |config: &Config, past| Setup::new(config, 1, past).unwrap().stem;
+        // Of 28 pixels.
+        assert_eq!(stem(&config, None), Stem::Cifar);
+        assert_eq!(stem(&config, Some(Stem::ImageNet)), Stem::ImageNet);
+        config.search.stem = StemChoice::Of(Stem::ImageNet);
+        assert_eq!(stem(&config, None), Stem::ImageNet);
+        let past = |stem| crate::engine::Past { stem: Some(stem), ..Default::default() };
+        assert!(crate::engine::prepared(&config, &past(Stem::ImageNet)).is_ok());
+        let refused = crate::engine::prepared(&config, &past(Stem::Cifar)).map(drop).unwrap_err();
+        assert!(refused.is_bad_input() && refused.to_string().contains("search.stem asks for `imagenet`"), "{refused}");
+    }
 
     #[test]
     fn spaces_with_more_from_one_state_than_a_launch_takes_are_known() {

@@ -86,7 +86,7 @@ impl Evaluation {
         if !config.stem.suits(config.genotype.stacking) {
             return Err(NnError::Config("networks of NAS-Bench-201's kind have the stem `cifar`".into()));
         }
-        if config.stem == Stem::ImageNet && config.channels < 2 {
+        if config.channels < config.stem.least_channels() {
             return Err(NnError::Config("the stem `imagenet` needs at least 2 channels".into()));
         }
         let plan = NetworkPlan::of_genotype(config);

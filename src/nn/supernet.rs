@@ -116,7 +116,7 @@ impl Supernet {
         if !config.stem.suits(config.mask.space().stacking()) {
             return refuse("networks of NAS-Bench-201's kind have the stem `cifar`");
         }
-        if config.stem == Stem::ImageNet && config.stem_multiplier * config.channels < 2 {
+        if config.channels < config.stem.least_channels() {
             return refuse("the stem `imagenet` needs at least 2 channels");
         }
         config.mask.check().map_err(|e| NnError::Config(e.to_string()))?;

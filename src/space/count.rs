@@ -178,6 +178,9 @@ impl Walk {
         if !n.stem.suits(stacking) {
             return Err(CountError::Stem { stacking, stem: n.stem });
         }
+        if n.channels < n.stem.least_channels() {
+            return Err(CountError::Narrow);
+        }
         let [older, last] = n.stem.sizes((n.height, n.width));
         let pixels = |(h, w): (usize, usize)| h * w;
         let stem = match n.stem {
@@ -190,9 +193,6 @@ impl Walk {
             Stem::ImageNet => {
                 let stem = if wide { stacking.stem() * n.channels } else { n.channels };
                 let half = stem / 2;
-                if half == 0 {
-                    return Err(CountError::Narrow);
-                }
                 sum.convolution(9 * n.input_channels * half, n.height.div_ceil(2) * n.width.div_ceil(2));
                 sum.convolution(9 * half * stem, pixels(older));
                 sum.convolution(9 * stem * stem, pixels(last));

@@ -47,6 +47,14 @@ impl Stem {
         }
     }
 
+    /// Channels that cells behind it need: it, and the projection behind it, make half of their outputs at a time.
+    pub const fn least_channels(self) -> usize {
+        match self {
+            Stem::Cifar => 1,
+            Stem::ImageNet => 2,
+        }
+    }
+
     /// Heights and widths of the maps that the first cell reads, the older first. At odd sizes they are rounded up, as
     /// convolutions have it.
     pub const fn sizes(self, (height, width): (usize, usize)) -> [(usize, usize); 2] {

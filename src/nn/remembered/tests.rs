@@ -99,7 +99,7 @@ fn a_pass_without_an_operation_is_that_of_the_network_without_it() {
         let cases = masks.iter().map(|m| (*m, Stem::Cifar)).chain(halved.map(|m| (*m, Stem::ImageNet)));
         for (mask, stem) in cases {
             let config = SupernetConfig {
-                channels: 1 + 2 * i,
+                channels: (1 + 2 * i).max(stem.least_channels()),
                 classes: 10,
                 input_channels: 3,
                 layout: layout.to_vec(),

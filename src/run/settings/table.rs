@@ -242,7 +242,7 @@ settings! {
             "The norm before clipping is in the journal.", "0.0";
         drop_path: f64 = 0.2, (|v: &f64| fraction(*v)), "probability at the end, growing from 0, that an edge is left out for a picture",
             "Identities are never left out; what stays is scaled up (FractalNet; DARTS, appendix A.2.1).", "0.0";
-        auxiliary: f64 = 0.4, (|v: &f64| from_0(*v)), "weight of the auxiliary head's loss (maps of 8 to 10 pixels a side only, with train.stem `imagenet` 7 or 8); 0: no such head",
+        auxiliary: f64 = 0.4, (|v: &f64| from_0(*v)), "weight of the auxiliary head's loss (maps of 8 to 10 pixels a side only; train.stem = `imagenet`: 7 or 8); 0: none",
             "The head reads the cell at two thirds and is no part of the trained network that is exported for use.", "0.0";
         cutout: usize = 16, (|v: &usize| up_to(*v, 4096)), "side of the square that is blanked out; 0 turns it off",
             "16 as published for pictures of 32 pixels.", "0";

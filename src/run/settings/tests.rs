@@ -213,3 +213,44 @@ fn mean_and_deviation_are_lists_of_numbers() {
     assert!(Config::default().set("search.class_weights=balanced").is_ok());
     assert!(Config::default().set("train.class_weights=equal").is_err());
 }
+
+#[test]
+fn a_stem_is_chosen_by_the_pictures_or_by_word_where_there_are_two() {
+    use crate::run::config::StemChoice;
+    use crate::space::{Stacking, Stem};
+    let auto = Config::default().search.stem;
+    assert_eq!((auto, Config::default().train.stem), (StemChoice::Auto, StemChoice::Auto));
+    assert_eq!(auto.stem(Stacking::Darts, 224, 224), Stem::ImageNet);
+    assert_eq!(auto.stem(Stacking::Darts, 32, 32), Stem::Cifar);
+    assert_eq!(auto.stem(Stacking::NasBench201, 224, 224), Stem::Cifar);
+    let c = Config::default().set("search.stem=imagenet").unwrap();
+    assert_eq!(c.search.stem.stem(Stacking::Darts, 32, 32), Stem::ImageNet);
+    assert!(Config::default().set("search.stem=large").unwrap_err().to_string().contains("auto, cifar, imagenet"));
+    let other = Config::default().set("space.name=nas_bench_201").unwrap();
+    for key in ["search.stem", "train.stem"] {
+        let e = other.set(&format!("{key}=imagenet")).unwrap_err().to_string();
+        assert!(e.contains(key) && e.contains("stem `cifar` alone"), "{e}");
+        assert!(other.set(&format!("{key}=cifar")).is_ok());
+    }
+    assert!(crate::engine::of_scoring("search.stem") && !crate::engine::of_scoring("train.stem"));
+}
+
+/// As journals and configurations of before are.
+#[test]
+fn what_says_nothing_of_a_stem_has_the_plain_one_in_a_journal() {
+    use crate::run::event::{Body, Event};
+    use crate::space::Stem;
+    let found = r#"{"v":1,"seq":9,"time":1.0,"event":"found","genotype":"GENOTYPE","parameters":1,"macs":2}"#;
+    let text = crate::space::published::find("DARTS_V2").unwrap().genotype;
+    let found = found.replace("\"GENOTYPE\"", &serde_json::to_string(&text).unwrap());
+    let event: Event = serde_json::from_str(&found).unwrap();
+    assert!(matches!(event.body, Body::Found { stem: Stem::Cifar, .. }), "{event:?}");
+    let started = serde_json::json!({
+        "v": 1, "seq": 0, "time": 1.0, "event": "run_started", "run": "old", "program": "zonas 0.1.0", "seed": 2, "device": "cpu",
+        "threads": 1, "total_bytes": null, "classes": 10, "channels": 4, "cells": ["normal"], "batch": 8,
+        "space": crate::space::darts::FULL,
+        "data": {"name": "d", "train": 1, "test": 1, "height": 224, "width": 224, "channels": 3, "class_names": []},
+    });
+    let event: Event = serde_json::from_value(started).unwrap();
+    assert!(matches!(event.body, Body::RunStarted(s) if s.stem == Stem::Cifar));
+}
