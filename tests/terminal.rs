@@ -15,7 +15,7 @@ use zonas::run::RunFolder;
 use zonas::run::config::Config;
 use zonas::run::event::*;
 use zonas::run::lock::Liveness;
-use zonas::space::{darts, published};
+use zonas::space::{Stem, darts, published};
 use zonas::study::{Seeds, Study};
 
 const SIZE: (u16, u16) = (100, 30);
@@ -53,13 +53,13 @@ fn finished(runs: &Path, name: &str) {
         definition: None,
         budget_bytes: None,
         trains: false,
-        stem: zonas::space::Stem::Cifar,
+        stem: Stem::Cifar,
     };
     let bodies = [
         Body::RunStarted(started),
         Body::StageStarted { stage: Stage::Score },
         Body::Log { level: Level::Info, text: "nearly done".into() },
-        Body::Found { genotype, parameters: Some(3_349_342), macs: Some(528_000_000) },
+        Body::Found { genotype, parameters: Some(3_349_342), macs: Some(528_000_000), stem: Stem::Cifar },
         Body::RunEnded { outcome: Outcome::Done, detail: String::new(), bad_input: false },
     ];
     let line =

@@ -327,7 +327,7 @@ mod tests {
         let mut config = Config::default();
         config.data.limit = 200;
         config.search.batch = 8;
-        let stem = |config: &Config, past| Setup::new(config, 1, past).unwrap().stem;
+        let stem = |config: &Config, past| Setup::new(config, 1, None, past).unwrap().stem;
         // Of 28 pixels.
         assert_eq!(stem(&config, None), Stem::Cifar);
         assert_eq!(stem(&config, Some(Stem::ImageNet)), Stem::ImageNet);

@@ -229,7 +229,9 @@ fn form(ui: &mut Ui) {
     let question = form.question().unwrap();
     let answer = question.answer(std::path::Path::new("/nowhere"));
     form.take(Reply::Checked(question.revision, Box::new(answer)));
-    let set = crate::data::open("embedded", &crate::data::OpenOptions { seed: 2, ..crate::data::OpenOptions::default() }).unwrap();
+    let set =
+        crate::data::open("embedded", &crate::data::OpenOptions { seed: 2, ..crate::data::OpenOptions::default() })
+            .unwrap();
     form.take(Reply::Pictures("embedded".into(), Pictures::Found(set.summary().to_string())));
     form.at = Field::Cut as usize;
     ui.overlay = Some(Overlay::Form);

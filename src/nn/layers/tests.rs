@@ -6,7 +6,7 @@ use candle_core::{Device, Tensor};
 
 use super::*;
 use crate::nn::{EvaluationConfig, EvaluationPass, Init};
-use crate::space::{Genotype, Genotypes, Space, parse_genotype};
+use crate::space::{Genotype, Genotypes, Space, Stem, parse_genotype};
 
 /// `[N, C, H, W]`.
 struct Map {
@@ -36,7 +36,13 @@ impl Map {
     }
 
     /// The places of a window that are inside.
-    fn window(&self, (oy, ox): (usize, usize), side: usize, stride: usize, [top, left]: [usize; 2]) -> Vec<(usize, usize)> {
+    fn window(
+        &self,
+        (oy, ox): (usize, usize),
+        side: usize,
+        stride: usize,
+        [top, left]: [usize; 2],
+    ) -> Vec<(usize, usize)> {
         let places = (0..side * side).filter_map(|t| {
             let y = (oy * stride + t / side).checked_sub(top)?;
             let x = (ox * stride + t % side).checked_sub(left)?;
@@ -126,8 +132,9 @@ fn c_of(map: &Map) -> usize {
     map.shape[1]
 }
 
-fn agrees(genotype: Genotype, cells: usize, (height, width): (usize, usize)) {
-    let config = EvaluationConfig { genotype, channels: 4, cells, input_channels: 2, classes: 3, auxiliary: false };
+fn agrees(genotype: Genotype, stem: Stem, cells: usize, (height, width): (usize, usize)) {
+    let config =
+        EvaluationConfig { genotype, channels: 4, cells, input_channels: 2, classes: 3, auxiliary: false, stem };
     let mut net = Evaluation::new(&config).unwrap();
     net.initialise(Init::Default, 7).unwrap();
     let images = Tensor::randn(0f32, 1.0, (5, height, width, 2), &Device::Cpu).unwrap();
@@ -135,7 +142,8 @@ fn agrees(genotype: Genotype, cells: usize, (height, width): (usize, usize)) {
     for _ in 0..3 {
         net.forward(&images, EvaluationPass::Train(None)).unwrap();
     }
-    let wanted = net.forward(&images, EvaluationPass::Test).unwrap().main.flatten_all().unwrap().to_vec1::<f32>().unwrap();
+    let wanted =
+        net.forward(&images, EvaluationPass::Test).unwrap().main.flatten_all().unwrap().to_vec1::<f32>().unwrap();
     let planes = images.permute((0, 3, 1, 2)).unwrap().flatten_all().unwrap().to_vec1::<f32>().unwrap();
     let pictures = Map { shape: [5, 2, height, width], data: planes.into_iter().map(f64::from).collect() };
     let layers = net.layers(height, width).unwrap();
@@ -153,7 +161,10 @@ fn layers_of_darts_cells_give_the_networks_logits() {
         reduce=[('max_pool_3x3', 0), ('sep_conv_3x3', 1), ('skip_connect', 0), ('dil_conv_5x5', 2), ('avg_pool_3x3', 1), \
         ('dil_conv_3x3', 0), ('sep_conv_5x5', 0), ('skip_connect', 1)], reduce_concat=[3, 4, 5])";
     for size in [(12, 12), (11, 9)] {
-        agrees(parse_genotype(genotype).unwrap(), 4, size);
+        agrees(parse_genotype(genotype).unwrap(), Stem::Cifar, 4, size);
+    }
+    for size in [(40, 40), (45, 38)] {
+        agrees(parse_genotype(genotype).unwrap(), Stem::ImageNet, 4, size);
     }
 }
 
@@ -163,15 +174,18 @@ fn layers_of_nas_bench_201_give_the_networks_logits() {
     let take = |text: &str| Genotypes::of_space(text, space).unwrap().take(None).unwrap().genotype;
     let cell = "|nor_conv_3x3~0|+|none~0|none~1|+|skip_connect~0|avg_pool_3x3~1|nor_conv_1x1~2|";
     for size in [(8, 8), (7, 5)] {
-        agrees(take(cell), 3, size);
+        agrees(take(cell), Stem::Cifar, 3, size);
     }
 }
 
 #[test]
 fn noise_is_refused() {
-    let genotype = "Genotype(normal=[('noise', 0), ('skip_connect', 1)], normal_concat=[2], reduce=[], reduce_concat=[])";
+    let genotype =
+        "Genotype(normal=[('noise', 0), ('skip_connect', 1)], normal_concat=[2], reduce=[], reduce_concat=[])";
     let Ok(genotype) = parse_genotype(genotype) else { panic!("no genotype") };
-    let config = EvaluationConfig { genotype, channels: 4, cells: 1, input_channels: 1, classes: 2, auxiliary: false };
+    let (channels, stem) = (4, Stem::Cifar);
+    let config =
+        EvaluationConfig { genotype, channels, cells: 1, input_channels: 1, classes: 2, auxiliary: false, stem };
     let net = Evaluation::new(&config).unwrap();
     assert!(net.layers(8, 8).unwrap_err().to_string().contains("`noise`"));
 }
