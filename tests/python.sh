@@ -65,7 +65,7 @@ other_space() {
         --preset nas_bench_201_demo --set train.epochs=1 --set data.limit=2000 --foreground --runs "$work/runs" --name trained201
 }
 package_tests() { ZONAS_RUNS=$work/runs python -m pytest -q python/tests/test_zonas.py; }
-torch_tests() { needs torch || return; python -m pytest -q -rs python/tests/test_torch.py; }
+torch_tests() { needs torch || return; python -m pytest -q -rs python/tests/test_torch*.py; }
 load() {
     python - "$work/runs" <<'PY'
 import sys, zonas
@@ -74,7 +74,7 @@ print(run.losses.tail(1)[["epoch", "train_loss", "valid_loss", "valid_accuracy"]
 print(run.genotype, zonas.count(run.genotype).parameters, "parameters")
 PY
 }
-exports() { tests/exports.sh "$work/venv/bin/zonas" "$work/runs"; }
+exports() { ZONAS_PYTHON=$work/venv/bin/python tests/exports.sh "$work/venv/bin/zonas" "$work/exports"; }
 
 step environment environment || exit 1
 step "pip install ." package || exit 1

@@ -15,7 +15,7 @@ from ._errors import Error
 from ._genotype import genotype as read_genotype
 from ._genotype import operation
 from ._nas_bench_201 import NasBench201Network
-from ._networks import NetworkCIFAR
+from ._networks import NetworkCIFAR, NetworkImageNet
 from ._space import Edge, Space, edge
 from ._supernet import MASKS, Supernet
 from ._transform import Transform
@@ -27,7 +27,7 @@ T = TypeVar("T")
 Source = str | os.PathLike[str]
 
 
-def load(run: Source) -> tuple[NetworkCIFAR | NasBench201Network, Transform]:
+def load(run: Source) -> tuple[NetworkCIFAR | NetworkImageNet | NasBench201Network, Transform]:
     """The network that a run has trained, in evaluation mode on the CPU, and what its pictures go through.
 
     Args:
@@ -52,12 +52,13 @@ def load(run: Source) -> tuple[NetworkCIFAR | NasBench201Network, Transform]:
     channels, cells, classes, inputs = (
         _need(path, about, key, int) for key in ("channels", "cells", "classes", "input_channels")
     )
-    net: NetworkCIFAR | NasBench201Network
+    net: NetworkCIFAR | NetworkImageNet | NasBench201Network
     if genotype.every_edge:
         net = NasBench201Network(genotype, channels, classes=classes, cells=cells, in_channels=inputs)
     else:
         auxiliary = about.get("auxiliary") == "true"
-        net = NetworkCIFAR(genotype, channels, cells, classes, auxiliary, inputs)
+        network = NetworkImageNet if about.get("stem") == "imagenet" else NetworkCIFAR
+        net = network(genotype, channels, cells, classes, auxiliary, inputs)
     _fill(net, tensors, path)
     return net.eval(), _transform(path, about)
 
@@ -91,7 +92,16 @@ def load_supernet(file: Source) -> Supernet:
     channels, classes, inputs = (_need(path, about, key, int) for key in ("channels", "classes", "input_channels"))
     multiplier = _need(path, about, "stem_multiplier", int)
     layout = _need(path, about, "layout", json.loads)
-    net = Supernet(space, channels, layout, classes, mask=masks, in_channels=inputs, stem_multiplier=multiplier)
+    net = Supernet(
+        space,
+        channels,
+        layout,
+        classes,
+        mask=masks,
+        in_channels=inputs,
+        stem_multiplier=multiplier,
+        imagenet=about.get("stem") == "imagenet",
+    )
     _fill(net, tensors, path)
     return net.eval()
 

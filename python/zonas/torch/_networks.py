@@ -227,6 +227,21 @@ class NetworkCIFAR(_Network):
         return self._through(s, s)
 
 
+def imagenet_stems(in_channels: int, channels: int) -> tuple[nn.Sequential, nn.Sequential]:
+    """The two stems for large pictures: from `[N, in_channels, H, W]` to `[N, channels, H/4, W/4]`, and on to half of that."""
+    if channels < 2:
+        raise Error("the stems of this network need at least 2 for `channels`, not 1")
+    half = channels // 2
+    first = nn.Sequential(
+        convolution(in_channels, half, 3, 2),
+        nn.BatchNorm2d(half),
+        nn.ReLU(),
+        convolution(half, channels, 3, 2),
+        nn.BatchNorm2d(channels),
+    )
+    return first, nn.Sequential(nn.ReLU(), convolution(channels, channels, 3, 2), nn.BatchNorm2d(channels))
+
+
 class NetworkImageNet(_Network):
     """The evaluation network for large pictures, as published: two stems halve them three times before the first cell.
 
@@ -254,17 +269,7 @@ class NetworkImageNet(_Network):
         drop_path: float = 0.0,
     ) -> None:
         super().__init__(genotype, channels, layers, classes, auxiliary, in_channels, drop_path)
-        if channels < 2:
-            raise Error("the stems of this network need at least 2 for `channels`, not 1")
-        half = channels // 2
-        self.stem0 = nn.Sequential(
-            convolution(in_channels, half, 3, 2),
-            nn.BatchNorm2d(half),
-            nn.ReLU(),
-            convolution(half, channels, 3, 2),
-            nn.BatchNorm2d(channels),
-        )
-        self.stem1 = nn.Sequential(nn.ReLU(), convolution(channels, channels, 3, 2), nn.BatchNorm2d(channels))
+        self.stem0, self.stem1 = imagenet_stems(in_channels, channels)
         # The second stem halves, as a reduction cell does.
         self._stack(channels, channels, classes, True, AuxiliaryHeadImageNet)
 

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from ._errors import Error
 from ._genotype import Choice, Genotype
 from ._nas_bench_201 import ResNetBasicblock, halves_before
-from ._networks import darts_cells
+from ._networks import darts_cells, imagenet_stems
 from ._operations import FactorizedReduce, ReLUConvBN, check_pictures, check_size, convolution, is_pooling, operation
 from ._space import KINDS, Edge, Rows, Space, mask_table
 from ._space import mask as read_mask
@@ -121,7 +121,8 @@ class Supernet(nn.Module):
         classes: Classes that it tells apart.
         mask: What is kept of the space: rows of zeros and ones by kind, or `run.kept`; None keeps all candidates.
         in_channels: Channels of the pictures.
-        stem_multiplier: The stem has so many times C channels [default: 3; of NAS-Bench-201 1].
+        stem_multiplier: The stem has so many times C channels [default: 3; of NAS-Bench-201 and for ImageNet 1].
+        imagenet: With the two stems for large pictures, which halve them three times.
 
     Raises:
         Error: It is no space, or no mask of it, or a network of no size.
@@ -140,11 +141,14 @@ class Supernet(nn.Module):
         mask: Any = None,
         in_channels: int = 3,
         stem_multiplier: int | None = None,
+        imagenet: bool = False,
     ) -> None:
         super().__init__()
         self.space, self.kept = _space_and_mask(space, mask)
         darts = self.space.stacking == "darts"
-        multiplier = (3 if darts else 1) if stem_multiplier is None else stem_multiplier
+        if imagenet and not darts:
+            raise Error("networks of NAS-Bench-201 have no stems for ImageNet")
+        multiplier = (3 if darts and not imagenet else 1) if stem_multiplier is None else stem_multiplier
         self.layout = self._kinds(layers)
         check_size(
             channels=channels,
@@ -155,7 +159,11 @@ class Supernet(nn.Module):
         )
         self.in_channels = in_channels
         stem = multiplier * channels
-        self.stem = nn.Sequential(convolution(in_channels, stem, 3), nn.BatchNorm2d(stem))
+        self._imagenet = imagenet
+        if imagenet:
+            self.stem0, self.stem1 = imagenet_stems(in_channels, stem)
+        else:
+            self.stem = nn.Sequential(convolution(in_channels, stem, 3), nn.BatchNorm2d(stem))
         self.cells = nn.ModuleList(self._darts(channels, stem) if darts else self._nas_bench_201(channels, stem))
         if not darts:
             self.lastact = nn.Sequential(nn.BatchNorm2d(self._features), nn.ReLU())
@@ -184,7 +192,8 @@ class Supernet(nn.Module):
         return list(layers)
 
     def _darts(self, channels: int, stem: int) -> Iterator[nn.Module]:
-        older, last, halved = stem, stem, False
+        # The second stem for ImageNet halves, as a reduction cell does.
+        older, last, halved = stem, stem, self._imagenet
         for kind in self.layout:
             channels = 2 * channels if kind == "reduction" else channels
             yield SearchCell(self.space, kind, self.kept[kind], older, last, channels, halved)
@@ -213,9 +222,9 @@ class Supernet(nn.Module):
         """Pictures `[N, in_channels, H, W]` to logits `[N, classes]`."""
         check_pictures(x, self.in_channels)
         weights = {kind: self.mixing(kind) for kind in self.space.edges}
-        x = self.stem(x)
+        s0 = self.stem0(x) if self._imagenet else self.stem(x)
+        x = self.stem1(s0) if self._imagenet else s0
         if self.space.stacking == "darts":
-            s0 = x
             for kind, cell in zip(self.layout, self.cells, strict=True):
                 s0, x = x, cell(s0, x, weights[kind])
         else:
