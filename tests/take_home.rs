@@ -113,13 +113,17 @@ fn a_trained_network_is_used_by_its_file_alone() {
 fn other_forms(run: &Path, about: &HashMap<String, String>) {
     let onnx = exported(run, "onnx");
     let has = |words: &str| onnx.windows(words.len()).any(|w| w == words.as_bytes());
-    for words in ["images", "logits", "BatchNormalization", "cells.0._ops.0.op.1.weight", "class_names", &about["genotype"]] {
+    for words in
+        ["images", "logits", "BatchNormalization", "cells.0._ops.0.op.1.weight", "class_names", &about["genotype"]]
+    {
         assert!(has(words), "the ONNX lacks `{words}`");
     }
     assert!(!has("auxiliary_head"), "the ONNX has the auxiliary head");
     assert_eq!(onnx, exported(run, "onnx"));
     let script = String::from_utf8(exported(run, "script")).unwrap();
-    for words in [&format!("GENOTYPE = {}", about["genotype"]), &format!("MEAN, DEVIATION = {}", about["mean"]), "strict=True"] {
+    for words in
+        [&format!("GENOTYPE = {}", about["genotype"]), &format!("MEAN, DEVIATION = {}", about["mean"]), "strict=True"]
+    {
         assert!(script.contains(words), "the script lacks `{words}`");
     }
     assert!(!script.contains("<<") && !script.contains(">>"));
@@ -134,7 +138,8 @@ fn other_forms(run: &Path, about: &HashMap<String, String>) {
     let files: Vec<String> =
         std::fs::read_dir(&to).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
     assert!(files.len() == 1 && files[0].starts_with("events.out.tfevents."), "{files:?}");
-    for (form, words) in [("supernet", "it has no supernet"), ("csv", "say which with --what; home has losses, memory")] {
+    for (form, words) in [("supernet", "it has no supernet"), ("csv", "say which with --what; home has losses, memory")]
+    {
         refused(run.parent().unwrap(), "home", &["--as", form], words);
     }
     refused(run.parent().unwrap(), "home", &["--as", "csv", "--what", "scores"], "it has no scores and will have none");

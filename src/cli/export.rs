@@ -12,8 +12,8 @@ use super::genotype::{self, WhichArguments};
 use super::output::Output;
 use super::place::Place;
 use crate::engine;
-use crate::explorer::figure::{self, What as Figure};
 use crate::explorer;
+use crate::explorer::figure::{self, What as Figure};
 use crate::export::csv::{self, Series};
 use crate::export::{Trained, onnx, script, supernet, tensorboard};
 use crate::run::journal::Tail;
@@ -131,7 +131,8 @@ pub fn run(place: &Place, a: &ExportArguments) -> eyre::Result<Exit> {
     match a.what {
         Some(_) if !figures && !matches!(a.form, Form::Csv) => {
             return Err(Usage(
-                "--what says which figure to draw, or which table to write: it goes with --as svg, png, pdf or csv".into(),
+                "--what says which figure to draw, or which table to write: it goes with --as svg, png, pdf or csv"
+                    .into(),
             )
             .into());
         }
@@ -299,7 +300,8 @@ fn board(a: &ExportArguments, folder: &RunFolder) -> eyre::Result<Exit> {
     if let Some(why) = no_picture {
         let _ = writeln!(err, "note: no pictures of cells: {why}");
     }
-    let _ = writeln!(err, "{records} records in {}; `tensorboard --logdir {}` shows them", path.display(), to.display());
+    let _ =
+        writeln!(err, "{records} records in {}; `tensorboard --logdir {}` shows them", path.display(), to.display());
     Ok(Exit::Done)
 }
 

@@ -280,7 +280,8 @@ pub struct Searched {
 pub fn searched(folder: &RunFolder) -> Result<Option<Searched>, CheckpointError> {
     let Some((checkpoint, passed)) = Checkpoint::load(folder)? else { return Ok(None) };
     let damaged = |reason: String| CheckpointError::Damaged { path: folder.file(CHECKPOINTS), reason };
-    let meta: Meta = serde_json::from_value(checkpoint.meta.clone()).map_err(|e| damaged(format!("its header: {e}")))?;
+    let meta: Meta =
+        serde_json::from_value(checkpoint.meta.clone()).map_err(|e| damaged(format!("its header: {e}")))?;
     let mask = meta.mask.ok_or_else(|| damaged("it is of no search".into()))?;
     let state = SearcherState::read(meta.numbers, |name| table(&checkpoint, name))?;
     Ok(Some(Searched { mask, epoch: meta.epoch, step: meta.step, data: meta.data, state, passed }))

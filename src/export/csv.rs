@@ -253,7 +253,8 @@ fn scores(events: &[Event]) -> Table {
         _ => None,
     });
     let functions = functions.unwrap_or_default();
-    let mut names = ["round", "cell", "source", "target", "operation", "score", "score_deviation"].map(String::from).to_vec();
+    let mut names =
+        ["round", "cell", "source", "target", "operation", "score", "score_deviation"].map(String::from).to_vec();
     names.extend(["next_operation", "p_of_next", "removed", "within_noise", "undefined_values"].map(String::from));
     names.extend(functions.iter().map(|f| format!("{f}_relative")));
     names.extend(functions.iter().map(|f| format!("{f}_vote")));

@@ -27,7 +27,9 @@ pub struct Trained {
 pub enum TrainedError {
     #[error("the file of weights is no safetensors file: {0}")]
     File(String),
-    #[error("the header of the file of weights has no `{0}` that can be read; train the genotype again with this version")]
+    #[error(
+        "the header of the file of weights has no `{0}` that can be read; train the genotype again with this version"
+    )]
     Header(&'static str),
     #[error("the weights are not those of the genotype in the file's header: {0}")]
     Weights(NnError),

@@ -14,24 +14,46 @@ pub enum LayerKind {
     /// The negative numbers become 0.
     Relu,
     /// A convolution without bias; `weight` is the tensor's name, `[C_out, C_in / groups, kernel, kernel]`.
-    Convolution { weight: String, kernel: usize, stride: usize, dilation: usize, groups: usize, pads: [usize; 4] },
+    Convolution {
+        weight: String,
+        kernel: usize,
+        stride: usize,
+        dilation: usize,
+        groups: usize,
+        pads: [usize; 4],
+    },
     /// A batch norm by its running statistics: `name.weight`, `name.bias`, `name.running_mean`, `name.running_var`.
-    Norm { name: String },
-    MaxPool { window: usize, stride: usize, pads: [usize; 4] },
+    Norm {
+        name: String,
+    },
+    MaxPool {
+        window: usize,
+        stride: usize,
+        pads: [usize; 4],
+    },
     /// Averages over what is there: pads do not count.
-    AveragePool { window: usize, stride: usize, pads: [usize; 4] },
+    AveragePool {
+        window: usize,
+        stride: usize,
+        pads: [usize; 4],
+    },
     /// All inputs, added up in their order.
     Add,
     /// All inputs, channel after channel.
     Join,
     /// So many rows of zeros below and columns at the right; then without the first row and the first column.
-    Shift { below: usize, right: usize },
+    Shift {
+        below: usize,
+        right: usize,
+    },
     /// Zeros of the layer's shape, whatever the input is.
     Zeros,
     /// Means over the pixels, `[N, C]`.
     Average,
     /// `name.weight` `[classes, C]` and `name.bias`.
-    Linear { name: String },
+    Linear {
+        name: String,
+    },
 }
 
 /// One layer, and what it reads: value 0 is the pictures, value `i + 1` what layer `i` gives.
@@ -269,7 +291,9 @@ impl Walk {
 }
 
 fn refused(operation: Operation) -> NnError {
-    NnError::Config(format!("the genotype takes `{operation}`, which draws anew in every pass: no other program has it"))
+    NnError::Config(format!(
+        "the genotype takes `{operation}`, which draws anew in every pass: no other program has it"
+    ))
 }
 
 #[cfg(test)]

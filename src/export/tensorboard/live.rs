@@ -38,7 +38,9 @@ impl Live {
         let ends = over.clone();
         let thread = std::thread::Builder::new().name("tensorboard".into()).spawn(move || {
             if let Err(e) = follow(&folder, &ends, &notices) {
-                let text = format!("nothing more is recorded for TensorBoard: {e}; `zonas export --as tensorboard` makes it up");
+                let text = format!(
+                    "nothing more is recorded for TensorBoard: {e}; `zonas export --as tensorboard` makes it up"
+                );
                 notices.tell(Level::Warning, text);
             }
         })?;

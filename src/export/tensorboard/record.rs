@@ -85,7 +85,11 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("events");
         let mut records = Records::begin(File::create(&path).unwrap(), 1.0).unwrap();
-        let event = |time: f64| Event { wall_time: time, step: 3, what: Some(What::Summary(super::super::proto::Summary::default())) };
+        let event = |time: f64| Event {
+            wall_time: time,
+            step: 3,
+            what: Some(What::Summary(super::super::proto::Summary::default())),
+        };
         assert_eq!(last_time(&File::open(&path).unwrap()).unwrap(), None);
         records.add(&[event(2.5), event(3.5)]).unwrap();
         let whole = std::fs::read(&path).unwrap();

@@ -36,7 +36,13 @@ impl Map {
     }
 
     /// The places of a window that are inside.
-    fn window(&self, (oy, ox): (usize, usize), side: usize, stride: usize, [top, left]: [usize; 2]) -> Vec<(usize, usize)> {
+    fn window(
+        &self,
+        (oy, ox): (usize, usize),
+        side: usize,
+        stride: usize,
+        [top, left]: [usize; 2],
+    ) -> Vec<(usize, usize)> {
         let places = (0..side * side).filter_map(|t| {
             let y = (oy * stride + t / side).checked_sub(top)?;
             let x = (ox * stride + t % side).checked_sub(left)?;
@@ -135,7 +141,8 @@ fn agrees(genotype: Genotype, cells: usize, (height, width): (usize, usize)) {
     for _ in 0..3 {
         net.forward(&images, EvaluationPass::Train(None)).unwrap();
     }
-    let wanted = net.forward(&images, EvaluationPass::Test).unwrap().main.flatten_all().unwrap().to_vec1::<f32>().unwrap();
+    let wanted =
+        net.forward(&images, EvaluationPass::Test).unwrap().main.flatten_all().unwrap().to_vec1::<f32>().unwrap();
     let planes = images.permute((0, 3, 1, 2)).unwrap().flatten_all().unwrap().to_vec1::<f32>().unwrap();
     let pictures = Map { shape: [5, 2, height, width], data: planes.into_iter().map(f64::from).collect() };
     let layers = net.layers(height, width).unwrap();
@@ -169,7 +176,8 @@ fn layers_of_nas_bench_201_give_the_networks_logits() {
 
 #[test]
 fn noise_is_refused() {
-    let genotype = "Genotype(normal=[('noise', 0), ('skip_connect', 1)], normal_concat=[2], reduce=[], reduce_concat=[])";
+    let genotype =
+        "Genotype(normal=[('noise', 0), ('skip_connect', 1)], normal_concat=[2], reduce=[], reduce_concat=[])";
     let Ok(genotype) = parse_genotype(genotype) else { panic!("no genotype") };
     let config = EvaluationConfig { genotype, channels: 4, cells: 1, input_channels: 1, classes: 2, auxiliary: false };
     let net = Evaluation::new(&config).unwrap();

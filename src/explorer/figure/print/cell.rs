@@ -54,7 +54,8 @@ pub fn draw(genotype: &Genotype, state: &State, width: f64) -> Option<String> {
         let bottom = lane(list.len() - 1) + 12.0;
         // Lines first, so that boxes and labels lie on them.
         for s in 0..states {
-            let begin = if s < inputs { top + 24.0 } else { lane(list.iter().position(|c| c.target == s).unwrap_or(0)) };
+            let begin =
+                if s < inputs { top + 24.0 } else { lane(list.iter().position(|c| c.target == s).unwrap_or(0)) };
             let last = list.iter().rposition(|c| c.choice.source == s).map_or(begin, lane);
             let end = if outputs.contains(&s) { bottom } else { last };
             p.line((x(s), begin), (x(s), end), QUIET, "none");
@@ -74,10 +75,18 @@ pub fn draw(genotype: &Genotype, state: &State, width: f64) -> Option<String> {
         }
         for s in 0..states {
             let name = genotype.state_name(s).replace("c_{k-", "c(k−").replace('}', ")");
-            let begin = if s < inputs { top + 24.0 } else { lane(list.iter().position(|c| c.target == s).unwrap_or(0)) };
+            let begin =
+                if s < inputs { top + 24.0 } else { lane(list.iter().position(|c| c.target == s).unwrap_or(0)) };
             let at = if s < inputs { top + 20.0 } else { begin - 9.0 };
             let wide = if s < inputs { BOX.0 } else { 12.0 };
-            p.rect(x(s) - wide / 2.0, at - BOX.1 / 2.0, wide, BOX.1, if s < inputs { "#eaeef2" } else { "#ffffff" }, INK);
+            p.rect(
+                x(s) - wide / 2.0,
+                at - BOX.1 / 2.0,
+                wide,
+                BOX.1,
+                if s < inputs { "#eaeef2" } else { "#ffffff" },
+                INK,
+            );
             p.text(x(s), at + 2.5, SMALL, INK, Anchor::Middle, &name);
         }
         let last = x(states - 1);

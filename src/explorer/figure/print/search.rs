@@ -20,10 +20,7 @@ pub fn draw(state: &State, width: f64) -> Option<String> {
     let height = (0.6 * frame).clamp(80.0, 180.0);
     let panel_height = ABOVE + height + BELOW;
     let mut p = Paper::printed(width, if beside { panel_height } else { 2.0 * panel_height + GAP });
-    let panels = [
-        ("loss (nats)", (0.0, all.top * 1.05), &all.losses),
-        ("accuracy (%)", (0.0, 100.0), &all.accuracies),
-    ];
+    let panels = [("loss (nats)", (0.0, all.top * 1.05), &all.losses), ("accuracy (%)", (0.0, 100.0), &all.accuracies)];
     for (i, (label, y, curves)) in panels.into_iter().enumerate() {
         let at = i as f64;
         let (x, top) = if beside { ((each + GAP) * at, 0.0) } else { (0.0, (panel_height + GAP) * at) };
