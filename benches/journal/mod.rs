@@ -29,6 +29,8 @@ impl Journal {
             width: 32,
             channels: 3,
             class_names: Vec::new(),
+            mean: Vec::new(),
+            deviation: Vec::new(),
         };
         let run = RunStarted {
             run: "bench".into(),
