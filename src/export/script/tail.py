@@ -34,12 +34,13 @@ def from_folder(path):
     from PIL import Image
 
     folders = sorted(folder for folder in path.iterdir() if folder.is_dir())
-    names = [folder.name for folder in folders]
-    # By name, where the names are those that the network was trained with; else in their order.
-    known = {name: number for number, name in enumerate(CLASS_NAMES)}
-    numbers = [known[name] for name in names] if set(names) <= known.keys() else list(range(len(names)))
-    if not folders or len(folders) > CLASSES:
-        raise SystemExit(f"{path}: {len(folders)} folders of classes; the network knows {CLASSES}")
+    # By the names of the classes, or by their numbers. A name may hold what that of a folder can't.
+    known = {str(number): number for number in range(CLASSES)}
+    known |= {name.replace("/", "_"): number for number, name in enumerate(CLASS_NAMES)}
+    if not folders or any(folder.name not in known for folder in folders):
+        wanted = ", ".join(name.replace("/", "_") for name in CLASS_NAMES) or f"0 to {CLASSES - 1}"
+        raise SystemExit(f"{path}: a folder for each class is needed, of its name: {wanted}")
+    numbers = [known[folder.name] for folder in folders]
     images, labels = [], []
     for folder, number in zip(folders, numbers):
         for file in sorted(file for file in folder.iterdir() if file.is_file()):

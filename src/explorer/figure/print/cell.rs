@@ -36,7 +36,7 @@ pub fn draw(genotype: &Genotype, state: &State, width: f64) -> Option<String> {
     let room = width - 2.0 * MARGIN;
     let mut words = legend(state);
     if !full {
-        let names: Vec<String> = operations.iter().map(|o| format!("{} {}", o.short(), o.name())).collect();
+        let names: Vec<String> = operations.iter().map(|o| format!("{}: {}", o.short(), o.name())).collect();
         words = [names.join(", "), words].into_iter().filter(|w| !w.is_empty()).collect::<Vec<_>>().join(" · ");
     }
     let lines = if words.is_empty() { 0 } else { Paper::count(&words, room, SMALL) };

@@ -40,7 +40,7 @@ pub fn draw(state: &State, width: f64) -> Option<String> {
         ties_of.iter().any(|t| t.goes == place) && !cut.by_hand.contains(&place) && !cut.mask.contains(place)
     };
     let ties = state.space().places().filter(|p| is_tie(*p)).count();
-    let names = columns.iter().map(|o| format!("{} {}", o.short(), o.name())).collect::<Vec<_>>().join(", ");
+    let names = columns.iter().map(|o| format!("{}: {}", o.short(), o.name())).collect::<Vec<_>>().join(", ");
     let [kept, verdict] = legend(state, cut, ties);
     let words = [kept, verdict, names].into_iter().filter(|w| !w.is_empty()).collect::<Vec<_>>().join(" · ");
     let lines = Paper::count(&words, room, SMALL) as f64;

@@ -30,7 +30,7 @@ pub fn draw(state: &State, width: f64) -> Option<String> {
     let (ranking, zeros) = (Ranking::by(space, value), zeros(state));
     let short = cell_width < 42.0;
     let name = |o: &crate::space::Operation| if short { o.short() } else { o.name() };
-    let names = columns.iter().map(|o| format!("{} {}", o.short(), o.name())).collect::<Vec<_>>().join(", ");
+    let names = columns.iter().map(|o| format!("{}: {}", o.short(), o.name())).collect::<Vec<_>>().join(", ");
     let ties = space.places().filter(|p| state.score.removal(*p).is_some_and(|r| r.tie)).count();
     let mut words = vec![if numbers { what } else { what.replacen("number: score", "colour: score", 1) }];
     if short {
