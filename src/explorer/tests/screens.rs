@@ -5,6 +5,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 use super::theme;
+use crate::engine::plan::DataShape;
 use crate::explorer::compare::{Comparison, Side};
 use crate::explorer::draw;
 use crate::explorer::fixture::{self, Until};
@@ -230,7 +231,10 @@ fn form(ui: &mut Ui) {
     let answer = question.answer(std::path::Path::new("/nowhere"));
     form.take(Reply::Checked(question.revision, Box::new(answer)));
     let set = crate::data::open("embedded", &crate::data::OpenOptions { seed: 2, size: None }).unwrap();
-    form.take(Reply::Pictures("embedded".into(), Pictures::Found(set.summary().to_string())));
+    form.take(Reply::Pictures(
+        "embedded".into(),
+        Pictures::Found(set.summary().to_string(), DataShape::of(set.summary())),
+    ));
     form.at = Field::Cut as usize;
     ui.overlay = Some(Overlay::Form);
 }

@@ -60,11 +60,10 @@ fn rows(form: &Form, room: u16, whole: bool) -> Vec<Row> {
                     vec![("tab completes; the folder is looked at when you leave the field".into(), false)]
                 }
                 Pictures::Looking => vec![("looking …".into(), false)],
-                Pictures::Found(words) => vec![(words.clone(), false)],
+                Pictures::Found(words, _) => vec![(words.clone(), false)],
                 Pictures::Wrong(words) => vec![(words.clone(), true)],
             },
-            (None, Field::Seeds) => form.note().map(|n| (n.to_string(), false)).into_iter().collect(),
-            _ => Vec::new(),
+            (None, _) => form.note(field).map(|n| (n.to_string(), false)).into_iter().collect(),
         };
         for (words, wrong) in said {
             let here = field == form.field();
