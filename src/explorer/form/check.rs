@@ -3,8 +3,11 @@
 use std::path::{Path, PathBuf};
 
 use super::Field;
+use crate::device::{self, Choice, Device};
+use crate::engine::plan::{self, DataShape, Planner};
 use crate::run::config::{Config, ConfigError, Space};
 use crate::run::{FolderError, check_name, named_preset};
+use crate::space::cut::{Cutter, Source};
 use crate::study::Seeds;
 use crate::text;
 
@@ -18,6 +21,8 @@ pub struct Question {
     pub own: [bool; Field::ALL.len()],
     /// The field under the cursor.
     pub typing: Field,
+    /// Of the pictures, once they have been looked at.
+    pub shape: Option<DataShape>,
 }
 
 /// What is to be started.
@@ -35,6 +40,8 @@ pub struct Answer {
     /// In the order of the fields.
     pub wrong: Vec<(Field, String)>,
     pub note: String,
+    /// What the search is predicted to need.
+    pub memory: String,
     /// None where anything is wrong.
     pub wanted: Option<Wanted>,
 }
@@ -72,6 +79,28 @@ fn fault(e: &ConfigError, typed: Field) -> (Field, String) {
         }
         other => (typed, other.to_string()),
     }
+}
+
+/// Memory of the search as it is planned for the CPU: with the cheapest cut of its size, and uncut. Of a GPU nothing is known
+/// without opening it.
+fn memory(config: &Config, shape: DataShape) -> String {
+    if matches!(config.device.kind, Choice::Cuda { .. }) || !config.train.genotype.trim().is_empty() {
+        return String::new();
+    }
+    let budget = plan::budget(config, &Device::Cpu);
+    let planner = Planner::new(config, shape, budget, device::threads(config.device.threads));
+    let full = planner.by_bytes(config.full());
+    let cutter = Cutter { space: config.space(), order: Vec::new(), seed: config.seed };
+    let least = match config.cut.counts(config.full().space()) {
+        _ if config.cut.is_none() || config.cut.budget().is_some() => None,
+        Some(counts) => Some(cutter.with_counts(Source::Cheapest, &counts)),
+        None => Some(cutter.automatic(Source::Cheapest, config.cut.xi)),
+    };
+    let least = least.map(|mask| planner.by_bytes(mask));
+    let cut = least.map_or_else(String::new, |plan| format!("{} or more, ", text::bytes(plan.bytes)));
+    let over = budget.filter(|_| !least.unwrap_or(full).fits).map(text::bytes);
+    let over = over.map_or_else(String::new, |b| format!("; it may take {b}"));
+    format!("predicted for the search on the CPU: {cut}uncut {}{over}", text::bytes(full.bytes))
 }
 
 impl Question {
@@ -164,8 +193,9 @@ impl Question {
             format!("a study of {}, each with its automatic cut", text::counted(n, "run"))
         });
         let name = Some(self.text(Field::Name).to_string()).filter(|n| !n.is_empty());
+        let memory = config.as_ref().zip(self.shape).map_or_else(String::new, |(c, shape)| memory(c, shape));
         let wanted = config.map(|c| Wanted { config: Box::new(c), seeds: several, name });
-        Answer { wrong, note, wanted }
+        Answer { wrong, note, memory, wanted }
     }
 
     fn seeds(&self) -> Result<Option<Seeds>, String> {

@@ -10,6 +10,7 @@ use super::check::expanded;
 use super::complete::complete;
 use super::{Answer, Completion, Field, Pictures, Question};
 use crate::data::{self, OpenOptions};
+use crate::engine::plan::DataShape;
 
 /// Pictures are looked at when nothing has been typed for so long.
 const QUIET: Duration = Duration::from_millis(300);
@@ -149,7 +150,7 @@ pub(super) fn looked(source: &str, size: u32, seed: u64) -> Pictures {
     let place = if source == "embedded" { source.to_string() } else { expanded(source) };
     let options = OpenOptions { seed, size: Some(size).filter(|side| *side > 0), ..OpenOptions::default() };
     match data::open(&place, &options) {
-        Ok(set) => Pictures::Found(set.summary().to_string()),
+        Ok(set) => Pictures::Found(set.summary().to_string(), DataShape::of(set.summary())),
         Err(e) => Pictures::Wrong(e.to_string()),
     }
 }

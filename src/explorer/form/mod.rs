@@ -14,6 +14,7 @@ pub use desk::{Desk, Reply};
 use super::action::Action;
 use super::keymap::Key;
 use super::ui::Typed;
+use crate::engine::plan::DataShape;
 use crate::run::config::{Config, KEYS, Key as Setting};
 use crate::run::{PRESETS, preset};
 use crate::space::cut::level_text;
@@ -116,7 +117,8 @@ pub struct Entry {
 pub enum Pictures {
     /// They are being looked at.
     Looking,
-    Found(String),
+    /// In words, and what the size of a network depends on.
+    Found(String, DataShape),
     Wrong(String),
 }
 
@@ -282,7 +284,11 @@ impl Form {
         self.asked = self.revision;
         let texts = Field::ALL.map(|f| self.text(f).to_string());
         let own = Field::ALL.map(|f| self.entry(f).own);
-        Some(Question { revision: self.revision, named: self.named, own, texts, typing: self.field() })
+        let shape = match self.pictures {
+            Pictures::Found(_, shape) => Some(shape),
+            _ => None,
+        };
+        Some(Question { revision: self.revision, named: self.named, own, texts, typing: self.field(), shape })
     }
 
     /// Takes in what has come.
@@ -295,6 +301,8 @@ impl Form {
             }
             Reply::Pictures(source, pictures) => {
                 if source == self.source() {
+                    // What the search needs depends on them.
+                    self.revision += u64::from(self.pictures != pictures && matches!(pictures, Pictures::Found(..)));
                     self.pictures = pictures;
                 }
             }
@@ -331,9 +339,15 @@ impl Form {
         answer.wrong.iter().find(|(f, _)| *f == field).map(|(_, why)| why.as_str())
     }
 
-    /// What the answer says of the whole.
-    pub fn note(&self) -> Option<&str> {
-        self.answer.as_ref().map(|(_, a)| a.note.as_str()).filter(|n| !n.is_empty())
+    /// What else is known of a field.
+    pub fn note(&self, field: Field) -> Option<&str> {
+        let (_, answer) = self.answer.as_ref()?;
+        let words = match field {
+            Field::Seeds => &answer.note,
+            Field::Cut => &answer.memory,
+            _ => return None,
+        };
+        Some(words.as_str()).filter(|words| !words.is_empty())
     }
 
     /// What is to be started now: once what is typed was looked at. Where that is wrong, the cursor goes to the first fault.

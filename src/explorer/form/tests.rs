@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use super::complete::complete;
 use super::desk::looked;
 use super::*;
+use crate::engine::plan;
 use crate::run::RunFolder;
 
 /// Looks at what is typed, as the threads do.
@@ -188,16 +189,26 @@ fn the_threads_answer_and_tell_of_the_pictures() {
     let dir = tempfile::tempdir().unwrap();
     let desk = Desk::new(dir.path());
     let mut form = Form::default();
-    desk.ask(form.question().unwrap());
+    form.set(Field::Preset, "demo");
     let since = Instant::now();
-    while !matches!(form.pictures, Pictures::Found(_)) || form.answer.is_none() {
+    while form.note(Field::Cut).is_none() {
+        if let Some(question) = form.question() {
+            desk.ask(question);
+        }
         assert!(since.elapsed() < Duration::from_secs(30), "{:?}", form.pictures);
         match desk.next() {
             Some(reply) => form.take(reply),
             None => std::thread::sleep(Duration::from_millis(5)),
         }
     }
-    let Pictures::Found(words) = &form.pictures else { unreachable!() };
+    let Pictures::Found(words, _) = &form.pictures else { panic!("nothing was found") };
+    // As `zonas predict --preset demo` has it.
+    let shape = plan::DataShape { classes: 10, channels: 1, height: 28, width: 28 };
+    let demo = preset("demo").unwrap();
+    let planner = plan::Planner::new(&demo, shape, None, crate::device::threads(0));
+    let uncut = crate::text::bytes(planner.bytes(demo.full(), crate::nn::Policy::Keep));
+    let note = form.note(Field::Cut).unwrap();
+    assert!(note.ends_with(&format!("uncut {uncut}")) && note.contains(" or more, "), "{note} {uncut}");
     assert!(words.contains("5000 training") && words.contains("10 classes"), "{words}");
     assert!(matches!(looked("/nowhere", 0, 0), Pictures::Wrong(words) if words.contains("/nowhere")));
 }

@@ -194,7 +194,8 @@ impl Epochs {
 
     /// Until this moment of the clock the run has worked, and has come so far.
     fn work(&mut self, at: f64, time: f64) {
-        if self.worked.span().is_some_and(|(_, to)| at <= to) {
+        // The first step of an epoch is where the epoch before has ended.
+        if self.worked.span().is_some_and(|(_, to)| at < to) {
             self.worked.truncate_from(at);
         }
         let now = time - self.paused;

@@ -5,6 +5,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 use super::theme;
+use crate::engine::plan::DataShape;
 use crate::explorer::compare::{Comparison, Side};
 use crate::explorer::draw;
 use crate::explorer::fixture::{self, Until};
@@ -229,10 +230,11 @@ fn form(ui: &mut Ui) {
     let question = form.question().unwrap();
     let answer = question.answer(std::path::Path::new("/nowhere"));
     form.take(Reply::Checked(question.revision, Box::new(answer)));
-    let set =
-        crate::data::open("embedded", &crate::data::OpenOptions { seed: 2, ..crate::data::OpenOptions::default() })
-            .unwrap();
-    form.take(Reply::Pictures("embedded".into(), Pictures::Found(set.summary().to_string())));
+    let set = crate::data::open("embedded", &crate::data::OpenOptions { seed: 2, ..Default::default() }).unwrap();
+    form.take(Reply::Pictures(
+        "embedded".into(),
+        Pictures::Found(set.summary().to_string(), DataShape::of(set.summary())),
+    ));
     form.at = Field::Cut as usize;
     ui.overlay = Some(Overlay::Form);
 }

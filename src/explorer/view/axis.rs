@@ -79,6 +79,7 @@ mod tests {
     use super::*;
     use crate::explorer::fixture::{self, Until};
     use crate::explorer::state::State;
+    use crate::run::event::Body;
 
     #[test]
     fn moments_lie_where_their_steps_and_their_work_are() {
@@ -92,6 +93,12 @@ mod tests {
         assert!(all.windows(2).all(|w| w[1] > w[0]), "{all:?}");
         let (to, worked) = epochs.worked.last().unwrap();
         assert!((time.at(to) - worked).abs() < 1e-6 && all[0] < worked, "{all:?} {worked}");
+        // What an epoch's end takes beside its steps is work, too.
+        let events = fixture::journal(Until::Done, 1);
+        let of = |which: fn(&Body) -> bool| events.iter().rfind(|e| which(&e.body)).unwrap().time;
+        let whole = of(|b| matches!(b, Body::EpochEnded(_))) - of(|b| matches!(b, Body::SearchStarted(_)));
+        let all = State::from_events(&events).epochs.worked.last().unwrap().1;
+        assert!((all - whole).abs() < 1e-6, "{all} {whole}");
         // Without a clock, over epochs.
         assert_eq!(Scale::of(Axis::Time, &Epochs::default()).at(2.0), 2.0);
         assert_eq!(time.tick(90.0, true), "1:30 worked");

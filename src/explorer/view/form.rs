@@ -57,14 +57,13 @@ fn rows(form: &Form, room: u16, whole: bool) -> Vec<Row> {
             (Some(why), _) => vec![(why.to_string(), true)],
             (None, Field::Data) => match &form.pictures {
                 Pictures::Looking if form.types_folder() => {
-                    vec![("tab completes; a folder is looked at without the last /".into(), false)]
+                    vec![("tab completes; the folder is looked at when you leave the field".into(), false)]
                 }
                 Pictures::Looking => vec![("looking …".into(), false)],
-                Pictures::Found(words) => vec![(words.clone(), false)],
+                Pictures::Found(words, _) => vec![(words.clone(), false)],
                 Pictures::Wrong(words) => vec![(words.clone(), true)],
             },
-            (None, Field::Seeds) => form.note().map(|n| (n.to_string(), false)).into_iter().collect(),
-            _ => Vec::new(),
+            (None, _) => form.note(field).map(|n| (n.to_string(), false)).into_iter().collect(),
         };
         for (words, wrong) in said {
             let here = field == form.field();
