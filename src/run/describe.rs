@@ -100,13 +100,13 @@ pub fn describe(event: &Event) -> Vec<(Level, String)> {
         ),
         Body::EpochEnded(e) => {
             let (train, valid) = ((e.train_loss.0, e.train_accuracy), (e.valid_loss.0, e.valid_accuracy));
-            let words = epoch(e.epoch, train, "valid", valid, e.seconds);
-            say(info, words + &balanced(e.valid_balanced_accuracy) + &waiting(e.waiting_seconds, e.seconds));
+            let words = epoch(e.epoch, train, "valid", (valid, e.valid_balanced_accuracy), e.seconds);
+            say(info, words + &waiting(e.waiting_seconds, e.seconds));
         }
         Body::TrainingEpochEnded(e) => {
             let (train, test) = ((e.train_loss.0, e.train_accuracy), (e.test_loss.0, e.test_accuracy));
-            let words = epoch(e.epoch, train, "test", test, e.seconds);
-            say(info, words + &balanced(e.test_balanced_accuracy) + &waiting(e.waiting_seconds, e.seconds));
+            let words = epoch(e.epoch, train, "test", (test, e.test_balanced_accuracy), e.seconds);
+            say(info, words + &waiting(e.waiting_seconds, e.seconds));
         }
         Body::CheckpointSaved { epoch, step, bytes } => {
             say(Level::Debug, format!("checkpoint {}, {}", text::moment(*epoch, *step), text::bytes(*bytes)));
@@ -178,14 +178,21 @@ fn cut(word: &str, c: &Cut) -> String {
 }
 
 /// Loss and accuracy of an epoch on the training pictures, and on those that were held out.
-fn epoch(epoch: usize, train: (f64, f64), held_out: &str, other: (f64, f64), seconds: f64) -> String {
+fn epoch(
+    epoch: usize,
+    train: (f64, f64),
+    held_out: &str,
+    (other, classes): ((f64, f64), Option<f64>),
+    seconds: f64,
+) -> String {
     format!(
-        "epoch {}: loss {:.4} train, {:.4} {held_out}; accuracy {:.2} %, {:.2} %; {}",
+        "epoch {}: loss {:.4} train, {:.4} {held_out}; accuracy {:.2} %, {:.2} %{}; {}",
         epoch + 1,
         train.0,
         other.0,
         100.0 * train.1,
         100.0 * other.1,
+        balanced(classes),
         text::duration(seconds)
     )
 }
