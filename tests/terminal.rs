@@ -55,7 +55,7 @@ fn finished(runs: &Path, name: &str) {
         Body::RunStarted(started),
         Body::StageStarted { stage: Stage::Score },
         Body::Log { level: Level::Info, text: "nearly done".into() },
-        Body::Found { genotype, parameters: Some(3_349_342), macs: Some(528_000_000) },
+        Body::Found { genotype, parameters: Some(3_349_342), macs: Some(528_000_000), stem: zonas::space::Stem::Cifar },
         Body::RunEnded { outcome: Outcome::Done, detail: String::new(), bad_input: false },
     ];
     let line =
