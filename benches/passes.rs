@@ -94,7 +94,7 @@ fn rounds(c: &mut Criterion, threads: usize) -> Result<(), Box<dyn std::error::E
     ] {
         let functions =
             ["naswot", "nngp_frobenius"].map(zonas::proxies::by_name).into_iter().collect::<Result<Vec<_>, _>>()?;
-        let proxy = Proxy { channels, layout, classes: 10, input_channels: 3 };
+        let proxy = Proxy { channels, layout, classes: 10, input_channels: 3, stem: Stem::Cifar };
         let (images, labels) = (batch.images.clone(), batch.labels.clone());
         let draw = move |n| Draw::new(images.clone(), labels.clone(), 2, n);
         let mut evaluator = NetworkEvaluator::new(proxy, functions, 2, threads, draw);
