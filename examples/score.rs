@@ -6,7 +6,7 @@ use candle_core::{Device, Tensor};
 use zonas::data::{self, Augment, OpenOptions, Split};
 use zonas::engine::score::{Evaluator, NetworkEvaluator, Proxy};
 use zonas::proxies::{self, Draw};
-use zonas::space::{CellKind, darts};
+use zonas::space::{CellKind, Stem, darts};
 
 const SEED: u64 = 2;
 
@@ -23,6 +23,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         layout: vec![CellKind::Normal, CellKind::Reduction],
         classes: pictures.summary().classes(),
         input_channels: made.channels,
+        stem: Stem::Cifar,
     };
     let draw = |n| Draw::new(images.clone(), labels.clone(), SEED, n);
     let mut evaluator = NetworkEvaluator::new(proxy, functions, SEED, rayon::current_num_threads(), draw);
