@@ -68,7 +68,7 @@ fn round(
     let images = Tensor::randn(0f32, 1.0, (batch, size, size, 3), &Device::Cpu)?;
     let labels = Tensor::zeros(batch, candle_core::DType::U32, &Device::Cpu)?;
     let draw = |n| Draw::new(images.clone(), labels.clone(), 2, n);
-    let proxy = Proxy { channels, layout, classes: 10, input_channels: 3 };
+    let proxy = Proxy { channels, layout, classes: 10, input_channels: 3, stem: Stem::Cifar };
     let (place, gpu) = place()?;
     let mut evaluator = NetworkEvaluator::new(proxy, functions, 2, threads, draw).on(gpu);
     let mask = darts::NO_NONE;

@@ -218,8 +218,8 @@ fn memory_is_as_promised() {
         println!("skipped: the allocator keeps no count on this system");
         return;
     }
-    predictions_meet_the_bytes();
     so_do_those_of_the_other_stem();
+    predictions_meet_the_bytes();
     a_training_is_near_its_prediction();
     steps_leave_nothing_behind();
     evaluation_needs_no_more_than_the_largest_cell();

