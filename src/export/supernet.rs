@@ -11,7 +11,7 @@ use crate::engine::Searched;
 use crate::explorer::state::State;
 use crate::nn::{NnError, Policy, Precision, Supernet, SupernetConfig};
 use crate::run::take_home;
-use crate::space::{CellKind, Space, Stacking};
+use crate::space::{CellKind, Space, Stacking, Stem};
 
 /// Why there is no such file.
 #[derive(Debug, thiserror::Error)]
@@ -142,8 +142,9 @@ fn about(state: &State, found: &Searched, space: Space) -> take_home::About {
         })
         .collect();
     say("kept", serde_json::json!(kept).to_string());
-    say("stem_multiplier", run.stem.multiplier(space.stacking()).to_string());
-    say("stem", run.stem.to_string());
+    let stem = state.run.as_ref().map_or(Stem::Cifar, |run| run.stem);
+    say("stem_multiplier", stem.multiplier(space.stacking()).to_string());
+    say("stem", stem.to_string());
     if let Some(epoch) = state.search.epochs.iter().find(|e| e.epoch + 1 == found.epoch) {
         say("genotype", epoch.genotype.to_string());
     }
