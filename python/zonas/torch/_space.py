@@ -5,6 +5,7 @@ The spaces that are built into Zonas, and those of a TOML file (`zonas spaces NA
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import re
@@ -112,13 +113,14 @@ def space(given: Any) -> Space:
 
 def _toml(text: str) -> dict[str, Any]:
     try:
-        import tomllib
+        tomllib = importlib.import_module("tomllib")
     except ImportError:
         raise Error("reading a search space as TOML needs Python 3.11 or newer; pass it as a mapping") from None
     try:
-        return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as e:
+        read: dict[str, Any] = tomllib.loads(text)
+    except ValueError as e:
         raise Error(f"this search space is no TOML: {e}") from None
+    return read
 
 
 def _of_file(given: Mapping[str, Any]) -> Space:
