@@ -237,7 +237,7 @@ impl Planner {
             classes: self.shape.classes,
             input_channels: self.shape.channels,
             layout: mask.space().layout(search.cells),
-            stem_multiplier: self.stem.multiplier(mask.space().stacking()),
+            stem_multiplier: mask.space().stacking().stem(),
             stem: self.stem,
             mask,
             policy,

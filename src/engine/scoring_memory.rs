@@ -65,7 +65,7 @@ impl Scoring<'_> {
             classes: self.classes,
             input_channels: self.input_channels,
             layout: self.cells.to_vec(),
-            stem_multiplier: self.stem.multiplier(self.space.space().stacking()),
+            stem_multiplier: self.space.space().stacking().stem(),
             stem: self.stem,
             mask: if self.estimator.samples() { Sampler::of(&self.space, 0).heaviest() } else { self.space },
             policy: Policy::Keep,

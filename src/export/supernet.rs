@@ -75,7 +75,7 @@ pub fn file(state: &State, found: &Searched) -> Result<Vec<u8>, SupernetError> {
         classes: run.classes,
         input_channels: run.data.channels,
         layout: run.cells.clone(),
-        stem_multiplier: run.stem.multiplier(space.stacking()),
+        stem_multiplier: space.stacking().stem(),
         stem: run.stem,
         mask: found.mask,
         policy: Policy::Recompute,
@@ -143,7 +143,7 @@ fn about(state: &State, found: &Searched, space: Space) -> take_home::About {
         .collect();
     say("kept", serde_json::json!(kept).to_string());
     let stem = state.run.as_ref().map_or(Stem::Cifar, |run| run.stem);
-    say("stem_multiplier", stem.multiplier(space.stacking()).to_string());
+    say("stem_multiplier", space.stacking().stem().to_string());
     say("stem", stem.to_string());
     if let Some(epoch) = state.search.epochs.iter().find(|e| e.epoch + 1 == found.epoch) {
         say("genotype", epoch.genotype.to_string());

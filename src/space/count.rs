@@ -173,8 +173,8 @@ struct Walk {
 }
 
 impl Walk {
-    /// Behind the stem, which it counts.
-    fn new(sum: &mut Sum, stacking: Stacking, n: &Network, cells: usize) -> Result<Walk, CountError> {
+    /// Behind the stem, which it counts; `wide`: that of a supernet.
+    fn new(sum: &mut Sum, stacking: Stacking, n: &Network, cells: usize, wide: bool) -> Result<Walk, CountError> {
         if !n.stem.suits(stacking) {
             return Err(CountError::Stem { stacking, stem: n.stem });
         }
@@ -191,7 +191,7 @@ impl Walk {
                 stem
             }
             Stem::ImageNet => {
-                let stem = n.stem.multiplier(stacking) * n.channels;
+                let stem = if wide { stacking.stem() * n.channels } else { n.channels };
                 let half = stem / 2;
                 sum.convolution(9 * n.input_channels * half, n.height.div_ceil(2) * n.width.div_ceil(2));
                 sum.convolution(9 * half * stem, pixels(older));
@@ -281,7 +281,7 @@ pub fn evaluation(genotype: &Genotype, n: &Network) -> Result<Count, CountError>
     positive(n)?;
     let mut sum = Sum::default();
     let stacking = genotype.stacking;
-    let mut walk = Walk::new(&mut sum, stacking, n, n.cells)?;
+    let mut walk = Walk::new(&mut sum, stacking, n, n.cells, false)?;
     for (i, kind) in genotype.layout(n.cells).into_iter().enumerate() {
         // Every halving doubles the width.
         if walk.channels > 4 * MOST {
@@ -323,7 +323,7 @@ pub fn supernet(mask: &Mask, layout: &[CellKind], n: &Network) -> Result<Count, 
     positive(&Network { cells: layout.len(), ..*n })?;
     let mut sum = Sum::default();
     let stacking = mask.space().stacking();
-    let mut walk = Walk::new(&mut sum, stacking, n, layout.len())?;
+    let mut walk = Walk::new(&mut sum, stacking, n, layout.len(), true)?;
     for kind in layout {
         // Every reduction doubles the width, and a layout may have any number of them.
         if walk.channels > 4 * MOST {

@@ -67,14 +67,6 @@ impl Stem {
         }
     }
 
-    /// Channels of what it gives, in units of the supernet's width: published searches on ImageNet have one.
-    pub const fn multiplier(self, stacking: Stacking) -> usize {
-        match self {
-            Stem::Cifar => stacking.stem(),
-            Stem::ImageNet => 1,
-        }
-    }
-
     /// Stride of the 5x5 averages of the auxiliary head that is published with it.
     pub const fn auxiliary_stride(self) -> usize {
         match self {

@@ -121,7 +121,7 @@ class Supernet(nn.Module):
         classes: Classes that it tells apart.
         mask: What is kept of the space: rows of zeros and ones by kind, or `run.kept`; None keeps all candidates.
         in_channels: Channels of the pictures.
-        stem_multiplier: The stem has so many times C channels [default: 3; of NAS-Bench-201 and for ImageNet 1].
+        stem_multiplier: The stem has so many times C channels [default: 3; of NAS-Bench-201 1].
         imagenet: With the two stems for large pictures, which halve them three times.
 
     Raises:
@@ -148,7 +148,7 @@ class Supernet(nn.Module):
         darts = self.space.stacking == "darts"
         if imagenet and not darts:
             raise Error("networks of NAS-Bench-201 have no stems for ImageNet")
-        multiplier = (3 if darts and not imagenet else 1) if stem_multiplier is None else stem_multiplier
+        multiplier = (3 if darts else 1) if stem_multiplier is None else stem_multiplier
         self.layout = self._kinds(layers)
         check_size(
             channels=channels,

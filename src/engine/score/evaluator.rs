@@ -33,7 +33,7 @@ impl Proxy {
             classes: self.classes,
             input_channels: self.input_channels,
             layout: self.layout.clone(),
-            stem_multiplier: self.stem.multiplier(mask.space().stacking()),
+            stem_multiplier: mask.space().stacking().stem(),
             stem: self.stem,
             mask: *mask,
             policy: Policy::Keep,
