@@ -93,26 +93,18 @@ pub fn losses(folder: &RunFolder) -> Rows {
     let mut by_epoch = BTreeMap::new();
     let mut tail = Tail::events(folder).without_dense();
     for event in tail.rest() {
-        let (epoch, value) = match event.body {
-            Body::EpochEnded(e) => {
-                let value = json!({
-                    "epoch": e.epoch + 1, "train_loss": e.train_loss, "train_accuracy": e.train_accuracy,
-                    "valid_loss": e.valid_loss, "valid_accuracy": e.valid_accuracy, "seconds": e.seconds,
-                    "genotype": e.genotype.to_string(),
-                });
-                (e.epoch, value)
-            }
-            Body::TrainingEpochEnded(e) => {
-                let value = json!({
-                    "epoch": e.epoch + 1, "train_loss": e.train_loss, "train_accuracy": e.train_accuracy,
-                    "test_loss": e.test_loss, "test_accuracy": e.test_accuracy, "seconds": e.seconds,
-                });
-                (e.epoch, value)
-            }
+        let (epoch, told, genotype) = match &event.body {
+            Body::EpochEnded(e) => (e.epoch, serde_json::to_value(e), Some(e.genotype.to_string())),
+            Body::TrainingEpochEnded(e) => (e.epoch, serde_json::to_value(e), None),
             _ => continue,
         };
+        let Ok(told) = told else { continue };
+        let mut r = row(told);
+        r.retain(|key, _| !key.starts_with("alphas_"));
+        r.insert("epoch".into(), json!(epoch + 1));
+        r.extend(genotype.map(|text| ("genotype".into(), json!(text))));
         by_epoch.retain(|e, _| *e < epoch);
-        by_epoch.insert(epoch, row(value));
+        by_epoch.insert(epoch, r);
     }
     by_epoch.into_values().collect()
 }

@@ -128,9 +128,9 @@ enum Command {
     Audit(audit::AuditArguments),
     /// Predict the memory of the search: uncut, at each level, for each way of cutting.
     Predict(predict::PredictArguments),
-    /// Measure this machine: a search step, scoring, memory, and the share of its arithmetic limit.
+    /// Measure this machine: a search step, scoring, memory, share of its arithmetic limit.
     Bench(bench::BenchArguments),
-    /// Print every setting with its default and meaning, as TOML; `--help KEY` tells all about one.
+    /// Print every setting with its default and meaning; `--help KEY` tells all about one.
     #[command(disable_help_flag = true)]
     Config(config::ConfigArguments),
     /// List the search spaces, or print one as TOML.

@@ -326,7 +326,8 @@ impl DataSummary {
     pub fn pixels(&self) -> Option<String> {
         let numbers = |values: &[f32]| values.iter().map(|v| format!("{v:.4}")).collect::<Vec<_>>().join(" ");
         let (mean, deviation) = (numbers(&self.mean), numbers(&self.deviation));
-        (!self.mean.is_empty()).then(|| format!("mean {mean}, deviation {deviation}, {}", self.normalisation))
+        let from = if self.normalisation.is_empty() { String::new() } else { format!(", {}", self.normalisation) };
+        (!self.mean.is_empty()).then(|| format!("mean {mean}, deviation {deviation}{from}"))
     }
 }
 
