@@ -123,7 +123,7 @@ pub fn run(place: &Place, a: &ShowArguments) -> eyre::Result<Exit> {
                 "loss {:.4}, accuracy {:.2} %{}",
                 loss.0,
                 100.0 * accuracy,
-                describe::balanced(r.valid_balanced_accuracy)
+                describe::balanced(accuracy, r.valid_balanced_accuracy)
             ),
         )?;
     }

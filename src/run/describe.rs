@@ -192,14 +192,15 @@ fn epoch(
         other.0,
         100.0 * train.1,
         100.0 * other.1,
-        balanced(classes),
+        balanced(other.1, classes),
         text::duration(seconds)
     )
 }
 
-/// The mean accuracy over classes, behind the accuracy.
-pub fn balanced(accuracy: Option<f64>) -> String {
-    accuracy.map_or_else(String::new, |a| format!(", balanced {:.2} %", 100.0 * a))
+/// The mean accuracy over classes, behind the accuracy, where that is another number.
+pub fn balanced(accuracy: f64, over_classes: Option<f64>) -> String {
+    let other = over_classes.filter(|a| (a - accuracy).abs() >= 5e-5);
+    other.map_or_else(String::new, |a| format!(", balanced {:.2} %", 100.0 * a))
 }
 
 /// That steps waited for pictures, where it is worth telling.
