@@ -209,8 +209,9 @@ def test_drop_path_keeps_the_mean() -> None:
 
 def test_the_identity_is_never_dropped() -> None:
     skips = {"normal": [("skip_connect", 0), ("skip_connect", 1)], "normal_concat": [2], "reduce": [], "reduce_concat": []}
-    net = zt.NetworkCIFAR(skips, 4, 2, 10, drop_path=0.9).train()
-    x = torch.randn(4, 3, 8, 8)
+    torch.manual_seed(0)
+    net = zt.NetworkCIFAR(skips, 4, 2, 10, drop_path=0.5).train()
+    x = torch.randn(32, 3, 8, 8)
     assert torch.equal(net(x), net(x))
 
 
