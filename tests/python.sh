@@ -53,7 +53,7 @@ package() { "$work/venv/bin/pip" install . && "$work/venv/bin/zonas" --version; 
 others() {
     "$work/venv/bin/pip" install pytest numpy pandas pillow safetensors onnx onnxruntime tensorboard
     if [ "$light" = no ]; then
-        "$work/venv/bin/pip" install torch --index-url https://download.pytorch.org/whl/cpu
+        "$work/venv/bin/pip" install --retries 0 --timeout 20 torch --index-url https://download.pytorch.org/whl/cpu
     fi
 }
 demo() { zonas run --preset demo --yes --foreground --runs "$work/runs" --name demo; }
