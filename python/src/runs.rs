@@ -1,15 +1,34 @@
 //! Runs: which there are, and what one has found.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use pyo3::prelude::*;
+use serde::Serialize;
+use serde_json::Value;
 use zonas::cli::show;
 use zonas::explorer::state_of;
+use zonas::run::config::Config;
+use zonas::run::event::Cut;
 use zonas::run::journal::Tail;
 use zonas::run::summary::Summary;
 use zonas::run::{RunFolder, runs_folder};
 
-use super::{chain, tables, told};
+use super::tables::{self, Rows};
+use super::{chain, told};
+
+/// A run as text. Written as it is and not by way of `Value`, which would turn each float32 into the float64 beside it.
+#[derive(Serialize)]
+struct Loaded<'a> {
+    folder: &'a Path,
+    summary: &'a Summary,
+    settings: Option<Config>,
+    cut: &'a Option<Cut>,
+    kept: Value,
+    scores: Rows,
+    alphas: Rows,
+    losses: Rows,
+    steps: Rows,
+}
 
 fn open(run: &str, folder: Option<PathBuf>) -> PyResult<RunFolder> {
     let all = runs_folder(folder.as_deref()).map_err(told)?;
@@ -46,12 +65,18 @@ pub fn load(py: Python<'_>, run: &str, folder: Option<PathBuf>) -> PyResult<Stri
         let state = state_of(&folder);
         // What can't be read any more is told by the summary; the tables do not depend on it.
         let settings = folder.config().ok();
-        let value = serde_json::json!({
-            "folder": folder.path(), "summary": summary, "settings": settings, "cut": summary.cut,
-            "kept": tables::kept(&state), "scores": tables::scores(&state), "alphas": tables::alphas(&state),
-            "losses": tables::losses(&folder), "steps": tables::steps(&folder),
-        });
-        Ok(value.to_string())
+        let loaded = Loaded {
+            folder: folder.path(),
+            cut: &summary.cut,
+            summary: &summary,
+            settings,
+            kept: tables::kept(&state),
+            scores: tables::scores(&state),
+            alphas: tables::alphas(&state),
+            losses: tables::losses(&folder),
+            steps: tables::steps(&folder),
+        };
+        serde_json::to_string(&loaded).map_err(told)
     })
 }
 

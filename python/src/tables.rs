@@ -9,7 +9,8 @@ use zonas::run::event::Body;
 use zonas::run::journal::Tail;
 use zonas::space::{CellKind, Edge, Place};
 
-type Rows = Vec<Map<String, Value>>;
+/// Rows of a table: values by the names of their columns.
+pub type Rows = Vec<Map<String, Value>>;
 
 fn row(value: Value) -> Map<String, Value> {
     match value {

@@ -98,7 +98,7 @@ def test_a_run_is_what_the_command_shows(folder: Path) -> None:
 
 
 def test_series_are_the_journals(folder: Path) -> None:
-    searches = [r["run"] for r in rows(zonas.runs(folder)) if not r.get("trains")]
+    searches = [r["run"] for r in rows(zonas.runs(folder)) if str(r.get("trains")) != "True"]
     run = zonas.load(searches[0], folder)
     events = list(run.events())
     ended = [e for e in events if "epoch_ended" in json.dumps(e)[:200]]
@@ -162,13 +162,13 @@ def test_what_makes_no_sense_is_refused(change: dict[str, Any], told: str) -> No
 
 
 def test_an_interrupt_stops_it() -> None:
-    code = "import zonas; zonas.score(preset='darts', settings={'score.draws': 48, 'score.sample': 2000})"
+    code = "import zonas; zonas.score(preset='darts', settings={'score.draws': 48})"
     child = subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE, text=True)
     try:
         with pytest.raises(subprocess.TimeoutExpired):
             child.wait(3)
         child.send_signal(2)
-        _, said = child.communicate(timeout=120)
+        _, said = child.communicate(timeout=300)
     finally:
         child.kill()
     assert "KeyboardInterrupt" in said
