@@ -22,6 +22,8 @@ struct Loaded<'a> {
     folder: &'a Path,
     summary: &'a Summary,
     settings: Option<Config>,
+    /// Why there are none.
+    settings_fault: Option<String>,
     cut: &'a Option<Cut>,
     kept: Value,
     scores: Rows,
@@ -32,7 +34,7 @@ struct Loaded<'a> {
 
 fn open(run: &str, folder: Option<PathBuf>) -> PyResult<RunFolder> {
     let all = runs_folder(folder.as_deref()).map_err(told)?;
-    RunFolder::open(&all, run).map_err(told)
+    RunFolder::find(&all, run).map_err(told)
 }
 
 /// The folder of all runs.
@@ -63,18 +65,23 @@ pub fn load(py: Python<'_>, run: &str, folder: Option<PathBuf>) -> PyResult<Stri
         let folder = open(run, folder)?;
         let summary = show::summary(&folder).map_err(chain)?;
         let state = state_of(&folder);
-        // What can't be read any more is told by the summary; the tables do not depend on it.
-        let settings = folder.config().ok();
+        // What was found does not depend on whether they can be read any more.
+        let (settings, settings_fault) = match folder.config() {
+            Ok(config) => (Some(config), None),
+            Err(e) => (None, Some(e.to_string())),
+        };
+        let (losses, steps) = tables::curves(&folder);
         let loaded = Loaded {
             folder: folder.path(),
             cut: &summary.cut,
             summary: &summary,
             settings,
+            settings_fault,
             kept: tables::kept(&state),
             scores: tables::scores(&state),
             alphas: tables::alphas(&state),
-            losses: tables::losses(&folder),
-            steps: tables::steps(&folder),
+            losses,
+            steps,
         };
         serde_json::to_string(&loaded).map_err(told)
     })

@@ -5,10 +5,8 @@ use std::time::Duration;
 
 use pyo3::prelude::*;
 use zonas::engine::{self, Confirm, Interrupt, Options};
-use zonas::proxies;
-use zonas::run::RunFolder;
 use zonas::run::config::Config;
-use zonas::run::preset;
+use zonas::run::{RunFolder, named_preset};
 
 use super::{Error, told};
 
@@ -25,16 +23,8 @@ pub fn score(
     base: Option<&str>,
     assignments: Vec<String>,
 ) -> PyResult<PathBuf> {
-    let base = match base {
-        None => Config::default(),
-        Some(name) => preset(name).ok_or_else(|| told(format!("there is no preset `{name}`")))?,
-    };
-    let mut config = base.assign(&assignments).map_err(told)?;
-    config.check().map_err(told)?;
-    if let Some(e) = config.score.functions.iter().find_map(|name| proxies::by_name(name).err()) {
-        return Err(told(e));
-    }
-    config.space = config.space.embedded().map_err(told)?;
+    let base = base.map_or_else(|| Ok(Config::default()), named_preset).map_err(told)?;
+    let config = base.assign(&assignments).and_then(Config::settled).map_err(told)?;
     let folder = RunFolder::create(&runs, name, "score", &config).map_err(told)?;
     let interrupt = Interrupt::default();
     let options = Options { confirm: Confirm::Stop, interrupt: interrupt.clone(), ..Options::default() };

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use serde::Serialize;
 use serde_json::{Map, Value, json};
 use zonas::explorer::state::State;
 use zonas::run::RunFolder;
@@ -89,49 +90,47 @@ pub fn alphas(state: &State) -> Rows {
     rows
 }
 
-/// Means of each epoch; of one that was done again after a stop, the last.
-pub fn losses(folder: &RunFolder) -> Rows {
-    let mut by_epoch = BTreeMap::new();
-    let mut tail = Tail::events(folder).without_dense();
-    for event in tail.rest() {
-        let (epoch, told, genotype) = match &event.body {
-            Body::EpochEnded(e) => (e.epoch, serde_json::to_value(e), Some(e.genotype.to_string())),
-            Body::TrainingEpochEnded(e) => (e.epoch, serde_json::to_value(e), None),
-            _ => continue,
-        };
-        let Ok(told) = told else { continue };
-        let mut r = row(told);
-        r.retain(|key, _| !key.starts_with("alphas_"));
-        r.insert("epoch".into(), json!(epoch + 1));
-        r.extend(genotype.map(|text| ("genotype".into(), json!(text))));
-        by_epoch.retain(|e, _| *e < epoch);
-        by_epoch.insert(epoch, r);
-    }
-    by_epoch.into_values().collect()
-}
-
-/// Each step that the journal tells of; of one that was done again after a stop, the last.
-pub fn steps(folder: &RunFolder) -> Rows {
-    let mut by_step = BTreeMap::new();
+/// Means of each epoch, and each step that the journal tells of; of what was done again after a stop, the last.
+pub fn curves(folder: &RunFolder) -> (Rows, Rows) {
+    let (mut epochs, mut steps) = (BTreeMap::new(), BTreeMap::new());
     let mut tail = Tail::events(folder);
     loop {
         let events = tail.read();
         if events.is_empty() {
-            return by_step.into_values().collect();
+            return (epochs.into_values().collect(), steps.into_values().collect());
         }
-        for event in events {
-            let (at, value) = match event.body {
-                Body::Step(s) => ((s.epoch, s.step), serde_json::to_value(s)),
-                Body::TrainingStep(s) => ((s.epoch, s.step), serde_json::to_value(s)),
-                _ => continue,
-            };
-            let Ok(value) = value else { continue };
-            let mut r = row(value);
-            r.insert("epoch".into(), json!(at.0 + 1));
-            r.insert("time".into(), json!(event.time));
-            // What follows is of the steps that were lost.
-            drop(by_step.split_off(&at));
-            by_step.insert(at, r);
+        for event in &events {
+            match &event.body {
+                Body::EpochEnded(e) => {
+                    let mut r = of_epoch(e.epoch, e);
+                    r.insert("genotype".into(), json!(e.genotype.to_string()));
+                    put(&mut epochs, e.epoch, r);
+                }
+                Body::TrainingEpochEnded(e) => put(&mut epochs, e.epoch, of_epoch(e.epoch, e)),
+                Body::Step(s) => put(&mut steps, (s.epoch, s.step), of_step(s.epoch, s, event.time)),
+                Body::TrainingStep(s) => put(&mut steps, (s.epoch, s.step), of_step(s.epoch, s, event.time)),
+                _ => {}
+            }
         }
     }
+}
+
+/// A row in its place; those behind it are of what was lost.
+fn put<K: Ord>(rows: &mut BTreeMap<K, Map<String, Value>>, at: K, r: Map<String, Value>) {
+    rows.split_off(&at);
+    rows.insert(at, r);
+}
+
+/// What an event tells, with its epoch counted from 1.
+fn of_epoch(epoch: usize, told: &impl Serialize) -> Map<String, Value> {
+    let mut r = serde_json::to_value(told).map(row).unwrap_or_default();
+    r.retain(|key, _| !key.starts_with("alphas_"));
+    r.insert("epoch".into(), json!(epoch + 1));
+    r
+}
+
+fn of_step(epoch: usize, told: &impl Serialize, time: f64) -> Map<String, Value> {
+    let mut r = of_epoch(epoch, told);
+    r.insert("time".into(), json!(time));
+    r
 }

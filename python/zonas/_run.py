@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -30,7 +31,7 @@ class Run:
     detail: str | None
     """What it is at, or why it is so."""
     settings: dict[str, Any] | None
-    """All settings by table, as `config.toml` in the run's folder has them."""
+    """All settings by table, as `config.toml` in the run's folder has them; None, with a warning, where that can't be read."""
     summary: dict[str, Any] = field(repr=False)
     """What `zonas show --json` prints."""
     genotype: Genotype | None
@@ -93,6 +94,8 @@ def load(run: str | os.PathLike[str], folder: str | os.PathLike[str] | None = No
     """
     told = json.loads(_zonas.load(os.fspath(run), _path(folder)))
     summary = told["summary"]
+    if told["settings_fault"]:
+        warnings.warn(f"the run has no settings: {told['settings_fault']}", stacklevel=2)
     found = summary.get("genotype")
     return Run(
         name=summary["run"],
