@@ -79,57 +79,53 @@ class Cell(nn.Module):
         return torch.cat([states[i] for i in self._concat], dim=1)
 
 
-class AuxiliaryHeadCIFAR(nn.Module):
+class _AuxiliaryHead(nn.Module):
     """The classifier that helps the lower cells in training: averages to 2x2, two convolutions, a linear layer."""
 
-    def __init__(self, channels: int, classes: int) -> None:
+    sides: tuple[int, int]
+    """Least and greatest side of a map that it averages to 2x2."""
+    wanted: str
+
+    def __init__(self, channels: int, classes: int, stride: int, normed: bool) -> None:
         super().__init__()
         self.features = nn.Sequential(
             nn.ReLU(),
-            nn.AvgPool2d(5, stride=3, padding=0, count_include_pad=False),
+            nn.AvgPool2d(5, stride=stride, padding=0, count_include_pad=False),
             nn.Conv2d(channels, NARROW, 1, bias=False),
             nn.BatchNorm2d(NARROW),
             nn.ReLU(),
             nn.Conv2d(NARROW, WIDE, 2, bias=False),
-            nn.BatchNorm2d(WIDE),
+            *([nn.BatchNorm2d(WIDE)] if normed else []),
             nn.ReLU(),
         )
         self.classifier = nn.Linear(WIDE, classes)
 
     def forward(self, x: Tensor) -> Tensor:
-        """`[N, C, H, W]`, 8 to 10 pixels a side, to logits `[N, classes]`."""
+        """`[N, C, H, W]` to logits `[N, classes]`."""
+        least, most = self.sides
         height, width = x.shape[-2:]
-        if not (8 <= height <= 10 and 8 <= width <= 10):
-            raise Error(f"the auxiliary head needs maps of 8 to 10 pixels a side, not {height}x{width}")
+        if not (least <= height <= most and least <= width <= most):
+            raise Error(f"the auxiliary head needs maps of {self.wanted}, not {height}x{width}")
         y: Tensor = self.classifier(self.features(x).flatten(1))
         return y
 
 
-class AuxiliaryHeadImageNet(nn.Module):
-    """The same for maps of 7 or 8 pixels a side. As published it has no norm behind its second convolution."""
+class AuxiliaryHeadCIFAR(_AuxiliaryHead):
+    """For maps of 8 to 10 pixels a side."""
+
+    sides, wanted = (8, 10), "8 to 10 pixels a side"
 
     def __init__(self, channels: int, classes: int) -> None:
-        super().__init__()
-        self.features = nn.Sequential(
-            nn.ReLU(),
-            nn.AvgPool2d(5, stride=2, padding=0, count_include_pad=False),
-            nn.Conv2d(channels, NARROW, 1, bias=False),
-            nn.BatchNorm2d(NARROW),
-            nn.ReLU(),
-            nn.Conv2d(NARROW, WIDE, 2, bias=False),
-            nn.ReLU(),
-        )
-        self.classifier = nn.Linear(WIDE, classes)
+        super().__init__(channels, classes, stride=3, normed=True)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """`[N, C, H, W]`, 7 or 8 pixels a side, to logits `[N, classes]`."""
-        height, width = x.shape[-2:]
-        if not (7 <= height <= 8 and 7 <= width <= 8):
-            raise Error(
-                f"the auxiliary head needs maps of 7 or 8 pixels a side, as 224x224 pictures give, not {height}x{width}"
-            )
-        y: Tensor = self.classifier(self.features(x).flatten(1))
-        return y
+
+class AuxiliaryHeadImageNet(_AuxiliaryHead):
+    """For maps of 7 or 8 pixels a side. As published it has no norm behind its second convolution."""
+
+    sides, wanted = (7, 8), "7 or 8 pixels a side, as 224x224 pictures give"
+
+    def __init__(self, channels: int, classes: int) -> None:
+        super().__init__(channels, classes, stride=2, normed=False)
 
 
 class _Network(nn.Module):
