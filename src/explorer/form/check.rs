@@ -74,7 +74,7 @@ fn fault(e: &ConfigError, typed: Field) -> (Field, String) {
     match e {
         ConfigError::Value { key, reason } => {
             let field = field_of(key);
-            let named = field == Field::Settings && typed != Field::Settings || typed == Field::Settings;
+            let named = field == Field::Settings || typed == Field::Settings;
             (field, if named { format!("{key}: {reason}") } else { reason.clone() })
         }
         other => (typed, other.to_string()),
@@ -164,15 +164,17 @@ impl Question {
             wrong.push((Field::Seeds, e.clone()));
         }
         let seeds = seeds.unwrap_or(None);
+        let list = seeds.clone().map_or_else(Vec::new, Seeds::list);
         if let Some(e) = self.name_fault(runs) {
             wrong.push((Field::Name, e));
         }
         let mut config = None;
         if wrong.is_empty() {
             let all = Field::ALL.into_iter().try_fold(base, |c, field| self.with(c, field));
-            let one = seeds.clone().map(Seeds::list).filter(|s| s.len() == 1).map(|s| s[0]);
             let all = all.map(|mut c| {
-                c.seed = one.unwrap_or(c.seed);
+                if let [one] = list[..] {
+                    c.seed = one;
+                }
                 c
             });
             match all.and_then(Config::settled) {
@@ -187,10 +189,9 @@ impl Question {
             }
         }
         wrong.sort_by_key(|(field, _)| *field as usize);
-        let several = seeds.filter(|s| s.clone().list().len() > 1);
-        let note = several.as_ref().map_or_else(String::new, |s| {
-            let n = s.clone().list().len();
-            format!("a study of {}, each with its automatic cut", text::counted(n, "run"))
+        let several = seeds.filter(|_| list.len() > 1);
+        let note = several.as_ref().map_or_else(String::new, |_| {
+            format!("a study of {}, each with its automatic cut", text::counted(list.len(), "run"))
         });
         let name = Some(self.text(Field::Name).to_string()).filter(|n| !n.is_empty());
         let memory = config.as_ref().zip(self.shape).map_or_else(String::new, |(c, shape)| memory(c, shape));

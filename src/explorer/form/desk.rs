@@ -9,8 +9,9 @@ use std::time::Duration;
 use super::check::expanded;
 use super::complete::complete;
 use super::{Answer, Completion, Field, Pictures, Question};
-use crate::data::{self, OpenOptions};
-use crate::engine::plan::DataShape;
+use crate::data;
+use crate::engine::plan::{DataShape, reading};
+use crate::run::config::Config;
 
 /// Pictures are looked at when nothing has been typed for so long.
 const QUIET: Duration = Duration::from_millis(300);
@@ -32,8 +33,23 @@ enum Ask {
     Complete(Field, String, bool),
 }
 
-/// Pictures as they are named, with their size, the seed, and how often the name was changed.
-type Named = (String, u32, u64, u64);
+/// Pictures as they are named.
+#[derive(Clone)]
+struct Named {
+    source: String,
+    /// How often the name was changed.
+    changed: u64,
+    /// The settings that they are read by.
+    config: Box<Config>,
+}
+
+impl Named {
+    /// Whether another look would find the same.
+    fn is(&self, other: &Named) -> bool {
+        let read = |n: &Named| (n.config.seed, n.config.data.clone());
+        (&self.source, self.changed) == (&other.source, other.changed) && read(self) == read(other)
+    }
+}
 
 /// The threads.
 pub struct Desk {
@@ -79,7 +95,7 @@ fn answer(asked: &Receiver<Ask>, tell: &Sender<Reply>, pictures: &Sender<Named>,
                 Ask::Check(question) if Some(i) == last => {
                     let answer = question.answer(&runs);
                     let now = named(&question, &answer, &before);
-                    if let Some(now) = now.filter(|now| before.as_ref() != Some(now)) {
+                    if let Some(now) = now.filter(|now| !before.as_ref().is_some_and(|before| before.is(now))) {
                         before = Some(now.clone());
                         let _ = pictures.send(now);
                     }
@@ -103,11 +119,10 @@ fn named(question: &Question, answer: &Answer, before: &Option<Named>) -> Option
     let source = question.texts[Field::Data as usize].clone();
     let source = if source.is_empty() { "embedded".to_string() } else { source };
     let typing = question.typing == Field::Data && source.ends_with('/');
-    let config = answer.wanted.as_ref().map(|w| &w.config);
-    // While something is wrong, as it was last.
-    let last = || before.as_ref().map_or((0, 0), |b| (b.1, b.2));
-    let (size, seed) = config.map_or_else(last, |c| (c.data.size, c.seed));
-    (!typing).then_some((source, size, seed, question.named))
+    let config = answer.wanted.as_ref().map(|w| w.config.clone());
+    // While something is wrong, as they were last.
+    let config = config.or_else(|| before.as_ref().map(|b| b.config.clone())).unwrap_or_default();
+    (!typing).then_some(Named { source, changed: question.named, config })
 }
 
 /// Looks at pictures once they have been named for a while.
@@ -118,7 +133,7 @@ fn look(named: &Receiver<Named>, tell: &Sender<Reply>) {
         let wait = if next.is_some() { QUIET } else { Duration::from_secs(3600) };
         match named.recv_timeout(wait) {
             Ok(now) => {
-                let _ = tell.send(Reply::Pictures(now.0.clone(), Pictures::Looking));
+                let _ = tell.send(Reply::Pictures(now.source.clone(), Pictures::Looking));
                 next = Some(now);
             }
             Err(RecvTimeoutError::Disconnected) => return,
@@ -126,13 +141,13 @@ fn look(named: &Receiver<Named>, tell: &Sender<Reply>) {
                 if busy.load(Ordering::SeqCst) >= LOOKS {
                     continue;
                 }
-                let Some((source, size, seed, _)) = next.take() else { continue };
+                let Some(Named { source, config, .. }) = next.take() else { continue };
                 let (tell, busy) = (tell.clone(), busy.clone());
                 busy.fetch_add(1, Ordering::SeqCst);
                 let looking = std::thread::Builder::new().name("look".into()).spawn({
                     let busy = busy.clone();
                     move || {
-                        let found = looked(&source, size, seed);
+                        let found = looked(&source, &config);
                         busy.fetch_sub(1, Ordering::SeqCst);
                         let _ = tell.send(Reply::Pictures(source, found));
                     }
@@ -146,10 +161,9 @@ fn look(named: &Receiver<Named>, tell: &Sender<Reply>) {
 }
 
 /// What `zonas doctor` says of them.
-pub(super) fn looked(source: &str, size: u32, seed: u64) -> Pictures {
+pub(super) fn looked(source: &str, config: &Config) -> Pictures {
     let place = if source == "embedded" { source.to_string() } else { expanded(source) };
-    let options = OpenOptions { seed, size: Some(size).filter(|side| *side > 0), ..OpenOptions::default() };
-    match data::open(&place, &options) {
+    match data::open(&place, &reading(config, None)) {
         Ok(set) => Pictures::Found(set.summary().to_string(), DataShape::of(set.summary())),
         Err(e) => Pictures::Wrong(e.to_string()),
     }

@@ -210,5 +210,5 @@ fn the_threads_answer_and_tell_of_the_pictures() {
     let note = form.note(Field::Cut).unwrap();
     assert!(note.ends_with(&format!("uncut {uncut}")) && note.contains(" or more, "), "{note} {uncut}");
     assert!(words.contains("5000 training") && words.contains("10 classes"), "{words}");
-    assert!(matches!(looked("/nowhere", 0, 0), Pictures::Wrong(words) if words.contains("/nowhere")));
+    assert!(matches!(looked("/nowhere", &Config::default()), Pictures::Wrong(words) if words.contains("/nowhere")));
 }
