@@ -15,6 +15,7 @@ use super::launch::{Confirming, How};
 use crate::engine::{self, EngineError, Interrupt, Options};
 use crate::export::tensorboard::Live;
 use crate::run::RunFolder;
+use crate::run::event::Level;
 
 #[derive(Args, Debug)]
 pub struct EngineArguments {
@@ -55,7 +56,10 @@ pub fn work(folder: &RunFolder, how: How) -> eyre::Result<Exit> {
     let (force, queue) = (how.force, how.queue);
     let options = Options { confirm: how.confirming.confirm(), force, queue, ..Options::default() };
     obey_signals(&options.interrupt, Duration::from_secs(config.run.grace_seconds))?;
-    let live = if config.run.tensorboard { Live::begin(folder, options.notices.clone()).ok() } else { None };
+    let live = config.run.tensorboard.then(|| Live::begin(folder, options.notices.clone()));
+    if let Some(Err(e)) = &live {
+        options.notices.tell(Level::Warning, format!("nothing is recorded for TensorBoard: no thread can be had: {e}"));
+    }
     let ended = engine::run(folder, &config, &options);
     drop(live);
     match ended {
