@@ -11,7 +11,7 @@ use color_eyre::eyre;
 
 use super::exit::Exit;
 use super::output::Output;
-use crate::run::config::Config;
+use crate::run::config::{Config, keys};
 use crate::run::{PRESETS, RunFolder, runs_folder};
 use crate::space::{built_in, published};
 
@@ -81,12 +81,9 @@ fn runs() -> Vec<String> {
 fn assignments(given: &OsStr) -> Vec<CompletionCandidate> {
     let given = given.to_string_lossy();
     let defaults = Config::default();
-    let keys = defaults.table().into_iter().flat_map(|(name, value)| match value {
-        toml::Value::Table(section) => section.into_iter().map(|(key, v)| (format!("{name}.{key}"), v)).collect(),
-        value => vec![(name, value)],
-    });
-    let given_so_far = keys.filter(|(key, _)| key.starts_with(&*given));
-    given_so_far
-        .map(|(key, value)| CompletionCandidate::new(format!("{key}=")).help(Some(value.to_string().into())))
-        .collect()
+    let candidate = |key: String| {
+        let value = defaults.value(&key).unwrap_or_default();
+        CompletionCandidate::new(format!("{key}=")).help(Some(value.into()))
+    };
+    keys().filter(|key| key.starts_with(&*given)).map(candidate).collect()
 }

@@ -1,21 +1,16 @@
 //! Engines in processes of their own, for the explorer.
 
 use std::path::PathBuf;
-use std::time::Duration;
 
-use super::begin::{Made, begin};
+use super::begin::{Made, begin, heard};
 use super::launch::{Confirming, How};
 use super::run::stem;
-use super::watch;
 use crate::engine;
 use crate::explorer::Engines;
 use crate::run::config::Config;
 use crate::run::lock::Liveness;
 use crate::run::{RunFolder, preset, process};
 use crate::study::{self, Seeds, Stage, Study};
-
-/// Between two looks at a runner.
-const LOOK: Duration = Duration::from_millis(20);
 
 /// This name, and others like it.
 fn names(name: &str) -> impl Iterator<Item = String> {
@@ -29,19 +24,10 @@ fn free(name: &str, is_free: impl Fn(&String) -> bool) -> Result<String, String>
 /// Starts the runner of a study and waits until it has taken the study.
 fn run_study(study: &Study) -> Result<(), String> {
     let folder = study.folder();
-    let mut runner = process::start_study(&folder).map_err(|e| e.to_string())?;
-    loop {
-        // Looked at first, so that its last word is not missed.
-        let over = runner.ended();
-        if matches!(Liveness::of(&folder), Liveness::Alive(_)) {
-            runner.forget();
-            return Ok(());
-        }
-        match over {
-            Some(status) if status.success() => return Ok(()),
-            Some(status) => return Err(watch::last_words(&runner, status, &folder)),
-            None => std::thread::sleep(LOOK),
-        }
+    let runner = process::start_study(&folder).map_err(|e| e.to_string())?;
+    match heard(runner, &folder, || matches!(Liveness::of(&folder), Liveness::Alive(_))) {
+        Err((status, words)) if !status.success() => Err(words),
+        _ => Ok(()),
     }
 }
 

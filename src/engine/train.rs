@@ -17,7 +17,7 @@ use crate::oneshot::{SgdSettings, Trainer, TrainerSettings, cosine};
 use crate::run::event::{Body, Level, Stage, TrainingEpoch, TrainingStarted, TrainingStep};
 use crate::run::number::Number;
 use crate::run::{LOGITS, RunFolder, WEIGHTS, take_home};
-use crate::space::{Genotype, Stacking, Stem};
+use crate::space::{Genotype, Stacking};
 
 struct Training<'a> {
     control: &'a mut Control,
@@ -167,11 +167,7 @@ impl Training<'_> {
         let (config, data) = (self.setup.config, self.setup.dataset.summary());
         let mut about = take_home::about(&self.folder.name(), network.genotype.stacking.name());
         let mut say = |key: &str, value: String| about.insert(key.into(), value);
-        let published = match network.stem {
-            Stem::Cifar => network.genotype.stacking.network(),
-            Stem::ImageNet => "NetworkImageNet",
-        };
-        say("network", published.into());
+        say("network", network.stem.network(network.genotype.stacking).into());
         say("stem", network.stem.to_string());
         say("genotype", network.genotype.to_string());
         say("channels", network.channels.to_string());

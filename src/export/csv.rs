@@ -118,6 +118,12 @@ impl Stepwise {
         self.0.retain(|(there, _)| *there < at);
     }
 
+    /// The one row of a step.
+    fn only(&mut self, at: (usize, usize), row: Vec<String>) {
+        self.begin(at);
+        self.put(at, row);
+    }
+
     fn into(self, mut table: Table) -> Table {
         self.0.iter().for_each(|(_, row)| table.row(row));
         table
@@ -154,8 +160,7 @@ fn losses(events: &[Event]) -> Table {
                 row.push(nothing());
                 row.extend([s.gradient_norm.0, s.learning_rate, s.images_per_second].map(number));
                 row.push(nothing());
-                rows.begin((s.epoch, s.step));
-                rows.put((s.epoch, s.step), row);
+                rows.only((s.epoch, s.step), row);
             }
             Body::TrainingStep(s) => {
                 let all = s.epoch * per_epoch + s.step + 1;
@@ -164,18 +169,15 @@ fn losses(events: &[Event]) -> Table {
                 row.extend([nothing(), nothing()]);
                 row.extend([s.gradient_norm.0, s.learning_rate, s.images_per_second].map(number));
                 row.push(nothing());
-                rows.begin((s.epoch, s.step));
-                rows.put((s.epoch, s.step), row);
+                rows.only((s.epoch, s.step), row);
             }
             Body::EpochEnded(e) => {
                 let means = [e.train_loss.0, e.train_accuracy, e.valid_loss.0, e.valid_accuracy];
-                rows.begin((e.epoch, per_epoch));
-                rows.put((e.epoch, per_epoch), epoch_row(e.epoch, per_epoch, time, means, e.seconds));
+                rows.only((e.epoch, per_epoch), epoch_row(e.epoch, per_epoch, time, means, e.seconds));
             }
             Body::TrainingEpochEnded(e) => {
                 let means = [e.train_loss.0, e.train_accuracy, e.test_loss.0, e.test_accuracy];
-                rows.begin((e.epoch, per_epoch));
-                rows.put((e.epoch, per_epoch), epoch_row(e.epoch, per_epoch, time, means, e.seconds));
+                rows.only((e.epoch, per_epoch), epoch_row(e.epoch, per_epoch, time, means, e.seconds));
             }
             _ => {}
         }

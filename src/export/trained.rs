@@ -76,10 +76,7 @@ impl Trained {
 
     /// What published code calls the network.
     pub fn name(&self) -> &'static str {
-        match self.network.config().stem {
-            Stem::Cifar => self.stacking().network(),
-            Stem::ImageNet => "NetworkImageNet",
-        }
+        self.network.config().stem.network(self.stacking())
     }
 }
 

@@ -67,6 +67,14 @@ impl Stem {
         }
     }
 
+    /// What published code calls the evaluation network behind it.
+    pub const fn network(self, stacking: Stacking) -> &'static str {
+        match self {
+            Stem::Cifar => stacking.network(),
+            Stem::ImageNet => "NetworkImageNet",
+        }
+    }
+
     /// Stride of the 5x5 averages of the auxiliary head that is published with it.
     pub const fn auxiliary_stride(self) -> usize {
         match self {

@@ -1,14 +1,12 @@
 //! The stem for large pictures (DARTS' `NetworkImageNet`): three 3x3 convolutions of stride 2, each with a norm with scale and
 //! shift and ReLUs between them. Behind the second is the first map of the two, behind the third the other.
 
-use std::sync::Arc;
-
+use super::StemPass;
 use crate::kernels::depthwise::Load;
-use crate::nn::Probe;
 use crate::nn::convolved::{ConvolutionPlan, Convolved};
 use crate::nn::layout::BlockLayout;
 use crate::nn::noise::Noise;
-use crate::nn::norm::{Norm, NormPass, Seen, Statistics};
+use crate::nn::norm::{NormPass, Seen, Statistics};
 use crate::nn::parallel::{unfilled, zeros};
 
 #[derive(Clone, Debug)]
@@ -40,20 +38,10 @@ impl HalvingStem {
     }
 }
 
-/// One pass through a stem.
-pub(super) struct HalvingPass<'a> {
-    pub plan: &'a HalvingStem,
-    /// Images, height and width.
-    pub size: [usize; 3],
-    pub norm: Norm,
-    pub running: &'a [f32],
-    pub probe: Option<&'a Arc<dyn Probe>>,
-}
-
 /// The maps before the norms, and the norms.
 pub(crate) struct HalvingState(Box<[(Vec<f32>, Statistics); 3]>);
 
-impl HalvingPass<'_> {
+impl StemPass<'_, HalvingStem> {
     fn convolutions<'a>(&'a self, weights: &'a [f32]) -> [Convolved<'a>; 3] {
         let [images, height, width] = self.size;
         let sizes = self.plan.sizes((height, width));

@@ -7,10 +7,10 @@ mod tests;
 
 use std::sync::Arc;
 
+use self::halving::HalvingState;
 pub(crate) use self::halving::HalvingStem;
-use self::halving::{HalvingPass, HalvingState};
+use self::plain::PlainState;
 pub(crate) use self::plain::PlainStem;
-use self::plain::{PlainPass, PlainState};
 use super::Probe;
 use super::layout::BlockLayout;
 use super::norm::{Norm, Seen};
@@ -86,9 +86,9 @@ impl StemPlan {
     }
 }
 
-/// One pass through a stem.
-pub(crate) struct StemPass<'a> {
-    pub plan: &'a StemPlan,
+/// One pass through a stem, of any kind or of one.
+pub(crate) struct StemPass<'a, P = StemPlan> {
+    pub plan: &'a P,
     /// Images, height and width.
     pub size: [usize; 3],
     pub norm: Norm,
@@ -103,23 +103,20 @@ pub(crate) enum StemState {
 }
 
 impl<'a> StemPass<'a> {
-    fn plain(&self, plan: &'a PlainStem) -> PlainPass<'a> {
-        PlainPass { plan, size: self.size, norm: self.norm, running: self.running, probe: self.probe }
-    }
-
-    fn halving(&self, plan: &'a HalvingStem) -> HalvingPass<'a> {
-        HalvingPass { plan, size: self.size, norm: self.norm, running: self.running, probe: self.probe }
+    /// The same through what the stem is.
+    fn of<P>(&self, plan: &'a P) -> StemPass<'a, P> {
+        StemPass { plan, size: self.size, norm: self.norm, running: self.running, probe: self.probe }
     }
 
     /// Takes pictures `[N, H, W, C]`, gives its maps, and what the backward pass needs, if it was asked for.
     pub fn forward(&self, x: &[f32], parameters: &[f32], keep: bool) -> (Vec<Vec<f32>>, Option<StemState>, Vec<Seen>) {
         match self.plan {
             StemPlan::Plain(plan) => {
-                let (map, state, seen) = self.plain(plan).forward(x, parameters, keep);
+                let (map, state, seen) = self.of(plan).forward(x, parameters, keep);
                 (vec![map], state.map(StemState::Plain), seen)
             }
             StemPlan::Halving(plan) => {
-                let (maps, state, seen) = self.halving(plan).forward(x, parameters, keep);
+                let (maps, state, seen) = self.of(plan).forward(x, parameters, keep);
                 (maps.into(), state.map(StemState::Halving), seen)
             }
         }
@@ -142,10 +139,10 @@ impl<'a> StemPass<'a> {
         match (self.plan, state, gradients) {
             (StemPlan::Plain(plan), StemState::Plain(state), [dy, ..]) => {
                 let dy = dy.take()?;
-                self.plain(plan).backward(x, parameters, state, &dy, to, images_wanted, picture)
+                self.of(plan).backward(x, parameters, state, &dy, to, images_wanted, picture)
             }
             (StemPlan::Halving(plan), StemState::Halving(state), [older, last, ..]) => {
-                let (of_maps, pass) = ([older.take(), last.take()], self.halving(plan));
+                let (of_maps, pass) = ([older.take(), last.take()], self.of(plan));
                 pass.backward(x, parameters, state, maps.first()?, of_maps, to, images_wanted, picture)
             }
             _ => None,

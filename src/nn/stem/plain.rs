@@ -1,12 +1,10 @@
 //! The stem for small pictures: a 3x3 convolution from the pictures' channels, and a batch norm with scale and shift, in supernets
 //! too.
 
-use std::sync::Arc;
-
+use super::StemPass;
 use crate::kernels::matrix::{Outer, Packed, product};
 use crate::kernels::norm::Collector;
 use crate::kernels::norm::add_products;
-use crate::nn::Probe;
 use crate::nn::layout::{BlockLayout, Kind};
 use crate::nn::noise::Noise;
 use crate::nn::norm::{Norm, NormPass, NormSlot, Seen, Statistics, Sums, collector};
@@ -62,23 +60,13 @@ fn windows(x: &[f32], height: usize, width: usize, c: usize, to: &mut [f32]) {
     }
 }
 
-/// One pass through a stem.
-pub(crate) struct PlainPass<'a> {
-    pub plan: &'a PlainStem,
-    /// Images, height and width.
-    pub size: [usize; 3],
-    pub norm: Norm,
-    pub running: &'a [f32],
-    pub probe: Option<&'a Arc<dyn Probe>>,
-}
-
 /// The map before the norm, and the norm.
 pub(crate) struct PlainState {
     z: Vec<f32>,
     statistics: Statistics,
 }
 
-impl PlainPass<'_> {
+impl StemPass<'_, PlainStem> {
     /// Takes pictures `[N, H, W, C]`, gives `[N, H, W, 3C']`, and what the backward pass needs, if it was asked for.
     pub fn forward(&self, x: &[f32], parameters: &[f32], keep: bool) -> (Vec<f32>, Option<PlainState>, Vec<Seen>) {
         let [n, h, w] = self.size;
