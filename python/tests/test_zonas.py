@@ -143,6 +143,13 @@ def test_scores_are_the_commands(tmp_path: Path) -> None:
     assert ours.kept == theirs.kept
     stays = zonas.score("nas_bench_201", ["naswot"], preset="demo", settings=settings, runs=tmp_path, name="stays")
     assert stays.path == tmp_path / "stays" and stays.path.is_dir()
+    # The beginning of no other's name will do.
+    assert zonas.load("st", tmp_path).name == "stays"
+    with pytest.raises(zonas.Error, match="several runs"):
+        zonas.load("s", tmp_path)
+    (stays.path / "config.toml").write_text("seed = =\n")
+    with pytest.warns(UserWarning, match="no settings"):
+        assert zonas.load("stays", tmp_path).settings is None
 
 
 @pytest.mark.parametrize(
