@@ -169,7 +169,9 @@ def test_what_makes_no_sense_is_refused(change: dict[str, Any], told: str) -> No
 
 
 def test_an_interrupt_stops_it() -> None:
-    code = "import zonas; zonas.score(preset='darts', settings={'score.draws': 48})"
+    # Of a test that runs in the background a shell may have had interrupts ignored.
+    code = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+    code += "import zonas; zonas.score(preset='darts', settings={'score.draws': 48})"
     child = subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE, text=True)
     try:
         with pytest.raises(subprocess.TimeoutExpired):
