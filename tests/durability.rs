@@ -42,7 +42,7 @@ fn watchers_that_die_or_do_not_read() {
     let (_, whole) = crate::faults::whole(dir.path());
     good(kills::watchers(dir.path(), &whole, false));
     good(kills::pipes(dir.path(), &whole));
-    good(kills::two(dir.path(), 5));
+    good(kills::two(dir.path(), 2));
 }
 
 #[test]

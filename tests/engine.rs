@@ -54,8 +54,9 @@ fn events(folder: &RunFolder) -> Vec<Event> {
 
 /// Waits until the journal holds what `found` looks for; the engine works meanwhile.
 fn wait_for<T>(folder: &RunFolder, found: impl Fn(&Body) -> Option<T>) -> T {
+    let mut tail = Tail::events(folder);
     for _ in 0..6000 {
-        if let Some(t) = events(folder).iter().find_map(|e| found(&e.body)) {
+        if let Some(t) = tail.read().iter().find_map(|e| found(&e.body)) {
             return t;
         }
         std::thread::sleep(Duration::from_millis(10));
@@ -128,17 +129,8 @@ fn from_pixels_to_the_same_genotype_on_any_number_of_threads() {
 
 #[test]
 fn interrupted_at_every_stage_it_ends_the_same() {
-    for estimator in Estimator::ALL {
-        interrupted(estimator, Draws::Fixed(2));
-    }
-    interrupted(Estimator::Cells, Draws::Auto);
-}
-
-fn interrupted(estimator: Estimator, draws: Draws) {
     let dir = tempfile::tempdir().unwrap();
     let mut c = config();
-    (c.score.estimator, c.score.draws, c.score.max_evaluations) = (estimator, draws, 100);
-    c.score.training_steps = 3;
     c.search.order = zonas::oneshot::Order::Second;
     c.search.epochs = 4;
     let whole = folder(dir.path(), "whole", &c);
@@ -174,14 +166,36 @@ fn interrupted(estimator: Estimator, draws: Draws) {
     });
     assert_eq!(run(&parts, &c, Confirm::Automatic).unwrap(), Outcome::Done);
     assert_eq!(std::fs::read(whole.file(GENOTYPE_JSON)).unwrap(), std::fs::read(parts.file(GENOTYPE_JSON)).unwrap());
-    // Work that was done twice was done alike.
-    let (whole, mut parts) = (essence(&whole), essence(&parts));
-    parts.sort();
-    parts.dedup();
-    let mut expected = whole.clone();
-    expected.sort();
-    expected.dedup();
-    assert!(expected == parts);
+    assert!(without_repetition(&whole) == without_repetition(&parts));
+}
+
+/// Work that was done twice was done alike.
+fn without_repetition(folder: &RunFolder) -> std::collections::BTreeSet<String> {
+    essence(folder).into_iter().collect()
+}
+
+#[test]
+fn a_scoring_of_any_kind_that_is_interrupted_ends_the_same() {
+    let all = Estimator::ALL.into_iter().map(|e| (e, Draws::Fixed(2))).chain([(Estimator::Cells, Draws::Auto)]);
+    for (estimator, draws) in all {
+        let dir = tempfile::tempdir().unwrap();
+        let mut c = config();
+        (c.score.estimator, c.score.draws, c.score.max_evaluations) = (estimator, draws, 100);
+        c.score.training_steps = 3;
+        let whole = folder(dir.path(), "whole", &c);
+        assert_eq!(run(&whole, &c, Confirm::Stop).unwrap(), Outcome::Stopped);
+        let parts = folder(dir.path(), "parts", &c);
+        std::thread::scope(|s| {
+            let engine = s.spawn(|| run(&parts, &c, Confirm::Stop).unwrap());
+            let begun = |b: &Body| matches!(b, Body::Score { draw: 1, .. } | Body::SampledCell { draw: 1, .. });
+            wait_for(&parts, |b| begun(b).then_some(()));
+            journal::send(&parts, Order::Abort).unwrap();
+            assert_eq!(engine.join().unwrap(), Outcome::Aborted);
+        });
+        assert_eq!(run(&parts, &c, Confirm::Stop).unwrap(), Outcome::Stopped);
+        let proposed = events(&parts).iter().any(|e| matches!(e.body, Body::CutProposed(_)));
+        assert!(proposed && without_repetition(&whole) == without_repetition(&parts), "{estimator}, {draws:?}");
+    }
 }
 
 #[test]

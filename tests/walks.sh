@@ -10,7 +10,8 @@ cd "$work"
 count=$(grep -c '^--- ' all.diff)
 patch --quiet -p1 --fuzz=0 <all.diff
 export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$root/target}
-cargo build --quiet --release
+# Its own code without much optimisation: what it says is looked at, not its speed.
+cargo build --quiet --release --config profile.release.package.zonas.opt-level=1
 zonas=$CARGO_TARGET_DIR/release/zonas
 # The operation, the space and the setting, as a user meets them.
 "$zonas" spaces | grep -q '^bottleneck '

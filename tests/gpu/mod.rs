@@ -44,7 +44,40 @@ pub fn available() -> bool {
     found
 }
 
-/// A folder that holds the program, as long as the test process lives.
+/// What to try of a long list of wrong kernels, each of which takes seconds to compile: all with `ZONAS_LONG`, else one in six.
+#[allow(dead_code)]
+pub fn sample<T>(all: &[T]) -> impl Iterator<Item = &T> {
+    let step = if std::env::var_os("ZONAS_LONG").is_some() { 1 } else { 6 };
+    println!("{} of {} tried; ZONAS_LONG tries all", all.len().div_ceil(step), all.len());
+    all.iter().step_by(step)
+}
+
+/// The kernels with one text in them for another, by [`sample`], with what to say where nobody sees that.
+#[allow(dead_code)]
+pub fn mutants(mutations: &[(&str, &str)]) -> Vec<(String, String)> {
+    for (from, _) in mutations {
+        assert!(SOURCE.contains(from), "`{from}` is not in the kernels");
+    }
+    let put = |(from, to): &(&str, &str)| (SOURCE.replacen(from, to, 1), format!("nobody sees `{to}` for `{from}`"));
+    sample(mutations).map(put).collect()
+}
+
+/// Sources that are compiled: a folder that holds the program, as long as someone has it.
+pub struct Program(Arc<tempfile::TempDir>);
+
+impl Program {
+    /// Other sources than the program's.
+    #[allow(dead_code)]
+    pub fn of(source: &str, build: Build) -> Program {
+        Program(compile(source, build))
+    }
+
+    #[allow(dead_code)]
+    pub fn start(&self, seed: u64) -> Arc<Shim> {
+        Shim::start(self.0.clone(), seed)
+    }
+}
+
 fn compile(source: &str, build: Build) -> Arc<tempfile::TempDir> {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("kernels.inc"), source).unwrap();
@@ -85,12 +118,6 @@ impl Shim {
     /// `seed` shuffles the order of a block's threads.
     pub fn new(build: Build, seed: u64) -> Arc<Shim> {
         Shim::start(compiled(build), seed)
-    }
-
-    /// Other sources than the program's.
-    #[allow(dead_code)]
-    pub fn of_source(source: &str, build: Build, seed: u64) -> Arc<Shim> {
-        Shim::start(compile(source, build), seed)
     }
 
     fn start(program: Arc<tempfile::TempDir>, seed: u64) -> Arc<Shim> {
