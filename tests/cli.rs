@@ -620,6 +620,8 @@ fn runs_are_listed_as_a_table_of_settings() {
     let (shown, _, _) = run(&["--runs", runs, "show", "b1"]);
     assert!(shown.contains("tags         paper") && shown.contains("note         odd, "), "{shown}");
     assert!(listed(&["--keys"]).lines().any(|l| l.starts_with("search.method ")));
+    let keys: serde_json::Value = serde_json::from_str(&listed(&["--keys", "--json"])).unwrap();
+    assert!(keys.as_array().unwrap().iter().any(|c| c["key"] == "search.method" && c["meaning"].is_string()));
     assert!(listed(&["nothing"]).contains("none of 3 runs is as the filter says"));
     for (args, because) in [
         (&["sed:1"][..], "did you mean `seed`"),

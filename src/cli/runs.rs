@@ -39,7 +39,7 @@ pub struct RunsArguments {
     #[arg(long)]
     csv: bool,
     /// List the columns that there are.
-    #[arg(long, conflicts_with_all = ["filter", "columns", "sort", "group", "json", "csv"])]
+    #[arg(long, conflicts_with_all = ["filter", "columns", "sort", "group", "csv"])]
     keys: bool,
 }
 
@@ -49,6 +49,11 @@ const USUAL: [&str; 8] = ["run", "state", "kept", "epoch", "supernet", "test", "
 pub fn run(place: &Place, a: &RunsArguments) -> eyre::Result<Exit> {
     let mut out = Output::stdout();
     if a.keys {
+        if a.json {
+            let all = listing::columns().map(|c| serde_json::json!({ "key": c.key(), "meaning": c.meaning() }));
+            out.json(&all.collect::<Vec<_>>())?;
+            return Ok(Exit::Done);
+        }
         for column in listing::columns() {
             out.line(&format!("{:<28} {}", column.key(), column.meaning()))?;
         }

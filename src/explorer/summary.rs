@@ -40,10 +40,11 @@ pub fn text(state: &State, folder: &RunFolder, status: &str, alive: bool) -> Str
             true => "  train   {} epochs, accuracy on the test pictures",
         };
         lines.push(format!(
-            "{} {:.1} % (best {:.1} %)",
+            "{} {:.1} % (best {:.1} %){}",
             words.replace("{}", &(epoch.epoch + 1).to_string()),
             epoch.held_out_accuracy * 100.0,
-            state.epochs.best_accuracy().unwrap_or(f64::NAN) * 100.0
+            state.epochs.best_accuracy().unwrap_or(f64::NAN) * 100.0,
+            crate::run::describe::balanced(epoch.held_out_accuracy, epoch.balanced_accuracy)
         ));
     }
     if let Some(found) = &state.found {

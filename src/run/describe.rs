@@ -199,8 +199,12 @@ fn epoch(
 
 /// The mean accuracy over classes, behind the accuracy, where that is another number.
 pub fn balanced(accuracy: f64, over_classes: Option<f64>) -> String {
-    let other = over_classes.filter(|a| (a - accuracy).abs() >= 5e-5);
-    other.map_or_else(String::new, |a| format!(", balanced {:.2} %", 100.0 * a))
+    apart(accuracy, over_classes).map_or_else(String::new, |a| format!(", balanced {:.2} %", 100.0 * a))
+}
+
+/// The mean accuracy over classes, where it is another number than the accuracy.
+pub fn apart(accuracy: f64, over_classes: Option<f64>) -> Option<f64> {
+    over_classes.filter(|a| (a - accuracy).abs() >= 5e-5)
 }
 
 /// That steps waited for pictures, where it is worth telling.

@@ -35,6 +35,8 @@ pub struct Epoch {
     pub train_accuracy: f64,
     pub held_out_loss: f64,
     pub held_out_accuracy: f64,
+    /// The mean of the classes' accuracies.
+    pub balanced_accuracy: Option<f64>,
 }
 
 /// The epochs of a run.
@@ -107,6 +109,7 @@ impl From<&EpochEnded> for Epoch {
             train_accuracy: e.train_accuracy,
             held_out_loss: e.valid_loss.0,
             held_out_accuracy: e.valid_accuracy,
+            balanced_accuracy: e.valid_balanced_accuracy,
         }
     }
 }
@@ -119,6 +122,7 @@ impl From<&TrainingEpoch> for Epoch {
             train_accuracy: e.train_accuracy,
             held_out_loss: e.test_loss.0,
             held_out_accuracy: e.test_accuracy,
+            balanced_accuracy: e.test_balanced_accuracy,
         }
     }
 }

@@ -198,6 +198,30 @@ fn masks_do_not_lie_over_each_other() {
 }
 
 #[test]
+fn what_classes_count_alike_and_a_stem_that_halves_are_told() {
+    let mut events = fixture::journal(Until::Done, 1);
+    let looks = |events: &[Event]| {
+        let state = State::from_events(events);
+        [Tab::Search, Tab::Cell].map(|tab| shown(&state, &on(&state, tab), (200, 60)))
+    };
+    let [search, cell] = looks(&events);
+    assert!(
+        !search.contains("balanced") && !cell.contains("balanced") && !search.contains("imagenet"),
+        "{search}{cell}"
+    );
+    for event in &mut events {
+        match &mut event.body {
+            Body::EpochEnded(e) => e.valid_balanced_accuracy = Some(0.125),
+            Body::RunStarted(r) => r.stem = Stem::ImageNet,
+            _ => {}
+        }
+    }
+    let [search, cell] = looks(&events);
+    has(&search, &["balanced", "12.5 %, the mean over classes", "imagenet, an eighth"]);
+    has(&cell, &["balanced 12.50 %"]);
+}
+
+#[test]
 fn the_size_that_a_genotype_is_counted_at_is_that_of_its_space() {
     let best = "|nor_conv_3x3~0|+|nor_conv_3x3~0|nor_conv_3x3~1|+|skip_connect~0|nor_conv_3x3~1|nor_conv_1x1~2|";
     let mut events = fixture::journal_in(named("nas_bench_201"));

@@ -108,7 +108,9 @@ pub fn draw(pad: &mut Pad, scene: &Scene) {
         if let Some(e) = state.epochs.ended.last() {
             let (label, pictures) = if training { ("trained", "test") } else { ("supernet", "validation") };
             let (percent, epoch) = (e.held_out_accuracy * 100.0, e.epoch + 1);
-            rows.push((label, format!("{percent:.1} % of the {pictures} pictures right after epoch {epoch}")));
+            let balanced = describe::balanced(e.held_out_accuracy, e.balanced_accuracy);
+            let words = format!("{percent:.1} % of the {pictures} pictures right after epoch {epoch}{balanced}");
+            rows.push((label, words));
         }
         if !training {
             rows.push((

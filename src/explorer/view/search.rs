@@ -10,8 +10,9 @@ use crate::explorer::draw::Pad;
 use crate::explorer::health;
 use crate::explorer::state::{Bucket, Gpu, Weights, chosen};
 use crate::explorer::widgets::{Curve, Entry, Grid, bar};
+use crate::run::describe;
 use crate::run::event::SearchStarted;
-use crate::space::{CellKind, Operation, Place};
+use crate::space::{CellKind, Operation, Place, Stem};
 use crate::text;
 
 /// ```text
@@ -203,6 +204,10 @@ fn progress(pad: &mut Pad, scene: &Scene) {
         .best_accuracy()
         .map_or_else(|| "after the first epoch".into(), |a| format!("{:.1} % of {}", a * 100.0, other.1));
     rows.push(("best", best));
+    let last = epochs.ended.last();
+    if let Some(balanced) = last.and_then(|e| describe::apart(e.held_out_accuracy, e.balanced_accuracy)) {
+        rows.push(("balanced", format!("{:.1} %, the mean over classes", balanced * 100.0)));
+    }
     rows.push((
         "saved",
         epochs.checkpoint.map_or_else(
@@ -216,6 +221,9 @@ fn progress(pad: &mut Pad, scene: &Scene) {
     let parts = search.setup.as_ref().map_or_else(Vec::new, SearchStarted::other_parts);
     if !parts.is_empty() {
         rows.push(("method", text::sanitize(&parts.join(", "))));
+    }
+    if let Some(run) = state.run.as_ref().filter(|r| r.stem != Stem::Cifar) {
+        rows.push(("stem", format!("{}, an eighth of the pictures' sides", run.stem)));
     }
     if let Some(step) = &epochs.latest {
         rows.push((
