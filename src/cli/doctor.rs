@@ -8,6 +8,7 @@ use color_eyre::eyre;
 use super::exit::Exit;
 use super::gpus;
 use super::output::Output;
+use super::patience;
 use super::place::Place;
 use super::settings::SettingArguments;
 use crate::data::{self, Dataset, Split, Summary};
@@ -75,7 +76,8 @@ pub fn run(place: &Place, a: &DoctorArguments) -> eyre::Result<Exit> {
         ColorDepth::True => "24 bits, by COLORTERM or TERM",
     };
     line("colours", depth.into())?;
-    let found = data::open(&asked.data.source, &reading(&asked, None));
+    let source = &asked.data.source;
+    let found = patience::reading(source, || data::open(source, &reading(&asked, None)));
     match &found {
         Ok(set) => about(&**set).into_iter().try_for_each(|(key, value)| line(key, value))?,
         Err(e) => line("data", format!("unusable: {e}"))?,

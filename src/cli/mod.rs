@@ -22,6 +22,7 @@ mod on_end;
 mod open;
 mod order;
 mod output;
+mod patience;
 mod place;
 mod predict;
 mod run;

@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::exit::{Exit, Usage};
 use super::output::Output;
+use super::patience;
 use super::place::Place;
 use super::settings::SettingArguments;
 use crate::engine::front::{Basis, Point};
@@ -70,7 +71,8 @@ fn row(planner: &Planner, what: &str, xi: Option<f64>, mask: Mask) -> Row {
 
 /// What a run that trains a genotype needs.
 fn training(config: &Config, json: bool) -> eyre::Result<Exit> {
-    let (bytes, budget) = crate::engine::training_memory::training_bytes(config)?;
+    let (bytes, budget) =
+        patience::reading(&config.data.source, || crate::engine::training_memory::training_bytes(config))?;
     let mut out = Output::stdout();
     if json {
         out.json(&serde_json::json!({"budget_bytes": budget, "training_bytes": bytes}))?;
@@ -86,7 +88,7 @@ fn front(place: &Place, name: &str, a: &PredictArguments) -> eyre::Result<Exit> 
     let folder = place.run(name)?;
     let known = Summary::readable(&folder)?.summary;
     let config = a.settings.over(folder.config()?)?;
-    let planner = crate::engine::plan::of_settings(&config)?;
+    let planner = patience::reading(&config.data.source, || crate::engine::plan::of_settings(&config))?;
     let basis = Stored::of(&folder).and_then(|stored| Basis::of(&stored, known.order, &config, planner)).ok_or_else(|| {
         Usage(format!(
             "{} has no whole round of scores of sampled cells, which quality is estimated by (score.estimator = \"cells\")",
@@ -140,7 +142,7 @@ pub fn run(place: &Place, a: &PredictArguments) -> eyre::Result<Exit> {
     if config.trained()?.is_some() {
         return training(&config, a.json);
     }
-    let planner = crate::engine::plan::of_settings(&config)?;
+    let planner = patience::reading(&config.data.source, || crate::engine::plan::of_settings(&config))?;
     let threads = crate::device::threads(config.device.threads);
     let planner = rayon::ThreadPoolBuilder::new().num_threads(threads).build()?.install(|| planner.timed())?;
     let cutter = Cutter { space: config.space(), order, seed: config.seed };

@@ -181,7 +181,7 @@ impl Beginning {
         let Beginning { foreground, detach, output, .. } = *self;
         let name = place.word(folder);
         let mut out = Output::stdout();
-        let watching = Watching::from_now(folder, output);
+        let watching = Watching::from_now(folder, output).starting();
         let exit = if foreground {
             let own = folder.clone();
             let engine = std::thread::Builder::new().name("engine".into()).spawn(move || engine::work(&own, how))?;

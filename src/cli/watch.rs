@@ -16,6 +16,7 @@ use signal_hook::iterator::Signals;
 use super::exit::{Exit, Usage};
 use super::first_word::FirstWord;
 use super::output::{self, Closed, Form, Output};
+use super::patience::Patience;
 use crate::run::describe::describe;
 use crate::run::event::{Body, Event, Level, Outcome};
 use crate::run::journal::Tail;
@@ -43,6 +44,8 @@ pub struct Watching {
     known: Summary,
     /// The error that the run may end with, as a line: the program tells it when that is the end.
     last: Option<String>,
+    /// For the first word of a run that begins.
+    patience: Option<Patience>,
 }
 
 impl Watching {
@@ -61,12 +64,29 @@ impl Watching {
             progress: progress::Progress::new(),
             known: Summary::default(),
             last: None,
+            patience: None,
+        }
+    }
+
+    /// Of a run that begins now: if nothing is heard of it for a while, that is said.
+    pub fn starting(mut self) -> Watching {
+        let name = self.folder.name();
+        let words = "is starting: it reads its data; a large folder of pictures takes a while, the first time";
+        self.patience = Some(Patience::new(format!("{name} {words}")));
+        self
+    }
+
+    fn wait(&mut self, quiet: bool) {
+        match &mut self.patience {
+            Some(patience) if quiet => patience.look(),
+            waiting => *waiting = None,
         }
     }
 
     /// Prints what has come since; true if there was something.
     pub fn print(&mut self, out: &mut Output<io::Stdout>) -> eyre::Result<bool> {
         let events = self.tail.read();
+        self.wait(events.is_empty());
         for e in &events {
             self.known.apply(e);
             self.progress.take(e);
@@ -175,6 +195,7 @@ impl Watching {
                 out.line(&line)?;
                 return Ok(Watched::Ended(Exit::Done));
             }
+            self.wait(true);
             match over {
                 Some(status) => return self.ended(status, &engine),
                 None => std::thread::sleep(LOOK),
