@@ -1,5 +1,6 @@
 //! Folders of pictures: one folder per class, below `train` and `test` (or other names of splits), or directly.
 
+mod decoded;
 mod disk;
 mod headers;
 mod known;
@@ -18,7 +19,8 @@ use super::found::{self, Found, shown};
 use super::memory::{Description, InMemory, Pictures};
 use super::picture::{self, Shape};
 use super::split::hold_out;
-use super::{DataError, Dataset, Kind, OpenOptions, Place};
+use super::{DataError, Dataset, Kind, OpenOptions, Place, Summary};
+use decoded::Store;
 use disk::OnDisk;
 use headers::{Headers, path};
 use known::Known;
@@ -244,16 +246,45 @@ fn open_within(folder: &Path, options: &OpenOptions, max_decoded: u64) -> Result
         Some(kept) => kept && all <= max_decoded.saturating_mul(STRETCH),
         None => all <= max_decoded,
     };
+    let keep = |about: &Summary| {
+        if let (Some((cache, key)), None) = (&memory, &known) {
+            Known::new(key.clone(), headers, about.mean.clone(), about.std.clone()).keep(cache);
+        }
+    };
     if fits {
-        let disk::Listed { train, test, .. } = files;
-        let (train, test) = (decode_all(train, shape, bytes)?, decode_all(test, shape, bytes)?);
-        return Ok(Box::new(InMemory::new(about, train, test)));
+        let counts = about.normalisation.is_none();
+        let store = memory.as_ref().map(|(cache, key)| (Store { folder: cache, most: options.decoded }, key));
+        let [train, test] = pixels(files, shape, bytes, store)?;
+        let set = InMemory::new(about, train, test);
+        if counts {
+            keep(set.summary());
+        }
+        return Ok(Box::new(set));
     }
     let set = OnDisk::new(files, about, shape, known.as_ref(), (all, max_decoded))?;
-    if let (Some((cache, key)), None, true) = (memory, known, set.counted) {
-        Known::new(key, headers, &set.normalisation()).keep(cache);
+    if set.counted {
+        keep(set.summary());
     }
     Ok(Box::new(set))
+}
+
+/// The pictures of both splits: those that were decoded another time, or else all of them now.
+fn pixels(
+    files: disk::Listed,
+    shape: Shape,
+    picture_bytes: usize,
+    store: Option<(Store, &String)>,
+) -> Result<[Pictures; 2], DataError> {
+    let disk::Listed { train, test, .. } = files;
+    let sizes = [&train, &test].map(|files| files.labels.len() * picture_bytes);
+    if let Some([a, b]) = store.as_ref().and_then(|(store, key)| store.read(key, sizes)) {
+        return Ok([(a, train), (b, test)].map(|(pixels, files)| Pictures { pixels, labels: files.labels }));
+    }
+    let parts = [decode_all(train, shape, picture_bytes)?, decode_all(test, shape, picture_bytes)?];
+    if let Some((store, key)) = store {
+        store.keep(key, [&parts[0].pixels, &parts[1].pixels]);
+    }
+    Ok(parts)
 }
 
 /// The first error in the order of the pictures, whichever thread was first.
@@ -274,7 +305,7 @@ fn decode_all(files: Files, shape: Shape, picture_bytes: usize) -> Result<Pictur
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::{Split, Summary};
+    use crate::data::Split;
     use image::{Rgb, RgbImage};
 
     #[test]
@@ -356,6 +387,39 @@ mod tests {
         let changed = open_within(folder.path(), &options, 0).unwrap();
         assert!(mean(&*changed) != mean(&*first) && mean(&*changed) != [0.125, 0.25, 0.5]);
         assert_eq!(mean(&*changed), mean(&*open_within(folder.path(), &OpenOptions::default(), 0).unwrap()));
+    }
+
+    #[test]
+    fn pictures_that_were_decoded_once_are_not_decoded_again() {
+        let (folder, cache) = (many(WORTH_KNOWING), tempfile::tempdir().unwrap());
+        let options = OpenOptions { cache: Some(cache.path().into()), decoded: 1 << 20, ..OpenOptions::default() };
+        let told = |set: &dyn Dataset| (set.summary().clone(), set.fingerprint());
+        let first = told(&*open(folder.path(), &options).unwrap());
+        let plain = told(&*open(folder.path(), &OpenOptions::default()).unwrap());
+        assert!(first == plain && told(&*open(folder.path(), &options).unwrap()) == first);
+        // One picture by all names: with another content of the same size and time, nobody looks, but for those of a sample.
+        let changed = |colour| {
+            let place = folder.path().join("a/1.png");
+            let before = place.metadata().unwrap();
+            std::fs::remove_file(&place).unwrap();
+            RgbImage::from_fn(3, 2, |x, y| Rgb([60 * x as u8, 200 * y as u8, colour])).save(&place).unwrap();
+            let same = place.metadata().unwrap().len() == before.len();
+            std::fs::File::options()
+                .append(true)
+                .open(&place)
+                .unwrap()
+                .set_modified(before.modified().unwrap())
+                .unwrap();
+            same
+        };
+        assert!(changed(8));
+        assert_eq!(told(&*open(folder.path(), &options).unwrap()), first);
+        assert_ne!(told(&*open(folder.path(), &OpenOptions::default()).unwrap()).1, first.1);
+        // Another time is another set.
+        let place = folder.path().join("a/1.png");
+        std::fs::File::options().append(true).open(&place).unwrap().set_modified(std::time::SystemTime::now()).unwrap();
+        let again = told(&*open(folder.path(), &options).unwrap());
+        assert!(again != first && again == told(&*open(folder.path(), &OpenOptions::default()).unwrap()));
     }
 
     #[test]

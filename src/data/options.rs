@@ -22,6 +22,8 @@ pub struct OpenOptions {
     pub kept: Option<bool>,
     /// Where to keep what was found out about large folders of pictures, so that it need not be found out again.
     pub cache: Option<PathBuf>,
+    /// Bytes that decoded pictures of all sets together may take there.
+    pub decoded: u64,
 }
 
 impl OpenOptions {

@@ -122,6 +122,7 @@ pub fn reading(config: &Config, before: Option<&str>) -> data::OpenOptions {
         deviation: numbers(&data.deviation),
         memory: crate::text::parse_amount(&data.memory).or_else(free),
         kept: before.and_then(data::was_in_memory),
+        decoded: crate::text::parse_amount(&data.cache).unwrap_or(0),
         cache: etcetera::choose_base_strategy().ok().map(|base| base.cache_dir().join("zonas/data")),
     }
 }

@@ -157,10 +157,6 @@ impl OnDisk {
         Ok(OnDisk { summary, shape, files, fingerprint: OnceLock::new(), counted: counts })
     }
 
-    pub fn normalisation(&self) -> Normalisation {
-        Normalisation { mean: self.summary.mean.clone(), std: self.summary.std.clone() }
-    }
-
     fn part(&self, split: Split) -> &Files {
         match split {
             Split::Train => &self.files.train,

@@ -56,6 +56,11 @@ settings! {
             "a folder of pictures that takes more bytes decoded stays in its files; `auto`: a quarter of what is free",
             "Its pictures are then read and decoded while they are used, ahead of the steps. Results are the same, bit for bit.",
             "\"8GiB\"";
+        cache: String = "1GiB".into(), free, (|v: &String| amount_or("none", v, "4GiB")),
+            "most that decoded pictures of folders take below the user's cache folder; `none` keeps none",
+            "A folder of 4096 pictures or more that was decoded once is read from there, as long as no name, size or time of its \
+             files changes. Only you can read it; what was not of use for longest goes first.",
+            "\"none\"";
         crop_padding: usize = 4, (|v: &usize| up_to(*v, 4096)), "black pixels added on each side before a random crop back; 0 turns cropping off",
             "Part of the published augmentation: 4 for pictures of 32 pixels.", "2";
         flip: bool = true, "flip left and right with probability one half",
