@@ -174,4 +174,9 @@ fn the_front_is_what_budgets_buy() {
     assert_eq!(score(runs, "lone", &["space.name=\"nas_bench_201\"", "score.estimator=\"leave_one_out\""]).0, 0);
     let (code, _, err) = zonas(runs, &["predict", "--run", "lone", "--front"]);
     assert!(code == 2 && err.contains("score.estimator"), "{err}");
+    // Scores are of their space.
+    for more in [&["--front"][..], &[]] {
+        let (code, _, err) = zonas(runs, &[&["predict", "--run", "r", "--space", "darts"], more].concat());
+        assert!(code == 2 && err.contains("r is of the space nas_bench_201, and says nothing of darts"), "{err}");
+    }
 }

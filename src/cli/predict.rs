@@ -13,6 +13,7 @@ use super::settings::SettingArguments;
 use crate::engine::front::{Basis, Point};
 use crate::engine::plan::{Plan, Planner};
 use crate::engine::stored::Stored;
+use crate::run::RunFolder;
 use crate::run::config::Config;
 use crate::space::cut::{Cutter, Source, level_text};
 use crate::space::{Mask, Stem};
@@ -83,11 +84,28 @@ fn training(config: &Config, json: bool) -> eyre::Result<Exit> {
     Ok(Exit::Done)
 }
 
-/// Quality against bytes.
-fn front(place: &Place, name: &str, a: &PredictArguments) -> eyre::Result<Exit> {
+/// A run, what is known of it, and its settings with those that were given over them: of the space that it scored.
+fn of_run(place: &Place, name: &str, a: &PredictArguments) -> eyre::Result<(RunFolder, Summary, Config)> {
     let folder = place.run(name)?;
     let known = Summary::readable(&folder)?.summary;
-    let config = a.settings.over(folder.config()?)?;
+    let own = folder.config()?;
+    let space = own.space().space();
+    let config = a.settings.over(own)?;
+    if config.space().space() != space {
+        return Err(Usage(format!(
+            "{} is of the space {}, and says nothing of {}: leave --space out, or --run",
+            place.word(&folder),
+            space.name(),
+            config.space().space().name()
+        ))
+        .into());
+    }
+    Ok((folder, known, config))
+}
+
+/// Quality against bytes.
+fn front(place: &Place, name: &str, a: &PredictArguments) -> eyre::Result<Exit> {
+    let (folder, known, config) = of_run(place, name, a)?;
     let planner = patience::reading(&config.data.source, || crate::engine::plan::of_settings(&config))?;
     let basis = Stored::of(&folder).and_then(|stored| Basis::of(&stored, known.order, &config, planner)).ok_or_else(|| {
         Usage(format!(
@@ -132,10 +150,9 @@ pub fn run(place: &Place, a: &PredictArguments) -> eyre::Result<Exit> {
     }
     let (config, order, confirmed) = match &a.run {
         Some(name) => {
-            let folder = place.run(name)?;
-            let known = Summary::readable(&folder)?.summary;
+            let (_, known, config) = of_run(place, name, a)?;
             let mask = known.cut.filter(|_| known.confirmed).map(|c| c.mask);
-            (a.settings.over(folder.config()?)?, known.order, mask)
+            (config, known.order, mask)
         }
         None => (a.settings.config()?, Vec::new(), None),
     };
