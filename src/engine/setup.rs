@@ -288,6 +288,7 @@ const fn on_gpu(operation: Operation) -> bool {
         Compute::Separable { window, .. } => window <= 5,
         Compute::MaxPool { window } | Compute::AveragePool { window } => window == 3,
         Compute::Zero | Compute::Identity | Compute::Noise | Compute::Dense { .. } => true,
+        Compute::Factorised { window } => window == 7,
     }
 }
 
@@ -300,7 +301,7 @@ fn fits_launches(space: Space) -> bool {
             Compute::Zero => [0, 0],
             // Two convolutions side by side.
             Compute::Identity if halves => [2, 2],
-            Compute::Separable { .. } | Compute::Dense { .. } => [1, 1],
+            Compute::Separable { .. } | Compute::Dense { .. } | Compute::Factorised { .. } => [1, 1],
             Compute::Identity | Compute::Noise | Compute::MaxPool { .. } | Compute::AveragePool { .. } => [1, 0],
         });
         parts.fold([0, 0], |[all, back], [a, b]| [all + edges * a, back + edges * b])

@@ -29,6 +29,7 @@ OPERATIONS = (
     "sep_conv_7x7",
     "max_pool_5x5",
     "conv_1x1",
+    "conv_7x1_1x7",
 )
 """The catalogue: names of all operations that networks are built of."""
 

@@ -85,10 +85,10 @@ fn plot(pad: &mut Pad, scene: &Scene, points: &[(Place, usize, usize)], (a, b): 
 const GLYPHS: [char; 3] = ['■', '○', '▲'];
 const SEVERAL: char = '▒';
 
-/// Colour and glyph by family: without parameters, separable, dilated.
+/// Colour and glyph by family: separable or dense, without parameters, dilated.
 const fn family(operation: Operation) -> usize {
     match operation.compute() {
-        Compute::Separable { dilation: 1, .. } => 0,
+        Compute::Separable { dilation: 1, .. } | Compute::Dense { .. } | Compute::Factorised { .. } => 0,
         Compute::Separable { .. } => 2,
         _ => 1,
     }

@@ -9,6 +9,7 @@ mod pools;
 use std::collections::BTreeSet;
 use std::ops::Range;
 
+use super::factorised;
 use super::norm::{NormSlot, Statistics};
 use super::project::Projection;
 use crate::kernels::dense;
@@ -65,7 +66,12 @@ impl Geometry {
 
     pub fn dense(&self, window: usize) -> dense::Shape {
         let Geometry { height, width, channels, stride, .. } = *self;
-        dense::Shape { height, width, inputs: channels, outputs: channels, kernel: window, stride }
+        dense::Shape { height, width, inputs: channels, outputs: channels, kernel: [window; 2], stride: [stride; 2] }
+    }
+
+    /// Of a factorised convolution the row's part, then the column's.
+    pub fn factorised(&self, window: usize) -> [dense::Shape; 2] {
+        factorised::shapes([self.height, self.width, self.channels], window, self.stride)
     }
 
     pub fn halving(&self) -> Projection {
