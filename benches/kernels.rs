@@ -59,7 +59,9 @@ fn cases() -> Vec<Case> {
                 move || depthwise::add_weight_gradient(&shape, black_box(&padded), reach, &spread, &mut gradient);
             add(&format!("weight gradient {name}"), 2 * taps, Box::new(back));
         }
-        for (name, kernel) in [("dense 3x3", [3, 3]), ("dense 1x1", [1, 1]), ("dense 1x7", [1, 7]), ("dense 7x1", [7, 1])] {
+        for (name, kernel) in
+            [("dense 3x3", [3, 3]), ("dense 1x1", [1, 1]), ("dense 1x7", [1, 7]), ("dense 7x1", [7, 1])]
+        {
             let shape = dense::Shape { height: side, width: side, inputs: c, outputs: c, kernel, stride: [1; 2] };
             let (reach, per_number) = (shape.reach(), 2 * shape.taps() * c);
             let (padded, weights) = (numbers(shape.padded_len(reach)), numbers(shape.weights_len()));

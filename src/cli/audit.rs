@@ -161,11 +161,12 @@ fn words(a: &Audit) -> Vec<String> {
         0 => String::new(),
         n => format!("; `none`, kept on {}, counts for nothing: no cell takes it", text::counted(n, "edge")),
     };
+    let beside = if a.without_none { " beside `none`" } else { "" };
     let (left, of) = (text::many(a.cells), text::many(a.of_cells));
     say(
         &mut lines,
         "cut",
-        &[format!("{} of {} operations, {shape}; {left} of {of} cells{none}", a.kept, a.candidates)],
+        &[format!("{} of {} operations{beside}, {shape}; {left} of {of} cells{none}", a.kept, a.candidates)],
     );
     lines.push(String::new());
     lines.extend(rows(a));

@@ -192,6 +192,14 @@ impl<'a> Setup<'a> {
         training_memory::training_step(self.config, network, images, self.dataset.summary(), &self.device, self.budget)
     }
 
+    /// What is to be told of the stages of a network of NAS-Bench-201's kind.
+    pub fn uneven_stages(&self) -> Option<String> {
+        match &self.trained {
+            Some(genotype) => genotype.stacking.uneven(self.config.train.cells),
+            None => self.space.space().stacking().uneven(self.config.search.cells),
+        }
+    }
+
     /// What is to be told where fewer threads are taken than were asked for.
     pub fn bounded_threads(&self) -> Option<String> {
         let asked = self.config.device.threads;

@@ -11,14 +11,7 @@ use crate::kernels::norm::Collector;
 
 /// The shapes of both convolutions, the row's first, of `channels` maps of this size.
 pub(crate) fn shapes([height, width, channels]: [usize; 3], window: usize, stride: usize) -> [Shape; 2] {
-    let row = Shape {
-        height,
-        width,
-        inputs: channels,
-        outputs: channels,
-        kernel: [1, window],
-        stride: [1, stride],
-    };
+    let row = Shape { height, width, inputs: channels, outputs: channels, kernel: [1, window], stride: [1, stride] };
     [row, Shape { width: row.out_width(), kernel: [window, 1], stride: [stride, 1], ..row }]
 }
 

@@ -289,7 +289,13 @@ impl Walk {
                     let at = branch.convolution(half).start;
                     let stride = if half == 0 { stride } else { 1 };
                     x = self.relu(x);
-                    x = self.convolution(x, layout, at, &Window { dilation, groups: c, ..Window::new(window, stride) }, c);
+                    x = self.convolution(
+                        x,
+                        layout,
+                        at,
+                        &Window { dilation, groups: c, ..Window::new(window, stride) },
+                        c,
+                    );
                     x = self.named_convolution(x, next_slot(layout, at).1, &Window::new(1, 1), c);
                     x = self.norm(x, layout, branch.norms[half]);
                 }

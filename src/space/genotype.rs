@@ -142,6 +142,12 @@ impl Genotype {
         [CellKind::Normal, CellKind::Reduction].into_iter().try_for_each(|cell| own.check_cell(cell, nodes(cell)))
     }
 
+    /// The space that it is of: this one, else the built-in one that has it, else this one all the same.
+    pub fn space_among(&self, space: Space) -> Space {
+        let mut all = std::iter::once(space).chain(super::built_in());
+        all.find(|space| self.check_in(*space).is_ok()).unwrap_or(space)
+    }
+
     /// # Errors
     /// The first thing that makes this no architecture of the space.
     pub fn check_in(&self, space: Space) -> Result<(), GenotypeError> {

@@ -47,7 +47,8 @@ impl Axis {
 impl Unit {
     /// Of a dense convolution, by rows and by columns.
     fn window(&self) -> [Axis; 2] {
-        let (own, one) = (Axis { kernel: self.kernel as usize, stride: self.stride as usize }, Axis { kernel: 1, stride: 1 });
+        let (own, one) =
+            (Axis { kernel: self.kernel as usize, stride: self.stride as usize }, Axis { kernel: 1, stride: 1 });
         match self.kind {
             Kind::Across => [one, own],
             Kind::Down => [own, one],
