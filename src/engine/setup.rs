@@ -64,12 +64,14 @@ impl<'a> Setup<'a> {
         let pictures = data::limited(&*dataset, config.seed, config.data.limit);
         let Opened { device, gpu, no_gpu } = plan::open_device(config)?;
         let space = config.space().space();
-        let nodes = space.graphs().iter().map(|g| g.nodes).max().unwrap_or(0);
+        let (nodes, cells) = match &trained {
+            Some(genotype) => (genotype.kinds().map(|kind| genotype.nodes(kind)).max(), "this genotype".to_string()),
+            None => (space.graphs().iter().map(|g| g.nodes).max(), space.name().to_string()),
+        };
+        let nodes = nodes.unwrap_or(0);
         if gpu.is_some() && nodes > MOST_NODES {
-            let reason = format!(
-                "cells of {}, with {nodes} nodes, are too large for a GPU ({MOST_NODES}); use `cpu`",
-                space.name()
-            );
+            let reason =
+                format!("cells of {cells}, with {nodes} nodes, are too large for a GPU ({MOST_NODES}); use `cpu`");
             return Err(ConfigError::Value { key: "device.kind".into(), reason }.into());
         }
         let operations = match &trained {

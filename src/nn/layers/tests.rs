@@ -169,6 +169,17 @@ fn layers_of_darts_cells_give_the_networks_logits() {
     }
 }
 
+/// Of more kinds, with a state that a node takes twice.
+#[test]
+fn layers_of_other_cells_give_the_networks_logits() {
+    let genotype = "Genotype(normal=[('conv_7x1_1x7', 0), ('conv_7x1_1x7', 0), ('sep_conv_7x7', 2), ('conv_1x1', 1)], \
+        normal_concat=[3], reduce=[('conv_7x1_1x7', 0), ('max_pool_5x5', 1), ('nor_conv_3x3', 0), ('conv_7x1_1x7', 2)], \
+        reduce_concat=[2, 3])";
+    for size in [(12, 12), (11, 9)] {
+        agrees(parse_genotype(genotype).unwrap(), Stem::Cifar, 4, size);
+    }
+}
+
 #[test]
 fn layers_of_nas_bench_201_give_the_networks_logits() {
     let space = Space::find("nas_bench_201").unwrap();
