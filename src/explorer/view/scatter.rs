@@ -111,7 +111,14 @@ fn words(pad: &mut Pad, scene: &Scene, points: &[(Place, usize, usize)]) {
         plain,
     );
     line(pad, &format!("of {} operations", points.len()), dim);
-    for (i, name) in ["separable", "no weights", "dilated"].iter().enumerate() {
+    let any = |of: fn(Compute) -> bool| points.iter().any(|p| of(p.0.operation.compute()));
+    let separable = any(|c| matches!(c, Compute::Separable { dilation: 1, .. }));
+    let first = match any(|c| matches!(c, Compute::Dense { .. } | Compute::Factorised { .. })) {
+        true if separable => "convolution",
+        true => "dense",
+        false => "separable",
+    };
+    for (i, name) in [first, "no weights", "dilated"].iter().enumerate() {
         let style = pad.theme.series(i).add_modifier(Modifier::BOLD);
         line(pad, &format!("{} {name}", GLYPHS[i]), style);
     }
