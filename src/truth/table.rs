@@ -108,18 +108,18 @@ impl Table {
                     continue;
                 }
             };
-            if short {
-                let shown: String = end.chars().take(40).collect();
-                return Err(lines.wrong(format!(
-                    "the file ends in `{shown}`, perhaps in the middle of a number: fetch it again, or end its last line"
-                )));
-            }
             let given = fields[head.accuracy].trim();
             let Some(accuracy) = given.parse().ok().filter(|a: &f64| a.is_finite()) else {
                 let shown: String = given.chars().take(40).collect();
                 let reason = format!("`{}` is `{shown}`, which is no finite number; take the row out", head.name);
                 return Err(lines.wrong(reason));
             };
+            if short {
+                let shown: String = end.chars().take(40).collect();
+                return Err(lines.wrong(format!(
+                    "the file ends in `{shown}`, perhaps in the middle of a number: fetch it again, or end its last line"
+                )));
+            }
             if let Some(line) = seen.insert(cell.clone(), lines.number) {
                 let reason = format!("the cell of line {line} again; keep one row a cell, for example their mean");
                 return Err(lines.wrong(reason));

@@ -231,6 +231,11 @@ pub(crate) fn in_order<const N: usize>(count: usize, parts: [(Vec<usize>, Vec<f3
     all
 }
 
+/// The targets of a bundle's branches in a round of edges: the place of its edge in the round, or one that nobody has.
+pub(crate) fn in_round(places: &[usize], round: &[usize]) -> Vec<usize> {
+    places.iter().map(|place| round.iter().position(|own| own == place).unwrap_or(usize::MAX)).collect()
+}
+
 /// Gradients that a backward pass fills.
 pub(crate) struct Gradients<'a> {
     /// Of the edges' input, added to.
