@@ -29,7 +29,8 @@ pub struct AuditArguments {
     /// The search space of the mask, where that is a file of yours.
     #[arg(long, value_name = "NAME|FILE", requires = "mask")]
     space: Option<String>,
-    /// Accuracies of cells: tab-separated text, also as .xz or .gz, with a column `genotype` or two, `normal` and `reduce`.
+    /// Accuracies of cells: tab-separated text, also as .xz or .gz, with a column `genotype` or two, `normal` and `reduce`; of
+    /// NAS-Bench-201 also `ops` (six digits) or `nb201_index`.
     #[arg(long, value_name = "FILE")]
     table: PathBuf,
     /// The column of accuracies [default: the only one that is called like one].

@@ -16,7 +16,7 @@ use crate::run::{FolderError, RunFolder};
 #[derive(Args, Debug)]
 pub struct TrainArguments {
     /// A run, whose genotype is trained on its data; or a genotype as text, a file or log that holds one (`FILE`, `FILE:NAME`,
-    /// `-` for standard input), or a published cell (`DARTS_V2`).
+    /// `-` for standard input), a published cell (`DARTS_V2`), or six digits or the index of a cell of NAS-Bench-201.
     genotype: String,
     #[command(flatten)]
     which: WhichArguments,
