@@ -59,9 +59,11 @@ fn cases() -> Vec<Case> {
                 move || depthwise::add_weight_gradient(&shape, black_box(&padded), reach, &spread, &mut gradient);
             add(&format!("weight gradient {name}"), 2 * taps, Box::new(back));
         }
-        for (name, kernel) in [("dense 3x3", 3), ("dense 1x1", 1)] {
-            let shape = dense::Shape { height: side, width: side, inputs: c, outputs: c, kernel, stride: 1 };
-            let (reach, per_number) = (shape.reach(), 2 * kernel * kernel * c);
+        for (name, kernel) in
+            [("dense 3x3", [3, 3]), ("dense 1x1", [1, 1]), ("dense 1x7", [1, 7]), ("dense 7x1", [7, 1])]
+        {
+            let shape = dense::Shape { height: side, width: side, inputs: c, outputs: c, kernel, stride: [1; 2] };
+            let (reach, per_number) = (shape.reach(), 2 * shape.taps() * c);
             let (padded, weights) = (numbers(shape.padded_len(reach)), numbers(shape.weights_len()));
             let (x, w, mut out) = (padded.clone(), dense::Weights::new(shape, &weights), vec![0.0; map]);
             let run = move || dense::forward(&w, black_box(&x), reach, 0..side, &mut out, false);
@@ -70,7 +72,7 @@ fn cases() -> Vec<Case> {
             let run = move || dense::input_gradient(&w, black_box(&x), reach, 0..side, &mut out, false);
             add(&format!("{name} input gradient"), per_number, Box::new(run));
             let (dz, mut out) = (numbers(map), weights);
-            let run = move || dense::add_weight_gradient(&shape, black_box(&padded), reach, &dz, 0, &mut out);
+            let run = move || dense::add_weight_gradient(&shape, black_box(&padded), reach, &dz, [0; 2], &mut out);
             add(&format!("{name} weight gradient"), per_number, Box::new(run));
         }
         let (x, y, by_channel) = (numbers(map), numbers(map), numbers(c));

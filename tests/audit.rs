@@ -252,6 +252,25 @@ fn a_run_is_judged_with_its_cell_and_its_functions() {
     let sampled = out.split("draws each:").last().unwrap();
     assert!(["naswot", "logsynflow", "mean_jacobian", "params"].iter().all(|name| sampled.contains(name)), "{sampled}");
     refused(&[path, "--table", &table, "--sample", "9", "--functions", "nasswot"], &["nasswot", "`naswot`"]);
+    // A run begins with a table that can judge it, or not at all.
+    let foreign = files.write("foreign.tsv", "ops\tacc\n333132\t94\n");
+    let small = files.write("small.tsv", &format!("genotype\tval_acc\n{cell}\t94\n"));
+    for (file, why) in [
+        (missing.to_str().unwrap(), "none.tsv"),
+        (&foreign, "table of NAS-Bench-201"),
+        (&small, "can't judge"),
+        (&table, ""),
+    ] {
+        c.truth.table = file.into();
+        match engine::check(&c) {
+            Ok(()) => assert!(why.is_empty(), "{file}"),
+            Err(e) => {
+                let told = e.to_string();
+                assert!(e.is_bad_input() && told.contains("truth.table") && told.contains(why), "{file}: {told}");
+                assert!(!why.is_empty(), "{told}");
+            }
+        }
+    }
     let mut train = c.clone();
     train.train.genotype = cell.to_string();
     (train.train.epochs, train.train.channels, train.train.cells, train.train.batch) = (1, 2, 3, 16);

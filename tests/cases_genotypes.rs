@@ -71,10 +71,10 @@ fn every_file_is_the_cell_or_says_what_it_is() {
     refused(&["count", &file, "--which", "3"], &["there are 2 genotypes"]);
     refused(&["count", &format!("{file}:MINE_A"), "--which", "MINE_B"], &["give one of them"]);
     let wrong = refused(
-        &["count", &case("12d_conv7x1.txt")],
+        &["count", &case("12d_conv9x1.txt")],
         &[
-            "12d_conv7x1.txt: line 1, column 19",
-            "`conv_7x1_1x7` is not an operation that is built",
+            "12d_conv9x1.txt: line 1, column 19",
+            "`conv_9x1_1x9` is not an operation that is built",
             "none, max_pool_3x3",
             "dil_conv_5x5",
         ],

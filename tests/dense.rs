@@ -20,14 +20,15 @@ fn numbers(n: usize, seed: u64) -> Vec<f32> {
 
 /// Calls `each(input, weight, output)` with the places of the numbers of every product of a convolution.
 fn products(s: &Shape, mut each: impl FnMut(usize, usize, usize)) {
-    let p = s.kernel / 2;
+    let ([rows, columns], [down, across]) = (s.kernel, s.stride);
+    let [above, left] = s.reach();
     for (y, x) in (0..s.out_height()).flat_map(|y| (0..s.out_width()).map(move |x| (y, x))) {
-        for t in 0..s.kernel * s.kernel {
-            let (from_y, from_x) = (y * s.stride + t / s.kernel, x * s.stride + t % s.kernel);
-            if from_y < p || from_x < p || from_y - p >= s.height || from_x - p >= s.width {
+        for t in 0..rows * columns {
+            let (from_y, from_x) = (y * down + t / columns, x * across + t % columns);
+            if from_y < above || from_x < left || from_y - above >= s.height || from_x - left >= s.width {
                 continue;
             }
-            let from = ((from_y - p) * s.width + from_x - p) * s.inputs;
+            let from = ((from_y - above) * s.width + from_x - left) * s.inputs;
             for (i, o) in (0..s.inputs).flat_map(|i| (0..s.outputs).map(move |o| (i, o))) {
                 let to = (y * s.out_width() + x) * s.outputs;
                 each(from + i, (t * s.inputs + i) * s.outputs + o, to + o);
@@ -36,10 +37,14 @@ fn products(s: &Shape, mut each: impl FnMut(usize, usize, usize)) {
     }
 }
 
-fn padded(map: &[f32], [h, w, c]: [usize; 3], padding: usize, load: Load) -> Vec<f32> {
-    let mut to = vec![f32::NAN; (h + 2 * padding) * (w + 2 * padding) * c];
-    pad(map, h, w, c, padding, load, 0.0, &mut to);
-    to
+/// With so many rows above and below and columns at the sides.
+fn padded(map: &[f32], [h, w, c]: [usize; 3], [rows, columns]: [usize; 2], load: Load) -> Vec<f32> {
+    let most = rows.max(columns);
+    let wide = (w + 2 * most) * c;
+    let mut to = vec![f32::NAN; (h + 2 * most) * wide];
+    pad(map, h, w, c, most, load, 0.0, &mut to);
+    let middle = to.chunks_exact(wide).skip(most - rows).take(h + 2 * rows);
+    middle.flat_map(|row| &row[(most - columns) * c..][..(w + 2 * columns) * c]).copied().collect()
 }
 
 fn close(ours: &[f32], expected: &[f64], terms: usize, what: &str) {
@@ -51,7 +56,7 @@ fn close(ours: &[f32], expected: &[f64], terms: usize, what: &str) {
 }
 
 fn check(s: Shape, extra: usize) {
-    let Shape { height, width, inputs, outputs, kernel, .. } = s;
+    let Shape { height, width, inputs, outputs, .. } = s;
     let what = format!("{} {s:?} {extra}", level().name());
     let (x, w, dz) = (numbers(height * width * inputs, 1), numbers(s.weights_len(), 2), numbers(s.out_len(), 3));
     let relu: Vec<f32> = x.iter().map(|v| v.max(0.0)).collect();
@@ -62,7 +67,7 @@ fn check(s: Shape, extra: usize) {
         dx[i] += d * b;
         dw[k] += a * d;
     });
-    let padding = s.reach() + extra;
+    let padding = s.reach().map(|reach| reach + extra);
     let read = padded(&x, [height, width, inputs], padding, Load::Relu);
     let spread = padded(&dz, [s.out_height(), s.out_width(), outputs], padding, Load::Copy);
 
@@ -70,7 +75,7 @@ fn check(s: Shape, extra: usize) {
     let (forwards, backwards) = (Weights::new(s, &w), Turned::new(s, &w));
     let mut ours = vec![1.0; s.out_len()];
     forward(&forwards, &read, padding, 0..s.out_height(), &mut ours, true);
-    close(&ours, &out, kernel * kernel * inputs, &what);
+    close(&ours, &out, s.taps() * inputs, &what);
     let mut set = vec![f32::NAN; s.out_len()];
     forward(&forwards, &read, padding, 0..s.out_height(), &mut set, false);
     ours.iter().zip(&set).for_each(|(a, b)| assert_eq!(*a, 1.0 + b, "{what}"));
@@ -81,7 +86,7 @@ fn check(s: Shape, extra: usize) {
 
     let mut ours = vec![1.0; x.len()];
     input_gradient(&backwards, &spread, padding, 0..height, &mut ours, true);
-    close(&ours, &dx, kernel * kernel * outputs, &what);
+    close(&ours, &dx, s.taps() * outputs, &what);
     let mut set = vec![f32::NAN; x.len()];
     input_gradient(&backwards, &spread, padding, 0..height, &mut set, false);
     ours.iter().zip(&set).for_each(|(a, b)| assert_eq!(*a, 1.0 + b, "{what}"));
@@ -94,7 +99,7 @@ fn check(s: Shape, extra: usize) {
     add_weight_gradient(&s, &read, padding, &spread, padding, &mut ours);
     close(&ours, &dw, s.out_height() * s.out_width(), &what);
     let mut again = vec![1.0; w.len()];
-    add_weight_gradient(&s, &read, padding, &dz, 0, &mut again);
+    add_weight_gradient(&s, &read, padding, &dz, [0; 2], &mut again);
     assert!(bits(&ours) == bits(&again), "{what}: the padding of a gradient changed it");
 }
 
@@ -136,7 +141,9 @@ fn convolutions_and_their_gradients_match_f64_loops_at_every_level() {
     ];
     crate::at_levels(&Level::available(), || {
         for ((height, width), (inputs, outputs)) in sizes.into_iter().flat_map(|s| channels.map(|c| (s, c))) {
-            for (kernel, stride) in [(1, 1), (1, 2), (3, 1), (3, 2)] {
+            let square = [(1, 1), (1, 2), (3, 1), (3, 2)].map(|(kernel, stride)| ([kernel; 2], [stride; 2]));
+            let long = [([1, 7], [1, 1]), ([1, 7], [1, 2]), ([7, 1], [1, 1]), ([7, 1], [2, 1]), ([5, 3], [2, 1])];
+            for (kernel, stride) in square.into_iter().chain(long) {
                 let s = Shape { height, width, inputs, outputs, kernel, stride };
                 check(s, 0);
                 if inputs <= 16 {
@@ -147,32 +154,32 @@ fn convolutions_and_their_gradients_match_f64_loops_at_every_level() {
     });
 }
 
-const SMALL: Shape = Shape { height: 4, width: 4, inputs: 2, outputs: 3, kernel: 3, stride: 1 };
+const SMALL: Shape = Shape { height: 4, width: 4, inputs: 2, outputs: 3, kernel: [3; 2], stride: [1; 2] };
 
 #[test]
 #[should_panic(expected = "short")]
 fn a_short_input_is_refused() {
     let w = Weights::new(SMALL, &vec![0.0; SMALL.weights_len()]);
-    forward(&w, &vec![0.0; SMALL.padded_len(1) - 1], 1, 0..4, &mut vec![0.0; SMALL.out_len()], false);
+    forward(&w, &vec![0.0; SMALL.padded_len([1; 2]) - 1], [1; 2], 0..4, &mut vec![0.0; SMALL.out_len()], false);
 }
 
 #[test]
 #[should_panic(expected = "short")]
 fn a_short_output_is_refused() {
     let w = Weights::new(SMALL, &vec![0.0; SMALL.weights_len()]);
-    forward(&w, &vec![0.0; SMALL.padded_len(1)], 1, 0..4, &mut vec![0.0; SMALL.out_len() - 1], false);
+    forward(&w, &vec![0.0; SMALL.padded_len([1; 2])], [1; 2], 0..4, &mut vec![0.0; SMALL.out_len() - 1], false);
 }
 
 #[test]
 #[should_panic(expected = "padding")]
 fn too_little_padding_is_refused() {
     let w = Turned::new(SMALL, &vec![0.0; SMALL.weights_len()]);
-    input_gradient(&w, &vec![0.0; SMALL.out_padded_len(1)], 0, 0..4, &mut [0.0; 32], false);
+    input_gradient(&w, &vec![0.0; SMALL.out_padded_len([1; 2])], [0; 2], 0..4, &mut [0.0; 32], false);
 }
 
 #[test]
 #[should_panic(expected = "weights are")]
 fn a_gradient_of_another_size_is_refused() {
-    let (x, dz) = (vec![0.0; SMALL.padded_len(1)], vec![0.0; SMALL.out_len()]);
-    add_weight_gradient(&SMALL, &x, 1, &dz, 0, &mut [0.0; 9]);
+    let (x, dz) = (vec![0.0; SMALL.padded_len([1; 2])], vec![0.0; SMALL.out_len()]);
+    add_weight_gradient(&SMALL, &x, [1; 2], &dz, [0; 2], &mut [0.0; 9]);
 }

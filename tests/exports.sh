@@ -3,7 +3,7 @@
 #
 #   tests/exports.sh BINARY DIR
 #
-# Makes two small trainings and a small search of the embedded pictures in DIR, which takes a minute or two with an optimised
+# Makes three small trainings and a small search of the embedded pictures in DIR, which takes a minute or two with an optimised
 # BINARY. `ZONAS_PYTHON` names the Python; what it has not installed (onnx, onnxruntime, tensorboard, torch, safetensors, numpy,
 # pandas) is skipped, and said. The exit code is 1 where a check fails.
 set -u
@@ -37,16 +37,20 @@ genotype="Genotype(normal=[('sep_conv_3x3', 0), ('max_pool_3x3', 1), ('dil_conv_
 ('avg_pool_3x3', 3), ('skip_connect', 0), ('dil_conv_5x5', 4)], normal_concat=range(2, 6), reduce=[('max_pool_3x3', 0), \
 ('sep_conv_3x3', 1), ('skip_connect', 0), ('dil_conv_5x5', 2), ('avg_pool_3x3', 1), ('dil_conv_3x3', 0), ('sep_conv_5x5', 0), \
 ('skip_connect', 1)], reduce_concat=[3, 4, 5])"
+long="Genotype(normal=[('conv_7x1_1x7', 0), ('conv_7x1_1x7', 0), ('sep_conv_7x7', 2), ('conv_1x1', 1)], normal_concat=[3], \
+reduce=[('conv_7x1_1x7', 0), ('max_pool_5x5', 1), ('nor_conv_3x3', 0), ('conv_7x1_1x7', 2)], reduce_concat=[2, 3])"
 arch="|nor_conv_3x3~0|+|none~0|none~1|+|skip_connect~0|avg_pool_3x3~1|nor_conv_1x1~2|"
 small=(--device cpu --foreground --set data.limit=1000)
 zonas train "$genotype" --name cell --preset demo "${small[@]}" --set train.epochs=2 --set train.channels=4 \
   --set run.tensorboard=true >"$out/cell.log" 2>&1 || bad "the training: $(tail -1 "$out/cell.log")"
+zonas train "$long" --name long --preset demo "${small[@]}" --set train.epochs=2 --set train.channels=4 >"$out/long.log" 2>&1 ||
+  bad "the training of other operations: $(tail -1 "$out/long.log")"
 zonas train "$arch" --name arch --preset nas_bench_201_demo "${small[@]}" --set train.epochs=2 >"$out/arch.log" 2>&1 ||
   bad "the training of NAS-Bench-201: $(tail -1 "$out/arch.log")"
 zonas run --name search --preset demo --yes "${small[@]}" --set cut.source='"random"' --set search.epochs=2 --set search.channels=4 \
   --set run.tensorboard=true >"$out/search.log" 2>&1 || bad "the search: $(tail -1 "$out/search.log")"
 
-for run in cell arch; do
+for run in cell long arch; do
   zonas export $run --as safetensors --out "$out/$run.safetensors" || bad "weights of $run"
   zonas export $run --as logits --out "$out/$run.logits" || bad "logits of $run"
   zonas export $run --as onnx --out "$out/$run.onnx" || bad "ONNX of $run"

@@ -119,16 +119,18 @@ impl Map {
         out
     }
 
-    /// With weights `[k·k·C, C]` and a bias.
-    fn dense(&self, k: usize, stride: usize, slots: &[(Kind, Vec<f64>)]) -> Map {
-        let (weights, bias) = (&slots[0].1, &slots[1].1);
-        Map::fill(self.n, self.h.div_ceil(stride), self.w.div_ceil(stride), self.c, |n, y, x, c| {
-            let taps = (0..k * k).flat_map(|t| (0..self.c).map(move |i| (t, i)));
+    /// With weights `[taps·C, C]` and a bias by channel; of sides and strides that of the rows comes first.
+    fn dense(&self, k: [usize; 2], stride: [usize; 2], weights: &[f64], bias: impl Fn(usize) -> f64) -> Map {
+        Map::fill(self.n, self.h.div_ceil(stride[0]), self.w.div_ceil(stride[1]), self.c, |n, y, x, c| {
+            let taps = (0..k[0] * k[1]).flat_map(|t| (0..self.c).map(move |i| (t, i)));
             let value = |(t, i): (usize, usize)| {
-                let at = |from: usize, tap: usize| (from * stride + tap) as isize - (k / 2) as isize;
-                self.at(n, at(y, t / k), at(x, t % k), i).unwrap_or(0.0) * weights[(t * self.c + i) * self.c + c]
+                let at = |axis: usize, from: usize, tap: usize| {
+                    (from * stride[axis] + tap) as isize - (k[axis] / 2) as isize
+                };
+                let from = self.at(n, at(0, y, t / k[1]), at(1, x, t % k[1]), i);
+                from.unwrap_or(0.0) * weights[(t * self.c + i) * self.c + c]
             };
-            bias[c] + taps.map(value).sum::<f64>()
+            bias(c) + taps.map(value).sum::<f64>()
         })
     }
 
@@ -156,7 +158,14 @@ impl Map {
                 let first = half(self, 0, stride, dilation);
                 (1..halves).fold(first, |x, i| half(&x, 2 * i, 1, dilation))
             }
-            Compute::Dense { window } => self.relu().dense(window, stride, slots).norm(),
+            Compute::Dense { window } => {
+                let bias = &slots[1].1;
+                self.relu().dense([window; 2], [stride; 2], &slots[0].1, |c| bias[c]).norm()
+            }
+            Compute::Factorised { window } => {
+                let between = self.relu().dense([1, window], [1, stride], &slots[0].1, |_| 0.0);
+                between.dense([window, 1], [stride, 1], &slots[1].1, |_| 0.0).norm()
+            }
             Compute::Noise => unreachable!("noise has no reference"),
         }
     }

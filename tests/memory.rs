@@ -72,7 +72,11 @@ fn predictions_meet_the_bytes() {
     let noisy = zonas::space::Space::find("darts_s4").unwrap().full();
     let other = zonas::space::Space::find("nas_bench_201").unwrap().full();
     let few = other.places().step_by(2).fold(other, |m, p| if m.without(p).check().is_ok() { m.without(p) } else { m });
-    let masks = [other, few, darts::FULL, Mask::uniform(darts::SPACE, &darts::SPACE.operations()[1..5]), odd, noisy];
+    let long = "name = \"long\"\noperations = [\"conv_7x1_1x7\", \"sep_conv_3x3\", \"nor_conv_3x3\", \"skip_connect\"]\n\
+                [normal]\nnodes = 3\n[reduction]\nnodes = 3\n";
+    let long = zonas::space::Space::read(long).unwrap().full();
+    let masks =
+        [other, few, long, darts::FULL, Mask::uniform(darts::SPACE, &darts::SPACE.operations()[1..5]), odd, noisy];
     let cases = [
         (Policy::Keep, Order::First),
         (Policy::Recompute, Order::First),
@@ -84,6 +88,7 @@ fn predictions_meet_the_bytes() {
         // The thread's buffers grow to their largest once.
         measured(&config(channels, darts::FULL, Policy::Keep), 4, Order::First);
         measured(&config(channels, other, Policy::Keep), 4, Order::First);
+        measured(&config(channels, long, Policy::Keep), 4, Order::First);
         for mask in masks {
             for (policy, order) in cases {
                 let config = config(channels, mask, policy);

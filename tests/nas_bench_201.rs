@@ -14,7 +14,7 @@ use zonas::nn::{
     Evaluation, EvaluationConfig, EvaluationPass, Mixing, Parameters, Pass, Policy, Precision, Supernet, SupernetConfig,
 };
 use zonas::space::count::{self, Network};
-use zonas::space::{CellKind, Genotypes, Mask, Place, Space, Stem, parse_genotype};
+use zonas::space::{CellKind, Genotypes, Mask, Place, Space, Stem, nas_bench_201, parse_genotype};
 use zonas::truth::{Cells, Table};
 
 struct Reference {
@@ -279,7 +279,7 @@ fn gradients_are_those_of_finite_differences() {
     assert!((found - expected).abs() < 0.01 * (0.1 + expected.abs()), "{found} {expected}");
 }
 
-/// Every cell of the published table has the parameters that the table says, in millions of six digits.
+/// Every cell of the published table has the parameters that the table says, in millions of six digits, and its number.
 /// `ZONAS_NB201_TABLE` names the table; without, the shared one is read; where there is neither, that is said.
 #[test]
 fn all_parameter_counts_are_those_of_the_table() {
@@ -294,15 +294,18 @@ fn all_parameter_counts_are_those_of_the_table() {
     let space = Space::find("nas_bench_201").unwrap();
     let cells = Cells::of(space);
     let table = Table::read(&path, &cells, Some("params_c10_M")).unwrap();
+    let numbers = Table::read(&path, &cells, Some("nb201_index")).unwrap();
     let network = Network::published(space.stacking(), Stem::Cifar);
-    for row in &table.rows {
+    for (row, number) in table.rows.iter().zip(&numbers.rows) {
         let mask = cells.mask(&row.cell).unwrap();
         let digit = |p: Place| space.operations().iter().position(|o| *o == p.operation).unwrap().to_string();
         let digits: String = mask.places().map(digit).collect();
         let cell = Genotypes::of_space(&digits, space).unwrap().take(None).unwrap().genotype;
         let counted = count::evaluation(&cell, &network).unwrap().parameters as f64 / 1e6;
         assert!((counted - row.accuracy).abs() < 1e-9, "{digits}: {counted}, the table has {}", row.accuracy);
+        assert_eq!(nas_bench_201::index(&cell), Some(number.accuracy as usize), "{digits}");
+        assert_eq!(nas_bench_201::of_index(number.accuracy as usize), Some(cell));
     }
-    println!("parameters: {} of 15625 cells as in the table", table.rows.len());
+    println!("parameters and numbers: {} of 15625 cells as in the table", table.rows.len());
     assert_eq!(table.rows.len(), 15625);
 }

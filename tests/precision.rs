@@ -148,7 +148,7 @@ fn errors(gpu: &Gpu, operation: Operation, stride: usize) -> Result<([f64; 3], f
     Ok((off, astray))
 }
 
-const OPERATIONS: [Operation; 9] = [
+const OPERATIONS: [Operation; 10] = [
     Operation::MaxPool3x3,
     Operation::AvgPool3x3,
     Operation::SkipConnect,
@@ -158,6 +158,7 @@ const OPERATIONS: [Operation; 9] = [
     Operation::DilConv5x5,
     Operation::NorConv1x1,
     Operation::NorConv3x3,
+    Operation::Conv7x1_1x7,
 ];
 
 /// Whether something is wrong with the operations.

@@ -110,6 +110,7 @@ fn a_run_opens_its_data_once() {
     done(&new(&["--name", "bad", "--yes", "--set", "search.batch=64"]), 2);
     done(&new(&["--name", "bad", "--yes", "--set", "search.batch=64", "--foreground"]), 2);
     done(&new(&["--name", "bad", "--yes", "--set", "search.batch=64", "--detach"]), 2);
+    done(&new(&["--name", "bad", "--yes", "--set", "truth.table=/nowhere/table.tsv"]), 2);
     assert_eq!(std::fs::read_dir(&runs).unwrap().count(), before);
 }
 

@@ -35,7 +35,7 @@ fn nas_bench_201() -> Space {
 const MIXED: &str = r#"
 name = "mixed"
 about = "dense convolutions among those of DARTS"
-operations = ["none", "nor_conv_1x1", "nor_conv_3x3", "sep_conv_3x3", "skip_connect", "avg_pool_3x3"]
+operations = ["none", "nor_conv_1x1", "nor_conv_3x3", "sep_conv_3x3", "conv_7x1_1x7", "skip_connect", "avg_pool_3x3"]
 [normal]
 nodes = 2
 edges = "complete"
@@ -166,6 +166,9 @@ fn streams(mask: Mask, step: usize) {
 }
 
 /// Every operation in both kinds of cell, and nodes that are no part of the output.
+const LONG: &str = "Genotype(normal=[('conv_7x1_1x7', 0), ('conv_7x1_1x7', 0), ('sep_conv_3x3', 2), ('conv_7x1_1x7', 1)], normal_concat=[3], \
+    reduce=[('conv_7x1_1x7', 0), ('conv_7x1_1x7', 1), ('max_pool_3x3', 0), ('conv_7x1_1x7', 2)], reduce_concat=[2, 3])";
+
 const GENOTYPE: &str = "Genotype(normal=[('sep_conv_3x3', 0), ('max_pool_3x3', 1), ('dil_conv_3x3', 0), ('skip_connect', 2), \
     ('max_pool_3x3', 1), ('avg_pool_3x3', 3), ('skip_connect', 0), ('dil_conv_5x5', 4)], normal_concat=[5, 3], \
     reduce=[('max_pool_3x3', 0), ('sep_conv_3x3', 1), ('skip_connect', 0), ('dil_conv_5x5', 2), ('avg_pool_3x3', 1), \
@@ -208,6 +211,8 @@ fn a_training_takes_the_bytes_that_were_predicted() {
         (evaluation(GENOTYPE, 67, 3, false), 2, 15),
         (evaluation(GENOTYPE, 3, 2, true), 7, 36),
         (evaluation(GENOTYPE, 1, 1, true), 1, 17),
+        (evaluation(LONG, 16, 8, true), 64, 32),
+        (evaluation(LONG, 35, 3, false), 3, 9),
         (evaluation(ARCH, 16, 15, false), 64, 32),
         (evaluation(ARCH, 35, 4, false), 3, 9),
         (

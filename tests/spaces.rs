@@ -119,6 +119,11 @@ fn spaces_of_one_kind_of_cell_and_of_many_nodes_run_too() {
             "name = \"more\"\noperations = [\"sep_conv_7x7\", \"sep_conv_5x5\", \"max_pool_5x5\", \"conv_1x1\"]\n[normal]\nnodes = 2\n",
         ),
         (
+            "long",
+            "name = \"long\"\noperations = [\"none\", \"conv_7x1_1x7\", \"skip_connect\"]\n[normal]\nnodes = 1\n[reduction]\n\
+             nodes = 2\n",
+        ),
+        (
             "wide",
             "name = \"wide\"\noperations = [\"skip_connect\", \"sep_conv_3x3\"]\n[normal]\nnodes = 8\n[reduction]\nnodes = 1\n",
         ),
@@ -129,6 +134,22 @@ fn spaces_of_one_kind_of_cell_and_of_many_nodes_run_too() {
         let folder = RunFolder::create(dir.path(), Some(name), "test", &c).unwrap();
         assert_eq!(run(&folder, &c).unwrap(), Outcome::Done, "{name}");
         genotype(&folder).check_in(c.full().space()).unwrap();
+    }
+}
+
+/// Cells of other spaces than DARTS', with more nodes, a state that a node takes twice, and nodes that are not concatenated.
+#[test]
+fn cells_of_nasnet_and_amoebanet_train() {
+    let dir = tempfile::tempdir().unwrap();
+    for (name, text) in [("nasnet", crate::cli_count::NASNET), ("amoebanet", crate::cli_count::AMOEBANET)] {
+        let mut c = settings("darts");
+        c.train.genotype = text.into();
+        (c.train.epochs, c.train.channels, c.train.cells, c.train.batch) = (1, 4, 3, 16);
+        let folder = RunFolder::create(dir.path(), Some(name), "test", &c).unwrap();
+        assert_eq!(run(&folder, &c).unwrap(), Outcome::Done, "{name}");
+        let kept = std::fs::read_to_string(folder.path().join("genotype.py")).unwrap();
+        let read = |text: &str| zonas::space::parse_genotype(text).unwrap();
+        assert_eq!(read(&kept), read(text), "{name}");
     }
 }
 

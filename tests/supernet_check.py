@@ -30,6 +30,9 @@ def operation(wanted, name, kind, c, stride):
             wanted[f"{name}.op.{1 + 4 * half}.weight"] = (c, 1, WINDOWS[kind], WINDOWS[kind])
             wanted[f"{name}.op.{2 + 4 * half}.weight"] = (c, c, 1, 1)
             norm(wanted, f"{name}.op.{3 + 4 * half}", c)
+    elif kind == "conv_7x1_1x7":
+        wanted[f"{name}.1.weight"], wanted[f"{name}.2.weight"] = (c, c, 1, 7), (c, c, 7, 1)
+        norm(wanted, f"{name}.3", c)
     elif "pool" in kind:
         norm(wanted, f"{name}.1", c)
     elif kind == "skip_connect" and stride == 2:

@@ -8,7 +8,7 @@ use rayon::prelude::*;
 use zonas::kernels::gpu::arguments::Rectified;
 use zonas::kernels::gpu::{Buffer, Gpu, GpuError, Kernel, SOURCE, launch};
 use zonas::kernels::sgd::Descent;
-use zonas::nn::{DropPath, Evaluation, EvaluationConfig, EvaluationPass, Init, NnError};
+use zonas::nn::{DropPath, Evaluation, EvaluationConfig, EvaluationPass, Init, NnError, Policy};
 use zonas::oneshot::{Batch, SgdSettings, Trainer, TrainerSettings, TrainerState};
 use zonas::space::{Stem, parse_genotype};
 
@@ -19,6 +19,9 @@ const GENOTYPE: &str = "Genotype(normal=[('sep_conv_3x3', 0), ('max_pool_3x3', 1
 
 /// All operations of NAS-Bench-201.
 const ARCH: &str = "|nor_conv_3x3~0|+|avg_pool_3x3~0|nor_conv_1x1~1|+|skip_connect~0|nor_conv_3x3~1|avg_pool_3x3~2|";
+/// Convolutions of rows and columns, and nodes that take one state twice.
+const LONG: &str = "Genotype(normal=[('conv_7x1_1x7', 0), ('conv_7x1_1x7', 0), ('sep_conv_3x3', 2), ('conv_7x1_1x7', 1)], normal_concat=[3], \
+    reduce=[('conv_7x1_1x7', 0), ('conv_7x1_1x7', 1), ('max_pool_3x3', 0), ('max_pool_3x3', 0)], reduce_concat=[2, 3])";
 /// A node that nothing leads to is read by others.
 const UNREACHED: &str = "|none~0|+|none~0|nor_conv_3x3~1|+|nor_conv_1x1~0|avg_pool_3x3~1|skip_connect~2|";
 
@@ -40,12 +43,13 @@ fn case(genotype: &str, [channels, cells]: [usize; 2], size: [usize; 3], auxilia
     Case { config, size, drop }
 }
 
-/// Every operation in both kinds of cell, nodes that are no part of the output, sizes that no tile divides.
+/// Every operation in both kinds of cell, a state that a node takes twice, nodes that are no part of the output, sizes that no tile divides.
 fn cases() -> Vec<Case> {
     vec![
         case(GENOTYPE, [3, 1], [3, 17, 19], true, 0.3),
         case(GENOTYPE, [5, 3], [2, 11, 9], false, 0.0),
         case(&turned(), [2, 3], [2, 9, 10], false, 0.5),
+        case(LONG, [3, 4], [2, 11, 19], false, 0.4),
         case(ARCH, [3, 3], [3, 9, 10], false, 0.3),
         case(UNREACHED, [2, 4], [2, 17, 12], false, 0.0),
     ]
@@ -127,6 +131,15 @@ fn an_imitated_gpu_agrees_with_the_cpu_bit_for_bit_in_every_order() {
         assert!(error < 2e-5, "{:?}: relative error {error:.1e}", case.size);
         let [one, other] = [2, 3].map(|seed| case.passes(&case.net(Some(Shim::new(Build::Fast, seed)))).unwrap());
         assert!(one == other, "{:?}: the order of threads changes a result", case.size);
+    }
+}
+
+#[test]
+fn results_are_the_same_whatever_is_kept() {
+    for case in cases() {
+        let of = |policy| case.passes(&case.net(None).keeping(policy)).unwrap();
+        let kept = of(Policy::Keep);
+        assert!(kept == of(Policy::Recompute) && kept == of(Policy::RecomputeFirst(1)), "{:?}", case.config.genotype);
     }
 }
 

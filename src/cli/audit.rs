@@ -29,7 +29,8 @@ pub struct AuditArguments {
     /// The search space of the mask, where that is a file of yours.
     #[arg(long, value_name = "NAME|FILE", requires = "mask")]
     space: Option<String>,
-    /// Accuracies of cells: tab-separated text, also as .xz or .gz, with a column `genotype` or two, `normal` and `reduce`.
+    /// Accuracies of cells: tab-separated text, also as .xz or .gz, with a column `genotype` or two, `normal` and `reduce`; of
+    /// NAS-Bench-201 also `ops` (six digits) or `nb201_index`.
     #[arg(long, value_name = "FILE")]
     table: PathBuf,
     /// The column of accuracies [default: the only one that is called like one].
@@ -161,11 +162,12 @@ fn words(a: &Audit) -> Vec<String> {
         0 => String::new(),
         n => format!("; `none`, kept on {}, counts for nothing: no cell takes it", text::counted(n, "edge")),
     };
+    let beside = if a.without_none { " beside `none`" } else { "" };
     let (left, of) = (text::many(a.cells), text::many(a.of_cells));
     say(
         &mut lines,
         "cut",
-        &[format!("{} of {} operations, {shape}; {left} of {of} cells{none}", a.kept, a.candidates)],
+        &[format!("{} of {} operations{beside}, {shape}; {left} of {of} cells{none}", a.kept, a.candidates)],
     );
     lines.push(String::new());
     lines.extend(rows(a));

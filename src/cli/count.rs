@@ -7,14 +7,14 @@ use super::exit::Exit;
 use super::genotype::{Given, WhichArguments};
 use super::output::Output;
 use crate::run::config::StemChoice;
-use crate::space::Stem;
 use crate::space::count::{Network, evaluation};
+use crate::space::{Stem, nas_bench_201};
 use crate::text;
 
 #[derive(Args, Debug)]
 pub struct CountArguments {
-    /// A genotype as Python text or JSON, a file or log that holds one (`FILE`, `FILE:NAME`, `-` for standard input), or the
-    /// name of a published cell (`DARTS_V2`).
+    /// A genotype as Python text or JSON, a file or log that holds one (`FILE`, `FILE:NAME`, `-` for standard input), the name of
+    /// a published cell (`DARTS_V2`), or six digits or the index of one of NAS-Bench-201.
     genotype: String,
     #[command(flatten)]
     which: WhichArguments,
@@ -62,17 +62,26 @@ pub fn run(a: &CountArguments) -> eyre::Result<Exit> {
         stem,
     };
     let count = evaluation(&genotype, &network)?;
+    let digits = |digits: [u8; 6]| digits.map(|d| char::from(b'0' + d)).iter().collect::<String>();
+    let in_tables = nas_bench_201::digits(&genotype).map(digits).zip(nas_bench_201::index(&genotype));
     let mut out = Output::stdout();
     if a.json {
-        out.json(&serde_json::json!({
+        let mut told = serde_json::json!({
             "name": name, "channels": channels, "cells": cells, "classes": classes, "auxiliary": a.auxiliary,
             "stem": stem,
             "genotype": genotype.to_string(), "parameters": count.parameters, "macs": count.macs,
             "convolution_macs": count.macs - count.classifier_macs, "classifier_macs": count.classifier_macs,
-        }))?;
+        });
+        if let Some((digits, index)) = in_tables {
+            (told["digits"], told["index"]) = (digits.into(), index.into());
+        }
+        out.json(&told)?;
     } else {
         if let Some(name) = name {
             out.line(&format!("cell        {name}"))?;
+        }
+        if let Some((digits, index)) = &in_tables {
+            out.line(&format!("in tables   {digits}, number {index} of {}", nas_bench_201::CELLS))?;
         }
         let stem = if stem == Stem::ImageNet { ", the stem for ImageNet" } else { "" };
         let head = if a.auxiliary { ", with the auxiliary head" } else { "" };
@@ -85,6 +94,9 @@ pub fn run(a: &CountArguments) -> eyre::Result<Exit> {
             size,
             a.input_channels
         ))?;
+        if let Some(words) = genotype.stacking.uneven(cells) {
+            out.line(&format!("            {words}"))?;
+        }
         out.line(&format!("parameters  {}", count.parameters))?;
         let convolutions = count.macs - count.classifier_macs;
         out.line(&format!(

@@ -352,7 +352,8 @@ fn trained(folder: &RunFolder, report: &Summary, into: &str) -> eyre::Result<Tra
 /// A genotype that is no run's, in another form.
 fn convert(a: &ExportArguments, no_run: FolderError) -> eyre::Result<Exit> {
     let known = genotype::is_text(&a.run) || published::find(&a.run).is_ok();
-    if !known || !matches!(a.form, Form::Python | Form::Json | Form::Dot) {
+    let several = matches!(no_run, FolderError::Several { .. });
+    if several || !known || !matches!(a.form, Form::Python | Form::Json | Form::Dot) {
         return Err(no_run.into());
     }
     let genotype = a.which.find(&a.run)?.genotype;

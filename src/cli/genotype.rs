@@ -54,12 +54,12 @@ pub fn is_text(argument: &str) -> bool {
 /// Whether an argument is written as genotypes are, well or badly.
 fn is_written(argument: &str) -> bool {
     let published = argument.contains("Genotype") || argument.contains('|') && argument.contains('~');
-    argument.contains(['[', '{']) || published || is_digits(argument)
+    argument.contains(['[', '{']) || published || is_number(argument)
 }
 
-/// Whether it is one of NAS-Bench-201's tables' six digits.
-fn is_digits(argument: &str) -> bool {
-    argument.len() == 6 && argument.bytes().all(|b| b.is_ascii_digit())
+/// Whether it may be the six digits that NAS-Bench-201's tables have for a cell, or the number of its row.
+pub(super) fn is_number(argument: &str) -> bool {
+    (1..=6).contains(&argument.len()) && argument.bytes().all(|b| b.is_ascii_digit())
 }
 
 /// The genotype that the argument is or leads to: a file (or `FILE:NAME`, or `-` for standard input), a published name, or
@@ -113,7 +113,7 @@ pub fn assignment(given: &str) -> eyre::Result<Cow<'_, str>> {
     };
     let file = !is_written(value) && value != "-" && is_text(value);
     let several = || Genotypes::of(value).is_ok_and(|g| g.take(None).is_ok_and(|taken| taken.of > 1));
-    if value.is_empty() || published::find(value).is_ok() || !(file || is_digits(value) || several()) {
+    if value.is_empty() || published::find(value).is_ok() || !(file || is_number(value) || several()) {
         return Ok(given.into());
     }
     let found = WhichArguments::default().find(value).wrap_err("train.genotype")?;
@@ -135,7 +135,7 @@ fn in_file(file: &str, which: Option<&str>) -> eyre::Result<Given> {
 
 fn take(source: &str, text: &str, which: Option<&str>) -> eyre::Result<Given> {
     let which: Option<Which> = which.map(str::parse).transpose()?;
-    let found = match is_digits(text.trim()) {
+    let found = match is_number(text.trim()) {
         true => Genotypes::of_space(text, Space::find("nas_bench_201")?),
         false => Genotypes::of(text),
     };

@@ -38,13 +38,16 @@ impl Place {
         Ok(folder)
     }
 
-    /// The same, of a word that may name a genotype instead: a run of that name, or else no genotype.
+    /// The same, of a word that may name a genotype instead: a run of that name, or else no genotype. Of a number, which is an
+    /// index of NAS-Bench-201, none with which the name of a run begins.
     ///
     /// # Errors
     /// No such run, or several, or it names a genotype.
     pub fn run_or_genotype(&self, word: &str) -> Result<RunFolder, FolderError> {
         match RunFolder::open(&self.folder()?, word) {
-            Err(no_run) if genotype::is_text(word) || published::find(word).is_ok() => Err(no_run),
+            Err(no_run) if !genotype::is_number(word) && (genotype::is_text(word) || published::find(word).is_ok()) => {
+                Err(no_run)
+            }
             _ => self.run(word),
         }
     }

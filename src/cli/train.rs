@@ -10,13 +10,13 @@ use super::launch::{Confirming, How};
 use super::place::Place;
 use super::run::{Beginning, stem};
 use super::settings::SettingArguments;
-use crate::run::RunFolder;
 use crate::run::summary::Summary;
+use crate::run::{FolderError, RunFolder};
 
 #[derive(Args, Debug)]
 pub struct TrainArguments {
     /// A run, whose genotype is trained on its data; or a genotype as text, a file or log that holds one (`FILE`, `FILE:NAME`,
-    /// `-` for standard input), or a published cell (`DARTS_V2`).
+    /// `-` for standard input), a published cell (`DARTS_V2`), or six digits or the index of a cell of NAS-Bench-201.
     genotype: String,
     #[command(flatten)]
     which: WhichArguments,
@@ -45,6 +45,7 @@ pub fn run(place: &Place, a: &TrainArguments) -> eyre::Result<Exit> {
             own.device.precision = crate::nn::Precision::Float32;
             (a.settings.over(own)?, genotype)
         }
+        Err(several @ FolderError::Several { .. }) => return Err(several.into()),
         Err(_) => (a.settings.config()?, a.which.find(&a.genotype)?.genotype),
     };
     config.train.genotype = genotype.to_string();

@@ -2,6 +2,7 @@
 //! but the run's folder (and the data, and what is known of large ones below the user's cache folder), so it does not know who
 //! watches.
 
+mod accuracies;
 mod budget;
 mod cell;
 mod control;
@@ -55,7 +56,8 @@ use crate::run::lock::RunLock;
 /// # Errors
 /// The first thing that is wrong.
 pub fn check(config: &Config) -> Result<(), EngineError> {
-    prepared(config, &Past::default()).map(drop)
+    prepared(config, &Past::default()).map(drop)?;
+    Ok(accuracies::check(config)?)
 }
 
 /// Threads, and a configuration made real on them: all that can be known to be wrong is found here, before any work is done.
@@ -121,7 +123,13 @@ pub fn run(folder: &RunFolder, config: &Config, options: &Options) -> Result<Out
         lock.queued(Some("its turn"));
     }
     let compared = |setup: &Setup| origin::compare(past.origin.as_ref(), &origin::of(setup, ""), options.force);
-    let ready = prepared(config, &past).and_then(|ready| Ok((compared(&ready.1)?, ready)));
+    let ready = prepared(config, &past).and_then(|ready| {
+        // A run that goes on needs no table for what it does.
+        if !past.started {
+            accuracies::check(config)?;
+        }
+        Ok((compared(&ready.1)?, ready))
+    });
     let (mut origin, ready) = match ready {
         Ok((origin, ready)) => (origin, Ok(ready)),
         Err(e) if past.started || matches!(e, EngineError::Changed(_)) => return Err(e),
@@ -221,7 +229,7 @@ fn stages(
         let outcome = if control.aborts() { Outcome::Aborted } else { Outcome::Stopped };
         Ok((outcome, detail.to_string()))
     };
-    if let Some(text) = setup.bounded_threads() {
+    for text in [setup.bounded_threads(), setup.uneven_stages()].into_iter().flatten() {
         control.log(Level::Info, text)?;
     }
     if let Some(genotype) = &setup.trained {

@@ -64,12 +64,14 @@ impl<'a> Setup<'a> {
         let pictures = data::limited(&*dataset, config.seed, config.data.limit);
         let Opened { device, gpu, no_gpu } = plan::open_device(config)?;
         let space = config.space().space();
-        let nodes = space.graphs().iter().map(|g| g.nodes).max().unwrap_or(0);
+        let (nodes, cells) = match &trained {
+            Some(genotype) => (genotype.kinds().map(|kind| genotype.nodes(kind)).max(), "this genotype".to_string()),
+            None => (space.graphs().iter().map(|g| g.nodes).max(), space.name().to_string()),
+        };
+        let nodes = nodes.unwrap_or(0);
         if gpu.is_some() && nodes > MOST_NODES {
-            let reason = format!(
-                "cells of {}, with {nodes} nodes, are too large for a GPU ({MOST_NODES}); use `cpu`",
-                space.name()
-            );
+            let reason =
+                format!("cells of {cells}, with {nodes} nodes, are too large for a GPU ({MOST_NODES}); use `cpu`");
             return Err(ConfigError::Value { key: "device.kind".into(), reason }.into());
         }
         let operations = match &trained {
@@ -192,6 +194,14 @@ impl<'a> Setup<'a> {
         training_memory::training_step(self.config, network, images, self.dataset.summary(), &self.device, self.budget)
     }
 
+    /// What is to be told of the stages of a network of NAS-Bench-201's kind.
+    pub fn uneven_stages(&self) -> Option<String> {
+        match &self.trained {
+            Some(genotype) => genotype.stacking.uneven(self.config.train.cells),
+            None => self.space.space().stacking().uneven(self.config.search.cells),
+        }
+    }
+
     /// What is to be told where fewer threads are taken than were asked for.
     pub fn bounded_threads(&self) -> Option<String> {
         let asked = self.config.device.threads;
@@ -288,6 +298,7 @@ const fn on_gpu(operation: Operation) -> bool {
         Compute::Separable { window, .. } => window <= 5,
         Compute::MaxPool { window } | Compute::AveragePool { window } => window == 3,
         Compute::Zero | Compute::Identity | Compute::Noise | Compute::Dense { .. } => true,
+        Compute::Factorised { window } => window == 7,
     }
 }
 
@@ -300,7 +311,7 @@ fn fits_launches(space: Space) -> bool {
             Compute::Zero => [0, 0],
             // Two convolutions side by side.
             Compute::Identity if halves => [2, 2],
-            Compute::Separable { .. } | Compute::Dense { .. } => [1, 1],
+            Compute::Separable { .. } | Compute::Dense { .. } | Compute::Factorised { .. } => [1, 1],
             Compute::Identity | Compute::Noise | Compute::MaxPool { .. } | Compute::AveragePool { .. } => [1, 0],
         });
         parts.fold([0, 0], |[all, back], [a, b]| [all + edges * a, back + edges * b])

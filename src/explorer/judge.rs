@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, Sender, channel};
 
 use super::state::{Round, State};
-use crate::space::{Genotype, Mask, Space, built_in};
+use crate::space::{Genotype, Mask, Space};
 use crate::text;
 use crate::truth::{Audit, Cells, Scores, Table, Truth, audit};
 
@@ -52,7 +52,7 @@ impl Question {
         let found = state.found.as_ref().map(|f| f.genotype.clone());
         let cut = state.cut.cut.as_ref().map(|c| c.mask);
         // A training has no cut: its cell is judged among all of its space, which need not be that of the settings.
-        let mask = cut.or_else(|| found.as_ref().map(|genotype| space_of(genotype, state.space()).full()))?;
+        let mask = cut.or_else(|| found.as_ref().map(|genotype| genotype.space_among(state.space()).full()))?;
         Some(Question { accuracies, mask, found, scored: first_round(state).is_some() })
     }
 
@@ -60,12 +60,6 @@ impl Question {
     pub fn answer(&self, state: &State) -> Judged {
         Reader::default().answer(self, &scores(state))
     }
-}
-
-/// The space that a genotype is of: this one, else the built-in one of its kind.
-fn space_of(genotype: &Genotype, space: Space) -> Space {
-    let mut all = std::iter::once(space).chain(built_in());
-    all.find(|space| genotype.check_in(*space).is_ok()).unwrap_or(space)
 }
 
 /// In which every operation took part, once it is whole.

@@ -1,6 +1,6 @@
-//! Dense convolutions of one image, windows of 1 or 3 with stride 1 or 2. Inputs are padded beforehand
-//! ([`depthwise::pad`](super::depthwise::pad)), with the ReLU before the convolution applied on the way: a padded map is
-//! `[H + 2p, W + 2p, C]` with zeros around.
+//! Dense convolutions of one image: windows of an odd number of rows and of columns, stride 1 or 2 along each. Inputs are padded
+//! beforehand ([`depthwise::pad`](super::depthwise::pad)), with the ReLU before the convolution applied on the way: a padded map
+//! is `[H + 2p, W + 2q, C]` with zeros around, its padding `[p, q]`.
 //!
 //! A row of taps over all input channels lies in one piece, so that a convolution is a sum of small matrix products, one for
 //! each row of taps, and each output is written once.
@@ -14,7 +14,7 @@ mod tile;
 use panels::Panels;
 use tile::Plan;
 
-/// Shape of a dense convolution; padding is `(kernel - 1) / 2`.
+/// Shape of a dense convolution; padding is `(kernel - 1) / 2`. What has two sides has that of the rows first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Shape {
     /// Size of the input map.
@@ -23,25 +23,30 @@ pub struct Shape {
     /// Channels of the input and of the output.
     pub inputs: usize,
     pub outputs: usize,
-    /// 1 or 3.
-    pub kernel: usize,
+    /// Rows and columns of the window, odd numbers.
+    pub kernel: [usize; 2],
     /// 1 or 2.
-    pub stride: usize,
+    pub stride: [usize; 2],
 }
 
 impl Shape {
     /// The padding of the convolution: what a padded map has at least.
-    pub const fn reach(&self) -> usize {
-        self.kernel / 2
+    pub const fn reach(&self) -> [usize; 2] {
+        [self.kernel[0] / 2, self.kernel[1] / 2]
+    }
+
+    /// Taps of the window.
+    pub const fn taps(&self) -> usize {
+        self.kernel[0] * self.kernel[1]
     }
 
     /// `ceil(height / stride)`.
     pub const fn out_height(&self) -> usize {
-        self.height.div_ceil(self.stride)
+        self.height.div_ceil(self.stride[0])
     }
 
     pub const fn out_width(&self) -> usize {
-        self.width.div_ceil(self.stride)
+        self.width.div_ceil(self.stride[1])
     }
 
     /// Numbers in the output map.
@@ -49,46 +54,46 @@ impl Shape {
         self.out_height() * self.out_width() * self.outputs
     }
 
-    /// Numbers in the weights, `[k·k·C_in, C_out]`.
+    /// Numbers in the weights, `[taps·C_in, C_out]`.
     pub const fn weights_len(&self) -> usize {
-        self.kernel * self.kernel * self.inputs * self.outputs
+        self.taps() * self.inputs * self.outputs
     }
 
     /// Numbers in a row of an input map with `padding` on each side.
-    const fn padded_row(&self, padding: usize) -> usize {
-        (self.width + 2 * padding) * self.inputs
+    const fn padded_row(&self, padding: [usize; 2]) -> usize {
+        (self.width + 2 * padding[1]) * self.inputs
     }
 
     /// Numbers in an input map with `padding` on each side.
-    pub const fn padded_len(&self, padding: usize) -> usize {
-        (self.height + 2 * padding) * self.padded_row(padding)
+    pub const fn padded_len(&self, padding: [usize; 2]) -> usize {
+        (self.height + 2 * padding[0]) * self.padded_row(padding)
     }
 
-    const fn out_padded_row(&self, padding: usize) -> usize {
-        (self.out_width() + 2 * padding) * self.outputs
+    const fn out_padded_row(&self, padding: [usize; 2]) -> usize {
+        (self.out_width() + 2 * padding[1]) * self.outputs
     }
 
     /// Numbers in an output map with `padding` on each side.
-    pub const fn out_padded_len(&self, padding: usize) -> usize {
-        (self.out_height() + 2 * padding) * self.out_padded_row(padding)
+    pub const fn out_padded_len(&self, padding: [usize; 2]) -> usize {
+        (self.out_height() + 2 * padding[0]) * self.out_padded_row(padding)
     }
 
     /// Where row `y` of an output map begins in one with `padding` on each side.
-    pub const fn out_padded_at(&self, y: usize, padding: usize) -> usize {
-        (y + padding) * self.out_padded_row(padding) + padding * self.outputs
+    pub const fn out_padded_at(&self, y: usize, padding: [usize; 2]) -> usize {
+        (y + padding[0]) * self.out_padded_row(padding) + padding[1] * self.outputs
     }
 
     /// The walk of so many output rows, `out_row` numbers apart, over an input map with `padding` on each side.
-    const fn plan(&self, padding: usize, rows: usize, out_row: usize, onto: bool) -> Plan {
+    const fn plan(&self, padding: [usize; 2], rows: usize, out_row: usize, onto: bool) -> Plan {
         let row = self.padded_row(padding);
         Plan {
             rows,
             pixels: self.out_width(),
-            tap_rows: self.kernel,
-            depth: self.kernel * self.inputs,
+            tap_rows: self.kernel[0],
+            depth: self.kernel[1] * self.inputs,
             columns: self.outputs,
-            in_row: self.stride * row,
-            in_pixel: self.stride * self.inputs,
+            in_row: self.stride[0] * row,
+            in_pixel: self.stride[1] * self.inputs,
             tap_row: row,
             out_row,
             out_pixel: self.outputs,
@@ -97,32 +102,59 @@ impl Shape {
     }
 
     /// Where the first tap of the first output lies in that map.
-    const fn first(&self, padding: usize) -> usize {
-        (padding - self.reach()) * (self.padded_row(padding) + self.inputs)
+    const fn first(&self, padding: [usize; 2]) -> usize {
+        let reach = self.reach();
+        (padding[0] - reach[0]) * self.padded_row(padding) + (padding[1] - reach[1]) * self.inputs
     }
 
     fn check(&self, weights: &[f32]) {
-        assert!(matches!(self.kernel, 1 | 3), "windows are 1 or 3 wide, not {}", self.kernel);
-        assert!(matches!(self.stride, 1 | 2), "strides are 1 or 2, not {}", self.stride);
+        assert!(self.kernel.iter().all(|k| k % 2 == 1), "windows have odd sides, not {:?}", self.kernel);
+        assert!(self.stride.iter().all(|s| matches!(s, 1 | 2)), "strides are 1 or 2, not {:?}", self.stride);
         assert!(self.inputs > 0 && self.outputs > 0, "a convolution without channels");
-        assert_eq!(weights.len(), self.weights_len(), "weights are [k·k·C_in, C_out]");
+        assert_eq!(weights.len(), self.weights_len(), "weights are [taps·C_in, C_out]");
     }
 
-    /// The rows (columns) of taps that an input row (column) of this parity takes its gradient from, in the order of the
-    /// output's rows (columns).
-    const fn turned(&self, parity: usize) -> &'static [usize] {
-        match (self.kernel, self.stride, parity) {
-            (3, 1, _) => &[2, 1, 0],
-            (3, _, 0) => &[1],
-            (3, ..) => &[2, 0],
-            (_, 2, 1) => &[],
-            _ => &[0],
+    fn check_padding(&self, padding: [usize; 2]) {
+        let enough = padding.iter().zip(self.reach()).all(|(padding, reach)| *padding >= reach);
+        assert!(enough, "a window of {:?} needs more padding than {padding:?}", self.kernel);
+    }
+
+    /// What an input row (along axis 0) or column (1) of this parity takes its gradient from.
+    const fn turned(&self, axis: usize, parity: usize) -> TurnedTaps {
+        let (kernel, stride) = (self.kernel[axis], self.stride[axis]);
+        let reach = kernel / 2;
+        // A tap reads the input at output · stride + tap - reach.
+        let least = (parity + reach) % stride;
+        if kernel <= least {
+            return TurnedTaps { last: 0, step: stride, count: 0, before: 0 };
         }
+        let count = (kernel - least).div_ceil(stride);
+        let last = least + (count - 1) * stride;
+        TurnedTaps { last, step: stride, count, before: (last - parity - reach) / stride }
     }
 
-    /// How many kinds of input rows (columns) there are to [`Shape::turned`].
-    const fn parities(&self) -> Range<usize> {
-        0..self.stride
+    /// The kinds of input rows and columns that there are to [`Shape::turned`].
+    fn parities(&self) -> impl Iterator<Item = (usize, usize)> + use<> {
+        let [rows, columns] = self.stride;
+        (0..rows).flat_map(move |a| (0..columns).map(move |b| (a, b)))
+    }
+}
+
+/// The rows (columns) of taps that lead to one kind of input rows (columns).
+#[derive(Clone, Copy)]
+struct TurnedTaps {
+    /// The last of them, which the first output row uses; from there every `step`th.
+    last: usize,
+    step: usize,
+    count: usize,
+    /// How many output rows the first one is before that of the input row's own number.
+    before: usize,
+}
+
+impl TurnedTaps {
+    /// In the order of the output's rows (columns).
+    fn taps(self) -> impl Iterator<Item = usize> + Clone {
+        (0..self.count).map(move |i| self.last - i * self.step)
     }
 }
 
@@ -134,10 +166,10 @@ pub struct Weights {
 }
 
 impl Weights {
-    /// From `[k·k·C_in, C_out]`, the taps row by row.
+    /// From `[taps·C_in, C_out]`, the taps row by row.
     pub fn new(shape: Shape, weights: &[f32]) -> Weights {
         shape.check(weights);
-        let rows = shape.kernel * shape.kernel * shape.inputs;
+        let rows = shape.taps() * shape.inputs;
         let panels = Panels::new(weights.chunks_exact(shape.outputs), rows, shape.outputs);
         Weights { shape, panels }
     }
@@ -156,7 +188,7 @@ pub struct Turned {
 }
 
 impl Turned {
-    /// From `[k·k·C_in, C_out]`, the taps row by row.
+    /// From `[taps·C_in, C_out]`, the taps row by row.
     pub fn new(shape: Shape, weights: &[f32]) -> Turned {
         shape.check(weights);
         let Shape { inputs, outputs, kernel, .. } = shape;
@@ -168,10 +200,10 @@ impl Turned {
             }
         }
         let mut panels: [[Panels; 2]; 2] = Default::default();
-        for (a, b) in shape.parities().flat_map(|a| shape.parities().map(move |b| (a, b))) {
-            let (tap_rows, taps) = (shape.turned(a), shape.turned(b));
-            let count = tap_rows.len() * taps.len() * outputs;
-            let taps = tap_rows.iter().flat_map(|y| taps.iter().map(move |x| y * kernel + x));
+        for (a, b) in shape.parities() {
+            let (tap_rows, taps) = (shape.turned(0, a), shape.turned(1, b));
+            let count = tap_rows.count * taps.count * outputs;
+            let taps = tap_rows.taps().flat_map(|y| taps.taps().map(move |x| y * kernel[1] + x));
             let rows = taps.flat_map(|t| turned[t * inputs * outputs..][..inputs * outputs].chunks_exact(inputs));
             panels[a][b] = Panels::new(rows, count, inputs);
         }
@@ -186,9 +218,9 @@ impl Turned {
 /// Output rows `rows` of `out[y, x, o] = Σ padded[y·s + t_y, x·s + t_x, i] · weights[t, i, o]`; `padding` (at least the reach)
 /// is what `padded` was made with, `out` is `[rows, W', C_out]`. Where `onto`, they are added to what is in `out`: a bias, or
 /// another convolution's output.
-pub fn forward(w: &Weights, padded: &[f32], padding: usize, rows: Range<usize>, out: &mut [f32], onto: bool) {
+pub fn forward(w: &Weights, padded: &[f32], padding: [usize; 2], rows: Range<usize>, out: &mut [f32], onto: bool) {
     let s = &w.shape;
-    assert!(padding >= s.reach(), "a window of {} needs more padding than {padding}", s.kernel);
+    s.check_padding(padding);
     assert!(
         padded.len() >= s.padded_len(padding)
             && rows.end <= s.out_height()
@@ -206,57 +238,57 @@ pub fn forward(w: &Weights, padded: &[f32], padding: usize, rows: Range<usize>, 
 }
 
 /// Rows `rows` of the gradient of the padded input's middle, `[rows, W, C_in]`, from the output's gradient `dz`,
-/// `[H' + 2p, W' + 2p, C_out]` with `padding` (at least the reach) of zeros around. Where `onto`, they are added to what is in
+/// `[H' + 2p, W' + 2q, C_out]` with `padding` (at least the reach) of zeros around. Where `onto`, they are added to what is in
 /// `dx`.
-pub fn input_gradient(w: &Turned, dz: &[f32], padding: usize, rows: Range<usize>, dx: &mut [f32], onto: bool) {
+pub fn input_gradient(w: &Turned, dz: &[f32], padding: [usize; 2], rows: Range<usize>, dx: &mut [f32], onto: bool) {
     let s = &w.shape;
-    assert!(padding >= s.reach(), "a window of {} needs more padding than {padding}", s.kernel);
+    s.check_padding(padding);
     assert!(
         dz.len() >= s.out_padded_len(padding) && rows.end <= s.height && dx.len() >= rows.len() * s.width * s.inputs,
         "an operand of a dense convolution's gradient is short"
     );
     let row = s.out_padded_row(padding);
-    for (a, b) in s.parities().flat_map(|a| s.parities().map(move |b| (a, b))) {
-        let (tap_rows, taps) = (s.turned(a), s.turned(b));
+    let [down, across] = s.stride;
+    for (a, b) in s.parities() {
+        let (tap_rows, taps) = (s.turned(0, a), s.turned(1, b));
         // Rows y·s + a that are asked for.
-        let own = rows.start.saturating_sub(a).div_ceil(s.stride)..rows.end.saturating_sub(a).div_ceil(s.stride);
+        let own = rows.start.saturating_sub(a).div_ceil(down)..rows.end.saturating_sub(a).div_ceil(down);
         let plan = Plan {
             rows: own.len(),
-            pixels: s.width.saturating_sub(b).div_ceil(s.stride),
-            tap_rows: tap_rows.len(),
-            depth: taps.len() * s.outputs,
+            pixels: s.width.saturating_sub(b).div_ceil(across),
+            tap_rows: tap_rows.count,
+            depth: taps.count * s.outputs,
             columns: s.inputs,
             in_row: row,
             in_pixel: s.outputs,
             tap_row: row,
-            out_row: s.stride * s.width * s.inputs,
-            out_pixel: s.stride * s.inputs,
+            out_row: down * s.width * s.inputs,
+            out_pixel: across * s.inputs,
             onto,
         };
-        if plan.is_empty() || (onto && tap_rows.len() * taps.len() == 0) {
+        if plan.is_empty() || (onto && tap_rows.count * taps.count == 0) {
             continue;
         }
-        let extra = if s.stride == 1 { padding - s.reach() } else { padding };
-        let from = (extra + own.start) * row + extra * s.outputs;
-        let to = ((own.start * s.stride + a - rows.start) * s.width + b) * s.inputs;
-        // SAFETY: as in `forward`. With stride 2 an odd row reads output rows y and y + 1: the latter is at most the first below
-        // the map, and windows that reach beyond it have padding there. So it is with columns.
+        let from = (padding[0] - tap_rows.before + own.start) * row + (padding[1] - taps.before) * s.outputs;
+        let to = ((own.start * down + a - rows.start) * s.width + b) * s.inputs;
+        // SAFETY: as in `forward`. What an input row reads is at most the reach before and behind the output row of its own
+        // number, and there is so much padding. So it is with columns.
         unsafe { tile::convolve(&plan, dz[from..].as_ptr(), w.panels[a][b].as_ptr(), dx[to..].as_mut_ptr()) }
     }
 }
 
 /// `gradient[t, i, o] += Σ padded[y·s + t_y, x·s + t_x, i] · dz[y, x, o]`; `padded` as in [`forward`]; `dz` is
-/// `[H' + 2q, W' + 2q, C_out]` with `dz_padding` q, so that one map serves [`input_gradient`] too.
+/// `[H' + 2p, W' + 2q, C_out]` with `dz_padding` `[p, q]`, so that one map serves [`input_gradient`] too.
 pub fn add_weight_gradient(
     s: &Shape,
     padded: &[f32],
-    padding: usize,
+    padding: [usize; 2],
     dz: &[f32],
-    dz_padding: usize,
+    dz_padding: [usize; 2],
     gradient: &mut [f32],
 ) {
     s.check(gradient);
-    assert!(padding >= s.reach(), "a window of {} needs more padding than {padding}", s.kernel);
+    s.check_padding(padding);
     assert!(
         padded.len() >= s.padded_len(padding) && dz.len() >= s.out_padded_len(dz_padding),
         "an operand of a dense convolution's gradient is short"

@@ -5,7 +5,7 @@ DEVICE float sample(const Unit &u, const Map &image, int y, int x, int c) {
     if (y < 0 || x < 0 || y >= u.height || x >= u.width || c >= u.inputs) return 0.0f;
     float v = get(image, (Long)(y * u.width + x) * u.x_stride + c);
     if (u.mean) v = normed(v, u.mean, u.affine, u.inputs, c);
-    return u.kind == WINDOW || u.kind == HALF ? v : relu(v);
+    return u.kind == WINDOW || u.kind == HALF || u.kind == DOWN ? v : relu(v);
 }
 
 // The mean of 2x2 pixels, of those that are there.

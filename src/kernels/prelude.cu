@@ -35,11 +35,12 @@
 
 typedef long long Long;
 
-enum Kind { DEPTHWISE, PICK, WINDOW, MAXIMUM, AVERAGE, IDENTITY, DENSE, HALF };
+enum Kind { DEPTHWISE, PICK, WINDOW, MAXIMUM, AVERAGE, IDENTITY, DENSE, HALF, ACROSS, DOWN };
 
 // ReLU -> window -> matrix product, the window being a depthwise convolution, one pixel (PICK), all channels of 3x3 pixels
 // (WINDOW, without ReLU) or the mean of 2x2 pixels, of those that are there (HALF, without ReLU); or a pooling, or the map itself
-// (IDENTITY), without product. DENSE has kernels of its own.
+// (IDENTITY), without product. DENSE has kernels of its own, and so have ACROSS, whose window and strides are along rows alone,
+// and DOWN, along columns and without ReLU.
 struct Unit {
     const void *x;
     const float *mean;   // of the norm before the ReLU, its scale behind it [2, C], or null
@@ -50,7 +51,7 @@ struct Unit {
     int kind, kernel, stride, dilation, shift;
     int height, width, out_height, out_width;
     int channels; // of the product's left side
-    int inputs;   // of x: less than `channels` for WINDOW and DENSE alone
+    int inputs;   // of x: less than `channels` for WINDOW and dense convolutions alone
     int x_stride, outputs, z_stride;
     int first, norm_channels; // where the outputs lie in the norm over all of them
 };

@@ -80,19 +80,27 @@ impl CellPass<'_> {
             // Edges that read one map take their steps together; where little is to be alive they take turns.
             for edges in edges.chunks(if keeps { edges.len() } else { 1 }.max(1)) {
                 let g = plan.geometry(&self.sizes, edges[0]);
-                let own: Vec<usize> = edges.iter().map(|e| plan.edges[*e].node).collect();
-                let mut targets: Vec<Vec<f32>> = own.iter().map(|node| std::mem::take(&mut nodes[*node])).collect();
-                let fresh: Vec<bool> = own.iter().map(|node| !std::mem::replace(&mut made[*node], true)).collect();
+                let mut bundle = self.bundle(edges, mixing);
+                let places = bundle.targets.clone();
                 let x = match plan.node_of(source) {
                     Some(node) => &nodes[node],
                     None => entered[source].map(inputs[source]),
                 };
-                let bundle = self.bundle(edges, mixing);
                 let found = bundle.branches_forward(&g, x, weights, &mut norms);
                 self.watch(edges, &g, x, &found);
-                let mut open: Vec<&mut [f32]> = targets.iter_mut().map(Vec::as_mut_slice).collect();
-                bundle.mix_into(&g, x, &found, &mut open, &fresh);
-                own.iter().zip(targets).for_each(|(node, map)| nodes[*node] = map);
+                for round in plan.rounds(edges) {
+                    bundle.targets = edge::in_round(&places, &round);
+                    let own: Vec<usize> = round.iter().map(|place| plan.edges[edges[*place]].node).collect();
+                    let mut targets: Vec<Vec<f32>> = own.iter().map(|node| std::mem::take(&mut nodes[*node])).collect();
+                    let fresh: Vec<bool> = own.iter().map(|node| !std::mem::replace(&mut made[*node], true)).collect();
+                    let x = match plan.node_of(source) {
+                        Some(node) => &nodes[node],
+                        None => entered[source].map(inputs[source]),
+                    };
+                    let mut open: Vec<&mut [f32]> = targets.iter_mut().map(Vec::as_mut_slice).collect();
+                    bundle.mix_into(&g, x, &found, &mut open, &fresh);
+                    own.iter().zip(targets).for_each(|(node, map)| nodes[*node] = map);
+                }
                 if keeps {
                     states = found;
                 }

@@ -31,7 +31,7 @@ impl ConvolutionPlan {
         stride: usize,
     ) -> ConvolutionPlan {
         let (start, [weights, norm]) = (layout.len, names);
-        layout.add(weights, Kind::Convolution { kernel: 3 }, outputs, inputs);
+        layout.add(weights, Kind::Convolution { kernel: [3; 2] }, outputs, inputs);
         let weights = start..layout.len;
         layout.add(format!("{norm}.weight"), Kind::NormWeight, outputs, 1);
         layout.add(format!("{norm}.bias"), Kind::NormBias, outputs, 1);
@@ -40,7 +40,8 @@ impl ConvolutionPlan {
 
     /// On maps of this size.
     pub fn shape(&self, (height, width): (usize, usize)) -> Shape {
-        Shape { height, width, inputs: self.inputs, outputs: self.outputs, kernel: 3, stride: self.stride }
+        let (kernel, stride) = ([3; 2], [self.stride; 2]);
+        Shape { height, width, inputs: self.inputs, outputs: self.outputs, kernel, stride }
     }
 
     /// Of what it makes of a map of this size.
@@ -95,7 +96,7 @@ impl Convolved<'_> {
             for n in group {
                 let x = padded(image(x, n, len), &shape, load);
                 // SAFETY: groups do not share images.
-                dense.forward(&x, 1, unsafe { writer.image(n) }, moments.as_mut());
+                dense.forward(&x, [1; 2], unsafe { writer.image(n) }, moments.as_mut());
             }
             moments.map(Collector::finish)
         });
@@ -158,7 +159,7 @@ impl Convolved<'_> {
                 let own_gradient = wanted.then_some(&mut gradient[..]);
                 // SAFETY: groups do not share images.
                 let mut dx = reached.then(|| unsafe { writer.image(n) });
-                dense.backward_onto(&ready, &read, 1, dz, own_gradient, dx.as_deref_mut(), false, &mut scratch);
+                dense.backward_onto(&ready, &read, [1; 2], dz, own_gradient, dx.as_deref_mut(), false, &mut scratch);
                 if let (Some(dx), Load::Relu) = (dx, load) {
                     dx.iter_mut().zip(own).filter(|(_, v)| **v <= 0.0).for_each(|(d, _)| *d = 0.0);
                 }

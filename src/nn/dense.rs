@@ -1,12 +1,12 @@
-//! ReLU → dense convolution, perhaps with a bias, on one image: the convolutions of NAS-Bench-201. The values after the ReLU
-//! come padded.
+//! Dense convolutions, perhaps with a bias, on one image: those of NAS-Bench-201, behind a ReLU, and the halves of factorised ones.
+//! What they read comes padded.
 
 use std::ops::Range;
 
 use crate::kernels::dense::{self, Shape, Turned, Weights};
 use crate::kernels::norm::Collector;
 
-/// Weights `[k·k·C_in, C_out]`, made ready once per pass, and the bias, if there is one.
+/// Weights `[taps·C_in, C_out]`, made ready once per pass, and the bias, if there is one.
 pub(crate) struct Dense<'a> {
     pub shape: Shape,
     weights: &'a [f32],
@@ -14,11 +14,26 @@ pub(crate) struct Dense<'a> {
     ready: Weights,
 }
 
+/// Maps with a border of zeros, which stays from image to image; one for each size.
+#[derive(Default)]
+pub(crate) struct Bordered(Vec<([usize; 5], Vec<f32>)>);
+
+impl Bordered {
+    /// That of this height, width, channels, and rows and columns of border; `len`: its numbers.
+    pub fn of(&mut self, key: [usize; 5], len: usize) -> &mut Vec<f32> {
+        let at = self.0.iter().position(|(of, _)| *of == key).unwrap_or_else(|| {
+            self.0.push((key, vec![0.0; len]));
+            self.0.len() - 1
+        });
+        &mut self.0[at].1
+    }
+}
+
 /// Buffers that tasks reuse.
 #[derive(Default)]
 pub(crate) struct Scratch {
-    /// Gradients of outputs with a border of zeros, which stays from image to image; one for each size.
-    bordered: Vec<([usize; 4], Vec<f32>)>,
+    /// Gradients of outputs.
+    bordered: Bordered,
 }
 
 impl<'a> Dense<'a> {
@@ -34,7 +49,7 @@ impl<'a> Dense<'a> {
     }
 
     /// `padded` holds the values after the ReLU; `z` is `[H', W', C_out]`; its moments go to `moments`.
-    pub fn forward(&self, padded: &[f32], padding: usize, z: &mut [f32], moments: Option<&mut Collector>) {
+    pub fn forward(&self, padded: &[f32], padding: [usize; 2], z: &mut [f32], moments: Option<&mut Collector>) {
         if let Some(bias) = self.bias {
             z.chunks_exact_mut(bias.len()).for_each(|pixel| pixel.copy_from_slice(bias));
         }
@@ -49,7 +64,7 @@ impl<'a> Dense<'a> {
         &self,
         turned: &Turned,
         padded: &[f32],
-        padding: usize,
+        padding: [usize; 2],
         dz: impl Fn(Range<usize>, &mut [f32]),
         gradient: Option<&mut [f32]>,
         dx: Option<&mut [f32]>,
@@ -58,12 +73,8 @@ impl<'a> Dense<'a> {
     ) {
         let s = &self.shape;
         let (border, row) = (s.reach(), s.out_width() * s.outputs);
-        let key = [s.out_height(), s.out_width(), s.outputs, border];
-        let at = scratch.bordered.iter().position(|(of, _)| *of == key).unwrap_or_else(|| {
-            scratch.bordered.push((key, vec![0.0; s.out_padded_len(border)]));
-            scratch.bordered.len() - 1
-        });
-        let own = &mut scratch.bordered[at].1;
+        let key = [s.out_height(), s.out_width(), s.outputs, border[0], border[1]];
+        let own = scratch.bordered.of(key, s.out_padded_len(border));
         for y in 0..s.out_height() {
             dz(y * row..(y + 1) * row, &mut own[s.out_padded_at(y, border)..][..row]);
         }
@@ -98,7 +109,7 @@ mod tests {
         for (height, width, inputs, outputs, window, stride) in
             [(1, 1, 1, 1, 3, 1), (5, 7, 3, 4, 3, 1), (8, 8, 16, 20, 3, 2), (7, 5, 4, 33, 3, 2), (6, 6, 5, 3, 1, 1)]
         {
-            let shape = Shape { height, width, inputs, outputs, kernel: window, stride };
+            let shape = Shape { height, width, inputs, outputs, kernel: [window; 2], stride: [stride; 2] };
             let (x, weights) = (numbers(height * width * inputs), numbers(shape.weights_len() + outputs));
             let (oh, ow, reach) = (shape.out_height(), shape.out_width(), window / 2);
             let dy = numbers(oh * ow * outputs);
@@ -110,14 +121,14 @@ mod tests {
                 }
                 let dense = Dense::new(shape, &weights);
                 let mut z = vec![f32::NAN; oh * ow * outputs];
-                dense.forward(&padded, padding, &mut z, None);
+                dense.forward(&padded, [padding; 2], &mut z, None);
                 let (mut dx, mut dw) = (vec![1.0; x.len()], vec![1.0; weights.len()]);
                 let take = |at: Range<usize>, to: &mut [f32]| to.copy_from_slice(&dy[at]);
                 let ready = dense.for_backward();
                 dense.backward_onto(
                     &ready,
                     &padded,
-                    padding,
+                    [padding; 2],
                     take,
                     Some(&mut dw),
                     Some(&mut dx),

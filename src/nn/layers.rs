@@ -15,11 +15,12 @@ use crate::space::{Compute, Operation};
 pub enum LayerKind {
     /// The negative numbers become 0.
     Relu,
-    /// A convolution without bias; `weight` is the tensor's name, `[C_out, C_in / groups, kernel, kernel]`.
+    /// A convolution without bias; `weight` is the tensor's name, `[C_out, C_in / groups, kernel[0], kernel[1]]`. Of kernel and
+    /// stride that along the rows comes first.
     Convolution {
         weight: String,
-        kernel: usize,
-        stride: usize,
+        kernel: [usize; 2],
+        stride: [usize; 2],
         dilation: usize,
         groups: usize,
         pads: [usize; 4],
@@ -94,15 +95,15 @@ impl Evaluation {
 
 /// How a window moves.
 struct Window {
-    kernel: usize,
-    stride: usize,
+    kernel: [usize; 2],
+    stride: [usize; 2],
     dilation: usize,
     groups: usize,
 }
 
 impl Window {
     const fn new(kernel: usize, stride: usize) -> Window {
-        Window { kernel, stride, dilation: 1, groups: 1 }
+        Window { kernel: [kernel; 2], stride: [stride; 2], dilation: 1, groups: 1 }
     }
 }
 
@@ -146,9 +147,10 @@ impl Walk {
     fn named_convolution(&mut self, x: usize, weight: String, window: &Window, outputs: usize) -> usize {
         let Window { kernel, stride, dilation, groups } = *window;
         let [_, h, w] = self.shape(x);
-        let pads = [dilation * (kernel - 1) / 2; 4];
+        let [above, left] = kernel.map(|side| dilation * (side - 1) / 2);
+        let pads = [above, left, above, left];
         let kind = LayerKind::Convolution { weight, kernel, stride, dilation, groups, pads };
-        self.add(kind, vec![x], [outputs, h.div_ceil(stride), w.div_ceil(stride)])
+        self.add(kind, vec![x], [outputs, h.div_ceil(stride[0]), w.div_ceil(stride[1])])
     }
 
     /// The maps that the stem gives.
@@ -287,7 +289,13 @@ impl Walk {
                     let at = branch.convolution(half).start;
                     let stride = if half == 0 { stride } else { 1 };
                     x = self.relu(x);
-                    x = self.convolution(x, layout, at, &Window { kernel: window, stride, dilation, groups: c }, c);
+                    x = self.convolution(
+                        x,
+                        layout,
+                        at,
+                        &Window { dilation, groups: c, ..Window::new(window, stride) },
+                        c,
+                    );
                     x = self.named_convolution(x, next_slot(layout, at).1, &Window::new(1, 1), c);
                     x = self.norm(x, layout, branch.norms[half]);
                 }
@@ -296,6 +304,17 @@ impl Walk {
             Compute::Dense { window } => {
                 let x = self.relu(x);
                 let z = self.convolution(x, layout, branch.offset, &Window::new(window, stride), c);
+                self.norm(z, layout, branch.norms[0])
+            }
+            Compute::Factorised { window } => {
+                let [row, column] = [[1, window], [window, 1]].map(|kernel| Window {
+                    kernel,
+                    stride: kernel.map(|side| if side > 1 { stride } else { 1 }),
+                    ..Window::new(1, 1)
+                });
+                let x = self.relu(x);
+                let between = self.convolution(x, layout, branch.offset, &row, c);
+                let z = self.named_convolution(between, next_slot(layout, branch.offset).1, &column, c);
                 self.norm(z, layout, branch.norms[0])
             }
             Compute::Noise => return Err(refused(branch.operation)),

@@ -12,9 +12,9 @@ pub enum Kind {
     Depthwise {
         kernel: usize,
     },
-    /// `[C_out, C_in, k, k]` in files, `[k·k·C_in, C_out]` in memory.
+    /// `[C_out, C_in, rows, columns]` in files, `[taps·C_in, C_out]` in memory. The kernel's rows, then its columns.
     Convolution {
-        kernel: usize,
+        kernel: [usize; 2],
     },
     /// `[classes, C]` in files, `[C, classes]` in memory.
     Classifier,
@@ -54,7 +54,8 @@ impl Slot {
 
     fn window(&self) -> usize {
         match self.kind {
-            Kind::Depthwise { kernel } | Kind::Convolution { kernel } => kernel * kernel,
+            Kind::Depthwise { kernel } => kernel * kernel,
+            Kind::Convolution { kernel: [rows, columns] } => rows * columns,
             _ => 1,
         }
     }
@@ -72,9 +73,8 @@ impl Slot {
     /// Shape in files.
     pub fn shape(&self) -> Vec<usize> {
         match self.kind {
-            Kind::Depthwise { kernel } | Kind::Convolution { kernel } => {
-                vec![self.outputs, self.inputs, kernel, kernel]
-            }
+            Kind::Depthwise { kernel } => vec![self.outputs, self.inputs, kernel, kernel],
+            Kind::Convolution { kernel: [rows, columns] } => vec![self.outputs, self.inputs, rows, columns],
             Kind::Classifier => vec![self.outputs, self.inputs],
             Kind::Bias | Kind::NormWeight | Kind::NormBias => vec![self.outputs],
         }

@@ -138,9 +138,13 @@ impl CellNumbers {
         let edges = plan.edges.iter().enumerate().map(|(e, edge)| {
             let g: Geometry = plan.geometry(sizes, e);
             let halved = |b: &Branch| if is_separable(b.operation) { b.len / 2 } else { 0 };
-            let taps = edge.branches.iter().filter_map(|b| match b.operation.compute() {
-                Compute::Dense { window } => Some(window * window * c),
-                _ => None,
+            let taps = edge.branches.iter().flat_map(|b| {
+                let (taps, convolutions) = match b.operation.compute() {
+                    Compute::Dense { window } => (window * window, 1),
+                    Compute::Factorised { window } => (window, 2),
+                    _ => (0, 0),
+                };
+                std::iter::repeat_n(taps * c, convolutions)
             });
             let count =
                 |of: &dyn Fn(Operation) -> bool| edge.branches.iter().filter(|b| of(b.operation)).count() as u64;

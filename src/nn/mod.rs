@@ -59,6 +59,7 @@ mod drop_path;
 mod edge;
 mod entry;
 mod evaluation;
+mod factorised;
 mod gpu;
 mod head;
 mod init;

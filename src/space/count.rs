@@ -134,7 +134,8 @@ impl Sum {
         })
     }
 
-    fn operation(&mut self, operation: Operation, c: usize, stride: usize, pixels: usize, affine: bool) {
+    fn operation(&mut self, operation: Operation, c: usize, stride: usize, maps: &Maps, affine: bool) {
+        let pixels = maps.pixels();
         match operation.compute() {
             Compute::Separable { window, halves, .. } => {
                 for _ in 0..halves {
@@ -151,12 +152,32 @@ impl Sum {
                 // Without a scale and shift behind it there is a bias.
                 self.parameters += if affine { 2 * c as u128 } else { c as u128 };
             }
+            Compute::Factorised { window } => {
+                // The row's convolution leaves out columns alone.
+                let rows = if stride == 2 { maps.rows_before } else { maps.rows };
+                self.convolution(window * c * c, rows * maps.columns);
+                self.convolution(window * c * c, pixels);
+                self.norm(c, affine);
+            }
             Compute::Zero
             | Compute::Noise
             | Compute::Identity
             | Compute::MaxPool { .. }
             | Compute::AveragePool { .. } => {}
         }
+    }
+}
+
+/// Size of a cell's nodes, and the rows of its inputs.
+struct Maps {
+    rows: usize,
+    columns: usize,
+    rows_before: usize,
+}
+
+impl Maps {
+    const fn pixels(&self) -> usize {
+        self.rows * self.columns
     }
 }
 
@@ -235,13 +256,13 @@ impl Walk {
         c
     }
 
-    /// Pixels of the cell's maps.
-    fn leave(&mut self, kind: CellKind, outputs: usize) -> usize {
+    /// The cell's maps.
+    fn leave(&mut self, kind: CellKind, outputs: usize) -> Maps {
         let (h, w) = self.last.1;
         let size = if kind == CellKind::Reduction { (h.div_ceil(2), w.div_ceil(2)) } else { (h, w) };
         self.older = self.last;
         self.last = (outputs, size);
-        size.0 * size.1
+        Maps { rows: size.0, columns: size.1, rows_before: h }
     }
 
     /// Counts what follows the last cell.
@@ -289,9 +310,9 @@ pub fn evaluation(genotype: &Genotype, n: &Network) -> Result<Count, CountError>
         }
         let c = walk.enter(&mut sum, kind, true);
         let outputs = genotype.outputs(kind).len() * c;
-        let pixels = walk.leave(kind, outputs);
+        let maps = walk.leave(kind, outputs);
         for (edge, operation) in genotype.chosen(kind) {
-            sum.operation(operation, c, stacking.stride(kind, edge.source()), pixels, true);
+            sum.operation(operation, c, stacking.stride(kind, edge.source()), &maps, true);
         }
         if n.auxiliary && i == 2 * n.cells / 3 {
             let (h, w) = walk.last.1;
@@ -332,10 +353,10 @@ pub fn supernet(mask: &Mask, layout: &[CellKind], n: &Network) -> Result<Count, 
         let c = walk.enter(&mut sum, *kind, false);
         let Some(graph) = mask.space().graph(*kind) else { return Err(CountError::None("edge")) };
         let outputs = if stacking == Stacking::Darts { graph.nodes * c } else { c };
-        let pixels = walk.leave(*kind, outputs);
+        let maps = walk.leave(*kind, outputs);
         for edge in graph.edges {
             for o in mask.kept(*kind, *edge) {
-                sum.operation(o, c, graph.stride(*edge), pixels, false);
+                sum.operation(o, c, graph.stride(*edge), &maps, false);
             }
         }
     }

@@ -16,7 +16,8 @@ pub struct Choice {
 }
 
 /// A discrete architecture: for each kind of cell what each node takes, node by node, and the states that the cell's output
-/// is the concatenation of. A DARTS node takes two inputs (choices 2i and 2i+1 belong to node i); in NAS-Bench-201 every edge
+/// is the concatenation of. A DARTS node takes two inputs (choices 2i and 2i+1 belong to node i), which differ in DARTS' own space,
+/// and need not in published cells of others (NASNet's); in NAS-Bench-201 every edge
 /// has a choice, which may be `none`, and the output is the last node, so that nothing is concatenated. A kind that the space
 /// does not have has no choices.
 ///
@@ -118,13 +119,13 @@ impl Genotype {
         }
     }
 
-    /// Whether a network can be built of it: every node has what it takes.
+    /// Whether a network can be built of it: every node has what it takes, be it twice from one state.
     ///
     /// # Errors
     /// The first thing that makes this no architecture.
     pub fn check(&self) -> Result<(), GenotypeError> {
         for cell in self.kinds() {
-            self.check_cell(cell, self.nodes(cell).min(MOST_NODES))?;
+            self.check_cell(cell, self.nodes(cell).min(MOST_NODES), false)?;
         }
         match self.kinds().next() {
             None => Err(self.choices_error(CellKind::Normal, 1)),
@@ -139,7 +140,13 @@ impl Genotype {
     pub fn check_nodes(&self, space: Space) -> Result<(), GenotypeError> {
         let nodes = |cell| space.graph(cell).map_or(0, |g| g.nodes);
         let own = Genotype { stacking: space.stacking(), ..self.clone() };
-        [CellKind::Normal, CellKind::Reduction].into_iter().try_for_each(|cell| own.check_cell(cell, nodes(cell)))
+        [CellKind::Normal, CellKind::Reduction].into_iter().try_for_each(|cell| own.check_cell(cell, nodes(cell), true))
+    }
+
+    /// The space that it is of: this one, else the built-in one that has it, else this one all the same.
+    pub fn space_among(&self, space: Space) -> Space {
+        let mut all = std::iter::once(space).chain(super::built_in());
+        all.find(|space| self.check_in(*space).is_ok()).unwrap_or(space)
     }
 
     /// # Errors
@@ -164,7 +171,8 @@ impl Genotype {
         GenotypeError::Choices { cell, found: self.choices(cell).len(), nodes, needed, every_edge }
     }
 
-    fn check_cell(&self, cell: CellKind, nodes: usize) -> Result<(), GenotypeError> {
+    /// `differ`: the inputs of a node, as they do in every search space.
+    fn check_cell(&self, cell: CellKind, nodes: usize, differ: bool) -> Result<(), GenotypeError> {
         let (choices, inputs) = (self.choices(cell), self.stacking.inputs());
         if choices.len() != self.stacking.choices(nodes) {
             return Err(self.choices_error(cell, nodes));
@@ -183,7 +191,7 @@ impl Genotype {
                 }
             } else if c.operation == Operation::None {
                 return Err(GenotypeError::NoOperation { cell, node });
-            } else if before == Some((target, source_state)) {
+            } else if differ && before == Some((target, source_state)) {
                 return Err(GenotypeError::Twice { cell, node, source_state });
             }
             before = Some((target, source_state));

@@ -12,7 +12,7 @@ mod file;
 mod genotype;
 mod known;
 mod mask;
-mod nas_bench_201;
+pub mod nas_bench_201;
 mod operation;
 mod parse;
 mod printed;

@@ -3,7 +3,11 @@
 use super::Operation::{AvgPool3x3, None, NorConv1x1, NorConv3x3, SkipConnect};
 use super::definition::{Definition, Graph, Space};
 use super::stacking::Stacking;
-use super::{CellKind, Edge};
+use super::{CellKind, Choice, Edge, Genotype};
+
+mod order;
+
+pub use order::CELLS;
 
 /// The input, and three nodes that read all states before them.
 const EDGES: [Edge; 6] = [
@@ -31,11 +35,37 @@ static DEFINITION: Definition = Definition {
 /// The NAS-Bench-201 space.
 pub const SPACE: Space = Space::of(&DEFINITION);
 
+/// The cell with these columns of operations, edge by edge; `None` where one is no column.
+pub fn of_digits(digits: [u8; EDGES.len()]) -> Option<Genotype> {
+    let operation = |digit: u8| DEFINITION.operations.get(usize::from(digit)).copied();
+    let choice = |(edge, digit): (&Edge, u8)| Some(Choice { operation: operation(digit)?, source: edge.source() });
+    let normal: Option<Vec<Choice>> = EDGES.iter().zip(digits).map(choice).collect();
+    Some(Genotype { stacking: Stacking::NasBench201, normal: normal?, ..Genotype::default() })
+}
+
+/// The cell with this number, the row of the published tables; `None` from 15,625 on.
+pub fn of_index(index: usize) -> Option<Genotype> {
+    of_digits(order::digits(index)?)
+}
+
+/// The columns of a cell's operations, edge by edge; `None` where it is none of the space.
+pub fn digits(genotype: &Genotype) -> Option<[u8; EDGES.len()]> {
+    genotype.check_in(SPACE).ok()?;
+    let column = |c: &Choice| DEFINITION.operations.iter().position(|o| *o == c.operation).map(|column| column as u8);
+    let columns: Option<Vec<u8>> = genotype.normal.iter().map(column).collect();
+    columns?.try_into().ok()
+}
+
+/// A cell's number in the published tables; `None` where it is none of the space.
+pub fn index(genotype: &Genotype) -> Option<usize> {
+    order::index(digits(genotype)?)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::space::count::{self, Network};
-    use crate::space::{Genotype, Genotypes, Stem, parse_genotype};
+    use crate::space::{Genotypes, Stem, parse_genotype};
 
     const BEST: &str =
         "|nor_conv_3x3~0|+|nor_conv_3x3~0|nor_conv_3x3~1|+|skip_connect~0|nor_conv_3x3~1|nor_conv_1x1~2|";
@@ -54,6 +84,7 @@ mod tests {
             format!("epoch 49, arch = {BEST}\n"),
             format!("Structure(4 nodes with {BEST})"),
             "333132\n".into(),
+            " 6111\n".into(),
             BEST.replace("nor_conv_3x3", "nor3"),
             serde_json::to_string(&best).unwrap(),
             format!("a log\n{}\n{BEST}", BEST.replace("skip_connect", "none")),
@@ -61,6 +92,9 @@ mod tests {
             assert_eq!(of_space(&text), Ok(best.clone()), "{text}");
         }
         assert_eq!(serde_json::from_str::<Genotype>(&serde_json::to_string(&best).unwrap()).unwrap(), best);
+        assert_eq!((digits(&best), index(&best)), (Some([3, 3, 3, 1, 3, 2]), Some(6111)));
+        let darts = crate::space::published::all()[0].genotype.clone();
+        assert_eq!((digits(&darts), index(&darts)), (Option::None, Option::None));
     }
 
     #[test]
@@ -77,6 +111,10 @@ mod tests {
             assert!(error.contains(part), "{to}: {error}");
         }
         assert!(of_space("333137").unwrap_err().contains("0 none, 1 skip_connect, 2 nor_conv_1x1"));
+        assert!(of_space("15625").unwrap_err().contains("15625 is no index of a cell: they go from 0 to 15624"));
+        for no_number in ["1234567", "-1", "1.5", "1 2"] {
+            assert!(of_space(no_number).is_err(), "{no_number}");
+        }
         assert!(of_space(&crate::space::published::all()[0].genotype.to_string()).is_err());
         assert!(Genotypes::of_space(BEST, crate::space::darts::SPACE).unwrap().take(Option::None).is_err());
         assert!(parse_genotype("a | table~ | of | nothing |").is_err());

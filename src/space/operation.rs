@@ -35,6 +35,10 @@ pub enum Compute {
     Dense {
         window: usize,
     },
+    /// ReLU, dense convolutions of `window` pixels of a row and then of a column, norm; each strides along its window.
+    Factorised {
+        window: usize,
+    },
 }
 
 /// A row of the catalogue.
@@ -76,6 +80,7 @@ catalogue! {
     SepConv7x7  "sep_conv_7x7" "sep7" "sp7" Compute::Separable { window: 7, dilation: 1, halves: 2 };
     MaxPool5x5  "max_pool_5x5" "max5" "mx5" Compute::MaxPool { window: 5 };
     Conv1x1     "conv_1x1"     "con1" "cn1" Compute::Dense { window: 1 };
+    Conv7x1_1x7 "conv_7x1_1x7" "con7" "cn7" Compute::Factorised { window: 7 };
 }
 
 impl Operation {
@@ -120,13 +125,14 @@ impl Operation {
             Compute::MaxPool { window }
             | Compute::AveragePool { window }
             | Compute::Separable { window, .. }
-            | Compute::Dense { window } => Some(window),
+            | Compute::Dense { window }
+            | Compute::Factorised { window } => Some(window),
         }
     }
 
     /// Whether the operation has weights at stride 1.
     pub const fn is_convolution(self) -> bool {
-        matches!(self.compute(), Compute::Separable { .. } | Compute::Dense { .. })
+        matches!(self.compute(), Compute::Separable { .. } | Compute::Dense { .. } | Compute::Factorised { .. })
     }
 
     /// Rank by what an operation keeps for its backward pass, then by its arithmetic.
@@ -137,7 +143,7 @@ impl Operation {
             Compute::Noise => 2,
             Compute::AveragePool { window } => 10 + window,
             Compute::MaxPool { window } => 100 + window,
-            Compute::Dense { window } => 1000 + 100 * window,
+            Compute::Dense { window } | Compute::Factorised { window } => 1000 + 100 * window,
             Compute::Separable { window, halves, .. } => 1000 * halves + window,
         }
     }
@@ -150,7 +156,8 @@ impl Operation {
             Compute::MaxPool { .. } => 2,
             Compute::Identity => 3,
             Compute::Separable { window, halves, .. } => 1000 * halves + window,
-            Compute::Dense { window } => 10_000 * window,
+            Compute::Dense { window } => 10_000 * window * window,
+            Compute::Factorised { window } => 10_000 * 2 * window,
         }
     }
 }

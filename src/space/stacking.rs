@@ -79,6 +79,21 @@ impl Stacking {
         matches!(self, Stacking::NasBench201) && i > 0 && (i == cells / 3 || i == 2 * cells / 3)
     }
 
+    /// What is to be said of the stages of so many cells, where they are not of one size.
+    pub fn uneven(self, cells: usize) -> Option<String> {
+        let (second, third) = (cells / 3, 2 * cells / 3);
+        let uneven = self == Stacking::NasBench201 && !cells.is_multiple_of(3);
+        uneven.then(|| match cells {
+            1 => "one cell is one stage: published networks have three of as many cells each".into(),
+            2 => "two cells are two stages of one: published networks have three of as many cells each".into(),
+            _ => format!(
+                "{cells} cells are stages of {second}, {} and {}: published networks have as many in each",
+                third - second,
+                cells - third
+            ),
+        })
+    }
+
     /// The states that the choices of a genotype lead to: two for each node, or one for each edge before each node.
     pub fn targets(self) -> impl Iterator<Item = usize> {
         let inputs = self.inputs();
@@ -123,6 +138,10 @@ mod tests {
         let found: [Vec<usize>; 3] = [15, 3, 1].map(|cells| halves(Stacking::NasBench201, cells));
         assert_eq!(found, [vec![5, 10], vec![1, 2], vec![]]);
         assert_eq!(halves(Stacking::Darts, 8), Vec::<usize>::new());
+        assert!(Stacking::NasBench201.uneven(8).unwrap().contains("stages of 2, 3 and 3"));
+        assert!(Stacking::NasBench201.uneven(2).unwrap().contains("two stages"));
+        assert_eq!(halves(Stacking::NasBench201, 2), vec![1]);
+        assert_eq!((Stacking::NasBench201.uneven(15), Stacking::Darts.uneven(8)), (None, None));
         assert_eq!(Stacking::Darts.layout(8, true, true).iter().filter(|k| **k == CellKind::Reduction).count(), 2);
     }
 }

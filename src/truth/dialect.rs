@@ -1,17 +1,22 @@
 //! How a row of a table says which cell it is of.
 
 use crate::space::Operation::{AvgPool3x3, DilConv3x3, DilConv5x5, MaxPool3x3, SepConv3x3, SepConv5x5, SkipConnect};
-use crate::space::{CellKind, Choice, Genotype, Genotypes, INPUTS, Operation, Space, Stacking};
+use crate::space::{CellKind, Choice, Genotype, Genotypes, INPUTS, Operation, Space, Stacking, nas_bench_201};
 
 /// Where the cell is: numbers of columns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Dialect {
     /// A text that [`Genotypes`] reads, or NAS-Bench-201's six digits.
     Text(usize),
+    /// The number that NAS-Bench-201's tables give a cell.
+    Index(usize),
     /// Two inputs a node, node by node, separated by spaces: `0:4`, source and number of the operation (NAS-Bench-301's), or
     /// `0:sep_conv_3x3`, or `sep_conv_3x3:0`. Columns of the normal and the reduction cell.
     Pairs([Option<usize>; 2]),
 }
+
+/// Digits of a cell of NAS-Bench-201.
+const DIGITS: usize = 6;
 
 /// NAS-Bench-301's numbers of operations.
 const NUMBERS: [Operation; 7] = [MaxPool3x3, AvgPool3x3, SkipConnect, SepConv3x3, SepConv5x5, DilConv3x3, DilConv5x5];
@@ -20,7 +25,7 @@ impl Dialect {
     /// The columns that say it.
     pub fn columns(self) -> Vec<usize> {
         match self {
-            Dialect::Text(column) => vec![column],
+            Dialect::Text(column) | Dialect::Index(column) => vec![column],
             Dialect::Pairs(columns) => columns.into_iter().flatten().collect(),
         }
     }
@@ -59,11 +64,11 @@ impl Dialect {
             ));
         }
         if space.stacking() == Stacking::NasBench201 {
-            return Err(
-                "no column says which cell a row is of; name one `genotype` (`|nor_conv_3x3~0|+…`) or `ops` (six \
-                        digits)"
-                    .into(),
-            );
+            return find(&["nb201_index", "index"]).map(Dialect::Index).ok_or_else(|| {
+                "no column says which cell a row is of; name one `genotype` (`|nor_conv_3x3~0|+…`), `ops` (six digits) \
+                 or `nb201_index` (0 to 15624)"
+                    .into()
+            });
         }
         Err("no column says which cell a row is of; name one `genotype` (Python text or JSON), or two `normal` \
              and `reduce` (pairs like 0:sep_conv_3x3)"
@@ -79,8 +84,25 @@ impl Dialect {
         match self {
             Dialect::Text(at) => {
                 let text = unquoted(field(at));
+                // Spreadsheets drop the zeros that digits begin with, and what is left would be the index of another cell.
+                if text.len() < DIGITS && !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit()) {
+                    return Err(format!(
+                        "`{text}` has {} of {DIGITS} digits; an index belongs in a column `nb201_index`",
+                        text.len()
+                    ));
+                }
                 let found = Genotypes::of_space(&text, space).and_then(|found| found.take(None));
                 found.map(|taken| taken.genotype).map_err(|e| e.to_string())
+            }
+            Dialect::Index(at) => {
+                let text = unquoted(field(at));
+                let index = text.parse::<usize>().ok().and_then(nas_bench_201::of_index);
+                let cell = index.ok_or_else(|| {
+                    let shown: String = text.chars().filter(|c| !c.is_control()).take(20).collect();
+                    format!("`{shown}` is no index of a cell: they go from 0 to {}", nas_bench_201::CELLS - 1)
+                })?;
+                cell.check_in(space).map_err(|e| e.to_string())?;
+                Ok(cell)
             }
             Dialect::Pairs([normal, reduction]) => {
                 let cell = |at: Option<usize>| -> Result<(Vec<Choice>, Vec<usize>), String> {
@@ -158,6 +180,20 @@ mod tests {
         for text in [cell.to_string(), json.clone(), format!("\"{}\"", json.replace('"', "\"\""))] {
             assert_eq!(dialect.read(&["1", &text], darts::SPACE).as_ref(), Ok(&cell), "{text}");
         }
+    }
+
+    #[test]
+    fn digits_and_indices_of_one_cell_are_kept_apart() {
+        let space = nas_bench_201::SPACE;
+        let (text, index) = (columns("genotype acc"), columns("nb201_index acc"));
+        let [text, index] = [text, index].map(|names| Dialect::of(&names, space).unwrap());
+        let cell = nas_bench_201::of_index(6111).unwrap();
+        assert_eq!(text.read(&["333132", "1"], space).as_ref(), Ok(&cell));
+        assert_eq!(index.read(&["\"6111\"", "1"], space).as_ref(), Ok(&cell));
+        assert!(text.read(&["33132", "1"], space).unwrap_err().contains("5 of 6 digits"));
+        assert!(index.read(&["333132", "1"], space).unwrap_err().contains("from 0 to 15624"));
+        // Where there are both, digits say it.
+        assert_eq!(Dialect::of(&columns("nb201_index ops acc"), space), Ok(Dialect::Text(1)));
     }
 
     #[test]

@@ -123,6 +123,8 @@ pub struct Audit {
     /// Operations that cells may be made of: kept, of those that could be, and kept on each edge.
     pub kept: usize,
     pub candidates: usize,
+    /// The space has `none`, which is not counted among them.
+    pub without_none: bool,
     pub kept_per_edge: Vec<usize>,
     /// Edges on which `none` is kept: no cell takes it, so that it counts for nothing here.
     pub none_kept: usize,
@@ -371,6 +373,7 @@ pub fn audit(
         controls: beside,
         kept: left.count(),
         candidates: from.count(),
+        without_none: from.count() < mask.space().full().count(),
         none_kept: if counted { 0 } else { kept_none },
         cells: cells.count(&left),
         of_cells: cells.count(cells.full()),

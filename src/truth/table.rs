@@ -48,7 +48,7 @@ impl Table {
     /// is called like one.
     ///
     /// # Errors
-    /// A file that can't be read, is torn, or larger than [`MOST_BYTES`]; no such column; an accuracy that is no finite number;
+    /// A file that can't be read, is torn (a last line without an end, whose number is shorter than those before it, counts as torn), or larger than [`MOST_BYTES`]; no such column; an accuracy that is no finite number;
     /// a cell that is there twice; nothing of the space.
     pub fn read(path: &Path, cells: &Cells, column: Option<&str>) -> Result<Table, TruthError> {
         let file = path.display().to_string();
@@ -70,10 +70,11 @@ impl Table {
 
     /// The same of a reader; `most` bytes are read.
     fn of(from: impl Read, most: u64, file: &str, cells: &Cells, column: Option<&str>) -> Result<Table, TruthError> {
-        let mut lines = Lines { from: BufReader::new(from).take(most + 1), most, number: 0, file };
+        let mut lines = Lines { from: BufReader::new(from).take(most + 1), most, ended: true, number: 0, file };
         let mut comments = Vec::new();
         let mut head: Option<Head> = None;
         let mut seen: HashMap<Cell, usize> = HashMap::new();
+        let mut shape = None;
         let (mut rows, mut others, mut first_other) = (Vec::new(), 0, None);
         while let Some(line) = lines.next()? {
             if let Some(comment) = line.strip_prefix('#') {
@@ -96,6 +97,9 @@ impl Table {
                     format!("{here} where the header has {there}: the file is torn or mixed up; fetch it again");
                 return Err(lines.wrong(reason));
             }
+            let end = fields[head.columns - 1].trim();
+            let short = head.ends_in_number && !lines.ended && Shape::is_short(shape, end);
+            shape = Some(Shape::with(shape, end));
             let cell = match head.dialect.read(&fields, cells.space()).and_then(|g| cells.cell(&g)) {
                 Ok(cell) => cell,
                 Err(why) => {
@@ -110,6 +114,12 @@ impl Table {
                 let reason = format!("`{}` is `{shown}`, which is no finite number; take the row out", head.name);
                 return Err(lines.wrong(reason));
             };
+            if short {
+                let shown: String = end.chars().take(40).collect();
+                return Err(lines.wrong(format!(
+                    "the file ends in `{shown}`, perhaps in the middle of a number: fetch it again, or end its last line"
+                )));
+            }
             if let Some(line) = seen.insert(cell.clone(), lines.number) {
                 let reason = format!("the cell of line {line} again; keep one row a cell, for example their mean");
                 return Err(lines.wrong(reason));
@@ -141,10 +151,41 @@ impl Table {
     }
 }
 
+/// How the numbers of a column are written: by these a number is known that is the beginning of another.
+#[derive(Clone, Copy)]
+struct Shape {
+    /// The longest, and the most that follows a point.
+    longest: usize,
+    behind_point: usize,
+}
+
+impl Shape {
+    fn of(number: &str) -> Shape {
+        Shape { longest: number.len(), behind_point: number.split_once('.').map_or(0, |(_, behind)| behind.len()) }
+    }
+
+    fn with(before: Option<Shape>, number: &str) -> Shape {
+        let (own, before) = (Shape::of(number), before.unwrap_or(Shape::of("")));
+        let (longest, behind_point) = (own.longest.max(before.longest), own.behind_point.max(before.behind_point));
+        Shape { longest, behind_point }
+    }
+
+    /// Whether a number may go on, by those before it.
+    fn is_short(before: Option<Shape>, number: &str) -> bool {
+        let own = Shape::of(number);
+        before.is_none_or(|before| match before.behind_point {
+            0 => own.longest < before.longest,
+            most => own.behind_point < most,
+        })
+    }
+}
+
 /// The lines of a file that may be hostile.
 struct Lines<'a, R> {
     from: io::Take<BufReader<R>>,
     most: u64,
+    /// Whether the line that was read last has an end.
+    ended: bool,
     /// Of the line that was read last, from 1.
     number: usize,
     file: &'a str,
@@ -170,6 +211,7 @@ impl<R: Read> Lines<'_, R> {
                 Err(self.wrong(format!("the line has more than {}: this is no table", text::bytes(LONGEST_LINE))))
             }
             Ok(_) => {
+                self.ended = line.ends_with(b"\n");
                 let line = String::from_utf8_lossy(&line);
                 Ok(Some(line.trim_start_matches('\u{feff}').trim_end_matches(['\n', '\r']).into()))
             }
@@ -192,6 +234,8 @@ struct Head {
     dialect: Dialect,
     accuracy: usize,
     name: String,
+    /// What a torn last line could be read wrongly by.
+    ends_in_number: bool,
 }
 
 impl Head {
@@ -230,7 +274,9 @@ impl Head {
                 "the column `{name}` says which cell a row is of, and is no accuracy; name another by --column"
             ));
         }
-        Ok(Head { columns: names.len(), dialect, accuracy, name })
+        let last = names.len() - 1;
+        let ends_in_number = accuracy == last || dialect == Dialect::Index(last);
+        Ok(Head { columns: names.len(), dialect, accuracy, name, ends_in_number })
     }
 }
 
@@ -270,6 +316,14 @@ mod tests {
         assert_eq!((table.column.as_str(), table.rows.len(), table.others), ("val_acc", 2, 2));
         assert_eq!(table.comments, ["made up", "predicted", "more"]);
         assert!(table.is_surrogate() && table.first_other.as_ref().unwrap().0 == 8);
+        // A last line without an end is whole where its number is, or is not its last.
+        for sound in [
+            format!("genotype\tacc\n{}\t100.25\n{}\t93.50", own[0], own[1]),
+            format!("acc\tgenotype\n9\t{}", own[0]),
+            format!("genotype\tacc\n{}\t93\n{}\t94", own[0], own[1]),
+        ] {
+            assert_eq!(read(&sound, Some("acc")).unwrap().others, 0, "{sound}");
+        }
         // The order of rows is none.
         let turned = format!("genotype\tx_acc\tacc\n{}\t9\t10\n{}\t9\t93.5\n", own[1], own[0]);
         assert_eq!(read(&turned, Some("acc")).unwrap().rows, table.rows);
@@ -297,6 +351,14 @@ mod tests {
             (&format!("{sound}{}\tinf\n", own[1]), None, "line 3"),
             (&format!("{sound}{}", own[1]), None, "line 3: 1 field where the header has 2 columns"),
             (&format!("{sound}{}\t92\n", own[0]), None, "line 3: the cell of line 2 again"),
+            (&format!("{sound}{}\t9", own[1]), None, "line 3: the file ends in `9`, perhaps in the middle of a number"),
+            (&format!("genotype\tacc\n{}\t93.51\n{}\t93.", own[0], own[1]), None, "the file ends in `93.`"),
+            (
+                &format!("genotype\tacc\n{}\t9.351e+01\n{}\t9.351e+0", own[0], own[1]),
+                None,
+                "the file ends in `9.351e+0`",
+            ),
+            (&format!("genotype\tacc\n{}\t93", own[0]), None, "line 2: the file ends in `93`"),
         ] {
             let refused = read(text, column).unwrap_err();
             assert!(refused.contains(why) && !refused.contains('\n'), "{text:?}: {refused}");

@@ -30,11 +30,20 @@ pub fn row(audit: &Audit, cut: &CutNumbers) -> Vec<String> {
     let mut row = vec![number(cut.mean), number(cut.best)];
     match audit.model {
         None => {
-            row.extend([or_none(cut.regret.map(|r| signed(r, 3))), share(cut.of_best_100), share(cut.of_best_1000)]);
+            row.extend([
+                or_none(cut.regret.map(|r| signed(r, decimals(cut.best)))),
+                share(cut.of_best_100),
+                share(cut.of_best_1000),
+            ]);
         }
         Some(_) => row.push(or_none(cut.gain.map(|g| signed(g, 2)))),
     }
     row
+}
+
+/// As many as an accuracy like this is printed with, so that the two can be added up.
+fn decimals(accuracy: f64) -> usize {
+    number(accuracy).split_once('.').map_or(0, |(_, decimals)| decimals.bytes().take_while(u8::is_ascii_digit).count())
 }
 
 /// An accuracy.

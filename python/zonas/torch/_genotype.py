@@ -29,6 +29,7 @@ OPERATIONS = (
     "sep_conv_7x7",
     "max_pool_5x5",
     "conv_1x1",
+    "conv_7x1_1x7",
 )
 """The catalogue: names of all operations that networks are built of."""
 
@@ -296,8 +297,6 @@ def _check_pairs(kind: str, choices: tuple[Choice, ...], concat: tuple[int, ...]
             )
         if name == "none":
             raise Error(f"node {node} of the {kind} cell takes the operation `none`, which stands for no edge")
-        if j % 2 and choices[j - 1][1] == source:
-            raise Error(f"node {node} of the {kind} cell takes state {source} twice; its two inputs must differ")
     last = len(choices) // 2 + 1
     if not concat or len(set(concat)) < len(concat) or not all(2 <= state <= last for state in concat):
         raise Error(f"the {kind} cell concatenates {list(concat)}; it takes some of the states 2 to {last}, each once")

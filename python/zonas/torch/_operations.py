@@ -65,6 +65,16 @@ class DilConv(Layers):
         super().__init__(*_separable(channels, kernel, stride, 2, affine))
 
 
+class FactorisedConv(nn.Sequential):
+    """ReLU, dense convolutions of `kernel` pixels of a row and then of a column, norm. Each strides along its window."""
+
+    def __init__(self, channels: int, kernel: int, stride: int, affine: bool) -> None:
+        pad = kernel // 2
+        row = nn.Conv2d(channels, channels, (1, kernel), (1, stride), (0, pad), bias=False)
+        column = nn.Conv2d(channels, channels, (kernel, 1), (stride, 1), (pad, 0), bias=False)
+        super().__init__(nn.ReLU(), row, column, nn.BatchNorm2d(channels, affine=affine))
+
+
 class FactorizedReduce(nn.Module):
     """ReLU, two 1x1 convolutions of stride 2, of which the second reads the map moved by one pixel, norm.
 
@@ -142,6 +152,8 @@ def operation(name: str, channels: int, stride: int, *, affine: bool = True, den
         return SepConv(channels, kernel, stride, affine)
     if name.startswith("dil_conv"):
         return DilConv(channels, kernel, stride, affine)
+    if name == "conv_7x1_1x7":
+        return FactorisedConv(channels, 7, stride, affine)
     return ReLUConvBN(channels, channels, kernel, stride, affine=affine, bias=dense_bias)
 
 

@@ -83,7 +83,7 @@ pub(super) fn legend(state: &State) -> String {
 /// Separable or dense, dilated, pooling, identity.
 pub(super) fn color(operation: Operation) -> String {
     match operation.compute() {
-        Compute::Separable { dilation: 1, .. } | Compute::Dense { .. } => series(0),
+        Compute::Separable { dilation: 1, .. } | Compute::Dense { .. } | Compute::Factorised { .. } => series(0),
         Compute::Separable { .. } => series(2),
         Compute::MaxPool { .. } | Compute::AveragePool { .. } => series(1),
         Compute::Identity | Compute::Noise | Compute::Zero => css(darker(SERIES[3])),

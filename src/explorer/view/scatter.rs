@@ -85,10 +85,10 @@ fn plot(pad: &mut Pad, scene: &Scene, points: &[(Place, usize, usize)], (a, b): 
 const GLYPHS: [char; 3] = ['■', '○', '▲'];
 const SEVERAL: char = '▒';
 
-/// Colour and glyph by family: without parameters, separable, dilated.
+/// Colour and glyph by family: separable or dense, without parameters, dilated.
 const fn family(operation: Operation) -> usize {
     match operation.compute() {
-        Compute::Separable { dilation: 1, .. } => 0,
+        Compute::Separable { dilation: 1, .. } | Compute::Dense { .. } | Compute::Factorised { .. } => 0,
         Compute::Separable { .. } => 2,
         _ => 1,
     }
@@ -111,7 +111,14 @@ fn words(pad: &mut Pad, scene: &Scene, points: &[(Place, usize, usize)]) {
         plain,
     );
     line(pad, &format!("of {} operations", points.len()), dim);
-    for (i, name) in ["separable", "no weights", "dilated"].iter().enumerate() {
+    let any = |of: fn(Compute) -> bool| points.iter().any(|p| of(p.0.operation.compute()));
+    let separable = any(|c| matches!(c, Compute::Separable { dilation: 1, .. }));
+    let first = match any(|c| matches!(c, Compute::Dense { .. } | Compute::Factorised { .. })) {
+        true if separable => "convolution",
+        true => "dense",
+        false => "separable",
+    };
+    for (i, name) in [first, "no weights", "dilated"].iter().enumerate() {
         let style = pad.theme.series(i).add_modifier(Modifier::BOLD);
         line(pad, &format!("{} {name}", GLYPHS[i]), style);
     }

@@ -149,11 +149,10 @@ impl Graph {
 
     fn layer(&mut self, trained: &Trained, layer: &Layer, output: String) -> Result<(), NnError> {
         let mut inputs: Vec<String> = layer.inputs.iter().map(|i| self.values[*i].clone()).collect();
-        let sides = |side: usize| whole([side; 2]);
-        let window = |window: usize, stride: usize, pads: [usize; 4]| {
+        let window = |window: [usize; 2], stride: [usize; 2], pads: [usize; 4]| {
             vec![
-                AttributeProto::ints("kernel_shape", sides(window)),
-                AttributeProto::ints("strides", sides(stride)),
+                AttributeProto::ints("kernel_shape", whole(window)),
+                AttributeProto::ints("strides", whole(stride)),
                 AttributeProto::ints("pads", whole(pads)),
             ]
         };
@@ -162,7 +161,7 @@ impl Graph {
             LayerKind::Convolution { weight, kernel, stride, dilation, groups, pads } => {
                 inputs.push(self.weight(trained, weight)?);
                 let mut attributes = window(*kernel, *stride, *pads);
-                attributes.push(AttributeProto::ints("dilations", sides(*dilation)));
+                attributes.push(AttributeProto::ints("dilations", whole([*dilation; 2])));
                 attributes.push(AttributeProto::int("group", *groups as i64));
                 self.node("Conv", inputs, &output, attributes);
             }
@@ -174,10 +173,10 @@ impl Graph {
                 self.node("BatchNormalization", inputs, &output, epsilon);
             }
             LayerKind::MaxPool { window: side, stride, pads } => {
-                self.node("MaxPool", inputs, &output, window(*side, *stride, *pads));
+                self.node("MaxPool", inputs, &output, window([*side; 2], [*stride; 2], *pads));
             }
             LayerKind::AveragePool { window: side, stride, pads } => {
-                let mut attributes = window(*side, *stride, *pads);
+                let mut attributes = window([*side; 2], [*stride; 2], *pads);
                 attributes.push(AttributeProto::int("count_include_pad", 0));
                 self.node("AveragePool", inputs, &output, attributes);
             }

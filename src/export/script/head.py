@@ -77,6 +77,12 @@ def pool(kind, window, stride, **how):
     return kind(window, stride, (window - 1) // 2, **how)
 
 
+def factorised(c, kernel, stride):
+    row = nn.Conv2d(c, c, (1, kernel), (1, stride), (0, kernel // 2), bias=False)
+    column = nn.Conv2d(c, c, (kernel, 1), (stride, 1), (kernel // 2, 0), bias=False)
+    return nn.Sequential(nn.ReLU(), row, column, nn.BatchNorm2d(c))
+
+
 OPERATIONS = {
     "max_pool_3x3": lambda c, stride: pool(nn.MaxPool2d, 3, stride),
     "max_pool_5x5": lambda c, stride: pool(nn.MaxPool2d, 5, stride),
@@ -90,4 +96,5 @@ OPERATIONS = {
     "nor_conv_1x1": lambda c, stride: relu_conv_norm(c, c, 1, stride),
     "nor_conv_3x3": lambda c, stride: relu_conv_norm(c, c, 3, stride),
     "conv_1x1": lambda c, stride: relu_conv_norm(c, c, 1, stride),
+    "conv_7x1_1x7": lambda c, stride: factorised(c, 7, stride),
 }

@@ -11,10 +11,14 @@ const STRIP: usize = 256;
 #[inline(always)]
 unsafe fn gradient_body<S: Simd>(p: &Plan, x: *const f32, d: *const f32, g: *mut f32) {
     let step = (STRIP / p.pixels).max(1);
-    for y in (0..p.rows).step_by(step) {
-        let strip = Plan { rows: step.min(p.rows - y), ..*p };
+    // Rows of taps that tiles are made for: all three, or one by one.
+    let at_once = if p.tap_rows == 3 { 3 } else { 1 };
+    let strips = (0..p.rows).step_by(step).flat_map(|y| (0..p.tap_rows).step_by(at_once).map(move |t| (y, t)));
+    for (y, t) in strips {
+        let strip = Plan { rows: step.min(p.rows - y), tap_rows: at_once, ..*p };
         unsafe {
-            let (x, d) = (x.add(y * p.in_row), d.add(y * p.out_row));
+            let (x, d) = (x.add(y * p.in_row + t * p.tap_row), d.add(y * p.out_row));
+            let g = g.add(t * p.depth * p.columns);
             let mut j = 0;
             while j < p.columns {
                 let left = p.columns - j;

@@ -26,6 +26,17 @@ pub enum Kind {
     Dense,
     /// The mean of 2x2 pixels.
     Half,
+    /// A dense convolution of pixels of a row, which strides along it alone.
+    Across,
+    /// A dense convolution of pixels of a column, which strides along it alone, without ReLU.
+    Down,
+}
+
+impl Kind {
+    /// Whether it is a dense convolution, which has kernels of its own.
+    pub const fn is_dense(self) -> bool {
+        matches!(self, Kind::Dense | Kind::Across | Kind::Down)
+    }
 }
 
 /// ReLU → window → matrix product, or a pooling.
@@ -66,7 +77,7 @@ pub struct UnitForward {
     pub narrow: i32,
 }
 
-/// ReLU → dense convolution.
+/// A dense convolution.
 #[derive(Clone, Copy, Debug, Default)]
 #[repr(C)]
 pub struct Dense {

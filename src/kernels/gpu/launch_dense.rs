@@ -3,7 +3,7 @@
 use super::arguments::{Back, Dense, DenseBackward, DenseForward, Unit};
 use super::launch::{launch, padded, split};
 use super::parts::{PIXELS, dense_splits};
-use super::{CHUNK, Columns, Gpu, GpuError, Kernel, Precision, THREADS, TILE, Work};
+use super::{CHUNK, Columns, Gpu, GpuError, Kernel, Kind, Precision, THREADS, TILE, Work};
 
 /// Columns that a block makes times the threads' shares of them: see the kernels.
 const COLUMNS_BY_SLICES: usize = 64;
@@ -11,13 +11,13 @@ const COLUMNS_BY_SLICES: usize = 64;
 /// A row in shared memory is so much longer than what is in it.
 const SPARE: usize = 4;
 
-/// Numbers of a tile with so many pixels to a side, and of a row of taps by `columns`.
-fn tile_numbers(side: usize) -> usize {
-    side * side * (CHUNK + SPARE)
+/// Numbers of a tile with so many rows and columns of pixels, and of a row of taps by `columns`.
+fn tile_numbers([rows, columns]: [usize; 2]) -> usize {
+    rows * columns * (CHUNK + SPARE)
 }
 
 fn tap_numbers(u: &Unit, columns: usize) -> usize {
-    u.kernel as usize * CHUNK * (columns + SPARE)
+    u.window()[1].kernel * CHUNK * (columns + SPARE)
 }
 
 /// Numbers of a tile's sums, of all slices.
@@ -25,21 +25,53 @@ fn sums(columns: usize) -> usize {
     COLUMNS_BY_SLICES / columns * PIXELS * (columns + 1)
 }
 
-impl Unit {
+/// The pixels of a window along one axis, and its stride.
+#[derive(Clone, Copy)]
+struct Axis {
+    kernel: usize,
+    stride: usize,
+}
+
+impl Axis {
     /// How far apart the windows of a tile are.
-    fn step(&self) -> usize {
-        if self.kernel == 1 { 1 } else { self.stride as usize }
+    fn step(self) -> usize {
+        if self.kernel == 1 { 1 } else { self.stride }
     }
 
     /// Side of what a tile of outputs reads.
-    fn dense_side(&self) -> usize {
-        (TILE - 1) * self.step() + self.kernel as usize
+    fn side(self) -> usize {
+        (TILE - 1) * self.step() + self.kernel
+    }
+}
+
+impl Unit {
+    /// Of a dense convolution, by rows and by columns.
+    fn window(&self) -> [Axis; 2] {
+        let (own, one) =
+            (Axis { kernel: self.kernel as usize, stride: self.stride as usize }, Axis { kernel: 1, stride: 1 });
+        match self.kind {
+            Kind::Across => [one, own],
+            Kind::Down => [own, one],
+            _ => [own, own],
+        }
     }
 
-    /// Pixels of an image of the gradient behind the ReLU.
+    /// Rows and columns of what a tile of outputs reads.
+    fn dense_sides(&self) -> [usize; 2] {
+        self.window().map(Axis::side)
+    }
+
+    /// Kinds of input pixels to which different taps lead.
+    fn parities(&self) -> usize {
+        self.window().map(Axis::step).iter().product()
+    }
+
+    /// Pixels of an image of the gradient of what it reads, behind the ReLU.
     pub fn dense_gradient(&self) -> usize {
-        let area = if self.step() == 1 { self.out_height * self.out_width } else { self.height * self.width };
-        area as usize
+        let [rows, columns] = self.window().map(Axis::step);
+        let height = if rows == 1 { self.out_height } else { self.height };
+        let width = if columns == 1 { self.out_width } else { self.width };
+        (height * width) as usize
     }
 }
 
@@ -57,7 +89,7 @@ pub fn dense_forward(gpu: &Gpu, units: &[Dense], images: usize, maps: Precision)
     let outputs = most(units, |d| d.unit.outputs as usize);
     let columns = Columns::of(outputs);
     let blocks = outputs.div_ceil(columns.count());
-    let product = most(units, |d| tile_numbers(d.unit.dense_side()) + tap_numbers(&d.unit, columns.count()));
+    let product = most(units, |d| tile_numbers(d.unit.dense_sides()) + tap_numbers(&d.unit, columns.count()));
     let numbers = product.max(sums(columns.count()) + 2 * THREADS as usize);
     let arguments = DenseForward { units: padded(units), columns: blocks as i32, narrow: maps.narrow() };
     let grid = [most(units, |d| d.unit.tiles()) as u32, images as u32, (units.len() * blocks) as u32];
@@ -74,10 +106,10 @@ pub fn dense_input_gradient(gpu: &Gpu, units: &[Back], images: usize, maps: [Pre
     let inputs = most(units, |b| b.unit.inputs as usize);
     let columns = Columns::of(inputs);
     let blocks = inputs.div_ceil(columns.count());
-    let product =
-        most(units, |b| tile_numbers(TILE + b.unit.kernel as usize / 2 * 2) + tap_numbers(&b.unit, columns.count()));
+    let sides = |u: &Unit| u.window().map(|axis| TILE + axis.kernel / 2 * 2);
+    let product = most(units, |b| tile_numbers(sides(&b.unit)) + tap_numbers(&b.unit, columns.count()));
     let arguments = arguments(units, images, blocks, maps);
-    let across = most(units, |b| b.unit.tiles() * b.unit.step() * b.unit.step());
+    let across = most(units, |b| b.unit.tiles() * b.unit.parities());
     let grid = [across as u32, images as u32, (units.len() * blocks) as u32];
     let work = || Work::of(units, |b, w| b.describe_dense_input(images, maps, w));
     launch(gpu, Kernel::DenseInputGradient, columns, grid, product.max(sums(columns.count())), &arguments, &work)
@@ -93,7 +125,7 @@ pub fn dense_weight_gradient(gpu: &Gpu, units: &[Back], images: usize, maps: [Pr
     let columns = Columns::of(outputs);
     let blocks = outputs.div_ceil(columns.count());
     let parts = dense_splits(most(units, |b| b.unit.tiles() * images), inputs, outputs);
-    let tile = most(units, |b| tile_numbers(b.unit.dense_side()));
+    let tile = most(units, |b| tile_numbers(b.unit.dense_sides()));
     let sums = COLUMNS_BY_SLICES / columns.count() * CHUNK * (columns.count() + 1);
     let numbers = (PIXELS * (columns.count() + SPARE) + tile).max(sums);
     let arguments = arguments(units, images, blocks, maps);

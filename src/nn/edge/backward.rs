@@ -208,12 +208,26 @@ impl Bundle<'_> {
                                 d.backward_onto(
                                     ready,
                                     &scratch.padded.numbers,
-                                    padding,
+                                    [padding; 2],
                                     |at, dz| back.apply(&dy[at.clone()], &z[at], dz),
                                     own,
                                     Some(at_least(&mut scratch.gathered, g.input())),
                                     gathered,
                                     &mut scratch.dense,
+                                );
+                                gathered = true;
+                            }
+                            (Kernel::Factorised(f), Some(Ready::Factorised(ready)), _) => {
+                                let z = image(&last.z, n, g.output());
+                                f.backward_onto(
+                                    ready,
+                                    &scratch.padded.numbers,
+                                    padding,
+                                    |at, dz| back.apply(&dy[at.clone()], &z[at], dz),
+                                    own,
+                                    at_least(&mut scratch.gathered, g.input()),
+                                    gathered,
+                                    &mut scratch.factorised,
                                 );
                                 gathered = true;
                             }

@@ -93,7 +93,16 @@ impl Bundle<'_> {
                                 );
                             }
                             (Kernel::Dense(d), _) => {
-                                d.forward(&scratch.padded.numbers, padding, z, moments.as_mut());
+                                d.forward(&scratch.padded.numbers, [padding; 2], z, moments.as_mut());
+                            }
+                            (Kernel::Factorised(f), _) => {
+                                f.forward(
+                                    &scratch.padded.numbers,
+                                    padding,
+                                    z,
+                                    moments.as_mut(),
+                                    &mut scratch.factorised,
+                                );
                             }
                             (Kernel::Noise, _) => noise.draw(self.branches[i].place, n, z),
                             (Kernel::Halve(p), _) => {

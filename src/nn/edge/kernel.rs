@@ -7,6 +7,7 @@ use crate::kernels::dense::Turned;
 use crate::kernels::depthwise::{self, Load, Shape};
 use crate::kernels::pool;
 use crate::nn::dense::{self, Dense};
+use crate::nn::factorised::{self, Factorised, FactorisedBackward};
 use crate::nn::parallel::at_least;
 use crate::nn::project::{self, Projector};
 use crate::nn::separable::{self, Separable, SeparableBackward};
@@ -18,6 +19,7 @@ pub(super) enum Kernel<'a> {
     Noise,
     Separable(Separable<'a>),
     Dense(Dense<'a>),
+    Factorised(Factorised<'a>),
     Max(Shape),
     Average(Shape),
     Halve(Projector),
@@ -38,6 +40,7 @@ impl<'a> Kernel<'a> {
             }
             Compute::Separable { .. } => Kernel::Separable(Separable::new(g.shape(b.operation), own)),
             Compute::Dense { window } => Kernel::Dense(Dense::new(g.dense(window), own)),
+            Compute::Factorised { window } => Kernel::Factorised(Factorised::new(g.factorised(window), own)),
         }
     }
 
@@ -68,6 +71,7 @@ impl<'a> Kernel<'a> {
         match self {
             Kernel::Separable(s) => Some(Ready::Separable(s.for_backward())),
             Kernel::Dense(d) => Some(Ready::Dense(d.for_backward())),
+            Kernel::Factorised(f) => Some(Ready::Factorised(f.for_backward())),
             _ => None,
         }
     }
@@ -77,6 +81,7 @@ impl<'a> Kernel<'a> {
             Kernel::Separable(s) => s.shape.reach(),
             // It reads padded maps whatever its window is.
             Kernel::Dense(_) => 1,
+            Kernel::Factorised(f) => f.reach(),
             _ => 0,
         }
     }
@@ -86,6 +91,7 @@ impl<'a> Kernel<'a> {
 pub(super) enum Ready {
     Separable(SeparableBackward),
     Dense(Turned),
+    Factorised(FactorisedBackward),
 }
 
 pub(super) fn padding(kernels: &[Kernel]) -> usize {
@@ -126,6 +132,7 @@ pub(super) struct Scratch {
     pub gathered: Vec<f32>,
     pub separable: separable::Scratch,
     pub dense: dense::Scratch,
+    pub factorised: factorised::Scratch,
     pub project: project::Scratch,
     pub pool: pool::Scratch,
 }

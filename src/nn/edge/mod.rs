@@ -9,6 +9,7 @@ mod pools;
 use std::collections::BTreeSet;
 use std::ops::Range;
 
+use super::factorised;
 use super::norm::{NormSlot, Statistics};
 use super::project::Projection;
 use crate::kernels::dense;
@@ -65,7 +66,12 @@ impl Geometry {
 
     pub fn dense(&self, window: usize) -> dense::Shape {
         let Geometry { height, width, channels, stride, .. } = *self;
-        dense::Shape { height, width, inputs: channels, outputs: channels, kernel: window, stride }
+        dense::Shape { height, width, inputs: channels, outputs: channels, kernel: [window; 2], stride: [stride; 2] }
+    }
+
+    /// Of a factorised convolution the row's part, then the column's.
+    pub fn factorised(&self, window: usize) -> [dense::Shape; 2] {
+        factorised::shapes([self.height, self.width, self.channels], window, self.stride)
     }
 
     pub fn halving(&self) -> Projection {
@@ -223,6 +229,11 @@ pub(crate) fn in_order<const N: usize>(count: usize, parts: [(Vec<usize>, Vec<f3
         all[i] = v;
     }
     all
+}
+
+/// The targets of a bundle's branches in a round of edges: the place of its edge in the round, or one that nobody has.
+pub(crate) fn in_round(places: &[usize], round: &[usize]) -> Vec<usize> {
+    places.iter().map(|place| round.iter().position(|own| own == place).unwrap_or(usize::MAX)).collect()
 }
 
 /// Gradients that a backward pass fills.

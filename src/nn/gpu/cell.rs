@@ -9,7 +9,7 @@ use super::{DeviceSeen, Norms, View};
 use crate::kernels::gpu::arguments::{MixTarget, Mixed};
 use crate::kernels::gpu::buffer::download;
 use crate::kernels::gpu::{Buffer, Gpu, GpuError, Precision, launch};
-use crate::nn::edge::Geometry;
+use crate::nn::edge::{Geometry, in_round, is_pooling};
 use crate::nn::noise::Noise;
 use crate::nn::norm::Norm;
 use crate::nn::plan::{CellPlan, CellSizes};
@@ -140,16 +140,21 @@ impl CellPass<'_> {
             // Edges that read one map take their steps together; where little is to be alive they take turns.
             for edges in edges.chunks(if keeps { edges.len() } else { 1 }.max(1)) {
                 let g = plan.geometry(&self.sizes, edges[0]);
-                let bundle = self.bundle(edges);
+                let mut bundle = self.bundle(edges);
+                let places = bundle.targets.clone();
                 let mut maps = edge::branches(self.gpu, &g, &bundle, x, weights, &mut norms, false)?;
                 self.watch_edges(edges, &g, x, &bundle, &maps, &norms)?;
-                let nodes = edges.iter().map(|e| plan.edges[*e].node);
-                let fresh: Vec<bool> = nodes.clone().map(|node| !std::mem::replace(&mut made[node], true)).collect();
-                let nodes: Vec<View> = nodes.map(|node| states[plan.inputs() + node]).collect();
-                edge::mix_into(self.gpu, &g, &bundle, x, &maps, &norms, [weights, mixing], &nodes, &fresh)?;
+                for round in plan.rounds(edges) {
+                    bundle.targets = in_round(&places, &round);
+                    let nodes = round.iter().map(|place| plan.edges[edges[*place]].node);
+                    let fresh: Vec<bool> =
+                        nodes.clone().map(|node| !std::mem::replace(&mut made[node], true)).collect();
+                    let nodes: Vec<View> = nodes.map(|node| states[plan.inputs() + node]).collect();
+                    edge::mix_into(self.gpu, &g, &bundle, x, &maps, &norms, [weights, mixing], &nodes, &fresh)?;
+                }
                 if keeps {
                     for (b, own) in bundle.branches.iter().zip(&mut maps) {
-                        if crate::nn::edge::is_pooling(b.operation) {
+                        if is_pooling(b.operation) {
                             own.last = None;
                         }
                     }

@@ -182,7 +182,9 @@ impl Convolved<'_> {
     fn through(&self, back: Back, to: Option<u64>) -> Result<(), GpuError> {
         let (place, float32) = (self.plan.weights.start, [Precision::Float32; 2]);
         match back.unit.kind {
-            Kind::Dense => units::dense_backward(self.gpu, vec![(back, place, 0)], self.images, to, float32),
+            kind if kind.is_dense() => {
+                units::dense_backward(self.gpu, vec![(back, place, 0)], self.images, to, float32)
+            }
             _ => units::backward(self.gpu, vec![(back, place)], self.images, to, float32),
         }
     }

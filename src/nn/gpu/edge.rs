@@ -2,8 +2,8 @@
 
 use super::units::{self, Stage, pooling, projection, separable};
 use super::{Norms, View};
-use crate::kernels::gpu::arguments::{MixTarget, Mixed, Unit};
-use crate::kernels::gpu::{Buffer, Gpu, GpuError, Kind, Precision, launch};
+use crate::kernels::gpu::arguments::{Dense, MixTarget, Mixed, Unit};
+use crate::kernels::gpu::{Buffer, Gpu, GpuError, Kind, Precision, launch, launch_dense};
 use crate::kernels::pool;
 use crate::nn::edge::{Branch, Edge, Geometry, is_noise, is_pooling, is_separable};
 use crate::nn::parallel::{Images, map_groups};
@@ -105,6 +105,7 @@ pub(super) fn kind_of(g: &Geometry, b: &Branch) -> Kind {
         Compute::Identity if g.stride == 1 => Kind::Identity,
         Compute::Identity => Kind::Pick,
         Compute::Dense { .. } => Kind::Dense,
+        Compute::Factorised { .. } => Kind::Down,
         Compute::Zero | Compute::Noise | Compute::Separable { .. } => Kind::Depthwise,
     }
 }
@@ -116,6 +117,21 @@ pub(super) fn dense(g: &Geometry, b: &Branch, x: View, weights: u64) -> Option<(
     let len = at.len() - shape.weights_len();
     let address = if len == 0 { 0 } else { weights + 4 * (at.end - len) as u64 };
     Some((units::dense(&shape, x, weights + 4 * at.start as u64), Bias { address, len }))
+}
+
+/// A branch that is a factorised convolution on `x`: the row's half, and the column's, which reads `between`.
+pub(super) fn factorised(g: &Geometry, b: &Branch, x: View, between: u64, weights: u64) -> Option<[Unit; 2]> {
+    let Compute::Factorised { window } = b.operation.compute() else { return None };
+    let ([row, column], at) = (g.factorised(window), weights + 4 * b.offset as u64);
+    let middle = View { address: between, stride: g.channels };
+    let first = Unit { z: between, ..units::dense(&row, x, at) };
+    Some([first, units::dense(&column, middle, at + 4 * row.weights_len() as u64)])
+}
+
+/// Numbers between the halves of such a branch; nothing of others.
+pub(super) fn between(g: &Geometry, b: &Branch) -> Option<usize> {
+    let Compute::Factorised { window } = b.operation.compute() else { return None };
+    Some(g.images * g.factorised(window)[0].out_len())
 }
 
 /// Where the bias of a convolution is, 0 where it has none, and its numbers.
@@ -150,6 +166,7 @@ pub(super) fn branches(
     };
     // Poolings are given back before the others.
     let mut room = [bundle.room(gpu, g, count(false))?, bundle.room(gpu, g, if again { 0 } else { count(true) })?];
+    let (mut betweens, mut rows) = (Vec::new(), Vec::new());
     for (i, b) in bundle.branches.iter().enumerate() {
         let mut own = Maps::default();
         if is_noise(b.operation) {
@@ -178,6 +195,17 @@ pub(super) fn branches(
             };
             if let (Some((unit, bias)), Some(slot)) = (dense(g, b, x, weights), slot) {
                 numbers[i] = stage.add_dense(Unit { z: z.address(), ..unit }, bias.address, slot, g.images);
+                own.last = Some(z);
+                maps.push(own);
+                continue;
+            }
+            if let (Some(len), Some(slot)) = (between(g, b), slot) {
+                let middle = Buffer::new(gpu, len)?;
+                if let Some([row, column]) = factorised(g, b, x, middle.address(), weights) {
+                    numbers[i] = stage.add_dense(Unit { z: z.address(), ..column }, 0, slot, g.images);
+                    rows.push(Dense { unit: row, bias: 0 });
+                }
+                betweens.push(middle);
                 own.last = Some(z);
                 maps.push(own);
                 continue;
@@ -211,7 +239,9 @@ pub(super) fn branches(
         }
         maps.push(own);
     }
+    launch_dense::dense_forward(gpu, &rows, g.images, Precision::Float32)?;
     stage.run(gpu, norms, g.images, !again)?;
+    drop(betweens);
     let mut stage = Stage::new(bundle.precision);
     let mut room = bundle.room(gpu, g, maps.iter().filter(|own| own.first.is_some()).count())?;
     for (b, own) in bundle.branches.iter().zip(&mut maps) {

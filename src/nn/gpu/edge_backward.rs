@@ -3,9 +3,9 @@
 use super::edge::{self, Bundle, Maps, affine, is_identity, kind_of};
 use super::units::{self, Backs, projection, separable};
 use super::{Norms, View};
-use crate::kernels::gpu::arguments::{Back, Products, Settled, Source, Target, Unit};
+use crate::kernels::gpu::arguments::{Back, Dense, Products, Settled, Source, Target, Unit};
 use crate::kernels::gpu::parts::{product_parts, tiles};
-use crate::kernels::gpu::{Buffer, Gpu, GpuError, Kind, Precision, launch};
+use crate::kernels::gpu::{Buffer, Gpu, GpuError, Kind, Precision, launch, launch_dense};
 use crate::nn::edge::{Branch, Geometry, is_noise, is_pooling, is_separable};
 use crate::nn::norm::NormSlot;
 
@@ -149,7 +149,7 @@ impl BundleBackward<'_> {
         let (g, c) = (self.g, self.g.channels);
         let mut all = Vec::new();
         for (i, b, own) in self.branches() {
-            let other = is_pooling(b.operation) || is_noise(b.operation) || kind_of(g, b) == Kind::Dense;
+            let other = is_pooling(b.operation) || is_noise(b.operation) || kind_of(g, b).is_dense();
             let (Some(z), false) = (&own.last, other) else { continue };
             let at = self.weights + 4 * b.offset as u64;
             let units = match (&own.first, &b.norms[..]) {
@@ -187,6 +187,7 @@ impl BundleBackward<'_> {
         let maps = [self.bundle.precision, Precision::Float32];
         units::backward(self.gpu, backs, g.images, to.weights, maps)?;
         made.extend(self.dense(coefficients, to)?);
+        made.extend(self.factorised(coefficients, to)?);
         Ok((made, seconds))
     }
 
@@ -221,6 +222,52 @@ impl BundleBackward<'_> {
         }
         let maps = [self.bundle.precision, Precision::Float32];
         units::dense_backward(self.gpu, backs, g.images, to.weights, maps)?;
+        Ok(made)
+    }
+
+    /// Factorised convolutions: what is between their halves is made again where the weights' gradient reads it.
+    fn factorised(&self, coefficients: &Buffer, to: &Gradients) -> Result<Vec<Made>, GpuError> {
+        let (g, c, precision) = (self.g, self.g.channels, self.bundle.precision);
+        let (mut middles, mut ways, mut rows) = (Vec::new(), Vec::new(), Vec::new());
+        for (i, b, own) in self.branches() {
+            let (Some(len), Some(z)) = (edge::between(g, b), &own.last) else { continue };
+            let middle = if to.weights.is_some() { Some(Buffer::new(self.gpu, len)?) } else { None };
+            let address = middle.as_ref().map_or(0, Buffer::address);
+            let Some([row, column]) = edge::factorised(g, b, self.x, address, self.weights) else { continue };
+            rows.extend(middle.is_some().then_some(Dense { unit: row, bias: 0 }));
+            middles.extend(middle);
+            let between = Buffer::map(self.gpu, len, precision)?;
+            ways.push((i, row, Unit { z: z.address(), ..column }, between));
+        }
+        if ways.is_empty() {
+            return Ok(Vec::new());
+        }
+        launch_dense::dense_forward(self.gpu, &rows, g.images, Precision::Float32)?;
+        let backs = ways.iter().map(|(i, row, column, between)| {
+            let dnode = self.dnode(*i);
+            let back = Back {
+                unit: *column,
+                dy: dnode.address,
+                coefficients: coefficients.at(i * 4 * c),
+                dd: between.address(),
+                dy_stride: dnode.stride as i32,
+                ..Back::default()
+            };
+            (back, self.bundle.branches[*i].offset + (row.channels * row.outputs) as usize, 0)
+        });
+        units::dense_backward(self.gpu, backs.collect(), g.images, to.weights, [precision, Precision::Float32])?;
+        drop(middles);
+        let (mut backs, mut made) = (Vec::new(), Vec::new());
+        for (i, row, _, between) in &ways {
+            let dd = Buffer::map(self.gpu, g.images * g.input(), precision)?;
+            // Nothing is behind the row's half that its gradient would have to pass.
+            let unit = Unit { z: 0, ..*row };
+            let (dy, dd_address) = (between.address(), dd.address());
+            let back = Back { unit, dy, dd: dd_address, dy_stride: c as i32, ..Back::default() };
+            backs.push((back, self.bundle.branches[*i].offset, 0));
+            made.push(Made { kind: Kind::Pick, branch: *i, dd: Some(dd), unit: units::picked(&unit) });
+        }
+        units::dense_backward(self.gpu, backs, g.images, to.weights, [precision; 2])?;
         Ok(made)
     }
 

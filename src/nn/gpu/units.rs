@@ -31,21 +31,27 @@ pub(super) fn pooling(s: &Shape, x: View, kind: Kind) -> Unit {
     Unit { kind, kernel: 3, dilation: 1, ..plain(s, x) }
 }
 
-/// ReLU → dense convolution. The norm before the ReLU and the result are left open.
+/// ReLU → dense convolution, of a square window or of pixels of a row; or one of pixels of a column, without ReLU. The norm before
+/// the ReLU and the result are left open.
 pub(super) fn dense(s: &dense::Shape, x: View, weights: u64) -> Unit {
     let outputs = s.outputs as i32;
+    let (kind, kernel, stride) = match (s.kernel, s.stride) {
+        ([1, kernel], [_, stride]) if kernel > 1 => (Kind::Across, kernel, stride),
+        ([kernel, 1], [stride, _]) if kernel > 1 => (Kind::Down, kernel, stride),
+        ([kernel, _], [stride, _]) => (Kind::Dense, kernel, stride),
+    };
     Unit {
         x: x.address,
         pointwise: weights,
-        kind: Kind::Dense,
-        kernel: s.kernel as i32,
-        stride: s.stride as i32,
+        kind,
+        kernel: kernel as i32,
+        stride: stride as i32,
         dilation: 1,
         height: s.height as i32,
         width: s.width as i32,
         out_height: s.out_height() as i32,
         out_width: s.out_width() as i32,
-        channels: (s.kernel * s.kernel * s.inputs) as i32,
+        channels: (s.taps() * s.inputs) as i32,
         inputs: s.inputs as i32,
         x_stride: x.stride as i32,
         outputs,
@@ -166,7 +172,7 @@ impl Stage {
     }
 
     fn launch(&self, gpu: &Gpu, images: usize) -> Result<(), GpuError> {
-        let is_dense = |u: &Unit| u.kind == Kind::Dense;
+        let is_dense = |u: &Unit| u.kind.is_dense();
         let mut others: Vec<Unit> = self.units.iter().filter(|u| !is_dense(u)).copied().collect();
         // Maps without a norm are float32, whatever the others are.
         match self.precision {

@@ -68,17 +68,18 @@ fn run(layers: &[Layer], tensors: &HashMap<String, Tensor>, pictures: Map) -> Ma
             LayerKind::Relu => Map::made(shape, |n, c, i, j| x.get(n, c, i, j).max(0.0)),
             LayerKind::Convolution { weight, kernel, stride, dilation, groups, pads } => {
                 let (dims, weights) = read(weight);
-                assert_eq!(dims, [c, x.shape[1] / groups, *kernel, *kernel], "{weight}");
-                let each = dims[1];
+                let [rows, columns] = *kernel;
+                assert_eq!(dims, [c, x.shape[1] / groups, rows, columns], "{weight}");
+                let (each, taps) = (dims[1], rows * columns);
                 Map::made(shape, |n, o, i, j| {
                     let first = o / (c / groups) * each;
                     let mut sum = 0.0;
-                    for t in 0..each * kernel * kernel {
-                        let (k, a, b) = (t / (kernel * kernel), t / kernel % kernel, t % kernel);
+                    for t in 0..each * taps {
+                        let (k, a, b) = (t / taps, t / columns % rows, t % columns);
                         // Padding wraps far outside.
-                        let y = (i * stride + a * dilation).wrapping_sub(pads[0]);
-                        let x_at = (j * stride + b * dilation).wrapping_sub(pads[1]);
-                        sum += weights[o * each * kernel * kernel + t] * x.get(n, first + k, y, x_at);
+                        let y = (i * stride[0] + a * dilation).wrapping_sub(pads[0]);
+                        let x_at = (j * stride[1] + b * dilation).wrapping_sub(pads[1]);
+                        sum += weights[o * each * taps + t] * x.get(n, first + k, y, x_at);
                     }
                     sum
                 })
@@ -165,6 +166,17 @@ fn layers_of_darts_cells_give_the_networks_logits() {
     }
     for size in [(40, 40), (45, 38)] {
         agrees(parse_genotype(genotype).unwrap(), Stem::ImageNet, 4, size);
+    }
+}
+
+/// Of more kinds, with a state that a node takes twice.
+#[test]
+fn layers_of_other_cells_give_the_networks_logits() {
+    let genotype = "Genotype(normal=[('conv_7x1_1x7', 0), ('conv_7x1_1x7', 0), ('sep_conv_7x7', 2), ('conv_1x1', 1)], \
+        normal_concat=[3], reduce=[('conv_7x1_1x7', 0), ('max_pool_5x5', 1), ('nor_conv_3x3', 0), ('conv_7x1_1x7', 2)], \
+        reduce_concat=[2, 3])";
+    for size in [(12, 12), (11, 9)] {
+        agrees(parse_genotype(genotype).unwrap(), Stem::Cifar, 4, size);
     }
 }
 

@@ -42,6 +42,17 @@ pub(super) struct BundleNumbers {
     /// Weights and biases of dense convolutions, and the numbers of the gradients behind their ReLUs.
     dense: Vec<usize>,
     gradients: Vec<usize>,
+    factorised: Vec<FactorisedNumbers>,
+}
+
+/// A factorised convolution, in numbers.
+struct FactorisedNumbers {
+    /// Of the map between its halves, and tiles of it.
+    between: usize,
+    tiles: usize,
+    /// Weights of a half.
+    weights: usize,
+    input: usize,
 }
 
 impl BundleNumbers {
@@ -72,6 +83,7 @@ impl BundleNumbers {
             first: Vec::new(),
             dense: Vec::new(),
             gradients: Vec::new(),
+            factorised: Vec::new(),
         };
         for b in branches {
             let affine = if b.affine { 2 * c } else { 0 };
@@ -88,6 +100,15 @@ impl BundleNumbers {
                     numbers.dense.push(b.len - affine);
                     numbers.gradients.push(g.images * if window > 1 { g.input() } else { g.output() });
                 }
+                Compute::Factorised { window } => {
+                    let [row, _] = g.factorised(window);
+                    numbers.factorised.push(FactorisedNumbers {
+                        between: g.images * row.out_len(),
+                        tiles: g.images * tiles(row.out_height(), row.out_width()),
+                        weights: row.weights_len(),
+                        input: g.images * g.input(),
+                    });
+                }
                 _ => {}
             }
         }
@@ -102,11 +123,13 @@ impl BundleNumbers {
     pub fn make(&self, l: &mut Count, again: bool) -> usize {
         let (pooled, plain) = if again { (0, 0) } else { (self.pooled - self.plain, self.plain) };
         let mut bytes = (0..self.noise + plain).map(|_| l.take(self.map)).sum();
-        for maps in [self.made + pooled, self.separable] {
+        for (maps, factorised) in [(self.made + pooled, &self.factorised[..]), (self.separable, &[])] {
             bytes += self.maps(l, maps);
+            let between: usize = factorised.iter().map(|f| l.take(f.between)).sum();
             if !again && maps > 0 {
                 l.in_passing(maps * 2 * self.channels * self.tiles);
             }
+            l.give(between);
         }
         bytes
     }
@@ -143,6 +166,20 @@ impl BundleNumbers {
         held += self.gradients.iter().map(|numbers| l.take_map(*numbers, self.precision)).sum::<usize>();
         if weights_wanted && !self.dense.is_empty() {
             l.in_passing(self.dense.iter().sum::<usize>() * dense_splits(self.tiles, c, c));
+        }
+        if let Some(tiles) = self.factorised.iter().map(|f| f.tiles).max() {
+            let wanted = if weights_wanted { &self.factorised[..] } else { &[] };
+            let made: usize = wanted.iter().map(|f| l.take(f.between)).sum();
+            let betweens: usize = self.factorised.iter().map(|f| l.take_map(f.between, self.precision)).sum();
+            let parts = |l: &mut Count, tiles: usize| {
+                let weights: usize = wanted.iter().map(|f| f.weights).sum();
+                l.in_passing(weights * dense_splits(tiles, c, c));
+            };
+            parts(l, self.tiles);
+            l.give(made);
+            held += self.factorised.iter().map(|f| l.take_map(f.input, self.precision)).sum::<usize>();
+            parts(l, tiles);
+            l.give(betweens);
         }
         if self.separable > 0 {
             let mut middle = l.take(self.separable * 2 * c * self.tiles);

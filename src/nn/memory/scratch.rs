@@ -6,6 +6,28 @@ use crate::nn::plan::{CellPlan, CellSizes, Entry};
 use crate::nn::stem::StemPlan;
 use crate::space::Compute;
 
+/// Buffers of which there is one for each size: numbers by key.
+#[derive(Default)]
+struct Sizes(Vec<([usize; 5], usize)>);
+
+impl Sizes {
+    fn add(&mut self, key: [usize; 5], len: usize) {
+        if !self.0.iter().any(|(k, _)| *k == key) {
+            self.0.push((key, len));
+        }
+    }
+
+    /// The gradient of a dense convolution's output, with its border.
+    fn add_output(&mut self, s: &Shape) {
+        let [rows, columns] = s.reach();
+        self.add([s.out_height(), s.out_width(), s.outputs, rows, columns], s.out_padded_len(s.reach()));
+    }
+
+    fn total(&self) -> usize {
+        self.0.iter().map(|(_, len)| len).sum()
+    }
+}
+
 /// The largest of each buffer that a thread reuses.
 #[derive(Default)]
 pub(super) struct Scratch {
@@ -14,13 +36,17 @@ pub(super) struct Scratch {
     others: [usize; 3],
     map: usize,
     /// Gradients of dense convolutions' outputs, by size.
-    bordered: Vec<([usize; 4], usize)>,
+    bordered: Sizes,
+    /// The same of factorised ones, and what is between their two halves with and without a border.
+    halves: Sizes,
+    middles: Sizes,
+    between: usize,
     /// Pooled maps that are alive at once.
     made: usize,
     projection: usize,
     /// Gradient of an input, gathered.
     gathered: usize,
-    spreads: Vec<([usize; 5], usize)>,
+    spreads: Sizes,
     /// Of the stem's convolutions, which are gone before a cell's are made: forward, and backward.
     stem: [usize; 2],
 }
@@ -41,7 +67,17 @@ impl Scratch {
                 }
                 if let Compute::Dense { window } = b.operation.compute() {
                     self.padded = self.padded.max((g.height + 2) * (g.width + 2) * g.channels);
-                    self.dense(&g.dense(window));
+                    self.bordered.add_output(&g.dense(window));
+                }
+                if let Compute::Factorised { window } = b.operation.compute() {
+                    let [row, column] = g.factorised(window);
+                    let ([_, reach], [border, _]) = (row.reach(), column.reach());
+                    self.padded = self.padded.max(row.padded_len([reach; 2]));
+                    self.halves.add_output(&row);
+                    self.halves.add_output(&column);
+                    let key = [column.height, column.width, column.inputs, border, 0];
+                    self.middles.add(key, column.padded_len(column.reach()));
+                    self.between = self.between.max(row.out_len());
                 }
                 for (half, shape) in g.convolutions(b.operation).into_iter().enumerate() {
                     let (reach, len) = (shape.reach(), shape.padded_len(shape.reach()));
@@ -51,9 +87,7 @@ impl Scratch {
                     };
                     *padded = (*padded).max(len);
                     let key = [shape.height, shape.width, shape.channels, shape.stride, reach];
-                    if !self.spreads.iter().any(|(k, _)| *k == key) {
-                        self.spreads.push((key, len));
-                    }
+                    self.spreads.add(key, len);
                 }
             }
         }
@@ -65,7 +99,7 @@ impl Scratch {
                     let p = own.shape(h, w);
                     self.projection = self.projection.max(p.pixels() * p.channels_in);
                 }
-                Entry::Residual(own) => own.shapes((h, w)).iter().for_each(|s| self.dense(s)),
+                Entry::Residual(own) => own.shapes((h, w)).iter().for_each(|s| self.bordered.add_output(s)),
             }
         }
     }
@@ -82,31 +116,23 @@ impl Scratch {
         }
     }
 
-    fn dense(&mut self, s: &Shape) {
-        let key = [s.out_height(), s.out_width(), s.outputs, s.reach()];
-        if !self.bordered.iter().any(|(k, _)| *k == key) {
-            self.bordered.push((key, s.out_padded_len(s.reach())));
-        }
-    }
-
     /// Of the buffers that a forward pass uses.
     pub fn forward_bytes(&self) -> u64 {
-        let cells = self.padded + self.others.iter().sum::<usize>() + self.made + self.map + self.projection;
+        let others = self.others.iter().sum::<usize>() + self.middles.total();
+        let cells = self.padded + others + self.made + self.map + self.projection;
         // The cells' stay from pass to pass.
         4 * (self.stem[0] + cells) as u64
     }
 
     pub fn bytes(&self) -> u64 {
-        let bordered: usize = self.bordered.iter().map(|(_, len)| len).sum();
-        let spreads: usize = self.spreads.iter().map(|(_, len)| len).sum();
         4 * (self.padded
             + self.others.iter().sum::<usize>()
             + self.made
             + 3 * self.map
-            + bordered
+            + [&self.bordered, &self.halves, &self.middles, &self.spreads].map(Sizes::total).iter().sum::<usize>()
+            + self.between
             + 2 * self.projection
             + self.gathered
-            + self.stem[1]
-            + spreads) as u64
+            + self.stem[1]) as u64
     }
 }

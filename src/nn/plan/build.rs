@@ -39,7 +39,7 @@ impl Block {
     /// ReLU → 1x1 convolution (or one over a `kernel` wide map) → norm.
     fn projection(&mut self, [weights, norm]: [String; 2], kernel: usize, inputs: usize, c: usize) -> ProjectionPlan {
         let start = self.layout.len;
-        self.layout.add(weights, Kind::Convolution { kernel }, c, inputs);
+        self.layout.add(weights, Kind::Convolution { kernel: [kernel; 2] }, c, inputs);
         let weights = start..self.layout.len;
         let inputs = inputs * kernel * kernel;
         ProjectionPlan { weights, norm: self.norm(norm, c), inputs, halve: false, affine: self.affine }
@@ -48,14 +48,14 @@ impl Block {
     /// The same without the norm.
     fn bare_projection(&mut self, weights: String, kernel: usize, inputs: usize, c: usize) -> ProjectionPlan {
         let start = self.layout.len;
-        self.layout.add(weights, Kind::Convolution { kernel }, c, inputs);
+        self.layout.add(weights, Kind::Convolution { kernel: [kernel; 2] }, c, inputs);
         let (weights, norm) = (start..self.layout.len, NormSlot { offset: 0, channels: c });
         ProjectionPlan { weights, norm, inputs: inputs * kernel * kernel, halve: false, affine: false }
     }
 
     /// FactorizedReduce → norm.
     fn halving(&mut self, name: &str, inputs: usize, outputs: usize) -> ProjectionPlan {
-        let (start, kind, first) = (self.layout.len, Kind::Convolution { kernel: 1 }, outputs / 2);
+        let (start, kind, first) = (self.layout.len, Kind::Convolution { kernel: [1; 2] }, outputs / 2);
         self.layout.add(format!("{name}.conv_1.weight"), kind, first, inputs);
         self.layout.add(format!("{name}.conv_2.weight"), kind, outputs - first, inputs);
         let weights = start..self.layout.len;
@@ -93,7 +93,7 @@ impl Block {
         };
         let convolutions = [convolution("a", inputs, 2), convolution("b", outputs, 1)];
         let start = self.layout.len;
-        let kind = Kind::Convolution { kernel: 1 };
+        let kind = Kind::Convolution { kernel: [1; 2] };
         self.layout.add(format!("cells.{index}.downsample.1.weight"), kind, outputs, inputs);
         let side = start..self.layout.len;
         ResidualPlan { inputs, outputs, convolutions, side }
@@ -106,7 +106,7 @@ impl Block {
         let mut half = |block: &mut Block, first: usize| {
             let kernel = operation.kernel().unwrap_or(3);
             block.layout.add(format!("{name}.op.{first}.weight"), Kind::Depthwise { kernel }, c, 1);
-            let kind = Kind::Convolution { kernel: 1 };
+            let kind = Kind::Convolution { kernel: [1; 2] };
             block.layout.add(format!("{name}.op.{}.weight", first + 1), kind, c, c);
             norms.push(block.norm(format!("{name}.op.{}", first + 2), c));
         };
@@ -117,12 +117,18 @@ impl Block {
             }
             Compute::Identity if stride == 2 => norms.push(self.halving(name, c, c).norm),
             Compute::Dense { window } => {
-                let kind = Kind::Convolution { kernel: window };
+                let kind = Kind::Convolution { kernel: [window; 2] };
                 self.layout.add(format!("{name}.op.1.weight"), kind, c, c);
                 if !self.affine {
                     self.layout.add(format!("{name}.op.1.bias"), Kind::Bias, c, 1);
                 }
                 norms.push(self.norm(format!("{name}.op.2"), c));
+            }
+            Compute::Factorised { window } => {
+                for (at, kernel) in [(1, [1, window]), (2, [window, 1])] {
+                    self.layout.add(format!("{name}.{at}.weight"), Kind::Convolution { kernel }, c, c);
+                }
+                norms.push(self.norm(format!("{name}.3"), c));
             }
             _ => {}
         }

@@ -137,6 +137,14 @@ impl CellPlan {
         state.checked_sub(self.inputs())
     }
 
+    /// Places among these edges, in rounds in which no node comes twice: as a rule one, and more where a node takes one state twice.
+    pub fn rounds(&self, edges: &[usize]) -> Vec<Vec<usize>> {
+        let node = |place: usize| self.edges[edges[place]].node;
+        let before = |place: usize| (0..place).filter(|other| node(*other) == node(place)).count();
+        let of = |round| (0..edges.len()).filter(|place| before(*place) == round).collect::<Vec<_>>();
+        (0..edges.len()).map(of).take_while(|places| !places.is_empty()).collect()
+    }
+
     /// The edges from a state, by number.
     pub fn from(&self, source: usize) -> impl Iterator<Item = usize> + use<'_> {
         (0..self.edges.len()).filter(move |e| self.edges[*e].source == source)

@@ -24,7 +24,7 @@ pub(crate) struct PlainStem {
 impl PlainStem {
     pub fn new(inputs: usize, outputs: usize) -> PlainStem {
         let mut layout = BlockLayout::default();
-        layout.add("stem.0.weight".into(), Kind::Convolution { kernel: 3 }, outputs, inputs);
+        layout.add("stem.0.weight".into(), Kind::Convolution { kernel: [3; 2] }, outputs, inputs);
         layout.add("stem.1.weight".into(), Kind::NormWeight, outputs, 1);
         layout.add("stem.1.bias".into(), Kind::NormBias, outputs, 1);
         let norm = layout.add_norm("stem.1".into(), outputs);

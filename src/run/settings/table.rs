@@ -175,7 +175,8 @@ settings! {
         channels: usize = 16, (|v: &usize| counted(*v, 1024)), "width of the supernet",
             "Memory grows in step with it, time faster.", "8";
         cells: usize = 8, (|v: &usize| counted(*v, 64)), "number of cells; those at a third and at two thirds reduce",
-            "The published search has 8, of which cells 2 and 5 (from 0) reduce.", "5";
+            "The published search has 8, of which cells 2 and 5 (from 0) reduce. With NAS-Bench-201 15, in three stages of as many; \
+             other numbers than multiples of 3 make stages of different sizes.", "5";
         stem: StemChoice = StemChoice::Auto, "`cifar`, `imagenet` (cells work on an eighth of the pictures' side) or `auto`: `imagenet` from 128 pixels a side",
             "What stands before the cells of the supernet, and of the proxy network that is scored: one 3x3 convolution, or DARTS' \
              three of stride 2. Networks of NAS-Bench-201's kind have `cifar` alone.", "\"imagenet\"";
@@ -232,7 +233,8 @@ settings! {
         channels: usize = 36, (|v: &usize| counted(*v, 1024)), "width of the evaluation network",
             "36 as published with DARTS on CIFAR-10; 16 with NAS-Bench-201.", "16";
         cells: usize = 20, (|v: &usize| counted(*v, 64)), "number of cells; those at a third and at two thirds reduce",
-            "20 as published with DARTS on CIFAR-10; 15 with NAS-Bench-201, with two residual blocks between them.", "8";
+            "20 as published with DARTS on CIFAR-10; 15 with NAS-Bench-201, in three stages of as many with residual blocks \
+             between them.", "8";
         stem: StemChoice = StemChoice::Auto, "`cifar`, `imagenet` (cells work on an eighth of the pictures' side) or `auto`: `imagenet` from 128 pixels a side",
             "What stands before the cells, as in search.stem. Published with `imagenet` are 48 channels and 14 cells.", "\"imagenet\"";
         batch: usize = 96, (|v: &usize| counted(*v, 65_536)), "pictures per step", "96 as published.", "64";

@@ -1,11 +1,13 @@
-//! NAS-Bench-201's text, `|nor_conv_3x3~0|+|none~0|none~1|+…`, and the six digits of its tables.
+//! NAS-Bench-201's text, `|nor_conv_3x3~0|+|none~0|none~1|+…`, the six digits of its tables, and the numbers of their rows.
 
 use super::meaning::{Context, Fault, Spots, check};
 use super::value::{is_word, stop};
-use crate::space::{Choice, Genotype, Operation, Stacking, nas_bench_201};
+use crate::space::{Choice, Genotype, Stacking, nas_bench_201};
 
 /// Longest name of an operation that is looked at, in bytes.
 const NAME: usize = 64;
+/// Digits of a cell in a table.
+const COLUMNS: usize = 6;
 
 /// Whether such a text begins at byte `at`: `|name~number|`.
 pub(super) fn begins(text: &str, at: usize) -> bool {
@@ -46,44 +48,43 @@ pub(super) fn genotype(context: &Context, at: usize) -> (Result<Genotype, Fault>
         return (Err(fault), here + 1);
     }
     let spots = [Spots { list: at, choices: spots, concat: at }, Spots::default()];
-    (check(nas_bench_201(choices), context.space, &spots), here + 1)
+    (check(cell(choices), context.space, &spots), here + 1)
 }
 
-fn nas_bench_201(normal: Vec<Choice>) -> Genotype {
+fn cell(normal: Vec<Choice>) -> Genotype {
     Genotype { stacking: Stacking::NasBench201, normal, ..Genotype::default() }
 }
 
-/// The six digits of a table, if the text is no more than that: `0` to `4` for each edge, columns of the built-in space whichever
-/// space the text is read for.
+/// The six digits of a table (`0` to `4` for each edge), or the number of its row, if the text is no more than that: columns and
+/// rows of the built-in space whichever space the text is read for.
 pub(super) fn digits(context: &Context) -> Option<(usize, Result<Genotype, Fault>)> {
     let space = context.space.filter(|s| s.stacking() == Stacking::NasBench201)?;
-    let published = nas_bench_201::SPACE;
     let at = context.text.len() - context.text.trim_start().len();
     let digits = context.text.trim();
-    let edges = published.graphs().first()?.edges;
-    if digits.len() != edges.len() || !digits.bytes().all(|b| b.is_ascii_digit()) {
+    if digits.is_empty() || digits.len() > COLUMNS || !digits.bytes().all(|b| b.is_ascii_digit()) {
         return None;
     }
-    let operation = |b: u8| published.operations().get(usize::from(b - b'0')).copied();
-    let choices: Option<Vec<Choice>> = edges
-        .iter()
-        .zip(digits.bytes())
-        .map(|(edge, b)| operation(b).map(|operation| Choice { operation, source: edge.source() }))
-        .collect();
-    let spots = [Spots { list: at, choices: (at..at + edges.len()).collect(), concat: at }, Spots::default()];
-    Some((
-        at,
-        match choices {
-            Some(choices) => check(nas_bench_201(choices), Some(space), &spots),
-            None => {
-                let names: Vec<String> = published
-                    .operations()
-                    .iter()
-                    .enumerate()
-                    .map(|(i, o): (usize, &Operation)| format!("{i} {o}"))
-                    .collect();
-                stop(at, format!("a digit stands for an operation: {}", names.join(", "))).map_err(Fault::Stop)
-            }
-        },
-    ))
+    let (cell, reason) = match <[u8; COLUMNS]>::try_from(digits.as_bytes()) {
+        Ok(columns) => {
+            let names: Vec<String> =
+                nas_bench_201::SPACE.operations().iter().enumerate().map(|(i, o)| format!("{i} {o}")).collect();
+            let reason = format!("a digit stands for an operation: {}", names.join(", "));
+            (nas_bench_201::of_digits(columns.map(|b| b - b'0')), reason)
+        }
+        Err(_) => {
+            let cell = digits.parse().ok().and_then(nas_bench_201::of_index);
+            let last = nas_bench_201::CELLS - 1;
+            (
+                cell,
+                format!(
+                    "{digits} is no index of a cell: they go from 0 to {last}, and the digits of one are {COLUMNS}"
+                ),
+            )
+        }
+    };
+    let Some(cell) = cell else { return Some((at, stop(at, reason).map_err(Fault::Stop))) };
+    // A number is one place for all choices.
+    let place = |edge| if digits.len() == COLUMNS { at + edge } else { at };
+    let spots = [Spots { list: at, choices: (0..COLUMNS).map(place).collect(), concat: at }, Spots::default()];
+    Some((at, check(cell, Some(space), &spots)))
 }
