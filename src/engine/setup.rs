@@ -189,7 +189,8 @@ impl<'a> Setup<'a> {
     /// What such a training keeps for the way back, and the bytes that a step needs of the device.
     pub fn training(&self, network: &EvaluationConfig, batch: usize) -> (Policy, u64) {
         let images = batch.min(self.pictures.len());
-        training_memory::training_step(self.config, network, images, self.dataset.summary(), &self.device, self.budget)
+        let (about, gpu) = (self.dataset.summary(), matches!(self.device, Device::Cuda(_)));
+        training_memory::training_step(self.config, network, images, about, gpu, self.budget)
     }
 
     /// What is to be told where fewer threads are taken than were asked for.

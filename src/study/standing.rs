@@ -265,17 +265,22 @@ impl Standing {
                 _ => *state = State::Queued(job.words()),
             }
         }
-        let unsaid = |s: &State| matches!(s, State::Failed(_) | State::Stopped(_) | State::Unreachable(_));
+        let unsaid =
+            |s: &State| matches!(s, State::Ready | State::Failed(_) | State::Stopped(_) | State::Unreachable(_));
         if self.tasks.iter().any(|t| unsaid(&t.state)) {
             let ended = slurm::ended(study);
             for (known, task) in self.tasks.iter_mut().zip(&plan.tasks) {
-                if let (State::Failed(why) | State::Unreachable(why), Some(words)) =
-                    (&mut known.state, ended.get(&task.name))
-                {
-                    why.push_str(&format!("; {words}"));
+                let Some(ending) = ended.get(&task.name).filter(|e| !e.is_good()) else { continue };
+                match &mut known.state {
+                    State::Failed(why) | State::Stopped(why) | State::Unreachable(why) => {
+                        why.push_str(&format!("; {}", ending.words()));
+                    }
+                    // It ended before its first word: nothing but Slurm knows of it.
+                    state @ State::Ready if !ending.is_cancelled() => *state = State::Failed(ending.words()),
+                    _ => {}
                 }
             }
         }
-        None
+        slurm::told_of_copy(study)
     }
 }

@@ -6,7 +6,7 @@ use super::Scene;
 use crate::explorer::draw::Pad;
 use crate::explorer::figure::study::{Family, families};
 use crate::explorer::state::Bucket;
-use crate::explorer::study::{Seen, Spot};
+use crate::explorer::study::{Seen, Spot, Watched};
 use crate::explorer::theme::{ColorDepth, Markers};
 use crate::explorer::ui::Target;
 use crate::explorer::widgets::{Chart, Curve, Steps};
@@ -22,19 +22,18 @@ const WIDE: u16 = 110;
 const SPOT: u16 = 7;
 
 pub fn draw(pad: &mut Pad, scene: &Scene) {
-    let seen = match scene.study {
-        None => {
-            let mut inner = pad.panel("study", "", false);
-            inner.prose("No study is open. `zonas study new DIR` makes one, `zonas study open DIR` shows it here.");
-            return;
+    let words = match scene.study {
+        Watched::Seen(seen) => return whole(pad, scene, seen),
+        Watched::Nothing => {
+            "No study is open. `zonas study new DIR` makes one, `zonas study open DIR` shows it here.".to_string()
         }
-        Some(Err(why)) => {
-            let mut inner = pad.panel("study", "", false);
-            inner.prose(&text::sanitize(&format!("The study can't be read: {why}")));
-            return;
-        }
-        Some(Ok(seen)) => seen,
+        Watched::Reading => "The study is being read: its design, and the journal of each of its runs.".into(),
+        Watched::Unreadable(why) => format!("The study can't be read: {why}"),
     };
+    pad.panel("study", "", false).prose(&text::sanitize(&words));
+}
+
+fn whole(pad: &mut Pad, scene: &Scene, seen: &Seen) {
     let (w, h) = (pad.width(), pad.height());
     let rows = seen.spots.len() as u16;
     // The matrix with its frame and head; the picture has what is left, if that is enough.
