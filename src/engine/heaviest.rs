@@ -36,7 +36,6 @@ mod tests {
     use crate::engine::training_memory::step_bytes;
     use crate::run::config::Config;
     use crate::space::{Space, darts};
-    use crate::truth::Cells;
 
     #[test]
     fn no_cell_takes_more() {
@@ -48,12 +47,10 @@ mod tests {
             let bytes = |g: &Genotype| step_bytes(&config, &about, g, false, None).unwrap();
             let full = space.full();
             let most = bytes(&heaviest(&full, bytes));
-            let cells = Cells::of(space);
-            let left = cells.left(&full).unwrap();
-            let mut rng = crate::random::stream(7, "heaviest");
-            for _ in 0..200 {
-                let mask = cells.mask(&cells.draw(&left, &mut rng)).unwrap();
-                let genotype = best(&mask, &|_, o| if o == Operation::None { 0.0 } else { 1.0 });
+            for draw in 0..200 {
+                let of =
+                    |edge: usize, o: Operation| crate::random::stream_at(draw, "heaviest", [edge as u64, o as u64]);
+                let genotype = best(&full, &|edge, o| crate::random::normal(&mut of(edge, o)) as f32);
                 assert!(bytes(&genotype) <= most, "{genotype}: {} of {most}", bytes(&genotype));
             }
         }

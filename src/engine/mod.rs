@@ -39,6 +39,7 @@ pub use error::EngineError;
 pub use inherit::{inherit, of_scoring};
 pub use options::{Confirm, Interrupt, Notices, Options};
 pub use saved::{Searched, searched};
+pub use setup::suits;
 
 use control::Control;
 use past::Past;

@@ -22,7 +22,7 @@ use crate::run::config::{Config, Draws, Estimator};
 use crate::space::{Genotype, Mask, Place};
 
 /// The same is timed again until so much has passed.
-const TIME: Duration = Duration::from_millis(300);
+const TIME: Duration = Duration::from_millis(if cfg!(test) { 10 } else { 300 });
 /// What takes so long the first time, when its memory is fresh, is not done again.
 const LONG: Duration = Duration::from_secs(2);
 /// Bytes of the largest map of a training that is timed: enough to leave the second cache, as a whole batch does.
@@ -56,6 +56,24 @@ fn noise(images: usize, shape: DataShape, number: u64) -> Result<(Tensor, Tensor
     ))
 }
 
+/// How often what is timed of a scoring is done; where draws go on until all is decided, at most.
+#[derive(Debug, PartialEq)]
+struct Work {
+    evaluations: f64,
+    draws: f64,
+    rounds: f64,
+}
+
+impl Work {
+    fn of(space: &Mask, settings: &Settings) -> Work {
+        let one_draw = Settings { draws: Draws::Fixed(1), ..*settings };
+        let cells = if settings.estimator.samples() { race::cells(settings) } else { 0 };
+        let of_one = if cells > 0 { cells } else { score::evaluations(space, &one_draw) };
+        let evaluations = score::evaluations(space, settings) as f64;
+        Work { evaluations, draws: evaluations / of_one.max(1) as f64, rounds: score::rounds(space, settings) as f64 }
+    }
+}
+
 /// Seconds of scoring on the threads that call it, and at most so many: where draws go on until all is decided, or where a round is
 /// cut from what the rounds before have left, it may take less.
 ///
@@ -64,7 +82,7 @@ fn noise(images: usize, shape: DataShape, number: u64) -> Result<(Tensor, Tensor
 pub fn scoring(config: &Config, shape: DataShape, threads: usize) -> Result<f64, EngineError> {
     let (space, score) = (config.space(), &config.score);
     let settings = Settings::of(config, &space);
-    let evaluations = score::evaluations(&space, &settings) as f64;
+    let Work { evaluations, draws, rounds } = Work::of(&space, &settings);
     let places: Vec<Place> = space.places().filter(|p| space.count_on(p.cell, p.edge) > 1).collect();
     if evaluations == 0.0 || places.is_empty() {
         return Ok(0.0);
@@ -84,8 +102,6 @@ pub fn scoring(config: &Config, shape: DataShape, threads: usize) -> Result<f64,
         let (images, labels) = noise(score.batch, shape, number)?;
         Draw::new(images, labels, 0, number)
     };
-    let one_draw = Settings { draws: Draws::Fixed(1), ..settings };
-    let size = race::cells(&settings);
     let sampler = Sampler::of(&space, 0);
     let some = |time: usize| -> Vec<Mask> { (0..together).map(|n| sampler.mask(time, n)).collect() };
     let seconds = match score.estimator {
@@ -96,7 +112,6 @@ pub fn scoring(config: &Config, shape: DataShape, threads: usize) -> Result<f64,
             // One edge of the whole network is cut to one operation: it takes about as long as all of it.
             let masks = |time| if sampled { some(time) } else { vec![space; together] };
             let cells = mean_seconds(|time| evaluator.cells(&masks(time)).map(|_| ()))?;
-            let draws = evaluations / if sampled { size } else { places.len() } as f64;
             evaluations / together as f64 * cells + draws * open
         }
         Estimator::LeaveOneOut | Estimator::Zero => {
@@ -108,8 +123,7 @@ pub fn scoring(config: &Config, shape: DataShape, threads: usize) -> Result<f64,
                 (0..together).map(|n| places[(time * together + n) * 7 % places.len()]).collect()
             };
             let without = mean_seconds(|time| evaluator.without(&at(time)).map(|_| ()))?;
-            let draws = evaluations / score::evaluations(&space, &one_draw).max(1) as f64;
-            evaluations / together as f64 * without + draws * score::rounds(&space, &settings) as f64 * baseline
+            evaluations / together as f64 * without + draws * rounds * baseline
         }
         Estimator::ShortTraining => {
             let new = |steps| TrainedEvaluator::new(proxy.clone(), space, steps, 0, together, batch);
@@ -119,7 +133,7 @@ pub fn scoring(config: &Config, shape: DataShape, threads: usize) -> Result<f64,
             evaluator.open(0)?;
             let cells = mean_seconds(|time| evaluator.cells(&some(time)).map(|_| ()))?;
             let draw = none + (one - none).max(0.0) * score.training_steps as f64;
-            evaluations / together as f64 * cells + evaluations / size as f64 * draw
+            evaluations / together as f64 * cells + draws * draw
         }
     };
     let limited = score.draws.fixed().is_none() && score.max_seconds > 0.0;
@@ -173,34 +187,45 @@ mod tests {
         (config, about)
     }
 
+    const ESTIMATORS: [Estimator; 5] =
+        [Estimator::Cells, Estimator::LeaveOneOut, Estimator::Zero, Estimator::Discretise, Estimator::ShortTraining];
+
     #[test]
-    fn every_estimator_can_be_timed_and_more_of_it_takes_longer() {
+    fn every_estimator_and_a_training_can_be_timed() {
         let (mut config, about) = small();
-        let shape = DataShape::of(&about);
-        for estimator in
-            [Estimator::Cells, Estimator::LeaveOneOut, Estimator::Zero, Estimator::Discretise, Estimator::ShortTraining]
-        {
+        for estimator in ESTIMATORS {
             config.score.estimator = estimator;
-            config.score.draws = 1.into();
-            let one = scoring(&config, shape, 2).unwrap();
-            config.score.draws = 40.into();
-            let many = scoring(&config, shape, 2).unwrap();
-            assert!(one > 0.0 && many > 10.0 * one, "{estimator}: {one} {many}");
+            let seconds = scoring(&config, DataShape::of(&about), 2).unwrap();
+            assert!(seconds > 0.0 && seconds.is_finite(), "{estimator}: {seconds}");
         }
         config.score.draws = Draws::Auto;
         config.score.max_seconds = 1e-6;
-        assert_eq!(scoring(&config, shape, 2).unwrap(), 1e-6);
+        assert_eq!(scoring(&config, DataShape::of(&about), 2).unwrap(), 1e-6);
+        let heaviest = crate::engine::heaviest::heaviest(&config.full(), |_| 1);
+        let seconds = training(&config, &about, &heaviest, 2).unwrap();
+        assert!(seconds > 0.0 && seconds.is_finite(), "{seconds}");
+        config.train.channels = 0;
+        assert!(training(&config, &about, &heaviest, 2).is_err());
     }
 
     #[test]
-    fn a_training_of_more_epochs_takes_as_much_longer() {
-        let (mut config, about) = small();
-        let genotype: Genotype =
-            crate::engine::heaviest::heaviest(&config.full(), |g| network_on(&config, &about, g).map_or(0, |_| 1));
-        config.train.epochs = 1;
-        let one = training(&config, &about, &genotype, 2).unwrap();
-        config.train.epochs = 40;
-        let many = training(&config, &about, &genotype, 2).unwrap();
-        assert!(one > 0.0 && many > 10.0 * one, "{one} {many}");
+    fn the_work_is_what_the_settings_ask_for() {
+        let (mut config, _) = small();
+        config.score.sample = 30;
+        for estimator in ESTIMATORS {
+            config.score.estimator = estimator;
+            config.score.draws = 3.into();
+            let (space, three) = (config.space(), Settings::of(&config, &config.space()));
+            let work = Work::of(&space, &three);
+            assert_eq!(work.draws, 3.0, "{estimator}");
+            assert_eq!(work.evaluations, score::evaluations(&space, &three) as f64);
+            if estimator.samples() {
+                assert_eq!((work.evaluations, work.rounds), (90.0, 1.0));
+            }
+            config.score.draws = Draws::Auto;
+            config.score.max_evaluations = 700;
+            let auto = Work::of(&space, &Settings::of(&config, &space));
+            assert!(auto.evaluations == 700.0 && auto.draws > 3.0, "{estimator}: {auto:?}");
+        }
     }
 }

@@ -2,14 +2,16 @@
 
 use std::collections::HashMap;
 
-use super::design::Stage;
+use super::design::{Design, Stage};
 use super::plan::Task;
 use super::standing::Known;
+use super::{DESIGN, StudyError};
 use crate::data::{self, Kind};
 use crate::engine::heaviest::heaviest;
 use crate::engine::plan::{DataShape, Planner, about, pictures_memory};
 use crate::engine::scoring_memory::scoring_bytes;
 use crate::engine::seconds;
+use crate::engine::suits;
 use crate::engine::training_memory::{network_on, step_bytes};
 use crate::nn::{Policy, cheapest};
 use crate::run::config::{Config, Keep};
@@ -94,6 +96,20 @@ impl Needs {
         let found = about(config).map_err(|e| e.to_string())?;
         self.pictures.insert(key, found.clone());
         Ok(found)
+    }
+
+    /// Whether every setting of a design makes sense on its pictures. Pictures that can't be opened here are told when a run needs them.
+    ///
+    /// # Errors
+    /// The first setting that does not, and why.
+    pub fn check(&mut self, design: &Design) -> Result<(), StudyError> {
+        for setting in &design.settings {
+            let Ok(about) = self.pictures(&setting.config) else { continue };
+            let trains = design.has(Stage::Train);
+            suits(&setting.config, &about, trains)
+                .map_err(|e| StudyError::Refused(format!("{DESIGN}: with {}: {e}", setting.name)))?;
+        }
+        Ok(())
     }
 
     /// Bytes that the pictures of a run take in its process's memory.

@@ -84,6 +84,8 @@ impl Runner {
         let lock = study.take()?;
         let edited = edited(study);
         let design = study.design()?;
+        let mut needs = Needs::default();
+        needs.check(&design)?;
         let plan = Plan::of(&design);
         let room = Room::of(&design, plan.tasks.len())?;
         let mut found = Found::default();
@@ -95,7 +97,7 @@ impl Runner {
             plan,
             found,
             standing,
-            needs: Needs::default(),
+            needs,
             room,
             running: Vec::new(),
             given_up: HashMap::new(),
@@ -201,7 +203,8 @@ impl Runner {
             return Ok(());
         }
         self.edited = now;
-        match self.study.design() {
+        let read = self.study.design();
+        match read.and_then(|design| self.needs.check(&design).map(|()| design)) {
             Ok(design) if design == self.design => {}
             Ok(design) => {
                 let plan = Plan::of(&design);

@@ -42,6 +42,8 @@ pub struct Submitted {
 pub fn submit(study: &Study, ask: &Ask, told: &mut dyn FnMut(&Submitted)) -> Result<usize, StudyError> {
     let _lock = study.take()?;
     let design = study.design()?;
+    let mut needs = Needs::default();
+    needs.check(&design)?;
     let plan = Plan::of(&design);
     let slurm = study.path().join(SLURM);
     std::fs::create_dir_all(&slurm).map_err(io_error("make", &slurm))?;
@@ -61,7 +63,6 @@ pub fn submit(study: &Study, ask: &Ask, told: &mut dyn FnMut(&Submitted)) -> Res
     };
     let program = std::env::current_exe().map_err(io_error("find", study.path()))?;
     let largest = largest_array();
-    let mut needs = Needs::default();
     let mut ids: HashMap<Stage, Vec<String>> = HashMap::new();
     for job in &live {
         let stage = Stage::ALL.into_iter().find(|s| job.list.starts_with(s.name()));
