@@ -8,7 +8,7 @@ mod script;
 mod submit;
 
 pub use identity::told_of_copy;
-pub use query::{Job, ended, jobs};
+pub use query::{Job, ended, jobs, lost};
 pub use script::Ask;
 pub use submit::{Submitted, share, submit};
 

@@ -7,6 +7,8 @@ use super::super::{Study, StudyError};
 use super::SLURM;
 use super::command::call;
 use super::identity::Jobs;
+use crate::run::RunFolder;
+use crate::run::lock::{self, Liveness};
 
 /// A task of an array that Slurm has.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -109,6 +111,11 @@ impl Ending {
         self.state.starts_with("CANCELLED")
     }
 
+    /// Whether it was this task, as an engine calls itself.
+    pub fn is_of(&self, task: &str) -> bool {
+        lock::of_slurm(&format!("{}_{}", self.array, self.task)) == task
+    }
+
     /// `Slurm 12_3: OUT_OF_MEMORY, exit code 0:125; …`, with what helps.
     pub fn words(&self) -> String {
         let help = match self.state.as_str() {
@@ -118,6 +125,7 @@ impl Ending {
             }
             "NODE_FAIL" | "BOOT_FAIL" => "; its node failed: run the study again",
             "PREEMPTED" => "; others were preferred, and it was not queued again: run the study again",
+            "FAILED" if !self.code.ends_with(":0") => "; it was killed",
             _ => "",
         };
         format!("Slurm {}_{}: {}, exit code {}{help}", self.array, self.task, self.state, self.code)
@@ -152,6 +160,12 @@ pub fn jobs(study: &Study) -> Result<Vec<Job>, StudyError> {
     }
     found.retain(|job: &Job| !is_over(&job.state));
     Ok(found)
+}
+
+/// The task that seems to be at work on a run, where Slurm has it no more: its heart may have beaten a moment ago, but it was killed.
+pub fn lost(folder: &RunFolder, live: &[Job]) -> Option<String> {
+    let (Liveness::Alive(holder) | Liveness::Unreachable(holder)) = Liveness::of(folder) else { return None };
+    holder.job.filter(|own| live.iter().all(|j| lock::of_slurm(&j.id()) != *own))
 }
 
 /// Runs of a list, by the numbers of their tasks.
@@ -226,6 +240,9 @@ mod tests {
             assert_eq!(of(line), None, "{line}");
         }
         assert!(at("OUT_OF_MEMORY").unwrap().words().contains("--mem"));
+        let killed = of("5_0|zonas-0a1b2c3d-search-1|FAILED|0:9").unwrap();
+        assert_eq!(killed.words(), "Slurm 5_0: FAILED, exit code 0:9; it was killed");
+        assert!(killed.is_of("slurm 5_0") && !killed.is_of("slurm 5_1"));
     }
 
     #[test]

@@ -10,11 +10,10 @@ use super::super::{Study, StudyError, io_error};
 use super::SLURM;
 use super::command::call;
 use super::identity::Jobs;
-use super::query::{Job, jobs};
+use super::query::{jobs, lost};
 use super::script::{Array, Ask, Predicted, script};
 use crate::device;
 use crate::run::RunFolder;
-use crate::run::lock::{self, Liveness};
 
 /// Processors of a run where `limits.threads` says nothing.
 const CPUS: usize = 4;
@@ -56,7 +55,7 @@ pub fn submit(study: &Study, ask: &Ask, told: &mut dyn FnMut(&Submitted)) -> Res
         let known = &standing.tasks[*i];
         let busy = match known.state {
             State::Done => true,
-            State::Running(_) => !known.folder.as_ref().is_some_and(|f| is_lost(f, &live)),
+            State::Running(_) => !known.folder.as_ref().is_some_and(|f| lost(f, &live).is_some()),
             _ => false,
         };
         !busy && !here.contains(plan.tasks[*i].name.as_str())
@@ -130,13 +129,6 @@ pub fn submit(study: &Study, ask: &Ask, told: &mut dyn FnMut(&Submitted)) -> Res
         }
     }
     Ok(count)
-}
-
-/// Whether the engine that seems to be at work on a run was a task that Slurm has no more: its heart may have beaten a moment
-/// ago, but it was killed.
-fn is_lost(folder: &RunFolder, live: &[Job]) -> bool {
-    let (Liveness::Alive(holder) | Liveness::Unreachable(holder)) = Liveness::of(folder) else { return false };
-    holder.job.is_some_and(|own| live.iter().all(|j| lock::of_slurm(&j.id()) != own))
 }
 
 fn cpus(design: &Design) -> usize {
