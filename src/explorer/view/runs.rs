@@ -143,9 +143,10 @@ fn layout(table: &Table<'_, Row>, ui: &Ui, room: u16) -> (Vec<Shown>, usize) {
         Sized { wanted: *wanted, title, widest }
     };
     let mut sized: Vec<Sized> = columns.iter().zip(titles(&columns)).map(sized).collect();
-    // Where there is some room, names and states are whole before more columns are shown.
+    // Where there is some room, names, states and means are whole before more columns are shown.
     let narrowest = |c: &Sized| {
-        let roomy = c.wanted.worth > 200 && room >= ROOMY && ui.list.columns.is_empty();
+        let whole = c.wanted.worth > 200 || ui.list.grouped && c.wanted.column.averaged();
+        let roomy = whole && room >= ROOMY && ui.list.columns.is_empty();
         let least = if roomy { c.widest.min(GOOD) } else { c.wanted.least };
         least.max(text::width(&c.title).min(c.wanted.most))
     };

@@ -4,7 +4,7 @@ use ratatui::style::Style;
 
 use super::Scene;
 use crate::explorer::draw::Pad;
-use crate::explorer::figure::study::{Family, families};
+use crate::explorer::figure::study::{Family, Point, families};
 use crate::explorer::state::Bucket;
 use crate::explorer::study::{Seen, Spot, Watched};
 use crate::explorer::theme::{ColorDepth, Markers};
@@ -20,6 +20,8 @@ const NAME: (u16, u16) = (12, 34);
 const WIDE: u16 = 110;
 /// Columns of one run.
 const SPOT: u16 = 7;
+/// Columns left of the picture, for its scale.
+const GUTTER: u16 = 6;
 
 pub fn draw(pad: &mut Pad, scene: &Scene) {
     let words = match scene.study {
@@ -256,6 +258,9 @@ fn picture(pad: &mut Pad, scene: &Scene, seen: &Seen, alone: bool) {
         }
     }
     let top = (y + 1).min(3.min(h / 4).max(1));
+    let named = labels(&all, (w.saturating_sub(GUTTER), h.saturating_sub(top + 1)), most);
+    let names: Vec<(f64, f64, &str, Style)> =
+        named.iter().map(|(x, y, label, i)| (*x, *y, *label, inner.theme.series(*i))).collect();
     Chart {
         curves: &curves,
         x: (0.0, 1.05 * most),
@@ -263,9 +268,9 @@ fn picture(pad: &mut Pad, scene: &Scene, seen: &Seen, alone: bool) {
         cursor: None,
         bands: &[],
         marks: &marks,
-        names: &[],
+        names: &names,
         steps: Steps::Ends,
-        gutter: 6,
+        gutter: GUTTER,
         include: None,
         log: false,
         binary: false,
@@ -274,6 +279,32 @@ fn picture(pad: &mut Pad, scene: &Scene, seen: &Seen, alone: bool) {
         x_text: &|v, _| text::bytes(v as u64),
     }
     .draw(&mut inner.sub(0, top, w, h.saturating_sub(top)));
+}
+
+/// What varies along the curves, beside their points: bytes, accuracy, words, and the number of the family. Those for which there is
+/// no room in so many columns and lines are left out.
+fn labels(all: &[Family], (columns, lines): (u16, u16), most: f64) -> Vec<(f64, f64, &str, usize)> {
+    let points = || all.iter().enumerate().flat_map(|(i, f)| f.points.iter().map(move |p| (i, p)));
+    let ends = |p: &Point| {
+        let (mean, deviation) = (p.accuracy.mean.unwrap_or(0.0), p.accuracy.deviation.unwrap_or(0.0));
+        [mean - deviation, mean + deviation]
+    };
+    let low = points().flat_map(|(_, p)| ends(p)).fold(f64::INFINITY, f64::min);
+    let high = points().flat_map(|(_, p)| ends(p)).fold(f64::NEG_INFINITY, f64::max);
+    let line = (high - low).max(f64::MIN_POSITIVE) / f64::from(lines.max(1));
+    let column = 1.05 * most / f64::from(columns.max(1));
+    let mut told: Vec<(f64, f64, &str, usize)> = Vec::new();
+    for (i, p) in points().filter(|(_, p)| !p.label.is_empty()) {
+        let (x, y) = (p.bytes, p.accuracy.mean.unwrap_or(0.0));
+        let width = |words: &str| f64::from(text::width(words) + 1) * column;
+        let apart = |(a, b, words, _): &(f64, f64, &str, usize)| {
+            (b - y).abs() > 1.5 * line || (a - x).abs() > width(if *a > x { words } else { &p.label })
+        };
+        if told.iter().all(apart) {
+            told.push((x, y, &p.label, i));
+        }
+    }
+    told
 }
 
 /// A family by its bytes, each point with its deviation.
