@@ -217,7 +217,7 @@ fn live(pad: &mut Pad, runs: &[&Listed]) {
     let name = runs.iter().map(|r| text::width(&text::sanitize(&r.name))).max().unwrap_or(0).min(w / 3);
     let state = runs.iter().map(|r| text::width(&text::sanitize(&r.status))).max().unwrap_or(0).min(w / 4);
     // A loss, a time and an amount of memory behind the curve.
-    let curve = w.saturating_sub(name + state + 38).min(48);
+    let curve = w.saturating_sub(name + state + 40).min(48);
     let (plain, dim, accent) = (inner.theme.plain(), inner.theme.dim(), inner.theme.accent());
     for (y, run) in runs.iter().take(fits).enumerate() {
         let (y, live) = (y as u16, run.live.clone().unwrap_or_default());

@@ -306,7 +306,9 @@ impl Runner {
     }
 
     fn may_begin(&self, task: usize) -> bool {
-        if !matches!(self.standing.tasks[task].state, State::Ready | State::Stopped(_) | State::Failed(_)) {
+        // An engine that takes up an unreachable run first makes sure that the heart of the one before stands still.
+        let open = |s: &State| matches!(s, State::Ready | State::Stopped(_) | State::Failed(_) | State::Unreachable(_));
+        if !open(&self.standing.tasks[task].state) {
             return false;
         }
         let id = self.id(task);
