@@ -2,7 +2,7 @@
 //! one-shot search on what is left. After *Half Search Space is All You Need* (arXiv 2505.13586).
 //!
 //! The floors, lowest first; a module uses only those below it:
-//! [`random`], [`space`] → [`data`], [`device`], [`kernels`], [`truth`] → [`nn`] → [`proxies`], [`oneshot`], [`run`] →
+//! [`random`], [`space`], [`statistics`] → [`data`], [`device`], [`kernels`], [`truth`] → [`nn`] → [`proxies`], [`oneshot`], [`run`] →
 //! [`engine`] → [`study`] → [`explorer`] → [`export`] → [`cli`].
 
 pub mod cli;
@@ -21,6 +21,7 @@ pub mod proxies;
 pub mod random;
 pub mod run;
 pub mod space;
+pub mod statistics;
 pub mod study;
 pub mod text;
 pub mod truth;

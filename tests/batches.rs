@@ -139,6 +139,13 @@ fn shares_of_both_levels_are_drawn_class_by_class() {
     let parts = halves(&*data, 3, 0, shares(0.1, 0.025)).unwrap();
     assert_eq!(parts.alphas.len(), 125);
     assert!(per_class(&parts.alphas).iter().all(|n| (12..=13).contains(n)));
+    // How many each gets is known without drawing.
+    for (weights, alphas, limit) in [(0.1, 0.02, 0), (0.1, 0.025, 0), (0.1, 0.0, 0), (0.37, 0.41, 77), (0.5, 0.0, 301)]
+    {
+        let parts = halves(&*data, 3, limit, shares(weights, alphas)).unwrap();
+        let counts = shares(weights, alphas).counts(if limit == 0 { 5000 } else { limit });
+        assert_eq!(counts, [parts.weights.len(), parts.alphas.len()], "{weights} {alphas} {limit}");
+    }
     for (weights, alphas) in [(0.5, 0.6), (0.5, -0.1), (0.5, f64::NAN), (0.9999, 0.0001 / 10.0)] {
         let refused = halves(&*data, 3, 0, shares(weights, alphas)).unwrap_err();
         assert!(matches!(refused, DataError::Setting { name: "search.alphas_share", .. }), "{refused}");

@@ -242,6 +242,11 @@ fn what_can_t_be_is_said_in_a_sentence() {
     let err = String::from_utf8(bare.stderr).unwrap();
     assert_eq!(bare.status.code(), Some(2), "{err}");
     assert!(err.contains("Slurm's commands are missing"), "{err}");
+    // What does not go together is named before anything runs, whoever would run it.
+    made.edit("[factors]", "[factors]\nsearch.batch = [8, 5000]");
+    refused(&["study", "run", word], "batch=5000: the weights' half: 150 pictures are fewer than a batch of 5000");
+    assert!(!made.path.join("runs").exists());
+    made.edit("[factors]\nsearch.batch = [8, 5000]", "[factors]");
     // A run that fails does not keep the others back, and is told at the end.
     made.edit("seeds = \"1..2\"", "seeds = 1");
     made.edit("[[settings]]", "[[settings]]\nname = \"none\"\ndata.source = \"/nowhere\"\ncut.xi = 0.0\n[[settings]]");
@@ -266,4 +271,196 @@ fn seeds_of_one_setting_are_a_study() {
     assert_eq!(shown["rows"][0]["supernet"]["n"].as_u64(), Some(2));
     let (_, err, code) = zonas(&["run", "--seeds", "1..2", "--runs", runs]);
     assert!(code == Some(2) && err.contains("--yes"), "{err}");
+}
+
+/// Stand-ins for Slurm's commands in a folder: `sbatch` numbers what it is given, `squeue` and `sacct` print a file, and `scancel`
+/// writes down what it was told.
+#[cfg(unix)]
+struct StandIns {
+    path: PathBuf,
+    made: Made,
+}
+
+#[cfg(unix)]
+impl StandIns {
+    fn of(text: &str) -> StandIns {
+        use std::os::unix::fs::PermissionsExt;
+        let made = Made::new(text);
+        let path = made.path.with_file_name("bin");
+        std::fs::create_dir(&path).unwrap();
+        for (name, script) in [
+            ("sbatch", "n=$(($(cat \"$0.n\" 2>/dev/null || echo 11) + 1)); echo $n >\"$0.n\"; echo $n"),
+            ("squeue", "cat \"$0.out\" 2>/dev/null; true"),
+            ("sacct", "cat \"$0.out\" || exit 1"),
+            ("scontrol", "echo 'MaxArraySize            = 1001'"),
+            ("scancel", "echo \"$@\" >>\"$0.out\""),
+        ] {
+            let file = path.join(name);
+            std::fs::write(&file, format!("#!/bin/sh\n{script}\n")).unwrap();
+            std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o755)).unwrap();
+        }
+        StandIns { path, made }
+    }
+
+    fn zonas(&self, args: &[&str]) -> (String, String, Option<i32>) {
+        let own = std::env::var("PATH").unwrap_or_default();
+        let mut command = Process::new(env!("CARGO_BIN_EXE_zonas"));
+        command.env("PATH", format!("{}:{own}", self.path.display()));
+        let out = command.args(args).stdin(Stdio::null()).output().unwrap();
+        (String::from_utf8(out.stdout).unwrap(), String::from_utf8(out.stderr).unwrap(), out.status.code())
+    }
+
+    fn submit(&self, options: &[&str]) -> String {
+        let all = [&["study", "run", self.made.word(), "--on", "slurm"], options].concat();
+        let (out, err, code) = self.zonas(&all);
+        assert_eq!(code, Some(0), "{out}{err}");
+        out
+    }
+
+    /// By run: its state, and what is told of it.
+    fn states(&self, study: &str) -> std::collections::HashMap<String, (String, String)> {
+        let (out, err, code) = self.zonas(&["study", "status", study, "--json"]);
+        assert_eq!(code, Some(0), "{err}");
+        let status: Value = serde_json::from_str(&out).unwrap();
+        let text = |v: &Value| v.as_str().unwrap_or_default().to_string();
+        let of = |r: &Value| (text(&r["run"]), (text(&r["state"]), text(&r["detail"])));
+        status["runs"].as_array().unwrap().iter().map(of).collect()
+    }
+
+    fn prints(&self, command: &str, text: &str) {
+        std::fs::write(self.path.join(format!("{command}.out")), text).unwrap();
+    }
+
+    /// The names of its jobs begin so.
+    fn prefix(&self) -> String {
+        let text = std::fs::read_to_string(self.made.path.join("slurm/identity")).unwrap();
+        format!("zonas-{}-", serde_json::from_str::<Value>(&text).unwrap()["word"].as_str().unwrap())
+    }
+
+    /// What the scripts of a stage say, all together, and how many there are.
+    fn scripts(&self, stage: &str) -> (String, usize) {
+        let of = |p: &PathBuf| p.file_name().unwrap().to_string_lossy().starts_with(stage);
+        let all = std::fs::read_dir(self.made.path.join("slurm")).unwrap().map(|e| e.unwrap().path());
+        let all: Vec<PathBuf> = all.filter(|p| of(p) && p.extension().is_some_and(|e| e == "sbatch")).collect();
+        (all.iter().map(|p| std::fs::read_to_string(p).unwrap().replace("\n# ", " ")).collect(), all.len())
+    }
+}
+
+#[test]
+#[cfg(unix)]
+fn every_stage_asks_slurm_for_what_it_needs() {
+    let cluster = StandIns::of(&STUDY.replace("[base]", "[base]\ndevice.kind = \"cpu\""));
+    let out = cluster.submit(&[]);
+    assert!(!out.contains("note:"), "{out}");
+    for (stage, bound) in [("score", None), ("search", Some("the whole space needs")), ("train", Some("heaviest cell"))]
+    {
+        let (text, count) = cluster.scripts(stage);
+        assert!(count > 0);
+        for option in ["#SBATCH --mem=", "#SBATCH --time="] {
+            assert_eq!(text.matches(option).count(), count, "{stage}: {text}");
+        }
+        assert!(text.contains("Time is predicted") && text.contains("Memory is what is predicted"), "{text}");
+        assert_eq!(text.contains("an estimate from above"), bound.is_some(), "{text}");
+        assert!(bound.is_none_or(|words| text.contains(words)), "{text}");
+    }
+    // A time that is given is taken; on GPUs, what is not known is said.
+    let cluster = StandIns::of(STUDY);
+    let out = cluster.submit(&["--gpus", "1", "--partition", "gpu"]);
+    let (text, _) = cluster.scripts("");
+    assert!(!text.contains("--mem=") && !text.contains("--time=") && text.contains("No time is predicted"), "{text}");
+    assert_eq!(out.matches("note: no time is predicted of a run on a GPU").count(), 1, "{out}");
+    let cluster = StandIns::of(STUDY);
+    let out = cluster.submit(&["--time", "2:00:00", "--sbatch", "--gres=gpu:1"]);
+    let (text, count) = cluster.scripts("");
+    assert_eq!(text.matches("#SBATCH --time=2:00:00").count(), count);
+    assert!(!text.contains("--mem=") && !out.contains("no time is predicted"), "{out}{text}");
+    // Pictures that are on the nodes only.
+    let cluster = StandIns::of(&STUDY.replace("[base]", "[base]\ndata.source = \"/nowhere/cifar\""));
+    let out = cluster.submit(&[]);
+    assert_eq!(out.matches("note: memory and time can't be predicted here").count(), 1, "{out}");
+}
+
+#[test]
+#[cfg(unix)]
+fn accounting_tells_how_tasks_ended_that_left_no_word() {
+    let cluster =
+        StandIns::of(&STUDY.replace("\"score\", \"search\", \"train\"", "\"search\"").replace("1..2", "1..3"));
+    let text = std::fs::read_to_string(cluster.made.path.join("study.toml")).unwrap();
+    let controls = text.replace("[\"scores\", \"random\"]", "[\"random\", \"cheapest\", \"most_parameters\"]");
+    std::fs::write(cluster.made.path.join("study.toml"), controls).unwrap();
+    cluster.submit(&["--time", "10"]);
+    let word = cluster.made.word();
+    // Without accounting nothing is known of them.
+    assert!(cluster.states(word).values().all(|(state, _)| state == "ready"));
+    let prefix = cluster.prefix();
+    let mut runs: Vec<(u64, usize, String, String)> = Vec::new();
+    let list = |n: u64| std::fs::read_to_string(cluster.made.path.join(format!("slurm/search-{n}.txt")));
+    for (array, n) in (12..).zip(1..).take_while(|(_, n)| list(*n).is_ok()) {
+        let names = list(n).unwrap();
+        runs.extend(names.lines().enumerate().map(|(i, run)| (array, i, format!("search-{n}"), run.to_string())));
+    }
+    assert_eq!(runs.len(), 12);
+    // As `sacct` writes them: state, exit code, and what is to be told; none where it may go on as it is.
+    let ends = [
+        ("OUT_OF_MEMORY", "0:125", Some("it needs more than it asked for")),
+        ("TIMEOUT", "0:0", Some("a longer --time")),
+        ("NODE_FAIL", "1:0", Some("its node failed")),
+        ("PREEMPTED", "0:0", Some("others were preferred")),
+        ("FAILED", "127:0", Some("FAILED, exit code 127:0")),
+        ("BOOT_FAIL", "0:0", Some("its node failed")),
+        ("DEADLINE", "0:0", Some("a longer --time")),
+        ("CANCELLED by 1000", "0:0", None),
+        ("COMPLETED", "0:0", None),
+        ("REQUEUED", "0:0", None),
+        ("RUNNING", "0:0", None),
+        ("PENDING", "0:0", None),
+    ];
+    let line = |(array, task, list, _): &(u64, usize, String, String), state: &str, code: &str| {
+        format!("{array}_{task}|{prefix}{list}|{state}|{code}\n")
+    };
+    let mut told: String = "99_[0-3%2]|other|PENDING|0:0\n98_0|zonas-ffffffff-search-1|FAILED|1:0\n".into();
+    told.extend(runs.iter().zip(ends).map(|(run, (state, code, _))| line(run, state, code)));
+    // An earlier attempt of the first: the later one counts.
+    told += &format!("7_0|{prefix}search-1|FAILED|1:0\n");
+    cluster.prints("sacct", &told);
+    let states = cluster.states(word);
+    for (run, (state, code, words)) in runs.iter().zip(ends) {
+        let (stands, detail) = &states[&run.3];
+        match words {
+            None => assert_eq!((stands.as_str(), detail.as_str()), ("ready", ""), "{state}"),
+            Some(words) => {
+                assert_eq!(stands, "failed", "{state}: {detail}");
+                let begins = format!("Slurm {}_{}: {state}, exit code {code}", run.0, run.1);
+                assert!(detail.starts_with(&begins) && detail.contains(words), "{detail}");
+            }
+        }
+    }
+    // What waits and runs is Slurm's to say; what failed may be submitted again.
+    let (first, second) = (&runs[0], &runs[1]);
+    let job = |r: &(u64, usize, String, String), state: &str, node: &str, why: &str| {
+        format!("{}|{}|{state}|{node}|{prefix}{}|{why}\n", r.0, r.1, r.2)
+    };
+    cluster.prints("squeue", &(job(first, "PENDING", "", "Priority") + &job(second, "PREEMPTED", "n1", "None")));
+    let states = cluster.states(word);
+    assert_eq!(states[&first.3], ("queued".into(), format!("Slurm {}_{}: PENDING (Priority)", first.0, first.1)));
+    assert_eq!(states[&second.3].0, "failed");
+    // A copy of the study has none of these jobs, and cancels none of them.
+    let copy = cluster.made.path.with_file_name("copy");
+    assert!(Process::new("cp").args(["-a", word, copy.to_str().unwrap()]).status().unwrap().success());
+    let copy = copy.to_str().unwrap();
+    assert!(cluster.states(copy).values().all(|(state, _)| state == "ready"));
+    let (out, err, code) = cluster.zonas(&["study", "stop", copy]);
+    assert!(
+        code == Some(0) && out.contains("is a copy of") && out.contains("nothing of this study is at work"),
+        "{out}{err}"
+    );
+    assert!(!cluster.path.join("scancel.out").exists());
+    let (out, ..) = cluster.zonas(&["study", "stop", word]);
+    assert!(out.contains("Slurm: 1 run cancelled") && !out.contains("copy"), "{out}");
+    assert_eq!(std::fs::read_to_string(cluster.path.join("scancel.out")).unwrap(), format!("{}\n", first.0));
+    // Submitted, the copy has jobs of its own.
+    let (out, _, code) = cluster.zonas(&["study", "run", copy, "--on", "slurm", "--time", "10"]);
+    assert!(code == Some(0) && out.contains("is a copy of") && out.contains("12 runs submitted"), "{out}");
+    let (out, ..) = cluster.zonas(&["study", "status", copy]);
+    assert!(!out.contains("copy of"), "{out}");
 }

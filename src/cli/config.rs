@@ -5,8 +5,7 @@ use color_eyre::eyre;
 
 use super::exit::{Exit, Usage};
 use super::output::Output;
-use crate::nearest::nearest;
-use crate::run::config::{Config, KEYS, Key, keys};
+use crate::run::config::{Config, KEYS, Key, key_hint};
 use crate::text;
 
 #[derive(Args, Debug)]
@@ -40,18 +39,8 @@ pub fn run(a: &ConfigArguments) -> eyre::Result<Exit> {
 /// All there is to say about a setting.
 fn about(path: &str, preset: &str, config: &Config) -> Result<String, Usage> {
     let Some(key) = KEYS.iter().find(|k| k.path() == path) else {
-        let all: Vec<String> = keys().collect();
-        // A name without its section may be that of several.
-        let same: Vec<String> = KEYS.iter().filter(|k| k.name == path).map(Key::path).collect();
-        let hint = match (&same[..], nearest(path, all.iter().map(String::as_str))) {
-            ([], Some(near)) => format!("did you mean `{near}`?"),
-            ([], None) => "`zonas config` lists all".into(),
-            (same, _) => {
-                format!("did you mean {}?", same.iter().map(|s| format!("`{s}`")).collect::<Vec<_>>().join(" or "))
-            }
-        };
         let shown: String = path.chars().filter(|c| !c.is_control()).take(40).collect();
-        return Err(Usage(format!("there is no setting `{shown}`; {hint}")));
+        return Err(Usage(format!("there is no setting `{shown}`; {}", key_hint(path))));
     };
     let value = config.value(&key.path()).unwrap_or_default();
     let resuming = text::wrap(&resuming(key), 96);

@@ -204,6 +204,6 @@ fn of_group(table: &Runs, group: &Group, column: Column) -> (Value, Option<(Opti
         Cell::Same(value) if column.averaged() && !value.is_missing() => (value, Some((Some(0.0), group.runs.len()))),
         Cell::Same(value) => (value, None),
         Cell::Words(words) => (Value::words(words), None),
-        Cell::Mean(spread, unit) => (unit.with(spread.mean), Some((spread.deviation, spread.n))),
+        Cell::Mean(spread, unit) => (unit.with(spread.mean.unwrap_or(f64::NAN)), Some((spread.deviation, spread.n))),
     }
 }

@@ -58,6 +58,20 @@ pub struct Shares {
     pub alphas: f64,
 }
 
+impl Shares {
+    /// What the alphas get of the pictures that the weights leave.
+    fn of_the_rest(self) -> f64 {
+        if self.alphas == 0.0 { 1.0 } else { (self.alphas / (1.0 - self.weights)).min(1.0) }
+    }
+
+    /// How many of so many pictures go to the weights and to the alphas.
+    pub fn counts(self, pictures: usize) -> [usize; 2] {
+        let part = |of: usize, share: f64| (of as f64 * share).floor() as usize;
+        let weights = part(pictures, self.weights);
+        [weights, part(pictures.saturating_sub(weights), self.of_the_rest())]
+    }
+}
+
 /// The split of DARTS (arXiv 1806.09055, section 3.1), or of PC-DARTS (arXiv 1907.05737, section 4.3), which leaves pictures
 /// out: of the training pictures that [`limited`] gives, a share goes to the weights and one of the others to the alphas, at
 /// random (stream `halves`) but with every class shared alike. Which go to the weights does not depend on the other share.
@@ -89,7 +103,7 @@ pub fn halves(dataset: &dyn Dataset, seed: u64, limit: usize, shares: Shares) ->
         let quota = |taken: usize| (taken as f64 * share).floor();
         quota(position + 1) > quota(position)
     };
-    let of_the_rest = if alphas == 0.0 { 1.0 } else { (alphas / (1.0 - weights)).min(1.0) };
+    let of_the_rest = shares.of_the_rest();
     let mut others = 0;
     for (position, index) in indices.into_iter().enumerate() {
         if chosen(weights, position) {

@@ -114,13 +114,12 @@ pub fn reading(config: &Config, before: Option<&str>) -> data::OpenOptions {
     use etcetera::BaseStrategy;
     let data = &config.data;
     let numbers = |values: &[f64]| values.iter().map(|v| *v as f32).collect();
-    let free = || device::machine_memory().map(|m| m.available_bytes / PICTURES);
     data::OpenOptions {
         seed: config.seed,
         size: Some(data.size).filter(|side| *side > 0),
         mean: numbers(&data.mean),
         deviation: numbers(&data.deviation),
-        memory: crate::text::parse_amount(&data.memory).or_else(free),
+        memory: pictures_memory(config),
         kept: before.and_then(data::was_in_memory),
         decoded: crate::text::parse_amount(&data.cache).unwrap_or(0),
         cache: etcetera::choose_base_strategy().ok().map(|base| base.cache_dir().join("zonas/data")),
@@ -132,13 +131,18 @@ pub(super) fn open(config: &Config, before: Option<&str>) -> Result<Arc<dyn Data
     data::open(&config.data.source, &reading(config, before))
 }
 
-/// What the network's size depends on besides the settings, and the number of training pictures: opens the data.
+/// What is known of the data that settings name: opens it.
 ///
 /// # Errors
 /// The data's.
-pub fn shape(config: &Config) -> Result<(DataShape, usize), DataError> {
-    let data = open(config, None)?;
-    Ok((DataShape::of(data.summary()), data.summary().train))
+pub fn about(config: &Config) -> Result<data::Summary, DataError> {
+    Ok(open(config, None)?.summary().clone())
+}
+
+/// Bytes that the pictures of a folder may take in memory; `None` where nobody knows what is free.
+pub fn pictures_memory(config: &Config) -> Option<u64> {
+    let free = || device::machine_memory().map(|m| m.available_bytes / PICTURES);
+    crate::text::parse_amount(&config.data.memory).or_else(free)
 }
 
 /// The planner of some settings: opens the data for its sizes.

@@ -2,14 +2,15 @@
 //! what they have in common, so that it stays within the memory budget.
 
 use super::error::EngineError;
+use super::plan::DataShape;
 use super::score::SHARING;
 use super::score::cells::Sampler;
 use super::score::short_training::BATCHES;
 use super::setup::Setup;
 use crate::nn::{PassBytes, Policy, Precision, SupernetConfig};
-use crate::proxies::{self, CROP, CROPS};
-use crate::run::config::Estimator;
-use crate::space::{Mask, Stem};
+use crate::proxies::{self, CROP, CROPS, UnknownFunction};
+use crate::run::config::{Config, Estimator};
+use crate::space::{CellKind, Mask, Stem};
 
 /// How the networks of a round are evaluated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,7 +28,7 @@ pub struct Room {
 pub struct Scoring<'a> {
     pub functions: &'a [&'static str],
     pub channels: usize,
-    pub cells: &'a [crate::space::CellKind],
+    pub cells: &'a [CellKind],
     pub batch: usize,
     pub classes: usize,
     /// Of the pictures.
@@ -56,6 +57,35 @@ struct Parts {
     /// Maps that they share; 0 where no function can.
     shared: u64,
     weights: u64,
+}
+
+impl<'a> Scoring<'a> {
+    /// What a run of these settings asks for on pictures of this shape; `functions` are those that they name, `cells` those of its
+    /// proxy network.
+    pub fn of(
+        config: &'a Config,
+        functions: &'a [&'static str],
+        cells: &'a [CellKind],
+        shape: DataShape,
+        stem: Stem,
+        threads: usize,
+    ) -> Scoring<'a> {
+        let score = &config.score;
+        Scoring {
+            functions,
+            channels: score.channels,
+            cells,
+            batch: score.batch,
+            classes: shape.classes,
+            input_channels: shape.channels,
+            height: shape.height,
+            width: shape.width,
+            space: config.space(),
+            threads,
+            estimator: score.estimator,
+            stem,
+        }
+    }
 }
 
 impl Scoring<'_> {
@@ -221,22 +251,9 @@ impl Scoring<'_> {
 /// # Errors
 /// It can't, with the ways out.
 pub(super) fn room(setup: &Setup) -> Result<Room, EngineError> {
-    let (score, about) = (&setup.config.score, setup.dataset.summary());
     let functions: Vec<&'static str> = setup.functions.iter().map(|f| f.name()).collect();
-    let scoring = Scoring {
-        functions: &functions,
-        channels: score.channels,
-        cells: &score.cells,
-        batch: score.batch,
-        classes: about.classes(),
-        input_channels: about.channels,
-        height: about.height,
-        width: about.width,
-        space: setup.space,
-        threads: setup.threads,
-        estimator: score.estimator,
-        stem: setup.stem,
-    };
+    let (cells, shape) = (setup.config.proxy_cells(), DataShape::of(setup.dataset.summary()));
+    let scoring = Scoring::of(setup.config, &functions, &cells, shape, setup.stem, setup.threads);
     if setup.gpu.is_some() {
         // A GPU that is full says so, and ends nobody: there is nothing to refuse beforehand.
         return Ok(Room { side_by_side: setup.threads, sharing: 0, bytes: 0 });
@@ -244,4 +261,25 @@ pub(super) fn room(setup: &Setup) -> Result<Room, EngineError> {
     scoring
         .within(setup.budget)
         .map_err(|least| EngineError::TooLittle(scoring.ways_out(setup.budget.unwrap_or(0), least)))
+}
+
+/// Predicted peak bytes of scoring on the CPU, over the idle process: as it is fastest, or with `lean` as the least that it can do
+/// with.
+///
+/// # Errors
+/// A ranking function that there is not.
+pub fn scoring_bytes(config: &Config, shape: DataShape, threads: usize, lean: bool) -> Result<u64, UnknownFunction> {
+    let functions = config.score.functions.iter().map(|n| Ok(proxies::by_name(n)?.name()));
+    let functions: Vec<&'static str> = functions.collect::<Result<_, _>>()?;
+    let (cells, stem) = (config.proxy_cells(), stem(config, shape));
+    let scoring = Scoring::of(config, &functions, &cells, shape, stem, threads);
+    Ok(match scoring.within(lean.then_some(0)) {
+        Ok(room) => room.bytes,
+        Err(least) => least,
+    })
+}
+
+/// What stands before the cells of a proxy network.
+pub(super) fn stem(config: &Config, shape: DataShape) -> Stem {
+    config.search.stem.stem(config.full().space().stacking(), shape.height, shape.width)
 }

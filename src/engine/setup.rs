@@ -7,6 +7,7 @@ use candle_core::Tensor;
 
 use super::budget::{Choice, too_little};
 use super::error::EngineError;
+use super::heaviest::heaviest;
 use super::plan::{self, DataShape, Opened, Planner};
 use super::training_memory;
 use crate::data::{self, Augment, Dataset, Halves, Shares, Split};
@@ -20,6 +21,57 @@ use crate::run::config::{ClassWeights, Config, ConfigError, StemChoice};
 use crate::run::event::{DataSummary, RunStarted, SpaceText};
 use crate::space::cut::{Cutter, Source, level_text};
 use crate::space::{Compute, Genotype, Mask, Operation, Space, Stem};
+
+fn shares(config: &Config) -> Shares {
+    Shares { weights: config.search.train_share, alphas: config.search.alphas_share }
+}
+
+/// The widths of a search's networks.
+fn of_search(config: &Config) -> Vec<(&'static str, usize)> {
+    vec![("score.channels", config.score.channels), ("search.channels", config.search.channels)]
+}
+
+fn wide_enough(stem: Stem, widths: Vec<(&'static str, usize)>) -> Result<(), EngineError> {
+    let Some((key, _)) = widths.into_iter().find(|(_, channels)| *channels < stem.least_channels()) else {
+        return Ok(());
+    };
+    let reason = format!("cells behind the stem `{stem}` need at least {} channels", stem.least_channels());
+    Err(ConfigError::Value { key: key.into(), reason }.into())
+}
+
+fn check_batches(config: &Config, pictures: usize, [weights, alphas]: [usize; 2]) -> Result<(), EngineError> {
+    data::check_batch("scoring", "score.batch", pictures, config.score.batch)?;
+    data::check_batch("the weights' half", "search.batch", weights, config.search.batch)?;
+    data::check_batch("the alphas' half", "search.batch", alphas, config.search.batch)?;
+    Ok(())
+}
+
+/// Whether a search of these settings, and with `trains` the training of what it finds, make sense on these pictures, as far as that
+/// can be known before they are read: what [`Setup::new`] would refuse whatever the machine is.
+///
+/// # Errors
+/// The first setting that does not suit the pictures or another setting.
+pub fn suits(config: &Config, about: &data::Summary, trains: bool) -> Result<(), EngineError> {
+    let stacking = config.full().space().stacking();
+    wide_enough(config.search.stem.stem(stacking, about.height, about.width), of_search(config))?;
+    augment(config).check(about)?;
+    let pictures = training_memory::pictures(config, about);
+    check_batches(config, pictures, shares(config).counts(pictures))?;
+    if trains {
+        wide_enough(
+            config.train.stem.stem(stacking, about.height, about.width),
+            vec![("train.channels", config.train.channels)],
+        )?;
+        // Of any cell: sizes are the same for all.
+        training_memory::network_on(config, about, &heaviest(&config.space(), |_| 0))?;
+    }
+    Ok(())
+}
+
+fn augment(config: &Config) -> Augment {
+    let data = &config.data;
+    Augment { crop_padding: data.crop_padding, flip: data.flip, cutout: data.cutout }
+}
 
 /// A configuration made real: data opened, names resolved, sizes known.
 pub(super) struct Setup<'a> {
@@ -88,11 +140,7 @@ impl<'a> Setup<'a> {
         }
         let halves = match &trained {
             Some(_) => Halves { weights: Vec::new(), alphas: Vec::new() },
-            None => {
-                let search = &config.search;
-                let shares = Shares { weights: search.train_share, alphas: search.alphas_share };
-                data::halves(&*dataset, config.seed, config.data.limit, shares)?
-            }
+            None => data::halves(&*dataset, config.seed, config.data.limit, shares(config))?,
         };
         let (asked, stacking) = match &trained {
             Some(genotype) => (config.train.stem, genotype.stacking),
@@ -105,12 +153,9 @@ impl<'a> Setup<'a> {
         };
         let wide = match &trained {
             Some(_) => vec![("train.channels", config.train.channels)],
-            None => vec![("score.channels", config.score.channels), ("search.channels", config.search.channels)],
+            None => of_search(config),
         };
-        if let Some((key, _)) = wide.into_iter().find(|(_, channels)| *channels < stem.least_channels()) {
-            let reason = format!("cells behind the stem `{stem}` need at least {} channels", stem.least_channels());
-            return Err(ConfigError::Value { key: key.into(), reason }.into());
-        }
+        wide_enough(stem, wide)?;
         let setup = Setup {
             config,
             threads,
@@ -131,9 +176,7 @@ impl<'a> Setup<'a> {
             setup.check_training(genotype)?;
             return Ok(setup);
         }
-        data::check_batch("scoring", "score.batch", setup.pictures.len(), config.score.batch)?;
-        data::check_batch("the weights' half", "search.batch", setup.halves.weights.len(), config.search.batch)?;
-        data::check_batch("the alphas' half", "search.batch", setup.halves.alphas.len(), config.search.batch)?;
+        check_batches(config, setup.pictures.len(), [setup.halves.weights.len(), setup.halves.alphas.len()])?;
         // Whatever the cut will be, it needs at least as much as the cheapest one of its size.
         let cutter = Cutter { space: setup.space, order: Vec::new(), seed: config.seed };
         let planner = setup.planner();
@@ -191,7 +234,8 @@ impl<'a> Setup<'a> {
     /// What such a training keeps for the way back, and the bytes that a step needs of the device.
     pub fn training(&self, network: &EvaluationConfig, batch: usize) -> (Policy, u64) {
         let images = batch.min(self.pictures.len());
-        training_memory::training_step(self.config, network, images, self.dataset.summary(), &self.device, self.budget)
+        let (about, gpu) = (self.dataset.summary(), matches!(self.device, Device::Cuda(_)));
+        training_memory::training_step(self.config, network, images, about, gpu, self.budget)
     }
 
     /// What is to be told of the stages of a network of NAS-Bench-201's kind.
@@ -212,8 +256,7 @@ impl<'a> Setup<'a> {
     }
 
     pub fn augment(&self) -> Augment {
-        let data = &self.config.data;
-        Augment { crop_padding: data.crop_padding, flip: data.flip, cutout: data.cutout }
+        augment(self.config)
     }
 
     /// What searches under other masks would need.

@@ -33,20 +33,52 @@ pub(super) fn network(
     Ok(network)
 }
 
+/// The network of these settings for pictures that a run of its own would open.
+///
+/// # Errors
+/// A genotype, a size or pictures of which there is no network.
+pub fn network_on(
+    config: &Config,
+    about: &data::Summary,
+    genotype: &Genotype,
+) -> Result<EvaluationConfig, EngineError> {
+    network(&config.train, about, genotype, config.train.stem.stem(genotype.stacking, about.height, about.width))
+}
+
 /// Bytes that a step needs of a run that trains a genotype from scratch, and those that it may take; 0 of another run.
 ///
 /// # Errors
 /// Settings or data that make no sense.
 pub fn training_bytes(config: &Config) -> Result<(u64, Option<u64>), EngineError> {
     let dataset = open(config, None)?;
-    let about = dataset.summary();
-    let pictures = data::limited(&*dataset, config.seed, config.data.limit).len();
-    let stem = |g: &Genotype| config.train.stem.stem(g.stacking, about.height, about.width);
-    let network = config.trained()?.map(|g| network(&config.train, about, &g, stem(&g))).transpose()?;
     let device = open_device(config)?.device;
-    let images = config.train.batch.min(pictures);
-    let budget = budget(config, &device);
-    Ok((network.map_or(0, |n| training_step(config, &n, images, about, &device, budget).1), budget))
+    let (budget, gpu) = (budget(config, &device), matches!(device, Device::Cuda(_)));
+    let bytes = config.trained()?.map(|g| step_bytes(config, dataset.summary(), &g, gpu, budget)).transpose()?;
+    Ok((bytes.unwrap_or(0), budget))
+}
+
+/// Bytes that a step of training `genotype` needs, on pictures that are known: nothing is opened.
+///
+/// # Errors
+/// A genotype, a size or pictures of which there is no network.
+pub fn step_bytes(
+    config: &Config,
+    about: &data::Summary,
+    genotype: &Genotype,
+    gpu: bool,
+    budget: Option<u64>,
+) -> Result<u64, EngineError> {
+    let network = network_on(config, about, genotype)?;
+    let images = config.train.batch.min(pictures(config, about));
+    Ok(training_step(config, &network, images, about, gpu, budget).1)
+}
+
+/// Training pictures that take part.
+pub(super) fn pictures(config: &Config, about: &data::Summary) -> usize {
+    match config.data.limit {
+        0 => about.train,
+        limit => limit.min(about.train),
+    }
 }
 
 /// What a training keeps for the way back (as `device.memory` asks, and as the budget allows), and the bytes that a step then
@@ -56,18 +88,18 @@ pub(super) fn training_step(
     network: &EvaluationConfig,
     images: usize,
     about: &data::Summary,
-    device: &Device,
+    gpu: bool,
     budget: Option<u64>,
 ) -> (Policy, u64) {
     let (height, width) = (about.height, about.width);
-    let bytes: Box<dyn Fn(Policy) -> u64> = match device {
-        Device::Cpu => {
+    let bytes: Box<dyn Fn(Policy) -> u64> = match gpu {
+        false => {
             let threads = device::threads(config.device.threads);
             let work = Workload { images, height, width, second_order: false, threads };
             let of = network.training_footprints(&work);
             Box::new(move |policy| of(policy).bytes())
         }
-        Device::Cuda(_) => Box::new(network.gpu_footprints([images, height, width], config.train.drop_path > 0.0)),
+        true => Box::new(network.gpu_footprints([images, height, width], config.train.drop_path > 0.0)),
     };
     let fits = |(_, bytes): &(Policy, u64)| budget.is_none_or(|b| *bytes <= b);
     chosen(config.device.memory, network.cells, |policy| (policy, bytes(policy)), fits)

@@ -227,7 +227,7 @@ fn train(
     engines: &mut dyn Engines,
 ) -> Result<RunFolder, String> {
     let mut config = folder.config().map_err(|e| e.to_string())?;
-    config.train = run::preset(preset).ok_or_else(|| format!("there is no preset {preset}"))?.train;
+    config.train = run::named_preset(preset)?.train;
     config.train.genotype = genotype.to_string();
     config.device.precision = crate::nn::Precision::Float32;
     engines.queue(folder, &format!("{}-train", stem(folder)), &config)

@@ -8,6 +8,7 @@ use super::keymap::Keymap;
 use super::runs::Row;
 use super::screen::Screen;
 use super::state::{Size, State};
+use super::study::Watched;
 use super::theme::{ColorDepth, Markers, Name, Theme};
 use super::ui::{Hits, Tab, Ui};
 use super::view::{self, Scene};
@@ -96,7 +97,7 @@ impl Offscreen {
             pinned: &[],
             forecast: self.forecast.as_ref(),
             judged: None,
-            study: None,
+            study: Watched::Nothing,
             hits: &self.hits,
             folder: "runs",
             now: self.state.now,

@@ -13,7 +13,7 @@ use super::judge::{Judged, Question};
 use super::keymap::Keymap;
 use super::runs::Row;
 use super::state::{Size, State};
-use super::study::{self, Seen};
+use super::study::{self, Seen, Watched};
 use super::theme::{ColorDepth, Markers, Name, Theme};
 use super::ui::{Hits, Tab, Ui};
 use super::view::{self, Scene};
@@ -76,7 +76,7 @@ impl<'a> Gallery<'a> {
             pinned: &[],
             forecast: self.forecast.as_ref(),
             judged: self.judged.as_ref(),
-            study: self.study.as_ref().map(Ok),
+            study: self.study.as_ref().map_or(Watched::Nothing, Watched::Seen),
             hits: &Hits::default(),
             folder: &folder,
             now,

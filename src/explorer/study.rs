@@ -4,8 +4,8 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 
 use crate::run::RunFolder;
-use crate::study::results::{Measure, Results, gather};
-use crate::study::{Plan, Stage, Standing, State, Study};
+use crate::study::results::{Measure, Results};
+use crate::study::{Plan, Reading, Stage, Standing, State, Study};
 
 /// Between two looks.
 const LOOK: Duration = Duration::from_secs(2);
@@ -33,6 +33,25 @@ pub struct Seen {
     pub results: Results,
     /// Runs that are done, at work, failed; and all.
     pub counts: [usize; 4],
+}
+
+/// What a screen knows of a study.
+#[derive(Clone, Copy, Debug, Default)]
+pub enum Watched<'a> {
+    /// None is watched.
+    #[default]
+    Nothing,
+    /// It is being read for the first time.
+    Reading,
+    /// Why it can't be read.
+    Unreadable(&'a str),
+    Seen(&'a Seen),
+}
+
+impl Watched<'_> {
+    pub const fn is_there(self) -> bool {
+        !matches!(self, Watched::Nothing)
+    }
 }
 
 /// What the person chose.
@@ -88,17 +107,13 @@ impl Watch {
 /// # Errors
 /// Its design makes no sense, or its folder can't be read.
 pub fn read(study: &Study, asked: &Asked) -> Result<Seen, String> {
-    let mut design = study.design().map_err(|e| e.to_string())?;
+    let mut read = Reading::with_slurm(study).map_err(|e| e.to_string())?;
     if let Some(name) = &asked.baseline {
         // One that is gone is not asked for any more.
-        let _ = design.set_baseline(name);
+        let _ = read.design.set_baseline(name);
     }
-    let plan = Plan::of(&design);
-    let mut standing = Standing::of(study, &design, &plan).map_err(|e| e.to_string())?;
-    let said = standing.join_slurm(study, &plan);
-    let (each, mut notes) = gather(&design, &plan, &standing);
-    notes.extend(said);
-    let results = Results::of(&design, each, asked.measure, notes);
+    let results = read.results(asked.measure);
+    let Reading { design, plan, standing, .. } = read;
     let spots = (0..design.settings.len())
         .map(|setting| design.seeds.iter().map(|seed| spot(&plan, &standing, &results, setting, *seed)).collect())
         .collect();

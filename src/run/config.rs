@@ -6,7 +6,7 @@ pub use super::settings::cut_source::CutSource;
 pub use super::settings::define::{Key, VERSION};
 pub use super::settings::draws::Draws;
 pub use super::settings::error::ConfigError;
-pub use super::settings::table::{Config, Cut, Data, Device, KEYS, Run, Score, Search, Space, Train, keys};
+pub use super::settings::table::{Config, Cut, Data, Device, KEYS, Run, Score, Search, Space, Train, key_hint, keys};
 pub use super::settings::words::{ClassWeights, CutBy, Estimator, Keep, NoneOperation, StemChoice};
 
 use crate::oneshot::Parts;

@@ -450,7 +450,8 @@ fn has_no_locks(e: &io::Error) -> bool {
     e.kind() == io::ErrorKind::Unsupported || matches!(e.raw_os_error(), Some(37 | 38))
 }
 
-fn inode(about: &fs::Metadata) -> u64 {
+/// The number that the file system has for a file or a folder: a copy has another. 0 where there is none.
+pub fn inode(about: &fs::Metadata) -> u64 {
     #[cfg(unix)]
     {
         std::os::unix::fs::MetadataExt::ino(about)

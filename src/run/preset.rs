@@ -35,7 +35,7 @@ pub fn named(name: &str) -> Result<Config, String> {
     preset(name).ok_or_else(|| {
         let names: Vec<&str> = PRESETS.iter().map(|p| p.0).collect();
         let hint = nearest(name, names.iter().copied()).map_or(String::new(), |n| format!("; did you mean `{n}`?"));
-        format!("there is no preset `{name}`, only {}{hint}", names.join(" and "))
+        format!("there is no preset `{name}`, only {}{hint}", names.join(", "))
     })
 }
 

@@ -11,8 +11,8 @@ use super::seeds::Seeds;
 use crate::complaint::Complaint;
 use crate::nearest::nearest;
 use crate::proxies;
-use crate::run::config::{Config, ConfigError, KEYS, Key, Score, keys};
-use crate::run::{PRESETS, preset};
+use crate::run::config::{Config, ConfigError, KEYS, Key, Score, key_hint, keys};
+use crate::run::named_preset;
 
 /// Version of the format.
 pub const VERSION: u32 = 1;
@@ -229,10 +229,7 @@ fn named(settings: &[Setting], name: &str) -> Result<usize, String> {
 fn base(read: &File) -> Result<Config, String> {
     let start = match &read.preset {
         None => Config::default(),
-        Some(name) => preset(name).ok_or_else(|| {
-            let names: Vec<&str> = PRESETS.iter().map(|p| p.0).collect();
-            format!("`preset`: there is no preset `{name}`, only {}", names.join(", "))
-        })?,
+        Some(name) => named_preset(name).map_err(|e| format!("`preset`: {e}"))?,
     };
     for word in ["seed", "version"] {
         if read.base.contains_key(word) {
@@ -312,13 +309,7 @@ fn varies(key: &str) -> Result<(), String> {
         "device.kind" => return Err("a study runs on one kind of device: set it in [base]".into()),
         _ => {}
     }
-    if keys().any(|k| k == key) {
-        return Ok(());
-    }
-    let all: Vec<String> = keys().collect();
-    let hint = nearest(key, all.iter().map(String::as_str));
-    let hint = hint.map_or_else(|| "`zonas config` lists all".to_string(), |n| format!("did you mean `{n}`?"));
-    Err(format!("there is no such setting; {hint}"))
+    if keys().any(|k| k == key) { Ok(()) } else { Err(format!("there is no such setting; {}", key_hint(key))) }
 }
 
 /// A value as it is given to a setting.

@@ -6,11 +6,11 @@ mod design;
 mod local;
 mod need;
 mod plan;
+mod reading;
 pub mod results;
 mod seeds;
 pub mod slurm;
 mod standing;
-pub mod statistics;
 pub mod words;
 
 use std::path::{Path, PathBuf};
@@ -19,6 +19,7 @@ pub use begin::{Began, Share, begin};
 pub use design::{Compare, Design, Factor, Limits, Setting, Stage};
 pub use local::{News, Runner};
 pub use plan::{Plan, Task};
+pub use reading::Reading;
 pub use seeds::Seeds;
 pub use standing::{Found, Known, Standing, State};
 

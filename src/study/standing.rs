@@ -265,17 +265,31 @@ impl Standing {
                 _ => *state = State::Queued(job.words()),
             }
         }
-        let unsaid = |s: &State| matches!(s, State::Failed(_) | State::Stopped(_) | State::Unreachable(_));
-        if self.tasks.iter().any(|t| unsaid(&t.state)) {
+        let unsaid =
+            |s: &State| matches!(s, State::Ready | State::Failed(_) | State::Stopped(_) | State::Unreachable(_));
+        let lost = |known: &Known| match known.state {
+            State::Running(_) => slurm::lost(known.folder.as_ref()?, &live),
+            _ => None,
+        };
+        let gone: Vec<Option<String>> = self.tasks.iter().map(lost).collect();
+        if self.tasks.iter().any(|t| unsaid(&t.state)) || gone.iter().any(Option::is_some) {
             let ended = slurm::ended(study);
-            for (known, task) in self.tasks.iter_mut().zip(&plan.tasks) {
-                if let (State::Failed(why) | State::Unreachable(why), Some(words)) =
-                    (&mut known.state, ended.get(&task.name))
-                {
-                    why.push_str(&format!("; {words}"));
+            for ((known, task), gone) in self.tasks.iter_mut().zip(&plan.tasks).zip(gone) {
+                let Some(ending) = ended.get(&task.name).filter(|e| !e.is_good()) else { continue };
+                match &mut known.state {
+                    // Its heart beat a moment ago, and it was killed since.
+                    state @ State::Running(_) if gone.is_some_and(|task| ending.is_of(&task)) => {
+                        *state = State::Failed(ending.words());
+                    }
+                    State::Failed(why) | State::Stopped(why) | State::Unreachable(why) => {
+                        why.push_str(&format!("; {}", ending.words()));
+                    }
+                    // It ended before its first word: nothing but Slurm knows of it.
+                    state @ State::Ready if !ending.is_cancelled() => *state = State::Failed(ending.words()),
+                    _ => {}
                 }
             }
         }
-        None
+        slurm::told_of_copy(study)
     }
 }

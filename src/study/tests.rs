@@ -269,9 +269,10 @@ fn what_is_concluded_is_shown_and_nothing_else() {
 
 #[test]
 fn a_script_says_what_is_asked_and_quotes_paths() {
-    use slurm::{Ask, tests::script_of};
+    use slurm::{Ask, tests::Estimate, tests::Predicted, tests::script_of};
     let ask = Ask { partition: Some("gpu".into()), gpus: 1, time: None, options: vec!["--account=vision".into()] };
-    let text = script_of(Path::new("/a b/it's"), &ask, 12, Some(1 << 30), Some(3600.0));
+    let cpu = Predicted { bytes: Some(1 << 30), seconds: Some(3600.0), ..Predicted::default() };
+    let text = script_of(Path::new("/a b/it's"), &ask, 12, cpu.clone());
     for line in [
         "#SBATCH --array=0-11%3",
         "#SBATCH --signal=B:USR1@90",
@@ -291,7 +292,27 @@ fn a_script_says_what_is_asked_and_quotes_paths() {
     assert!(text.starts_with("#!/bin/bash\n#SBATCH "), "{text}");
     assert!(text.contains("\nstudy='/a b/it'\\''s'\n"), "{text}");
     assert!(text.contains("#SBATCH --output=\"/a b/it's/slurm/search-1-%a.log\"\n"), "{text}");
-    let asked =
-        script_of(Path::new("/s"), &Ask { time: Some("8:00:00".into()), ..Ask::default() }, 1, None, Some(60.0));
+    let own = Ask { time: Some("8:00:00".into()), ..Ask::default() };
+    let gpu = Predicted { gpu: true, ..Predicted::default() };
+    let asked = script_of(Path::new("/s"), &own, 1, gpu.clone());
     assert!(asked.contains("--time=8:00:00\n") && !asked.contains("--mem") && !asked.contains("--gpus"), "{asked}");
+    // What is predicted, what is a bound, and what is not known are told apart, as a person reads it.
+    let told = |ask: &Ask, predicted: &Predicted| {
+        let text = script_of(Path::new("/s"), ask, 1, predicted.clone());
+        let about: Vec<&str> = text.lines().filter_map(|l| l.strip_prefix("# ")).collect();
+        assert!(text.lines().all(|l| l.chars().count() <= 122), "{text}");
+        about.join(" ")
+    };
+    let bound = Predicted { estimate: Some(Estimate::HeaviestCell), ..cpu.clone() };
+    let words = told(&Ask::default(), &bound);
+    for said in ["Memory is what is predicted", "Time is predicted", "the heaviest cell", "an estimate from above"] {
+        assert!(words.contains(said), "{said}: {words}");
+    }
+    assert!(!told(&Ask::default(), &cpu).contains("estimate") && !told(&own, &cpu).contains("Time is predicted"));
+    let words = told(&Ask::default(), &gpu);
+    assert!(words.contains("No time is predicted of a run on a GPU") && !words.contains("Memory is what"), "{words}");
+    assert!(!told(&own, &gpu).contains("No time"));
+    let unknown = Predicted { unknown: Some("there is no /data".into()), ..Predicted::default() };
+    assert!(told(&own, &unknown).contains("can't be predicted here: there is no /data"));
+    assert_eq!(cpu.and(bound).estimate, Some(Estimate::HeaviestCell));
 }

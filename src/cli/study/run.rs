@@ -37,8 +37,8 @@ pub struct RunArguments {
     /// With --on slurm: GPUs of each run.
     #[arg(long, value_name = "N", default_value_t = 0)]
     gpus: usize,
-    /// With --on slurm: time of each run, as in 8:00:00; a run whose time is over goes on in the next one [default: predicted for
-    /// searches on CPUs, else the partition's].
+    /// With --on slurm: time of each run, as in 8:00:00; a run whose time is over goes on in the next one [default: predicted on
+    /// CPUs, the partition's on GPUs].
     #[arg(long, value_name = "TIME")]
     time: Option<String>,
     /// With --on slurm: options of sbatch, as in --sbatch "--account=vision --qos=low"; may be given again.
@@ -82,6 +82,9 @@ pub fn run(a: &RunArguments) -> eyre::Result<Exit> {
 pub fn here(study: &Study, word: &str) -> eyre::Result<Exit> {
     let asked = signals()?;
     let mut out = Voice(Some(Output::stdout()));
+    if let Some(words) = slurm::told_of_copy(study) {
+        out.line(&format!("note: {words}"));
+    }
     let elsewhere = match slurm::jobs(study) {
         Ok(jobs) => jobs.into_iter().map(|j| (j.run.clone(), j.words())).collect(),
         Err(e) => {
@@ -150,11 +153,19 @@ fn on_slurm(a: &RunArguments, study: &Study) -> eyre::Result<Exit> {
     let options = a.sbatch.clone();
     let ask = slurm::Ask { partition: a.partition.clone(), gpus: a.gpus, time: a.time.clone(), options };
     let mut out = Output::stdout();
+    if let Some(words) = slurm::told_of_copy(study) {
+        out.line(&text::sanitize(&format!("note: {words}")))?;
+    }
     let mut lines = Vec::new();
     let submitted = slurm::submit(study, &ask, &mut |s| {
         let after = if s.after.is_empty() { String::new() } else { format!(", after {}", s.after.join(", ")) };
         let runs = text::counted(s.runs, "run");
         lines.push(format!("{}: array {} of {runs}{after}: {}", s.stage.name(), s.id, s.script.display()));
+        for missing in s.missing.iter().map(|words| format!("note: {words}")) {
+            if !lines.contains(&missing) {
+                lines.push(missing);
+            }
+        }
     });
     lines.iter().try_for_each(|line| out.line(&text::sanitize(line)))?;
     let word = a.which.word();

@@ -9,8 +9,8 @@ use super::Which;
 use crate::cli::exit::{Exit, Usage};
 use crate::cli::output::Output;
 use crate::explorer::figure;
-use crate::study::results::{Measure, Results, gather, words};
-use crate::study::{Plan, Standing, Study};
+use crate::study::results::{Measure, Results, words};
+use crate::study::{Reading, Study};
 use crate::text;
 
 #[derive(Args, Debug)]
@@ -38,18 +38,6 @@ pub struct ShowArguments {
     picture: Option<PathBuf>,
 }
 
-/// What follows from a study.
-pub fn results(study: &Study, measure: Option<Measure>, baseline: Option<&str>) -> eyre::Result<Results> {
-    let mut design = study.design()?;
-    if let Some(name) = baseline {
-        design.set_baseline(name)?;
-    }
-    let plan = Plan::of(&design);
-    let standing = Standing::of(study, &design, &plan)?;
-    let (each, notes) = gather(&design, &plan, &standing);
-    Ok(Results::of(&design, each, measure, notes))
-}
-
 /// Writes the picture.
 fn picture(r: &Results, study: &Study, path: &Path) -> eyre::Result<()> {
     let form = path.extension().map(|e| e.to_string_lossy().to_lowercase()).unwrap_or_default();
@@ -71,7 +59,11 @@ fn picture(r: &Results, study: &Study, path: &Path) -> eyre::Result<()> {
 
 pub fn run(a: &ShowArguments) -> eyre::Result<Exit> {
     let study = a.which.open()?;
-    let r = results(&study, a.measure, a.baseline.as_deref())?;
+    let mut read = Reading::of(&study)?;
+    if let Some(name) = &a.baseline {
+        read.design.set_baseline(name)?;
+    }
+    let r = read.results(a.measure);
     if let Some(path) = &a.picture {
         picture(&r, &study, path)?;
     }

@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::Which;
 use crate::cli::exit::Exit;
 use crate::cli::output::Output;
-use crate::study::{Plan, Stage, Standing, State, words};
+use crate::study::{Reading, Stage, State, words};
 use crate::text;
 
 #[derive(Args, Debug)]
@@ -33,11 +33,8 @@ struct Row<'a> {
 
 pub fn run(a: &StatusArguments) -> eyre::Result<Exit> {
     let study = a.which.open()?;
-    let design = study.design()?;
-    let plan = Plan::of(&design);
-    let mut standing = Standing::of(&study, &design, &plan)?;
-    let mut notes = design.notes.clone();
-    notes.extend(standing.join_slurm(&study, &plan));
+    let Reading { design, plan, standing, notes: said } = Reading::with_slurm(&study)?;
+    let notes = [design.notes.clone(), said].concat();
     let rows: Vec<Row> = plan
         .tasks
         .iter()

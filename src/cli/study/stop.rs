@@ -22,6 +22,9 @@ pub struct StopArguments {
 pub fn run(a: &StopArguments) -> eyre::Result<Exit> {
     let study = a.which.open()?;
     let mut out = Output::stdout();
+    if let Some(words) = slurm::told_of_copy(&study) {
+        out.line(&text::sanitize(&format!("note: {words}")))?;
+    }
     // First what would begin others.
     let cancelled = match slurm::cancel(&study) {
         Ok(n) => n,

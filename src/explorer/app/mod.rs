@@ -20,7 +20,7 @@ use super::keymap::Keymap;
 use super::runs::{Row, Scanner};
 use super::screen::Screen;
 use super::state::{Size, State};
-use super::study::{Asked, Seen, Watch};
+use super::study::{Asked, Seen, Watch, Watched};
 use super::terminal::{self, Guard, Signals};
 use super::theme::Theme;
 use super::ui::{Hits, Ui};
@@ -238,7 +238,12 @@ impl App<'_> {
             pinned: &self.pinned,
             forecast: self.forecast.as_ref(),
             judged: self.judge.judged(),
-            study: self.seen.as_ref().map(|s| s.as_ref().map(|s| &**s).map_err(String::as_str)),
+            study: match (&self.study, &self.seen) {
+                (None, _) => Watched::Nothing,
+                (Some(_), None) => Watched::Reading,
+                (Some(_), Some(Ok(seen))) => Watched::Seen(seen),
+                (Some(_), Some(Err(why))) => Watched::Unreadable(why),
+            },
             hits: &self.hits,
             folder: &folder,
             now,

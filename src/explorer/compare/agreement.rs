@@ -4,7 +4,7 @@
 use super::statistics::jackknife;
 use crate::explorer::state::State;
 use crate::space::{Mask, Place};
-use crate::study::statistics::{Overlap, overlap, t_quantile};
+use crate::statistics::{Overlap, overlap, t_quantile};
 use crate::truth::statistics::kendall_within;
 
 /// Two cuts against each other.

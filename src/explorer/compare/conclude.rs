@@ -5,8 +5,7 @@ use super::agreement::{self, Cuts};
 use super::statistics::{apart, welch};
 use super::{Arm, Side};
 use crate::run::event::ALPHA;
-use crate::run::listing::Spread;
-use crate::study::statistics::interval_of_mean;
+use crate::statistics::{Spread, interval_of_mean};
 use crate::text;
 
 /// How sure a sentence is.
@@ -291,7 +290,7 @@ fn orders(sides: &[Side], a: &Arm, b: &Arm) -> Option<Said> {
 fn alone(sides: &[Side], arm: &Arm) -> Vec<Said> {
     let values: Vec<f64> = accuracies(sides, arm).into_iter().map(|v| v.1).collect();
     let mut said = Vec::new();
-    if let (Some(Spread { n, mean, deviation: Some(deviation) }), Some((low, high))) =
+    if let (Spread { n, mean: Some(mean), deviation: Some(deviation), .. }, Some((low, high))) =
         (Spread::of(&values), interval_of_mean(&values, CONFIDENCE))
     {
         let words = format!(

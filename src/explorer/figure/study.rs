@@ -1,8 +1,8 @@
 //! The picture of a study: accuracy against memory, each family of settings as a curve, with its spread over seeds.
 
 use super::paper::{Anchor, Axes, INK, LINE, Paper, QUIET, series, tick};
+use crate::statistics::Spread;
 use crate::study::results::{Results, Row};
-use crate::study::statistics::Spread;
 use crate::text;
 
 const MIB: f64 = 1_048_576.0;

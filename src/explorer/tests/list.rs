@@ -139,7 +139,7 @@ fn shown(ui: &Ui, rows: &[Row], size: (u16, u16), hits: &Hits) -> String {
         pinned: &[],
         forecast: None,
         judged: None,
-        study: None,
+        study: crate::explorer::study::Watched::Nothing,
         hits,
         folder: "runs",
         now: 1.7e9 + 1000.0,

@@ -59,7 +59,7 @@ fn paint_with(state: &State, ui: &Ui, theme: &Theme, (w, h): (u16, u16), hits: &
         pinned: &[],
         forecast: forecast.as_ref(),
         judged: None,
-        study: None,
+        study: crate::explorer::study::Watched::Nothing,
         hits,
         folder: "runs",
         now: state.now,

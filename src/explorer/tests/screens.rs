@@ -119,7 +119,7 @@ fn picture(until: Until, size: (u16, u16), change: impl FnOnce(&mut Ui)) -> Stri
         pinned: &pinned,
         forecast: state.score.ended.as_ref().map(|_| &forecast),
         judged: None,
-        study: seen.as_ref().map(Ok),
+        study: seen.as_ref().map_or(crate::explorer::study::Watched::Nothing, crate::explorer::study::Watched::Seen),
         hits: &Hits::default(),
         folder: "runs",
         now: state.now,

@@ -8,7 +8,7 @@ use crate::explorer::compare::Side;
 use crate::explorer::draw::Pad;
 use crate::explorer::state::Bucket;
 use crate::explorer::widgets::{Band, Chart, Curve, Steps};
-use crate::run::listing::Spread;
+use crate::statistics::Spread;
 use crate::text;
 
 /// Points of a mean curve.
@@ -36,8 +36,8 @@ fn curve(runs: &[Vec<Bucket>]) -> Drawn {
     let grid = (0..points).map(|i| from + (to - from).max(0.0) * i as f64 / (points - 1) as f64);
     let spread = |x: f64| {
         let values: Option<Vec<f64>> = runs.iter().map(|r| at(r, x)).collect();
-        let spread = Spread::of(&values?)?;
-        Some((x, spread.mean, spread.deviation.unwrap_or(0.0)))
+        let spread = Spread::of(&values?);
+        Some((x, spread.mean?, spread.deviation.unwrap_or(0.0)))
     };
     let all: Vec<(f64, f64, f64)> = grid.filter_map(spread).collect();
     let mean = all.iter().map(|(x, mean, _)| Bucket::point(*x, *mean)).collect();

@@ -181,7 +181,11 @@ fn rows(scene: &Scene) -> Vec<Row> {
     numbers("best accuracy, test", &|s| {
         Some(Value::Share(s.state.epochs.best_accuracy().filter(|_| s.state.trains())?))
     });
-    numbers("last loss, held out", &|s| Some(Value::Number(s.state.epochs.ended.last()?.held_out_loss)));
+    numbers("last loss, held out", &|s| {
+        // As many digits as tell runs apart.
+        let loss = s.state.epochs.ended.last()?.held_out_loss;
+        Some(Value::Number(text::significant(loss, 4).parse().unwrap_or(loss)))
+    });
     rows.retain(|r| r.heading || r.values.is_empty() || r.values.iter().any(|v| v != "—"));
     rows.push(row("parameters found", words(&|s| Some(text::count_or_more(s.state.found.as_ref()?.parameters)))));
     rows.push(row("MACs found", words(&|s| Some(text::count_or_more(s.state.found.as_ref()?.macs)))));

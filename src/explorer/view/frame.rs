@@ -84,7 +84,7 @@ fn light(pad: &Pad, scene: &Scene) -> (char, Style) {
 
 /// The screens that there are.
 fn tabs(scene: &Scene) -> impl Iterator<Item = Tab> + use<> {
-    let study = (scene.study.is_some() || scene.ui.tab == Tab::Study).then_some(Tab::Study);
+    let study = (scene.study.is_there() || scene.ui.tab == Tab::Study).then_some(Tab::Study);
     Tab::ALL.into_iter().chain(study)
 }
 
@@ -109,7 +109,7 @@ fn strip(scene: &Scene, width: u16) -> Vec<(String, Style)> {
         parts.push((label, style));
         let gap = match tab {
             Tab::Score | Tab::Cut | Tab::Search if width >= 72 => " ▸ ",
-            Tab::Log if scene.study.is_none() => "",
+            Tab::Log if !scene.study.is_there() => "",
             Tab::Study => "",
             Tab::Cell if width >= 72 => "  ",
             _ => " ",

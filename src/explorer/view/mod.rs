@@ -42,7 +42,7 @@ use super::judge::Judged;
 use super::keymap::Keymap;
 use super::runs::Row;
 use super::state::{Size, State};
-use super::study::Seen;
+use super::study::Watched;
 use super::text;
 use super::theme::Theme;
 use super::ui::{Asked, Hits, Overlay, Tab, Ui};
@@ -64,8 +64,8 @@ pub struct Scene<'a> {
     pub forecast: Option<&'a Forecast>,
     /// What a table of accuracies says of the cut and the cell, where there is one.
     pub judged: Option<&'a Judged>,
-    /// The study that is watched, or why it can't be read.
-    pub study: Option<Result<&'a Seen, &'a str>>,
+    /// The study that is watched.
+    pub study: Watched<'a>,
     /// Where a click means something: filled while drawing.
     pub hits: &'a Hits,
     /// Where the runs are.

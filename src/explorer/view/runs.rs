@@ -143,9 +143,10 @@ fn layout(table: &Table<'_, Row>, ui: &Ui, room: u16) -> (Vec<Shown>, usize) {
         Sized { wanted: *wanted, title, widest }
     };
     let mut sized: Vec<Sized> = columns.iter().zip(titles(&columns)).map(sized).collect();
-    // Where there is some room, names and states are whole before more columns are shown.
+    // Where there is some room, names, states and means are whole before more columns are shown.
     let narrowest = |c: &Sized| {
-        let roomy = c.wanted.worth > 200 && room >= ROOMY && ui.list.columns.is_empty();
+        let whole = c.wanted.worth > 200 || ui.list.grouped && c.wanted.column.averaged();
+        let roomy = whole && room >= ROOMY && ui.list.columns.is_empty();
         let least = if roomy { c.widest.min(GOOD) } else { c.wanted.least };
         least.max(text::width(&c.title).min(c.wanted.most))
     };
@@ -216,7 +217,7 @@ fn live(pad: &mut Pad, runs: &[&Listed]) {
     let name = runs.iter().map(|r| text::width(&text::sanitize(&r.name))).max().unwrap_or(0).min(w / 3);
     let state = runs.iter().map(|r| text::width(&text::sanitize(&r.status))).max().unwrap_or(0).min(w / 4);
     // A loss, a time and an amount of memory behind the curve.
-    let curve = w.saturating_sub(name + state + 38).min(48);
+    let curve = w.saturating_sub(name + state + 40).min(48);
     let (plain, dim, accent) = (inner.theme.plain(), inner.theme.dim(), inner.theme.accent());
     for (y, run) in runs.iter().take(fits).enumerate() {
         let (y, live) = (y as u16, run.live.clone().unwrap_or_default());

@@ -4,9 +4,9 @@ use ratatui::style::Style;
 
 use super::Scene;
 use crate::explorer::draw::Pad;
-use crate::explorer::figure::study::{Family, families};
+use crate::explorer::figure::study::{Family, Point, families};
 use crate::explorer::state::Bucket;
-use crate::explorer::study::{Seen, Spot};
+use crate::explorer::study::{Seen, Spot, Watched};
 use crate::explorer::theme::{ColorDepth, Markers};
 use crate::explorer::ui::Target;
 use crate::explorer::widgets::{Chart, Curve, Steps};
@@ -20,21 +20,22 @@ const NAME: (u16, u16) = (12, 34);
 const WIDE: u16 = 110;
 /// Columns of one run.
 const SPOT: u16 = 7;
+/// Columns left of the picture, for its scale.
+const GUTTER: u16 = 6;
 
 pub fn draw(pad: &mut Pad, scene: &Scene) {
-    let seen = match scene.study {
-        None => {
-            let mut inner = pad.panel("study", "", false);
-            inner.prose("No study is open. `zonas study new DIR` makes one, `zonas study open DIR` shows it here.");
-            return;
+    let words = match scene.study {
+        Watched::Seen(seen) => return whole(pad, scene, seen),
+        Watched::Nothing => {
+            "No study is open. `zonas study new DIR` makes one, `zonas study open DIR` shows it here.".to_string()
         }
-        Some(Err(why)) => {
-            let mut inner = pad.panel("study", "", false);
-            inner.prose(&text::sanitize(&format!("The study can't be read: {why}")));
-            return;
-        }
-        Some(Ok(seen)) => seen,
+        Watched::Reading => "The study is being read: its design, and the journal of each of its runs.".into(),
+        Watched::Unreadable(why) => format!("The study can't be read: {why}"),
     };
+    pad.panel("study", "", false).prose(&text::sanitize(&words));
+}
+
+fn whole(pad: &mut Pad, scene: &Scene, seen: &Seen) {
     let (w, h) = (pad.width(), pad.height());
     let rows = seen.spots.len() as u16;
     // The matrix with its frame and head; the picture has what is left, if that is enough.
@@ -257,6 +258,9 @@ fn picture(pad: &mut Pad, scene: &Scene, seen: &Seen, alone: bool) {
         }
     }
     let top = (y + 1).min(3.min(h / 4).max(1));
+    let named = labels(&all, (w.saturating_sub(GUTTER), h.saturating_sub(top + 1)), most);
+    let names: Vec<(f64, f64, &str, Style)> =
+        named.iter().map(|(x, y, label, i)| (*x, *y, *label, inner.theme.series(*i))).collect();
     Chart {
         curves: &curves,
         x: (0.0, 1.05 * most),
@@ -264,9 +268,9 @@ fn picture(pad: &mut Pad, scene: &Scene, seen: &Seen, alone: bool) {
         cursor: None,
         bands: &[],
         marks: &marks,
-        names: &[],
+        names: &names,
         steps: Steps::Ends,
-        gutter: 6,
+        gutter: GUTTER,
         include: None,
         log: false,
         binary: false,
@@ -275,6 +279,32 @@ fn picture(pad: &mut Pad, scene: &Scene, seen: &Seen, alone: bool) {
         x_text: &|v, _| text::bytes(v as u64),
     }
     .draw(&mut inner.sub(0, top, w, h.saturating_sub(top)));
+}
+
+/// What varies along the curves, beside their points: bytes, accuracy, words, and the number of the family. Those for which there is
+/// no room in so many columns and lines are left out.
+fn labels(all: &[Family], (columns, lines): (u16, u16), most: f64) -> Vec<(f64, f64, &str, usize)> {
+    let points = || all.iter().enumerate().flat_map(|(i, f)| f.points.iter().map(move |p| (i, p)));
+    let ends = |p: &Point| {
+        let (mean, deviation) = (p.accuracy.mean.unwrap_or(0.0), p.accuracy.deviation.unwrap_or(0.0));
+        [mean - deviation, mean + deviation]
+    };
+    let low = points().flat_map(|(_, p)| ends(p)).fold(f64::INFINITY, f64::min);
+    let high = points().flat_map(|(_, p)| ends(p)).fold(f64::NEG_INFINITY, f64::max);
+    let line = (high - low).max(f64::MIN_POSITIVE) / f64::from(lines.max(1));
+    let column = 1.05 * most / f64::from(columns.max(1));
+    let mut told: Vec<(f64, f64, &str, usize)> = Vec::new();
+    for (i, p) in points().filter(|(_, p)| !p.label.is_empty()) {
+        let (x, y) = (p.bytes, p.accuracy.mean.unwrap_or(0.0));
+        let width = |words: &str| f64::from(text::width(words) + 1) * column;
+        let apart = |(a, b, words, _): &(f64, f64, &str, usize)| {
+            (b - y).abs() > 1.5 * line || (a - x).abs() > width(if *a > x { words } else { &p.label })
+        };
+        if told.iter().all(apart) {
+            told.push((x, y, &p.label, i));
+        }
+    }
+    told
 }
 
 /// A family by its bytes, each point with its deviation.

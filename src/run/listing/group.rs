@@ -4,6 +4,7 @@ use super::column::Column;
 use super::run::{Listed, concerns};
 use super::value::Value;
 use crate::run::config::KEYS;
+use crate::statistics::Spread;
 
 /// What runs of a group have in common, as a text: every setting that results depend on but the seed, and the cut where a
 /// person has made another one of it. None for a run that is alone by what it is: its settings can't be read, or its cut was
@@ -27,27 +28,6 @@ pub fn group_of(run: &Listed) -> Option<String> {
     Some(text)
 }
 
-/// Mean and sample standard deviation (n − 1) of so many values.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Spread {
-    pub n: usize,
-    pub mean: f64,
-    /// None of a single value.
-    pub deviation: Option<f64>,
-}
-
-impl Spread {
-    pub fn of(values: &[f64]) -> Option<Spread> {
-        let n = values.len();
-        if n == 0 {
-            return None;
-        }
-        let mean = values.iter().sum::<f64>() / n as f64;
-        let squares: f64 = values.iter().map(|v| (v - mean).powi(2)).sum();
-        Some(Spread { n, mean, deviation: (n > 1).then(|| (squares / (n - 1) as f64).sqrt()) })
-    }
-}
-
 /// What a group shows in one column.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Cell {
@@ -66,9 +46,10 @@ impl Cell {
             Cell::Same(value) => value.text(),
             Cell::Words(words) => words.clone(),
             Cell::Mean(spread, unit) => {
-                let mean = of_mean(unit, spread.mean);
+                let value = spread.mean.unwrap_or(f64::NAN);
+                let mean = of_mean(unit, value);
                 let text = match spread.deviation {
-                    Some(deviation) => plus_minus(unit, &mean, spread.mean, deviation),
+                    Some(deviation) => plus_minus(unit, &mean, value, deviation),
                     None => mean,
                 };
                 if spread.n < of { format!("{text} (n={})", spread.n) } else { text }
@@ -80,7 +61,7 @@ impl Cell {
     pub fn number(&self) -> Option<f64> {
         match self {
             Cell::Same(value) => value.number(),
-            Cell::Mean(spread, _) => Some(spread.mean),
+            Cell::Mean(spread, _) => spread.mean,
             Cell::Words(_) => None,
         }
     }
@@ -188,8 +169,10 @@ pub fn mean_of(values: impl Iterator<Item = Value>, of: usize) -> Cell {
     let values: Vec<Value> = values.filter(|v| !v.is_missing()).collect();
     let numbers: Vec<f64> = values.iter().filter_map(Value::number).collect();
     match (values.first(), Spread::of(&numbers)) {
-        (Some(unit), Some(_)) if values.len() == of && values.iter().all(|v| v == unit) => Cell::Same(unit.clone()),
-        (Some(unit), Some(spread)) => Cell::Mean(spread, unit.clone()),
+        (Some(unit), spread) if spread.n > 0 => {
+            let same = values.len() == of && values.iter().all(|v| v == unit);
+            if same { Cell::Same(unit.clone()) } else { Cell::Mean(spread, unit.clone()) }
+        }
         _ => Cell::Same(Value::Missing),
     }
 }

@@ -13,7 +13,7 @@ mod value;
 
 pub use column::{Column, RESULTS};
 pub use filter::Filter;
-pub use group::{Cell, Group, Spread, common_name, group_of, mean_of, spans};
+pub use group::{Cell, Group, common_name, group_of, mean_of, spans};
 pub use key::{KeyError, columns, parse as parse_columns, resolve, suggest};
 pub use live::Live;
 pub use read::{Reader, read};

@@ -6,6 +6,7 @@ use super::*;
 use crate::run::RunFolder;
 use crate::run::config::Config;
 use crate::run::notes::Notes;
+use crate::statistics::Spread;
 
 const NOW: f64 = 2e9;
 
@@ -194,11 +195,11 @@ fn groups_tell_means_of_what_is_done() {
 }
 
 #[test]
-fn spreads_are_sample_deviations() {
-    let spread = Spread::of(&[2.0, 4.0, 4.0, 4.0, 5.0, 5.0, 7.0, 9.0]).unwrap();
-    assert!((spread.mean - 5.0).abs() < 1e-12 && (spread.deviation.unwrap() - (32.0f64 / 7.0).sqrt()).abs() < 1e-12);
-    assert_eq!(Spread::of(&[3.0]).unwrap().deviation, None);
-    assert_eq!(Spread::of(&[]), None);
-    assert_eq!(Cell::Mean(Spread { n: 1, mean: 0.5, deviation: None }, Value::Share(0.5)).text(3), "50.0 % (n=1)");
+fn means_tell_how_many_have_part() {
+    assert_eq!(Cell::Mean(Spread::of(&[0.5]), Value::Share(0.5)).text(3), "50.0 % (n=1)");
+    let values = || [0.25, 0.75].map(Value::Share).into_iter();
+    assert_eq!(mean_of(values(), 2).text(2), "50.0 ± 35.4 %");
+    assert_eq!(mean_of(std::iter::repeat_n(Value::Share(0.5), 2), 2), Cell::Same(Value::Share(0.5)));
+    assert_eq!(mean_of(std::iter::empty(), 2), Cell::Same(Value::Missing));
     assert_eq!(Value::words("a,\"b\"\u{1b}[m").csv(), "\"a,\"\"b\"\"\u{fffd}[m\"");
 }

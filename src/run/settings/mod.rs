@@ -14,9 +14,8 @@ pub(super) mod words;
 
 use self::define::{Key, VERSION};
 use self::error::{ConfigError, value_error};
-use self::table::{Config, KEYS, keys};
+use self::table::{Config, KEYS, key_hint};
 use crate::complaint::{Complaint, key_at, line};
-use crate::nearest::nearest;
 
 impl Config {
     /// Reads TOML; keys that are left out have their defaults. `file` is what messages call it.
@@ -106,10 +105,7 @@ impl Config {
         let (section, name) = key.rsplit_once('.').unwrap_or(("", key));
         let known = KEYS.iter().any(|k| (k.section, k.name) == (section, name));
         if !known {
-            let all: Vec<String> = keys().collect();
-            let near = nearest(key, all.iter().map(String::as_str));
-            let hint = near.map_or_else(|| "`zonas config` lists all".to_string(), |n| format!("did you mean `{n}`?"));
-            return Err(value_error(key, format!("there is no such setting; {hint}")));
+            return Err(value_error(key, format!("there is no such setting; {}", key_hint(key))));
         }
         let header = if section.is_empty() { String::new() } else { format!("[{section}]\n") };
         // A bare word is a string; several with commas between them are a list, where one is wanted.

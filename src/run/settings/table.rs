@@ -6,6 +6,7 @@ use super::define::{Key, VERSION, settings};
 use super::draws::Draws;
 use super::words::{ClassWeights, CutBy, Estimator, Keep, NoneOperation, StemChoice};
 use crate::device::Choice;
+use crate::nearest::nearest;
 use crate::nn::Precision;
 use crate::oneshot::Order;
 use crate::proxies::aggregate::Aggregate;
@@ -284,6 +285,17 @@ settings! {
 /// All keys, `search.batch` and so on.
 pub fn keys() -> impl Iterator<Item = String> {
     KEYS.iter().map(Key::path)
+}
+
+/// Which keys a word may have meant that is none: those of its name where it lacks the section, or the nearest.
+pub fn key_hint(word: &str) -> String {
+    let all: Vec<String> = keys().collect();
+    let same: Vec<String> = KEYS.iter().filter(|k| k.name == word).map(|k| format!("`{}`", k.path())).collect();
+    match nearest(word, all.iter().map(String::as_str)) {
+        _ if !same.is_empty() => format!("did you mean {}?", same.join(" or ")),
+        Some(near) => format!("did you mean `{near}`?"),
+        None => "`zonas config` lists all".into(),
+    }
 }
 
 fn pictures(batch: usize) -> Result<(), String> {

@@ -1,5 +1,6 @@
 //! Settings from files, from words and from presets; what is refused.
 
+use super::table::{KEYS, keys};
 use super::*;
 use crate::oneshot::{Order, PRESETS};
 use crate::space::cut::Source;

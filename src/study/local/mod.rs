@@ -5,15 +5,15 @@ mod room;
 use std::collections::HashMap;
 use std::time::{Duration, Instant, SystemTime};
 
-use super::begin::{Share, begin};
+use super::begin::begin;
 use super::design::{Design, Stage};
-use super::need::Needs;
+use super::need::{Asked, Needs};
 use super::plan::Plan;
 use super::standing::{Found, Known, Standing, State};
 use super::{DESIGN, Study, StudyError};
 use crate::run::lock::RunLock;
 use crate::run::{FolderError, RunFolder, process};
-use room::Room;
+use room::{Need, Room, Taken};
 
 /// Between two looks at what others may have done: runs removed, a design edited.
 const LOOK: Duration = Duration::from_secs(5);
@@ -48,8 +48,7 @@ struct Running {
     id: Id,
     name: String,
     engine: process::Engine,
-    bytes: u64,
-    gpu: Option<usize>,
+    taken: Taken,
     since: Instant,
 }
 
@@ -85,6 +84,8 @@ impl Runner {
         let lock = study.take()?;
         let edited = edited(study);
         let design = study.design()?;
+        let mut needs = Needs::default();
+        needs.check(&design)?;
         let plan = Plan::of(&design);
         let room = Room::of(&design, plan.tasks.len())?;
         let mut found = Found::default();
@@ -96,7 +97,7 @@ impl Runner {
             plan,
             found,
             standing,
-            needs: Needs::default(),
+            needs,
             room,
             running: Vec::new(),
             given_up: HashMap::new(),
@@ -202,7 +203,8 @@ impl Runner {
             return Ok(());
         }
         self.edited = now;
-        match self.study.design() {
+        let read = self.study.design();
+        match read.and_then(|design| self.needs.check(&design).map(|()| design)) {
             Ok(design) if design == self.design => {}
             Ok(design) => {
                 let plan = Plan::of(&design);
@@ -235,7 +237,7 @@ impl Runner {
         }
         self.look()?;
         for (running, status) in ended {
-            self.room.give(running.bytes, running.gpu);
+            self.room.give(&running.taken);
             let Some(task) = (0..self.plan.tasks.len()).find(|i| self.id(*i) == running.id) else {
                 tell(News::Note(format!("{} has ended; it belongs to no setting any more", running.name)));
                 continue;
@@ -281,26 +283,32 @@ impl Runner {
             let gpu = self.room.has_gpus();
             let genotype = self.standing.genotype(&self.plan, task);
             let scores = self.plan.tasks[task].needs.map(|n| &self.standing.tasks[n]);
-            let mut needed =
-                |lean| self.needs.bytes(&self.plan.tasks[task], scores, genotype.as_ref(), (gpu, threads, lean));
-            let (wants, least) = match needed(false).and_then(|wants| Ok((wants, needed(true)?))) {
-                Ok(bytes) => bytes,
+            let asked = Asked { task: &self.plan.tasks[task], before: scores, found: genotype.as_ref(), gpu, threads };
+            let needs = &mut self.needs;
+            let mut need = || -> Result<Need, String> {
+                let (wants, least) = (needs.bytes(asked, false)?, needs.bytes(asked, true)?);
+                Ok(Need { wants, least, beside: needs.picture_bytes(asked.task)? })
+            };
+            let need = match need() {
+                Ok(need) => need,
                 Err(why) => {
                     self.give_up(task, why, tell);
                     return Ok(true);
                 }
             };
-            let Some(share) = self.room.take(wants, least, threads) else {
+            let Some(taken) = self.room.take(&need, threads) else {
                 // What needs less may still find room.
                 continue;
             };
-            return self.start(task, &share, tell);
+            return self.start(task, taken, tell);
         }
         Ok(false)
     }
 
     fn may_begin(&self, task: usize) -> bool {
-        if !matches!(self.standing.tasks[task].state, State::Ready | State::Stopped(_) | State::Failed(_)) {
+        // An engine that takes up an unreachable run first makes sure that the heart of the one before stands still.
+        let open = |s: &State| matches!(s, State::Ready | State::Stopped(_) | State::Failed(_) | State::Unreachable(_));
+        if !open(&self.standing.tasks[task].state) {
             return false;
         }
         let id = self.id(task);
@@ -317,14 +325,13 @@ impl Runner {
         tell(News::Ended { name, what, state: State::Failed(why.clone()), words: why, seconds: 0.0 });
     }
 
-    fn start(&mut self, task: usize, share: &Share, tell: &mut dyn FnMut(News)) -> Result<bool, StudyError> {
-        let bytes = share.memory_bytes.unwrap_or(0);
-        let give = |room: &mut Room| room.give(bytes, share.gpu);
+    fn start(&mut self, task: usize, taken: Taken, tell: &mut dyn FnMut(News)) -> Result<bool, StudyError> {
+        let share = &taken.share;
         let began = begin(&self.study, &self.design, &self.plan, &self.standing, &mut self.found, task, share);
         let began = match began {
             Ok(began) => began,
             Err(e) => {
-                give(&mut self.room);
+                self.room.give(&taken);
                 if is_full(&e) {
                     self.note(format!("{e}; the study waits until there is room"), tell);
                     return Ok(false);
@@ -342,15 +349,14 @@ impl Runner {
                     id: (t.stage, t.key.clone()),
                     name: t.name.clone(),
                     engine,
-                    bytes,
-                    gpu: share.gpu,
+                    taken,
                     since: Instant::now(),
                 });
                 self.standing.tasks[task].state = State::Running("starting".into());
                 self.standing.tasks[task].folder = Some(began.folder);
             }
             Err(e) => {
-                give(&mut self.room);
+                self.room.give(&taken);
                 if began.new {
                     let _ = began.folder.remove();
                 }

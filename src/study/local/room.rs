@@ -7,8 +7,27 @@ use crate::device::{self, Choice};
 use crate::engine::plan::spare;
 use crate::text;
 
-/// Bytes that an engine takes besides what is predicted: the program itself, its data.
+/// Bytes that an engine takes besides what is predicted and its pictures: the program itself.
 const IDLE: u64 = 96 << 20;
+
+/// What a run asks for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Need {
+    /// Bytes that it would like; `None` of one that does with what it gets.
+    pub wants: Option<u64>,
+    /// Bytes that it can do with, where it would like more.
+    pub least: Option<u64>,
+    /// Bytes of its pictures, in the machine's memory.
+    pub beside: u64,
+}
+
+/// What a run has been given.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Taken {
+    pub share: Share,
+    /// Bytes of the machine's memory, or of the GPU's.
+    bytes: u64,
+}
 
 /// A GPU that may be used.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -102,21 +121,24 @@ impl Room {
     }
 
     /// A share for a run that would like so many bytes, `None` if there is no room now. Where nothing runs there is room for
-    /// any: the engine itself says whether it fits. `least` is what it can do with.
-    pub fn take(&mut self, wants: Option<u64>, least: Option<u64>, threads: usize) -> Option<Share> {
+    /// any: the engine itself says whether it fits.
+    pub fn take(&mut self, need: &Need, threads: usize) -> Option<Taken> {
         if !self.is_free(0) {
             return None;
         }
+        let Need { wants, least, .. } = *need;
+        // Pictures lie in the machine's memory, whatever computes.
+        let beside = IDLE + if self.cards.is_empty() { need.beside } else { 0 };
         let share = |free: u64, alone: bool| {
             let fair = free / (self.at_once - self.running).max(1) as u64;
             let open = wants.is_none();
-            let wants = wants.unwrap_or(fair.saturating_sub(IDLE)).max(1);
-            match wants + IDLE <= free {
+            let wants = wants.unwrap_or(fair.saturating_sub(beside)).max(1);
+            match wants.saturating_add(beside) <= free {
                 // What could do with anything is told what it may take.
                 true => Some((wants, open)),
                 // With less it is slower, not different.
                 false => {
-                    let rest = free.saturating_sub(IDLE);
+                    let rest = free.saturating_sub(beside);
                     (alone || least.is_some_and(|least| least <= rest)).then_some((rest.max(1), true))
                 }
             }
@@ -126,33 +148,32 @@ impl Room {
                 None => None,
                 Some(free) => Some(share(free, self.running == 0)?),
             };
-            let bytes = given.map(|g| g.0);
             self.running += 1;
-            let taken = bytes.map(|b| b + IDLE);
-            self.memory = self.memory.zip(taken).map(|(free, taken)| free.saturating_sub(taken)).or(self.memory);
-            return Some(Share { threads, memory_bytes: bytes, tight: given.is_some_and(|g| g.1), gpu: None });
+            let bytes = given.map_or(0, |g| g.0 + beside);
+            self.memory = self.memory.map(|free| free.saturating_sub(bytes));
+            let tight = given.is_some_and(|g| g.1);
+            return Some(Taken { share: Share { threads, memory_bytes: given.map(|g| g.0), tight, gpu: None }, bytes });
         }
         // The one with most free memory, of those with the fewest runs.
         let best = (0..self.cards.len()).min_by_key(|i| (self.cards[*i].runs, u64::MAX - self.cards[*i].free))?;
         let (bytes, tight) = share(self.cards[best].free, self.cards[best].runs == 0)?;
         let card = &mut self.cards[best];
-        card.free = card.free.saturating_sub(bytes + IDLE);
+        card.free = card.free.saturating_sub(bytes + beside);
         card.runs += 1;
         let gpu = Some(card.ordinal);
         self.running += 1;
-        Some(Share { threads, memory_bytes: Some(bytes), tight, gpu })
+        Some(Taken { share: Share { threads, memory_bytes: Some(bytes), tight, gpu }, bytes: bytes + beside })
     }
 
     /// Gives a share back.
-    pub fn give(&mut self, bytes: u64, gpu: Option<usize>) {
+    pub fn give(&mut self, taken: &Taken) {
         self.running = self.running.saturating_sub(1);
-        match gpu.and_then(|g| self.cards.iter_mut().find(|c| c.ordinal == g)) {
+        match taken.share.gpu.and_then(|g| self.cards.iter_mut().find(|c| c.ordinal == g)) {
             Some(card) => {
-                card.free += bytes + IDLE;
+                card.free += taken.bytes;
                 card.runs = card.runs.saturating_sub(1);
             }
-            None if bytes > 0 => self.memory = self.memory.map(|free| free + bytes + IDLE),
-            None => {}
+            None => self.memory = self.memory.map(|free| free + taken.bytes),
         }
     }
 }
@@ -182,47 +203,66 @@ mod tests {
         Room { cores: 8, at_once, fixed: 0, running: 0, memory, cards }
     }
 
+    fn need(wants: u64, least: u64) -> Need {
+        Need { wants: Some(wants), least: Some(least), beside: 0 }
+    }
+
     #[test]
     fn memory_is_given_once_and_comes_back() {
         let mut r = room(4, Some(4 * GIB), &[]);
-        let first = r.take(Some(2 * GIB), Some(GIB), 2).unwrap();
-        assert_eq!((first.memory_bytes, first.tight), (Some(2 * GIB), false));
+        let first = r.take(&need(2 * GIB, GIB), 2).unwrap();
+        assert_eq!((first.share.memory_bytes, first.share.tight), (Some(2 * GIB), false));
         // Less than it would like, but enough.
-        let second = r.take(Some(3 * GIB), Some(GIB), 2).unwrap();
-        assert!(second.tight && second.memory_bytes.unwrap() < 2 * GIB);
+        let second = r.take(&need(3 * GIB, GIB), 2).unwrap();
+        assert!(second.share.tight && second.share.memory_bytes.unwrap() < 2 * GIB);
         // There is nothing left, even for a small one.
-        assert_eq!(r.take(Some(GIB), Some(GIB / 2), 2), None);
-        r.give(second.memory_bytes.unwrap(), None);
-        assert!(r.take(Some(GIB), Some(GIB / 2), 2).is_some());
-        let before = room(4, Some(4 * GIB), &[]);
-        r.give(GIB, None);
-        r.give(first.memory_bytes.unwrap(), None);
-        assert_eq!((r.memory, r.running), (before.memory, 0));
+        assert_eq!(r.take(&need(GIB, GIB / 2), 2), None);
+        r.give(&second);
+        let third = r.take(&need(GIB, GIB / 2), 2).unwrap();
+        r.give(&third);
+        r.give(&first);
+        assert_eq!((r.memory, r.running), (Some(4 * GIB), 0));
+    }
+
+    #[test]
+    fn pictures_count_beside_what_is_computed() {
+        let pictures = Need { beside: GIB, ..need(GIB, GIB) };
+        let mut r = room(4, Some(5 * GIB), &[]);
+        let all: Vec<Taken> = (0..4).map_while(|_| r.take(&pictures, 2)).collect();
+        assert_eq!(all.len(), 2);
+        // What an engine may compute in is told without them.
+        assert!(all.iter().all(|t| t.share.memory_bytes == Some(GIB) && !t.share.tight));
+        all.iter().for_each(|t| r.give(t));
+        assert_eq!(r.memory, Some(5 * GIB));
+        // A GPU holds none of them.
+        let mut r = room(3, Some(GIB), &[4 * GIB]);
+        assert_eq!((0..3).map_while(|_| r.take(&pictures, 2)).count(), 3);
     }
 
     #[test]
     fn what_is_too_large_runs_alone_and_says_so_itself() {
         let mut r = room(2, Some(GIB), &[]);
-        let share = r.take(Some(9 * GIB), Some(8 * GIB), 8).unwrap();
+        let share = r.take(&need(9 * GIB, 8 * GIB), 8).unwrap().share;
         assert!(share.tight && share.memory_bytes.unwrap() < GIB);
-        assert_eq!(r.take(Some(9 * GIB), Some(8 * GIB), 8), None);
-        // A scoring does with its part.
+        assert_eq!(r.take(&need(9 * GIB, 8 * GIB), 8), None);
+        // What does with anything has its part.
+        let any = Need::default();
         let mut r = room(2, Some(2 * GIB), &[]);
-        let (a, b) = (r.take(None, None, 4).unwrap(), r.take(None, None, 4).unwrap());
+        let (a, b) = (r.take(&any, 4).unwrap().share, r.take(&any, 4).unwrap().share);
         assert!(a.memory_bytes.unwrap() <= GIB && b.memory_bytes.unwrap() <= 2 * GIB - a.memory_bytes.unwrap());
-        assert!(!r.is_free(0) && r.take(None, None, 4).is_none());
+        assert!(!r.is_free(0) && r.take(&any, 4).is_none());
         // Where nobody knows what is free, runs are counted alone.
         let mut r = room(2, None, &[]);
-        assert_eq!(r.take(Some(99 * GIB), None, 4).unwrap().memory_bytes, None);
+        assert_eq!(r.take(&need(99 * GIB, GIB), 4).unwrap().share.memory_bytes, None);
     }
 
     #[test]
     fn each_run_has_the_gpu_with_most_room() {
         let mut r = room(3, Some(GIB), &[10 * GIB, 40 * GIB]);
-        let gpus: Vec<usize> = (0..3).map(|_| r.take(Some(8 * GIB), None, 2).unwrap().gpu.unwrap()).collect();
-        assert_eq!(gpus, [1, 0, 1]);
-        r.give(8 * GIB, Some(0));
-        assert_eq!(r.take(Some(GIB), None, 2).unwrap().gpu, Some(0));
+        let taken: Vec<Taken> = (0..3).map(|_| r.take(&need(8 * GIB, GIB), 2).unwrap()).collect();
+        assert_eq!(taken.iter().map(|t| t.share.gpu).collect::<Vec<_>>(), [Some(1), Some(0), Some(1)]);
+        r.give(&taken[1]);
+        assert_eq!(r.take(&need(GIB, GIB), 2).unwrap().share.gpu, Some(0));
     }
 
     #[test]

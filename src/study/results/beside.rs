@@ -3,11 +3,11 @@
 use serde::Serialize;
 
 use super::super::design::Design;
-use super::super::statistics::{
+use super::{Measure, One};
+use crate::statistics::{
     Equivalence, Paired, Tested, Verdict, equivalence, g_av, hodges_lehmann, holm, interval_of_mean, least_p, pairs,
     permutation, signed_rank,
 };
-use super::{Measure, One};
 use crate::text;
 
 /// Level of the intervals that are shown.

@@ -12,7 +12,7 @@ pub use found::Tables;
 pub use gather::{One, gather};
 
 use super::design::{Design, Stage};
-use super::statistics::{MeanOverlap, Spread, Stability, mean_overlap, stability};
+use crate::statistics::{MeanOverlap, Spread, Stability, mean_overlap, stability};
 
 /// What accuracies are compared by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, clap::ValueEnum)]

@@ -1,7 +1,7 @@
 //! Results as tables: lines for people, CSV, and Markdown for a paper.
 
-use super::super::statistics::Spread;
 use super::{Beside, Conclusion, Results, Row};
+use crate::statistics::Spread;
 use crate::text;
 
 /// `71.20 ± 0.35`, `—` where there is none.

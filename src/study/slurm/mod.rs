@@ -2,13 +2,13 @@
 //! the names of jobs, so nothing is kept that could differ from it.
 
 mod command;
+mod identity;
 mod query;
 mod script;
 mod submit;
 
-use std::io;
-
-pub use query::{Job, ended, jobs};
+pub use identity::told_of_copy;
+pub use query::{Job, ended, jobs, lost};
 pub use script::Ask;
 pub use submit::{Submitted, share, submit};
 
@@ -18,24 +18,6 @@ use command::call;
 
 /// Folder inside a study, for scripts, lists of runs, and what the jobs print.
 pub const SLURM: &str = "slurm";
-/// What tells the jobs of this study from all others.
-const IDENTITY: &str = "identity";
-
-/// The beginning of the names of a study's jobs; `None` where nothing was submitted yet.
-///
-/// # Errors
-/// A file that can't be read.
-fn identity(study: &Study) -> Result<Option<String>, StudyError> {
-    let path = study.path().join(SLURM).join(IDENTITY);
-    match std::fs::read_to_string(&path) {
-        Ok(text) => {
-            let word: String = text.trim().chars().filter(char::is_ascii_alphanumeric).take(16).collect();
-            Ok((!word.is_empty()).then(|| format!("zonas-{word}-")))
-        }
-        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(e) => Err(super::io_error("read", &path)(e)),
-    }
-}
 
 /// Has Slurm queue the task of a job again that this process is; `None` outside of Slurm.
 ///
@@ -66,15 +48,16 @@ pub fn cancel(study: &Study) -> Result<usize, StudyError> {
 pub mod tests {
     use std::path::Path;
 
+    pub use super::super::need::Estimate;
+    pub use super::script::Predicted;
     use super::script::{Array, script};
     use super::*;
     use crate::study::Stage;
 
     /// The script of an array of searches, for the tests of it.
-    pub fn script_of(study: &Path, ask: &Ask, runs: usize, memory_bytes: Option<u64>, seconds: Option<f64>) -> String {
+    pub fn script_of(study: &Path, ask: &Ask, runs: usize, predicted: Predicted) -> String {
         let job = "zonas-1-search-1".into();
-        let array =
-            Array { list: "search-1", job, stage: Stage::Search, runs, at_once: 3, cpus: 4, memory_bytes, seconds };
+        let array = Array { list: "search-1", job, stage: Stage::Search, runs, at_once: 3, cpus: 4, predicted };
         script(study, &study.join(SLURM), Path::new("/bin/zonas"), ask, &array)
     }
 }

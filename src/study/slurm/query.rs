@@ -4,8 +4,11 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use super::super::{Study, StudyError};
+use super::SLURM;
 use super::command::call;
-use super::{SLURM, identity};
+use super::identity::Jobs;
+use crate::run::RunFolder;
+use crate::run::lock::{self, Liveness};
 
 /// A task of an array that Slurm has.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,13 +56,79 @@ impl Job {
         ];
         self.state == "PENDING" && never.contains(&self.detail.as_str())
     }
+}
 
-    /// Whether it waits or runs, or may do so again: one that is queued anew is completing for a while before.
-    fn is_live(&self) -> bool {
-        !matches!(
-            self.state.as_str(),
-            "COMPLETED" | "CANCELLED" | "FAILED" | "TIMEOUT" | "NODE_FAIL" | "BOOT_FAIL" | "OUT_OF_MEMORY" | "DEADLINE"
-        )
+/// States of Slurm's in which a task is over. One that is queued anew is `REQUEUED`, `COMPLETING` or `PENDING`.
+fn is_over(state: &str) -> bool {
+    matches!(
+        state,
+        "COMPLETED"
+            | "CANCELLED"
+            | "FAILED"
+            | "TIMEOUT"
+            | "NODE_FAIL"
+            | "BOOT_FAIL"
+            | "OUT_OF_MEMORY"
+            | "DEADLINE"
+            | "PREEMPTED"
+            | "REVOKED"
+    )
+}
+
+/// How a task of an array ended, by Slurm's accounting.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ending {
+    array: u64,
+    task: usize,
+    list: String,
+    /// `OUT_OF_MEMORY`, `CANCELLED by 1000`, …
+    state: String,
+    /// `0:9`: exit code and signal.
+    code: String,
+}
+
+impl Ending {
+    /// A line of `sacct --parsable2 --allocations --format=JobID,JobName,State,ExitCode`, where it is of a task of this study's that is
+    /// over: those that wait, run or are queued anew have not ended, and those that wait in an array together have no task.
+    fn of(line: &str, prefix: &str) -> Option<Ending> {
+        let fields: Vec<&str> = line.trim_end().split('|').collect();
+        let [id, name, state, code] = fields[..] else { return None };
+        let list = name.strip_prefix(prefix)?.to_string();
+        let (array, task) = id.split_once('_')?;
+        let (array, task) = (array.parse().ok()?, task.parse().ok()?);
+        // Who cancelled it stands behind the word; `+` where it was cut off.
+        let word = state.split_whitespace().next()?.trim_end_matches('+');
+        is_over(word).then(|| Ending { array, task, list, state: state.trim().into(), code: code.trim().into() })
+    }
+
+    /// Whether it did what it was to do, as far as Slurm knows.
+    pub fn is_good(&self) -> bool {
+        self.state == "COMPLETED"
+    }
+
+    /// Whether somebody took it back.
+    pub fn is_cancelled(&self) -> bool {
+        self.state.starts_with("CANCELLED")
+    }
+
+    /// Whether it was this task, as an engine calls itself.
+    pub fn is_of(&self, task: &str) -> bool {
+        lock::of_slurm(&format!("{}_{}", self.array, self.task)) == task
+    }
+
+    /// `Slurm 12_3: OUT_OF_MEMORY, exit code 0:125; …`, with what helps.
+    pub fn words(&self) -> String {
+        let help = match self.state.as_str() {
+            "OUT_OF_MEMORY" => "; it needs more than it asked for: give --sbatch \"--mem=…\", or lower limits.threads",
+            "TIMEOUT" | "DEADLINE" => {
+                "; its time was over before it could say so: run the study again, with a longer --time"
+            }
+            "NODE_FAIL" | "BOOT_FAIL" => "; its node failed: run the study again",
+            "PREEMPTED" => "; others were preferred, and it was not queued again: run the study again",
+            "FAILED" if !self.code.ends_with(":0") => "; it was killed",
+            _ => "",
+        };
+        format!("Slurm {}_{}: {}, exit code {}{help}", self.array, self.task, self.state, self.code)
     }
 }
 
@@ -68,7 +137,7 @@ impl Job {
 /// # Errors
 /// `squeue` is missing or fails.
 pub fn jobs(study: &Study) -> Result<Vec<Job>, StudyError> {
-    let Some(prefix) = identity(study)? else { return Ok(Vec::new()) };
+    let Jobs::Own(prefix) = Jobs::of(study)? else { return Ok(Vec::new()) };
     // Array, task, state, nodes, name and reason; a line for each task.
     let out = call("squeue", &["--noheader", "--array", "--me", "--format=%F|%K|%T|%N|%j|%r"])?;
     let mut lists: HashMap<String, Vec<String>> = HashMap::new();
@@ -89,8 +158,14 @@ pub fn jobs(study: &Study) -> Result<Vec<Job>, StudyError> {
             detail: detail.trim_matches(|c| c == '(' || c == ')').replace("None", ""),
         });
     }
-    found.retain(Job::is_live);
+    found.retain(|job: &Job| !is_over(&job.state));
     Ok(found)
+}
+
+/// The task that seems to be at work on a run, where Slurm has it no more: its heart may have beaten a moment ago, but it was killed.
+pub fn lost(folder: &RunFolder, live: &[Job]) -> Option<String> {
+    let (Liveness::Alive(holder) | Liveness::Unreachable(holder)) = Liveness::of(folder) else { return None };
+    holder.job.filter(|own| live.iter().all(|j| lock::of_slurm(&j.id()) != *own))
 }
 
 /// Runs of a list, by the numbers of their tasks.
@@ -99,9 +174,9 @@ pub fn read_list(study: &Path, list: &str) -> Vec<String> {
     std::fs::read_to_string(path).map_or_else(|_| Vec::new(), |t| t.lines().map(str::to_string).collect())
 }
 
-/// How the tasks ended that Slurm has no more, by run: the last word of its accounting. Empty where there is none.
-pub fn ended(study: &Study) -> HashMap<String, String> {
-    let Ok(Some(prefix)) = identity(study) else { return HashMap::new() };
+/// How the tasks ended that Slurm has no more, by run: what its accounting says of the latest. Empty where there is none.
+pub fn ended(study: &Study) -> HashMap<String, Ending> {
+    let Ok(Jobs::Own(prefix)) = Jobs::of(study) else { return HashMap::new() };
     let asked = [
         "--noheader",
         "--parsable2",
@@ -110,15 +185,70 @@ pub fn ended(study: &Study) -> HashMap<String, String> {
         "--format=JobID,JobName,State,ExitCode",
     ];
     let Ok(out) = call("sacct", &asked) else { return HashMap::new() };
-    let mut all = HashMap::new();
-    for line in out.lines() {
-        let fields: Vec<&str> = line.split('|').collect();
-        let [id, name, state, code] = fields[..] else { continue };
-        let (Some(list), Some((_, task))) = (name.strip_prefix(&prefix), id.split_once('_')) else { continue };
-        let Ok(task) = task.parse::<usize>() else { continue };
-        if let Some(run) = read_list(study.path(), list).get(task) {
-            all.insert(run.clone(), format!("Slurm {id}: {state}, exit code {code}"));
+    let mut lists: HashMap<String, Vec<String>> = HashMap::new();
+    let mut all: HashMap<String, Ending> = HashMap::new();
+    for ending in out.lines().filter_map(|line| Ending::of(line, &prefix)) {
+        let runs = lists.entry(ending.list.clone()).or_insert_with(|| read_list(study.path(), &ending.list));
+        let Some(run) = runs.get(ending.task) else { continue };
+        // A run that was submitted again has a later array; one line of a task follows another in the order of time.
+        if all.get(run).is_none_or(|known| known.array <= ending.array) {
+            all.insert(run.clone(), ending);
         }
     }
     all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn endings_are_told_from_what_goes_on() {
+        let of = |line: &str| Ending::of(line, "zonas-0a1b2c3d-");
+        let at = |state: &str| of(&format!("12_3|zonas-0a1b2c3d-search-1|{state}|0:0"));
+        for state in [
+            "COMPLETED",
+            "FAILED",
+            "CANCELLED",
+            "CANCELLED by 1000",
+            "TIMEOUT",
+            "OUT_OF_MEMORY",
+            "NODE_FAIL",
+            "BOOT_FAIL",
+            "PREEMPTED",
+            "DEADLINE",
+            "REVOKED",
+        ] {
+            let ending = at(state).unwrap();
+            assert_eq!((ending.array, ending.task, ending.list.as_str()), (12, 3, "search-1"));
+            assert!(ending.words().starts_with(&format!("Slurm 12_3: {state}, exit code 0:0")), "{}", ending.words());
+            assert_eq!((ending.is_good(), ending.is_cancelled()), (state == "COMPLETED", state.starts_with("CANC")));
+        }
+        for state in ["PENDING", "RUNNING", "REQUEUED", "COMPLETING", "SUSPENDED", "RESIZING", "CONFIGURING", ""] {
+            assert_eq!(at(state), None, "{state}");
+        }
+        // Tasks that wait together, jobs of others, steps, a line of another form.
+        for line in [
+            "12_[4-11%3]|zonas-0a1b2c3d-search-1|CANCELLED by 0|0:0",
+            "12|zonas-0a1b2c3d-search-1|FAILED|1:0",
+            "12_3|zonas-ffffffff-search-1|FAILED|1:0",
+            "12_3.batch|batch|FAILED|1:0",
+            "12_3|zonas-0a1b2c3d-search-1|FAILED",
+            "sacct: error: Problem talking to the database: Connection refused",
+            "",
+        ] {
+            assert_eq!(of(line), None, "{line}");
+        }
+        assert!(at("OUT_OF_MEMORY").unwrap().words().contains("--mem"));
+        let killed = of("5_0|zonas-0a1b2c3d-search-1|FAILED|0:9").unwrap();
+        assert_eq!(killed.words(), "Slurm 5_0: FAILED, exit code 0:9; it was killed");
+        assert!(killed.is_of("slurm 5_0") && !killed.is_of("slurm 5_1"));
+    }
+
+    #[test]
+    fn a_task_that_is_queued_anew_is_not_over() {
+        for state in ["PENDING", "RUNNING", "COMPLETING", "CONFIGURING", "REQUEUED", "REQUEUE_HOLD", "SUSPENDED"] {
+            assert!(!is_over(state), "{state}");
+        }
+    }
 }

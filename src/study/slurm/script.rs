@@ -3,6 +3,9 @@
 use std::path::Path;
 
 use super::super::design::Stage;
+use super::super::need::Estimate;
+use crate::device::Choice;
+use crate::run::config::Config;
 use crate::text;
 
 /// What is asked of Slurm.
@@ -17,6 +20,20 @@ pub struct Ask {
     pub options: Vec<String>,
 }
 
+impl Ask {
+    /// Whether a run of these settings will compute on a GPU, as far as what is asked for tells.
+    pub fn has_gpu(&self, config: &Config) -> bool {
+        match config.device.kind {
+            Choice::Cpu => false,
+            Choice::Cuda { .. } => true,
+            Choice::Auto => {
+                let asked = |o: &String| o.contains("--gpus") || o.contains("--gres=gpu") || o.contains("--gres gpu");
+                self.gpus > 0 || self.options.iter().any(asked)
+            }
+        }
+    }
+}
+
 /// One array.
 pub struct Array<'a> {
     /// `search-1`: of its script, its list and its output.
@@ -27,10 +44,89 @@ pub struct Array<'a> {
     /// Tasks at once; 0: as many as Slurm starts.
     pub at_once: usize,
     pub cpus: usize,
-    /// Predicted peak of the largest of its runs, with what the program itself takes; `None`: the partition's default.
-    pub memory_bytes: Option<u64>,
-    /// Predicted seconds of the longest; `None`: not known.
+    pub predicted: Predicted,
+}
+
+/// What the runs of an array need, as far as it can be known before they run.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Predicted {
+    /// Peak of the largest, with its pictures; `None`: the partition's default.
+    pub bytes: Option<u64>,
+    /// Of the longest; `None`: not known.
     pub seconds: Option<f64>,
+    /// What stands in for what is not known yet.
+    pub estimate: Option<Estimate>,
+    /// They compute on GPUs.
+    pub gpu: bool,
+    /// Why nothing can be known here.
+    pub unknown: Option<String>,
+}
+
+impl Predicted {
+    /// What the larger and longer of both needs.
+    pub fn and(self, other: Predicted) -> Predicted {
+        Predicted {
+            bytes: self.bytes.max(other.bytes),
+            seconds: [self.seconds, other.seconds].into_iter().flatten().reduce(f64::max),
+            estimate: self.estimate.max(other.estimate),
+            gpu: self.gpu || other.gpu,
+            unknown: self.unknown.or(other.unknown),
+        }
+    }
+
+    /// What a person has to know who gave this `--time`, or none: nothing is predicted here, and what is asked for then.
+    pub fn missing(&self, time: Option<&str>) -> Vec<String> {
+        let mut all = Vec::new();
+        if let Some(why) = &self.unknown {
+            all.push(format!("memory and time can't be predicted here: {why}; those of the partition hold"));
+        } else if self.gpu {
+            all.push(
+                "the memory of the node that a run on a GPU takes is not predicted: that of the partition holds".into(),
+            );
+            if time.is_none() {
+                all.push(
+                    "no time is predicted of a run on a GPU: that of the partition holds, unless --time is given"
+                        .into(),
+                );
+            }
+        }
+        all
+    }
+
+    /// All of it, for the script.
+    fn words(&self, time: Option<&str>) -> Vec<String> {
+        let mut all = Vec::new();
+        if self.bytes.is_some() {
+            all.push(
+                "Memory is what is predicted for the largest of these runs, a fifth and 512 MiB more.".to_string(),
+            );
+        }
+        if let (Some(_), None) = (self.seconds, time) {
+            all.push(
+                "Time is predicted for the longest from work of its kind, timed where this was submitted; half as much again and \
+                 ten minutes more."
+                    .into(),
+            );
+        }
+        if let (Some(estimate), true) = (self.estimate, self.bytes.is_some()) {
+            all.push(
+                match estimate {
+                    Estimate::HeaviestCell => {
+                        "The cells that these runs train are not found yet: what is asked for is what the heaviest cell needs that \
+                         their cuts, or the space, allow, an estimate from above."
+                    }
+                    Estimate::WholeSpace => {
+                        "What these runs cut is not known before the space is scored: what is asked for is what the whole space \
+                         needs, an estimate from above."
+                    }
+                }
+                .into(),
+            );
+        }
+        let capital = |s: String| s[..1].to_uppercase() + &s[1..] + ".";
+        all.extend(self.missing(time).into_iter().map(capital));
+        all
+    }
 }
 
 /// Bytes asked for beyond what is predicted: the program itself, its data, and a fifth.
@@ -70,8 +166,8 @@ pub fn script(study: &Path, slurm: &Path, program: &Path, ask: &Ask, array: &Arr
         "--ntasks=1".into(),
         format!("--cpus-per-task={}", array.cpus),
     ];
-    options.extend(array.memory_bytes.map(|b| format!("--mem={}M", with_room(b).div_ceil(1 << 20))));
-    match (&ask.time, array.seconds) {
+    options.extend(array.predicted.bytes.map(|b| format!("--mem={}M", with_room(b).div_ceil(1 << 20))));
+    match (&ask.time, array.predicted.seconds) {
         (Some(time), _) => options.push(format!("--time={time}")),
         (None, Some(seconds)) => options.push(format!("--time={}", minutes(seconds))),
         (None, None) => {}
@@ -85,12 +181,17 @@ pub fn script(study: &Path, slurm: &Path, program: &Path, ask: &Ask, array: &Arr
         Stage::Search => "searches what a cut leaves",
         Stage::Train => "trains a cell that was found",
     };
+    let about = format!(
+        "Each task of this array {what}: the run in its line of the list. The script may be edited and submitted again; a run \
+         that is done is not run twice. Before its time is over the program gets USR1: it saves a checkpoint, has Slurm queue \
+         the task again, and goes on there."
+    );
+    let about = [vec![about], array.predicted.words(ask.time.as_deref())].concat().join(" ");
+    let about: String = text::wrap(&text::sanitize(&about), 120).iter().map(|line| format!("# {line}\n")).collect();
     format!(
         "#!/bin/bash\n\
          {header}\n\
-         # Each task of this array {what}: the run in its line of the list. The script may be edited and submitted again; a run\n\
-         # that is done is not run twice. Before its time is over the program gets USR1: it saves a checkpoint, has Slurm queue\n\
-         # the task again, and goes on there. Memory is what is predicted, a fifth and 512 MiB more.\n\
+         {about}\
          study={study}\n\
          list={list}\n\
          run=$(sed -n \"$((SLURM_ARRAY_TASK_ID + 1))p\" \"$list\")\n\

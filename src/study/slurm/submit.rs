@@ -3,17 +3,17 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::super::design::{Design, Stage};
-use super::super::need::Needs;
+use super::super::need::{Asked, Needs};
 use super::super::plan::Plan;
 use super::super::standing::{Standing, State};
 use super::super::{Study, StudyError, io_error};
+use super::SLURM;
 use super::command::call;
-use super::query::{Job, jobs};
-use super::script::{Array, Ask, script};
-use super::{IDENTITY, SLURM, identity};
+use super::identity::Jobs;
+use super::query::{jobs, lost};
+use super::script::{Array, Ask, Predicted, script};
 use crate::device;
 use crate::run::RunFolder;
-use crate::run::lock::{self, Liveness};
 
 /// Processors of a run where `limits.threads` says nothing.
 const CPUS: usize = 4;
@@ -29,6 +29,8 @@ pub struct Submitted {
     pub script: std::path::PathBuf,
     /// Ids of the arrays that it waits for.
     pub after: Vec<String>,
+    /// What of its needs is not known.
+    pub missing: Vec<String>,
 }
 
 /// Submits the runs that are not done, not at work, and not with Slurm already, stage by stage.
@@ -39,20 +41,13 @@ pub struct Submitted {
 pub fn submit(study: &Study, ask: &Ask, told: &mut dyn FnMut(&Submitted)) -> Result<usize, StudyError> {
     let _lock = study.take()?;
     let design = study.design()?;
+    let mut needs = Needs::default();
+    needs.check(&design)?;
     let plan = Plan::of(&design);
     let slurm = study.path().join(SLURM);
     std::fs::create_dir_all(&slurm).map_err(io_error("make", &slurm))?;
     let folder = RunFolder::plain(&slurm);
-    let prefix = match identity(study)? {
-        Some(prefix) => prefix,
-        None => {
-            let path = study.path().display().to_string();
-            let hash =
-                crate::random::fnv1a(format!("{path} {} {}", std::process::id(), crate::clock::now()).as_bytes());
-            folder.write_atomic(IDENTITY, format!("{:08x}\n", hash as u32).as_bytes())?;
-            identity(study)?.unwrap_or_else(|| "zonas-".into())
-        }
-    };
+    let prefix = Jobs::own(study)?;
     let live = jobs(study)?;
     let here: HashSet<&str> = live.iter().map(|j| j.run.as_str()).collect();
     let standing = Standing::of(study, &design, &plan)?;
@@ -60,14 +55,13 @@ pub fn submit(study: &Study, ask: &Ask, told: &mut dyn FnMut(&Submitted)) -> Res
         let known = &standing.tasks[*i];
         let busy = match known.state {
             State::Done => true,
-            State::Running(_) => !known.folder.as_ref().is_some_and(|f| is_lost(f, &live)),
+            State::Running(_) => !known.folder.as_ref().is_some_and(|f| lost(f, &live).is_some()),
             _ => false,
         };
         !busy && !here.contains(plan.tasks[*i].name.as_str())
     };
     let program = std::env::current_exe().map_err(io_error("find", study.path()))?;
     let largest = largest_array();
-    let mut needs = Needs::default();
     let mut ids: HashMap<Stage, Vec<String>> = HashMap::new();
     for job in &live {
         let stage = Stage::ALL.into_iter().find(|s| job.list.starts_with(s.name()));
@@ -95,8 +89,7 @@ pub fn submit(study: &Study, ask: &Ask, told: &mut dyn FnMut(&Submitted)) -> Res
                     runs: part.len(),
                     at_once: design.limits.at_once,
                     cpus: cpus(&design),
-                    memory_bytes: group.bytes,
-                    seconds: group.seconds,
+                    predicted: group.predicted.clone(),
                 };
                 let names: String = part.iter().map(|i| format!("{}\n", plan.tasks[*i].name)).collect();
                 folder.write_atomic(&format!("{list}.txt"), names.as_bytes())?;
@@ -130,18 +123,12 @@ pub fn submit(study: &Study, ask: &Ask, told: &mut dyn FnMut(&Submitted)) -> Res
                 };
                 ids.entry(stage).or_default().push(id.clone());
                 count += part.len();
-                told(&Submitted { stage, id, runs: part.len(), script: path, after: before.clone() });
+                let missing = group.predicted.missing(ask.time.as_deref());
+                told(&Submitted { stage, id, runs: part.len(), script: path, after: before.clone(), missing });
             }
         }
     }
     Ok(count)
-}
-
-/// Whether the engine that seems to be at work on a run was a task that Slurm has no more: its heart may have beaten a moment
-/// ago, but it was killed.
-fn is_lost(folder: &RunFolder, live: &[Job]) -> bool {
-    let (Liveness::Alive(holder) | Liveness::Unreachable(holder)) = Liveness::of(folder) else { return false };
-    holder.job.is_some_and(|own| live.iter().all(|j| lock::of_slurm(&j.id()) != own))
 }
 
 fn cpus(design: &Design) -> usize {
@@ -151,9 +138,7 @@ fn cpus(design: &Design) -> usize {
 /// Tasks that ask for like memory.
 #[derive(Default)]
 struct Alike {
-    /// Of the largest and of the longest of them, where that is known.
-    bytes: Option<u64>,
-    seconds: Option<f64>,
+    predicted: Predicted,
     tasks: Vec<usize>,
 }
 
@@ -171,22 +156,31 @@ fn alike(
     for i in tasks {
         let task = &plan.tasks[*i];
         let genotype = standing.genotype(plan, *i);
-        let scores = task.needs.map(|n| &standing.tasks[n]);
-        // Of a GPU job the memory that counts is the GPU's, which comes whole. A training's is known when its cell is.
-        let unknown = ask.gpus > 0 || task.stage == Stage::Train && genotype.is_none();
-        let bytes = match unknown {
-            true => None,
-            false => needs.bytes(task, scores, genotype.as_ref(), (false, cpus(design), false)).ok().flatten(),
+        let before = task.needs.map(|n| &standing.tasks[n]);
+        let gpu = ask.has_gpu(&task.config);
+        let predicted = match gpu {
+            true => Predicted { gpu, ..Predicted::default() },
+            false => {
+                predicted(needs, Asked { task, before, found: genotype.as_ref(), gpu, threads: cpus(design) }, ask)
+            }
         };
-        let class = bytes.map_or(0, |b| 64 - b.leading_zeros());
-        let timed = ask.gpus == 0 && ask.time.is_none();
-        let seconds = timed.then(|| needs.seconds(task, scores, cpus(design))).flatten();
+        let class = predicted.bytes.map_or(0, |b| 64 - b.leading_zeros());
         let group = groups.entry(class).or_default();
-        group.bytes = group.bytes.max(bytes);
-        group.seconds = [group.seconds, seconds].into_iter().flatten().reduce(f64::max);
+        group.predicted = std::mem::take(&mut group.predicted).and(predicted);
         group.tasks.push(*i);
     }
     groups.into_values().collect()
+}
+
+/// What one run needs on CPUs.
+fn predicted(needs: &mut Needs, asked: Asked, ask: &Ask) -> Predicted {
+    let bytes =
+        match needs.bytes(asked, false).and_then(|bytes| Ok(bytes.unwrap_or(0) + needs.picture_bytes(asked.task)?)) {
+            Ok(bytes) => bytes,
+            Err(why) => return Predicted { unknown: Some(why), ..Predicted::default() },
+        };
+    let seconds = if ask.time.is_none() { needs.seconds(asked) } else { None };
+    Predicted { bytes: Some(bytes), seconds, estimate: asked.estimate(), ..Predicted::default() }
 }
 
 /// A name that no script has: `search-1`, `search-2`, …

@@ -1,4 +1,4 @@
-//! The statistics of studies: what paired runs over seeds show, and what they are too few to show.
+//! Statistics of paired samples: what runs over seeds, and draws of scores, show, and what they are too few to show.
 //!
 //! Every function takes finite values and answers `None` where its result is undefined, never with NaN. What isn't finite is
 //! counted where rows are paired ([`pairs`]) and summarized ([`Spread`]). A difference is a setting's value minus its
@@ -28,7 +28,7 @@ pub use holm::holm;
 pub use overlap::{MeanOverlap, Overlap, mean_overlap, overlap};
 pub use paired::{Paired, pairs};
 pub use permutation::permutation;
-pub use signed_rank::signed_rank;
+pub use signed_rank::{higher_p as signed_rank_higher_p, signed_rank};
 pub use spread::Spread;
 pub use student::{interval_of_mean, quantile as t_quantile};
 

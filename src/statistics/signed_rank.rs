@@ -21,6 +21,16 @@ pub fn signed_rank(differences: &[f64]) -> Option<Tested> {
     })
 }
 
+/// The one-sided test: the probability, if each sign is as likely as the other, of differences as high as these are. Zeros, ties
+/// and approximation as in [`signed_rank`]; 1 where all are zero. `None` without a difference, or with one that isn't finite. With
+/// n differences that aren't zero it can't go below 1/2ⁿ.
+pub fn higher_p(differences: &[f64]) -> Option<f64> {
+    usable(differences).then(|| {
+        let ranks = SignedRanks::of(differences, 0.0);
+        ranks.p(ranks.negative).min(1.0)
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::reference;
