@@ -64,10 +64,16 @@ fn what_was_scored_once_is_cut_by_anything_afterwards() {
     assert_eq!(naswot, cut(runs, "alone"));
     let largest = mask(runs, &["r", "--source", "most_parameters"]);
     assert!(largest.count() == 112 && largest != own);
+    // As many in all, at least one an edge, and not as many on each; the fewer are among the more.
+    let [some, few] = ["0.5", "0.75"].map(|xi| mask(runs, &["r", "--xi", xi, "--unequal"]));
+    let counts = |mask: &Mask| mask.counts().list();
+    assert!((some.count(), few.count()) == (112, 56) && few.and(&some) == few);
+    assert!([&some, &few].iter().all(|m| counts(m).iter().all(|n| *n > 0) && counts(m).iter().any(|n| *n != counts(m)[0])));
     let refused = |arguments: &[&str], words: &str| {
         let (code, _, err) = zonas(runs, arguments);
         assert!(code == 2 && err.contains(words), "{code}: {err}");
     };
+    refused(&["mask", "r", "--unequal", "--source", "random"], "cannot be used with");
     refused(&["mask", "r", "--by", "naswott"], "did you mean `naswot`?");
     refused(&["mask", "r", "--by", "params"], "`params` was not scored");
     refused(&["mask", "r", "--xi", "1"], "above 0 and below 1");

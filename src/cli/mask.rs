@@ -12,6 +12,7 @@ use super::exit::{Exit, Usage};
 use super::output::Output;
 use super::place::Place;
 use crate::engine::stored::Stored;
+use crate::engine::unequal::unequal;
 use crate::proxies::aggregate::Aggregate;
 use crate::run::config;
 use crate::run::event::Removal;
@@ -37,6 +38,9 @@ pub struct MaskArguments {
     /// Pruning level, above 0 and below 1 [default: that of the run's cut].
     #[arg(long, value_name = "XI", value_parser = super::order::level)]
     xi: Option<f64>,
+    /// As many operations in all as that level keeps, but unequal between edges: wherever they are worth most by the scores.
+    #[arg(long, conflicts_with = "source")]
+    unequal: bool,
     /// A control of that size instead: `random`, `cheapest` or `most_parameters`.
     #[arg(long, conflicts_with_all = ["by", "aggregate", "undecided"])]
     source: Option<Source>,
@@ -47,7 +51,7 @@ pub fn run(place: &Place, a: &MaskArguments) -> eyre::Result<Exit> {
     let known = Summary::readable(&folder)?.summary;
     let config = folder.config()?;
     let asked = !a.by.is_empty() || a.aggregate.is_some() || a.undecided.is_some();
-    if let (Some(cut), false) = (&known.cut, asked || a.xi.is_some() || a.source.is_some()) {
+    if let (Some(cut), false) = (&known.cut, asked || a.xi.is_some() || a.unequal || a.source.is_some()) {
         if let Some(doubt) = &known.not_by_scores {
             note(doubt);
         }
@@ -58,26 +62,37 @@ pub fn run(place: &Place, a: &MaskArguments) -> eyre::Result<Exit> {
         note("the run's own cut is no level, but a budget or so many operations on each edge; this one is a level");
     }
     let source = a.source.unwrap_or(Source::Scores);
-    let order: Vec<Removal> = match source {
-        Source::Scores => {
-            let name = place.word(&folder);
-            let scored =
-                Stored::of(&folder).ok_or_else(|| Usage(format!("{name} has no whole round of scores yet")))?;
+    let by = By { functions: a.by.clone(), aggregate: a.aggregate.map(|how| how.to_string()) };
+    let name = place.word(&folder);
+    let unscored = || Usage(format!("{name} has no whole round of scores yet"));
+    let scored = match source {
+        Source::Scores => Some(Stored::of(&folder).ok_or_else(unscored)?),
+        _ => None,
+    };
+    let order: Vec<Removal> = match &scored {
+        Some(scored) => {
             if scored.rounds > 1 {
                 let rounds = scored.rounds;
                 note(&format!(
                     "{name} scored in {rounds} rounds; this order is by the first alone, so it may differ from the run's"
                 ));
             }
-            let by = By { functions: a.by.clone(), aggregate: a.aggregate.map(|how| how.to_string()) };
             let undecided = a.undecided.unwrap_or(config.score.undecided);
             scored.order(&by, undecided, &config).map_err(Usage)?
         }
-        _ => Vec::new(),
+        None => Vec::new(),
     };
     let cutter = Cutter { space: config.space(), order: order.iter().map(|r| r.place).collect(), seed: config.seed };
     let xi = a.xi.or(known.xi).unwrap_or(config.cut.xi);
-    let mask = cutter.automatic(source, xi);
+    let level = cutter.automatic(source, xi);
+    let mask = match &scored {
+        Some(scored) if a.unequal => {
+            unequal(scored, &by, &config, (&cutter, &order), level.count()).map_err(|least| {
+                Usage(format!("a search needs {least} operations at least, more than level {xi} keeps"))
+            })?
+        }
+        _ => level,
+    };
     let gone: Vec<&Removal> = order.iter().filter(|r| !mask.contains(r.place)).collect();
     let chance = gone.iter().filter(|r| r.undefined || r.by_lot).count();
     if chance > 0 {

@@ -32,6 +32,7 @@ mod setup;
 pub mod stored;
 mod train;
 pub mod training_memory;
+pub mod unequal;
 pub mod verdict;
 
 pub use crate::run::event::Outcome;
