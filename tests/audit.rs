@@ -254,7 +254,7 @@ fn a_run_is_judged_with_its_cell_and_its_functions() {
     refused(&[path, "--table", &table, "--sample", "9", "--functions", "nasswot"], &["nasswot", "`naswot`"]);
     // A run begins with a table that can judge it, or not at all.
     let foreign = files.write("foreign.tsv", "ops\tacc\n333132\t94\n");
-    let small = files.write("small.tsv", &format!("genotype\tval_acc\n{cell}\t94\n"));
+    let small = files.write("small.tsv", format!("genotype\tval_acc\n{cell}\t94\n"));
     for (file, why) in [
         (missing.to_str().unwrap(), "none.tsv"),
         (&foreign, "table of NAS-Bench-201"),
