@@ -55,7 +55,7 @@ pub fn submit(study: &Study, ask: &Ask, told: &mut dyn FnMut(&Submitted)) -> Res
         let known = &standing.tasks[*i];
         let busy = match known.state {
             State::Done => true,
-            State::Running(_) => !known.folder.as_ref().is_some_and(|f| lost(f, &live).is_some()),
+            State::Running(_) => known.folder.as_ref().is_none_or(|f| lost(f, &live).is_none()),
             _ => false,
         };
         !busy && !here.contains(plan.tasks[*i].name.as_str())
