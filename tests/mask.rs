@@ -68,7 +68,9 @@ fn what_was_scored_once_is_cut_by_anything_afterwards() {
     let [some, few] = ["0.5", "0.75"].map(|xi| mask(runs, &["r", "--xi", xi, "--unequal"]));
     let counts = |mask: &Mask| mask.counts().list();
     assert!((some.count(), few.count()) == (112, 56) && few.and(&some) == few);
-    assert!([&some, &few].iter().all(|m| counts(m).iter().all(|n| *n > 0) && counts(m).iter().any(|n| *n != counts(m)[0])));
+    assert!(
+        [&some, &few].iter().all(|m| counts(m).iter().all(|n| *n > 0) && counts(m).iter().any(|n| *n != counts(m)[0]))
+    );
     let refused = |arguments: &[&str], words: &str| {
         let (code, _, err) = zonas(runs, arguments);
         assert!(code == 2 && err.contains(words), "{code}: {err}");
