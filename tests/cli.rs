@@ -57,13 +57,6 @@ fn counts_by_name_text_and_file() {
 fn genotypes_that_are_none_are_refused() {
     refused(&["count", &V2.replace("dil_conv_3x3", "dil_conv_9x9")], "not an operation that is built");
     refused(&["count", &V2.replace("('dil_conv_3x3', 2)]", "('dil_conv_3x3', 5)]")], "may read only states");
-    refused(
-        &[
-            "count",
-            &V2.replace("('skip_connect', 0), ('dil_conv_3x3', 2)]", "('skip_connect', 2), ('dil_conv_3x3', 2)]"),
-        ],
-        "twice",
-    );
     refused(&["count", "DARTS_V9"], "nearest name");
     refused(&["count", V2, "--cells", "0"], "at least 1 cell");
     refused(&["count", V2, "--channels", "0"], "at least 1 channel");
