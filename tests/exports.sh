@@ -5,7 +5,7 @@
 #
 # Makes three small trainings and a small search of the embedded pictures in DIR, which takes a minute or two with an optimised
 # BINARY. `ZONAS_PYTHON` names the Python; what it has not installed (onnx, onnxruntime, tensorboard, torch, safetensors, numpy,
-# pandas) is skipped, and said. The exit code is 1 where a check fails.
+# pandas, pillow) is skipped, and said. The exit code is 1 where a check fails.
 set -u
 binary=$(realpath "$1")
 mkdir -p "$2"
@@ -100,6 +100,13 @@ if has pandas; then
 else
   skip "tables: no pandas"
 fi
+
+for form in python json dot svg; do
+  zonas export search --as $form --out "$out/search.$form" || bad "the genotype as $form"
+done
+zonas export search --as png --out "$out/search.png" 2>"$out/said" ||
+  { grep -q "no sans-serif font" "$out/said" && skip "PNG: no font"; } || bad "PNG: $(cat "$out/said")"
+check "$python" "$here/forms_check.py" "$out" search
 
 for width in 85mm 17cm 3.3in 240pt; do
   for what in cut search cell; do

@@ -96,7 +96,7 @@ fn predictions_meet_the_bytes() {
                 let predicted = predicted.weights + predicted.pass;
                 let measured = measured(&config, images, order);
                 // Blocks of a few pages that the ledger does not list.
-                let (low, high) = (0.99 * measured.saturating_sub(96 << 10) as f64, 1.03 * measured as f64);
+                let (low, high) = (0.99 * measured.saturating_sub(128 << 10) as f64, 1.03 * measured as f64);
                 let of = format!("{channels} channels, {images} pictures, {policy:?}, order {order}, {mask:?}");
                 println!("{:.4} of {measured}; {of}", predicted as f64 / measured as f64);
                 assert!((low..high).contains(&(predicted as f64)), "{predicted} for {measured} bytes; {of}");
@@ -125,7 +125,7 @@ fn so_do_those_of_the_other_stem() {
             let predicted = (predicted.weights + predicted.pass) as f64;
             let measured = measured_on(&of(policy), &batch, order);
             println!("imagenet, {channels} channels, {policy:?}, order {order}: {:.4}", predicted / measured as f64);
-            let (low, high) = (0.97 * measured.saturating_sub(96 << 10) as f64, 1.04 * measured as f64);
+            let (low, high) = (0.97 * measured.saturating_sub(128 << 10) as f64, 1.04 * measured as f64);
             assert!(
                 (low..high).contains(&predicted),
                 "{predicted} for {measured} bytes: {channels}, {policy:?}, {order}"

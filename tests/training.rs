@@ -22,6 +22,10 @@ const ARCH: &str = "|nor_conv_3x3~0|+|avg_pool_3x3~0|nor_conv_1x1~1|+|skip_conne
 /// Convolutions of rows and columns, and nodes that take one state twice.
 const LONG: &str = "Genotype(normal=[('conv_7x1_1x7', 0), ('conv_7x1_1x7', 0), ('sep_conv_3x3', 2), ('conv_7x1_1x7', 1)], normal_concat=[3], \
     reduce=[('conv_7x1_1x7', 0), ('conv_7x1_1x7', 1), ('max_pool_3x3', 0), ('max_pool_3x3', 0)], reduce_concat=[2, 3])";
+/// Five edges of which any may be left out read one state.
+const CROWDED: &str = "Genotype(normal=[('sep_conv_3x3', 0), ('dil_conv_3x3', 0), ('sep_conv_3x3', 0), ('dil_conv_3x3', 0), \
+    ('sep_conv_3x3', 0), ('dil_conv_3x3', 1), ('sep_conv_3x3', 1), ('dil_conv_3x3', 2)], normal_concat=range(2, 6), \
+    reduce=[('max_pool_3x3', 0), ('max_pool_3x3', 1), ('skip_connect', 2), ('max_pool_3x3', 0)], reduce_concat=[2, 3])";
 /// A node that nothing leads to is read by others.
 const UNREACHED: &str = "|none~0|+|none~0|nor_conv_3x3~1|+|nor_conv_1x1~0|avg_pool_3x3~1|skip_connect~2|";
 
@@ -50,6 +54,7 @@ fn cases() -> Vec<Case> {
         case(GENOTYPE, [5, 3], [2, 11, 9], false, 0.0),
         case(&turned(), [2, 3], [2, 9, 10], false, 0.5),
         case(LONG, [3, 4], [2, 11, 19], false, 0.4),
+        case(CROWDED, [2, 2], [2, 7, 6], false, 0.5),
         case(ARCH, [3, 3], [3, 9, 10], false, 0.3),
         case(UNREACHED, [2, 4], [2, 17, 12], false, 0.0),
     ]

@@ -13,6 +13,9 @@ pub struct ConfigArguments {
     /// Values of a preset instead of the defaults: `darts`, `paper`, `nas_bench_201`, `demo` or `nas_bench_201_demo`.
     #[arg(long, default_value = "darts")]
     preset: String,
+    /// Print JSON: of each setting its key, value, meaning, longer help, an example, and whether a run may be resumed with another value.
+    #[arg(long, conflicts_with = "help")]
+    json: bool,
     /// Print help, or all about one setting: `zonas config --help search.batch`.
     #[arg(short, long, value_name = "KEY", num_args = 0..=1)]
     #[expect(clippy::option_option, reason = "whether it is there, and with a key")]
@@ -23,6 +26,7 @@ pub fn run(a: &ConfigArguments) -> eyre::Result<Exit> {
     let config = named(&a.preset)?;
     let mut out = Output::stdout();
     match &a.help {
+        None if a.json => out.json(&KEYS.iter().map(|key| told(key, &config)).collect::<Vec<_>>())?,
         None => out.write(config.template().as_bytes())?,
         Some(Some(path)) => out.write(about(path, &a.preset, &config)?.as_bytes())?,
         Some(None) => {
@@ -34,6 +38,18 @@ pub fn run(a: &ConfigArguments) -> eyre::Result<Exit> {
         }
     }
     Ok(Exit::Done)
+}
+
+fn told(key: &Key<Config>, config: &Config) -> serde_json::Value {
+    let path = key.path();
+    serde_json::json!({
+        "key": path,
+        "value": config.json(&path),
+        "meaning": key.meaning,
+        "help": key.help,
+        "example": key.example,
+        "free": key.free,
+    })
 }
 
 /// All there is to say about a setting.

@@ -71,7 +71,7 @@ impl Watching {
     /// Of a run that begins now: if nothing is heard of it for a while, that is said.
     pub fn starting(mut self) -> Watching {
         let name = self.folder.name();
-        let words = "is starting: it reads its data; a large folder of pictures takes a while, the first time";
+        let words = "is starting: it reads its data, which takes a while of a large folder, the first time; or it makes sure that no other engine has it";
         self.patience = Some(Patience::new(format!("{name} {words}")));
         self
     }

@@ -129,6 +129,9 @@ impl Control {
         mut write: impl FnMut(&mut Writer) -> Result<T, EngineError>,
     ) -> Result<T, EngineError> {
         let mut since: Option<(Instant, String)> = None;
+        if self.lock.is_lost() {
+            return Err(EngineError::Overtaken(self.folder.path().to_path_buf()));
+        }
         loop {
             let result = write(&mut self.writer);
             let Some(reason) = result.as_ref().err().and_then(EngineError::passing) else {

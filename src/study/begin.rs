@@ -17,6 +17,8 @@ pub struct Share {
     pub memory_bytes: Option<u64>,
     /// It is less than it would like, so it has to be told.
     pub tight: bool,
+    /// Its pictures stay in their files: there is no room for them.
+    pub files: bool,
     /// A GPU by its number.
     pub gpu: Option<usize>,
 }
@@ -29,6 +31,9 @@ impl Share {
         }
         if let Some(bytes) = self.memory_bytes.filter(|_| self.tight) {
             config.device.memory_budget = bytes.to_string();
+        }
+        if self.files {
+            config.data.memory = "1".into();
         }
         if let Some(gpu) = self.gpu {
             config.device.kind = crate::device::Choice::Cuda { ordinal: Some(gpu) };
@@ -73,7 +78,11 @@ pub fn begin(
     if let Some(folder) = found.run(design, task, genotype.as_ref()) {
         let folder = folder.clone();
         let own = folder.config()?;
-        let shared = share.over(own.clone());
+        let mut asked = own.clone();
+        // What it was told when there was less room holds no longer.
+        asked.device.memory_budget.clone_from(&config.device.memory_budget);
+        asked.data.memory.clone_from(&config.data.memory);
+        let shared = share.over(asked);
         if shared != own {
             folder.change(&shared)?;
         }

@@ -185,7 +185,7 @@ impl Needs {
                 let planner = self
                     .timed
                     .entry(key)
-                    .or_insert_with(|| on(threads, || Planner::new(&config, shape, None, threads).timed().ok()));
+                    .or_insert_with(|| on(threads, |threads| Planner::new(&config, shape, None, threads).timed().ok()));
                 let step = planner.as_ref()?.plan(mask(&config, before)).step_seconds?;
                 let limit = if config.data.limit > 0 { config.data.limit.min(about.train) } else { about.train };
                 let steps = (limit as f64 * config.search.train_share / config.search.batch as f64).ceil();
@@ -194,7 +194,7 @@ impl Needs {
             }
             Stage::Score => {
                 let key = written(&["space", "score", "cut", "device"]) + &format!("score {shape:?}");
-                let timed = || on(threads, || seconds::scoring(&config, shape, threads).ok());
+                let timed = || on(threads, |threads| seconds::scoring(&config, shape, threads).ok());
                 *self.seconds.entry(key).or_insert_with(timed)
             }
             Stage::Train => {
@@ -207,17 +207,18 @@ impl Needs {
                 settings.train.genotype = genotype.to_string();
                 let key = settings.written(["train", "device"].map(String::from));
                 let key = format!("{key}{} {shape:?} {} {}", config.data.limit, about.train, about.test);
-                let timed = || on(threads, || seconds::training(&config, &about, &genotype, threads).ok());
+                let timed = || on(threads, |threads| seconds::training(&config, &about, &genotype, threads).ok());
                 *self.seconds.entry(key).or_insert_with(timed)
             }
         }
     }
 }
 
-/// On so many threads, or on as many as there are here.
-fn on<T: Send>(threads: usize, work: impl FnOnce() -> Option<T> + Send) -> Option<T> {
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads.min(crate::device::threads(0))).build().ok()?;
-    pool.install(work)
+/// On so many threads, or on as many as there are here, which is told.
+fn on<T: Send>(threads: usize, work: impl FnOnce(usize) -> Option<T> + Send) -> Option<T> {
+    let threads = threads.min(crate::device::threads(0));
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().ok()?;
+    pool.install(|| work(threads))
 }
 
 /// What a search will keep: the cut that it will have, or where nobody knows, the whole space, which needs the most.

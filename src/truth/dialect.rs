@@ -64,7 +64,7 @@ impl Dialect {
             ));
         }
         if space.stacking() == Stacking::NasBench201 {
-            return find(&["nb201_index", "index"]).map(Dialect::Index).ok_or_else(|| {
+            return find(&["nb201_index"]).map(Dialect::Index).ok_or_else(|| {
                 "no column says which cell a row is of; name one `genotype` (`|nor_conv_3x3~0|+…`), `ops` (six digits) \
                  or `nb201_index` (0 to 15624)"
                     .into()

@@ -98,8 +98,8 @@ impl Table {
                 return Err(lines.wrong(reason));
             }
             let end = fields[head.columns - 1].trim();
-            let short = head.ends_in_number && !lines.ended && Shape::is_short(shape, end);
-            shape = Some(Shape::with(shape, end));
+            let short = head.ends_in_number && !lines.ended && Written::is_short(shape, end);
+            shape = Some(Written::with(shape, end));
             let cell = match head.dialect.read(&fields, cells.space()).and_then(|g| cells.cell(&g)) {
                 Ok(cell) => cell,
                 Err(why) => {
@@ -153,26 +153,26 @@ impl Table {
 
 /// How the numbers of a column are written: by these a number is known that is the beginning of another.
 #[derive(Clone, Copy)]
-struct Shape {
+struct Written {
     /// The longest, and the most that follows a point.
     longest: usize,
     behind_point: usize,
 }
 
-impl Shape {
-    fn of(number: &str) -> Shape {
-        Shape { longest: number.len(), behind_point: number.split_once('.').map_or(0, |(_, behind)| behind.len()) }
+impl Written {
+    fn of(number: &str) -> Written {
+        Written { longest: number.len(), behind_point: number.split_once('.').map_or(0, |(_, behind)| behind.len()) }
     }
 
-    fn with(before: Option<Shape>, number: &str) -> Shape {
-        let (own, before) = (Shape::of(number), before.unwrap_or(Shape::of("")));
+    fn with(before: Option<Written>, number: &str) -> Written {
+        let (own, before) = (Written::of(number), before.unwrap_or(Written::of("")));
         let (longest, behind_point) = (own.longest.max(before.longest), own.behind_point.max(before.behind_point));
-        Shape { longest, behind_point }
+        Written { longest, behind_point }
     }
 
     /// Whether a number may go on, by those before it.
-    fn is_short(before: Option<Shape>, number: &str) -> bool {
-        let own = Shape::of(number);
+    fn is_short(before: Option<Written>, number: &str) -> bool {
+        let own = Written::of(number);
         before.is_none_or(|before| match before.behind_point {
             0 => own.longest < before.longest,
             most => own.behind_point < most,

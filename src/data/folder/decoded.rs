@@ -5,7 +5,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -13,6 +13,10 @@ use super::known::{VERSION, file, private_folder};
 
 /// What such files are called.
 const ENDING: &str = "pixels";
+/// What such files are called while they are written.
+const PART: &str = "part";
+/// Nobody writes for so long.
+const ABANDONED: Duration = Duration::from_secs(3600);
 /// Lines that are read of a file that may be anything.
 const LINE: u64 = 4096;
 
@@ -27,6 +31,9 @@ impl Store<'_> {
     /// Pixels of the training and of the test pictures that a key tells, of so many bytes each; nothing where they are not there,
     /// torn, or of something else.
     pub fn read(&self, key: &str, bytes: [usize; 2]) -> Option<[Vec<u8>; 2]> {
+        if self.most == 0 {
+            return None;
+        }
         let place = self.place(key);
         let opened = File::open(&place).ok()?;
         let length = opened.metadata().ok()?.len();
@@ -57,43 +64,76 @@ impl Store<'_> {
             return;
         }
         let place = self.place(key);
-        let half = place.with_extension(format!("{}.part", std::process::id()));
-        let written = private_folder(self.folder).and_then(|()| {
-            self.make_room(size)?;
-            write(&half, key, parts)?;
-            std::fs::rename(&half, &place)
+        let half = place.with_extension(format!("{ENDING}.{PART}"));
+        let begun = private_folder(self.folder).and_then(|()| {
+            self.others(&half, size)?;
+            // One process writes a set; others, which decode it at the same time, leave it to that one.
+            OpenOptions::new().write(true).create_new(true).mode(0o600).open(&half)
         });
+        let Ok(file) = begun else { return };
+        let written = write(file, key, parts)
+            // What was kept goes when there is something in its place.
+            .and_then(|()| self.make_room(size, &place))
+            .and_then(|()| std::fs::rename(&half, &place));
         if written.is_err() {
             let _ = std::fs::remove_file(&half);
         }
+    }
+
+    /// Bytes that are being written beside `half`; those whose writer is gone are removed.
+    ///
+    /// # Errors
+    /// With `size` they would be more than may be kept.
+    fn others(&self, half: &Path, size: u64) -> io::Result<u64> {
+        let mut taken = 0;
+        for (modified, bytes, path) in self.files(PART)? {
+            match modified.elapsed() {
+                Ok(since) if since > ABANDONED => remove(&path)?,
+                _ if path != half => taken += bytes,
+                _ => {}
+            }
+        }
+        if taken + size > self.most { Err(io::ErrorKind::StorageFull.into()) } else { Ok(taken) }
     }
 
     fn place(&self, key: &str) -> PathBuf {
         file(self.folder, key, ENDING)
     }
 
-    /// Removes the sets that were not of use for longest, until another has room.
-    fn make_room(&self, size: u64) -> io::Result<()> {
-        let mut kept = Vec::new();
+    /// Files with an ending: when they were last of use, their bytes, the one that was not for longest first.
+    fn files(&self, ending: &str) -> io::Result<Vec<(SystemTime, u64, PathBuf)>> {
+        let mut found = Vec::new();
         for entry in std::fs::read_dir(self.folder)? {
             let path = entry?.path();
-            if path.extension().is_some_and(|e| e == ENDING)
+            if path.extension().is_some_and(|e| e == ending)
                 && let Ok(about) = path.symlink_metadata()
             {
-                kept.push((about.modified()?, about.len(), path));
+                found.push((about.modified()?, about.len(), path));
             }
         }
-        kept.sort();
+        found.sort();
+        Ok(found)
+    }
+
+    /// Removes the sets that were not of use for longest, until another has room at its place.
+    fn make_room(&self, size: u64, place: &Path) -> io::Result<()> {
+        let mut kept = self.files(ENDING)?;
+        kept.retain(|(_, _, path)| path != place);
         let mut taken: u64 = kept.iter().map(|(_, bytes, _)| bytes).sum();
         for (_, bytes, path) in kept {
             if taken + size <= self.most {
                 break;
             }
-            std::fs::remove_file(path)?;
+            remove(&path)?;
             taken -= bytes;
         }
         Ok(())
     }
+}
+
+/// Also where another process was sooner.
+fn remove(path: &Path) -> io::Result<()> {
+    std::fs::remove_file(path).or_else(|e| if e.kind() == io::ErrorKind::NotFound { Ok(()) } else { Err(e) })
 }
 
 /// What a file is of, as its first line.
@@ -105,8 +145,7 @@ fn checksum(parts: [&[u8]; 2]) -> u64 {
     xxh3_64(parts[0]) ^ xxh3_64(parts[1]).rotate_left(1)
 }
 
-fn write(place: &Path, key: &str, parts: [&[u8]; 2]) -> io::Result<()> {
-    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(place)?;
+fn write(mut file: File, key: &str, parts: [&[u8]; 2]) -> io::Result<()> {
     file.write_all(first_line(key).as_bytes())?;
     file.write_all(&checksum(parts).to_le_bytes())?;
     parts.iter().try_for_each(|part| file.write_all(part))
@@ -116,7 +155,6 @@ fn write(place: &Path, key: &str, parts: [&[u8]; 2]) -> io::Result<()> {
 mod tests {
     use super::*;
     use std::os::unix::fs::PermissionsExt;
-    use std::time::Duration;
 
     const PARTS: [&[u8]; 2] = [&[1, 2, 3, 4, 5, 6], &[7, 8, 9]];
 
@@ -168,5 +206,16 @@ mod tests {
         // What has no room at all sends nothing away.
         store.keep("d", [&vec![0; 3 * LINE as usize], &[]]);
         assert!(store.read("a", [6, 3]).is_some() && store.read("d", [3 * LINE as usize, 0]).is_none());
+        // Beside one that is being written there is no room for another, nor for the same; one that was left goes.
+        let half = store.place("e").with_extension("pixels.part");
+        std::fs::write(&half, vec![0; 2 * LINE as usize]).unwrap();
+        store.keep("f", [&vec![0; LINE as usize], &[]]);
+        store.keep("e", PARTS);
+        assert!(store.read("f", [LINE as usize, 0]).is_none() && store.read("e", [6, 3]).is_none() && half.exists());
+        let long_ago = SystemTime::now() - 2 * ABANDONED;
+        File::options().append(true).open(&half).unwrap().set_modified(long_ago).unwrap();
+        store.keep("e", PARTS);
+        assert!(store.read("e", [6, 3]).is_some() && !half.exists());
+        assert!(Store { most: 0, ..store }.read("e", [6, 3]).is_none());
     }
 }

@@ -59,7 +59,7 @@ impl Known {
     pub fn keep(&self, folder: &Path) {
         let Ok(text) = serde_json::to_vec(self) else { return };
         let place = file(folder, &self.key, ENDING);
-        let half = place.with_extension(format!("{}.part", std::process::id()));
+        let half = place.with_extension(format!("{ENDING}.{}.part", std::process::id()));
         let written = private_folder(folder)
             .and_then(|()| std::fs::write(&half, text))
             .and_then(|()| std::fs::rename(&half, &place));

@@ -6,7 +6,7 @@ use super::edge::{self, Bundle, Maps};
 use super::edge_backward::{BundleBackward, Gradients};
 use super::entry::{Entered, EntryPass, Gradient};
 use super::{DeviceSeen, Norms, View};
-use crate::kernels::gpu::arguments::{MixTarget, Mixed};
+use crate::kernels::gpu::arguments::{MOST_NODES, MixTarget, Mixed};
 use crate::kernels::gpu::buffer::download;
 use crate::kernels::gpu::{Buffer, Gpu, GpuError, Precision, launch};
 use crate::nn::edge::{Geometry, in_round, is_pooling};
@@ -307,14 +307,15 @@ impl CellPass<'_> {
             };
             let scaled = Buffer::new(self.gpu, numbers)?;
             let unit = Mixed { z: dnode.address, factors, stride: dnode.stride as i32, ..Mixed::default() };
-            let first = units.len() as i32;
             units.push(Mixed { per_image: per_image as i32, ..unit });
-            targets.push(MixTarget { out: scaled.address(), first, count: 1, stride: c as i32, fresh: 1 });
+            targets.push(MixTarget { out: scaled.address(), first: 0, count: 1, stride: c as i32, fresh: 1 });
             dnodes.push(View { address: scaled.address(), stride: c });
             held.push(scaled);
         }
-        if !units.is_empty() {
-            launch::mix(self.gpu, &units, &targets, numbers / c, c, Precision::Float32)?;
+        // More edges may read one state than a launch has room for: a node may take it twice.
+        for (units, targets) in units.chunks(MOST_NODES).zip(targets.chunks_mut(MOST_NODES)) {
+            (0..).zip(&mut *targets).for_each(|(at, target)| target.first = at);
+            launch::mix(self.gpu, units, targets, numbers / c, c, Precision::Float32)?;
         }
         Ok((held, dnodes))
     }

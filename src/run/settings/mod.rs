@@ -144,12 +144,20 @@ impl Config {
 
     /// The value of a key, as TOML.
     pub fn value(&self, path: &str) -> Option<String> {
+        self.found(path).map(|value| value.to_string())
+    }
+
+    /// The value of a key, as JSON.
+    pub fn json(&self, path: &str) -> serde_json::Value {
+        self.found(path).and_then(|value| serde_json::to_value(value).ok()).unwrap_or_default()
+    }
+
+    fn found(&self, path: &str) -> Option<toml::Value> {
         let table = self.as_table();
-        let found = match path.split_once('.') {
-            Some((section, name)) => table.get(section)?.get(name),
-            None => table.get(path),
-        };
-        found.map(ToString::to_string)
+        match path.split_once('.') {
+            Some((section, name)) => table.get(section)?.get(name).cloned(),
+            None => table.get(path).cloned(),
+        }
     }
 
     /// Every value by section. Empty only for a configuration that [`Config::check`] refuses: TOML can write all others.

@@ -149,6 +149,11 @@ impl Runner {
         if !ended && self.looked.elapsed() >= LOOK {
             self.look()?;
         }
+        if self._lock.is_lost() && !self.stopping {
+            // As after a sleep of the machine: whoever looked saw no heart beat.
+            tell(News::Note("another has taken the study over: the runs that were begun here are stopped".into()));
+            self.stop(false);
+        }
         if self.stopping {
             return Ok(!self.running.is_empty());
         }
@@ -300,7 +305,9 @@ impl Runner {
                 // What needs less may still find room.
                 continue;
             };
-            return self.start(task, taken, tell);
+            // One of a lost machine is waited for, to be sure that it is lost: one at a time, so that an interrupt is heard.
+            let lost = matches!(self.standing.tasks[task].state, State::Unreachable(_));
+            return Ok(self.start(task, taken, tell)? && !lost);
         }
         Ok(false)
     }

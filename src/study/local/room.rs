@@ -127,8 +127,11 @@ impl Room {
             return None;
         }
         let Need { wants, least, .. } = *need;
-        // Pictures lie in the machine's memory, whatever computes.
-        let beside = IDLE + if self.cards.is_empty() { need.beside } else { 0 };
+        // Pictures lie in the machine's memory, whatever computes; those that leave no room there stay in their files.
+        let pictures = if self.cards.is_empty() { need.beside } else { 0 };
+        let needed = IDLE.saturating_add(pictures).saturating_add(least.or(wants).unwrap_or(1));
+        let files = pictures > 0 && self.running == 0 && self.memory.is_some_and(|free| needed > free);
+        let beside = IDLE + if files { 0 } else { pictures };
         let share = |free: u64, alone: bool| {
             let fair = free / (self.at_once - self.running).max(1) as u64;
             let open = wants.is_none();
@@ -149,20 +152,23 @@ impl Room {
                 Some(free) => Some(share(free, self.running == 0)?),
             };
             self.running += 1;
-            let bytes = given.map_or(0, |g| g.0 + beside);
-            self.memory = self.memory.map(|free| free.saturating_sub(bytes));
+            // What is taken comes back, and no more.
+            let bytes = given.zip(self.memory).map_or(0, |(g, free)| g.0.saturating_add(beside).min(free));
+            self.memory = self.memory.map(|free| free - bytes);
             let tight = given.is_some_and(|g| g.1);
-            return Some(Taken { share: Share { threads, memory_bytes: given.map(|g| g.0), tight, gpu: None }, bytes });
+            let share = Share { threads, memory_bytes: given.map(|g| g.0), tight, files, gpu: None };
+            return Some(Taken { share, bytes });
         }
         // The one with most free memory, of those with the fewest runs.
         let best = (0..self.cards.len()).min_by_key(|i| (self.cards[*i].runs, u64::MAX - self.cards[*i].free))?;
         let (bytes, tight) = share(self.cards[best].free, self.cards[best].runs == 0)?;
         let card = &mut self.cards[best];
-        card.free = card.free.saturating_sub(bytes + beside);
+        let taken = bytes.saturating_add(beside).min(card.free);
+        card.free -= taken;
         card.runs += 1;
         let gpu = Some(card.ordinal);
         self.running += 1;
-        Some(Taken { share: Share { threads, memory_bytes: Some(bytes), tight, gpu }, bytes: bytes + beside })
+        Some(Taken { share: Share { threads, memory_bytes: Some(bytes), tight, files, gpu }, bytes: taken })
     }
 
     /// Gives a share back.
@@ -222,6 +228,22 @@ mod tests {
         r.give(&third);
         r.give(&first);
         assert_eq!((r.memory, r.running), (Some(4 * GIB), 0));
+    }
+
+    #[test]
+    fn pictures_without_room_stay_in_their_files() {
+        let mut r = room(2, Some(4 * GIB), &[]);
+        let large = Need { beside: 10 * GIB, ..need(2 * GIB, GIB) };
+        let taken = r.take(&large, 2).unwrap();
+        assert!(taken.share.files && taken.share.memory_bytes == Some(2 * GIB) && !taken.share.tight);
+        // Beside another it waits until that has ended.
+        assert_eq!(r.take(&large, 2), None);
+        r.give(&taken);
+        assert_eq!(r.memory, Some(4 * GIB));
+        // What takes all that there is, and would like more, gives back what it took.
+        let all = r.take(&need(9 * GIB, 9 * GIB), 2).unwrap();
+        r.give(&all);
+        assert_eq!(r.memory, Some(4 * GIB));
     }
 
     #[test]

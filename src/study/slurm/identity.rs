@@ -48,12 +48,19 @@ impl Jobs {
             Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Jobs::None),
             Err(e) => return Err(io_error("read", &file)(e)),
         };
-        let known: Identity =
-            serde_json::from_str(&text).map_err(|e| io_error("read", &file)(io::Error::other(e.to_string())))?;
+        let known: Identity = match serde_json::from_str(&text) {
+            Ok(known) => known,
+            // Before it told more, the word stood alone.
+            Err(_) if text.trim().len() == 8 && text.trim().chars().all(|c| c.is_ascii_hexdigit()) => {
+                return Ok(Jobs::Own(format!("zonas-{}-", text.trim())));
+            }
+            Err(e) => return Err(io_error("read", &file)(io::Error::other(e.to_string()))),
+        };
         let word: String = known.word.chars().filter(char::is_ascii_alphanumeric).take(16).collect();
         let here = known.path == whole(study.path()) || known.folders == folders(study.path());
         // Where the first one is gone, this one has taken its place.
-        let gone = || fs::symlink_metadata(known.path.join(DESIGN)).is_err();
+        let looked = || fs::symlink_metadata(known.path.join(DESIGN));
+        let gone = || looked().is_err_and(|e| e.kind() == io::ErrorKind::NotFound);
         Ok(if here || gone() { Jobs::Own(format!("zonas-{word}-")) } else { Jobs::Original(known.path) })
     }
 

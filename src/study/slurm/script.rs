@@ -27,10 +27,20 @@ impl Ask {
             Choice::Cpu => false,
             Choice::Cuda { .. } => true,
             Choice::Auto => {
-                let asked = |o: &String| o.contains("--gpus") || o.contains("--gres=gpu") || o.contains("--gres gpu");
-                self.gpus > 0 || self.options.iter().any(asked)
+                let words = ["--gpus", "--gres=gpu", "--gres gpu", "-G"];
+                self.gpus > 0 || words.iter().any(|word| self.names(word))
             }
         }
+    }
+
+    /// Whether the time is asked for by hand.
+    pub fn has_time(&self) -> bool {
+        self.time.is_some() || self.names("--time") || self.names("-t")
+    }
+
+    /// Whether one of the options begins so.
+    fn names(&self, option: &str) -> bool {
+        self.options.iter().any(|o| o.starts_with(option) || o.contains(&format!(" {option}")))
     }
 }
 
@@ -54,6 +64,8 @@ pub struct Predicted {
     pub bytes: Option<u64>,
     /// Of the longest; `None`: not known.
     pub seconds: Option<f64>,
+    /// Seconds that the partition allows at most, where that is known.
+    pub longest: Option<f64>,
     /// What stands in for what is not known yet.
     pub estimate: Option<Estimate>,
     /// They compute on GPUs.
@@ -67,7 +79,13 @@ impl Predicted {
     pub fn and(self, other: Predicted) -> Predicted {
         Predicted {
             bytes: self.bytes.max(other.bytes),
-            seconds: [self.seconds, other.seconds].into_iter().flatten().reduce(f64::max),
+            // One that is not known could be the longest.
+            seconds: match (&self.bytes, &other.bytes) {
+                (Some(_), Some(_)) => self.seconds.zip(other.seconds).map(|(a, b)| a.max(b)),
+                (Some(_), None) => self.seconds,
+                (None, _) => other.seconds,
+            },
+            longest: self.longest.or(other.longest),
             estimate: self.estimate.max(other.estimate),
             gpu: self.gpu || other.gpu,
             unknown: self.unknown.or(other.unknown),
@@ -75,7 +93,7 @@ impl Predicted {
     }
 
     /// What a person has to know who gave this `--time`, or none: nothing is predicted here, and what is asked for then.
-    pub fn missing(&self, time: Option<&str>) -> Vec<String> {
+    pub fn missing(&self, has_time: bool) -> Vec<String> {
         let mut all = Vec::new();
         if let Some(why) = &self.unknown {
             all.push(format!("memory and time can't be predicted here: {why}; those of the partition hold"));
@@ -83,25 +101,42 @@ impl Predicted {
             all.push(
                 "the memory of the node that a run on a GPU takes is not predicted: that of the partition holds".into(),
             );
-            if time.is_none() {
+            if !has_time {
                 all.push(
                     "no time is predicted of a run on a GPU: that of the partition holds, unless --time is given"
                         .into(),
                 );
             }
+        } else if self.bytes.is_some() && self.seconds.is_none() && !has_time {
+            all.push(
+                "the time of these runs can't be predicted: that of the partition holds, unless --time is given".into(),
+            );
         }
         all
     }
 
+    /// Minutes to ask for, and whether the longest run is predicted to need more than the partition allows.
+    fn minutes(&self) -> Option<(u64, bool)> {
+        let wanted = minutes(self.seconds?);
+        let most = self.longest.map_or(u64::MAX, |seconds| (seconds / 60.0) as u64).max(1);
+        Some((wanted.min(most), wanted > most))
+    }
+
     /// All of it, for the script.
-    fn words(&self, time: Option<&str>) -> Vec<String> {
+    fn words(&self, has_time: bool) -> Vec<String> {
         let mut all = Vec::new();
         if self.bytes.is_some() {
             all.push(
                 "Memory is what is predicted for the largest of these runs, a fifth and 512 MiB more.".to_string(),
             );
         }
-        if let (Some(_), None) = (self.seconds, time) {
+        if self.minutes().is_some_and(|(_, more)| more) && !has_time {
+            all.push(
+                "The longest is predicted to need more time than the partition allows: all of that is asked for, and runs go on in \
+                 further tasks."
+                    .into(),
+            );
+        } else if self.seconds.is_some() && !has_time {
             all.push(
                 "Time is predicted for the longest from work of its kind, timed where this was submitted; half as much again and \
                  ten minutes more."
@@ -124,7 +159,7 @@ impl Predicted {
             );
         }
         let capital = |s: String| s[..1].to_uppercase() + &s[1..] + ".";
-        all.extend(self.missing(time).into_iter().map(capital));
+        all.extend(self.missing(has_time).into_iter().map(capital));
         all
     }
 }
@@ -166,11 +201,13 @@ pub fn script(study: &Path, slurm: &Path, program: &Path, ask: &Ask, array: &Arr
         "--ntasks=1".into(),
         format!("--cpus-per-task={}", array.cpus),
     ];
-    options.extend(array.predicted.bytes.map(|b| format!("--mem={}M", with_room(b).div_ceil(1 << 20))));
-    match (&ask.time, array.predicted.seconds) {
+    // Slurm refuses two ways of asking for memory.
+    let bytes = array.predicted.bytes.filter(|_| !ask.names("--mem"));
+    options.extend(bytes.map(|b| format!("--mem={}M", with_room(b).div_ceil(1 << 20))));
+    match (&ask.time, array.predicted.minutes()) {
         (Some(time), _) => options.push(format!("--time={time}")),
-        (None, Some(seconds)) => options.push(format!("--time={}", minutes(seconds))),
-        (None, None) => {}
+        (None, Some((minutes, _))) if !ask.has_time() => options.push(format!("--time={minutes}")),
+        (None, _) => {}
     }
     options.extend(ask.partition.iter().map(|p| format!("--partition={p}")));
     options.extend((ask.gpus > 0).then(|| format!("--gpus={}", ask.gpus)));
@@ -186,7 +223,7 @@ pub fn script(study: &Path, slurm: &Path, program: &Path, ask: &Ask, array: &Arr
          that is done is not run twice. Before its time is over the program gets USR1: it saves a checkpoint, has Slurm queue \
          the task again, and goes on there."
     );
-    let about = [vec![about], array.predicted.words(ask.time.as_deref())].concat().join(" ");
+    let about = [vec![about], array.predicted.words(ask.has_time())].concat().join(" ");
     let about: String = text::wrap(&text::sanitize(&about), 120).iter().map(|line| format!("# {line}\n")).collect();
     format!(
         "#!/bin/bash\n\

@@ -61,7 +61,7 @@ pub fn submit(study: &Study, ask: &Ask, told: &mut dyn FnMut(&Submitted)) -> Res
         !busy && !here.contains(plan.tasks[*i].name.as_str())
     };
     let program = std::env::current_exe().map_err(io_error("find", study.path()))?;
-    let largest = largest_array();
+    let (largest, longest) = (largest_array(), longest_time(ask));
     let mut ids: HashMap<Stage, Vec<String>> = HashMap::new();
     for job in &live {
         let stage = Stage::ALL.into_iter().find(|s| job.list.starts_with(s.name()));
@@ -89,7 +89,7 @@ pub fn submit(study: &Study, ask: &Ask, told: &mut dyn FnMut(&Submitted)) -> Res
                     runs: part.len(),
                     at_once: design.limits.at_once,
                     cpus: cpus(&design),
-                    predicted: group.predicted.clone(),
+                    predicted: Predicted { longest, ..group.predicted.clone() },
                 };
                 let names: String = part.iter().map(|i| format!("{}\n", plan.tasks[*i].name)).collect();
                 folder.write_atomic(&format!("{list}.txt"), names.as_bytes())?;
@@ -123,7 +123,7 @@ pub fn submit(study: &Study, ask: &Ask, told: &mut dyn FnMut(&Submitted)) -> Res
                 };
                 ids.entry(stage).or_default().push(id.clone());
                 count += part.len();
-                let missing = group.predicted.missing(ask.time.as_deref());
+                let missing = group.predicted.missing(ask.has_time());
                 told(&Submitted { stage, id, runs: part.len(), script: path, after: before.clone(), missing });
             }
         }
@@ -179,7 +179,7 @@ fn predicted(needs: &mut Needs, asked: Asked, ask: &Ask) -> Predicted {
             Ok(bytes) => bytes,
             Err(why) => return Predicted { unknown: Some(why), ..Predicted::default() },
         };
-    let seconds = if ask.time.is_none() { needs.seconds(asked) } else { None };
+    let seconds = if ask.has_time() { None } else { needs.seconds(asked) };
     Predicted { bytes: Some(bytes), seconds, estimate: asked.estimate(), ..Predicted::default() }
 }
 
@@ -189,6 +189,33 @@ fn fresh(slurm: &std::path::Path, stage: Stage) -> String {
     let free =
         |name: &String| !slurm.join(format!("{name}.txt")).exists() && !slurm.join(format!("{name}.sbatch")).exists();
     names.into_iter().find(free).unwrap_or_else(|| stage.name().into())
+}
+
+/// Seconds that a task may take in the partition that is asked for, or in the one of those who ask for none; `None` where that is
+/// without end, or not told.
+fn longest_time(ask: &Ask) -> Option<f64> {
+    let mut arguments = vec!["--noheader".to_string(), "--format=%P %l".to_string()];
+    arguments.extend(ask.partition.iter().map(|p| format!("--partition={p}")));
+    longest_of(&call("sinfo", &arguments).ok()?, ask.partition.is_some())
+}
+
+/// Of the lines of `sinfo`: a partition, which has a star if it is the default, and its limit. Of several the longest.
+fn longest_of(said: &str, named: bool) -> Option<f64> {
+    let lines = said.lines().filter_map(|l| l.trim().split_once(' '));
+    let limits = lines.filter(|(partition, _)| named || partition.ends_with('*')).map(|(_, limit)| seconds_of(limit));
+    limits.collect::<Option<Vec<f64>>>()?.into_iter().reduce(f64::max)
+}
+
+/// `1-12:00:00`, `4:00:00`, `30:00`; `None` of `infinite` and of all else.
+fn seconds_of(limit: &str) -> Option<f64> {
+    let (days, clock) = limit.trim().split_once('-').unwrap_or(("0", limit.trim()));
+    let parts: Vec<f64> = clock.split(':').map(|part| part.parse().ok()).collect::<Option<_>>()?;
+    let seconds = match parts[..] {
+        [hours, minutes, seconds] => 3600.0 * hours + 60.0 * minutes + seconds,
+        [minutes, seconds] => 60.0 * minutes + seconds,
+        _ => return None,
+    };
+    Some(86_400.0 * days.parse::<f64>().ok()? + seconds).filter(|s| *s > 0.0)
 }
 
 /// Tasks that an array may have here.
@@ -210,5 +237,30 @@ pub fn share() -> super::super::begin::Share {
         .or_else(each)
         .filter(|mib| *mib > 0)
         .map(|mib| (mib << 20).saturating_sub(160 << 20).max(1));
-    super::super::begin::Share { threads, memory_bytes, tight: true, gpu: None }
+    super::super::begin::Share { threads, memory_bytes, tight: true, files: false, gpu: None }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn limits_of_partitions_are_read() {
+        for (text, seconds) in [
+            ("infinite", None),
+            ("n/a", None),
+            ("1-12:00:00", Some(129_600.0)),
+            ("4:00:00", Some(14_400.0)),
+            ("30:00", Some(1800.0)),
+            ("", None),
+        ] {
+            assert_eq!(seconds_of(text), seconds, "{text}");
+        }
+        let all = "cpu* 30:00\ngpu 1-00:00:00\n";
+        assert_eq!((longest_of(all, false), longest_of(all, true)), (Some(1800.0), Some(86_400.0)));
+        assert_eq!(
+            (longest_of("cpu infinite", true), longest_of("cpu 30:00", false), longest_of("", true)),
+            (None, None, None)
+        );
+    }
 }
