@@ -113,7 +113,7 @@ const LONGEST: u64 = 1 << 20;
 
 /// A mask of this space.
 pub(super) fn of_space(file: &Path, space: Space) -> eyre::Result<Mask> {
-    let mask = of_file(file, None)?;
+    let mask = read(file, Some(space))?;
     if mask.space() != space {
         return Err(Usage(format!("the mask is of {}, not of {}", mask.space().name(), space.name())).into());
     }
@@ -123,6 +123,16 @@ pub(super) fn of_space(file: &Path, space: Space) -> eyre::Result<Mask> {
 /// Reads a mask as JSON, as journals hold it, whose space is `space` where that is a file.
 pub(super) fn of_file(file: &Path, space: Option<&str>) -> eyre::Result<Mask> {
     let space = space.map(|name| config::Space { name: name.into(), ..config::Space::default() }.find()).transpose()?;
+    let mask = read(file, space)?;
+    if let Some(space) = space.filter(|space| *space != mask.space()) {
+        let (file, own) = (file.display(), mask.space().name());
+        return Err(Usage(format!("{file} is a mask of {own}, and --space names {}", space.name())).into());
+    }
+    Ok(mask)
+}
+
+/// One that does not say of which space it is, is taken for one of `space`.
+fn read(file: &Path, space: Option<Space>) -> eyre::Result<Mask> {
     let shown = file.display();
     let mut text = String::new();
     let read = File::open(file).and_then(|f| f.take(LONGEST + 1).read_to_string(&mut text));
@@ -137,10 +147,9 @@ pub(super) fn of_file(file: &Path, space: Option<&str>) -> eyre::Result<Mask> {
     let mut json: serde_json::Value = serde_json::from_str(&text).map_err(no_mask)?;
     if let (Some(space), Some(mask)) = (space, json.as_object_mut()) {
         let own = mask.get("space").and_then(serde_json::Value::as_str);
-        if let Some(own) = own.filter(|own| *own != space.name() && *own != space.key()) {
-            return Err(Usage(format!("{shown} is a mask of {own}, and --space names {}", space.name())).into());
+        if own.is_none_or(|own| own == space.name()) {
+            mask.insert("space".into(), space.key().into());
         }
-        mask.insert("space".into(), space.key().into());
     }
     let mask: Mask = serde_json::from_value(json).map_err(no_mask)?;
     mask.check().map_err(|e| Usage(format!("{shown}: {e}")))?;

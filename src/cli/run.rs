@@ -134,7 +134,13 @@ fn several(place: &Place, a: &RunArguments, seeds: &Seeds, stages: &[Stage]) -> 
     crate::run::check_name(&name)?;
     let path = place.folder()?.join(&name);
     let study = Study::create(&path, &study::of_one(&config, seeds, stages))?;
-    super::study::here(&study, &text::shell_word(&path.display().to_string()))
+    let ended = super::study::here(&study, &text::shell_word(&path.display().to_string()));
+    let nothing = || std::fs::read_dir(study.runs()).map_or(true, |mut runs| runs.next().is_none());
+    if ended.is_err() && nothing() {
+        // What was refused leaves nothing behind.
+        let _ = std::fs::remove_dir_all(&path);
+    }
+    ended
 }
 
 /// The run that is asked for, and how it goes on.

@@ -36,6 +36,7 @@ pub mod unequal;
 pub mod verdict;
 
 pub use crate::run::event::Outcome;
+pub(crate) use accuracies::check as check_table;
 pub use cut::change_of;
 pub use error::EngineError;
 pub use inherit::{inherit, of_scoring};
@@ -61,7 +62,7 @@ use crate::run::lock::RunLock;
 /// The first thing that is wrong.
 pub fn check(config: &Config) -> Result<(), EngineError> {
     prepared(config, &Past::default()).map(drop)?;
-    Ok(accuracies::check(config)?)
+    Ok(check_table(config)?)
 }
 
 /// Threads, and a configuration made real on them: all that can be known to be wrong is found here, before any work is done.

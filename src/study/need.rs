@@ -1,12 +1,13 @@
 //! What a run of a study will need, by prediction.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
-use super::design::{Design, Stage};
+use super::design::{Design, Setting, Stage};
 use super::plan::Task;
 use super::standing::Known;
 use super::{DESIGN, StudyError};
 use crate::data::{self, Kind};
+use crate::engine::check_table;
 use crate::engine::heaviest::heaviest;
 use crate::engine::plan::{DataShape, Planner, about, pictures_memory};
 use crate::engine::scoring_memory::scoring_bytes;
@@ -98,16 +99,24 @@ impl Needs {
         Ok(found)
     }
 
-    /// Whether every setting of a design makes sense on its pictures. Pictures that can't be opened here are told when a run needs them.
+    /// Whether every setting of a design makes sense on its pictures, and its table of accuracies can be used. Where runs are not made
+    /// `here`, pictures and tables that can't be opened may be there: they are told when a run needs them.
     ///
     /// # Errors
     /// The first setting that does not, and why.
-    pub fn check(&mut self, design: &Design) -> Result<(), StudyError> {
-        for setting in &design.settings {
-            let Ok(about) = self.pictures(&setting.config) else { continue };
-            let trains = design.has(Stage::Train);
-            suits(&setting.config, &about, trains)
-                .map_err(|e| StudyError::Refused(format!("{DESIGN}: with {}: {e}", setting.name)))?;
+    pub fn check(&mut self, design: &Design, here: bool) -> Result<(), StudyError> {
+        let mut tables = HashSet::new();
+        for Setting { name, config, .. } in &design.settings {
+            let refuse = |why: String| StudyError::Refused(format!("{DESIGN}: with {name}: {why}"));
+            let about = match self.pictures(config) {
+                Ok(about) => about,
+                Err(why) if here => return Err(refuse(why)),
+                Err(_) => continue,
+            };
+            suits(config, &about, design.has(Stage::Train)).map_err(|e| refuse(e.to_string()))?;
+            if here && tables.insert(config.written(["truth", "space"].map(String::from))) {
+                check_table(config).map_err(|e| refuse(e.to_string()))?;
+            }
         }
         Ok(())
     }

@@ -44,6 +44,9 @@ pub(super) fn genotype(context: &Context, at: usize) -> (Result<Genotype, Fault>
             return (Err(stop::<()>(here, "more edges than any cell has").unwrap_err().into()), here + 1);
         }
     }
+    if fault.is_none() && text[here + 1..].starts_with('+') {
+        fault = stop::<()>(here + 1, "the edges of another node are missing behind `+`").err().map(Fault::Stop);
+    }
     if let Some(fault) = fault {
         return (Err(fault), here + 1);
     }

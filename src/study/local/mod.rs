@@ -85,7 +85,7 @@ impl Runner {
         let edited = edited(study);
         let design = study.design()?;
         let mut needs = Needs::default();
-        needs.check(&design)?;
+        needs.check(&design, true)?;
         let plan = Plan::of(&design);
         let room = Room::of(&design, plan.tasks.len())?;
         let mut found = Found::default();
@@ -209,7 +209,7 @@ impl Runner {
         }
         self.edited = now;
         let read = self.study.design();
-        match read.and_then(|design| self.needs.check(&design).map(|()| design)) {
+        match read.and_then(|design| self.needs.check(&design, true).map(|()| design)) {
             Ok(design) if design == self.design => {}
             Ok(design) => {
                 let plan = Plan::of(&design);

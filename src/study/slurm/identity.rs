@@ -82,6 +82,13 @@ impl Jobs {
     }
 }
 
+impl Jobs {
+    /// Of a study of which nothing was submitted after all.
+    pub fn forget(study: &Study) {
+        let _ = fs::remove_file(study.path().join(SLURM).join(IDENTITY));
+    }
+}
+
 /// What is to be told of a study that is a copy of one that was submitted.
 pub fn told_of_copy(study: &Study) -> Option<String> {
     let Ok(Jobs::Original(of)) = Jobs::of(study) else { return None };

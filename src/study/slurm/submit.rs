@@ -39,10 +39,24 @@ pub struct Submitted {
 /// Another that runs the study, Slurm's commands missing or failing, a folder that can't be written. What was submitted
 /// before stays so.
 pub fn submit(study: &Study, ask: &Ask, told: &mut dyn FnMut(&Submitted)) -> Result<usize, StudyError> {
+    let new = Jobs::of(study)? == Jobs::None;
+    let mut count = 0;
+    let ended = submit_all(study, ask, &mut |submitted| {
+        count += submitted.runs;
+        told(submitted);
+    });
+    if ended.is_err() && new && count == 0 {
+        // Slurm has nothing of it, so nobody has to ask.
+        Jobs::forget(study);
+    }
+    ended.map(|()| count)
+}
+
+fn submit_all(study: &Study, ask: &Ask, told: &mut dyn FnMut(&Submitted)) -> Result<(), StudyError> {
     let _lock = study.take()?;
     let design = study.design()?;
     let mut needs = Needs::default();
-    needs.check(&design)?;
+    needs.check(&design, false)?;
     let plan = Plan::of(&design);
     let slurm = study.path().join(SLURM);
     std::fs::create_dir_all(&slurm).map_err(io_error("make", &slurm))?;
@@ -71,7 +85,6 @@ pub fn submit(study: &Study, ask: &Ask, told: &mut dyn FnMut(&Submitted)) -> Res
             ids.push(job.array.clone());
         }
     }
-    let mut count = 0;
     for stage in Stage::ALL {
         let tasks: Vec<usize> = (0..plan.tasks.len()).filter(|i| plan.tasks[*i].stage == stage).filter(open).collect();
         let before: Vec<String> = match stage {
@@ -122,13 +135,12 @@ pub fn submit(study: &Study, ask: &Ask, told: &mut dyn FnMut(&Submitted)) -> Res
                     },
                 };
                 ids.entry(stage).or_default().push(id.clone());
-                count += part.len();
                 let missing = group.predicted.missing(ask.has_time());
                 told(&Submitted { stage, id, runs: part.len(), script: path, after: before.clone(), missing });
             }
         }
     }
-    Ok(count)
+    Ok(())
 }
 
 fn cpus(design: &Design) -> usize {
