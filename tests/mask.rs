@@ -86,6 +86,15 @@ fn what_was_scored_once_is_cut_by_anything_afterwards() {
     let (code, out, err) = zonas(runs, &["predict", "--run", "r", "--mask", file]);
     assert!(code == 0 && out.contains("the mask"), "{err}");
     refused(&["predict", "--preset", "nas_bench_201_demo", "--mask", file], "the mask is of darts");
+    // One that does not say whose it is, is the space's that it is for: so are its faults.
+    let empty = dir.path().join("empty.json");
+    std::fs::write(&empty, r#"{"normal":[[0,0,0,0,0],[1,1,0,0,0],[0,1,0,0,0],[0,1,0,0,0],[0,1,0,0,0],[0,1,0,0,0]]}"#)
+        .unwrap();
+    let empty = empty.to_str().unwrap();
+    refused(
+        &["predict", "--preset", "nas_bench_201_demo", "--mask", empty],
+        "edge 0▸1 of the normal cell keeps no operation",
+    );
 }
 
 #[test]

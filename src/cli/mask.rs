@@ -144,14 +144,20 @@ fn read(file: &Path, space: Option<Space>) -> eyre::Result<Mask> {
         let hint = if e.to_string().contains("is not known here") { "; name its file by --space" } else { "" };
         Usage(format!("{shown} is no mask: {e}{hint}"))
     };
-    let mut json: serde_json::Value = serde_json::from_str(&text).map_err(no_mask)?;
-    if let (Some(space), Some(mask)) = (space, json.as_object_mut()) {
-        let own = mask.get("space").and_then(serde_json::Value::as_str);
-        if own.is_none_or(|own| own == space.name()) {
-            mask.insert("space".into(), space.key().into());
-        }
+    let json: serde_json::Value = serde_json::from_str(&text).map_err(no_mask)?;
+    let own = json.get("space").and_then(serde_json::Value::as_str).map(String::from);
+    let mut named = json.clone();
+    if let (Some(space), Some(mask)) = (space, named.as_object_mut())
+        && own.as_ref().is_none_or(|own| own == space.name())
+    {
+        mask.insert("space".into(), space.key().into());
     }
-    let mask: Mask = serde_json::from_value(json).map_err(no_mask)?;
+    let mask: Mask = match serde_json::from_value(named) {
+        Ok(mask) => mask,
+        // Those of DARTS do not say so.
+        Err(e) if own.is_none() => serde_json::from_value(json).map_err(|_| no_mask(e))?,
+        Err(e) => return Err(no_mask(e).into()),
+    };
     mask.check().map_err(|e| Usage(format!("{shown}: {e}")))?;
     let full = mask.space().full();
     if let Some(place) = mask.places().find(|p| !full.contains(*p)) {
