@@ -129,9 +129,7 @@ impl Control {
         mut write: impl FnMut(&mut Writer) -> Result<T, EngineError>,
     ) -> Result<T, EngineError> {
         let mut since: Option<(Instant, String)> = None;
-        if self.lock.is_lost() {
-            return Err(EngineError::Overtaken(self.folder.path().to_path_buf()));
-        }
+        self.is_ours()?;
         loop {
             let result = write(&mut self.writer);
             let Some(reason) = result.as_ref().err().and_then(EngineError::passing) else {
@@ -146,9 +144,7 @@ impl Control {
                 self.lock.waits(Some(&reason));
             }
             since.get_or_insert((Instant::now(), reason.clone()));
-            if self.lock.is_lost() {
-                return Err(EngineError::Overtaken(self.folder.path().to_path_buf()));
-            }
+            self.is_ours()?;
             // Answers need room too, so commands other than these wait.
             self.pending.extend(self.commands.read());
             let ends = |c: &Command| matches!(c.body, Order::Abort | Order::Stop);
@@ -257,10 +253,14 @@ impl Control {
         std::mem::take(&mut self.cut)
     }
 
+    /// # Errors
+    /// Another engine has taken the run over.
+    fn is_ours(&self) -> Result<(), EngineError> {
+        if self.lock.is_lost() { Err(EngineError::Overtaken(self.folder.path().to_path_buf())) } else { Ok(()) }
+    }
+
     fn look(&mut self) -> Result<(), EngineError> {
-        if self.lock.is_lost() {
-            return Err(EngineError::Overtaken(self.folder.path().to_path_buf()));
-        }
+        self.is_ours()?;
         loop {
             let mut new = std::mem::take(&mut self.pending);
             new.extend(self.commands.read());

@@ -8,7 +8,7 @@ use crate::space::{CellKind, Genotype, Mask, Operation};
 /// before all others or from the last ones, whichever takes more. An estimate from above: no cell is known to take more, but it is not proved.
 pub fn heaviest(mask: &Mask, takes: impl Fn(&Genotype) -> u64) -> Genotype {
     let full = mask.space().full();
-    let operations: Vec<Operation> = full.space().operations().to_vec();
+    let operations = full.space().operations();
     let mut ranked: Vec<(u64, Operation)> =
         operations.iter().map(|o| (takes(&best(&full, &|_, other| if other == *o { 1.0 } else { 0.0 })), *o)).collect();
     // Nothing is computed for `none`; equal ones stay in the space's order.

@@ -72,7 +72,7 @@ pub struct Runner {
     edited: Option<SystemTime>,
     said: Option<String>,
     stopping: bool,
-    _lock: RunLock,
+    lock: RunLock,
 }
 
 impl Runner {
@@ -108,7 +108,7 @@ impl Runner {
             edited,
             said: None,
             stopping: false,
-            _lock: lock,
+            lock,
         })
     }
 
@@ -149,7 +149,7 @@ impl Runner {
         if !ended && self.looked.elapsed() >= LOOK {
             self.look()?;
         }
-        if self._lock.is_lost() && !self.stopping {
+        if self.lock.is_lost() && !self.stopping {
             // As after a sleep of the machine: whoever looked saw no heart beat.
             tell(News::Note("another has taken the study over: the runs that were begun here are stopped".into()));
             self.stop(false);

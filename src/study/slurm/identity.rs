@@ -80,10 +80,8 @@ impl Jobs {
         RunFolder::plain(&study.path().join(SLURM)).write_atomic(IDENTITY, text.as_bytes())?;
         Ok(prefix)
     }
-}
 
-impl Jobs {
-    /// Of a study of which nothing was submitted after all.
+    /// Of a study of which nothing was submitted after all. Where that can't be done, Slurm is asked for what it has not got.
     pub fn forget(study: &Study) {
         let _ = fs::remove_file(study.path().join(SLURM).join(IDENTITY));
     }
