@@ -16,7 +16,7 @@ use crate::run::summary::Summary;
 use crate::space::{Genotype, Mask};
 use crate::text;
 use crate::truth::words::{called, columns, found, number, percentiles, quantiles, row, signed};
-use crate::truth::{Audit, Cells, Correlation, Sampled, Scores, Table, Truth, audit, sample};
+use crate::truth::{Audit, Cells, Correlation, Sampled, Scores, Table, audit, read, sample};
 
 #[derive(Args, Debug)]
 #[command(group(clap::ArgGroup::new("what").required(true).args(["run", "mask"])))]
@@ -67,9 +67,7 @@ pub fn run(place: &Place, a: &AuditArguments) -> eyre::Result<Exit> {
         }
         (None, None) => return Err(Usage("name a run, or a mask by --mask".into()).into()),
     };
-    let cells = Cells::of(given.mask.space());
-    let table = Table::read(&a.table, &cells, a.column.as_deref())?;
-    let truth = Truth::of(&cells, &table, a.seed)?;
+    let (cells, table, truth) = read(&a.table, a.column.as_deref(), given.mask.space(), a.seed)?;
     let mut audit = audit(&cells, &table, &truth, &given.mask, given.found.as_ref(), &given.scores, a.seed)?;
     if let (Some(count), Some(config)) = (a.sample, &given.config) {
         audit.sampled = Some(sampled(a, count as usize, config, &cells, &table)?);

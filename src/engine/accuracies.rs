@@ -4,10 +4,7 @@
 use std::path::Path;
 
 use crate::run::config::{Config, ConfigError};
-use crate::truth::{Cells, Table, Truth};
-
-/// Of predictions by a table that has not all cells, as wherever it is shown.
-const SEED: u64 = 0;
+use crate::truth;
 
 /// # Errors
 /// The table can't be read, has nothing of the run's space, or can't judge it.
@@ -21,9 +18,7 @@ pub fn check(config: &Config) -> Result<(), ConfigError> {
         Some(genotype) => genotype.space_among(config.full().space()),
         None => config.full().space(),
     };
-    let column = Some(set.column.as_str()).filter(|c| !c.is_empty());
-    let cells = Cells::of(space);
-    let read = Table::read(Path::new(&set.table), &cells, column).and_then(|table| Truth::of(&cells, &table, SEED));
     let refuse = |reason: String| ConfigError::Value { key: "truth.table".into(), reason };
+    let read = truth::read(Path::new(&set.table), set.named_column(), space, truth::SEED);
     read.map(drop).map_err(|e| refuse(e.to_string()))
 }

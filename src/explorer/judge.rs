@@ -8,7 +8,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use super::state::{Round, State};
 use crate::space::{Genotype, Mask, Space};
 use crate::text;
-use crate::truth::{Audit, Cells, Scores, Table, Truth, audit};
+use crate::truth::{Audit, Cells, SEED, Scores, Table, Truth, audit, read};
 
 /// A table, and its column of accuracies where it is named.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -95,9 +95,7 @@ impl Reader {
         // A file that could not be read may be there now.
         let same = |known: &Known| known.accuracies == asked.accuracies && known.space == space && known.read.is_ok();
         if !self.0.as_ref().is_some_and(same) {
-            let cells = Cells::of(space);
-            let read = Table::read(&asked.accuracies.table, &cells, asked.accuracies.column.as_deref());
-            let read = read.and_then(|table| Truth::of(&cells, &table, SEED).map(|truth| (cells, table, truth)));
+            let read = read(&asked.accuracies.table, asked.accuracies.column.as_deref(), space, SEED);
             let read = read.map_err(|e| text::sanitize(&e.to_string()));
             self.0 = Some(Known { accuracies: asked.accuracies.clone(), space, read });
         }
@@ -113,9 +111,6 @@ impl Reader {
         }
     }
 }
-
-/// That of `zonas audit`.
-const SEED: u64 = 0;
 
 /// The thread, and its latest word.
 pub struct Judge {

@@ -6,7 +6,9 @@ pub use super::settings::cut_source::CutSource;
 pub use super::settings::define::{Key, VERSION};
 pub use super::settings::draws::Draws;
 pub use super::settings::error::ConfigError;
-pub use super::settings::table::{Config, Cut, Data, Device, KEYS, Run, Score, Search, Space, Train, key_hint, keys};
+pub use super::settings::table::{
+    Config, Cut, Data, Device, KEYS, Run, Score, Search, Space, Train, Truth, key_hint, keys,
+};
 pub use super::settings::words::{ClassWeights, CutBy, Estimator, Keep, NoneOperation, StemChoice};
 
 use crate::oneshot::Parts;
@@ -86,6 +88,13 @@ impl Cut {
             // A full space has no level, and needs none.
             None => Cut { kept_per_edge: counts.list(), ..cut.at_level(xi.clamp(0.001, 0.999)) },
         }
+    }
+}
+
+impl Truth {
+    /// The column of accuracies, where one is named.
+    pub fn named_column(&self) -> Option<&str> {
+        Some(self.column.as_str()).filter(|c| !c.is_empty())
     }
 }
 

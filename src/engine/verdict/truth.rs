@@ -7,10 +7,7 @@ use crate::run::config::Config;
 use crate::space::{Genotype, Mask};
 use crate::text;
 use crate::truth::words::{called, number, per_cent};
-use crate::truth::{Audit, Cells, Scores, Table, Truth, TruthError, audit};
-
-/// That of `zonas audit`.
-const SEED: u64 = 0;
+use crate::truth::{Audit, SEED, Scores, TruthError, audit, read};
 
 /// By the table of the settings; none where they name none.
 pub fn judged(config: &Config, mask: &Mask, found: Option<&Genotype>) -> Option<Result<Audit, TruthError>> {
@@ -18,11 +15,8 @@ pub fn judged(config: &Config, mask: &Mask, found: Option<&Genotype>) -> Option<
     if set.table.is_empty() {
         return None;
     }
-    let cells = Cells::of(mask.space());
-    let column = Some(set.column.as_str()).filter(|c| !c.is_empty());
     let judge = || {
-        let table = Table::read(Path::new(&set.table), &cells, column)?;
-        let truth = Truth::of(&cells, &table, SEED)?;
+        let (cells, table, truth) = read(Path::new(&set.table), set.named_column(), mask.space(), SEED)?;
         audit(&cells, &table, &truth, mask, found, &Scores::default(), SEED)
     };
     Some(judge())

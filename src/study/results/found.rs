@@ -3,12 +3,9 @@
 use std::collections::HashMap;
 use std::path::Path;
 
-use crate::run::config::Config;
-use crate::space::Genotype;
-use crate::truth::{Cells, Table, Truth};
-
-/// Of predictions by a table that has not all cells; that of `zonas audit`.
-const SEED: u64 = 0;
+use crate::run::config::{self, Config};
+use crate::space::{Genotype, Space};
+use crate::truth::{self, Cells, Truth};
 
 /// Tables that have been read, each once.
 #[derive(Default)]
@@ -25,7 +22,7 @@ impl Tables {
         }
         let space = config.full().space();
         let key = format!("{}\n{}\n{}", set.table, set.column, space.name());
-        let (cells, truth) = match self.read.entry(key).or_insert_with(|| read(&set.table, &set.column, space)) {
+        let (cells, truth) = match self.read.entry(key).or_insert_with(|| read(set, space)) {
             Ok(known) => known,
             Err(why) => return Some(Err(why.clone())),
         };
@@ -33,10 +30,7 @@ impl Tables {
     }
 }
 
-fn read(table: &str, column: &str, space: crate::space::Space) -> Result<(Cells, Truth), String> {
-    let cells = Cells::of(space);
-    let column = Some(column).filter(|c| !c.is_empty());
-    let table = Table::read(Path::new(table), &cells, column).map_err(|e| format!("truth.table: {e}"))?;
-    let truth = Truth::of(&cells, &table, SEED).map_err(|e| format!("truth.table: {e}"))?;
-    Ok((cells, truth))
+fn read(set: &config::Truth, space: Space) -> Result<(Cells, Truth), String> {
+    let read = truth::read(Path::new(&set.table), set.named_column(), space, truth::SEED);
+    read.map(|(cells, _, truth)| (cells, truth)).map_err(|e| format!("truth.table: {e}"))
 }
