@@ -17,9 +17,10 @@ Genotype = namedtuple("Genotype", "normal normal_concat reduce reduce_concat")
 text = file("python").read_text()
 genotype = eval(text, {"Genotype": Genotype})
 told = json.loads(file("json").read_text())
-for kind in ("normal", "reduce"):
-    assert getattr(genotype, kind) == [(choice["operation"], choice["source"]) for choice in told[kind]], told[kind]
-    assert list(getattr(genotype, kind + "_concat")) == list(told[kind + "_concat"]), told
+for kind, name_in_json in (("normal", "normal"), ("reduce", "reduction")):
+    choices = [(choice["operation"], choice["source"]) for choice in told[name_in_json]]
+    assert getattr(genotype, kind) == choices, choices
+    assert list(getattr(genotype, kind + "_concat")) == told[name_in_json + "_concat"], told
 operations = {operation for operation, _ in genotype.normal + genotype.reduce}
 
 root = xml.parse(file("svg")).getroot()
