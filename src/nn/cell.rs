@@ -1,6 +1,7 @@
 //! A cell on plain maps, of a supernet or of a genotype: forward, and backward from what the forward pass kept.
 
 use std::borrow::Cow;
+use std::convert::Infallible;
 use std::sync::Arc;
 
 use super::drop_path::Factors;
@@ -10,6 +11,7 @@ use super::noise::Noise;
 use super::norm::{Norm, NormPass, Seen};
 use super::parallel::{Images, image, map_groups, unfilled, zeros};
 use super::plan::{CellPlan, CellSizes};
+use super::walk::{CellBackward, CellForward};
 use super::{Policy, Probe};
 use crate::kernels::copy::copy_runs;
 
@@ -63,52 +65,19 @@ impl CellPass<'_> {
         keep: bool,
     ) -> (Vec<f32>, Vec<Seen>, Option<CellState>) {
         let (plan, n) = (self.plan, self.sizes.images);
-        let mut norms = self.norms();
-        let mut entered = self.enter(inputs, weights, keep, &mut norms);
-        let (oh, ow) = plan.output_size(&self.sizes);
-        let node_len = n * oh * ow * plan.shape.channels;
-        let reached = |node: usize| plan.edges.iter().any(|edge| edge.node == node);
-        // SAFETY: each node's first edge writes all of it; what no edge leads to is zeros.
-        let map = |node| if reached(node) { unsafe { unfilled(node_len) } } else { zeros(node_len, n) };
-        let mut nodes: Vec<Vec<f32>> = (0..plan.nodes).map(map).collect();
-        let mut made = vec![false; plan.nodes];
-        let mut kept = Vec::with_capacity(plan.sources());
-        let keeps = keep && self.policy == Policy::Keep;
-        for source in 0..plan.sources() {
-            let edges: Vec<usize> = plan.from(source).collect();
-            let mut states = Vec::new();
-            // Edges that read one map take their steps together; where little is to be alive they take turns.
-            for edges in edges.chunks(if keeps { edges.len() } else { 1 }.max(1)) {
-                let g = plan.geometry(&self.sizes, edges[0]);
-                let mut bundle = self.bundle(edges, mixing);
-                let places = bundle.targets.clone();
-                let x = match plan.node_of(source) {
-                    Some(node) => &nodes[node],
-                    None => entered[source].map(inputs[source]),
-                };
-                let found = bundle.branches_forward(&g, x, weights, &mut norms);
-                self.watch(edges, &g, x, &found);
-                for round in plan.rounds(edges) {
-                    bundle.targets = edge::in_round(&places, &round);
-                    let own: Vec<usize> = round.iter().map(|place| plan.edges[edges[*place]].node).collect();
-                    let mut targets: Vec<Vec<f32>> = own.iter().map(|node| std::mem::take(&mut nodes[*node])).collect();
-                    let fresh: Vec<bool> = own.iter().map(|node| !std::mem::replace(&mut made[*node], true)).collect();
-                    let x = match plan.node_of(source) {
-                        Some(node) => &nodes[node],
-                        None => entered[source].map(inputs[source]),
-                    };
-                    let mut open: Vec<&mut [f32]> = targets.iter_mut().map(Vec::as_mut_slice).collect();
-                    bundle.mix_into(&g, x, &found, &mut open, &fresh);
-                    own.iter().zip(targets).for_each(|(node, map)| nodes[*node] = map);
-                }
-                if keeps {
-                    states = found;
-                }
-            }
-            if keeps {
-                kept.push(states);
-            }
-        }
+        let mut steps = Made {
+            pass: self,
+            inputs,
+            weights,
+            mixing,
+            keep,
+            norms: self.norms(),
+            entered: Vec::with_capacity(plan.inputs()),
+            nodes: Vec::new(),
+            kept: Vec::new(),
+        };
+        let Ok(()) = plan.forward(self.policy, keep, &mut steps);
+        let Made { norms, mut entered, mut nodes, kept, .. } = steps;
         let output = match plan.concat[..] {
             [only] => std::mem::take(&mut nodes[only]),
             _ => {
@@ -133,15 +102,9 @@ impl CellPass<'_> {
     }
 
     /// Input `i`.
-    fn entry<'a>(&'a self, i: usize, weights: &'a [f32]) -> EntryPass<'a> {
+    pub fn entry<'a>(&'a self, i: usize, weights: &'a [f32]) -> EntryPass<'a> {
         let size = self.sizes.input(i, self.plan.inputs());
         EntryPass { plan: &self.plan.entries[i], images: self.sizes.images, size, weights }
-    }
-
-    /// The inputs as the edges read them.
-    pub fn enter(&self, inputs: &[&[f32]], weights: &[f32], keep: bool, norms: &mut NormPass) -> Vec<Entered> {
-        let each = inputs.iter().enumerate().map(|(i, x)| self.entry(i, weights).forward(x, keep, norms, self.probe));
-        each.collect()
     }
 
     /// Backward pass of edges from one source, whose maps are made again, edge by edge; the numbers are those of maps that were
@@ -231,12 +194,12 @@ impl CellPass<'_> {
         state_of: &CellState,
         output: &[f32],
         gradient: Vec<f32>,
-        mut to: To,
+        to: To,
     ) {
         let (plan, n) = (self.plan, self.sizes.images);
-        let remade: Vec<Option<Vec<f32>>> = state_of.entered.iter().map(|e| e.remade(n)).collect();
-        let entered = state_of.entered.iter().zip(&remade).zip(inputs);
-        let entered: Vec<&[f32]> = entered.map(|((e, r), x)| r.as_deref().unwrap_or(e.map(x))).collect();
+        let entered = state_of.entered.iter().zip(inputs);
+        let entered: Vec<Cow<[f32]>> =
+            entered.map(|(e, x)| e.remade(n).map_or_else(|| Cow::Borrowed(e.map(x)), Cow::Owned)).collect();
         let mut nodes: Vec<Cow<[f32]>> = state_of.loose.iter().map(|map| Cow::Borrowed(&map[..])).collect();
         let mut node_gradients: Vec<Vec<f32>>;
         let beside =
@@ -257,45 +220,24 @@ impl CellPass<'_> {
         }
         // Before inputs without a gradient there is nothing that has one.
         let wanted: Vec<bool> = to.places.iter().map(|place| place.is_some() || to.weights.is_some()).collect();
-        let mut input_gradients: Vec<Vec<f32>> = wanted
+        let input_gradients: Vec<Vec<f32>> = wanted
             .iter()
             .zip(&entered)
             .map(|(wanted, map)| if *wanted { zeros(map.len(), n) } else { Vec::new() })
             .collect();
-        for source in (0..plan.sources()).rev() {
-            let edges: Vec<usize> = plan.from(source).collect();
-            let Some(first) = edges.first() else { continue };
-            let g = plan.geometry(&self.sizes, *first);
-            let x = plan.node_of(source).map_or_else(|| entered[source], |node| &nodes[node]);
-            // What later sources gave to this one's gradient is complete.
-            let own = plan.node_of(source).map(|node| &mut node_gradients[node]);
-            let mut input = std::mem::take(own.unwrap_or_else(|| &mut input_gradients[source]));
-            let mut grads = edge::Gradients { input: &mut input, weights: to.weights.as_deref_mut(), only: to.only };
-            let dnodes: Vec<&[f32]> = edges.iter().map(|e| &node_gradients[plan.edges[*e].node][..]).collect();
-            let all = self.bundle(&edges, mixing);
-            let of_mixing = match (state_of.edges.get(source), wanted.get(source) != Some(&false)) {
-                (Some(states), true) => all.backward(&g, x, weights, states, &dnodes, &mut grads),
-                (None, true) => self.again(&all, &edges, &g, x, weights, mixing, &dnodes, &mut grads),
-                (Some(states), false) => all.mixing_gradients(&g, x, states, &dnodes),
-                (None, false) => self.mixing_again(&edges, &g, x, weights, mixing, &dnodes),
-            };
-            if plan.mixed() {
-                for ((b, target), v) in all.branches.iter().zip(&all.targets).zip(of_mixing) {
-                    to.mixing[plan.edges[edges[*target]].row + b.column] += v;
-                }
-            }
-            let own = plan.node_of(source).map(|node| &mut node_gradients[node]);
-            *own.unwrap_or_else(|| &mut input_gradients[source]) = input;
-        }
-        drop((nodes, node_gradients));
-        drop(entered);
-        drop(remade);
-        for i in (0..plan.inputs()).filter(|i| wanted[*i]) {
-            let input = to.places[i].map(|place| &mut to.inputs[place]);
-            let dy = std::mem::take(&mut input_gradients[i]);
-            let (made, weights_to) = (&state_of.entered[i], to.weights.as_deref_mut());
-            self.entry(i, weights).backward(inputs[i], made, dy, input, weights_to, to.only);
-        }
+        let mut steps = Back {
+            pass: self,
+            inputs,
+            weights,
+            mixing,
+            state: state_of,
+            entered,
+            nodes,
+            node_gradients,
+            input_gradients,
+            to,
+        };
+        let Ok(()) = plan.backward(&wanted, &mut steps);
     }
 
     /// The maps that a concatenation is made of, in its order.
@@ -316,6 +258,147 @@ impl CellPass<'_> {
         });
         drop(writers);
         out
+    }
+}
+
+/// A forward pass under way.
+struct Made<'p> {
+    pass: &'p CellPass<'p>,
+    inputs: &'p [&'p [f32]],
+    weights: &'p [f32],
+    mixing: &'p [f32],
+    keep: bool,
+    norms: NormPass<'p>,
+    entered: Vec<Entered>,
+    nodes: Vec<Vec<f32>>,
+    /// By source, edge by edge.
+    kept: Vec<Vec<BranchState>>,
+}
+
+impl Made<'_> {
+    /// The map that edges from `source` read.
+    fn state(&self, source: usize) -> &[f32] {
+        match self.pass.plan.node_of(source) {
+            Some(node) => &self.nodes[node],
+            None => self.entered[source].map(self.inputs[source]),
+        }
+    }
+}
+
+impl CellForward for Made<'_> {
+    type Fault = Infallible;
+    type Maps = Vec<BranchState>;
+
+    fn enter(&mut self, i: usize) -> Result<(), Infallible> {
+        let (pass, x) = (self.pass, self.inputs[i]);
+        self.entered.push(pass.entry(i, self.weights).forward(x, self.keep, &mut self.norms, pass.probe));
+        Ok(())
+    }
+
+    fn open(&mut self) -> Result<(), Infallible> {
+        let (plan, n) = (self.pass.plan, self.pass.sizes.images);
+        let (oh, ow) = plan.output_size(&self.pass.sizes);
+        let node_len = n * oh * ow * plan.shape.channels;
+        let reached = |node: usize| plan.edges.iter().any(|edge| edge.node == node);
+        // SAFETY: each node's first edge writes all of it; what no edge leads to is zeros.
+        let map = |node| if reached(node) { unsafe { unfilled(node_len) } } else { zeros(node_len, n) };
+        self.nodes = (0..plan.nodes).map(map).collect();
+        Ok(())
+    }
+
+    fn branches(&mut self, source: usize, edges: &[usize]) -> Result<Vec<BranchState>, Infallible> {
+        let (pass, g) = (self.pass, self.pass.plan.geometry(&self.pass.sizes, edges[0]));
+        let mut norms = std::mem::replace(&mut self.norms, pass.norms());
+        let x = self.state(source);
+        let found = pass.bundle(edges, self.mixing).branches_forward(&g, x, self.weights, &mut norms);
+        pass.watch(edges, &g, x, &found);
+        self.norms = norms;
+        Ok(found)
+    }
+
+    fn mix(
+        &mut self,
+        source: usize,
+        edges: &[usize],
+        places: &[usize],
+        fresh: &[bool],
+        maps: &Vec<BranchState>,
+    ) -> Result<(), Infallible> {
+        let (pass, plan) = (self.pass, self.pass.plan);
+        let g = plan.geometry(&pass.sizes, edges[0]);
+        let mut bundle = pass.bundle(edges, self.mixing);
+        bundle.targets = edge::in_round(&bundle.targets, places);
+        let own: Vec<usize> = places.iter().map(|place| plan.edges[edges[*place]].node).collect();
+        let mut targets: Vec<Vec<f32>> = own.iter().map(|node| std::mem::take(&mut self.nodes[*node])).collect();
+        let mut open: Vec<&mut [f32]> = targets.iter_mut().map(Vec::as_mut_slice).collect();
+        bundle.mix_into(&g, self.state(source), maps, &mut open, fresh);
+        own.iter().zip(targets).for_each(|(node, map)| self.nodes[*node] = map);
+        Ok(())
+    }
+
+    fn keep(&mut self, source: usize, _: &[usize], maps: Vec<BranchState>) {
+        self.kept.resize_with(source, Vec::new);
+        self.kept.push(maps);
+    }
+}
+
+/// A way back that has begun.
+struct Back<'p, 't> {
+    pass: &'p CellPass<'p>,
+    inputs: &'p [&'p [f32]],
+    weights: &'p [f32],
+    mixing: &'p [f32],
+    state: &'p CellState,
+    /// The inputs as the edges read them, and the nodes.
+    entered: Vec<Cow<'p, [f32]>>,
+    nodes: Vec<Cow<'p, [f32]>>,
+    node_gradients: Vec<Vec<f32>>,
+    input_gradients: Vec<Vec<f32>>,
+    to: To<'t>,
+}
+
+impl CellBackward for Back<'_, '_> {
+    type Fault = Infallible;
+
+    fn source(&mut self, source: usize, edges: &[usize], reached: bool) -> Result<(), Infallible> {
+        let (pass, plan, weights, mixing) = (self.pass, self.pass.plan, self.weights, self.mixing);
+        let g = plan.geometry(&pass.sizes, edges[0]);
+        let node = plan.node_of(source);
+        let x = node.map_or_else(|| &self.entered[source], |node| &self.nodes[node]);
+        // What later sources gave to this one's gradient is complete.
+        let own = node.map(|node| &mut self.node_gradients[node]);
+        let mut input = std::mem::take(own.unwrap_or_else(|| &mut self.input_gradients[source]));
+        let mut grads =
+            edge::Gradients { input: &mut input, weights: self.to.weights.as_deref_mut(), only: self.to.only };
+        let dnodes: Vec<&[f32]> = edges.iter().map(|e| &self.node_gradients[plan.edges[*e].node][..]).collect();
+        let all = pass.bundle(edges, mixing);
+        let of_mixing = match (self.state.edges.get(source), reached) {
+            (Some(states), true) => all.backward(&g, x, weights, states, &dnodes, &mut grads),
+            (None, true) => pass.again(&all, edges, &g, x, weights, mixing, &dnodes, &mut grads),
+            (Some(states), false) => all.mixing_gradients(&g, x, states, &dnodes),
+            (None, false) => pass.mixing_again(edges, &g, x, weights, mixing, &dnodes),
+        };
+        if plan.mixed() {
+            for ((b, target), v) in all.branches.iter().zip(&all.targets).zip(of_mixing) {
+                self.to.mixing[plan.edges[edges[*target]].row + b.column] += v;
+            }
+        }
+        let own = node.map(|node| &mut self.node_gradients[node]);
+        *own.unwrap_or_else(|| &mut self.input_gradients[source]) = input;
+        Ok(())
+    }
+
+    fn close(&mut self) -> Result<(), Infallible> {
+        (self.nodes, self.node_gradients, self.entered) = Default::default();
+        Ok(())
+    }
+
+    fn enter(&mut self, i: usize) -> Result<(), Infallible> {
+        let input = self.to.places[i].map(|place| &mut self.to.inputs[place]);
+        let dy = std::mem::take(&mut self.input_gradients[i]);
+        let (made, to) = (&self.state.entered[i], self.to.weights.as_deref_mut());
+        self.pass.entry(i, self.weights).backward(self.inputs[i], made, dy, input, to, self.to.only);
+        Ok(())
     }
 }
 

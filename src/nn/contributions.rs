@@ -5,6 +5,7 @@ use candle_core::Tensor;
 use super::network::{End, NetworkPass};
 use super::norm::Norm;
 use super::parallel::GROUPS;
+use super::walk::Wanted;
 use super::{Mixing, NnError, Policy, Supernet, check_pictures, remembered, with_slices};
 
 impl Supernet {
@@ -41,9 +42,7 @@ impl Supernet {
             probe: None,
             end: End::Logits,
             factors: None,
-            weights_wanted: true,
-            mixing_wanted: false,
-            images_wanted: false,
+            wanted: Wanted::WEIGHTS,
             retain: true,
             only: None,
             noise: self.parameters().noise(),

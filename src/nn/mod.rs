@@ -85,6 +85,7 @@ mod separable;
 mod stem;
 mod supernet;
 mod timing;
+mod walk;
 mod weights;
 
 pub use crate::kernels::gpu::Precision;

@@ -1,5 +1,6 @@
 //! A whole network on plain maps, of a supernet or of a genotype: from pictures to logits, and back.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 
 use super::auxiliary::{HeadPass, HeadState};
@@ -11,6 +12,7 @@ use super::noise::Noise;
 use super::norm::{Norm, Seen, Statistics};
 use super::plan::{CellSizes, NetworkPlan};
 use super::stem::{StemPass, StemState};
+use super::walk::{Backward, Forward, Walk, Wanted};
 use super::{Policy, Probe};
 
 /// Where a pass ends.
@@ -38,9 +40,7 @@ pub(crate) struct NetworkPass<'a> {
     /// Edges that are left out, image by image.
     pub factors: Option<&'a Factors>,
     /// Gradients that a backward pass will be asked for.
-    pub weights_wanted: bool,
-    pub mixing_wanted: bool,
-    pub images_wanted: bool,
+    pub wanted: Wanted,
     /// More than one backward pass may follow.
     pub retain: bool,
     /// Of the gradients of the convolutions' weights only what this image's maps give, which are at most as many as groups.
@@ -120,10 +120,14 @@ impl NetworkPass<'_> {
 
     /// The auxiliary head behind cell `i`, where it takes part.
     pub fn auxiliary(&self, i: usize, sizes: &CellSizes) -> Option<HeadPass<'_>> {
-        let trains = self.end == End::AllLogits && self.weights_wanted;
+        let trains = self.end == End::AllLogits && self.wanted.weights;
         let plan = self.plan.auxiliary.as_deref().filter(|h| trains && h.after == i)?;
         let (size, running) = (self.plan.cells[i].output_shape(sizes), self.running(self.plan.auxiliary_block()));
         Some(HeadPass { plan, size, classes: self.plan.classes, running })
+    }
+
+    pub fn walk(&self) -> Walk<'_> {
+        Walk { plan: self.plan, wanted: self.wanted, end: self.end }
     }
 
     /// `images` are `[N, H, W, C]`, `parameters` by block; `each` is shown the output of every block before the head.
@@ -132,66 +136,34 @@ impl NetworkPass<'_> {
         images: &[f32],
         parameters: &[&[f32]],
         mixing: &[f32],
-        mut each: Option<&mut Watcher>,
+        each: Option<&mut Watcher>,
     ) -> NetworkOutput {
         let sizes = self.plan.sizes(self.size);
-        let n = self.size[0];
-        let keep = self.weights_wanted || self.mixing_wanted || self.images_wanted;
-        let keep_stem = self.weights_wanted || self.images_wanted;
-        let (mut outputs, stem, seen) = self.stem().forward(images, parameters[0], keep_stem);
-        if let (Some(each), Some(last)) = (&mut each, outputs.last()) {
-            each(last, self.plan.stem.last(self.size));
-        }
-        let (mut seen, mut cells) = (vec![seen], Vec::new());
-        let stems = self.plan.stems();
-        let mut auxiliary = None;
-        for (i, sizes) in sizes.iter().enumerate() {
-            let read: Vec<&[f32]> = self.plan.reads(i).map(|o| &outputs[o][..]).collect();
-            let mixing = &mixing[self.plan.mixing(i)];
-            let (output, told, state) = self.cell(i, *sizes).forward(&read, parameters[i + 1], mixing, keep);
-            if let Some(each) = &mut each {
-                each(&output, self.plan.cells[i].output_shape(sizes));
-            }
-            if let Some(head) = self.auxiliary(i, sizes) {
-                auxiliary = Some(head.forward(&output, parameters[self.plan.auxiliary_block()]));
-            }
-            outputs.push(output);
-            seen.push(told);
-            cells.extend(state);
-            if let Some(old) = (i + stems).checked_sub(2).filter(|_| !keep) {
-                // Nobody but the next two cells reads an output.
-                outputs[old] = Vec::new();
-            }
-        }
-        let shape = self.plan.features(self.size, &sizes);
-        let head = parameters[self.plan.classifier_block()];
-        let (more, told, auxiliary) = match auxiliary {
-            Some((logits, told, state)) => (logits, Some(told), Some(state)),
-            None => (Vec::new(), None, None),
-        };
-        seen.extend(told);
-        let mut closing = None;
-        if let Some(pass) = self.closing(shape) {
-            let last = outputs.last().map_or(&[][..], Vec::as_slice);
-            let (map, told, statistics) = pass.forward(last, parameters[self.plan.closing_block()]);
-            seen.push(told);
-            closing = Some((map, statistics));
-        }
-        if self.end == End::Features {
-            let output = match &mut closing {
+        let made = NetworkState { outputs: Vec::new(), stem: None, cells: Vec::new(), auxiliary: None, closing: None };
+        let mut steps =
+            Made { pass: self, sizes, images, parameters, mixing, each, made, seen: Vec::new(), head: None };
+        let Ok(()) = self.walk().forward(&mut steps);
+        let Made { mut made, mut seen, head, sizes, .. } = steps;
+        let more = head.map_or_else(Vec::new, |(logits, of_head)| {
+            seen.insert(self.plan.auxiliary_block(), of_head);
+            logits
+        });
+        let (keep, shape) = (self.wanted.any(), self.plan.features(self.size, &sizes));
+        let (output, shape) = if self.end == End::Features {
+            let output = match &mut made.closing {
                 Some((map, _)) => std::mem::take(map),
-                None => if keep { outputs.last().cloned() } else { outputs.pop() }.unwrap_or_default(),
+                None => if keep { made.outputs.last().cloned() } else { made.outputs.pop() }.unwrap_or_default(),
             };
-            let state = keep.then_some(NetworkState { outputs, stem, cells, auxiliary, closing });
-            return NetworkOutput { output, shape: shape.to_vec(), seen, state };
-        }
-        let last = closing.as_ref().map(|(map, _)| map).or(outputs.last()).map_or(&[][..], Vec::as_slice);
-        let mut output = head::forward(last, shape, head, self.plan.classes);
-        output.extend(more);
-        let heads = output.len() / (n * self.plan.classes);
-        let shape = [heads, n, self.plan.classes][usize::from(self.end == End::Logits)..].to_vec();
-        let state = keep.then_some(NetworkState { outputs, stem, cells, auxiliary, closing });
-        NetworkOutput { output, shape, seen, state }
+            (output, shape.to_vec())
+        } else {
+            let classifier = parameters[self.plan.classifier_block()];
+            let mut output = head::forward(made.last(), shape, classifier, self.plan.classes);
+            output.extend(more);
+            let heads = output.len() / (self.size[0] * self.plan.classes);
+            let shape = [heads, self.size[0], self.plan.classes];
+            (output, shape[usize::from(self.end == End::Logits)..].to_vec())
+        };
+        NetworkOutput { output, shape, seen, state: keep.then_some(made) }
     }
 
     /// `gradient` is that of the output. Unless it is retained, the state is used up.
@@ -204,77 +176,208 @@ impl NetworkPass<'_> {
         gradient: &[f32],
     ) -> NetworkGradients {
         let (starts, sizes) = (self.plan.starts(), self.plan.sizes(self.size));
-        let (cells, stems) = (self.plan.cells.len(), self.plan.stems());
-        let end = cells + stems - 1;
         let total = parameters.iter().map(|p| p.len()).sum();
-        let mut of_weights = self.weights_wanted.then(|| vec![0.0f32; total]);
-        let mut of_mixing = vec![0.0f32; mixing.len()];
+        let mut of_weights = self.wanted.weights.then(|| vec![0.0f32; total]);
         // Of every output, once somebody who reads it has been passed.
-        let mut gradients: Vec<Option<Vec<f32>>> = vec![None; end + 1];
-        gradients[end] = Some(match self.end {
+        let mut gradients: Vec<Option<Vec<f32>>> = vec![None; sizes.len() + self.plan.stems()];
+        let of_last = match self.end {
             End::Features => gradient.to_vec(),
             End::Logits | End::AllLogits => {
-                let read = state.closing.as_ref().map_or(&state.outputs[end], |(map, _)| map);
-                let (block, last) = (self.plan.classifier_block(), read);
+                let block = self.plan.classifier_block();
                 let to = of_weights.as_mut().map(|w| &mut w[starts[block]..]);
-                let (shape, own) =
-                    (self.plan.features(self.size, &sizes), &gradient[..self.size[0] * self.plan.classes]);
-                head::backward(last, shape, parameters[block], own, self.plan.classes, to)
+                let shape = self.plan.features(self.size, &sizes);
+                let own = &gradient[..self.size[0] * self.plan.classes];
+                head::backward(state.last(), shape, parameters[block], own, self.plan.classes, to)
             }
-        });
-        if let (Some(pass), Some((_, statistics))) =
-            (self.closing(self.plan.features(self.size, &sizes)), &state.closing)
-        {
-            let block = self.plan.closing_block();
-            let to = of_weights.as_mut().map(|w| &mut w[starts[block]..starts[block + 1]]);
-            let dy = gradients[end].take().unwrap_or_default();
-            gradients[end] = Some(pass.backward(&state.outputs[end], statistics, dy, to));
-            if !self.retain {
-                state.closing = None;
-            }
+        };
+        if let Some(last) = gradients.last_mut() {
+            *last = Some(of_last);
         }
-        for i in (0..cells).rev() {
-            let read: Vec<usize> = self.plan.reads(i).collect();
-            let range = starts[i + 1]..starts[i + 2];
-            let Some(mut dy) = gradients[i + stems].take() else { continue };
-            if let (Some(head), Some(own), Some(to)) = (self.auxiliary(i, &sizes[i]), &state.auxiliary, &mut of_weights)
-            {
-                let block = self.plan.auxiliary_block();
-                let of_head = &gradient[self.size[0] * self.plan.classes..];
-                let to = &mut to[starts[block]..starts[block + 1]];
-                head.backward(&state.outputs[i + stems], parameters[block], own, of_head, &mut dy, to);
-            }
-            let inputs: Vec<&[f32]> = read.iter().map(|o| &state.outputs[*o][..]).collect();
-            // The stem's output needs a gradient only for the stem's own weights, and for the pictures.
-            let below = self.weights_wanted || self.images_wanted;
-            let places: Vec<Option<usize>> = read.iter().map(|o| (*o >= stems || below).then_some(*o)).collect();
-            let to = super::cell::To {
-                weights: of_weights.as_mut().map(|w| &mut w[range]),
-                mixing: &mut of_mixing[self.plan.mixing(i)],
-                inputs: &mut gradients,
-                places: &places,
-                only: self.only,
-            };
-            self.cell(i, sizes[i]).backward(
-                &inputs,
-                parameters[i + 1],
-                &mixing[self.plan.mixing(i)],
-                &state.cells[i],
-                &state.outputs[i + stems],
-                dy,
-                to,
-            );
-            if !self.retain {
-                state.cells.truncate(i);
-                state.outputs.truncate(i + stems);
-            }
+        let of_mixing = vec![0.0f32; mixing.len()];
+        let mut steps = Back {
+            pass: self,
+            sizes,
+            starts,
+            images,
+            parameters,
+            mixing,
+            gradient,
+            state,
+            gradients,
+            of_weights,
+            of_mixing,
+            of_images: None,
+        };
+        let Ok(()) = self.walk().backward(&mut steps);
+        (steps.of_weights, steps.of_mixing, steps.of_images)
+    }
+}
+
+impl NetworkState {
+    /// What the classifier reads.
+    fn last(&self) -> &[f32] {
+        self.closing.as_ref().map(|(map, _)| map).or(self.outputs.last()).map_or(&[], Vec::as_slice)
+    }
+}
+
+/// A forward pass under way.
+struct Made<'p, 'w> {
+    pass: &'p NetworkPass<'p>,
+    sizes: Vec<CellSizes>,
+    images: &'p [f32],
+    parameters: &'p [&'p [f32]],
+    mixing: &'p [f32],
+    each: Option<&'p mut Watcher<'w>>,
+    made: NetworkState,
+    /// By block, without the auxiliary head.
+    seen: Vec<Vec<Seen>>,
+    /// Logits and moments of the auxiliary head.
+    head: Option<(Vec<f32>, Vec<Seen>)>,
+}
+
+impl Forward for Made<'_, '_> {
+    type Fault = Infallible;
+
+    fn stem(&mut self) -> Result<(), Infallible> {
+        let pass = self.pass;
+        let (outputs, state, seen) = pass.stem().forward(self.images, self.parameters[0], pass.wanted.stem());
+        if let (Some(each), Some(last)) = (&mut self.each, outputs.last()) {
+            each(last, pass.plan.stem.last(pass.size));
         }
-        let mut of_images = None;
-        if let Some(stem) = &state.stem {
-            let to = of_weights.as_mut().map(|to| &mut to[..starts[1]]);
-            let (maps, of_maps, wanted) = (&state.outputs[..], &mut gradients[..stems], self.images_wanted);
-            of_images = self.stem().backward(images, parameters[0], stem, maps, of_maps, to, wanted, self.only);
+        (self.made.outputs, self.made.stem) = (outputs, state);
+        self.seen.push(seen);
+        Ok(())
+    }
+
+    fn cell(&mut self, i: usize, reads: &[usize]) -> Result<(), Infallible> {
+        let (pass, sizes) = (self.pass, self.sizes[i]);
+        let read: Vec<&[f32]> = reads.iter().map(|o| &self.made.outputs[*o][..]).collect();
+        let mixing = &self.mixing[pass.plan.mixing(i)];
+        let (output, seen, state) =
+            pass.cell(i, sizes).forward(&read, self.parameters[i + 1], mixing, pass.wanted.any());
+        if let Some(each) = &mut self.each {
+            each(&output, pass.plan.cells[i].output_shape(&sizes));
         }
-        (of_weights, of_mixing, of_images)
+        self.made.outputs.push(output);
+        self.made.cells.extend(state);
+        self.seen.push(seen);
+        Ok(())
+    }
+
+    fn auxiliary(&mut self, i: usize) -> Result<(), Infallible> {
+        let (pass, output) = (self.pass, self.made.outputs.last().map_or(&[][..], Vec::as_slice));
+        if let Some(head) = pass.auxiliary(i, &self.sizes[i]) {
+            let (logits, seen, state) = head.forward(output, self.parameters[pass.plan.auxiliary_block()]);
+            self.head = Some((logits, seen));
+            self.made.auxiliary = Some(state);
+        }
+        Ok(())
+    }
+
+    fn give_up(&mut self, k: usize) {
+        self.made.outputs[k] = Vec::new();
+    }
+
+    fn closing(&mut self) -> Result<(), Infallible> {
+        let pass = self.pass;
+        if let Some(closing) = pass.closing(pass.plan.features(pass.size, &self.sizes)) {
+            let (map, seen, statistics) = closing.forward(self.made.last(), self.parameters[pass.plan.closing_block()]);
+            self.seen.push(seen);
+            self.made.closing = Some((map, statistics));
+        }
+        Ok(())
+    }
+}
+
+/// A way back that has begun.
+struct Back<'p> {
+    pass: &'p NetworkPass<'p>,
+    sizes: Vec<CellSizes>,
+    /// First parameter of each block.
+    starts: Vec<usize>,
+    images: &'p [f32],
+    parameters: &'p [&'p [f32]],
+    mixing: &'p [f32],
+    /// Of all heads' logits.
+    gradient: &'p [f32],
+    state: &'p mut NetworkState,
+    /// By output.
+    gradients: Vec<Option<Vec<f32>>>,
+    of_weights: Option<Vec<f32>>,
+    of_mixing: Vec<f32>,
+    of_images: Option<Vec<f32>>,
+}
+
+impl Backward for Back<'_> {
+    type Fault = Infallible;
+
+    fn closing(&mut self) -> Result<(), Infallible> {
+        let (pass, block) = (self.pass, self.pass.plan.closing_block());
+        let closing = pass.closing(pass.plan.features(pass.size, &self.sizes));
+        let (Some(closing), Some((_, statistics)), Some(output), Some(of_last)) =
+            (closing, &self.state.closing, self.state.outputs.last(), self.gradients.last_mut())
+        else {
+            return Ok(());
+        };
+        let to = self.of_weights.as_mut().map(|w| &mut w[self.starts[block]..self.starts[block + 1]]);
+        *of_last = Some(closing.backward(output, statistics, of_last.take().unwrap_or_default(), to));
+        if !pass.retain {
+            self.state.closing = None;
+        }
+        Ok(())
+    }
+
+    fn auxiliary(&mut self, i: usize) -> Result<(), Infallible> {
+        let (pass, block, output) = (self.pass, self.pass.plan.auxiliary_block(), i + self.pass.plan.stems());
+        let (Some(head), Some(own), Some(dy), Some(to)) = (
+            pass.auxiliary(i, &self.sizes[i]),
+            &self.state.auxiliary,
+            &mut self.gradients[output],
+            &mut self.of_weights,
+        ) else {
+            return Ok(());
+        };
+        let of_head = &self.gradient[pass.size[0] * pass.plan.classes..];
+        let to = &mut to[self.starts[block]..self.starts[block + 1]];
+        head.backward(&self.state.outputs[output], self.parameters[block], own, of_head, dy, to);
+        Ok(())
+    }
+
+    fn cell(&mut self, i: usize, reads: &[usize], reached: &[bool]) -> Result<(), Infallible> {
+        let (pass, stems) = (self.pass, self.pass.plan.stems());
+        let Some(dy) = self.gradients[i + stems].take() else { return Ok(()) };
+        let inputs: Vec<&[f32]> = reads.iter().map(|o| &self.state.outputs[*o][..]).collect();
+        let places: Vec<Option<usize>> = reads.iter().zip(reached).map(|(o, reached)| reached.then_some(*o)).collect();
+        let to = super::cell::To {
+            weights: self.of_weights.as_mut().map(|w| &mut w[self.starts[i + 1]..self.starts[i + 2]]),
+            mixing: &mut self.of_mixing[pass.plan.mixing(i)],
+            inputs: &mut self.gradients,
+            places: &places,
+            only: pass.only,
+        };
+        pass.cell(i, self.sizes[i]).backward(
+            &inputs,
+            self.parameters[i + 1],
+            &self.mixing[pass.plan.mixing(i)],
+            &self.state.cells[i],
+            &self.state.outputs[i + stems],
+            dy,
+            to,
+        );
+        if !pass.retain {
+            self.state.cells.truncate(i);
+            self.state.outputs.truncate(i + stems);
+        }
+        Ok(())
+    }
+
+    fn stem(&mut self) -> Result<(), Infallible> {
+        let Some(stem) = &self.state.stem else { return Ok(()) };
+        let (pass, maps) = (self.pass, &self.state.outputs[..]);
+        let to = self.of_weights.as_mut().map(|to| &mut to[..self.starts[1]]);
+        let gradients = &mut self.gradients[..pass.plan.stems()];
+        let (x, weights, wanted) = (self.images, self.parameters[0], pass.wanted.images);
+        self.of_images = pass.stem().backward(x, weights, stem, maps, gradients, to, wanted, pass.only);
+        Ok(())
     }
 }

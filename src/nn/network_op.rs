@@ -13,6 +13,7 @@ use super::norm::{Norm, Seen};
 use super::parameters::Parameters;
 use super::plan::NetworkPlan;
 use super::resident::Resident;
+use super::walk::Wanted;
 use super::{Mixing, NnError, Pass, Policy, slice, with_slices};
 use crate::kernels::gpu::{Gpu, GpuError, Precision};
 
@@ -96,9 +97,7 @@ impl NetworkOp {
             probe: self.pass.probe.as_ref(),
             end: self.end,
             factors: self.factors.as_ref(),
-            weights_wanted: self.pass.weights,
-            mixing_wanted: self.pass.mixing,
-            images_wanted: self.pass.images,
+            wanted: Wanted { weights: self.pass.weights, mixing: self.pass.mixing, images: self.pass.images },
             retain: self.pass.retain,
             only: None,
             noise: self.noise,

@@ -5,6 +5,7 @@ use candle_core::Tensor;
 use super::cell::To;
 use super::network::{End, NetworkPass, NetworkState};
 use super::norm::Norm;
+use super::walk::Wanted;
 use super::{Mixing, NnError, Policy, Supernet, check_pictures, remembered, with_slices};
 
 /// The last output of the stem or that of a cell, and what its gradient becomes.
@@ -46,9 +47,7 @@ impl Supernet {
             probe: None,
             end: End::Features,
             factors: None,
-            weights_wanted: false,
-            mixing_wanted: false,
-            images_wanted: true,
+            wanted: Wanted::IMAGES,
             retain: false,
             only: None,
             noise: self.parameters().noise(),

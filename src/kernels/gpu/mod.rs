@@ -1,9 +1,10 @@
 //! The second back end: kernels for NVIDIA GPUs, in the `.cu` sources beside the CPU code, behind a [`Launcher`]. The passes
 //! over a network are written once against that trait; what runs the kernels is a GPU, or (in tests) a processor that
-//! imitates one, or a recorder that only checks and counts.
+//! imitates one, a recorder that only checks and counts, or a counter of memory.
 
 pub mod arguments;
 pub mod buffer;
+mod count;
 #[cfg(feature = "cuda")]
 pub mod cuda;
 pub mod launch;
@@ -19,6 +20,7 @@ use crate::device::Device;
 
 pub use arguments::{Arguments, Kind};
 pub use buffer::Buffer;
+pub use count::Counter;
 pub use precision::Precision;
 pub use record::{Record, Recorder};
 
@@ -214,6 +216,10 @@ pub trait Launcher: Send + Sync {
     /// # Errors
     /// [`GpuError::Launch`].
     fn launch(&self, call: &Call) -> Result<(), GpuError>;
+    /// Whether anybody reads what is uploaded, so that it has to be made.
+    fn reads(&self) -> bool {
+        true
+    }
     /// Whether memory of maps that come and go together is asked for at once: a driver takes its time for each. Who checks
     /// has each by itself, so that a step outside shows.
     fn joins(&self) -> bool {

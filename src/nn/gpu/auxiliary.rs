@@ -16,7 +16,7 @@ const WINDOW: usize = 5;
 const SIDE: usize = 2;
 
 /// A map that holds so many pixels: as wide as a tile, or less so that nothing is left over.
-pub(crate) fn sheet(pixels: usize) -> (usize, usize) {
+fn sheet(pixels: usize) -> (usize, usize) {
     let width = (1..=TILE).rev().find(|w| pixels.is_multiple_of(*w)).unwrap_or(1);
     (pixels / width, width)
 }

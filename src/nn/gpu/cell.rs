@@ -13,6 +13,7 @@ use crate::nn::edge::{Geometry, in_round, is_pooling};
 use crate::nn::noise::Noise;
 use crate::nn::norm::Norm;
 use crate::nn::plan::{CellPlan, CellSizes};
+use crate::nn::walk::{CellBackward, CellForward};
 use crate::nn::{Policy, Probe};
 use crate::space::INPUTS;
 
@@ -119,55 +120,27 @@ impl CellPass<'_> {
     /// # Errors
     /// Too little memory, a fault of the device.
     pub fn forward(&self, inputs: &[u64], weights: u64, mixing: u64, keep: bool) -> Result<CellOutput, GpuError> {
-        let plan = self.plan;
-        let mut norms = Norms::new(self.gpu, self.norm, &plan.layout, self.running)?.drawing(self.noise);
-        let show = |map: View, size| self.watch(map, size, 1);
-        let watch = self.probe.map(|_| &show as super::residual::Watch);
-        let mut entered = Vec::with_capacity(inputs.len());
-        for (i, x) in inputs.iter().enumerate() {
-            entered.push(self.entry(i, *x, weights).forward(&mut norms, keep, watch)?);
-        }
-        let output = Buffer::new(self.gpu, plan.concat.len() * self.node_numbers())?;
-        let loose = self.loose(Buffer::new)?;
-        let states = self.states(addresses(&entered, inputs), output.address(), &loose);
-        self.clear_unreached(&states)?;
-        let mut made = vec![false; plan.nodes];
-        let mut kept = Vec::new();
-        let keeps = keep && self.policy == Policy::Keep;
-        for (source, x) in states.iter().copied().enumerate().take(plan.sources()) {
-            let edges: Vec<usize> = plan.from(source).collect();
-            let mut held = Vec::new();
-            // Edges that read one map take their steps together; where little is to be alive they take turns.
-            for edges in edges.chunks(if keeps { edges.len() } else { 1 }.max(1)) {
-                let g = plan.geometry(&self.sizes, edges[0]);
-                let mut bundle = self.bundle(edges);
-                let places = bundle.targets.clone();
-                let mut maps = edge::branches(self.gpu, &g, &bundle, x, weights, &mut norms, false)?;
-                self.watch_edges(edges, &g, x, &bundle, &maps, &norms)?;
-                for round in plan.rounds(edges) {
-                    bundle.targets = in_round(&places, &round);
-                    let nodes = round.iter().map(|place| plan.edges[edges[*place]].node);
-                    let fresh: Vec<bool> =
-                        nodes.clone().map(|node| !std::mem::replace(&mut made[node], true)).collect();
-                    let nodes: Vec<View> = nodes.map(|node| states[plan.inputs() + node]).collect();
-                    edge::mix_into(self.gpu, &g, &bundle, x, &maps, &norms, [weights, mixing], &nodes, &fresh)?;
-                }
-                if keeps {
-                    for (b, own) in bundle.branches.iter().zip(&mut maps) {
-                        if is_pooling(b.operation) {
-                            own.last = None;
-                        }
-                    }
-                    held = maps;
-                }
-            }
-            if keeps {
-                kept.push(held);
-            }
-        }
+        let norms = Norms::new(self.gpu, self.norm, &self.plan.layout, self.running)?.drawing(self.noise);
+        let mut steps = Made {
+            pass: self,
+            inputs,
+            weights,
+            mixing,
+            keep,
+            norms,
+            entered: Vec::with_capacity(inputs.len()),
+            output: None,
+            loose: Vec::new(),
+            states: Vec::new(),
+            kept: Vec::new(),
+        };
+        self.plan.forward(self.policy, keep, &mut steps)?;
+        let Made { mut norms, entered, output, loose, kept, .. } = steps;
         let slots = std::mem::take(&mut norms.seen);
         let seen = DeviceSeen { moments: norms.moments.take(), slots };
-        Ok(CellOutput { output, seen, state: keep.then_some(CellState { norms, entered, edges: kept, loose }) })
+        let state = keep.then_some(CellState { norms, entered, edges: kept, loose });
+        let output = output.map_or_else(|| Buffer::new(self.gpu, 0), Ok)?;
+        Ok(CellOutput { output, seen, state })
     }
 
     /// Nodes that no edge leads to are zeros.
@@ -246,51 +219,10 @@ impl CellPass<'_> {
         let states = self.states(addresses(&state.entered, inputs), output, &state.loose);
         let gradients = entered.iter().map(|own| own.as_ref().map_or(0, |own| own.address)).collect();
         let gradients = self.states(gradients, gradient, &loose);
-        for source in (0..plan.sources()).rev() {
-            let edges: Vec<usize> = plan.from(source).collect();
-            let kept = state.edges.get(source);
-            for edges in edges.chunks(if kept.is_some() { edges.len() } else { 1 }.max(1)) {
-                let g = plan.geometry(&self.sizes, edges[0]);
-                let (x, bundle) = (states[source], self.bundle(edges));
-                let again;
-                let maps = match kept {
-                    Some(kept) => kept,
-                    None => {
-                        again = edge::branches(gpu, &g, &bundle, x, weights, &mut state.norms, true)?;
-                        &again
-                    }
-                };
-                let (_held, dnodes) = self.dropped(edges, &gradients)?;
-                let backward = BundleBackward {
-                    gpu,
-                    g: &g,
-                    bundle: &bundle,
-                    norms: &state.norms,
-                    x,
-                    weights,
-                    mixing,
-                    maps,
-                    dnodes: &dnodes,
-                };
-                let reached = entered.get(source).is_none_or(Option::is_some);
-                backward.run(&Gradients {
-                    input: reached.then(|| gradients[source]),
-                    weights: to.weights,
-                    inner: inner.as_ref().map_or(0, Buffer::address),
-                })?;
-            }
-        }
-        drop(loose);
-        if let Some(inner) = &inner {
-            launch::mixing_gradient(gpu, inner.address(), to.mixing, plan.mixing(), c)?;
-        }
-        drop(inner);
-        for (i, dy) in entered.iter().enumerate() {
-            let Some(dy) = dy else { continue };
-            let entry = self.entry(i, inputs[i], weights);
-            entry.backward(&state.norms, &state.entered[i], dy, to.inputs[i], to.weights)?;
-        }
-        Ok(())
+        let mut steps =
+            Back { pass: self, inputs, weights, mixing, state, entered, loose, states, gradients, inner, to };
+        let reached: Vec<bool> = steps.entered.iter().map(Option::is_some).collect();
+        plan.backward(&reached, &mut steps)
     }
 
     /// The gradient of each edge's result: the node's, times the factors of an edge that may be left out. The maps made for
@@ -318,5 +250,141 @@ impl CellPass<'_> {
             launch::mix(self.gpu, units, targets, numbers / c, c, Precision::Float32)?;
         }
         Ok((held, dnodes))
+    }
+}
+
+/// A forward pass under way.
+struct Made<'p> {
+    pass: &'p CellPass<'p>,
+    inputs: &'p [u64],
+    weights: u64,
+    mixing: u64,
+    keep: bool,
+    norms: Norms,
+    entered: Vec<Entered>,
+    output: Option<Buffer>,
+    loose: Vec<Buffer>,
+    states: Vec<View>,
+    /// By source, edge by edge.
+    kept: Vec<Vec<Maps>>,
+}
+
+impl CellForward for Made<'_> {
+    type Fault = GpuError;
+    type Maps = Vec<Maps>;
+
+    fn enter(&mut self, i: usize) -> Result<(), GpuError> {
+        let pass = self.pass;
+        let show = |map: View, size| pass.watch(map, size, 1);
+        let watch = pass.probe.map(|_| &show as super::residual::Watch);
+        let entered = pass.entry(i, self.inputs[i], self.weights).forward(&mut self.norms, self.keep, watch)?;
+        self.entered.push(entered);
+        Ok(())
+    }
+
+    fn open(&mut self) -> Result<(), GpuError> {
+        let pass = self.pass;
+        let output = Buffer::new(pass.gpu, pass.plan.concat.len() * pass.node_numbers())?;
+        self.loose = pass.loose(Buffer::new)?;
+        self.states = pass.states(addresses(&self.entered, self.inputs), output.address(), &self.loose);
+        self.output = Some(output);
+        pass.clear_unreached(&self.states)
+    }
+
+    fn branches(&mut self, source: usize, edges: &[usize]) -> Result<Vec<Maps>, GpuError> {
+        let (pass, g, x) = (self.pass, self.pass.plan.geometry(&self.pass.sizes, edges[0]), self.states[source]);
+        let bundle = pass.bundle(edges);
+        let maps = edge::branches(pass.gpu, &g, &bundle, x, self.weights, &mut self.norms, false)?;
+        pass.watch_edges(edges, &g, x, &bundle, &maps, &self.norms)?;
+        Ok(maps)
+    }
+
+    fn mix(
+        &mut self,
+        source: usize,
+        edges: &[usize],
+        places: &[usize],
+        fresh: &[bool],
+        maps: &Vec<Maps>,
+    ) -> Result<(), GpuError> {
+        let (pass, plan) = (self.pass, self.pass.plan);
+        let (g, x) = (plan.geometry(&pass.sizes, edges[0]), self.states[source]);
+        let mut bundle = pass.bundle(edges);
+        bundle.targets = in_round(&bundle.targets, places);
+        let node = |place: &usize| self.states[plan.inputs() + plan.edges[edges[*place]].node];
+        let nodes: Vec<View> = places.iter().map(node).collect();
+        let parameters = [self.weights, self.mixing];
+        edge::mix_into(pass.gpu, &g, &bundle, x, maps, &self.norms, parameters, &nodes, fresh)
+    }
+
+    fn keep(&mut self, source: usize, edges: &[usize], mut maps: Vec<Maps>) {
+        let branches = edges.iter().flat_map(|e| &self.pass.plan.edges[*e].branches);
+        branches.zip(&mut maps).filter(|(b, _)| is_pooling(b.operation)).for_each(|(_, own)| own.last = None);
+        self.kept.resize_with(source, Vec::new);
+        self.kept.push(maps);
+    }
+}
+
+/// A way back that has begun.
+struct Back<'p> {
+    pass: &'p CellPass<'p>,
+    inputs: &'p [u64],
+    weights: u64,
+    mixing: u64,
+    state: &'p mut CellState,
+    /// Of what edges read of the inputs, where it is wanted.
+    entered: Vec<Option<Gradient>>,
+    /// Of the nodes that are no part of the output.
+    loose: Vec<Buffer>,
+    states: Vec<View>,
+    gradients: Vec<View>,
+    /// Sums for the mixing weights' gradients, by channel.
+    inner: Option<Buffer>,
+    to: &'p CellGradients,
+}
+
+impl CellBackward for Back<'_> {
+    type Fault = GpuError;
+
+    fn source(&mut self, source: usize, edges: &[usize], reached: bool) -> Result<(), GpuError> {
+        let (pass, gpu, plan) = (self.pass, self.pass.gpu, self.pass.plan);
+        let (x, weights, mixing) = (self.states[source], self.weights, self.mixing);
+        let CellState { norms, edges: kept, .. } = &mut *self.state;
+        let kept = kept.get(source);
+        for edges in edges.chunks(if kept.is_some() { edges.len() } else { 1 }) {
+            let (g, bundle) = (plan.geometry(&pass.sizes, edges[0]), pass.bundle(edges));
+            let again;
+            let maps = match kept {
+                Some(kept) => kept,
+                None => {
+                    again = edge::branches(gpu, &g, &bundle, x, weights, norms, true)?;
+                    &again
+                }
+            };
+            let (_held, dnodes) = pass.dropped(edges, &self.gradients)?;
+            let (g, bundle, dnodes) = (&g, &bundle, &dnodes);
+            let backward = BundleBackward { gpu, g, bundle, norms, x, weights, mixing, maps, dnodes };
+            backward.run(&Gradients {
+                input: reached.then(|| self.gradients[source]),
+                weights: self.to.weights,
+                inner: self.inner.as_ref().map_or(0, Buffer::address),
+            })?;
+        }
+        Ok(())
+    }
+
+    fn close(&mut self) -> Result<(), GpuError> {
+        self.loose.clear();
+        let (plan, c) = (self.pass.plan, self.pass.plan.shape.channels);
+        match self.inner.take() {
+            Some(inner) => launch::mixing_gradient(self.pass.gpu, inner.address(), self.to.mixing, plan.mixing(), c),
+            None => Ok(()),
+        }
+    }
+
+    fn enter(&mut self, i: usize) -> Result<(), GpuError> {
+        let Some(dy) = &self.entered[i] else { return Ok(()) };
+        let entry = self.pass.entry(i, self.inputs[i], self.weights);
+        entry.backward(&self.state.norms, &self.state.entered[i], dy, self.to.inputs[i], self.to.weights)
     }
 }

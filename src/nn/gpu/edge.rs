@@ -172,10 +172,12 @@ pub(super) fn branches(
         if is_noise(b.operation) {
             // Drawn by the host, so that it is that of a pass on the CPU.
             let mut values = vec![0.0; g.images * g.output()];
-            let images = Images::new(&mut values, g.images);
-            // SAFETY: groups do not share images.
-            let draw = |n: usize| norms.noise.draw(b.place, n, unsafe { images.image(n) });
-            map_groups(g.images, |group| group.for_each(draw));
+            if gpu.reads() {
+                let images = Images::new(&mut values, g.images);
+                // SAFETY: groups do not share images.
+                let draw = |n: usize| norms.noise.draw(b.place, n, unsafe { images.image(n) });
+                map_groups(g.images, |group| group.for_each(draw));
+            }
             own.last = Some(Buffer::from_slice(gpu, &values)?);
             maps.push(own);
             continue;

@@ -18,7 +18,6 @@ mod stem;
 mod stem_halving;
 mod units;
 
-pub(crate) use auxiliary::sheet;
 pub(crate) use mixed::MixedPass;
 pub(crate) use network::{Moments, NetworkPass, NetworkState};
 

@@ -9,10 +9,12 @@ use super::head::{Logits, head_backward, head_forward};
 use super::residual::Watch;
 use super::stem::{StemPass, StemState};
 use super::{DeviceSeen, Norms, View};
+use crate::kernels::gpu::buffer::download;
 use crate::kernels::gpu::{Buffer, Gpu, GpuError, Precision};
 use crate::nn::network::{self, End};
 use crate::nn::norm::Seen;
-use crate::nn::plan::{CellPlan, CellSizes, Entry};
+use crate::nn::plan::CellSizes;
+use crate::nn::walk::{Backward, Forward};
 
 /// One pass through a network on a GPU.
 pub(crate) struct NetworkPass<'a> {
@@ -93,14 +95,6 @@ impl NetworkPass<'_> {
         Some(ClosingPass { gpu: self.gpu, plan, shape, norm, running, probe, weights })
     }
 
-    /// Whether a backward pass needs output `k`. The stem's have a gradient only for the stem's own weights, but edges may read
-    /// them as they are.
-    fn is_kept(&self, k: usize) -> bool {
-        let whole = |cell: &Arc<CellPlan>| cell.entries.iter().any(|e| matches!(e, Entry::Whole));
-        let trains = self.of.weights_wanted || self.of.mixing_wanted;
-        trains && (k >= self.of.plan.stems() || self.of.weights_wanted || self.of.plan.cells.first().is_some_and(whole))
-    }
-
     fn cell<'b>(&'b self, i: usize, sizes: CellSizes, factors: &'b [Option<u64>]) -> CellPass<'b> {
         CellPass {
             gpu: self.gpu,
@@ -130,7 +124,7 @@ impl NetworkPass<'_> {
     fn watch(&self, map: View, (pixels, channels): (usize, usize)) -> Result<(), GpuError> {
         let Some(probe) = self.of.probe else { return Ok(()) };
         let n = self.of.size[0];
-        let values = crate::kernels::gpu::buffer::download(self.gpu, map.address, n * pixels * channels)?;
+        let values = download(self.gpu, map.address, n * pixels * channels)?;
         probe.relu(&values, None, [n, channels], 1);
         Ok(())
     }
@@ -152,12 +146,9 @@ impl NetworkPass<'_> {
         images: &[f32],
         parameters: Arc<Buffer>,
         mixing: &[f32],
-        mut each: Option<&mut dyn FnMut(Vec<f32>, [usize; 4])>,
+        each: Option<&mut dyn FnMut(Vec<f32>, [usize; 4])>,
     ) -> Result<NetworkOutput, GpuError> {
-        let gpu = self.gpu;
-        let keep = self.of.weights_wanted || self.of.mixing_wanted;
-        let starts = self.of.plan.starts();
-        let sizes = self.of.plan.sizes(self.of.size);
+        let (gpu, n) = (self.gpu, self.of.size[0]);
         let images = Buffer::from_slice(gpu, images)?;
         let mixing = Buffer::from_slice(gpu, mixing)?;
         let factors = match self.of.factors.filter(|f| !f.numbers.is_empty()) {
@@ -165,74 +156,37 @@ impl NetworkPass<'_> {
             None => None,
         };
         let by_cell = self.factors(factors.as_ref());
-        let mut auxiliary = None;
-        let mut show = |buffer: &Buffer, [n, h, w, c]: [usize; 4]| -> Result<(), GpuError> {
-            if let Some(each) = &mut each {
-                each(buffer.to_vec(n * h * w * c)?, [n, h, w, c]);
-            }
-            Ok(())
+        let made = NetworkState {
+            images,
+            parameters,
+            mixing,
+            outputs: Vec::new(),
+            stem: None,
+            cells: Vec::new(),
+            auxiliary: None,
+            closed: None,
+            factors,
         };
-        let n = self.of.size[0];
-        let watcher = |map: View, size| self.watch(map, size);
-        let watch = self.of.probe.map(|_| &watcher as Watch);
-        let (x, wanted) = (images.address(), self.of.weights_wanted);
-        let (maps, seen, stem) = self.stem().forward(x, parameters.at(starts[0]), wanted, watch)?;
-        let stem = wanted.then_some(stem);
-        if let Some(last) = maps.last() {
-            show(last, self.of.plan.stem.last(self.of.size))?;
-        }
-        let mut moments = vec![self.watched(seen)?];
-        let mut outputs: Vec<Option<Buffer>> = maps.into_iter().map(Some).collect();
-        let stems = outputs.len();
-        let mut cells = Vec::with_capacity(sizes.len());
-        for (i, &own) in sizes.iter().enumerate() {
-            let plan = &self.of.plan.cells[i];
-            let inputs: Vec<u64> = plan.reads(i, stems).map(|k| address(outputs[k].as_ref())).collect();
-            let at = parameters.at(starts[i + 1]);
-            let found = self.cell(i, own, &by_cell[i]).forward(&inputs, at, self.mixing_of(i, &mixing), keep)?;
-            show(&found.output, plan.output_shape(&own))?;
-            let block = self.of.plan.auxiliary_block();
-            if let Some(head) = self.auxiliary(i, &own, parameters.at(starts[block])) {
-                let mut norms = Norms::new(gpu, self.of.norm, &head.head.layout, self.of.running(block))?;
-                let (logits, state) = head.forward(found.output.address(), &mut norms)?;
-                let seen = DeviceSeen { moments: norms.moments.take(), slots: std::mem::take(&mut norms.seen) };
-                auxiliary = Some((logits, seen, (state, norms)));
+        let (starts, sizes) = (self.of.plan.starts(), self.of.plan.sizes(self.of.size));
+        let mut steps = Made { pass: self, starts, sizes, by_cell, each, made, moments: Vec::new(), head: None };
+        self.of.walk().forward(&mut steps)?;
+        let Made { made, mut moments, head, starts, sizes, .. } = steps;
+        let more = match head {
+            Some((logits, seen)) => {
+                moments.insert(self.of.plan.auxiliary_block(), self.watched(seen)?);
+                logits.to_vec(n * self.of.plan.classes)?
             }
-            moments.push(self.watched(found.seen)?);
-            cells.extend(found.state);
-            outputs.push(Some(found.output));
-            // Nobody but the next cells reads an output, unless a backward pass does.
-            let older = plan.reads(i + 1, stems).min().unwrap_or(0);
-            for (k, output) in outputs.iter_mut().enumerate().take(older) {
-                if !self.is_kept(k) {
-                    *output = None;
-                }
-            }
-        }
-        let logits = self.logits(&sizes);
-        let last = address(outputs[sizes.len() + stems - 1].as_ref());
-        let (more, auxiliary) = match auxiliary {
-            Some((logits, seen, state)) => {
-                moments.push(self.watched(seen)?);
-                (logits.to_vec(n * self.of.plan.classes)?, Some(state))
-            }
-            None => (Vec::new(), None),
+            None => Vec::new(),
         };
-        let mut closed = None;
-        if let Some(closing) = self.closing(&sizes, parameters.at(starts[self.of.plan.closing_block()])) {
-            let (found, seen) = closing.forward(last)?;
-            moments.push(self.watched(seen)?);
-            closed = Some(found);
-        }
-        let last = closed.as_ref().map_or(last, |c| c.map.address());
+        let last = made.last();
         let (output, shape) = match self.of.end {
             End::Features => {
                 let shape = self.of.plan.features(self.of.size, &sizes).to_vec();
-                (crate::kernels::gpu::buffer::download(gpu, last, shape.iter().product())?, shape)
+                (download(gpu, last, shape.iter().product())?, shape)
             }
             End::Logits | End::AllLogits => {
-                let classifier = parameters.at(starts[self.of.plan.classifier_block()]);
-                let found = head_forward(gpu, logits, last, classifier)?;
+                let classifier = made.parameters.at(starts[self.of.plan.classifier_block()]);
+                let found = head_forward(gpu, self.logits(&sizes), last, classifier)?;
                 let mut output = found.to_vec(n * self.of.plan.classes)?;
                 output.extend(more);
                 let heads = output.len() / (n * self.of.plan.classes);
@@ -240,18 +194,7 @@ impl NetworkPass<'_> {
                 (output, shape[usize::from(self.of.end == End::Logits)..].to_vec())
             }
         };
-        let state = keep.then_some(NetworkState {
-            images,
-            parameters,
-            mixing,
-            outputs,
-            stem,
-            cells,
-            auxiliary,
-            closed,
-            factors,
-        });
-        Ok(NetworkOutput { output, shape, seen: moments, state })
+        Ok(NetworkOutput { output, shape, seen: moments, state: self.of.wanted.any().then_some(made) })
     }
 
     /// `gradient` is that of the output. Returns the gradients of the parameters, if they are wanted, which stay on the device,
@@ -261,86 +204,38 @@ impl NetworkPass<'_> {
     /// As [`NetworkPass::forward`].
     pub fn backward(&self, state: &mut NetworkState, gradient: &[f32]) -> Result<(Option<Buffer>, Vec<f32>), GpuError> {
         let gpu = self.gpu;
-        let starts = self.of.plan.starts();
-        let sizes = self.of.plan.sizes(self.of.size);
+        let (starts, sizes) = (self.of.plan.starts(), self.of.plan.sizes(self.of.size));
         let logits = self.logits(&sizes);
-        let (count, stems) = (sizes.len(), self.of.plan.stems());
-        let end = count + stems - 1;
         let len = self.of.plan.layouts().map(|l| l.len).sum();
-        let to = match self.of.weights_wanted {
+        let to = match self.of.wanted.weights {
             true => Some(Buffer::zeros(gpu, len)?),
             false => None,
         };
-        let to_block = |block: usize| to.as_ref().map(|t| t.at(starts[block]));
         let mixing_len = state.mixing.bytes() / 4;
         let to_mixing = Buffer::zeros(gpu, mixing_len)?;
         let by_cell = self.factors(state.factors.as_ref());
-        let (classifier, block) = (self.of.plan.classifier_block(), self.of.plan.auxiliary_block());
-        let mut gradients: Vec<Option<Buffer>> = (0..=end).map(|_| None).collect();
+        let mut gradients: Vec<Option<Buffer>> = (0..sizes.len() + self.of.plan.stems()).map(|_| None).collect();
         let dy = Buffer::from_slice(gpu, gradient)?;
         // That of the auxiliary head's logits lies behind.
         let of_head = dy.at(if self.of.end == End::AllLogits { logits.images * logits.classes } else { 0 });
         let mut held = None;
-        gradients[end] = Some(match self.of.end {
+        let of_last = match self.of.end {
             End::Features => dy,
             End::Logits | End::AllLogits => {
-                let x = state.closed.as_ref().map(|c| &c.map).or(state.outputs[end].as_ref());
-                let (x, weights) = (address(x), state.parameters.at(starts[classifier]));
-                let found = head_backward(gpu, logits, x, weights, dy.address(), to_block(classifier))?;
+                let block = starts[self.of.plan.classifier_block()];
+                let (weights, to) = (state.parameters.at(block), to.as_ref().map(|to| to.at(block)));
+                let found = head_backward(gpu, logits, state.last(), weights, dy.address(), to)?;
                 held = Some(dy);
                 found
             }
-        });
-        let own = self.of.plan.closing_block();
-        let closing = self.closing(&sizes, state.parameters.at(starts[own]));
-        if let (Some(closing), Some(made), Some(dy)) = (closing, &state.closed, &gradients[end]) {
-            closing.backward(address(state.outputs[end].as_ref()), made, dy, to_block(own))?;
-            if !self.of.retain {
-                state.closed = None;
-            }
+        };
+        if let Some(last) = gradients.last_mut() {
+            *last = Some(of_last);
         }
-        for i in (0..count).rev() {
-            let weights = state.parameters.at(starts[block]);
-            if let (Some(head), Some((own, norms)), Some(to)) =
-                (self.auxiliary(i, &sizes[i], weights), state.auxiliary.as_ref(), to_block(block))
-            {
-                let (x, dx) = (address(state.outputs[i + stems].as_ref()), address(gradients[i + stems].as_ref()));
-                head.backward(x, own, norms, of_head, dx, to)?;
-                if !self.of.retain {
-                    state.auxiliary = None;
-                }
-            }
-            let reads: Vec<usize> = self.of.plan.reads(i).collect();
-            let mut inputs = vec![None; reads.len()];
-            for (&k, place) in reads.iter().zip(&mut inputs) {
-                // The stem's outputs need a gradient only for the stem's own weights.
-                if !self.of.weights_wanted && k < stems {
-                    continue;
-                }
-                let there = gradients[k].is_some();
-                if !there {
-                    gradients[k] = Some(Buffer::new(gpu, state.numbers(k))?);
-                }
-                *place = Some((address(gradients[k].as_ref()), there));
-            }
-            let found = CellGradients { inputs, weights: to_block(i + 1), mixing: self.mixing_of(i, &to_mixing) };
-            let output = address(state.outputs[i + stems].as_ref());
-            let read: Vec<u64> = reads.iter().map(|k| address(state.outputs[*k].as_ref())).collect();
-            let (weights, mixing) = (state.parameters.at(starts[i + 1]), self.mixing_of(i, &state.mixing));
-            let own = &mut state.cells[i];
-            let dy = address(gradients[i + stems].as_ref());
-            self.cell(i, sizes[i], &by_cell[i]).backward(&read, weights, mixing, own, output, dy, &found)?;
-            gradients[i + stems] = None;
-            if !self.of.retain {
-                state.outputs[i + stems] = None;
-                state.cells.truncate(i);
-            }
-        }
-        if let (Some(to), Some(stem)) = (to_block(0), &state.stem) {
-            let (x, weights) = (state.images.address(), state.parameters.at(0));
-            self.stem().backward(x, weights, stem, &state.outputs, &mut gradients[..stems], to)?;
-        }
-        drop(held);
+        let mut steps = Back { pass: self, starts, sizes, by_cell, of_head, state, gradients, to, to_mixing };
+        self.of.walk().backward(&mut steps)?;
+        let Back { gradients, to, to_mixing, .. } = steps;
+        drop((held, gradients));
         let mixing = to_mixing.to_vec(mixing_len)?;
         Ok((to, mixing))
     }
@@ -350,5 +245,193 @@ impl NetworkState {
     /// Numbers of output `k`.
     fn numbers(&self, k: usize) -> usize {
         self.outputs[k].as_ref().map_or(0, |o| o.bytes() / 4)
+    }
+
+    /// Where output `k` is.
+    fn output(&self, k: usize) -> u64 {
+        address(self.outputs[k].as_ref())
+    }
+
+    /// Where that is which the classifier reads.
+    fn last(&self) -> u64 {
+        let last = self.outputs.last().and_then(Option::as_ref);
+        address(self.closed.as_ref().map(|closed| &closed.map).or(last))
+    }
+}
+
+/// A forward pass under way.
+struct Made<'p, 'w> {
+    pass: &'p NetworkPass<'p>,
+    /// First parameter of each block.
+    starts: Vec<usize>,
+    sizes: Vec<CellSizes>,
+    /// Of the edges that may be left out, by cell.
+    by_cell: Vec<Vec<Option<u64>>>,
+    each: Option<&'w mut dyn FnMut(Vec<f32>, [usize; 4])>,
+    made: NetworkState,
+    /// By block, without the auxiliary head.
+    moments: Vec<Moments>,
+    /// Logits and moments of the auxiliary head.
+    head: Option<(Buffer, DeviceSeen)>,
+}
+
+impl Made<'_, '_> {
+    /// Shows a block's output `[N, H, W, C]` to whoever wants to see it.
+    fn show(&mut self, buffer: &Buffer, shape: [usize; 4]) -> Result<(), GpuError> {
+        if let Some(each) = &mut self.each {
+            each(buffer.to_vec(shape.iter().product())?, shape);
+        }
+        Ok(())
+    }
+
+    /// Where a block's parameters are.
+    fn weights(&self, block: usize) -> u64 {
+        self.made.parameters.at(self.starts[block])
+    }
+}
+
+impl Forward for Made<'_, '_> {
+    type Fault = GpuError;
+
+    fn stem(&mut self) -> Result<(), GpuError> {
+        let (pass, of) = (self.pass, &self.pass.of);
+        let watcher = |map: View, size| pass.watch(map, size);
+        let watch = of.probe.map(|_| &watcher as Watch);
+        let (x, wanted) = (self.made.images.address(), of.wanted.stem());
+        let (maps, seen, stem) = pass.stem().forward(x, self.weights(0), wanted, watch)?;
+        self.made.stem = wanted.then_some(stem);
+        if let Some(last) = maps.last() {
+            self.show(last, of.plan.stem.last(of.size))?;
+        }
+        self.moments.push(pass.watched(seen)?);
+        self.made.outputs = maps.into_iter().map(Some).collect();
+        Ok(())
+    }
+
+    fn cell(&mut self, i: usize, reads: &[usize]) -> Result<(), GpuError> {
+        let (pass, of, sizes) = (self.pass, &self.pass.of, self.sizes[i]);
+        let inputs: Vec<u64> = reads.iter().map(|k| self.made.output(*k)).collect();
+        let (weights, mixing) = (self.weights(i + 1), pass.mixing_of(i, &self.made.mixing));
+        let found = pass.cell(i, sizes, &self.by_cell[i]).forward(&inputs, weights, mixing, of.wanted.any())?;
+        self.show(&found.output, of.plan.cells[i].output_shape(&sizes))?;
+        self.moments.push(pass.watched(found.seen)?);
+        self.made.cells.extend(found.state);
+        self.made.outputs.push(Some(found.output));
+        Ok(())
+    }
+
+    fn auxiliary(&mut self, i: usize) -> Result<(), GpuError> {
+        let (pass, block) = (self.pass, self.pass.of.plan.auxiliary_block());
+        if let Some(head) = pass.auxiliary(i, &self.sizes[i], self.weights(block)) {
+            let mut norms = Norms::new(pass.gpu, pass.of.norm, &head.head.layout, pass.of.running(block))?;
+            let (logits, state) = head.forward(self.made.output(i + pass.of.plan.stems()), &mut norms)?;
+            let seen = DeviceSeen { moments: norms.moments.take(), slots: std::mem::take(&mut norms.seen) };
+            self.head = Some((logits, seen));
+            self.made.auxiliary = Some((state, norms));
+        }
+        Ok(())
+    }
+
+    fn give_up(&mut self, k: usize) {
+        self.made.outputs[k] = None;
+    }
+
+    fn closing(&mut self) -> Result<(), GpuError> {
+        let pass = self.pass;
+        if let Some(closing) = pass.closing(&self.sizes, self.weights(pass.of.plan.closing_block())) {
+            let (found, seen) = closing.forward(self.made.last())?;
+            self.moments.push(pass.watched(seen)?);
+            self.made.closed = Some(found);
+        }
+        Ok(())
+    }
+}
+
+/// A way back that has begun.
+struct Back<'p> {
+    pass: &'p NetworkPass<'p>,
+    starts: Vec<usize>,
+    sizes: Vec<CellSizes>,
+    by_cell: Vec<Vec<Option<u64>>>,
+    /// Where the gradient of the auxiliary head's logits is.
+    of_head: u64,
+    state: &'p mut NetworkState,
+    /// By output.
+    gradients: Vec<Option<Buffer>>,
+    /// Of all parameters, and of the mixing weights.
+    to: Option<Buffer>,
+    to_mixing: Buffer,
+}
+
+impl Back<'_> {
+    fn weights(&self, block: usize) -> u64 {
+        self.state.parameters.at(self.starts[block])
+    }
+
+    fn to(&self, block: usize) -> Option<u64> {
+        self.to.as_ref().map(|to| to.at(self.starts[block]))
+    }
+}
+
+impl Backward for Back<'_> {
+    type Fault = GpuError;
+
+    fn closing(&mut self) -> Result<(), GpuError> {
+        let (pass, block) = (self.pass, self.pass.of.plan.closing_block());
+        let closing = pass.closing(&self.sizes, self.weights(block));
+        let dy = self.gradients.last().and_then(Option::as_ref);
+        if let (Some(closing), Some(made), Some(dy)) = (closing, &self.state.closed, dy) {
+            let last = self.state.outputs.last().and_then(Option::as_ref);
+            closing.backward(address(last), made, dy, self.to(block))?;
+            if !pass.of.retain {
+                self.state.closed = None;
+            }
+        }
+        Ok(())
+    }
+
+    fn auxiliary(&mut self, i: usize) -> Result<(), GpuError> {
+        let (pass, output) = (self.pass, i + self.pass.of.plan.stems());
+        let block = pass.of.plan.auxiliary_block();
+        if let (Some(head), Some((own, norms)), Some(to)) =
+            (pass.auxiliary(i, &self.sizes[i], self.weights(block)), self.state.auxiliary.as_ref(), self.to(block))
+        {
+            let (x, dx) = (self.state.output(output), address(self.gradients[output].as_ref()));
+            head.backward(x, own, norms, self.of_head, dx, to)?;
+            if !pass.of.retain {
+                self.state.auxiliary = None;
+            }
+        }
+        Ok(())
+    }
+
+    fn cell(&mut self, i: usize, reads: &[usize], reached: &[bool]) -> Result<(), GpuError> {
+        let (pass, own) = (self.pass, i + self.pass.of.plan.stems());
+        let mut inputs = vec![None; reads.len()];
+        for ((&k, place), _) in reads.iter().zip(&mut inputs).zip(reached).filter(|(_, reached)| **reached) {
+            let there = self.gradients[k].is_some();
+            if !there {
+                self.gradients[k] = Some(Buffer::new(pass.gpu, self.state.numbers(k))?);
+            }
+            *place = Some((address(self.gradients[k].as_ref()), there));
+        }
+        let found = CellGradients { inputs, weights: self.to(i + 1), mixing: pass.mixing_of(i, &self.to_mixing) };
+        let read: Vec<u64> = reads.iter().map(|k| self.state.output(*k)).collect();
+        let (weights, mixing) = (self.weights(i + 1), pass.mixing_of(i, &self.state.mixing));
+        let (output, dy) = (self.state.output(own), address(self.gradients[own].as_ref()));
+        let (cell, state) = (pass.cell(i, self.sizes[i], &self.by_cell[i]), &mut self.state.cells[i]);
+        cell.backward(&read, weights, mixing, state, output, dy, &found)?;
+        self.gradients[own] = None;
+        if !pass.of.retain {
+            self.state.outputs[own] = None;
+            self.state.cells.truncate(i);
+        }
+        Ok(())
+    }
+
+    fn stem(&mut self) -> Result<(), GpuError> {
+        let (Some(to), Some(stem)) = (self.to(0), &self.state.stem) else { return Ok(()) };
+        let (x, weights, stems) = (self.state.images.address(), self.weights(0), self.pass.of.plan.stems());
+        self.pass.stem().backward(x, weights, stem, &self.state.outputs, &mut self.gradients[..stems], to)
     }
 }

@@ -1,8 +1,9 @@
 //! Bytes of single passes, and of a pass that is remembered: what ranking functions ask of a network.
 
-use super::{UNFILLED, Wanted};
+use super::UNFILLED;
 use crate::nn::plan::NetworkPlan;
 use crate::nn::remembered;
+use crate::nn::walk::Wanted;
 use crate::nn::{Policy, SupernetConfig};
 
 /// Bytes that passes over pictures of one size need.
@@ -27,7 +28,7 @@ impl SupernetConfig {
         let network = self.numbers(images, height, width);
         let weights = 4 * (network.parameters() + 2 * network.cells.iter().map(|c| c.running).sum::<u64>());
         let whole = |bytes: u64| bytes + bytes / UNFILLED + network.small();
-        let pass = |weights| whole(network.pass(Policy::Keep, Wanted { weights, mixing: false }));
+        let pass = |weights| whole(network.pass(Policy::Keep, Wanted { weights, ..Wanted::NOTHING }));
         let plan = NetworkPlan::of_supernet(self);
         PassBytes {
             weights,

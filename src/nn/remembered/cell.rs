@@ -1,15 +1,17 @@
 //! What the first cell of a kind remembers, and its pass without one operation.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 
 use super::Shown;
 use crate::kernels::norm::{Mixed, mix_all};
-use crate::nn::Probe;
 use crate::nn::cell::{CellPass, join};
 use crate::nn::edge::{Branch, Geometry, poolings};
-use crate::nn::norm::Statistics;
+use crate::nn::norm::{NormPass, Statistics};
 use crate::nn::parallel::{Images, image, map_groups, unfilled};
 use crate::nn::plan::{CellPlan, CellSizes};
+use crate::nn::walk::CellForward;
+use crate::nn::{Policy, Probe};
 use crate::space::{Compute, Operation, Place};
 
 /// One branch's map before its last norm.
@@ -189,57 +191,22 @@ impl CellPass<'_> {
         mixing: &[f32],
         probe: &dyn Fn() -> P,
     ) -> (Vec<f32>, CellMemory<P>) {
-        let (plan, n) = (self.plan, self.sizes.images);
-        let shown = |values: &[f32], mean: Option<&[f32]>, channels| {
-            let watcher = probe();
-            watcher.relu(values, mean, [n, channels], 1);
-            Arc::new(watcher)
-        };
-        let mut norms = self.norms();
+        let plan = self.plan;
         let watcher = Arc::new(probe());
         let watching: Arc<dyn Probe> = watcher.clone();
-        let entered = CellPass { probe: Some(&watching), ..*self }.enter(inputs, weights, false, &mut norms);
-        let entered = entered.into_iter().zip(inputs).map(|(e, x)| e.into_map(x)).collect();
-        let mut memory = CellMemory {
-            entered,
+        let memory = CellMemory {
+            entered: Vec::with_capacity(plan.inputs()),
             inputs: watcher,
-            sources: Vec::with_capacity(plan.sources()),
+            sources: (0..plan.sources()).map(|_| None).collect(),
             edges: plan.edges.iter().map(|_| Vec::new()).collect(),
             nodes: (0..plan.nodes).map(|_| Node { map: Vec::new(), first: None, before: Vec::new() }).collect(),
         };
-        for source in 0..plan.sources() {
-            let Some(first) = plan.from(source).next() else {
-                memory.sources.push(None);
-                continue;
-            };
-            let (g, x) = (plan.geometry(&self.sizes, first), memory.state(source));
-            let of_source = Source {
-                relu: shown(x, None, g.channels),
-                pooled: self.bundle(&plan.from(source).collect::<Vec<_>>(), mixing).pooled(&g, x),
-            };
-            for e in plan.from(source) {
-                let states = self.bundle(&[e], mixing).branches_forward(&g, memory.state(source), weights, &mut norms);
-                let made = states.into_iter().map(|s| {
-                    let inner = s.first.map(|first| shown(&first.z, Some(&first.statistics.mean), g.channels));
-                    let (map, statistics) = s.last.map_or((Vec::new(), None), |l| (l.z, Some(l.statistics)));
-                    Made { map, statistics, inner }
-                });
-                memory.edges[e] = made.collect();
-            }
-            memory.sources.push(Some(of_source));
-            for e in plan.from(source) {
-                let node = &mut memory.nodes[plan.edges[e].node];
-                let map = std::mem::take(&mut node.map);
-                let before = node.first.is_some().then_some(map);
-                node.first.get_or_insert(source);
-                node.before.extend(before.clone().map(|map| (source, map)));
-                let branches = memory.branches(plan, plan, e);
-                let mixed = memory.mix(&g, source, branches, row(mixing, plan, e), before);
-                memory.nodes[plan.edges[e].node].map = mixed;
-            }
-        }
-        let output = output_of(plan, &memory.nodes.iter().map(|n| &n.map[..]).collect::<Vec<_>>(), n);
-        (output, memory)
+        let norms = self.norms();
+        let mut steps = Remembering { pass: self, inputs, weights, mixing, probe, watching, norms, memory };
+        let Ok(()) = plan.forward(Policy::Recompute, false, &mut steps);
+        let memory = steps.memory;
+        let nodes: Vec<&[f32]> = memory.nodes.iter().map(|n| &n.map[..]).collect();
+        (output_of(plan, &nodes, self.sizes.images), memory)
     }
 
     /// The output `[N, H', W', 4C]` of a cell that lacks the operation at `place` of `whole`, which `memory` is of, and what
@@ -287,4 +254,81 @@ impl CellPass<'_> {
         let nodes = memory.nodes[..at].iter().map(|n| &n.map[..]).chain(changed);
         (output_of(plan, &nodes.collect::<Vec<_>>(), self.sizes.images), shown)
     }
+}
+
+/// A pass that remembers its maps, under way.
+struct Remembering<'p, P> {
+    pass: &'p CellPass<'p>,
+    inputs: &'p [&'p [f32]],
+    weights: &'p [f32],
+    mixing: &'p [f32],
+    probe: &'p dyn Fn() -> P,
+    /// Of the inputs.
+    watching: Arc<dyn Probe>,
+    norms: NormPass<'p>,
+    memory: CellMemory<P>,
+}
+
+impl<P: Probe> Remembering<'_, P> {
+    /// Another watcher, who is shown these numbers.
+    fn shown(&self, values: &[f32], mean: Option<&[f32]>, channels: usize) -> Arc<P> {
+        let watcher = (self.probe)();
+        watcher.relu(values, mean, [self.pass.sizes.images, channels], 1);
+        Arc::new(watcher)
+    }
+}
+
+impl<P: Probe + 'static> CellForward for Remembering<'_, P> {
+    type Fault = Infallible;
+    type Maps = ();
+
+    fn enter(&mut self, i: usize) -> Result<(), Infallible> {
+        let (entry, x) = (self.pass.entry(i, self.weights), self.inputs[i]);
+        let entered = entry.forward(x, false, &mut self.norms, Some(&self.watching));
+        self.memory.entered.push(entered.into_map(x));
+        Ok(())
+    }
+
+    fn open(&mut self) -> Result<(), Infallible> {
+        Ok(())
+    }
+
+    fn branches(&mut self, source: usize, edges: &[usize]) -> Result<(), Infallible> {
+        let (pass, g) = (self.pass, self.pass.plan.geometry(&self.pass.sizes, edges[0]));
+        if self.memory.sources[source].is_none() {
+            let (x, all) = (self.memory.state(source), pass.plan.from(source).collect::<Vec<_>>());
+            let pooled = pass.bundle(&all, self.mixing).pooled(&g, x);
+            let relu = self.shown(x, None, g.channels);
+            self.memory.sources[source] = Some(Source { relu, pooled });
+        }
+        for e in edges {
+            let (bundle, x) = (pass.bundle(&[*e], self.mixing), self.memory.state(source));
+            let states = bundle.branches_forward(&g, x, self.weights, &mut self.norms);
+            let made = states.into_iter().map(|s| {
+                let inner = s.first.map(|first| self.shown(&first.z, Some(&first.statistics.mean), g.channels));
+                let (map, statistics) = s.last.map_or((Vec::new(), None), |l| (l.z, Some(l.statistics)));
+                Made { map, statistics, inner }
+            });
+            self.memory.edges[*e] = made.collect();
+        }
+        Ok(())
+    }
+
+    fn mix(&mut self, source: usize, edges: &[usize], places: &[usize], _: &[bool], (): &()) -> Result<(), Infallible> {
+        let plan = self.pass.plan;
+        for e in places.iter().map(|place| edges[*place]) {
+            let node = &mut self.memory.nodes[plan.edges[e].node];
+            let map = std::mem::take(&mut node.map);
+            let before = node.first.is_some().then_some(map);
+            node.first.get_or_insert(source);
+            node.before.extend(before.clone().map(|map| (source, map)));
+            let g = plan.geometry(&self.pass.sizes, e);
+            let branches = self.memory.branches(plan, plan, e);
+            let mixed = self.memory.mix(&g, source, branches, row(self.mixing, plan, e), before);
+            self.memory.nodes[plan.edges[e].node].map = mixed;
+        }
+        Ok(())
+    }
+
+    fn keep(&mut self, _: usize, _: &[usize], (): ()) {}
 }

@@ -6,13 +6,15 @@
 
 mod cell;
 
+use std::convert::Infallible;
 use std::sync::Arc;
 
 use self::cell::CellMemory;
 use super::network::{End, NetworkPass};
 use super::noise::Noise;
 use super::norm::Norm;
-use super::plan::NetworkPlan;
+use super::plan::{CellSizes, NetworkPlan};
+use super::walk::{Forward, Walk, Wanted};
 use super::{Mixing, NnError, Policy, Probe, head};
 use crate::space::Place;
 
@@ -75,9 +77,7 @@ fn pass<'a>(
         probe,
         end: End::Logits,
         factors: None,
-        weights_wanted: false,
-        mixing_wanted: false,
-        images_wanted: false,
+        wanted: Wanted::NOTHING,
         retain: false,
         only: None,
         noise,
@@ -107,42 +107,30 @@ impl<P: Probe + 'static> Remembered<P> {
         probe: impl Fn() -> P + Send + Sync + 'static,
     ) -> Result<Remembered<P>, NnError> {
         let mixing = flat(&plan, mixing)?;
-        let needed = plan.firsts().max().unwrap_or(0);
-        let (mut shown, mut firsts) = (Vec::new(), [None, None]);
-        let stems = plan.stems();
-        let own = Arc::new(probe());
-        let watcher: Arc<dyn Probe> = own.clone();
-        let mut outputs = pass(&plan, size, noise, Some(&watcher)).stem().forward(images, &parameters[0], false).0;
-        // The plain stem has no ReLU.
-        let first_shown = if stems > 1 { vec![(own, 1)] } else { Vec::new() };
-        for (i, sizes) in plan.sizes(size).into_iter().enumerate() {
-            let inputs: Vec<&[f32]> = plan.reads(i).map(|o| &outputs[o][..]).collect();
-            let (weights, mixing) = (&parameters[i + 1], &mixing[plan.mixing(i)]);
-            let kind = plan.cells[i].shape.kind;
-            let output = if plan.first(kind) == Some(i) {
-                let pass = pass(&plan, size, noise, None);
-                let (output, memory) = pass.cell(i, sizes).remember(&inputs, weights, mixing, &probe);
-                shown.push(memory.shown(&plan.cells[i]));
-                firsts[kind.index()] = Some((i, memory));
-                output
-            } else {
-                let own = Arc::new(probe());
-                let watcher: Arc<dyn Probe> = own.clone();
-                shown.push(vec![(own, 1)]);
-                pass(&plan, size, noise, Some(&watcher)).cell(i, sizes).forward(&inputs, weights, mixing, false).0
-            };
-            outputs.push(output);
-            // The last two are read by the next cell; what no smaller network takes can go before.
-            if let Some(old) = i.checked_sub(1).filter(|old| *old > needed) {
-                outputs[old + stems - 1] = Vec::new();
-            }
-        }
+        let needed = plan.firsts().max().unwrap_or(0) + plan.stems();
+        let mut steps = Remembering {
+            plan: &plan,
+            sizes: plan.sizes(size),
+            size,
+            images,
+            parameters: &parameters,
+            mixing: &mixing,
+            noise,
+            probe: &probe,
+            needed,
+            outputs: Vec::new(),
+            first_shown: Vec::new(),
+            shown: Vec::new(),
+            firsts: [None, None],
+        };
+        let Ok(()) = Walk { plan: &plan, wanted: Wanted::NOTHING, end: End::Logits }.forward(&mut steps);
+        let Remembering { mut outputs, first_shown, mut shown, firsts, .. } = steps;
         let own = Arc::new(probe());
         let watcher: Arc<dyn Probe> = own.clone();
         let last = outputs.last().map_or(&[][..], Vec::as_slice);
         let logits = logits(&pass(&plan, size, noise, Some(&watcher)), &parameters, last);
         shown.push(vec![(own, 1)]);
-        outputs.truncate(needed + stems);
+        outputs.truncate(needed);
         let probe = Box::new(probe);
         Ok(Remembered { plan, size, parameters, logits, outputs, first_shown, shown, firsts, noise, probe })
     }
@@ -187,6 +175,76 @@ impl<P: Probe + 'static> Remembered<P> {
         let logits = logits(&pass, &self.parameters, &last);
         shown.push((own, 1));
         Ok(Recalled { logits, shown })
+    }
+}
+
+/// A pass that remembers its maps, under way.
+struct Remembering<'p, P> {
+    plan: &'p NetworkPlan,
+    sizes: Vec<CellSizes>,
+    size: [usize; 3],
+    images: &'p [f32],
+    parameters: &'p [Vec<f32>],
+    mixing: &'p [f32],
+    noise: Noise,
+    probe: &'p dyn Fn() -> P,
+    /// Outputs that smaller networks take: the first so many.
+    needed: usize,
+    outputs: Vec<Vec<f32>>,
+    first_shown: Shown<P>,
+    shown: Vec<Shown<P>>,
+    firsts: [Option<(usize, CellMemory<P>)>; 2],
+}
+
+impl<P: Probe + 'static> Forward for Remembering<'_, P> {
+    type Fault = Infallible;
+
+    fn stem(&mut self) -> Result<(), Infallible> {
+        let own = Arc::new((self.probe)());
+        let watcher: Arc<dyn Probe> = own.clone();
+        let pass = pass(self.plan, self.size, self.noise, Some(&watcher));
+        self.outputs = pass.stem().forward(self.images, &self.parameters[0], false).0;
+        // The plain stem has no ReLU.
+        if self.plan.stems() > 1 {
+            self.first_shown.push((own, 1));
+        }
+        Ok(())
+    }
+
+    fn cell(&mut self, i: usize, reads: &[usize]) -> Result<(), Infallible> {
+        let (plan, sizes, kind) = (self.plan, self.sizes[i], self.plan.cells[i].shape.kind);
+        let inputs: Vec<&[f32]> = reads.iter().map(|k| &self.outputs[*k][..]).collect();
+        let (weights, mixing) = (&self.parameters[i + 1], &self.mixing[plan.mixing(i)]);
+        let output = if plan.first(kind) == Some(i) {
+            let pass = pass(plan, self.size, self.noise, None);
+            let (output, memory) = pass.cell(i, sizes).remember(&inputs, weights, mixing, self.probe);
+            self.shown.push(memory.shown(&plan.cells[i]));
+            self.firsts[kind.index()] = Some((i, memory));
+            output
+        } else {
+            let own = Arc::new((self.probe)());
+            let watcher: Arc<dyn Probe> = own.clone();
+            self.shown.push(vec![(own, 1)]);
+            let pass = pass(plan, self.size, self.noise, Some(&watcher));
+            pass.cell(i, sizes).forward(&inputs, weights, mixing, false).0
+        };
+        self.outputs.push(output);
+        Ok(())
+    }
+
+    fn auxiliary(&mut self, _: usize) -> Result<(), Infallible> {
+        Ok(())
+    }
+
+    fn give_up(&mut self, k: usize) {
+        if k >= self.needed {
+            self.outputs[k] = Vec::new();
+        }
+    }
+
+    /// With the classifier, as of smaller networks.
+    fn closing(&mut self) -> Result<(), Infallible> {
+        Ok(())
     }
 }
 
