@@ -14,7 +14,7 @@ use crate::run::checkpoint::{Checkpoint, CheckpointError};
 use crate::run::config::{Config, Run};
 use crate::run::event::{Body, Level};
 use crate::run::{CHECKPOINTS, RunFolder};
-use crate::space::Mask;
+use crate::space::{Mask, Space};
 
 /// How far a search is, and what it has seen of the epoch that runs.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -238,6 +238,9 @@ impl Saved {
         folder: &RunFolder,
     ) -> Result<Position, EngineError> {
         let refuse = |reason: String| EngineError::Resume { folder: folder.file(CHECKPOINTS), reason };
+        if let Some(reason) = mask.and_then(|mask| other_space(&self.0.meta, mask.space())) {
+            return Err(refuse(reason));
+        }
         let meta: Meta = serde_json::from_value(self.0.meta.clone()).map_err(|e| refuse(format!("its header: {e}")))?;
         if let Some(reason) = meta.refused_by(seal) {
             return Err(refuse(reason));
@@ -256,6 +259,22 @@ impl Saved {
         take(S::read(meta.numbers, |name| table(&self.0, name))?).map_err(|e| refuse(e.to_string()))?;
         Ok(at)
     }
+}
+
+/// Why a run in this space must not go on from a checkpoint with this header: its mask is of another. Looked at before the mask is
+/// read, which a space that nobody knows could not be.
+fn other_space(meta: &serde_json::Value, space: Space) -> Option<String> {
+    let default = Space::default().key();
+    let (was, is) = (meta.get("mask")?.get("space").and_then(|key| key.as_str()).unwrap_or(&default), space.key());
+    let name = |key: &str| key.split('#').next().unwrap_or_default().to_string();
+    if was == is {
+        return None;
+    }
+    let what = match name(was) == name(&is) {
+        true => format!("it is of another definition of the search space `{}` than this run's", name(&is)),
+        false => format!("it is of the search space `{}`, and this run searches `{}`", name(was), name(&is)),
+    };
+    Some(format!("{what}; put the run's own checkpoints there, or put it away and begin a new run"))
 }
 
 /// The latest state of a search, for those who take it elsewhere.
@@ -330,5 +349,35 @@ impl Keeper {
         self.cost = began.elapsed();
         (self.at, self.time) = ((at.epoch, at.step), Instant::now());
         control.emit(Body::CheckpointSaved { epoch: at.epoch, step: at.step, bytes })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_checkpoint_of_another_space_is_told_apart() {
+        let [darts, other] = ["darts", "nas_bench_201"].map(|name| Space::find(name).unwrap());
+        let header = |mask: &Mask| json!({ "mask": mask, "epoch": 3 });
+        for space in [darts, other] {
+            assert_eq!(other_space(&header(&space.full()), space), None);
+        }
+        let text = other_space(&header(&darts.full()), other).unwrap();
+        assert!(
+            text.starts_with("it is of the search space `darts`, and this run searches `nas_bench_201`;"),
+            "{text}"
+        );
+        assert!(other_space(&header(&other.full()), darts).is_some());
+        // Of files nobody knows any more.
+        let of = |key: &str| json!({ "mask": { "space": key, "normal": [] } });
+        let text = other_space(&of("mine#0123456789abcdef"), darts).unwrap();
+        assert!(text.starts_with("it is of the search space `mine`, and this run searches `darts`;"), "{text}");
+        let text = other_space(&of("darts#0123456789abcdef"), darts).unwrap();
+        assert!(text.contains("another definition of the search space `darts`"), "{text}");
+        // A training has no mask.
+        assert_eq!(other_space(&json!({ "epoch": 3 }), darts), None);
     }
 }
