@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use zonas::kernels::dense::{Shape, Turned, Weights, add_weight_gradient, forward, input_gradient};
+use zonas::kernels::dense::{Scratch, Shape, Turned, Weights, add_weight_gradient, forward, input_gradient};
 use zonas::kernels::depthwise::{Load, pad};
 use zonas::kernels::{Level, level};
 
@@ -71,35 +71,36 @@ fn check(s: Shape, extra: usize) {
     let read = padded(&x, [height, width, inputs], padding, Load::Relu);
     let spread = padded(&dz, [s.out_height(), s.out_width(), outputs], padding, Load::Copy);
 
+    let mut scratch = Scratch::default();
     // Onto ones, and set, twice: the same bits.
     let (forwards, backwards) = (Weights::new(s, &w), Turned::new(s, &w));
     let mut ours = vec![1.0; s.out_len()];
-    forward(&forwards, &read, padding, 0..s.out_height(), &mut ours, true);
+    forward(&forwards, &read, padding, 0..s.out_height(), &mut ours, true, &mut scratch);
     close(&ours, &out, s.taps() * inputs, &what);
     let mut set = vec![f32::NAN; s.out_len()];
-    forward(&forwards, &read, padding, 0..s.out_height(), &mut set, false);
+    forward(&forwards, &read, padding, 0..s.out_height(), &mut set, false, &mut scratch);
     ours.iter().zip(&set).for_each(|(a, b)| assert_eq!(*a, 1.0 + b, "{what}"));
     let again = by_rows(s.out_height(), s.out_width() * outputs, |rows, to| {
-        forward(&forwards, &read, padding, rows, to, false);
+        forward(&forwards, &read, padding, rows, to, false, &mut scratch);
     });
     assert!(bits(&set) == bits(&again), "{what}: rows apart");
 
     let mut ours = vec![1.0; x.len()];
-    input_gradient(&backwards, &spread, padding, 0..height, &mut ours, true);
+    input_gradient(&backwards, &spread, padding, 0..height, &mut ours, true, &mut scratch);
     close(&ours, &dx, s.taps() * outputs, &what);
     let mut set = vec![f32::NAN; x.len()];
-    input_gradient(&backwards, &spread, padding, 0..height, &mut set, false);
+    input_gradient(&backwards, &spread, padding, 0..height, &mut set, false, &mut scratch);
     ours.iter().zip(&set).for_each(|(a, b)| assert_eq!(*a, 1.0 + b, "{what}"));
     let again = by_rows(height, width * inputs, |rows, to| {
-        input_gradient(&backwards, &spread, padding, rows, to, false);
+        input_gradient(&backwards, &spread, padding, rows, to, false, &mut scratch);
     });
     assert!(bits(&set) == bits(&again), "{what}: rows apart");
 
     let mut ours = vec![1.0; w.len()];
-    add_weight_gradient(&s, &read, padding, &spread, padding, &mut ours);
+    add_weight_gradient(&s, &read, padding, &spread, padding, &mut ours, &mut scratch);
     close(&ours, &dw, s.out_height() * s.out_width(), &what);
     let mut again = vec![1.0; w.len()];
-    add_weight_gradient(&s, &read, padding, &dz, [0; 2], &mut again);
+    add_weight_gradient(&s, &read, padding, &dz, [0; 2], &mut again, &mut scratch);
     assert!(bits(&ours) == bits(&again), "{what}: the padding of a gradient changed it");
 }
 
@@ -160,26 +161,50 @@ const SMALL: Shape = Shape { height: 4, width: 4, inputs: 2, outputs: 3, kernel:
 #[should_panic(expected = "short")]
 fn a_short_input_is_refused() {
     let w = Weights::new(SMALL, &vec![0.0; SMALL.weights_len()]);
-    forward(&w, &vec![0.0; SMALL.padded_len([1; 2]) - 1], [1; 2], 0..4, &mut vec![0.0; SMALL.out_len()], false);
+    forward(
+        &w,
+        &vec![0.0; SMALL.padded_len([1; 2]) - 1],
+        [1; 2],
+        0..4,
+        &mut vec![0.0; SMALL.out_len()],
+        false,
+        &mut Scratch::default(),
+    );
 }
 
 #[test]
 #[should_panic(expected = "short")]
 fn a_short_output_is_refused() {
     let w = Weights::new(SMALL, &vec![0.0; SMALL.weights_len()]);
-    forward(&w, &vec![0.0; SMALL.padded_len([1; 2])], [1; 2], 0..4, &mut vec![0.0; SMALL.out_len() - 1], false);
+    forward(
+        &w,
+        &vec![0.0; SMALL.padded_len([1; 2])],
+        [1; 2],
+        0..4,
+        &mut vec![0.0; SMALL.out_len() - 1],
+        false,
+        &mut Scratch::default(),
+    );
 }
 
 #[test]
 #[should_panic(expected = "padding")]
 fn too_little_padding_is_refused() {
     let w = Turned::new(SMALL, &vec![0.0; SMALL.weights_len()]);
-    input_gradient(&w, &vec![0.0; SMALL.out_padded_len([1; 2])], [0; 2], 0..4, &mut [0.0; 32], false);
+    input_gradient(
+        &w,
+        &vec![0.0; SMALL.out_padded_len([1; 2])],
+        [0; 2],
+        0..4,
+        &mut [0.0; 32],
+        false,
+        &mut Scratch::default(),
+    );
 }
 
 #[test]
 #[should_panic(expected = "weights are")]
 fn a_gradient_of_another_size_is_refused() {
     let (x, dz) = (vec![0.0; SMALL.padded_len([1; 2])], vec![0.0; SMALL.out_len()]);
-    add_weight_gradient(&SMALL, &x, [1; 2], &dz, [0; 2], &mut [0.0; 9]);
+    add_weight_gradient(&SMALL, &x, [1; 2], &dz, [0; 2], &mut [0.0; 9], &mut Scratch::default());
 }

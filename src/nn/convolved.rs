@@ -92,11 +92,11 @@ impl Convolved<'_> {
         let mut z = unsafe { unfilled(self.images * out) };
         let writer = Images::new(&mut z, self.images);
         let parts = map_groups(self.images, |group| {
-            let mut moments = collector(norm, shape.outputs);
+            let (mut moments, mut scratch) = (collector(norm, shape.outputs), Scratch::default());
             for n in group {
                 let x = padded(image(x, n, len), &shape, load);
                 // SAFETY: groups do not share images.
-                dense.forward(&x, [1; 2], unsafe { writer.image(n) }, moments.as_mut());
+                dense.forward(&x, [1; 2], unsafe { writer.image(n) }, moments.as_mut(), &mut scratch);
             }
             moments.map(Collector::finish)
         });

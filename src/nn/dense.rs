@@ -34,6 +34,7 @@ impl Bordered {
 pub(crate) struct Scratch {
     /// Gradients of outputs.
     bordered: Bordered,
+    kernel: dense::Scratch,
 }
 
 impl<'a> Dense<'a> {
@@ -49,11 +50,19 @@ impl<'a> Dense<'a> {
     }
 
     /// `padded` holds the values after the ReLU; `z` is `[H', W', C_out]`; its moments go to `moments`.
-    pub fn forward(&self, padded: &[f32], padding: [usize; 2], z: &mut [f32], moments: Option<&mut Collector>) {
+    pub fn forward(
+        &self,
+        padded: &[f32],
+        padding: [usize; 2],
+        z: &mut [f32],
+        moments: Option<&mut Collector>,
+        scratch: &mut Scratch,
+    ) {
         if let Some(bias) = self.bias {
             z.chunks_exact_mut(bias.len()).for_each(|pixel| pixel.copy_from_slice(bias));
         }
-        dense::forward(&self.ready, padded, padding, 0..self.shape.out_height(), z, self.bias.is_some());
+        let rows = 0..self.shape.out_height();
+        dense::forward(&self.ready, padded, padding, rows, z, self.bias.is_some(), &mut scratch.kernel);
         moments.into_iter().for_each(|m| m.add_map(z));
     }
 
@@ -74,13 +83,14 @@ impl<'a> Dense<'a> {
         let s = &self.shape;
         let (border, row) = (s.reach(), s.out_width() * s.outputs);
         let key = [s.out_height(), s.out_width(), s.outputs, border[0], border[1]];
-        let own = scratch.bordered.of(key, s.out_padded_len(border));
+        let Scratch { bordered, kernel } = scratch;
+        let own = bordered.of(key, s.out_padded_len(border));
         for y in 0..s.out_height() {
             dz(y * row..(y + 1) * row, &mut own[s.out_padded_at(y, border)..][..row]);
         }
         if let Some(gradient) = gradient {
             let (weights, bias) = gradient.split_at_mut(s.weights_len());
-            dense::add_weight_gradient(s, padded, padding, own, border, weights);
+            dense::add_weight_gradient(s, padded, padding, own, border, weights, kernel);
             if !bias.is_empty() {
                 // The border is zeros.
                 for pixel in own.chunks_exact(s.outputs) {
@@ -89,7 +99,7 @@ impl<'a> Dense<'a> {
             }
         }
         if let Some(dx) = dx {
-            dense::input_gradient(turned, own, border, 0..s.height, dx, onto);
+            dense::input_gradient(turned, own, border, 0..s.height, dx, onto, kernel);
         }
     }
 }
@@ -121,7 +131,7 @@ mod tests {
                 }
                 let dense = Dense::new(shape, &weights);
                 let mut z = vec![f32::NAN; oh * ow * outputs];
-                dense.forward(&padded, [padding; 2], &mut z, None);
+                dense.forward(&padded, [padding; 2], &mut z, None, &mut Scratch::default());
                 let (mut dx, mut dw) = (vec![1.0; x.len()], vec![1.0; weights.len()]);
                 let take = |at: Range<usize>, to: &mut [f32]| to.copy_from_slice(&dy[at]);
                 let ready = dense.for_backward();

@@ -51,12 +51,18 @@ impl<'a> Factorised<'a> {
     }
 
     /// What is between the two, with the second's border of zeros.
-    fn middle<'s>(&self, padded: &[f32], padding: usize, middles: &'s mut Bordered) -> &'s [f32] {
+    fn middle<'s>(
+        &self,
+        padded: &[f32],
+        padding: usize,
+        middles: &'s mut Bordered,
+        scratch: &mut dense::Scratch,
+    ) -> &'s [f32] {
         let s = &self.column.shape;
         let border = s.reach();
         let middle = middles.of([s.height, s.width, s.inputs, border[0], border[1]], s.padded_len(border));
         let (at, len) = (border[0] * s.width * s.inputs, self.row.shape.out_len());
-        self.row.forward(padded, [padding; 2], &mut middle[at..][..len], None);
+        self.row.forward(padded, [padding; 2], &mut middle[at..][..len], None, scratch);
         middle
     }
 
@@ -69,8 +75,9 @@ impl<'a> Factorised<'a> {
         moments: Option<&mut Collector>,
         scratch: &mut Scratch,
     ) {
-        let middle = self.middle(padded, padding, &mut scratch.middles);
-        self.column.forward(middle, self.column.shape.reach(), z, moments);
+        let Scratch { middles, dense, .. } = scratch;
+        let middle = self.middle(padded, padding, middles, dense);
+        self.column.forward(middle, self.column.shape.reach(), z, moments, dense);
     }
 
     /// Backward pass of one image, as [`Dense::backward_onto`].
@@ -88,7 +95,7 @@ impl<'a> Factorised<'a> {
         let (row, column) = (&self.row.shape, &self.column.shape);
         // Only the weights' gradient reads what is between.
         let middle = match gradient {
-            Some(_) => self.middle(padded, padding, &mut scratch.middles),
+            Some(_) => self.middle(padded, padding, &mut scratch.middles, &mut scratch.dense),
             None => &[],
         };
         let (to_row, to_column) = gradient.map(|g| g.split_at_mut(row.weights_len())).unzip();

@@ -138,14 +138,12 @@ impl CellNumbers {
         let edges = plan.edges.iter().enumerate().map(|(e, edge)| {
             let g: Geometry = plan.geometry(sizes, e);
             let halved = |b: &Branch| if is_separable(b.operation) { b.len / 2 } else { 0 };
-            let taps = edge.branches.iter().flat_map(|b| {
-                let (taps, convolutions) = match b.operation.compute() {
-                    Compute::Dense { window } => (window * window, 1),
-                    Compute::Factorised { window } => (window, 2),
-                    _ => (0, 0),
-                };
-                std::iter::repeat_n(taps * c, convolutions)
+            let shapes = edge.branches.iter().flat_map(|b| match b.operation.compute() {
+                Compute::Dense { window } => vec![g.dense(window)],
+                Compute::Factorised { window } => g.factorised(window).to_vec(),
+                _ => Vec::new(),
             });
+            let [dense, turned] = shapes.map(|s| s.ready_len()).fold([0; 2], |[a, b], [c, d]| [a + c, b + d]);
             let count =
                 |of: &dyn Fn(Operation) -> bool| edge.branches.iter().filter(|b| of(b.operation)).count() as u64;
             EdgeNumbers {
@@ -157,8 +155,8 @@ impl CellNumbers {
                 inner: edge.branches.iter().map(|b| halved(b) as u64).sum(),
                 ready: 2 * edge.branches.iter().map(|b| g.convolutions(b.operation).len() as u64).sum::<u64>(),
                 packed: (c * Packed::width(c)) as u64,
-                dense: taps.clone().map(|taps| (taps * Packed::width(c)) as u64).sum(),
-                turned: taps.map(|taps| (c * Packed::width(taps)) as u64).sum(),
+                dense: dense as u64,
+                turned: turned as u64,
             }
         });
         CellNumbers {

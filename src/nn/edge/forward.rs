@@ -93,7 +93,8 @@ impl Bundle<'_> {
                                 );
                             }
                             (Kernel::Dense(d), _) => {
-                                d.forward(&scratch.padded.numbers, [padding; 2], z, moments.as_mut());
+                                let read = &scratch.padded.numbers;
+                                d.forward(read, [padding; 2], z, moments.as_mut(), &mut scratch.dense);
                             }
                             (Kernel::Factorised(f), _) => {
                                 f.forward(
