@@ -65,7 +65,7 @@ fn cases() -> Vec<Case> {
             let shape = dense::Shape { height: side, width: side, inputs: c, outputs: c, kernel, stride: [1; 2] };
             let (reach, per_number) = (shape.reach(), 2 * shape.taps() * c);
             let (padded, weights) = (numbers(shape.padded_len(reach)), numbers(shape.weights_len()));
-            let (x, w, mut out) = (padded.clone(), dense::Weights::new(shape, &weights), vec![0.0; map]);
+            let (x, w, mut out) = (padded.clone(), dense::Weights::new(shape, &weights, None), vec![0.0; map]);
             let mut scratch = dense::Scratch::default();
             let run = move || dense::forward(&w, black_box(&x), reach, 0..side, &mut out, false, &mut scratch);
             add(name, per_number, Box::new(run));

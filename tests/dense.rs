@@ -73,7 +73,7 @@ fn check(s: Shape, extra: usize) {
 
     let mut scratch = Scratch::default();
     // Onto ones, and set, twice: the same bits.
-    let (forwards, backwards) = (Weights::new(s, &w), Turned::new(s, &w));
+    let (forwards, backwards) = (Weights::new(s, &w, None), Turned::new(s, &w));
     let mut ours = vec![1.0; s.out_len()];
     forward(&forwards, &read, padding, 0..s.out_height(), &mut ours, true, &mut scratch);
     close(&ours, &out, s.taps() * inputs, &what);
@@ -84,6 +84,15 @@ fn check(s: Shape, extra: usize) {
         forward(&forwards, &read, padding, rows, to, false, &mut scratch);
     });
     assert!(bits(&set) == bits(&again), "{what}: rows apart");
+
+    let bias = numbers(outputs, 4);
+    let with_bias = Weights::new(s, &w, Some(&bias));
+    for pixel in out.chunks_exact_mut(outputs) {
+        pixel.iter_mut().zip(&bias).for_each(|(o, b)| *o += f64::from(*b));
+    }
+    let mut ours = vec![1.0; s.out_len()];
+    forward(&with_bias, &read, padding, 0..s.out_height(), &mut ours, true, &mut scratch);
+    close(&ours, &out, s.taps() * inputs, &what);
 
     let mut ours = vec![1.0; x.len()];
     input_gradient(&backwards, &spread, padding, 0..height, &mut ours, true, &mut scratch);
@@ -104,11 +113,12 @@ fn check(s: Shape, extra: usize) {
     assert!(bits(&ours) == bits(&again), "{what}: the padding of a gradient changed it");
 }
 
-/// A map made two rows at a time, with a guard behind each piece.
+/// A map made some rows at a time, with a guard behind each piece.
 fn by_rows(rows: usize, row: usize, mut make: impl FnMut(Range<usize>, &mut [f32])) -> Vec<f32> {
     let mut map = Vec::new();
-    for y in (0..rows).step_by(2) {
-        let own = y..(y + 2).min(rows);
+    // One row, then two at a time.
+    for y in (0..=rows).step_by(2) {
+        let own = y.saturating_sub(1)..(y + 1).min(rows);
         let mut piece = vec![7.0; own.len() * row + 40];
         make(own.clone(), &mut piece);
         let guard = piece.split_off(own.len() * row);
@@ -155,12 +165,31 @@ fn convolutions_and_their_gradients_match_f64_loops_at_every_level() {
     });
 }
 
+/// 3x3 windows of stride 1: all numbers of channels about vectors and panels, and tiles that hang over both ends of a map.
+#[test]
+fn tiles_match_f64_loops_at_every_level() {
+    let sizes = [(3, 3), (4, 3), (3, 8), (6, 5), (7, 7)];
+    let channels = (1..=70).step_by(3).chain([8, 9, 15, 16, 17, 24, 31, 32, 33, 47, 48, 63, 64, 65]);
+    let channels: Vec<(usize, usize)> = channels.flat_map(|c| [(c, c), (c, 71 - c), (8, c), (c, 16)]).collect();
+    crate::at_levels(&Level::available(), || {
+        for ((height, width), (n, (inputs, outputs))) in
+            sizes.into_iter().flat_map(|s| channels.iter().copied().enumerate().map(move |c| (s, c)))
+        {
+            check(Shape { height, width, inputs, outputs, kernel: [3; 2], stride: [1; 2] }, n % 2);
+        }
+        // Strips of more than one row of tiles, and of part of one.
+        for (height, width, c) in [(32, 32, 16), (17, 33, 16), (16, 16, 32), (9, 9, 64), (5, 40, 70)] {
+            check(Shape { height, width, inputs: c, outputs: c, kernel: [3; 2], stride: [1; 2] }, 0);
+        }
+    });
+}
+
 const SMALL: Shape = Shape { height: 4, width: 4, inputs: 2, outputs: 3, kernel: [3; 2], stride: [1; 2] };
 
 #[test]
 #[should_panic(expected = "short")]
 fn a_short_input_is_refused() {
-    let w = Weights::new(SMALL, &vec![0.0; SMALL.weights_len()]);
+    let w = Weights::new(SMALL, &vec![0.0; SMALL.weights_len()], None);
     forward(
         &w,
         &vec![0.0; SMALL.padded_len([1; 2]) - 1],
@@ -175,7 +204,7 @@ fn a_short_input_is_refused() {
 #[test]
 #[should_panic(expected = "short")]
 fn a_short_output_is_refused() {
-    let w = Weights::new(SMALL, &vec![0.0; SMALL.weights_len()]);
+    let w = Weights::new(SMALL, &vec![0.0; SMALL.weights_len()], None);
     forward(
         &w,
         &vec![0.0; SMALL.padded_len([1; 2])],

@@ -13,9 +13,9 @@ mod panels;
 mod tile;
 mod winograd;
 
-use panels::Panels;
+use panels::{Line, Panels};
 use tile::Plan;
-use winograd::{Filters, Line, Map, Target};
+use winograd::{Filters, Map, Target};
 
 /// Shape of a dense convolution; padding is `(kernel - 1) / 2`. What has two sides has that of the rows first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -101,6 +101,7 @@ impl Shape {
             out_row,
             out_pixel: self.outputs,
             onto,
+            bias: std::ptr::null(),
         }
     }
 
@@ -201,11 +202,13 @@ impl Scratch {
     }
 }
 
-/// Weights made ready for [`forward`], once per pass.
+/// Weights made ready for [`forward`], once per pass, and the bias.
 #[derive(Clone, Debug)]
 pub struct Weights {
     shape: Shape,
     form: Form<Panels>,
+    /// Zeros up to the end of the last panel; empty where there is none.
+    bias: Vec<f32>,
 }
 
 /// Weights as one of the two kernels reads them.
@@ -216,21 +219,29 @@ enum Form<P> {
 }
 
 impl Weights {
-    /// From `[taps·C_in, C_out]`, the taps row by row.
-    pub fn new(shape: Shape, weights: &[f32]) -> Weights {
+    /// From `[taps·C_in, C_out]`, the taps row by row, and `[C_out]`, if there is a bias.
+    pub fn new(shape: Shape, weights: &[f32], bias: Option<&[f32]>) -> Weights {
         shape.check(weights);
-        let Shape { inputs, outputs, .. } = shape;
         let form = if winograd::serves(&shape) {
-            let tap = |y, x, i, o| weights[((3 * y + x) * inputs + i) * outputs + o];
-            Form::Winograd(Filters::new(inputs, outputs, tap))
+            Form::Winograd(Filters::new(&shape, weights))
         } else {
-            Form::Direct(Panels::new(weights.chunks_exact(outputs), shape.taps() * inputs, outputs))
+            let rows = shape.taps() * shape.inputs;
+            Form::Direct(Panels::new(weights.chunks_exact(shape.outputs), rows, shape.outputs))
         };
-        Weights { shape, form }
+        let mut own = bias.unwrap_or_default().to_vec();
+        if bias.is_some() {
+            assert_eq!(own.len(), shape.outputs, "a bias is [C_out]");
+            own.resize(Panels::width(shape.outputs), 0.0);
+        }
+        Weights { shape, form, bias: own }
     }
 
     pub fn shape(&self) -> &Shape {
         &self.shape
+    }
+
+    fn bias(&self) -> *const f32 {
+        if self.bias.is_empty() { std::ptr::null() } else { self.bias.as_ptr() }
     }
 }
 
@@ -248,8 +259,7 @@ impl Turned {
         shape.check(weights);
         let Shape { inputs, outputs, kernel, .. } = shape;
         if winograd::serves(&shape) {
-            let tap = |y, x, o, i| weights[((3 * (2 - y) + 2 - x) * inputs + i) * outputs + o];
-            return Turned { shape, form: Form::Winograd(Filters::new(outputs, inputs, tap)) };
+            return Turned { shape, form: Form::Winograd(Filters::turned(&shape, weights)) };
         }
         // Each tap as [C_out, C_in].
         let mut turned = vec![0.0; weights.len()];
@@ -274,9 +284,9 @@ impl Turned {
     }
 }
 
-/// Output rows `rows` of `out[y, x, o] = Σ padded[y·s + t_y, x·s + t_x, i] · weights[t, i, o]`; `padding` (at least the reach)
-/// is what `padded` was made with, `out` is `[rows, W', C_out]`. Where `onto`, they are added to what is in `out`: a bias, or
-/// another convolution's output.
+/// Output rows `rows` of `out[y, x, o] = Σ padded[y·s + t_y, x·s + t_x, i] · weights[t, i, o]`; plus the bias, if
+/// there is one; `padding` (at least the reach) is what `padded` was made with, `out` is `[rows, W', C_out]`. Where `onto`,
+/// they are added to what is in `out`.
 pub fn forward(
     w: &Weights,
     padded: &[f32],
@@ -297,7 +307,7 @@ pub fn forward(
     let panels = match &w.form {
         Form::Direct(panels) => panels,
         Form::Winograd(filters) => {
-            let to = Target { rows, width: s.width, channels: s.outputs, onto };
+            let to = Target { rows, width: s.width, channels: s.outputs, onto, bias: w.bias() };
             let held = scratch.at_least(winograd::forward_scratch(s.inputs));
             // SAFETY: the sizes of both maps were checked above, that of the weights when they were made.
             unsafe {
@@ -306,7 +316,7 @@ pub fn forward(
             return;
         }
     };
-    let plan = s.plan(padding, rows.len(), s.out_width() * s.outputs, onto);
+    let plan = Plan { bias: w.bias(), ..s.plan(padding, rows.len(), s.out_width() * s.outputs, onto) };
     if plan.is_empty() {
         return;
     }
@@ -337,7 +347,7 @@ pub fn input_gradient(
     let panels = match &w.form {
         Form::Direct(panels) => panels,
         Form::Winograd(filters) => {
-            let to = Target { rows, width: s.width, channels: s.inputs, onto };
+            let to = Target { rows, width: s.width, channels: s.inputs, onto, bias: std::ptr::null() };
             let held = scratch.at_least(winograd::forward_scratch(s.outputs));
             // SAFETY: as in `forward`.
             unsafe {
@@ -364,6 +374,7 @@ pub fn input_gradient(
             out_row: down * s.width * s.inputs,
             out_pixel: across * s.inputs,
             onto,
+            bias: std::ptr::null(),
         };
         if plan.is_empty() || (onto && tap_rows.count * taps.count == 0) {
             continue;

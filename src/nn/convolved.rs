@@ -88,6 +88,7 @@ impl Convolved<'_> {
     pub fn forward(&self, x: &[f32], load: Load, norms: &mut NormPass) -> (Vec<f32>, Statistics) {
         let (shape, (len, out), norm) = (self.shape(), self.numbers(), norms.norm);
         let dense = Dense::new(shape, &self.weights[self.plan.weights.clone()]);
+        let ready = dense.for_forward();
         // SAFETY: every image is written below.
         let mut z = unsafe { unfilled(self.images * out) };
         let writer = Images::new(&mut z, self.images);
@@ -96,7 +97,7 @@ impl Convolved<'_> {
             for n in group {
                 let x = padded(image(x, n, len), &shape, load);
                 // SAFETY: groups do not share images.
-                dense.forward(&x, [1; 2], unsafe { writer.image(n) }, moments.as_mut(), &mut scratch);
+                dense.forward(&ready, &x, [1; 2], unsafe { writer.image(n) }, moments.as_mut(), &mut scratch);
             }
             moments.map(Collector::finish)
         });

@@ -6,12 +6,11 @@ use std::ops::Range;
 use crate::kernels::dense::{self, Shape, Turned, Weights};
 use crate::kernels::norm::Collector;
 
-/// Weights `[taps·C_in, C_out]`, made ready once per pass, and the bias, if there is one.
+/// Weights `[taps·C_in, C_out]`, and the bias, if there is one.
 pub(crate) struct Dense<'a> {
     pub shape: Shape,
     weights: &'a [f32],
     bias: Option<&'a [f32]>,
-    ready: Weights,
 }
 
 /// Maps with a border of zeros, which stays from image to image; one for each size.
@@ -41,7 +40,12 @@ impl<'a> Dense<'a> {
     /// `weights` are the convolution's, then the bias, if there is one.
     pub fn new(shape: Shape, weights: &'a [f32]) -> Dense<'a> {
         let (weights, bias) = weights.split_at(shape.weights_len());
-        Dense { shape, weights, bias: (!bias.is_empty()).then_some(bias), ready: Weights::new(shape, weights) }
+        Dense { shape, weights, bias: (!bias.is_empty()).then_some(bias) }
+    }
+
+    /// The weights made ready, once per pass, for [`forward`](Dense::forward).
+    pub fn for_forward(&self) -> Weights {
+        Weights::new(self.shape, self.weights, self.bias)
     }
 
     /// The weights turned round, which the backward pass needs.
@@ -52,17 +56,14 @@ impl<'a> Dense<'a> {
     /// `padded` holds the values after the ReLU; `z` is `[H', W', C_out]`; its moments go to `moments`.
     pub fn forward(
         &self,
+        ready: &Weights,
         padded: &[f32],
         padding: [usize; 2],
         z: &mut [f32],
         moments: Option<&mut Collector>,
         scratch: &mut Scratch,
     ) {
-        if let Some(bias) = self.bias {
-            z.chunks_exact_mut(bias.len()).for_each(|pixel| pixel.copy_from_slice(bias));
-        }
-        let rows = 0..self.shape.out_height();
-        dense::forward(&self.ready, padded, padding, rows, z, self.bias.is_some(), &mut scratch.kernel);
+        dense::forward(ready, padded, padding, 0..self.shape.out_height(), z, false, &mut scratch.kernel);
         moments.into_iter().for_each(|m| m.add_map(z));
     }
 
@@ -131,7 +132,7 @@ mod tests {
                 }
                 let dense = Dense::new(shape, &weights);
                 let mut z = vec![f32::NAN; oh * ow * outputs];
-                dense.forward(&padded, [padding; 2], &mut z, None, &mut Scratch::default());
+                dense.forward(&dense.for_forward(), &padded, [padding; 2], &mut z, None, &mut Scratch::default());
                 let (mut dx, mut dw) = (vec![1.0; x.len()], vec![1.0; weights.len()]);
                 let take = |at: Range<usize>, to: &mut [f32]| to.copy_from_slice(&dy[at]);
                 let ready = dense.for_backward();

@@ -19,6 +19,7 @@ use super::edge::{Branch, Geometry, halves, is_noise, is_separable};
 use super::parallel::GROUPS;
 use super::plan::{CellPlan, CellSizes, Entry, HeadPlan, NetworkPlan};
 use super::{EvaluationConfig, Policy, SupernetConfig};
+use crate::kernels::dense::Shape;
 use crate::kernels::matrix::Packed;
 use crate::space::{Compute, Operation};
 
@@ -75,7 +76,7 @@ struct EdgeNumbers {
     /// Pointwise weights made ready for the backward pass: blocks of so many numbers.
     ready: u64,
     packed: u64,
-    /// The same of dense convolutions, and how many numbers their backward passes read beside.
+    /// The same of dense convolutions: for the forward pass, and for the backward pass.
     dense: u64,
     turned: u64,
 }
@@ -138,12 +139,19 @@ impl CellNumbers {
         let edges = plan.edges.iter().enumerate().map(|(e, edge)| {
             let g: Geometry = plan.geometry(sizes, e);
             let halved = |b: &Branch| if is_separable(b.operation) { b.len / 2 } else { 0 };
-            let shapes = edge.branches.iter().flat_map(|b| match b.operation.compute() {
-                Compute::Dense { window } => vec![g.dense(window)],
-                Compute::Factorised { window } => g.factorised(window).to_vec(),
-                _ => Vec::new(),
-            });
-            let [dense, turned] = shapes.map(|s| s.ready_len()).fold([0; 2], |[a, b], [c, d]| [a + c, b + d]);
+            let (mut dense, mut turned) = (0, 0);
+            for b in &edge.branches {
+                let (shapes, both) = match b.operation.compute() {
+                    Compute::Dense { window } => (vec![g.dense(window)], false),
+                    // What is between the two is made again on the way back.
+                    Compute::Factorised { window } => (g.factorised(window).to_vec(), true),
+                    _ => continue,
+                };
+                for [forward, backward] in shapes.iter().map(Shape::ready_len) {
+                    dense += forward;
+                    turned += backward + if both { forward } else { 0 };
+                }
+            }
             let count =
                 |of: &dyn Fn(Operation) -> bool| edge.branches.iter().filter(|b| of(b.operation)).count() as u64;
             EdgeNumbers {
@@ -251,7 +259,7 @@ impl CellNumbers {
                 for e in edges() {
                     let again = e.make(l);
                     let ready: u64 = (0..e.ready / 2).map(|_| l.take(e.packed)).sum();
-                    let ready = ready + l.take(e.dense) + l.take(e.turned);
+                    let ready = ready + l.take(e.turned);
                     held += (0..e.second).map(|_| l.take(e.map)).sum::<u64>();
                     parts(l, e.outer);
                     // What the first norms of separable convolutions read stays for the next step.
@@ -261,7 +269,7 @@ impl CellNumbers {
                 }
             } else {
                 let ready: u64 = edges().map(|e| (0..e.ready / 2).map(|_| l.take(e.packed)).sum::<u64>()).sum();
-                let ready = ready + edges().map(|e| l.take(e.dense) + l.take(e.turned)).sum::<u64>();
+                let ready = ready + edges().map(|e| l.take(e.turned)).sum::<u64>();
                 held += edges().map(|e| (0..e.second).map(|_| l.take(e.map)).sum::<u64>()).sum::<u64>();
                 parts(l, edges().map(|e| e.outer).sum());
                 l.give_bytes(ready);

@@ -16,12 +16,15 @@
 //! Which convolutions it serves depends on their shape alone, and the order of each sum on nothing but the shape: the same
 //! bits with any rows asked for and any number of threads.
 
+mod filters;
 mod gradient;
 mod products;
 
 use super::Shape;
+use super::panels::Line;
 use crate::kernels::simd::{Simd, load};
 
+pub(super) use filters::Filters;
 pub(super) use gradient::weight_gradient;
 pub(super) use products::{Target, convolve};
 
@@ -29,7 +32,7 @@ pub(super) use products::{Target, convolve};
 const PLACES: usize = 16;
 
 /// Columns of a panel of weights, a multiple of every vector's lanes.
-const PANEL: usize = 16;
+const PANEL: usize = Line::LEN;
 
 /// Numbers between the places of transformed tiles beside the tiles themselves: places that are a power of two apart would
 /// share few lines of the first cache.
@@ -75,15 +78,6 @@ pub(super) const fn gradient_scratch(inputs: usize, outputs: usize) -> usize {
     transformed(tiles, inputs) + transformed(tiles, outputs)
 }
 
-/// A line of the cache.
-#[derive(Clone, Copy, Debug)]
-#[repr(align(64))]
-pub(super) struct Line([f32; PANEL]);
-
-impl Line {
-    const ZERO: Line = Line([0.0; PANEL]);
-}
-
 /// At least so many numbers, on lines of the cache.
 pub(super) fn at_least(lines: &mut Vec<Line>, len: usize) -> *mut f32 {
     let len = len.div_ceil(PANEL);
@@ -91,43 +85,6 @@ pub(super) fn at_least(lines: &mut Vec<Line>, len: usize) -> *mut f32 {
         *lines = vec![Line::ZERO; len];
     }
     lines.as_mut_ptr().cast()
-}
-
-/// Transformed weights: panel by panel of 16 output channels, in it place by place `[C_in, 16]`.
-#[derive(Clone, Debug)]
-pub(super) struct Filters(Vec<Line>);
-
-impl Filters {
-    /// Numbers in those of so many channels.
-    pub const fn len(inputs: usize, outputs: usize) -> usize {
-        PLACES * inputs * row(outputs)
-    }
-
-    /// Of a window whose taps are `tap(y, x, i, o)`.
-    pub fn new(inputs: usize, outputs: usize, tap: impl Fn(usize, usize, usize, usize) -> f32) -> Filters {
-        let mut lines = vec![Line::ZERO; Filters::len(inputs, outputs) / PANEL];
-        for (i, o) in (0..inputs).flat_map(|i| (0..outputs).map(move |o| (i, o))) {
-            let mut half = [[0.0f64; 3]; 4];
-            for x in 0..3 {
-                let column = expanded([0, 1, 2].map(|y| f64::from(tap(y, x, i, o))));
-                half.iter_mut().zip(column).for_each(|(row, v)| row[x] = v);
-            }
-            let at = o / PANEL * PLACES * inputs + i;
-            for (place, v) in half.into_iter().flat_map(expanded).enumerate() {
-                lines[at + place * inputs].0[o % PANEL] = v as f32;
-            }
-        }
-        Filters(lines)
-    }
-
-    pub fn as_ptr(&self) -> *const f32 {
-        self.0.as_ptr().cast()
-    }
-}
-
-/// `G g`.
-fn expanded([a, b, c]: [f64; 3]) -> [f64; 4] {
-    [a, (a + b + c) / 2.0, (a - b + c) / 2.0, c]
 }
 
 /// A padded map that tiles are read from, from the first tap of its first tile on.

@@ -14,9 +14,14 @@ pub(crate) struct Target {
     pub channels: usize,
     /// Adds to what is there.
     pub onto: bool,
+    /// What each output begins with, up to the end of the last panel, or nothing.
+    pub bias: *const f32,
 }
 
 dispatch!(pub(crate) unsafe fn convolve(x: &Map, t: &Target, u: *const f32, out: *mut f32, scratch: *mut f32) = convolve_body);
+
+/// The place that all four outputs of a tile add.
+const EVERYWHERE: usize = 5;
 
 /// Products of some tiles with a panel, by tile and place.
 #[repr(align(64))]
@@ -85,7 +90,9 @@ unsafe fn group<S: Simd, const R: usize, const V: usize>(w: &Walk, first: usize)
         }
         let mut j = 0;
         while j < w.t.channels {
-            products::<S, R, V>(w.tiles, own, apart, w.u.add(j * PLACES * inputs), inputs, w.sums);
+            let bias = if w.t.bias.is_null() { w.t.bias } else { w.t.bias.add(j) };
+            let u = w.u.add(j * PLACES * inputs);
+            products::<S, R, V>(w.tiles, own, apart, u, inputs, bias, w.sums);
             for r in 0..R {
                 let at = ((first + r) / w.across, (first + r) % w.across);
                 for v in 0..V {
@@ -110,12 +117,19 @@ unsafe fn products<S: Simd, const R: usize, const V: usize>(
     apart: usize,
     u: *const f32,
     inputs: usize,
+    bias: *const f32,
     sums: *mut f32,
 ) {
     unsafe {
         let (mut x, mut u) = (tiles, u);
         for place in 0..PLACES {
-            let mut acc = [[S::splat(0.0); V]; R];
+            let mut first = [S::splat(0.0); V];
+            if place == EVERYWHERE && !bias.is_null() {
+                for (v, to) in first.iter_mut().enumerate() {
+                    *to = S::load(bias.add(v * S::LANES));
+                }
+            }
+            let mut acc = [first; R];
             for k in 0..inputs {
                 let mut uv = [S::splat(0.0); V];
                 for (v, to) in uv.iter_mut().enumerate() {
