@@ -2,7 +2,9 @@
 
 use std::ops::Range;
 
-use zonas::kernels::dense::{Scratch, Shape, Turned, Weights, add_weight_gradient, forward, input_gradient};
+use zonas::kernels::dense::{
+    Scratch, Shape, Turned, Weights, add_bias_gradient, add_weight_gradient, forward, input_gradient,
+};
 use zonas::kernels::depthwise::{Load, pad};
 use zonas::kernels::{Level, level};
 
@@ -85,7 +87,11 @@ fn check(s: Shape, extra: usize) {
     });
     assert!(bits(&set) == bits(&again), "{what}: rows apart");
 
-    let bias = numbers(outputs, 4);
+    let (bias, mut sums) = (numbers(outputs, 4), vec![1.0; outputs]);
+    add_bias_gradient(&dz, &mut sums);
+    let expected: Vec<f64> =
+        (0..outputs).map(|o| 1.0 + dz[o..].iter().step_by(outputs).map(|d| f64::from(*d)).sum::<f64>()).collect();
+    close(&sums, &expected, s.out_height() * s.out_width(), &what);
     let with_bias = Weights::new(s, &w, Some(&bias));
     for pixel in out.chunks_exact_mut(outputs) {
         pixel.iter_mut().zip(&bias).for_each(|(o, b)| *o += f64::from(*b));
@@ -168,7 +174,7 @@ fn convolutions_and_their_gradients_match_f64_loops_at_every_level() {
 /// 3x3 windows of stride 1: all numbers of channels about vectors and panels, and tiles that hang over both ends of a map.
 #[test]
 fn tiles_match_f64_loops_at_every_level() {
-    let sizes = [(3, 3), (4, 3), (3, 8), (6, 5), (7, 7)];
+    let sizes = [(3, 3), (3, 8), (6, 5), (7, 7), (7, 9)];
     let channels = (1..=70).step_by(3).chain([8, 9, 15, 16, 17, 24, 31, 32, 33, 47, 48, 63, 64, 65]);
     let channels: Vec<(usize, usize)> = channels.flat_map(|c| [(c, c), (c, 71 - c), (8, c), (c, 16)]).collect();
     crate::at_levels(&Level::available(), || {

@@ -117,7 +117,8 @@ impl Shape {
             return [0; 2];
         }
         let (there, back) = (winograd::forward_scratch(self.inputs), winograd::forward_scratch(self.outputs));
-        let gradient = winograd::gradient_scratch(self.inputs, self.outputs);
+        let serves = winograd::serves_gradient(self);
+        let gradient = if serves { winograd::gradient_scratch(self.inputs, self.outputs) } else { 0 };
         [there, if back > gradient { back } else { gradient }]
     }
 
@@ -387,6 +388,14 @@ pub fn input_gradient(
     }
 }
 
+/// `gradient[o] += Σ dz[p, o]` over all pixels of `[pixels, C_out]`.
+pub fn add_bias_gradient(dz: &[f32], gradient: &mut [f32]) {
+    let c = gradient.len();
+    assert!(c > 0 && dz.len().is_multiple_of(c), "whole pixels of as many channels as the bias has");
+    // SAFETY: the sizes were checked just above.
+    unsafe { gradient::bias_gradient(dz.len() / c, c, dz.as_ptr(), gradient.as_mut_ptr()) }
+}
+
 /// `gradient[t, i, o] += Σ padded[y·s + t_y, x·s + t_x, i] · dz[y, x, o]`; `padded` as in [`forward`]; `dz` is
 /// `[H' + 2p, W' + 2q, C_out]` with `dz_padding` `[p, q]`, so that one map serves [`input_gradient`] too.
 pub fn add_weight_gradient(
@@ -404,7 +413,7 @@ pub fn add_weight_gradient(
         padded.len() >= s.padded_len(padding) && dz.len() >= s.out_padded_len(dz_padding),
         "an operand of a dense convolution's gradient is short"
     );
-    if winograd::serves(s) {
+    if winograd::serves_gradient(s) {
         let (rows, columns, row) = (s.height, s.width, s.out_padded_row(dz_padding));
         let at = dz[s.out_padded_at(0, dz_padding)..].as_ptr();
         let d = Map { at, rows, columns, row, channels: s.outputs };

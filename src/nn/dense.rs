@@ -94,9 +94,7 @@ impl<'a> Dense<'a> {
             dense::add_weight_gradient(s, padded, padding, own, border, weights, kernel);
             if !bias.is_empty() {
                 // The border is zeros.
-                for pixel in own.chunks_exact(s.outputs) {
-                    bias.iter_mut().zip(pixel).for_each(|(b, d)| *b += d);
-                }
+                dense::add_bias_gradient(own, bias);
             }
         }
         if let Some(dx) = dx {

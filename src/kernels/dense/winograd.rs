@@ -13,7 +13,7 @@
 //!      0 -1  0  1         0   0   1
 //! ```
 //!
-//! Which convolutions it serves depends on their shape alone, and the order of each sum on nothing but the shape: the same
+//! Which convolutions it [serves] depends on their shape alone, and the order of each sum on nothing but the shape: the same
 //! bits with any rows asked for and any number of threads.
 
 mod filters;
@@ -44,10 +44,17 @@ const TILES: usize = 8;
 /// Channels times tiles that the weights' gradient transforms at once.
 const STRIP: usize = 1024;
 
-/// Whether a convolution is one of these: there are enough channels to fill vectors, and enough pixels to fill tiles.
+/// Whether a convolution and its input's gradient are served: there are channels enough to fill vectors, and pixels enough to
+/// fill tiles.
 pub(super) const fn serves(s: &Shape) -> bool {
-    let enough = s.inputs >= 8 && s.outputs >= 8 && s.height >= 3 && s.width >= 3;
+    let enough = s.inputs >= 12 && s.outputs >= 12 && s.height >= 3 && s.width >= 3;
     matches!((s.kernel, s.stride), ([3, 3], [1, 1])) && enough
+}
+
+/// Whether its weights' gradient is: vectors have to be full, and tiles so many that transforming their sum counts for little.
+pub(super) const fn serves_gradient(s: &Shape) -> bool {
+    let full = s.inputs >= 16 && s.outputs >= 16 && s.inputs.is_multiple_of(8) && s.outputs.is_multiple_of(8);
+    serves(s) && full && s.height.div_ceil(2) * s.width.div_ceil(2) >= 16
 }
 
 /// A channel's numbers in a transformed tile's place.
