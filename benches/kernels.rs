@@ -65,14 +65,18 @@ fn cases() -> Vec<Case> {
             let shape = dense::Shape { height: side, width: side, inputs: c, outputs: c, kernel, stride: [1; 2] };
             let (reach, per_number) = (shape.reach(), 2 * shape.taps() * c);
             let (padded, weights) = (numbers(shape.padded_len(reach)), numbers(shape.weights_len()));
-            let (x, w, mut out) = (padded.clone(), dense::Weights::new(shape, &weights), vec![0.0; map]);
-            let run = move || dense::forward(&w, black_box(&x), reach, 0..side, &mut out, false);
+            let (x, w, mut out) = (padded.clone(), dense::Weights::new(shape, &weights, None), vec![0.0; map]);
+            let mut scratch = dense::Scratch::default();
+            let run = move || dense::forward(&w, black_box(&x), reach, 0..side, &mut out, false, &mut scratch);
             add(name, per_number, Box::new(run));
             let (x, w, mut out) = (padded.clone(), dense::Turned::new(shape, &weights), vec![0.0; map]);
-            let run = move || dense::input_gradient(&w, black_box(&x), reach, 0..side, &mut out, false);
+            let mut scratch = dense::Scratch::default();
+            let run = move || dense::input_gradient(&w, black_box(&x), reach, 0..side, &mut out, false, &mut scratch);
             add(&format!("{name} input gradient"), per_number, Box::new(run));
-            let (dz, mut out) = (numbers(map), weights);
-            let run = move || dense::add_weight_gradient(&shape, black_box(&padded), reach, &dz, [0; 2], &mut out);
+            let (dz, mut out, mut scratch) = (numbers(map), weights, dense::Scratch::default());
+            let run = move || {
+                dense::add_weight_gradient(&shape, black_box(&padded), reach, &dz, [0; 2], &mut out, &mut scratch)
+            };
             add(&format!("{name} weight gradient"), per_number, Box::new(run));
         }
         let (x, y, by_channel) = (numbers(map), numbers(map), numbers(c));

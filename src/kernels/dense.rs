@@ -3,16 +3,19 @@
 //! is `[H + 2p, W + 2q, C]` with zeros around, its padding `[p, q]`.
 //!
 //! A row of taps over all input channels lies in one piece, so that a convolution is a sum of small matrix products, one for
-//! each row of taps, and each output is written once.
+//! each row of taps, and each output is written once. 3x3 windows of stride 1 go [another way](winograd), with less than half of
+//! the products, where there are channels and pixels enough; the shape alone decides.
 
 use std::ops::Range;
 
 mod gradient;
 mod panels;
 mod tile;
+mod winograd;
 
-use panels::Panels;
+use panels::{Line, Panels};
 use tile::Plan;
+use winograd::{Filters, Map, Target};
 
 /// Shape of a dense convolution; padding is `(kernel - 1) / 2`. What has two sides has that of the rows first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -98,6 +101,7 @@ impl Shape {
             out_row,
             out_pixel: self.outputs,
             onto,
+            bias: std::ptr::null(),
         }
     }
 
@@ -105,6 +109,36 @@ impl Shape {
     const fn first(&self, padding: [usize; 2]) -> usize {
         let reach = self.reach();
         (padding[0] - reach[0]) * self.padded_row(padding) + (padding[1] - reach[1]) * self.inputs
+    }
+
+    /// Numbers in the scratch that [`forward`] needs, and in that of [`input_gradient`] and [`add_weight_gradient`].
+    pub const fn scratch_len(&self) -> [usize; 2] {
+        if !winograd::serves(self) {
+            return [0; 2];
+        }
+        let (there, back) = (winograd::forward_scratch(self.inputs), winograd::forward_scratch(self.outputs));
+        let serves = winograd::serves_gradient(self);
+        let gradient = if serves { winograd::gradient_scratch(self.inputs, self.outputs) } else { 0 };
+        [there, if back > gradient { back } else { gradient }]
+    }
+
+    /// Numbers in [`Weights`], and in [`Turned`].
+    pub const fn ready_len(&self) -> [usize; 2] {
+        if winograd::serves(self) {
+            return [Filters::len(self.inputs, self.outputs), Filters::len(self.outputs, self.inputs)];
+        }
+        let (inputs, outputs, taps) = (self.inputs, self.outputs, self.taps());
+        [Panels::len(taps * inputs, outputs), Panels::len(taps * outputs, inputs)]
+    }
+
+    /// The tiles of an input map, or of an output's gradient, with `padding` on each side.
+    fn tiles(&self, map: &[f32], channels: usize, [above, left]: [usize; 2]) -> Map {
+        let (rows, columns) = (self.height + 2 * above, self.width + 2 * left);
+        // The window reaches one pixel.
+        let (above, left) = (above - 1, left - 1);
+        let row = columns * channels;
+        let at = map[above * row + left * channels..].as_ptr();
+        Map { at, rows: rows - above, columns: columns - left, row, channels }
     }
 
     fn check(&self, weights: &[f32]) {
@@ -158,24 +192,57 @@ impl TurnedTaps {
     }
 }
 
-/// Weights made ready for [`forward`], once per pass.
+/// A buffer that a thread reuses from image to image.
+#[derive(Default)]
+pub struct Scratch(Vec<Line>);
+
+impl Scratch {
+    /// So many numbers of no particular value.
+    fn at_least(&mut self, len: usize) -> *mut f32 {
+        winograd::at_least(&mut self.0, len)
+    }
+}
+
+/// Weights made ready for [`forward`], once per pass, and the bias.
 #[derive(Clone, Debug)]
 pub struct Weights {
     shape: Shape,
-    panels: Panels,
+    form: Form<Panels>,
+    /// Zeros up to the end of the last panel; empty where there is none.
+    bias: Vec<f32>,
+}
+
+/// Weights as one of the two kernels reads them.
+#[derive(Clone, Debug)]
+enum Form<P> {
+    Direct(P),
+    Winograd(Filters),
 }
 
 impl Weights {
-    /// From `[taps·C_in, C_out]`, the taps row by row.
-    pub fn new(shape: Shape, weights: &[f32]) -> Weights {
+    /// From `[taps·C_in, C_out]`, the taps row by row, and `[C_out]`, if there is a bias.
+    pub fn new(shape: Shape, weights: &[f32], bias: Option<&[f32]>) -> Weights {
         shape.check(weights);
-        let rows = shape.taps() * shape.inputs;
-        let panels = Panels::new(weights.chunks_exact(shape.outputs), rows, shape.outputs);
-        Weights { shape, panels }
+        let form = if winograd::serves(&shape) {
+            Form::Winograd(Filters::new(&shape, weights))
+        } else {
+            let rows = shape.taps() * shape.inputs;
+            Form::Direct(Panels::new(weights.chunks_exact(shape.outputs), rows, shape.outputs))
+        };
+        let mut own = bias.unwrap_or_default().to_vec();
+        if bias.is_some() {
+            assert_eq!(own.len(), shape.outputs, "a bias is [C_out]");
+            own.resize(Panels::width(shape.outputs), 0.0);
+        }
+        Weights { shape, form, bias: own }
     }
 
     pub fn shape(&self) -> &Shape {
         &self.shape
+    }
+
+    fn bias(&self) -> *const f32 {
+        if self.bias.is_empty() { std::ptr::null() } else { self.bias.as_ptr() }
     }
 }
 
@@ -184,7 +251,7 @@ impl Weights {
 pub struct Turned {
     shape: Shape,
     /// By the parity of row and column.
-    panels: [[Panels; 2]; 2],
+    form: Form<[[Panels; 2]; 2]>,
 }
 
 impl Turned {
@@ -192,6 +259,9 @@ impl Turned {
     pub fn new(shape: Shape, weights: &[f32]) -> Turned {
         shape.check(weights);
         let Shape { inputs, outputs, kernel, .. } = shape;
+        if winograd::serves(&shape) {
+            return Turned { shape, form: Form::Winograd(Filters::turned(&shape, weights)) };
+        }
         // Each tap as [C_out, C_in].
         let mut turned = vec![0.0; weights.len()];
         for (to, from) in turned.chunks_exact_mut(inputs * outputs).zip(weights.chunks_exact(inputs * outputs)) {
@@ -207,7 +277,7 @@ impl Turned {
             let rows = taps.flat_map(|t| turned[t * inputs * outputs..][..inputs * outputs].chunks_exact(inputs));
             panels[a][b] = Panels::new(rows, count, inputs);
         }
-        Turned { shape, panels }
+        Turned { shape, form: Form::Direct(panels) }
     }
 
     pub fn shape(&self) -> &Shape {
@@ -215,10 +285,18 @@ impl Turned {
     }
 }
 
-/// Output rows `rows` of `out[y, x, o] = Σ padded[y·s + t_y, x·s + t_x, i] · weights[t, i, o]`; `padding` (at least the reach)
-/// is what `padded` was made with, `out` is `[rows, W', C_out]`. Where `onto`, they are added to what is in `out`: a bias, or
-/// another convolution's output.
-pub fn forward(w: &Weights, padded: &[f32], padding: [usize; 2], rows: Range<usize>, out: &mut [f32], onto: bool) {
+/// Output rows `rows` of `out[y, x, o] = Σ padded[y·s + t_y, x·s + t_x, i] · weights[t, i, o]`; plus the bias, if
+/// there is one; `padding` (at least the reach) is what `padded` was made with, `out` is `[rows, W', C_out]`. Where `onto`,
+/// they are added to what is in `out`.
+pub fn forward(
+    w: &Weights,
+    padded: &[f32],
+    padding: [usize; 2],
+    rows: Range<usize>,
+    out: &mut [f32],
+    onto: bool,
+    scratch: &mut Scratch,
+) {
     let s = &w.shape;
     s.check_padding(padding);
     assert!(
@@ -227,26 +305,58 @@ pub fn forward(w: &Weights, padded: &[f32], padding: [usize; 2], rows: Range<usi
             && out.len() >= rows.len() * s.out_width() * s.outputs,
         "an operand of a dense convolution is short"
     );
-    let plan = s.plan(padding, rows.len(), s.out_width() * s.outputs, onto);
+    let panels = match &w.form {
+        Form::Direct(panels) => panels,
+        Form::Winograd(filters) => {
+            let to = Target { rows, width: s.width, channels: s.outputs, onto, bias: w.bias() };
+            let held = scratch.at_least(winograd::forward_scratch(s.inputs));
+            // SAFETY: the sizes of both maps were checked above, that of the weights when they were made.
+            unsafe {
+                winograd::convolve(&s.tiles(padded, s.inputs, padding), &to, filters.as_ptr(), out.as_mut_ptr(), held)
+            }
+            return;
+        }
+    };
+    let plan = Plan { bias: w.bias(), ..s.plan(padding, rows.len(), s.out_width() * s.outputs, onto) };
     if plan.is_empty() {
         return;
     }
     let first = s.first(padding) + rows.start * plan.in_row;
     // SAFETY: the last tap of the last pixel lies inside the padded map, whose size was checked above; so were the output's
     // size and, when they were made, that of the weights.
-    unsafe { tile::convolve(&plan, padded[first..].as_ptr(), w.panels.as_ptr(), out.as_mut_ptr()) }
+    unsafe { tile::convolve(&plan, padded[first..].as_ptr(), panels.as_ptr(), out.as_mut_ptr()) }
 }
 
 /// Rows `rows` of the gradient of the padded input's middle, `[rows, W, C_in]`, from the output's gradient `dz`,
 /// `[H' + 2p, W' + 2q, C_out]` with `padding` (at least the reach) of zeros around. Where `onto`, they are added to what is in
 /// `dx`.
-pub fn input_gradient(w: &Turned, dz: &[f32], padding: [usize; 2], rows: Range<usize>, dx: &mut [f32], onto: bool) {
+pub fn input_gradient(
+    w: &Turned,
+    dz: &[f32],
+    padding: [usize; 2],
+    rows: Range<usize>,
+    dx: &mut [f32],
+    onto: bool,
+    scratch: &mut Scratch,
+) {
     let s = &w.shape;
     s.check_padding(padding);
     assert!(
         dz.len() >= s.out_padded_len(padding) && rows.end <= s.height && dx.len() >= rows.len() * s.width * s.inputs,
         "an operand of a dense convolution's gradient is short"
     );
+    let panels = match &w.form {
+        Form::Direct(panels) => panels,
+        Form::Winograd(filters) => {
+            let to = Target { rows, width: s.width, channels: s.inputs, onto, bias: std::ptr::null() };
+            let held = scratch.at_least(winograd::forward_scratch(s.outputs));
+            // SAFETY: as in `forward`.
+            unsafe {
+                winograd::convolve(&s.tiles(dz, s.outputs, padding), &to, filters.as_ptr(), dx.as_mut_ptr(), held)
+            }
+            return;
+        }
+    };
     let row = s.out_padded_row(padding);
     let [down, across] = s.stride;
     for (a, b) in s.parities() {
@@ -265,6 +375,7 @@ pub fn input_gradient(w: &Turned, dz: &[f32], padding: [usize; 2], rows: Range<u
             out_row: down * s.width * s.inputs,
             out_pixel: across * s.inputs,
             onto,
+            bias: std::ptr::null(),
         };
         if plan.is_empty() || (onto && tap_rows.count * taps.count == 0) {
             continue;
@@ -273,8 +384,16 @@ pub fn input_gradient(w: &Turned, dz: &[f32], padding: [usize; 2], rows: Range<u
         let to = ((own.start * down + a - rows.start) * s.width + b) * s.inputs;
         // SAFETY: as in `forward`. What an input row reads is at most the reach before and behind the output row of its own
         // number, and there is so much padding. So it is with columns.
-        unsafe { tile::convolve(&plan, dz[from..].as_ptr(), w.panels[a][b].as_ptr(), dx[to..].as_mut_ptr()) }
+        unsafe { tile::convolve(&plan, dz[from..].as_ptr(), panels[a][b].as_ptr(), dx[to..].as_mut_ptr()) }
     }
+}
+
+/// `gradient[o] += Σ dz[p, o]` over all pixels of `[pixels, C_out]`.
+pub fn add_bias_gradient(dz: &[f32], gradient: &mut [f32]) {
+    let c = gradient.len();
+    assert!(c > 0 && dz.len().is_multiple_of(c), "whole pixels of as many channels as the bias has");
+    // SAFETY: the sizes were checked just above.
+    unsafe { gradient::bias_gradient(dz.len() / c, c, dz.as_ptr(), gradient.as_mut_ptr()) }
 }
 
 /// `gradient[t, i, o] += Σ padded[y·s + t_y, x·s + t_x, i] · dz[y, x, o]`; `padded` as in [`forward`]; `dz` is
@@ -286,6 +405,7 @@ pub fn add_weight_gradient(
     dz: &[f32],
     dz_padding: [usize; 2],
     gradient: &mut [f32],
+    scratch: &mut Scratch,
 ) {
     s.check(gradient);
     s.check_padding(padding);
@@ -293,6 +413,15 @@ pub fn add_weight_gradient(
         padded.len() >= s.padded_len(padding) && dz.len() >= s.out_padded_len(dz_padding),
         "an operand of a dense convolution's gradient is short"
     );
+    if winograd::serves_gradient(s) {
+        let (rows, columns, row) = (s.height, s.width, s.out_padded_row(dz_padding));
+        let at = dz[s.out_padded_at(0, dz_padding)..].as_ptr();
+        let d = Map { at, rows, columns, row, channels: s.outputs };
+        let held = scratch.at_least(winograd::gradient_scratch(s.inputs, s.outputs));
+        // SAFETY: as in `forward`.
+        unsafe { winograd::weight_gradient(&s.tiles(padded, s.inputs, padding), &d, gradient.as_mut_ptr(), held) }
+        return;
+    }
     let plan = s.plan(padding, s.out_height(), s.out_padded_row(dz_padding), true);
     if plan.is_empty() {
         return;

@@ -73,6 +73,11 @@ fn padded(x: &[f32], s: &Shape, load: Load) -> Vec<f32> {
     to
 }
 
+/// Back through a ReLU that read `x`: a choice for each number, and no branch.
+fn shut(d: &mut [f32], x: &[f32]) {
+    d.iter_mut().zip(x).for_each(|(d, v)| *d = if *v <= 0.0 { 0.0 } else { *d });
+}
+
 impl Convolved<'_> {
     fn shape(&self) -> Shape {
         self.plan.shape(self.size)
@@ -88,15 +93,16 @@ impl Convolved<'_> {
     pub fn forward(&self, x: &[f32], load: Load, norms: &mut NormPass) -> (Vec<f32>, Statistics) {
         let (shape, (len, out), norm) = (self.shape(), self.numbers(), norms.norm);
         let dense = Dense::new(shape, &self.weights[self.plan.weights.clone()]);
+        let ready = dense.for_forward();
         // SAFETY: every image is written below.
         let mut z = unsafe { unfilled(self.images * out) };
         let writer = Images::new(&mut z, self.images);
         let parts = map_groups(self.images, |group| {
-            let mut moments = collector(norm, shape.outputs);
+            let (mut moments, mut scratch) = (collector(norm, shape.outputs), Scratch::default());
             for n in group {
                 let x = padded(image(x, n, len), &shape, load);
                 // SAFETY: groups do not share images.
-                dense.forward(&x, [1; 2], unsafe { writer.image(n) }, moments.as_mut());
+                dense.forward(&ready, &x, [1; 2], unsafe { writer.image(n) }, moments.as_mut(), &mut scratch);
             }
             moments.map(Collector::finish)
         });
@@ -161,7 +167,7 @@ impl Convolved<'_> {
                 let mut dx = reached.then(|| unsafe { writer.image(n) });
                 dense.backward_onto(&ready, &read, [1; 2], dz, own_gradient, dx.as_deref_mut(), false, &mut scratch);
                 if let (Some(dx), Load::Relu) = (dx, load) {
-                    dx.iter_mut().zip(own).filter(|(_, v)| **v <= 0.0).for_each(|(d, _)| *d = 0.0);
+                    shut(dx, own);
                 }
             }
             gradient
@@ -185,7 +191,7 @@ impl Convolved<'_> {
                 form.apply(z, z, &mut map);
                 // SAFETY: groups do not share images.
                 let d = unsafe { writer.image(n) };
-                d.iter_mut().zip(&map).filter(|(_, v)| **v <= 0.0).for_each(|(d, _)| *d = 0.0);
+                shut(d, &map);
             }
         });
     }

@@ -6,12 +6,11 @@ use std::ops::Range;
 use crate::kernels::dense::{self, Shape, Turned, Weights};
 use crate::kernels::norm::Collector;
 
-/// Weights `[taps·C_in, C_out]`, made ready once per pass, and the bias, if there is one.
+/// Weights `[taps·C_in, C_out]`, and the bias, if there is one.
 pub(crate) struct Dense<'a> {
     pub shape: Shape,
     weights: &'a [f32],
     bias: Option<&'a [f32]>,
-    ready: Weights,
 }
 
 /// Maps with a border of zeros, which stays from image to image; one for each size.
@@ -34,13 +33,19 @@ impl Bordered {
 pub(crate) struct Scratch {
     /// Gradients of outputs.
     bordered: Bordered,
+    kernel: dense::Scratch,
 }
 
 impl<'a> Dense<'a> {
     /// `weights` are the convolution's, then the bias, if there is one.
     pub fn new(shape: Shape, weights: &'a [f32]) -> Dense<'a> {
         let (weights, bias) = weights.split_at(shape.weights_len());
-        Dense { shape, weights, bias: (!bias.is_empty()).then_some(bias), ready: Weights::new(shape, weights) }
+        Dense { shape, weights, bias: (!bias.is_empty()).then_some(bias) }
+    }
+
+    /// The weights made ready, once per pass, for [`forward`](Dense::forward).
+    pub fn for_forward(&self) -> Weights {
+        Weights::new(self.shape, self.weights, self.bias)
     }
 
     /// The weights turned round, which the backward pass needs.
@@ -49,11 +54,16 @@ impl<'a> Dense<'a> {
     }
 
     /// `padded` holds the values after the ReLU; `z` is `[H', W', C_out]`; its moments go to `moments`.
-    pub fn forward(&self, padded: &[f32], padding: [usize; 2], z: &mut [f32], moments: Option<&mut Collector>) {
-        if let Some(bias) = self.bias {
-            z.chunks_exact_mut(bias.len()).for_each(|pixel| pixel.copy_from_slice(bias));
-        }
-        dense::forward(&self.ready, padded, padding, 0..self.shape.out_height(), z, self.bias.is_some());
+    pub fn forward(
+        &self,
+        ready: &Weights,
+        padded: &[f32],
+        padding: [usize; 2],
+        z: &mut [f32],
+        moments: Option<&mut Collector>,
+        scratch: &mut Scratch,
+    ) {
+        dense::forward(ready, padded, padding, 0..self.shape.out_height(), z, false, &mut scratch.kernel);
         moments.into_iter().for_each(|m| m.add_map(z));
     }
 
@@ -74,22 +84,21 @@ impl<'a> Dense<'a> {
         let s = &self.shape;
         let (border, row) = (s.reach(), s.out_width() * s.outputs);
         let key = [s.out_height(), s.out_width(), s.outputs, border[0], border[1]];
-        let own = scratch.bordered.of(key, s.out_padded_len(border));
+        let Scratch { bordered, kernel } = scratch;
+        let own = bordered.of(key, s.out_padded_len(border));
         for y in 0..s.out_height() {
             dz(y * row..(y + 1) * row, &mut own[s.out_padded_at(y, border)..][..row]);
         }
         if let Some(gradient) = gradient {
             let (weights, bias) = gradient.split_at_mut(s.weights_len());
-            dense::add_weight_gradient(s, padded, padding, own, border, weights);
+            dense::add_weight_gradient(s, padded, padding, own, border, weights, kernel);
             if !bias.is_empty() {
                 // The border is zeros.
-                for pixel in own.chunks_exact(s.outputs) {
-                    bias.iter_mut().zip(pixel).for_each(|(b, d)| *b += d);
-                }
+                dense::add_bias_gradient(own, bias);
             }
         }
         if let Some(dx) = dx {
-            dense::input_gradient(turned, own, border, 0..s.height, dx, onto);
+            dense::input_gradient(turned, own, border, 0..s.height, dx, onto, kernel);
         }
     }
 }
@@ -121,7 +130,7 @@ mod tests {
                 }
                 let dense = Dense::new(shape, &weights);
                 let mut z = vec![f32::NAN; oh * ow * outputs];
-                dense.forward(&padded, [padding; 2], &mut z, None);
+                dense.forward(&dense.for_forward(), &padded, [padding; 2], &mut z, None, &mut Scratch::default());
                 let (mut dx, mut dw) = (vec![1.0; x.len()], vec![1.0; weights.len()]);
                 let take = |at: Range<usize>, to: &mut [f32]| to.copy_from_slice(&dy[at]);
                 let ready = dense.for_backward();

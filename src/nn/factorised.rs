@@ -6,7 +6,7 @@ use std::ops::Range;
 
 use super::dense::{self, Bordered, Dense};
 use super::parallel::at_least;
-use crate::kernels::dense::{Shape, Turned};
+use crate::kernels::dense::{Shape, Turned, Weights};
 use crate::kernels::norm::Collector;
 
 /// The shapes of both convolutions, the row's first, of `channels` maps of this size.
@@ -19,6 +19,7 @@ pub(crate) fn shapes([height, width, channels]: [usize; 3], window: usize, strid
 pub(crate) struct Factorised<'a> {
     row: Dense<'a>,
     column: Dense<'a>,
+    ready: [Weights; 2],
 }
 
 /// Their weights turned round, for the backward pass.
@@ -38,7 +39,8 @@ impl<'a> Factorised<'a> {
     /// `weights` are those of the row, then those of the column.
     pub fn new([row, column]: [Shape; 2], weights: &'a [f32]) -> Factorised<'a> {
         let (of_row, of_column) = weights.split_at(row.weights_len());
-        Factorised { row: Dense::new(row, of_row), column: Dense::new(column, of_column) }
+        let (row, column) = (Dense::new(row, of_row), Dense::new(column, of_column));
+        Factorised { ready: [row.for_forward(), column.for_forward()], row, column }
     }
 
     pub fn for_backward(&self) -> FactorisedBackward {
@@ -51,12 +53,18 @@ impl<'a> Factorised<'a> {
     }
 
     /// What is between the two, with the second's border of zeros.
-    fn middle<'s>(&self, padded: &[f32], padding: usize, middles: &'s mut Bordered) -> &'s [f32] {
+    fn middle<'s>(
+        &self,
+        padded: &[f32],
+        padding: usize,
+        middles: &'s mut Bordered,
+        scratch: &mut dense::Scratch,
+    ) -> &'s [f32] {
         let s = &self.column.shape;
         let border = s.reach();
         let middle = middles.of([s.height, s.width, s.inputs, border[0], border[1]], s.padded_len(border));
         let (at, len) = (border[0] * s.width * s.inputs, self.row.shape.out_len());
-        self.row.forward(padded, [padding; 2], &mut middle[at..][..len], None);
+        self.row.forward(&self.ready[0], padded, [padding; 2], &mut middle[at..][..len], None, scratch);
         middle
     }
 
@@ -69,8 +77,9 @@ impl<'a> Factorised<'a> {
         moments: Option<&mut Collector>,
         scratch: &mut Scratch,
     ) {
-        let middle = self.middle(padded, padding, &mut scratch.middles);
-        self.column.forward(middle, self.column.shape.reach(), z, moments);
+        let Scratch { middles, dense, .. } = scratch;
+        let middle = self.middle(padded, padding, middles, dense);
+        self.column.forward(&self.ready[1], middle, self.column.shape.reach(), z, moments, dense);
     }
 
     /// Backward pass of one image, as [`Dense::backward_onto`].
@@ -88,7 +97,7 @@ impl<'a> Factorised<'a> {
         let (row, column) = (&self.row.shape, &self.column.shape);
         // Only the weights' gradient reads what is between.
         let middle = match gradient {
-            Some(_) => self.middle(padded, padding, &mut scratch.middles),
+            Some(_) => self.middle(padded, padding, &mut scratch.middles, &mut scratch.dense),
             None => &[],
         };
         let (to_row, to_column) = gradient.map(|g| g.split_at_mut(row.weights_len())).unzip();

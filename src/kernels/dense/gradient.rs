@@ -1,9 +1,29 @@
-//! The inner loops of the weight gradient of a dense convolution: tiles of it that stay in registers over many pixels.
+//! The inner loops of the gradients of a dense convolution's weights, tiles of it that stay in registers over many pixels, and of
+//! its bias.
 
 use super::tile::{Plan, many};
 use crate::kernels::simd::{Simd, dispatch, load, store};
 
 dispatch!(pub(super) unsafe fn weight_gradient(p: &Plan, x: *const f32, d: *const f32, g: *mut f32) = gradient_body);
+dispatch!(pub(super) unsafe fn bias_gradient(pixels: usize, c: usize, d: *const f32, g: *mut f32) = bias_body);
+
+#[inline(always)]
+unsafe fn bias_body<S: Simd>(pixels: usize, c: usize, d: *const f32, g: *mut f32) {
+    for j in (0..c).step_by(S::LANES) {
+        let n = (c - j).min(S::LANES);
+        unsafe {
+            // Four sums at once, so that they do not wait for one another.
+            let mut sums = [S::splat(0.0); 4];
+            for p in (0..pixels).step_by(4) {
+                for (k, sum) in sums.iter_mut().enumerate().take(pixels - p) {
+                    *sum = S::add(*sum, load::<S>(d.add((p + k) * c + j), n));
+                }
+            }
+            let sum = S::add(S::add(sums[0], sums[1]), S::add(sums[2], sums[3]));
+            store::<S>(g.add(j), S::add(load::<S>(g.add(j), n), sum), n);
+        }
+    }
+}
 
 /// Pixels that are summed before the sums go to the gradient: maps of so many stay in the first cache.
 const STRIP: usize = 256;

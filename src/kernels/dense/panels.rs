@@ -15,16 +15,31 @@ pub(super) struct Panels {
     lines: Vec<Line>,
 }
 
+/// A line of the cache.
 #[derive(Clone, Copy, Debug)]
 #[repr(align(64))]
-struct Line([f32; NARROW]);
+pub(super) struct Line([f32; NARROW]);
+
+impl Line {
+    pub const LEN: usize = NARROW;
+    pub const ZERO: Line = Line([0.0; NARROW]);
+}
 
 impl Panels {
+    /// Numbers in those of so many rows and columns.
+    pub const fn len(rows: usize, columns: usize) -> usize {
+        rows * Panels::width(columns)
+    }
+
+    /// Numbers in a row of all panels.
+    pub const fn width(columns: usize) -> usize {
+        let whole = columns / PANEL * PANEL;
+        whole + if columns > whole { panel_width(columns - whole) } else { 0 }
+    }
+
     /// From the rows of a matrix, so many of `columns` numbers each. The last panel ends on columns of zeros.
     pub fn new<'a>(matrix: impl Iterator<Item = &'a [f32]>, rows: usize, columns: usize) -> Panels {
-        let whole = columns / PANEL * PANEL;
-        let stride = whole + if columns > whole { panel_width(columns - whole) } else { 0 };
-        let mut lines = vec![Line([0.0; NARROW]); rows * stride / NARROW];
+        let mut lines = vec![Line::ZERO; Panels::len(rows, columns) / NARROW];
         for (k, row) in matrix.enumerate() {
             for (p, part) in row.chunks(PANEL).enumerate() {
                 let at = (p * PANEL * rows + k * panel_width(part.len())) / NARROW;

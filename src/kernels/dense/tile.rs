@@ -23,6 +23,8 @@ pub(super) struct Plan {
     pub tap_row: usize,
     /// Adds to what is in the output.
     pub onto: bool,
+    /// What each output begins with, by column up to the end of the last panel, or nothing.
+    pub bias: *const f32,
 }
 
 impl Plan {
@@ -68,7 +70,8 @@ unsafe fn panels<S: Simd, const P: usize>(p: &Plan, x: *const f32, w: *const f32
         while j < width && first + j < p.columns {
             let left = p.columns - first - j;
             unsafe {
-                let t = Tile { w: w.add(j), w_row: width, n: left };
+                let bias = if p.bias.is_null() { p.bias } else { p.bias.add(first + j) };
+                let t = Tile { w: w.add(j), w_row: width, n: left, bias };
                 let out = out.add(first + j);
                 if left > S::LANES && width > S::LANES {
                     rows::<S, P, 2>(p, x, out, &t);
@@ -88,6 +91,21 @@ struct Tile {
     w: *const f32,
     w_row: usize,
     n: usize,
+    bias: *const f32,
+}
+
+impl Tile {
+    /// What the sums of a pixel begin with.
+    #[inline(always)]
+    unsafe fn first<S: Simd, const V: usize>(&self) -> [S::V; V] {
+        let mut first = [unsafe { S::splat(0.0) }; V];
+        if !self.bias.is_null() {
+            for (v, to) in first.iter_mut().enumerate() {
+                *to = unsafe { S::load(self.bias.add(v * S::LANES)) };
+            }
+        }
+        first
+    }
 }
 
 /// All pixels, `V` vectors of columns.
@@ -129,7 +147,7 @@ unsafe fn pixels<S: Simd, const P: usize, const R: usize, const V: usize>(
     let in_pixel = if P > 0 { P } else { p.in_pixel };
     unsafe {
         while i + R <= end {
-            let mut acc = [[S::splat(0.0); V]; R];
+            let mut acc = [t.first::<S, V>(); R];
             let mut w = t.w;
             for ty in 0..p.tap_rows {
                 let x = x.add(i * in_pixel + ty * p.tap_row);
@@ -170,7 +188,7 @@ unsafe fn pixels_by_three<S: Simd, const P: usize, const R: usize>(
 ) -> usize {
     unsafe {
         while i + R <= p.pixels {
-            let mut acc = [S::splat(0.0); R];
+            let mut acc = [t.first::<S, 1>()[0]; R];
             for ty in 0..3 {
                 let x = x.add(i * P + ty * p.tap_row);
                 let w = t.w.add(ty * 3 * P * t.w_row);

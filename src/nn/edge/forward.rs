@@ -44,6 +44,7 @@ impl Bundle<'_> {
     fn first_stage(&self, g: &Geometry, x: &[f32], weights: &[f32], norms: &NormPass) -> Vec<(Vec<f32>, Vec<Moments>)> {
         let (norm, noise) = (norms.norm, norms.noise);
         let kernels: Vec<Kernel> = self.branches.iter().map(|b| Kernel::new(g, b, weights, false)).collect();
+        let ready: Vec<_> = kernels.iter().map(Kernel::for_forward).collect();
         let pools = Pools::of(self, g);
         let number = |i: usize| pools.number(self.branches[i].operation);
         let pooled = (0..kernels.len()).any(|i| number(i).is_some() && !self.branches[i].norms.is_empty());
@@ -82,8 +83,8 @@ impl Bundle<'_> {
                     for (i, (kernel, moments)) in kernels.iter().zip(&mut collectors).enumerate() {
                         // SAFETY: groups do not share images.
                         let z = unsafe { writers[i].image(n) };
-                        match (kernel, number(i)) {
-                            (Kernel::Separable(s), _) => {
+                        match (kernel, &ready[i], number(i)) {
+                            (Kernel::Separable(s), ..) => {
                                 s.forward(
                                     &scratch.padded.numbers,
                                     padding,
@@ -92,10 +93,11 @@ impl Bundle<'_> {
                                     &mut scratch.separable,
                                 );
                             }
-                            (Kernel::Dense(d), _) => {
-                                d.forward(&scratch.padded.numbers, [padding; 2], z, moments.as_mut());
+                            (Kernel::Dense(d), Some(ready), _) => {
+                                let read = &scratch.padded.numbers;
+                                d.forward(ready, read, [padding; 2], z, moments.as_mut(), &mut scratch.dense);
                             }
-                            (Kernel::Factorised(f), _) => {
+                            (Kernel::Factorised(f), ..) => {
                                 f.forward(
                                     &scratch.padded.numbers,
                                     padding,
@@ -104,12 +106,12 @@ impl Bundle<'_> {
                                     &mut scratch.factorised,
                                 );
                             }
-                            (Kernel::Noise, _) => noise.draw(self.branches[i].place, n, z),
-                            (Kernel::Halve(p), _) => {
+                            (Kernel::Noise, ..) => noise.draw(self.branches[i].place, n, z),
+                            (Kernel::Halve(p), ..) => {
                                 p.forward(x, z, &mut scratch.project);
                                 moments.iter_mut().for_each(|m| m.add_map(z));
                             }
-                            (_, Some(kind)) => {
+                            (.., Some(kind)) => {
                                 let made = &scratch.made;
                                 moments.iter_mut().for_each(|m| m.add_map(image(made, kind, g.output())));
                             }

@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 
 use super::{Branch, Geometry};
-use crate::kernels::dense::Turned;
+use crate::kernels::dense::{Turned, Weights};
 use crate::kernels::depthwise::{self, Load, Shape};
 use crate::kernels::pool;
 use crate::nn::dense::{self, Dense};
@@ -65,6 +65,14 @@ impl<'a> Kernel<'a> {
 
     pub fn second(g: &Geometry, b: &Branch, weights: &'a [f32]) -> Kernel<'a> {
         Kernel::Separable(Separable::new(g.second(b.operation), &weights[b.convolution(1)]))
+    }
+
+    /// What only the forward pass needs of a dense convolution.
+    pub fn for_forward(&self) -> Option<Weights> {
+        match self {
+            Kernel::Dense(d) => Some(d.for_forward()),
+            _ => None,
+        }
     }
 
     pub fn for_backward(&self) -> Option<Ready> {

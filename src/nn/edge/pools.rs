@@ -76,6 +76,8 @@ impl Bundle<'_> {
         }
         let pools = Pools::of(self, g);
         let sums = self.pool_sums(g, x, states, dnodes);
+        // Without a norm what goes back does not depend on the map.
+        let normed = states.iter().any(|state| state.last.is_some());
         let number = |i: usize| pools.number(self.branches[i].operation).unwrap_or(0);
         let zeros = vec![0.0; g.channels];
         // By kind: the form of its first edge with what depends on the map from all of them, and the scales of the others.
@@ -113,13 +115,17 @@ impl Bundle<'_> {
                     let x = image(x, n, g.input());
                     // SAFETY: groups do not share images.
                     let dx = unsafe { dx_writer.image(n) };
-                    let made = pools.make(g, x, &mut scratch.made, &mut scratch.pool);
+                    let made = if normed { pools.make(g, x, &mut scratch.made, &mut scratch.pool) } else { &[] };
                     for (k, ((_, kernel), kind)) in pools.0.iter().zip(&kinds).enumerate() {
                         let Some(kind) = kind else { continue };
                         let dz = at_least(&mut scratch.gradient, g.output());
                         let factored = self.factors[kind.first].map(|f| kind.form.times(f[n]));
                         let form = factored.as_ref().unwrap_or(&kind.form);
-                        form.apply(dnode(kind.first, n), image(made, k, g.output()), dz);
+                        if normed {
+                            form.apply(dnode(kind.first, n), image(made, k, g.output()), dz);
+                        } else {
+                            mix(dnode(kind.first, n), &zeros, &form.scale, dz, true);
+                        }
                         for (i, scale) in &kind.others {
                             let factored = self.factors[*i].map(|f| scale.iter().map(|s| s * f[n]).collect::<Vec<_>>());
                             mix(dnode(*i, n), &zeros, factored.as_ref().unwrap_or(scale), dz, false);

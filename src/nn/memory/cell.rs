@@ -4,6 +4,7 @@ use std::convert::Infallible;
 use std::sync::Arc;
 
 use super::ledger::{self, Ledger};
+use crate::kernels::dense::Shape;
 use crate::kernels::matrix::Packed;
 use crate::nn::Policy;
 use crate::nn::edge::{Branch, Geometry, halves, is_noise, is_separable};
@@ -23,7 +24,7 @@ struct EdgeNumbers {
     /// Pointwise weights made ready for the backward pass: blocks of so many numbers.
     ready: u64,
     packed: u64,
-    /// The same of dense convolutions, and how many numbers their backward passes read beside.
+    /// The same of dense convolutions: for the forward pass, and for the backward pass.
     dense: u64,
     turned: u64,
 }
@@ -84,14 +85,19 @@ impl CellNumbers {
         let edges = plan.edges.iter().enumerate().map(|(e, edge)| {
             let g: Geometry = plan.geometry(sizes, e);
             let halved = |b: &Branch| if is_separable(b.operation) { b.len / 2 } else { 0 };
-            let taps = edge.branches.iter().flat_map(|b| {
-                let (taps, convolutions) = match b.operation.compute() {
-                    Compute::Dense { window } => (window * window, 1),
-                    Compute::Factorised { window } => (window, 2),
-                    _ => (0, 0),
+            let (mut dense, mut turned) = (0, 0);
+            for b in &edge.branches {
+                let (shapes, both) = match b.operation.compute() {
+                    Compute::Dense { window } => (vec![g.dense(window)], false),
+                    // What is between the two is made again on the way back.
+                    Compute::Factorised { window } => (g.factorised(window).to_vec(), true),
+                    _ => continue,
                 };
-                std::iter::repeat_n(taps * c, convolutions)
-            });
+                for [forward, backward] in shapes.iter().map(Shape::ready_len) {
+                    dense += forward;
+                    turned += backward + if both { forward } else { 0 };
+                }
+            }
             let count =
                 |of: &dyn Fn(Operation) -> bool| edge.branches.iter().filter(|b| of(b.operation)).count() as u64;
             EdgeNumbers {
@@ -102,8 +108,8 @@ impl CellNumbers {
                 inner: edge.branches.iter().map(|b| halved(b) as u64).sum(),
                 ready: 2 * edge.branches.iter().map(|b| g.convolutions(b.operation).len() as u64).sum::<u64>(),
                 packed: (c * Packed::width(c)) as u64,
-                dense: taps.clone().map(|taps| (taps * Packed::width(c)) as u64).sum(),
-                turned: taps.map(|taps| (c * Packed::width(taps)) as u64).sum(),
+                dense: dense as u64,
+                turned: turned as u64,
             }
         });
         CellNumbers {
@@ -274,7 +280,7 @@ impl CellBackward for Back<'_> {
             for e in edges() {
                 let again = e.make(self.l);
                 let ready: u64 = (0..e.ready / 2).map(|_| self.l.take(e.packed)).sum();
-                let ready = ready + self.l.take(e.dense) + self.l.take(e.turned);
+                let ready = ready + self.l.take(e.turned);
                 held += (0..e.second).map(|_| self.l.take(e.map)).sum::<u64>();
                 self.parts(e.outer);
                 // What the first norms of separable convolutions read stays for the next step.
@@ -284,7 +290,7 @@ impl CellBackward for Back<'_> {
             }
         } else {
             let ready: u64 = edges().map(|e| (0..e.ready / 2).map(|_| self.l.take(e.packed)).sum::<u64>()).sum();
-            let ready = ready + edges().map(|e| self.l.take(e.dense) + self.l.take(e.turned)).sum::<u64>();
+            let ready = ready + edges().map(|e| self.l.take(e.turned)).sum::<u64>();
             held += edges().map(|e| (0..e.second).map(|_| self.l.take(e.map)).sum::<u64>()).sum::<u64>();
             self.parts(edges().map(|e| e.outer).sum());
             self.l.give_bytes(ready);

@@ -37,6 +37,8 @@ pub(super) struct Scratch {
     map: usize,
     /// Gradients of dense convolutions' outputs, by size.
     bordered: Sizes,
+    /// Transformed tiles of dense convolutions: of edges, then of what is between two stages, forward and backward each.
+    tiles: [[usize; 2]; 2],
     /// The same of factorised ones, and what is between their two halves with and without a border.
     halves: Sizes,
     middles: Sizes,
@@ -67,7 +69,7 @@ impl Scratch {
                 }
                 if let Compute::Dense { window } = b.operation.compute() {
                     self.padded = self.padded.max((g.height + 2) * (g.width + 2) * g.channels);
-                    self.bordered.add_output(&g.dense(window));
+                    self.add_dense(&g.dense(window), 0);
                 }
                 if let Compute::Factorised { window } = b.operation.compute() {
                     let [row, column] = g.factorised(window);
@@ -99,8 +101,15 @@ impl Scratch {
                     let p = own.shape(h, w);
                     self.projection = self.projection.max(p.pixels() * p.channels_in);
                 }
-                Entry::Residual(own) => own.shapes((h, w)).iter().for_each(|s| self.bordered.add_output(s)),
+                Entry::Residual(own) => own.shapes((h, w)).iter().for_each(|s| self.add_dense(s, 1)),
             }
+        }
+    }
+
+    fn add_dense(&mut self, s: &Shape, whose: usize) {
+        self.bordered.add_output(s);
+        for (own, len) in self.tiles[whose].iter_mut().zip(s.scratch_len()) {
+            *own = len.max(*own);
         }
     }
 
@@ -119,7 +128,8 @@ impl Scratch {
     /// Of the buffers that a forward pass uses.
     pub fn forward_bytes(&self) -> u64 {
         let others = self.others.iter().sum::<usize>() + self.middles.total();
-        let cells = self.padded + others + self.made + self.map + self.projection;
+        let tiles: usize = self.tiles.iter().map(|[forward, _]| forward).sum();
+        let cells = self.padded + others + self.made + self.map + self.projection + tiles;
         // The cells' stay from pass to pass.
         4 * (self.stem[0] + cells) as u64
     }
@@ -131,6 +141,7 @@ impl Scratch {
             + 3 * self.map
             + [&self.bordered, &self.halves, &self.middles, &self.spreads].map(Sizes::total).iter().sum::<usize>()
             + self.between
+            + self.tiles.iter().map(|[forward, backward]| forward.max(backward)).sum::<usize>()
             + 2 * self.projection
             + self.gathered
             + self.stem[1]) as u64
