@@ -34,9 +34,8 @@ impl SupernetConfig {
             end: End::Logits,
             factors: None,
         };
-        let passes = [Wanted::WEIGHTS, Wanted::MIXING, Wanted { weights: true, ..Wanted::MIXING }];
-        let count = if work.second_order { 3 } else { 2 };
-        move |policy| passes[..count].iter().map(|wanted| rehearsal.peak(policy, *wanted)).max().unwrap_or(0)
+        // A pass for the mixing weights takes what one for the parameters does, and less.
+        move |policy| rehearsal.peak(policy)
     }
 }
 
@@ -49,20 +48,20 @@ impl EvaluationConfig {
         let drop = drops.then_some(DropPath { probability: 0.5, seed: 0, at: [0; 2] });
         let factors = drop.map(|drop| Factors::drawn(&plan, Some(drop), size[0]));
         let rehearsal = Rehearsal { plan, size, precision: Precision::Float32, end: End::AllLogits, factors };
-        move |policy| rehearsal.peak(policy, Wanted::WEIGHTS)
+        move |policy| rehearsal.peak(policy)
     }
 }
 
 impl Rehearsal {
-    /// The most bytes that are in use during a pass and its way back.
-    fn peak(&self, policy: Policy, wanted: Wanted) -> u64 {
+    /// The most bytes that are in use during a pass for the parameters' gradients and its way back.
+    fn peak(&self, policy: Policy) -> u64 {
         let counter = Counter::new();
-        let ran = self.run(counter.clone(), policy, wanted);
+        let ran = self.run(counter.clone(), policy);
         debug_assert!(ran.is_ok(), "a device that only counts refuses nothing: {ran:?}");
         counter.peak()
     }
 
-    fn run(&self, gpu: Gpu, policy: Policy, wanted: Wanted) -> Result<(), GpuError> {
+    fn run(&self, gpu: Gpu, policy: Policy) -> Result<(), GpuError> {
         let [images, height, width] = self.size;
         let parameters: usize = self.plan.layouts().map(|l| l.len).sum();
         // Nobody reads these numbers.
@@ -83,7 +82,7 @@ impl Rehearsal {
             probe: None,
             end: self.end,
             factors: self.factors.as_ref(),
-            wanted,
+            wanted: Wanted::WEIGHTS,
             retain: false,
             only: None,
             noise: Noise::default(),
