@@ -140,7 +140,7 @@ fn errors(gpu: &Gpu, operation: Operation, stride: usize) -> Result<([f64; 3], f
             astray = astray.max(mean(&own(&out)).abs());
             // That of the CPU is 1 but for the norm's epsilon.
             astray = astray.max((square(&out) - square(&expected)).abs());
-            if matches!(operation, Operation::MaxPool3x3 | Operation::AvgPool3x3) {
+            if matches!(operation, Operation::MaxPool3x3 | Operation::MaxPool5x5 | Operation::AvgPool3x3) {
                 astray = astray.max(own(&found.input).iter().sum::<f64>().abs());
             }
         }
@@ -148,12 +148,14 @@ fn errors(gpu: &Gpu, operation: Operation, stride: usize) -> Result<([f64; 3], f
     Ok((off, astray))
 }
 
-const OPERATIONS: [Operation; 10] = [
+const OPERATIONS: [Operation; 12] = [
     Operation::MaxPool3x3,
+    Operation::MaxPool5x5,
     Operation::AvgPool3x3,
     Operation::SkipConnect,
     Operation::SepConv3x3,
     Operation::SepConv5x5,
+    Operation::SepConv7x7,
     Operation::DilConv3x3,
     Operation::DilConv5x5,
     Operation::NorConv1x1,

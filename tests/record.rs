@@ -44,6 +44,19 @@ nodes = 3
 edges = "complete"
 "#;
 
+/// The widest windows, and more nodes than DARTS has.
+const WIDE: &str = r#"
+name = "wide"
+about = "wide windows"
+operations = ["sep_conv_7x7", "max_pool_5x5", "skip_connect"]
+[normal]
+nodes = 6
+edges = "complete"
+[reduction]
+nodes = 5
+edges = "complete"
+"#;
+
 /// Steps of a search on pictures of `side` x `side`; panics where a launch is refused. Momentum comes with the first.
 fn search(recorder: &Arc<Recorder>, config: &SupernetConfig, images: usize, side: usize, order: Order, steps: usize) {
     let mut net = Supernet::new(config).unwrap().on(Some(recorder.clone()));
@@ -67,6 +80,7 @@ fn predictions_are_the_bytes_that_passes_ask_for() {
     let some = all.places().step_by(3).fold(all, |m, p| if m.without(p).check().is_ok() { m.without(p) } else { m });
     let masks = [
         Space::read(MIXED).unwrap().full(),
+        Space::read(WIDE).unwrap().full(),
         all,
         some,
         noisy,
@@ -169,6 +183,13 @@ fn streams(mask: Mask, step: usize) {
 const LONG: &str = "Genotype(normal=[('conv_7x1_1x7', 0), ('conv_7x1_1x7', 0), ('sep_conv_3x3', 2), ('conv_7x1_1x7', 1)], normal_concat=[3], \
     reduce=[('conv_7x1_1x7', 0), ('conv_7x1_1x7', 1), ('max_pool_3x3', 0), ('conv_7x1_1x7', 2)], reduce_concat=[2, 3])";
 
+/// Seven nodes, and the widest windows.
+const DEEP: &str = "Genotype(normal=[('sep_conv_7x7', 0), ('max_pool_5x5', 1), ('sep_conv_7x7', 0), ('conv_1x1', 2), ('skip_connect', 0), \
+    ('sep_conv_3x3', 3), ('max_pool_5x5', 0), ('avg_pool_3x3', 0), ('sep_conv_5x5', 5), ('skip_connect', 0), ('dil_conv_3x3', 4), \
+    ('sep_conv_7x7', 6), ('conv_7x1_1x7', 7), ('max_pool_3x3', 0)], normal_concat=[6, 7, 8], \
+    reduce=[('sep_conv_7x7', 0), ('max_pool_5x5', 1), ('skip_connect', 0), ('max_pool_5x5', 0), ('skip_connect', 1), ('sep_conv_7x7', 1), \
+    ('skip_connect', 0), ('max_pool_5x5', 3), ('sep_conv_7x7', 4), ('skip_connect', 0)], reduce_concat=range(2, 7))";
+
 const GENOTYPE: &str = "Genotype(normal=[('sep_conv_3x3', 0), ('max_pool_3x3', 1), ('dil_conv_3x3', 0), ('skip_connect', 2), \
     ('max_pool_3x3', 1), ('avg_pool_3x3', 3), ('skip_connect', 0), ('dil_conv_5x5', 4)], normal_concat=[5, 3], \
     reduce=[('max_pool_3x3', 0), ('sep_conv_3x3', 1), ('skip_connect', 0), ('dil_conv_5x5', 2), ('avg_pool_3x3', 1), \
@@ -213,6 +234,8 @@ fn a_training_takes_the_bytes_that_were_predicted() {
         (evaluation(GENOTYPE, 1, 1, true), 1, 17),
         (evaluation(LONG, 16, 8, true), 64, 32),
         (evaluation(LONG, 35, 3, false), 3, 9),
+        (evaluation(DEEP, 20, 6, true), 8, 32),
+        (evaluation(DEEP, 35, 3, false), 3, 9),
         (evaluation(ARCH, 16, 15, false), 64, 32),
         (evaluation(ARCH, 35, 4, false), 3, 9),
         (

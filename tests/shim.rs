@@ -69,7 +69,7 @@ fn single_operations() -> Vec<Case> {
     let sizes = [([2, 7, 7], 5), ([1, 8, 8], 4), ([3, 5, 6], 1), ([1, 9, 11], 19), ([2, 4, 4], 16), ([1, 1, 1], 2)];
     let mut cases = Vec::new();
     let dense = nas_bench_201().operations().iter().filter(|o| o.is_convolution());
-    let more = [Operation::Conv1x1, Operation::Conv7x1_1x7];
+    let more = [Operation::Conv1x1, Operation::Conv7x1_1x7, Operation::SepConv7x7, Operation::MaxPool5x5];
     let operations: Vec<Operation> = darts::SPACE.operations().iter().chain(dense).chain(&more).copied().collect();
     for (size, channels) in sizes {
         for operation in operations.iter().copied().filter(|o| *o != Operation::None) {
@@ -105,6 +105,15 @@ fn full_edges() -> Vec<Case> {
         let operations: Vec<Operation> = operations.iter().map(|o| o.parse().unwrap()).collect();
         [1, 2].map(|stride| Case { operations: operations.clone(), size, channels, stride })
     });
+    // Windows of all sizes side by side: of the widest each convolution's gradients take three units.
+    let wide = [([2, 9, 7], 4), ([1, 17, 10], 16), ([5, 57, 64], 2), ([1, 9, 8], 130)];
+    let wide = wide.into_iter().flat_map(|(size, channels)| {
+        let operations =
+            ["sep_conv_7x7", "max_pool_5x5", "max_pool_3x3", "dil_conv_5x5", "sep_conv_7x7", "max_pool_5x5"];
+        let operations: Vec<Operation> = operations.iter().map(|o| o.parse().unwrap()).collect();
+        [1, 2].map(|stride| Case { operations: operations.clone(), size, channels, stride })
+    });
+    let long = long.chain(wide);
     darts.chain(dense.flat_map(|c| [1, 2].map(|stride| case(c, stride, nas_bench_201())))).chain(long).collect()
 }
 
@@ -287,6 +296,7 @@ fn is_found(source: &str) -> bool {
             |size, channels, stride| Case { operations: darts::SPACE.operations().to_vec(), size, channels, stride };
         let dense = |case: Case| Case { operations: nas_bench_201().operations().to_vec(), ..case };
         let long = |case: Case| Case { operations: vec![Operation::Conv7x1_1x7; 2], ..case };
+        let wide = |case: Case| Case { operations: vec![Operation::SepConv7x7, Operation::MaxPool5x5], ..case };
         let cases = [
             edge([2, 9, 7], 4, 1),
             edge([1, 9, 9], 5, 2),
@@ -295,6 +305,8 @@ fn is_found(source: &str) -> bool {
             dense(edge([1, 9, 9], 5, 2)),
             long(edge([2, 9, 7], 4, 1)),
             long(edge([1, 9, 19], 5, 2)),
+            wide(edge([2, 9, 7], 4, 1)),
+            wide(edge([1, 11, 9], 5, 2)),
         ];
         cases.iter().any(|c| wrong(c.error(&gpu).map_err(|e| e.to_string())))
             || [(darts::FULL, 1), (nas_bench_201().full(), 2)].into_iter().any(|(mask, channels)| {

@@ -22,6 +22,12 @@ const ARCH: &str = "|nor_conv_3x3~0|+|avg_pool_3x3~0|nor_conv_1x1~1|+|skip_conne
 /// Convolutions of rows and columns, and nodes that take one state twice.
 const LONG: &str = "Genotype(normal=[('conv_7x1_1x7', 0), ('conv_7x1_1x7', 0), ('sep_conv_3x3', 2), ('conv_7x1_1x7', 1)], normal_concat=[3], \
     reduce=[('conv_7x1_1x7', 0), ('conv_7x1_1x7', 1), ('max_pool_3x3', 0), ('max_pool_3x3', 0)], reduce_concat=[2, 3])";
+/// Seven nodes, and the widest windows.
+const DEEP: &str = "Genotype(normal=[('sep_conv_7x7', 0), ('max_pool_5x5', 1), ('sep_conv_7x7', 0), ('conv_1x1', 2), ('skip_connect', 0), \
+    ('sep_conv_3x3', 3), ('max_pool_5x5', 0), ('avg_pool_3x3', 0), ('sep_conv_5x5', 5), ('skip_connect', 0), ('dil_conv_3x3', 4), \
+    ('sep_conv_7x7', 6), ('conv_7x1_1x7', 7), ('max_pool_3x3', 0)], normal_concat=[6, 7, 8], \
+    reduce=[('sep_conv_7x7', 0), ('max_pool_5x5', 1), ('skip_connect', 0), ('max_pool_5x5', 0), ('skip_connect', 1), ('sep_conv_7x7', 1), \
+    ('skip_connect', 0), ('max_pool_5x5', 3), ('sep_conv_7x7', 4), ('skip_connect', 0)], reduce_concat=range(2, 7))";
 /// Five edges of which any may be left out read one state.
 const CROWDED: &str = "Genotype(normal=[('sep_conv_3x3', 0), ('dil_conv_3x3', 0), ('sep_conv_3x3', 0), ('dil_conv_3x3', 0), \
     ('sep_conv_3x3', 0), ('dil_conv_3x3', 1), ('sep_conv_3x3', 1), ('dil_conv_3x3', 2)], normal_concat=range(2, 6), \
@@ -55,6 +61,7 @@ fn cases() -> Vec<Case> {
         case(&turned(), [2, 3], [2, 9, 10], false, 0.5),
         case(LONG, [3, 4], [2, 11, 19], false, 0.4),
         case(CROWDED, [2, 2], [2, 7, 6], false, 0.5),
+        case(DEEP, [3, 3], [2, 13, 11], false, 0.3),
         case(ARCH, [3, 3], [3, 9, 10], false, 0.3),
         case(UNREACHED, [2, 4], [2, 17, 12], false, 0.0),
     ]

@@ -13,7 +13,7 @@ use super::training_memory;
 use crate::data::{self, Augment, Dataset, Halves, Shares, Split};
 use crate::device::{Device, NoGpu};
 use crate::kernels::gpu::Gpu;
-use crate::kernels::gpu::arguments::{MOST_BACKS, MOST_NODES, MOST_UNITS};
+use crate::kernels::gpu::arguments::{MOST_BACKS, MOST_TARGETS, MOST_UNITS};
 use crate::nn::{EvaluationConfig, NnError, Policy};
 use crate::oneshot::{AdamSettings, Batch, Loss, Settings, SgdSettings, balanced};
 use crate::proxies::{self, RankingFunction};
@@ -116,16 +116,6 @@ impl<'a> Setup<'a> {
         let pictures = data::limited(&*dataset, config.seed, config.data.limit);
         let Opened { device, gpu, no_gpu } = plan::open_device(config)?;
         let space = config.space().space();
-        let (nodes, cells) = match &trained {
-            Some(genotype) => (genotype.kinds().map(|kind| genotype.nodes(kind)).max(), "this genotype".to_string()),
-            None => (space.graphs().iter().map(|g| g.nodes).max(), space.name().to_string()),
-        };
-        let nodes = nodes.unwrap_or(0);
-        if gpu.is_some() && nodes > MOST_NODES {
-            let reason =
-                format!("cells of {cells}, with {nodes} nodes, are too large for a GPU ({MOST_NODES}); use `cpu`");
-            return Err(ConfigError::Value { key: "device.kind".into(), reason }.into());
-        }
         let operations = match &trained {
             Some(genotype) => genotype.kinds().flat_map(|kind| genotype.choices(kind)).map(|c| c.operation).collect(),
             None => space.operations().to_vec(),
@@ -335,32 +325,34 @@ impl<'a> Setup<'a> {
     }
 }
 
-/// Whether there are kernels for it: windows of depthwise convolutions are 3 and 5 wide there, those of poolings 3.
+/// Whether there are kernels for it: windows of depthwise convolutions are 3, 5 and 7 wide there, those of poolings 3 and 5.
 const fn on_gpu(operation: Operation) -> bool {
     match operation.compute() {
-        Compute::Separable { window, .. } => window <= 5,
-        Compute::MaxPool { window } | Compute::AveragePool { window } => window == 3,
-        Compute::Zero | Compute::Identity | Compute::Noise | Compute::Dense { .. } => true,
+        Compute::Separable { window, .. } => matches!(window, 3 | 5 | 7),
+        Compute::MaxPool { window } | Compute::AveragePool { window } => matches!(window, 3 | 5),
+        Compute::Dense { window } => matches!(window, 1 | 3),
+        Compute::Zero | Compute::Identity | Compute::Noise => true,
         Compute::Factorised { window } => window == 7,
     }
 }
 
 /// Whether the operations of all edges from one state fit one launch of a GPU's kernels.
 fn fits_launches(space: Space) -> bool {
-    let from_one = |kind, source: usize| -> [usize; 2] {
+    let from_one = |kind, source: usize| -> [usize; 3] {
         let halves = space.stacking().stride(kind, source) == 2;
         let edges = space.edges(kind).iter().filter(|e| e.source() == source).count();
         let parts = space.operations().iter().map(|o| match o.compute() {
-            Compute::Zero => [0, 0],
+            Compute::Zero => [0, 0, 0],
             // Two convolutions side by side.
-            Compute::Identity if halves => [2, 2],
-            Compute::Separable { .. } | Compute::Dense { .. } | Compute::Factorised { .. } => [1, 1],
-            Compute::Identity | Compute::Noise | Compute::MaxPool { .. } | Compute::AveragePool { .. } => [1, 0],
+            Compute::Identity if halves => [2, 2, 0],
+            Compute::Separable { halves: 2, .. } => [1, 1, 1],
+            Compute::Separable { .. } | Compute::Dense { .. } | Compute::Factorised { .. } => [1, 1, 0],
+            Compute::Identity | Compute::Noise | Compute::MaxPool { .. } | Compute::AveragePool { .. } => [1, 0, 0],
         });
-        parts.fold([0, 0], |[all, back], [a, b]| [all + edges * a, back + edges * b])
+        parts.fold([0; 3], |all, part| [0, 1, 2].map(|i| all[i] + edges * part[i]))
     };
     let each = space.graphs().iter().flat_map(|g| g.edges.iter().map(|e| from_one(g.kind, e.source())));
-    each.into_iter().all(|[all, back]| all <= MOST_UNITS && back <= MOST_BACKS)
+    each.into_iter().all(|[all, back, targets]| all <= MOST_UNITS && back <= MOST_BACKS && targets <= MOST_TARGETS)
 }
 
 /// A batch as tensors: pictures `[N, H, W, C]` and classes `[N]`.
@@ -407,5 +399,16 @@ mod tests {
         let others = r#""max_pool_3x3", "avg_pool_3x3", "skip_connect""#;
         assert!(fits_launches(with(convolutions)) && fits_launches(with(others)));
         assert!(!fits_launches(with(&format!("{convolutions}, {others}"))));
+        // Eight edges from each input: that many maps between the halves of separable convolutions.
+        let deep = |operations: &str| {
+            let text = format!(
+                "name = \"deep\"\nabout = \"a test\"\noperations = [{operations}]\n[normal]\nnodes = 8\nedges = \"complete\"\n"
+            );
+            Space::read(&text).unwrap()
+        };
+        let three = r#""sep_conv_3x3", "sep_conv_5x5", "sep_conv_7x7""#;
+        assert!(
+            fits_launches(deep(r#""sep_conv_3x3", "sep_conv_7x7", "max_pool_5x5""#)) && !fits_launches(deep(three))
+        );
     }
 }

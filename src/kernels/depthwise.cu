@@ -57,7 +57,8 @@ DEVICE void convolve(const Unit &u, const float *tile, int c0, float *d) {
 DEVICE void gather(const Unit &u, const Map &image, const float *tile, int y0, int x0, int c0, float *d) {
     if (u.kind == DEPTHWISE) {
         if (u.kernel == 3) convolve<3>(u, tile, c0, d);
-        else convolve<5>(u, tile, c0, d);
+        else if (u.kernel == 5) convolve<5>(u, tile, c0, d);
+        else convolve<7>(u, tile, c0, d);
         return;
     }
     const int c = threadIdx.x % CHUNK, row = threadIdx.x / CHUNK;
@@ -73,17 +74,32 @@ DEVICE void gather(const Unit &u, const Map &image, const float *tile, int y0, i
     }
 }
 
-// Adds to the gradient of the taps (five to a row, whatever the kernel): this thread's channel, its pixels.
-template <int K>
-DEVICE void add_taps(const Unit &u, const float *tile, const float (&dd)[EACH], float (&taps)[25]) {
+// Adds to the gradient of R rows of taps from row `first` on (ACROSS to a row): this thread's channel, its pixels.
+template <int K, int R, int ACROSS>
+DEVICE void add_taps(const Unit &u, int first, const float *tile, const float (&dd)[EACH], float (&taps)[25]) {
     const int row = threadIdx.x / CHUNK, side = side_of(u);
     UNROLL
     for (int k = 0; k < EACH; k++) {
-        const float *window = window_of(u, tile, row + ROWS * k);
+        const float *window = window_of(u, tile, row + ROWS * k) + first * side * u.dilation * CHUNK;
         UNROLL
-        for (int ky = 0; ky < K; ky++)
-            UNROLL
-            for (int kx = 0; kx < K; kx++) taps[ky * 5 + kx] += dd[k] * window[(ky * side + kx) * u.dilation * CHUNK];
+        for (int ky = 0; ky < R; ky++)
+            if (first + ky < K)
+                UNROLL
+                for (int kx = 0; kx < K; kx++)
+                    taps[ky * ACROSS + kx] += dd[k] * window[(ky * side + kx) * u.dilation * CHUNK];
+    }
+}
+
+// Pooling's way back: adds what the output pixels in `tile` (from y_first, x_first on), whose windows had their greatest value
+// at `places`, give to input pixel (y, x).
+template <int K>
+DEVICE void unpool(bool greatest, int stride, const float *tile, const float *places, int y_first, int x_first, int side, int y,
+                   int x, float &sum) {
+    for (int t = 0; t < K * K; t++) {
+        const int ty = y + K / 2 - t / K, tx = x + K / 2 - t % K;
+        if (ty % stride || tx % stride) continue;
+        const int at = ((ty / stride - y_first) * side + tx / stride - x_first) * CHUNK + threadIdx.x % CHUNK;
+        if (!greatest || places[at] == (float)t) sum += tile[at];
     }
 }
 

@@ -25,8 +25,8 @@ KERNEL(unit_forward, UnitForward) {
                 int place;
                 const float v = u.kind == IDENTITY
                                     ? get(image, (Long)(y * u.width + x) * u.x_stride + col0 + j)
-                                    : pool((const float *)image.numbers, u.height, u.width, u.x_stride, y * u.stride,
-                                           x * u.stride, col0 + j, u.kind == MAXIMUM, place);
+                                    : pool(u.kernel, (const float *)image.numbers, u.height, u.width, u.x_stride,
+                                           y * u.stride, x * u.stride, col0 + j, u.kind == MAXIMUM, place);
                 rows[p * Z_ROW + j] = kept(v, a.narrow);
                 if (u.z) put(u.z, a.narrow, ((Long)(n * u.out_height + y) * u.out_width + x) * u.z_stride + col0 + j, v);
             } else {
@@ -74,6 +74,7 @@ struct Back {
     void *dd;                  // gradient of the product's left side, [N, H', W', channels], or null
     float *partial;            // [splits, len] gradients of the weights, or null
     int dy_stride, len;
+    int first_tap, reserved; // row of a 7x7 window from which on this unit has TAP_ROWS rows' gradients; the first has the rest
 };
 struct UnitBackward {
     Back units[MOST_BACKS];
@@ -137,19 +138,36 @@ KERNEL(unit_backward, UnitBackward) {
                         put(b.dd, a.narrow, ((Long)(n * u.out_height + y) * u.out_width + x) * u.channels + c0 + c, dd[k]);
                 }
                 if (a.wanted && u.kind == DEPTHWISE) {
-                    if (u.kernel == 3) add_taps<3>(u, tile, dd, taps);
-                    else add_taps<5>(u, tile, dd, taps);
+                    if (u.kernel == 3) add_taps<3, 3, 5>(u, 0, tile, dd, taps);
+                    else if (u.kernel == 5) add_taps<5, 5, 5>(u, 0, tile, dd, taps);
+                    else add_taps<7, TAP_ROWS, 7>(u, b.first_tap, tile, dd, taps);
                 }
             }
             BARRIER;
         }
     }
     if (a.wanted) {
-        if (u.outputs <= COLUMNS && c0 + c < u.channels)
+        if (u.outputs <= COLUMNS && c0 + c < u.channels && b.first_tap == 0)
             for (int k = 0; k < COLUMNS / ROWS; k++)
                 if (row + ROWS * k < u.outputs)
                     partial[pointwise + (Long)(c0 + c) * u.outputs + row + ROWS * k] = own[k];
-        if (u.kind == DEPTHWISE) {
+        if (u.kind == DEPTHWISE && u.kernel == 7) {
+            float *sums = shared;
+            UNROLL
+            for (int ky = 0; ky < TAP_ROWS; ky++)
+                if (b.first_tap + ky < 7) {
+                    UNROLL
+                    for (int kx = 0; kx < 7; kx++) sums[(kx * ROWS + row) * CHUNK + c] = taps[ky * 7 + kx];
+                    BARRIER;
+                    const int kx = row;
+                    if (kx < 7 && c0 + c < u.channels) {
+                        float sum = 0.0f;
+                        for (int g = 0; g < ROWS; g++) sum += sums[(kx * ROWS + g) * CHUNK + c];
+                        partial[((b.first_tap + ky) * 7 + kx) * u.channels + c0 + c] = sum;
+                    }
+                    BARRIER;
+                }
+        } else if (u.kind == DEPTHWISE) {
             float *sums = shared;
             UNROLL
             for (int ky = 0; ky < 5; ky++)
@@ -232,7 +250,7 @@ KERNEL(input_gradient, InputGradient) {
                 else plain[k] += s.weight ? v * *s.weight : v;
             }
         } else {
-            const int r = pooling ? 1 : reach(s.kernel, s.dilation);
+            const int r = reach(s.kernel, pooling ? 1 : s.dilation);
             const int oy = first_out(y0, r, s.stride), ox = first_out(x0, r, s.stride);
             const int high = outs(y0, r, s.stride), side = outs(x0, r, s.stride);
             float *places = tile + high * side * CHUNK;
@@ -244,12 +262,12 @@ KERNEL(input_gradient, InputGradient) {
                     v = get(dd, (image + y * s.out_width + x) * s.dd_stride + c);
                     if (pooling) {
                         const float *map = s.x + (Long)n * to.height * to.width * s.x_stride;
-                        const float z = pool(map, to.height, to.width, s.x_stride, y * s.stride, x * s.stride, c,
+                        const float z = pool(s.kernel, map, to.height, to.width, s.x_stride, y * s.stride, x * s.stride, c,
                                              s.kind == MAXIMUM, place);
                         if (s.coefficients) v = back(s.coefficients, to.channels, c, v, kept(z, a.narrow));
                         else if (s.weight) v *= *s.weight;
                         if (s.kind == AVERAGE)
-                            v *= 1.0f / (inside(y, s.stride, to.height) * inside(x, s.stride, to.width));
+                            v *= 1.0f / (inside(s.kernel, y, s.stride, to.height) * inside(s.kernel, x, s.stride, to.width));
                     }
                 }
                 tile[p * CHUNK + lane] = v;
@@ -260,15 +278,13 @@ KERNEL(input_gradient, InputGradient) {
                 const int p = row + ROWS * k, y = y0 + p / TILE, x = x0 + p % TILE;
                 if (y >= to.height || x >= to.width || c >= to.channels) continue;
                 if (s.kind == DEPTHWISE) {
-                    gated[k] += s.kernel == 3 ? scatter<3>(s, tile, oy, ox, side, y, x, to.channels, c)
-                                              : scatter<5>(s, tile, oy, ox, side, y, x, to.channels, c);
+                    gated[k] += s.kernel == 3   ? scatter<3>(s, tile, oy, ox, side, y, x, to.channels, c)
+                                : s.kernel == 5 ? scatter<5>(s, tile, oy, ox, side, y, x, to.channels, c)
+                                                : scatter<7>(s, tile, oy, ox, side, y, x, to.channels, c);
+                } else if (s.kernel == 3) {
+                    unpool<3>(s.kind == MAXIMUM, s.stride, tile, places, oy, ox, side, y, x, plain[k]);
                 } else {
-                    for (int t = 0; t < 9; t++) {
-                        const int ty = y + 1 - t / 3, tx = x + 1 - t % 3;
-                        if (ty % s.stride || tx % s.stride) continue;
-                        const int at = ((ty / s.stride - oy) * side + tx / s.stride - ox) * CHUNK + lane;
-                        if (s.kind == AVERAGE || places[at] == (float)t) plain[k] += tile[at];
-                    }
+                    unpool<5>(s.kind == MAXIMUM, s.stride, tile, places, oy, ox, side, y, x, plain[k]);
                 }
             }
             BARRIER;

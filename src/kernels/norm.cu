@@ -140,6 +140,7 @@ struct Products {
     float *partial;
     int kind, stride, height, width, out_height, out_width;
     int dy_stride, z_stride;
+    int kernel, reserved; // of what pools
 };
 struct NormProducts {
     Products units[MOST_UNITS];
@@ -164,8 +165,8 @@ KERNEL(norm_products, NormProducts) {
                 const int n = p / per_image, q = p % per_image;
                 const float *image = (const float *)u.z + (Long)n * u.height * u.width * u.z_stride;
                 int place;
-                z = pool(image, u.height, u.width, u.z_stride, q / u.out_width * u.stride, q % u.out_width * u.stride, c,
-                         u.kind == MAXIMUM, place);
+                z = pool(u.kernel, image, u.height, u.width, u.z_stride, q / u.out_width * u.stride,
+                         q % u.out_width * u.stride, c, u.kind == MAXIMUM, place);
                 z = kept(z, a.narrow && u.mean);
             } else {
                 z = get({u.z, a.narrow && u.mean}, (Long)p * u.z_stride + c);

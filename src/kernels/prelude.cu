@@ -26,12 +26,14 @@
 // Rows in shared memory are one number longer, so that columns fall into different banks.
 #define D_ROW (CHUNK + 1)
 #define Z_ROW (COLUMNS + 1)
+// Rows of a 7x7 window whose taps' gradients a thread holds at once.
+#define TAP_ROWS 3
 // The parts of all edges from one source, as many as the space has: in a forward pass, in a backward pass (whose arguments are
 // larger), and the nodes or maps that they give to.
 #define MOST_UNITS 32
 #define MOST_BACKS 24
 #define MOST_TARGETS 16
-#define MOST_NODES 4
+#define MOST_NODES 8
 
 typedef long long Long;
 

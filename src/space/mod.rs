@@ -2,7 +2,7 @@
 //! parameters and multiply-accumulates. Nothing here knows of tensors.
 
 mod by;
-mod cell;
+pub(crate) mod cell;
 pub mod count;
 pub mod cut;
 pub mod darts;

@@ -7,7 +7,11 @@ pub const MOST_BACKS: usize = 24;
 /// Most maps that gradients are gathered in by one launch.
 pub const MOST_TARGETS: usize = 16;
 /// Most nodes that one launch adds to.
-pub const MOST_NODES: usize = 4;
+pub const MOST_NODES: usize = 8;
+const _: () = assert!(MOST_NODES >= crate::space::cell::MOST_NODES);
+
+/// Rows of a 7x7 window whose taps' gradients a thread holds at once.
+pub const TAP_ROWS: usize = 3;
 
 /// What a [`Unit`] or a [`Source`] is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -103,6 +107,9 @@ pub struct Back {
     pub partial: u64,
     pub dy_stride: i32,
     pub len: i32,
+    /// Of a 7x7 window's rows of taps the first whose gradient this one makes, of [`TAP_ROWS`]; the first has all the rest.
+    pub first_tap: i32,
+    pub reserved: i32,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -244,6 +251,9 @@ pub struct Products {
     pub out_width: i32,
     pub dy_stride: i32,
     pub z_stride: i32,
+    /// Side of what pools.
+    pub kernel: i32,
+    pub reserved: i32,
 }
 
 #[derive(Clone, Copy, Debug, Default)]

@@ -136,8 +136,8 @@ impl Source {
     fn tile_numbers(&self) -> usize {
         let (reach, planes) = match self.kind {
             super::Kind::Depthwise => (self.dilation * (self.kernel - 1) / 2, 1),
-            super::Kind::Maximum => (1, 2),
-            super::Kind::Average => (1, 1),
+            super::Kind::Maximum => (self.kernel / 2, 2),
+            super::Kind::Average => (self.kernel / 2, 1),
             _ => return 0,
         };
         // From the first output that reaches a tile's first pixel to the last that reaches its last.

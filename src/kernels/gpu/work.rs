@@ -102,7 +102,7 @@ impl Unit {
             work.operations += 3 * (pixels * outputs) as u64;
         }
         if self.pooling() {
-            work.operations += 9 * (pixels * outputs) as u64;
+            work.operations += (self.kernel * self.kernel).max(1) as u64 * (pixels * outputs) as u64;
         } else {
             self.read_weights(work);
             work.operations += self.operations(images).iter().sum::<u64>();
@@ -192,8 +192,7 @@ impl Source {
         work.numbers(self.coefficients, 4 * channels, false);
         work.numbers(self.weight, 1, false);
         let taps = match self.kind {
-            Kind::Depthwise => (self.kernel * self.kernel) as usize,
-            Kind::Maximum | Kind::Average => 9,
+            Kind::Depthwise | Kind::Maximum | Kind::Average => (self.kernel * self.kernel) as usize,
             _ => 1,
         };
         work.numbers(self.depthwise, taps * channels, false);

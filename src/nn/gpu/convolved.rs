@@ -171,6 +171,7 @@ impl Convolved<'_> {
             out_width: unit.out_width,
             dy_stride: c as i32,
             z_stride: c as i32,
+            ..Products::default()
         };
         launch::norm_products(gpu, &[products], self.images, c, Precision::Float32)?;
         self.settle(norms, &own, parts, to)?;

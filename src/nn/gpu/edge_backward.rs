@@ -120,6 +120,8 @@ impl BundleBackward<'_> {
                 out_width,
                 dy_stride: dnode.stride as i32,
                 z_stride: z.stride as i32,
+                kernel: window(b),
+                reserved: 0,
             });
             let mut own = Settled {
                 partial: partial.at(i * 2 * c * parts),
@@ -386,6 +388,7 @@ impl BundleBackward<'_> {
             dd: dnode.address,
             dd_stride: dnode.stride as i32,
             kind: kind_of(g, b),
+            kernel: window(b),
             stride: g.stride as i32,
             out_height,
             out_width,
@@ -401,6 +404,11 @@ impl BundleBackward<'_> {
         };
         is_pooling(b.operation).then_some(Source { x, x_stride, coefficients, weight, ..open })
     }
+}
+
+/// Side of a pooling's window; nobody asks for others'.
+fn window(b: &Branch) -> i32 {
+    b.operation.kernel().unwrap_or(0) as i32
 }
 
 /// What a unit's window gives back.

@@ -110,6 +110,7 @@ impl Project<'_> {
             out_width: s.out_width() as i32,
             dy_stride: c as i32,
             z_stride: c as i32,
+            ..Products::default()
         };
         launch::norm_products(self.gpu, &[products], self.images, c, Precision::Float32)?;
         let [gain, _] = self.affine(self.weights).unwrap_or_default();

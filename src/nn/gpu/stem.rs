@@ -174,6 +174,7 @@ impl PlainPass<'_> {
             out_width: unit.width,
             dy_stride: c as i32,
             z_stride: c as i32,
+            ..Products::default()
         };
         launch::norm_products(gpu, &[products], self.size[0], c, Precision::Float32)?;
         let mut settled = Settled {

@@ -5,7 +5,7 @@ use std::ops::Range;
 use super::{Norms, View};
 use crate::kernels::dense;
 use crate::kernels::depthwise::Shape;
-use crate::kernels::gpu::arguments::{Back, Dense, Moments, Reduce, Unit};
+use crate::kernels::gpu::arguments::{Back, Dense, MOST_BACKS, Moments, Reduce, TAP_ROWS, Unit};
 use crate::kernels::gpu::parts::{dense_splits, splits};
 use crate::kernels::gpu::{Buffer, Gpu, GpuError, Kind, Precision, launch, launch_dense};
 use crate::nn::norm::NormSlot;
@@ -26,9 +26,9 @@ pub(super) fn separable(s: &Shape, x: View, weights: u64) -> Unit {
     }
 }
 
-/// A 3x3 pooling.
+/// A pooling.
 pub(super) fn pooling(s: &Shape, x: View, kind: Kind) -> Unit {
-    Unit { kind, kernel: 3, dilation: 1, ..plain(s, x) }
+    Unit { kind, kernel: s.kernel as i32, dilation: 1, ..plain(s, x) }
 }
 
 /// ReLU → dense convolution, of a square window or of pixels of a row; or one of pixels of a column, without ReLU. The norm before
@@ -248,7 +248,7 @@ pub(super) fn backward(
     }
     let Some(gradient) = gradient else {
         let backs: Vec<Back> = backs.into_iter().map(|(b, _)| b).collect();
-        return launch::unit_backward(gpu, &backs, images, false, maps);
+        return backs.chunks(MOST_BACKS).try_for_each(|b| launch::unit_backward(gpu, b, images, false, maps));
     };
     let (mut tiles, mut channels, mut len) = (0, 0, 0);
     for (b, _) in &backs {
@@ -271,9 +271,18 @@ pub(super) fn backward(
             splits: splits as i32,
         });
     }
-    let backs: Vec<Back> = backs.into_iter().map(|(b, _)| b).collect();
-    launch::unit_backward(gpu, &backs, images, true, maps)?;
+    let backs: Vec<Back> = backs.into_iter().flat_map(|(b, _)| by_taps(b)).collect();
+    for backs in backs.chunks(MOST_BACKS) {
+        launch::unit_backward(gpu, backs, images, true, maps)?;
+    }
     launch::reduce_weights(gpu, &reduced)
+}
+
+/// The units of a launch that make all gradients of one: of a 7x7 window no thread could hold those of all taps.
+fn by_taps(back: Back) -> impl Iterator<Item = Back> {
+    let kernel = if back.unit.kind == Kind::Depthwise { back.unit.kernel } else { 0 };
+    let more = (TAP_ROWS as i32..if kernel == 7 { kernel } else { 0 }).step_by(TAP_ROWS);
+    std::iter::once(back).chain(more.map(move |first_tap| Back { dd: 0, first_tap, ..back }))
 }
 
 /// The same of dense convolutions, whose biases, of so many numbers, are behind their weights; gradients of inputs are made where
