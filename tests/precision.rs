@@ -173,8 +173,10 @@ fn fault(gpu: &Gpu) -> Option<String> {
                 println!("{what}: {:.1e} {:.1e} {:.1e}; {astray:.1e}", off[0], off[1], off[2]);
                 // The output is rounded once or twice, before its mean is taken away; gradients up to four times, and some
                 // units are on the other side of a ReLU's kink.
-                let limits = [2.0 * UNIT, 8.0 * UNIT, 8.0 * UNIT];
-                if off.iter().zip(limits).any(|(e, l)| *e > l || e.is_nan()) || astray > 3e-5 || astray.is_nan() {
+                // Maxima of so many lie far from 0 beside their spread, of which rounding then is a larger share.
+                let far = if operation == Operation::MaxPool5x5 { 3.0 } else { 1.0 };
+                let limits = [2.0 * UNIT, 8.0 * UNIT, 8.0 * UNIT].map(|limit| far * limit);
+                if off.iter().zip(limits).any(|(e, l)| *e > l || e.is_nan()) || astray > far * 3e-5 || astray.is_nan() {
                     return Some(format!("{what}: {off:?}, {astray:.1e}"));
                 }
             }
