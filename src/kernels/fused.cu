@@ -118,8 +118,9 @@ KERNEL(unit_backward, UnitBackward) {
             load_weights(u, c0, col0, Z_ROW, w);
             BARRIER;
             multiply_back(dz, w, dd);
-            if (a.wanted && u.outputs <= COLUMNS) multiply_weights(d, dz, own);
-            if (a.wanted && u.outputs > COLUMNS) {
+            const bool weights = a.wanted && b.first_tap == 0;
+            if (weights && u.outputs <= COLUMNS) multiply_weights(d, dz, own);
+            if (weights && u.outputs > COLUMNS) {
                 // More than the registers hold: each number has its own thread, which adds to it tile by tile.
                 float sums[COLUMNS / ROWS] = {};
                 multiply_weights(d, dz, sums);

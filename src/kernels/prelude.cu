@@ -1,6 +1,6 @@
 // What all kernels share. The sources are joined into one text and compiled for 16, 32 and 64 columns (COLUMNS), which is
 // how many output channels a block makes; a wider convolution takes several blocks. Maps are [N, H, W, C], a pixel every
-// `stride` numbers, so that the four nodes of a cell lie inside its output.
+// `stride` numbers, so that the nodes of a cell lie inside its output.
 //
 // A kernel takes one structure, laid out as its twin in `gpu/arguments.rs`. Barriers stand in kernels alone, never in what
 // they call, and never where threads of a block part ways. Sums are taken in an order that depends on sizes alone.

@@ -118,10 +118,9 @@ impl NetworkPass<'_> {
         Some(ClosingPass { plan, shape, norm: self.norm, running, probe: self.probe })
     }
 
-    /// The auxiliary head behind cell `i`, where it takes part.
+    /// The auxiliary head behind cell `i`, if there is one.
     pub fn auxiliary(&self, i: usize, sizes: &CellSizes) -> Option<HeadPass<'_>> {
-        let trains = self.end == End::AllLogits && self.wanted.weights;
-        let plan = self.plan.auxiliary.as_deref().filter(|h| trains && h.after == i)?;
+        let plan = self.plan.auxiliary.as_deref()?;
         let (size, running) = (self.plan.cells[i].output_shape(sizes), self.running(self.plan.auxiliary_block()));
         Some(HeadPass { plan, size, classes: self.plan.classes, running })
     }

@@ -2,7 +2,7 @@
 
 use super::arguments::{
     Back, Dense, Descend, Head, Mix, MixingGradient, Moments, Products, Rectified, Reduce, Settled, Source, Squares,
-    Target, Unit,
+    TAP_ROWS, Target, Unit,
 };
 use super::parts::{product_parts, tiles};
 use super::{Extent, Kernel, Kind, Precision, Work};
@@ -154,8 +154,21 @@ impl Back {
         work.operations += product + 4 * (pixels * outputs) as u64;
         if let Some(parts) = parts {
             u.read_input(images, maps, work);
-            work.numbers(self.partial, parts * self.len as usize, true);
-            work.operations += 2 * window + product;
+            // Of a 7x7 window each unit makes some rows' taps, and the first the rest.
+            let (wide, len) = (u.kind == Kind::Depthwise && u.kernel == 7, self.len as usize);
+            let row = 7 * u.channels as usize;
+            let rows = if wide { TAP_ROWS.min(7 - self.first_tap as usize) } else { 0 };
+            let at = |numbers: usize| self.partial + 4 * numbers as u64;
+            if wide {
+                work.rows(at(self.first_tap as usize * row), parts, rows * row, len, true);
+                work.operations += (2 * window + product) * rows as u64 / 7;
+            }
+            if wide && self.first_tap == 0 {
+                work.rows(at(7 * row), parts, len - 7 * row, len, true);
+            } else if !wide {
+                work.numbers(self.partial, parts * len, true);
+                work.operations += 2 * window + product;
+            }
         }
     }
 }
