@@ -3,7 +3,7 @@
 //! is `[H + 2p, W + 2q, C]` with zeros around, its padding `[p, q]`.
 //!
 //! A row of taps over all input channels lies in one piece, so that a convolution is a sum of small matrix products, one for
-//! each row of taps, and each output is written once. 3x3 windows of stride 1 go [another way](winograd), with less than half of
+//! each row of taps, and each output is written once. 3x3 windows of stride 1 go another way (`winograd`), with less than half of
 //! the products, where there are channels and pixels enough; the shape alone decides.
 
 use std::ops::Range;
@@ -285,7 +285,7 @@ impl Turned {
     }
 }
 
-/// Output rows `rows` of `out[y, x, o] = Σ padded[y·s + t_y, x·s + t_x, i] · weights[t, i, o]`; plus the bias, if
+/// Output rows `rows` of `out[y, x, o] = Σ padded[y·s + t_y, x·s + t_x, i] · weights[t, i, o]`, plus the bias, if
 /// there is one; `padding` (at least the reach) is what `padded` was made with, `out` is `[rows, W', C_out]`. Where `onto`,
 /// they are added to what is in `out`.
 pub fn forward(

@@ -3,8 +3,7 @@
 //!
 //! With `Bᵀ`, `G` and `Aᵀ` below a tile's outputs are `Y = Aᵀ[(G g Gᵀ) ⊙ (Bᵀ d B)]A`, the sum over input channels taken before
 //! `A`. The weights' gradient is the transposed form, `Gᵀ[Σ (Bᵀ d B) ⊙ (A dy Aᵀ)]G`, the sum taken over tiles (there it is
-//! F(3x3, 2x2)). Sums and differences come before and after the products, so that results differ from the direct kernel's by
-//! rounding: an error of about twice its size.
+//! F(3x3, 2x2)). Results differ from the direct kernel's by rounding; errors are no larger, as a sum has a ninth of the terms.
 //!
 //! ```text
 //! Bᵀ = 1  0 -1  0    G =  1   0   0    Aᵀ = 1  1  1  0
@@ -13,7 +12,7 @@
 //!      0 -1  0  1         0   0   1
 //! ```
 //!
-//! Which convolutions it [serves] depends on their shape alone, and the order of each sum on nothing but the shape: the same
+//! Which convolutions it serves depends on their shape alone, and the order of each sum on nothing but the shape: the same
 //! bits with any rows asked for and any number of threads.
 
 mod filters;
@@ -89,6 +88,8 @@ pub(super) const fn gradient_scratch(inputs: usize, outputs: usize) -> usize {
 pub(super) fn at_least(lines: &mut Vec<Line>, len: usize) -> *mut f32 {
     let len = len.div_ceil(PANEL);
     if lines.len() < len {
+        // The old one goes first.
+        *lines = Vec::new();
         *lines = vec![Line::ZERO; len];
     }
     lines.as_mut_ptr().cast()
