@@ -86,6 +86,14 @@ def supervised(net, x, y):
             "plain": sum((t * p).sum() for t, p in zip(g, w)), "l2_norm": sum(p.detach().norm() for p in w)}
 
 
+def grasp(net, x, y):
+    """-(w . Hg) summed over the weights, by a backward pass through the backward pass."""
+    w = weights_of(net)
+    g = torch.autograd.grad(F.cross_entropy(net(x), y), w, create_graph=True)
+    hg = torch.autograd.grad(sum((t.detach() * t).sum() for t in g), w)
+    return {"grasp": -sum((p * h).sum() for p, h in zip(w, hg))}
+
+
 def fisher(net, x, y):
     """Half the mean over pictures of the square of (activation * its gradient, added up over pixels), of each channel that a
     convolution or the classifier gives, as often as the channel has weights."""
@@ -307,7 +315,7 @@ PARTS = (lambda net, d: supervised(net, d["input"], d["target"]), lambda net, d:
          lambda net, d: ntk(net, d["input"]), lambda net, d: fisher(net, d["input"], d["target"]),
          lambda net, d: lga(net, *two(d)), lambda net, d: losses(net, *two(d)), lambda net, d: pixels(net, *two(d)),
          lambda net, d: swap(net, d["crops"][:32]), lambda net, d: meco(net, d["zen/input"]),
-         lambda net, d: macs(net, d["input"]))
+         lambda net, d: grasp(net, d["input"], d["target"]), lambda net, d: macs(net, d["input"]))
 
 PARTS_DARTS = (lambda net, d: zico(net, (d["input"], d["zen/input"]), d["target"].roll(-1)), lambda net, d: entropies(net, d["input"]),
                lambda net, d: jacobians(net, d["input"]), lambda net, d: zen(net, d["zen/input"], d["zen/eps"]),

@@ -144,6 +144,10 @@ impl Scoring<'_> {
                 }
                 // Positive weights, the same at another level, and a copy of the network that has them.
                 "synflow" | "logsynflow" => (6 * w + one().backward, true),
+                // Maps in float64 with their derivatives.
+                name if needs(name).curvature => {
+                    (w + network.curvature_bytes(self.batch, self.height, self.width), false)
+                }
                 // Weights, what a picture gives to their gradient, and this once more by block.
                 "fisher" => (backward + 3 * w, true),
                 // The gradients of every picture.

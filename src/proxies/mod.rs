@@ -10,6 +10,7 @@ mod epe_nas;
 mod fisher;
 mod grad_norm;
 mod gradsign;
+mod grasp;
 mod jacob_cov;
 mod l2_norm;
 mod lga;
@@ -59,12 +60,22 @@ pub struct Needs {
     pub activations: bool,
     /// Each picture's gradient of its logits by its pixels: as many backward passes, on the CPU.
     pub pixels: bool,
+    /// How the gradient changes as all weights grow: a pass and its way back with a derivative beside every number, in float64, on
+    /// the CPU.
+    pub curvature: bool,
 }
 
 impl Needs {
     /// The network alone.
-    pub const NONE: Needs =
-        Needs { data: false, labels: false, gradients: false, each_picture: false, activations: false, pixels: false };
+    pub const NONE: Needs = Needs {
+        data: false,
+        labels: false,
+        gradients: false,
+        each_picture: false,
+        activations: false,
+        pixels: false,
+        curvature: false,
+    };
 }
 
 /// One ranking function.
@@ -103,7 +114,7 @@ pub trait RankingFunction: Sync {
 }
 
 /// All of them.
-pub static TABLE: [&dyn RankingFunction; 32] = [
+pub static TABLE: [&dyn RankingFunction; 33] = [
     &naswot::Naswot,
     &swap::Swap,
     &nngp_frobenius::NngpFrobenius,
@@ -119,6 +130,7 @@ pub static TABLE: [&dyn RankingFunction; 32] = [
     &plain::Plain,
     &fisher::Fisher,
     &grad_norm::GradNorm,
+    &grasp::Grasp,
     &gradsign::GradSign,
     &vkdnw::Vkdnw,
     &ntk_condition::NtkCondition,
