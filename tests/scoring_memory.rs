@@ -74,7 +74,7 @@ fn both(
 type Case<'a> = (&'a [&'static str], usize, &'a [CellKind], usize, Option<u64>);
 
 /// Of sampled cells.
-const SAMPLED: [&[&str]; 14] = [
+const SAMPLED: [&[&str]; 16] = [
     &["naswot", "logsynflow", "mean_jacobian"],
     &["mean_jacobian"],
     &["az_trainability", "az_expressivity", "az_progressivity"],
@@ -86,6 +86,8 @@ const SAMPLED: [&[&str]; 14] = [
     &["jacob_cov", "epe_nas"],
     &["fisher"],
     &["grasp", "naswot"],
+    &["epsinas"],
+    &["synflow_bn"],
     &["swap", "nngp_eigenvalue", "nngp_condition"],
     &["meco", "l2_norm"],
     &["lga", "jacob_cov", "plain", "gradsign"],

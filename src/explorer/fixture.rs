@@ -7,6 +7,7 @@ use crate::engine::score::significance;
 use crate::proxies::aggregate::{Aggregate, Combined, combine};
 use crate::run::event::*;
 use crate::run::number::Number;
+use crate::space::cut::Scope;
 use crate::space::{CellKind, Choice, Genotype, Mask, Operation, Place, Space, Stem, darts};
 
 /// How far the journal goes.
@@ -156,6 +157,7 @@ impl Writer {
                 space: darts::NO_NONE,
                 definition: None,
                 budget_bytes: None,
+                scope: Scope::Edge,
                 trains: self.trains,
                 stem: Stem::Cifar,
             }),

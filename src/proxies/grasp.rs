@@ -15,7 +15,7 @@ impl RankingFunction for Grasp {
         "grasp"
     }
     fn needs(&self) -> Needs {
-        Needs { data: true, labels: true, curvature: true, ..Needs::default() }
+        Needs { data: true, labels: true, curvature: true, float64: true, ..Needs::default() }
     }
     fn paper(&self) -> &'static str {
         "Wang et al. 2020, GraSP (arXiv 2002.07376); Abdelfattah et al. 2021 (arXiv 2101.08134)"

@@ -7,6 +7,7 @@ mod az_nas;
 pub mod blocks;
 mod context;
 mod epe_nas;
+mod epsinas;
 mod fisher;
 mod grad_norm;
 mod gradsign;
@@ -31,6 +32,7 @@ mod relu_regions;
 mod snip;
 mod swap;
 mod synflow;
+mod synflow_bn;
 mod trainable_layers;
 mod vkdnw;
 mod zen;
@@ -63,6 +65,8 @@ pub struct Needs {
     /// How the gradient changes as all weights grow: a pass and its way back with a derivative beside every number, in float64, on
     /// the CPU.
     pub curvature: bool,
+    /// Passes in float64, on the CPU.
+    pub float64: bool,
 }
 
 impl Needs {
@@ -75,6 +79,7 @@ impl Needs {
         activations: false,
         pixels: false,
         curvature: false,
+        float64: false,
     };
 }
 
@@ -114,7 +119,7 @@ pub trait RankingFunction: Sync {
 }
 
 /// All of them.
-pub static TABLE: [&dyn RankingFunction; 33] = [
+pub static TABLE: [&dyn RankingFunction; 35] = [
     &naswot::Naswot,
     &swap::Swap,
     &nngp_frobenius::NngpFrobenius,
@@ -126,6 +131,8 @@ pub static TABLE: [&dyn RankingFunction; 33] = [
     &zen::Zen,
     &synflow::SynFlow,
     &synflow::LogSynFlow,
+    &synflow_bn::SynFlowBn,
+    &epsinas::EpsiNas,
     &snip::Snip,
     &plain::Plain,
     &fisher::Fisher,

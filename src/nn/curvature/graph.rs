@@ -226,7 +226,22 @@ impl Graph {
         to
     }
 
-    /// Peak bytes of a pass over so many pictures: what [`super::GraphPass::run`] has at once.
+    /// Peak bytes of a pass without a way back: all states, and two maps of an operation.
+    pub fn forward_bytes(&self, images: usize) -> u64 {
+        let of = |shape: &[usize; 3]| 16 * (images * shape.iter().product::<usize>()) as u64;
+        let two = |link: &Link| {
+            let mut shape = self.shapes[link.from];
+            let made = link.steps.iter().map(|step| {
+                let before = of(&shape);
+                shape = step.shape(shape);
+                before + of(&shape)
+            });
+            made.max().unwrap_or(0)
+        };
+        self.shapes.iter().map(of).sum::<u64>() + self.links.iter().map(two).max().unwrap_or(0)
+    }
+
+    /// Peak bytes of a pass and its way back over so many pictures: what [`super::GraphPass::run`] has at once.
     pub fn bytes(&self, images: usize) -> u64 {
         // Each number and its derivative.
         let of = |shape: &[usize; 3]| 16 * (images * shape.iter().product::<usize>()) as u64;

@@ -15,6 +15,7 @@ use candle_core::Tensor;
 
 use self::graph::Graph;
 use self::step::Map;
+use super::layout::{BlockLayout, Kind};
 use super::noise::Noise;
 use super::{Mixing, NnError, Supernet, SupernetConfig, check_pictures, remembered, with_slices};
 use crate::nn::plan::NetworkPlan;
@@ -51,12 +52,52 @@ impl Supernet {
     }
 }
 
+impl Supernet {
+    /// What the classifier reads, `[N, C]`, where every weight, also the scales of norms, is `value`, and every bias and shift 0. In
+    /// float64, which holds what becomes of small ones; always on the CPU, norms with statistics of the batch.
+    ///
+    /// # Errors
+    /// As [`Supernet::curvature`].
+    pub fn features_of_constant(&self, images: &Tensor, mixing: &Mixing, value: f64) -> Result<Vec<f64>, NnError> {
+        check_pictures(images, self.config().input_channels)?;
+        let (n, h, w, _) = images.dims4()?;
+        let mixing = remembered::flat(self.plan(), mixing)?;
+        let block = |layout: &BlockLayout| {
+            let mut block = vec![0.0; layout.len];
+            for slot in layout.slots.iter().filter(|s| s.kind.is_weight() || s.kind == Kind::NormWeight) {
+                block[slot.offset..][..slot.len()].fill(value);
+            }
+            block
+        };
+        let weights: Vec<Vec<f64>> = self.plan().layouts().map(block).collect();
+        let graph = Graph::new(self.plan(), [h, w]);
+        let mut features = Vec::new();
+        with_slices([images], |[x]| {
+            let pass =
+                GraphPass { graph: &graph, weights: &weights, mixing: &mixing, noise: self.parameters().noise() };
+            if let Some(last) = &pass.forward(x, n)[graph.last] {
+                (0..n).for_each(|image| features.extend(last.mean(image)[0].iter()));
+            }
+        })?;
+        Ok(features)
+    }
+}
+
 impl SupernetConfig {
     /// Peak bytes of [`Supernet::curvature`] beside the network.
     pub fn curvature_bytes(&self, images: usize, height: usize, width: usize) -> u64 {
+        self.float64_bytes([height, width], |graph| graph.bytes(images))
+    }
+
+    /// Peak bytes of [`Supernet::features_of_constant`] beside the network.
+    pub fn constant_bytes(&self, images: usize, height: usize, width: usize) -> u64 {
+        self.float64_bytes([height, width], |graph| graph.forward_bytes(images))
+    }
+
+    fn float64_bytes(&self, size: [usize; 2], maps: impl Fn(&Graph) -> u64) -> u64 {
         let plan = NetworkPlan::of_supernet(self);
         let parameters: u64 = plan.layouts().map(|layout| layout.len as u64).sum();
-        Graph::new(&plan, [height, width]).bytes(images) + 8 * parameters
+        maps(&Graph::new(&plan, size)) + 8 * parameters
     }
 }
 
@@ -70,10 +111,10 @@ struct GraphPass<'a> {
 }
 
 impl GraphPass<'_> {
-    /// `pictures` are `[N, H, W, C]`; shows what it finds to `given`.
-    fn run(&self, pictures: &[f32], labels: &[u32], given: Given) {
-        let (graph, n) = (self.graph, labels.len());
-        let mut states: Vec<Option<Map>> = graph.shapes.iter().map(|shape| Some(Map::zeros(n, *shape))).collect();
+    /// The states that a pass over `pictures`, `[N, H, W, C]`, leads to.
+    fn forward(&self, pictures: &[f32], images: usize) -> Vec<Option<Map>> {
+        let graph = self.graph;
+        let mut states: Vec<Option<Map>> = graph.shapes.iter().map(|shape| Some(Map::zeros(images, *shape))).collect();
         if let Some(Some(first)) = states.first_mut() {
             first.value.iter_mut().zip(pictures).for_each(|(to, v)| *to = f64::from(*v));
         }
@@ -86,6 +127,13 @@ impl GraphPass<'_> {
             to.add_scaled(made.as_ref().unwrap_or(&read), self.share(link), link.channel);
             (states[link.from], states[link.to]) = (Some(read), Some(to));
         }
+        states
+    }
+
+    /// `pictures` are `[N, H, W, C]`; shows what it finds to `given`.
+    fn run(&self, pictures: &[f32], labels: &[u32], given: Given) {
+        let (graph, n) = (self.graph, labels.len());
+        let mut states = self.forward(pictures, n);
         let mut gradients: Vec<Option<Map>> = states.iter().map(|_| None).collect();
         if let Some(last) = states[graph.last].as_ref() {
             gradients[graph.last] = Some(self.close(last, labels, given));
@@ -132,14 +180,7 @@ impl GraphPass<'_> {
         let mut gradient = Map::zeros(n, [h, w, c]);
         for (image, label) in labels.iter().enumerate() {
             let at = image * h * w * c;
-            let mean = |all: &[f64]| -> Vec<f64> {
-                let mut sums = vec![0.0; c];
-                for pixel in all[at..][..h * w * c].chunks_exact(c) {
-                    sums.iter_mut().zip(pixel).for_each(|(s, v)| *s += share * v);
-                }
-                sums
-            };
-            let (f, f_dot) = (mean(&last.value), mean(&last.dot));
+            let [f, f_dot] = last.mean(image);
             let product =
                 |f: &[f64], k: usize| f.iter().enumerate().map(|(i, v)| v * weight[i * classes + k]).sum::<f64>();
             // The weights grow by themselves, the bias stays.

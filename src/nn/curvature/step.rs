@@ -68,6 +68,19 @@ impl Map {
         }
     }
 
+    /// Means over the pixels of an image, and their derivatives.
+    pub fn mean(&self, image: usize) -> [Vec<f64>; 2] {
+        let [_, h, w, c] = self.size;
+        let share = 1.0 / (h * w) as f64;
+        [&self.value, &self.dot].map(|all| {
+            let mut sums = vec![0.0; c];
+            for pixel in all[image * h * w * c..][..h * w * c].chunks_exact(c) {
+                sums.iter_mut().zip(pixel).for_each(|(s, v)| *s += share * v);
+            }
+            sums
+        })
+    }
+
     /// So many channels from `channel` on, times a constant.
     pub fn part(&self, by: f64, channel: usize, channels: usize) -> Map {
         let [n, h, w, c] = self.size;
