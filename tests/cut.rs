@@ -552,7 +552,9 @@ fn a_level_is_a_share_of_all_edges_together() {
     // As many on every edge, which is not the same, and back.
     engine.cut(Edit::Scope { scope: Scope::Edge });
     let even = last(&folder);
-    assert!(even.scope == Scope::Edge && counts(&even).iter().all(|n| *n == 4) && even.verdict.unwrap().stays.is_some());
+    assert!(
+        even.scope == Scope::Edge && counts(&even).iter().all(|n| *n == 4) && even.verdict.unwrap().stays.is_some()
+    );
     engine.cut(Edit::Scope { scope: Scope::Global });
     assert_eq!((last(&folder).mask, last(&folder).warnings), (global.mask, global.warnings.clone()));
     assert_eq!(engine.asked(Order::Cut(Edit::Scope { scope: Scope::Global })).unwrap_err(), "that changes nothing");
@@ -567,7 +569,10 @@ fn a_level_is_a_share_of_all_edges_together() {
     engine.kill();
     let n = cuts(&folder).len();
     let engine = Engine::proposes(&folder, n + 1);
-    assert_eq!((last(&folder).mask, last(&folder).scope, last(&folder).decided), (deep.mask, Scope::Global, deep.decided));
+    assert_eq!(
+        (last(&folder).mask, last(&folder).scope, last(&folder).decided),
+        (deep.mask, Scope::Global, deep.decided)
+    );
     engine.asked(Order::Undo).unwrap();
     engine.asked(Order::Undo).unwrap();
     assert_eq!((last(&folder).mask, last(&folder).scope), (global.mask, Scope::Global));

@@ -7,7 +7,6 @@ use crate::engine::score::significance;
 use crate::proxies::aggregate::{Aggregate, Combined, combine};
 use crate::run::event::*;
 use crate::run::number::Number;
-use crate::space::cut::Scope;
 use crate::space::{CellKind, Choice, Genotype, Mask, Operation, Place, Space, Stem, darts};
 
 /// How far the journal goes.
@@ -157,7 +156,6 @@ impl Writer {
                 space: darts::NO_NONE,
                 definition: None,
                 budget_bytes: None,
-                scope: Scope::Edge,
                 trains: self.trains,
                 stem: Stem::Cifar,
             }),
