@@ -13,7 +13,7 @@ use zonas::run::journal::{self, Tail};
 use zonas::run::status::Status;
 use zonas::run::summary::Summary;
 use zonas::run::{GENOTYPE_JSON, RunFolder};
-use zonas::space::cut::Source;
+use zonas::space::cut::{Scope, Source};
 use zonas::space::{By, CellKind, Counts, Edge, Mask, Place, darts};
 
 /// As small as a run can be; a control, which needs no scores.
@@ -497,6 +497,23 @@ fn settings_of_the_cut_make_sense() {
         let e = Config::default().set(bad).unwrap_err().to_string();
         assert!(e.contains(words), "{bad}: {e}");
     }
+    let global = Config::default().set("cut.scope=global").unwrap();
+    assert_eq!(Config::parse(&global.to_toml(), "t"), Ok(global.clone()));
+    for (bad, words) in [
+        ("cut.budget=1GiB", "cut.budget says how much is kept already"),
+        (list(3).as_str(), "cut.kept_per_edge says how much each edge keeps already"),
+        ("cut.source=random", "the control `random` says nothing"),
+        ("score.estimator=leave_one_out", "score.estimator is `leave_one_out`"),
+        ("score.estimator=discretise", "only sampled cells say"),
+        ("score.none=compete", "where `none` competes"),
+        ("cut.scope=layer", "`layer` is none of edge, global"),
+    ] {
+        let e = global.clone().set(bad).unwrap_err().to_string();
+        assert!(e.contains("`cut.scope`") && e.contains(words), "{bad}: {e}");
+    }
+    for good in ["score.estimator=short_training", "cut.source=naswot", "cut.xi=0"] {
+        assert!(global.clone().set(good).is_ok(), "{good}");
+    }
     assert!(c.set("cut.budget=1GiB").unwrap_err().to_string().contains("set one of them"));
 }
 
@@ -515,6 +532,70 @@ fn scored() -> Config {
 fn by(names: &[&str], aggregate: Option<&str>) -> Edit {
     let functions = names.iter().map(ToString::to_string).collect();
     Edit::By(By { functions, aggregate: aggregate.map(String::from) })
+}
+
+/// Over all edges together from the start and by a command, undone and done again, at other levels, by other functions, beside a
+/// control, after a kill, to the end: always the same operations as `engine::unequal` says.
+#[test]
+fn a_level_is_a_share_of_all_edges_together() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut c = scored();
+    c.cut.scope = Scope::Global;
+    let folder = create(dir.path(), "r", &c);
+    let mut engine = Engine::proposes(&folder, 1);
+    let global = last(&folder);
+    let counts = |cut: &Cut| cut.mask.counts().list();
+    assert_eq!((global.scope, global.xi, global.mask.count()), (Scope::Global, 0.5, 112));
+    assert!(counts(&global).iter().all(|n| *n > 0) && counts(&global).iter().any(|n| *n != 4), "{:?}", counts(&global));
+    let verdict = global.verdict.as_ref().unwrap();
+    assert!(verdict.buys && verdict.estimate.is_some() && verdict.within_noise.is_empty());
+    // As many on every edge, which is not the same, and back.
+    engine.cut(Edit::Scope { scope: Scope::Edge });
+    let even = last(&folder);
+    assert!(
+        even.scope == Scope::Edge && counts(&even).iter().all(|n| *n == 4) && even.verdict.unwrap().stays.is_some()
+    );
+    engine.cut(Edit::Scope { scope: Scope::Global });
+    assert_eq!((last(&folder).mask, last(&folder).warnings), (global.mask, global.warnings.clone()));
+    assert_eq!(engine.asked(Order::Cut(Edit::Scope { scope: Scope::Global })).unwrap_err(), "that changes nothing");
+    // By hand, deeper, and by another function: fewer of the same, and what was decided stays.
+    let hand = global.mask.places().find(|p| global.mask.count_on(p.cell, p.edge) > 1).unwrap();
+    engine.cut(Edit::Drop { place: hand });
+    assert_eq!((last(&folder).mask.count(), last(&folder).by_hand.clone()), (111, vec![hand]));
+    engine.cut(Edit::Level { xi: 0.75 });
+    let deep = last(&folder);
+    assert!(deep.scope == Scope::Global && (55..=57).contains(&deep.mask.count()) && !deep.mask.contains(hand));
+    assert!(deep.mask.places().all(|p| global.mask.contains(p) || deep.mask.count_on(p.cell, p.edge) == 1));
+    engine.kill();
+    let n = cuts(&folder).len();
+    let engine = Engine::proposes(&folder, n + 1);
+    assert_eq!(
+        (last(&folder).mask, last(&folder).scope, last(&folder).decided),
+        (deep.mask, Scope::Global, deep.decided)
+    );
+    engine.asked(Order::Undo).unwrap();
+    engine.asked(Order::Undo).unwrap();
+    assert_eq!((last(&folder).mask, last(&folder).scope), (global.mask, Scope::Global));
+    engine.cut(by(&["naswot"], None));
+    let naswot = last(&folder);
+    assert!(naswot.scope == Scope::Global && naswot.mask != global.mask && naswot.mask.count() == 112);
+    // A control keeps as many on every edge; nothing says what its edges are worth.
+    engine.cut(Edit::Source { source: "cheapest".into() });
+    assert_eq!((last(&folder).mask.counts(), last(&folder).scope), (naswot.mask.counts(), Scope::Edge));
+    let reason = engine.asked(Order::Cut(Edit::Scope { scope: Scope::Global })).unwrap_err();
+    assert!(reason.contains("ask for a level first"), "{reason}");
+    engine.cut(Edit::Level { xi: 0.75 });
+    let reason = engine.asked(Order::Cut(Edit::Scope { scope: Scope::Global })).unwrap_err();
+    assert!(reason.contains("go back to the scores first"), "{reason}");
+    engine.cut(by(&["naswot"], None));
+    assert_eq!((last(&folder).scope, last(&folder).xi, last(&folder).mask.count()), (Scope::Global, 0.75, 56));
+    engine.cut(by(&[], None));
+    engine.cut(Edit::Level { xi: 0.5 });
+    assert_eq!(last(&folder).mask, global.mask);
+    engine.asked(Order::Confirm { revision: None }).unwrap();
+    until("the confirmation", || confirmed(&folder).is_some());
+    assert_eq!(confirmed(&folder).map(|cut| (cut.mask, cut.scope)), Some((global.mask, Scope::Global)));
+    assert!(zonas::run::describe::cut_size(&global).contains("ξ 0.5 global"));
 }
 
 #[test]

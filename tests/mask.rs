@@ -71,6 +71,10 @@ fn what_was_scored_once_is_cut_by_anything_afterwards() {
     assert!(
         [&some, &few].iter().all(|m| counts(m).iter().all(|n| *n > 0) && counts(m).iter().any(|n| *n != counts(m)[0]))
     );
+    // A run of that setting cuts so itself, and its other masks are so unless they are asked for otherwise.
+    assert_eq!(score(runs, "global", &["cut.scope=global"]).0, 0);
+    assert_eq!((some, few), (cut(runs, "global"), mask(runs, &["global", "--xi", "0.75"])));
+    assert_eq!([mask(runs, &["global", "--scope", "edge"]), mask(runs, &["r", "--scope", "global"])], [own, some]);
     let refused = |arguments: &[&str], words: &str| {
         let (code, _, err) = zonas(runs, arguments);
         assert!(code == 2 && err.contains(words), "{code}: {err}");

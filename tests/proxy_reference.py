@@ -86,6 +86,14 @@ def supervised(net, x, y):
             "plain": sum((t * p).sum() for t, p in zip(g, w)), "l2_norm": sum(p.detach().norm() for p in w)}
 
 
+def grasp(net, x, y):
+    """-(w . Hg) summed over the weights, by a backward pass through the backward pass."""
+    w = weights_of(net)
+    g = torch.autograd.grad(F.cross_entropy(net(x), y), w, create_graph=True)
+    hg = torch.autograd.grad(sum((t.detach() * t).sum() for t in g), w)
+    return {"grasp": -sum((p * h).sum() for p, h in zip(w, hg))}
+
+
 def fisher(net, x, y):
     """Half the mean over pictures of the square of (activation * its gradient, added up over pixels), of each channel that a
     convolution or the classifier gives, as often as the channel has weights."""
@@ -195,6 +203,37 @@ def zen(net, x, eps, gamma=0.01):
             h.remove()
         d = (a - features(net, x + gamma * eps)).abs().sum((1, 2, 3)).mean()
     return {"zen": torch.log(d) + sum(torch.log(v.sqrt()) for v in variances), "zen_difference": torch.log(d)}
+
+
+def epsinas(net, x):
+    """What the classifier reads with all weights 1e-7, and with all 1, each from its least to its greatest on [0, 1]: the mean distance
+    over the mean. Published code passes over what is exactly 0, the least; channels that are the same but for rounding then count
+    or not by chance, so here all within 1e-9 of it are passed over."""
+    found = []
+    for value in (1e-7, 1.0):
+        for m in net.modules():
+            if isinstance(m, (nn.Conv2d, nn.Linear, nn.BatchNorm2d)) and m.weight is not None:
+                nn.init.constant_(m.weight, value)
+            if getattr(m, "bias", None) is not None:
+                nn.init.zeros_(m.bias)
+        read = []
+        hook = net.classifier.register_forward_pre_hook(lambda _, i: read.append(i[0]))
+        with torch.no_grad():
+            net(x)
+        hook.remove()
+        found.append((read[0] - read[0].min()) / (read[0].max() - read[0].min()))
+    a, b = (torch.where(f < 1e-9, torch.nan, f) for f in found)
+    return {"epsinas": (a - b).abs().nanmean() / torch.stack((a, b)).nanmean()}
+
+
+def synflow_bn(net, x):
+    """As synflow, with batch norms: of a network that has a ReLU behind the last, since otherwise the logits add up to a constant."""
+    with torch.no_grad():
+        for p in net.parameters():
+            p.abs_()
+    w = weights_of(net)
+    g = torch.autograd.grad(net(torch.ones_like(x[:1])).sum(), w)
+    return {"synflow_bn": sum((t * p).abs().sum() for t, p in zip(g, w))}
 
 
 def synflow(net, x):
@@ -307,7 +346,10 @@ PARTS = (lambda net, d: supervised(net, d["input"], d["target"]), lambda net, d:
          lambda net, d: ntk(net, d["input"]), lambda net, d: fisher(net, d["input"], d["target"]),
          lambda net, d: lga(net, *two(d)), lambda net, d: losses(net, *two(d)), lambda net, d: pixels(net, *two(d)),
          lambda net, d: swap(net, d["crops"][:32]), lambda net, d: meco(net, d["zen/input"]),
+         lambda net, d: grasp(net, d["input"], d["target"]), lambda net, d: epsinas(net, d["input"]),
          lambda net, d: macs(net, d["input"]))
+
+PARTS_201 = (lambda net, d: synflow_bn(net, d["input"]),)
 
 PARTS_DARTS = (lambda net, d: zico(net, (d["input"], d["zen/input"]), d["target"].roll(-1)), lambda net, d: entropies(net, d["input"]),
                lambda net, d: jacobians(net, d["input"]), lambda net, d: zen(net, d["zen/input"], d["zen/eps"]),
@@ -346,10 +388,10 @@ def compute_201(data, width, classes):
     for tag, dt in (("f32", torch.float32), ("f64", torch.float64)):
         cast = {k: v.to(dt) if v.is_floating_point() else v for k, v in data.items()}
         for name, keep in KEPT_201.items():
-            for part in PARTS:
+            for part in PARTS + PARTS_201:
                 net = SuperNet201(width, classes, 3, keep)
                 for k, v in net.named_parameters():
-                    v.data = state[published_201(k, keep)]
+                    v.data = state[published_201(k, keep)].clone()
                 net.alphas_normal = torch.zeros_like(net.alphas_normal).to(dt)
                 for function, v in part(net.to(dt).train(), cast).items():
                     out[f"{tag}/201_{name}/{function}"] = v.detach().double().reshape(1)

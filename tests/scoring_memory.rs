@@ -74,7 +74,7 @@ fn both(
 type Case<'a> = (&'a [&'static str], usize, &'a [CellKind], usize, Option<u64>);
 
 /// Of sampled cells.
-const SAMPLED: [&[&str]; 13] = [
+const SAMPLED: [&[&str]; 16] = [
     &["naswot", "logsynflow", "mean_jacobian"],
     &["mean_jacobian"],
     &["az_trainability", "az_expressivity", "az_progressivity"],
@@ -85,6 +85,9 @@ const SAMPLED: [&[&str]; 13] = [
     &["gradsign", "vkdnw"],
     &["jacob_cov", "epe_nas"],
     &["fisher"],
+    &["grasp", "naswot"],
+    &["epsinas"],
+    &["synflow_bn"],
     &["swap", "nngp_eigenvalue", "nngp_condition"],
     &["meco", "l2_norm"],
     &["lga", "jacob_cov", "plain", "gradsign"],
@@ -103,7 +106,7 @@ fn scoring_stays_within_its_prediction() {
             (default, 8, &four, 32, None),
             (default, 8, &[Reduction; 4], 8, None),
         ];
-        for name in ["zen", "relu_regions", "synflow", "snip", "ntk_condition", "fisher", "jacob_cov", "swap"] {
+        for name in ["zen", "relu_regions", "synflow", "snip", "ntk_condition", "fisher", "jacob_cov", "swap", "grasp"] {
             let one: &'static [&'static str] = Box::leak(Box::new([name]));
             cases.push((one, 16, &two, 8, None));
         }

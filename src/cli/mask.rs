@@ -17,7 +17,7 @@ use crate::proxies::aggregate::Aggregate;
 use crate::run::config;
 use crate::run::event::Removal;
 use crate::run::summary::Summary;
-use crate::space::cut::{Cutter, Source};
+use crate::space::cut::{Cutter, Scope, Source};
 use crate::space::{By, Mask, Space};
 use crate::text;
 
@@ -38,9 +38,12 @@ pub struct MaskArguments {
     /// Pruning level, above 0 and below 1 [default: that of the run's cut].
     #[arg(long, value_name = "XI", value_parser = super::order::level)]
     xi: Option<f64>,
-    /// As many operations in all as that level keeps, but unequal between edges: wherever they are worth most by the scores.
-    #[arg(long, conflicts_with = "source")]
+    /// As many operations in all as that level keeps, but unequal between edges: wherever they are worth most by the scores. As `--scope global`.
+    #[arg(long, conflicts_with_all = ["source", "scope"])]
     unequal: bool,
+    /// Over what the level is a share: each `edge`, or `global`, all of them together [default: as the run's cut].
+    #[arg(long, value_name = "OF", conflicts_with = "source")]
+    scope: Option<Scope>,
     /// A control of that size instead: `random`, `cheapest` or `most_parameters`.
     #[arg(long, conflicts_with_all = ["by", "aggregate", "undecided"])]
     source: Option<Source>,
@@ -51,7 +54,9 @@ pub fn run(place: &Place, a: &MaskArguments) -> eyre::Result<Exit> {
     let known = Summary::readable(&folder)?.summary;
     let config = folder.config()?;
     let asked = !a.by.is_empty() || a.aggregate.is_some() || a.undecided.is_some();
-    if let (Some(cut), false) = (&known.cut, asked || a.xi.is_some() || a.unequal || a.source.is_some()) {
+    if let (Some(cut), false) =
+        (&known.cut, asked || a.xi.is_some() || a.unequal || a.scope.is_some() || a.source.is_some())
+    {
         if let Some(doubt) = &known.not_by_scores {
             note(doubt);
         }
@@ -85,12 +90,12 @@ pub fn run(place: &Place, a: &MaskArguments) -> eyre::Result<Exit> {
     let cutter = Cutter { space: config.space(), order: order.iter().map(|r| r.place).collect(), seed: config.seed };
     let xi = a.xi.or(known.xi).unwrap_or(config.cut.xi);
     let level = cutter.automatic(source, xi);
+    let scope = a.scope.unwrap_or(if a.unequal { Scope::Global } else { known.scope });
     let mask = match &scored {
-        Some(scored) if a.unequal => {
-            unequal(scored, &by, &config, (&cutter, &order), level.count()).map_err(|least| {
+        Some(scored) if scope == Scope::Global => unequal(scored, &by, &config, (&cutter, &order), level.count())
+            .map_err(|least| {
                 Usage(format!("a search needs {least} operations at least, more than level {xi} keeps"))
-            })?
-        }
+            })?,
         _ => level,
     };
     let gone: Vec<&Removal> = order.iter().filter(|r| !mask.contains(r.place)).collect();

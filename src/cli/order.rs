@@ -18,7 +18,7 @@ use crate::run::lock::Pulse;
 use crate::run::status::Status;
 use crate::run::summary::Summary;
 use crate::space::By;
-use crate::space::cut::level_text;
+use crate::space::cut::{Scope, level_text};
 use crate::text;
 use crate::text::parse_amount;
 
@@ -46,6 +46,9 @@ pub struct CutArguments {
     /// edges.
     #[arg(long, value_name = "BYTES", group = "edit", value_parser = bytes, conflicts_with = "xi")]
     budget: Option<u64>,
+    /// Over what the level is a share: each `edge`, or `global`, all of them together, where operations are worth most.
+    #[arg(long, value_name = "OF", group = "edit", conflicts_with = "budget")]
+    scope: Option<Scope>,
     /// Where the automatic cut comes from: `scores`, or a control, which keeps as many operations on every edge as the cut
     /// before: `random`, `cheapest` or `most_parameters`.
     #[arg(long, group = "edit")]
@@ -140,6 +143,7 @@ pub fn cut(place: &Place, a: &CutArguments) -> eyre::Result<Exit> {
         orders.push(Order::Cut(Edit::By(By { functions: a.by.clone(), aggregate })));
     }
     orders.extend(a.xi.map(|xi| Order::Cut(Edit::Level { xi })));
+    orders.extend(a.scope.map(|scope| Order::Cut(Edit::Scope { scope })));
     orders.extend(a.budget.map(|bytes| Order::Cut(Edit::Budget { bytes })));
     orders.extend(a.keep.iter().map(|n| Order::Cut(Edit::Keep { place: n.place })));
     orders.extend(a.drop.iter().map(|n| Order::Cut(Edit::Drop { place: n.place })));
@@ -191,6 +195,7 @@ fn edit(order: &Order) -> String {
         Order::Cut(Edit::Drop { place }) => format!("drop {place}"),
         Order::Cut(Edit::Level { xi }) => format!("ξ {}", level_text(*xi)),
         Order::Cut(Edit::Budget { bytes }) => format!("within {}", text::bytes(*bytes)),
+        Order::Cut(Edit::Scope { scope }) => format!("scope {scope}"),
         Order::Cut(Edit::Source { source }) => format!("by {source}"),
         Order::Cut(Edit::By(by)) => format!("by {}", by.words()),
         Order::Cut(Edit::Mask { .. }) => "mask".into(),

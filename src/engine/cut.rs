@@ -13,13 +13,14 @@ use super::queue;
 use super::score::significance;
 use super::searchable::searchable;
 use super::setup::Setup;
+use super::unequal::worth_most;
 use super::verdict::{self, Asked};
 use crate::device::Device;
 use crate::run::RunFolder;
 use crate::run::command::{Body as Order, Command, Edit};
 use crate::run::config::CutBy;
 use crate::run::event::{Body, Cut, CutMove, Level, Removal, Stage};
-use crate::space::cut::{Change, Extent, History, Proposal, Source, level_of, level_text};
+use crate::space::cut::{Change, Extent, History, Proposal, Scope, Source, level_of, level_text};
 use crate::space::{By, Counts, Mask, Operation, Place};
 
 /// What came of the stage.
@@ -43,6 +44,8 @@ struct Cutting<'a> {
     full: Plan,
     /// Proposals in the journal: a watcher's revision is one less.
     proposals: usize,
+    /// Why the automatic cut is not over all edges, as was asked for.
+    not_global: Option<String>,
 }
 
 /// Proposes a cut and has it confirmed, or takes the one that an earlier engine had confirmed.
@@ -133,6 +136,7 @@ impl<'a> Cutting<'a> {
             full: planner.plan(config.full()),
             planner,
             proposals: past.proposals,
+            not_global: None,
         };
         cutting.history = match remembered(&mut cutting.orders, &past.cuts) {
             Some(history) => history,
@@ -156,6 +160,13 @@ impl<'a> Cutting<'a> {
                 let mask = self.most(source, &by, &BTreeMap::new(), bytes).map_err(EngineError::Cut)?;
                 Extent::Budget { bytes, mask }
             }
+            (None, None) if cut.scope == Scope::Global => match self.global(&by, cut.xi) {
+                Ok(mask) => Extent::Global { xi: cut.xi, mask },
+                Err(reason) => {
+                    self.not_global = Some(format!("as many on every edge, though cut.scope is `global`: {reason}"));
+                    Extent::Level(cut.xi)
+                }
+            },
             (None, None) => Extent::Level(cut.xi),
         };
         Ok(Proposal::new(source, extent).by(by))
@@ -226,6 +237,7 @@ impl<'a> Cutting<'a> {
         };
         match now.extent {
             Extent::Level(_) => {}
+            Extent::Global { .. } => cut.scope = Scope::Global,
             Extent::Counts(counts) => cut.kept_per_edge = counts.list(),
             Extent::Budget { bytes, .. } => cut.budget_bytes = Some(bytes),
         }
@@ -239,6 +251,7 @@ impl<'a> Cutting<'a> {
                 mib(bytes)
             ));
         }
+        cut.warnings.extend(self.not_global.clone().filter(|_| matches!(now.extent, Extent::Level(_))));
         cut.warnings.extend(self.orders.note(&now.by));
         cut.warnings.extend(cutter.warnings(&mask));
         cut.warnings.extend(searchable(&mask).err());
@@ -276,10 +289,12 @@ impl<'a> Cutting<'a> {
         cut.undefined = gone().filter(&undefined).count();
         cut.by_lot = gone().filter(|p| !undefined(p) && removal(p).is_some_and(|r| r.by_lot)).count();
         // What had no score is told as that.
-        // Nor is what a budget buys the highest of each edge: noise between neighbours decides nothing there.
-        let buys = matches!(now.extent, Extent::Budget { .. })
-            && self.order(now).quality.is_some()
-            && self.setup.config.cut.by != CutBy::Level;
+        // Nor is what a budget buys, or what is worth most over all edges, the highest of each edge: noise between neighbours decides nothing there.
+        let buys = match now.extent {
+            Extent::Budget { .. } => self.order(now).quality.is_some() && self.setup.config.cut.by != CutBy::Level,
+            Extent::Global { .. } => true,
+            Extent::Level(_) | Extent::Counts(_) => false,
+        };
         let within = |r: &Removal, p: &Place| r.within_noise(automatic.count_on(p.cell, p.edge));
         let noisy = |p: &Place| !buys && removal(p).is_some_and(|r| within(r, p));
         let ties = gone().filter(|p| !undefined(p) && noisy(p)).count();
@@ -381,6 +396,25 @@ impl<'a> Cutting<'a> {
         let now = self.history.now();
         let next = match edit {
             Edit::Budget { bytes } => self.within(now, *bytes)?,
+            Edit::Level { xi } if matches!(now.extent, Extent::Global { .. }) => self.over_all(now, *xi)?,
+            Edit::Scope { scope } => match (scope, now.extent) {
+                (Scope::Global, Extent::Level(xi) | Extent::Global { xi, .. }) if now.source == Source::Scores => {
+                    self.over_all(now, xi)?
+                }
+                (Scope::Global, Extent::Level(_) | Extent::Global { .. }) => {
+                    return Err(format!(
+                        "the control {} says nothing of what one edge is worth beside another: go back to the scores first",
+                        now.source.name().replace('_', " ")
+                    ));
+                }
+                (Scope::Edge, Extent::Level(xi) | Extent::Global { xi, .. }) => self.change(now, Change::Level(xi))?,
+                (_, Extent::Counts(_) | Extent::Budget { .. }) => {
+                    return Err(
+                        "this cut is no level, but a budget or so many operations on each edge: ask for a level first"
+                            .into(),
+                    );
+                }
+            },
             // What fits depends on what was decided by hand.
             Edit::Automatic if let Extent::Budget { bytes, .. } = now.extent => {
                 self.within(&now.clone().decided([]), bytes)?
@@ -388,11 +422,11 @@ impl<'a> Cutting<'a> {
             _ if let Some(by) = by => self.by_scores(now, by)?,
             Edit::Source { .. } => {
                 let now = now.clone();
-                let next = self.order(&now).cutter.change(&now, change_of(edit)?).map_err(|e| e.to_string())?;
+                let next = self.change(&now, change_of(edit)?)?;
                 // A control goes by no score.
                 next.by(By::default())
             }
-            other => self.order(now).cutter.change(now, change_of(other)?).map_err(|e| e.to_string())?,
+            other => self.change(now, change_of(other)?)?,
         };
         if next == *now {
             return Err("that changes nothing".into());
@@ -411,6 +445,31 @@ impl<'a> Cutting<'a> {
         Ok(())
     }
 
+    fn change(&self, now: &Proposal, change: Change) -> Result<Proposal, String> {
+        self.order(now).cutter.change(now, change).map_err(|e| e.to_string())
+    }
+
+    /// As many in all as at this level, wherever they are worth most; what was decided by hand stays.
+    fn over_all(&self, now: &Proposal, xi: f64) -> Result<Proposal, String> {
+        // Refuses what is no level.
+        self.change(now, Change::Level(xi))?;
+        let mask = self.global(&now.by, xi)?;
+        self.change(now, Change::Global { xi, mask })
+    }
+
+    fn global(&self, by: &By, xi: f64) -> Result<Mask, String> {
+        let order = self.orders.of(by);
+        let Some(quality) = &order.quality else {
+            return Err("nothing says what one edge is worth beside another: that takes scores of sampled cells of which a function \
+                        has a vote"
+                .into());
+        };
+        let count = order.cutter.automatic(Source::Scores, xi).count();
+        let score = |p: Place| order.removals.get(&p).map(|r| r.score.0);
+        worth_most(&order.cutter, &score, Some(quality), count)
+            .map_err(|least| format!("a search needs {least} operations at least, and this level keeps {count}"))
+    }
+
     /// The cut by scores that goes by this: from a control back to the cut that it stands beside, at another level or budget, if
     /// that was changed since; else as much as now, with nothing by hand, since that was decided of the cut before.
     fn by_scores(&self, now: &Proposal, by: By) -> Result<Proposal, String> {
@@ -427,12 +486,11 @@ impl<'a> Cutting<'a> {
         let control = now.source != Source::Scores;
         let before = self.history.before_controls().filter(|_| control);
         if let Some(before) = before.filter(|p| p.by == by) {
-            return match now.extent {
-                Extent::Level(xi) => {
-                    self.order(before).cutter.change(before, Change::Level(xi)).map_err(|e| e.to_string())
-                }
-                Extent::Budget { bytes, .. } => self.within(before, bytes),
-                Extent::Counts(_) => Ok(before.clone()),
+            return match (now.extent, before.extent) {
+                (Extent::Level(xi), Extent::Global { .. }) => self.over_all(before, xi),
+                (Extent::Level(xi), _) => self.change(before, Change::Level(xi)),
+                (Extent::Budget { bytes, .. }, _) => self.within(before, bytes),
+                (Extent::Counts(_) | Extent::Global { .. }, _) => Ok(before.clone()),
             };
         }
         let extent = match (&now.extent, before.map(|p| p.extent)) {
@@ -443,6 +501,7 @@ impl<'a> Cutting<'a> {
         let next = Proposal::new(Source::Scores, extent).by(by);
         match extent {
             Extent::Budget { bytes, .. } => self.within(&next, bytes),
+            Extent::Global { xi, .. } => self.over_all(&next, xi),
             Extent::Level(_) | Extent::Counts(_) => Ok(next),
         }
     }
@@ -482,6 +541,7 @@ pub fn change_of(edit: &Edit) -> Result<Change, String> {
     Ok(match edit {
         Edit::Level { xi } => Change::Level(*xi),
         Edit::Budget { .. } => return Err("what fits into a budget is the engine's to say".into()),
+        Edit::Scope { .. } => return Err("what is worth most over all edges is the engine's to say".into()),
         Edit::Automatic => Change::Automatic,
         Edit::Source { source } => Change::Source(source.parse().map_err(|_| {
             let shown: String = source.chars().filter(|c| !c.is_control()).take(40).collect();
@@ -518,12 +578,11 @@ fn remembered(orders: &mut Orders, cuts: &[Cut]) -> Option<History> {
 /// The proposal that a cut in the journal came from.
 fn restored(orders: &mut Orders, cut: &Cut) -> Proposal {
     let source = cut.source.parse().unwrap_or(Source::Scores);
+    let mut mask = cut.mask;
+    cut.by_hand.iter().for_each(|p| mask.set(*p, !mask.contains(*p)));
     let extent = match (cut.budget_bytes, Counts::of_list(cut.mask.space(), &cut.kept_per_edge)) {
-        (Some(bytes), _) => {
-            let mut mask = cut.mask;
-            cut.by_hand.iter().for_each(|p| mask.set(*p, !mask.contains(*p)));
-            Extent::Budget { bytes, mask }
-        }
+        (Some(bytes), _) => Extent::Budget { bytes, mask },
+        _ if cut.scope == Scope::Global => Extent::Global { xi: cut.xi, mask },
         (None, Ok(counts)) => Extent::Counts(counts),
         (None, Err(_)) => Extent::Level(cut.xi),
     };

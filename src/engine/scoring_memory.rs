@@ -144,6 +144,13 @@ impl Scoring<'_> {
                 }
                 // Positive weights, the same at another level, and a copy of the network that has them.
                 "synflow" | "logsynflow" => (6 * w + one().backward, true),
+                // Maps in float64 with their derivatives.
+                name if needs(name).curvature => {
+                    (w + network.curvature_bytes(self.batch, self.height, self.width), false)
+                }
+                name if needs(name).float64 => (w + network.constant_bytes(self.batch, self.height, self.width), false),
+                // Positive weights in a network of its own.
+                "synflow_bn" => (4 * w + one().backward, true),
                 // Weights, what a picture gives to their gradient, and this once more by block.
                 "fisher" => (backward + 3 * w, true),
                 // The gradients of every picture.

@@ -19,8 +19,8 @@ use crate::oneshot::{AdamSettings, Batch, Loss, Settings, SgdSettings, balanced}
 use crate::proxies::{self, RankingFunction};
 use crate::run::config::{ClassWeights, Config, ConfigError, StemChoice};
 use crate::run::event::{DataSummary, RunStarted, SpaceText};
-use crate::space::cut::{Cutter, Source, level_text};
-use crate::space::{Compute, Genotype, Mask, Operation, Space, Stem};
+use crate::space::cut::{Cutter, Scope, Source, level_text};
+use crate::space::{Compute, Counts, Genotype, Mask, Operation, Space, Stem};
 
 fn shares(config: &Config) -> Shares {
     Shares { weights: config.search.train_share, alphas: config.search.alphas_share }
@@ -186,6 +186,10 @@ impl<'a> Setup<'a> {
         }
         let (least, size) = match config.cut.counts(setup.space.space()) {
             Some(counts) => (cutter.with_counts(Source::Cheapest, &counts), "of cut.kept_per_edge".to_string()),
+            None if config.cut.scope == Scope::Global => {
+                let one = Counts::uniform(setup.space.space(), 1);
+                (cutter.with_counts(Source::Cheapest, &one), "of one operation an edge".to_string())
+            }
             None => (cutter.automatic(Source::Cheapest, config.cut.xi), format!("at ξ {}", level_text(config.cut.xi))),
         };
         planner

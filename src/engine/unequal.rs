@@ -37,13 +37,20 @@ pub fn unequal(
 ) -> Result<Mask, u64> {
     let scores: BTreeMap<Place, f64> = order.iter().map(|r| (r.place, r.score.0)).collect();
     let quality = Quality::of(stored, by, config);
-    let choice = Choice {
-        cutter,
-        source: Source::Scores,
-        by: CutBy::ScoresPerByte,
-        score: &|place| scores.get(&place).copied(),
-        quality: quality.as_ref(),
-        decided: BTreeMap::new(),
-    };
+    worth_most(cutter, &|place| scores.get(&place).copied(), quality.as_ref(), count)
+}
+
+/// The same of an order that has its scores and its quality.
+///
+/// # Errors
+/// As [`unequal`].
+pub(super) fn worth_most(
+    cutter: &Cutter,
+    score: &dyn Fn(Place) -> Option<f64>,
+    quality: Option<&Quality>,
+    count: usize,
+) -> Result<Mask, u64> {
+    let choice =
+        Choice { cutter, source: Source::Scores, by: CutBy::ScoresPerByte, score, quality, decided: BTreeMap::new() };
     choice.most(&Operations, count as u64)
 }

@@ -8,7 +8,7 @@ use crate::engine::verdict::words;
 pub use crate::engine::verdict::words::{Line, Tone};
 use crate::proxies::aggregate::Aggregate;
 use crate::run::event::Cut;
-use crate::space::cut::Source;
+use crate::space::cut::{Scope, Source};
 use crate::space::{Counts, Mask, Place, darts};
 
 /// What can be counted about a cut.
@@ -200,7 +200,7 @@ impl Verdict {
         if cut.mask.space() != darts::SPACE || cut.mask.counts() != Counts::uniform(darts::SPACE, HALF) {
             return None;
         }
-        if !cut.by_hand.is_empty() || cut.budget_bytes.is_some() {
+        if !cut.by_hand.is_empty() || cut.budget_bytes.is_some() || cut.scope != Scope::Edge {
             return None;
         }
         let mut functions: Vec<&str> = state.score.setup.as_ref()?.functions.iter().map(String::as_str).collect();

@@ -54,6 +54,7 @@ mod cell;
 mod closing;
 mod contributions;
 mod convolved;
+mod curvature;
 mod dense;
 mod drop_path;
 mod edge;

@@ -7,9 +7,11 @@ mod az_nas;
 pub mod blocks;
 mod context;
 mod epe_nas;
+mod epsinas;
 mod fisher;
 mod grad_norm;
 mod gradsign;
+mod grasp;
 mod jacob_cov;
 mod l2_norm;
 mod lga;
@@ -30,6 +32,7 @@ mod relu_regions;
 mod snip;
 mod swap;
 mod synflow;
+mod synflow_bn;
 mod trainable_layers;
 mod vkdnw;
 mod zen;
@@ -59,12 +62,25 @@ pub struct Needs {
     pub activations: bool,
     /// Each picture's gradient of its logits by its pixels: as many backward passes, on the CPU.
     pub pixels: bool,
+    /// How the gradient changes as all weights grow: a pass and its way back with a derivative beside every number, in float64, on
+    /// the CPU.
+    pub curvature: bool,
+    /// Passes in float64, on the CPU.
+    pub float64: bool,
 }
 
 impl Needs {
     /// The network alone.
-    pub const NONE: Needs =
-        Needs { data: false, labels: false, gradients: false, each_picture: false, activations: false, pixels: false };
+    pub const NONE: Needs = Needs {
+        data: false,
+        labels: false,
+        gradients: false,
+        each_picture: false,
+        activations: false,
+        pixels: false,
+        curvature: false,
+        float64: false,
+    };
 }
 
 /// One ranking function.
@@ -103,7 +119,7 @@ pub trait RankingFunction: Sync {
 }
 
 /// All of them.
-pub static TABLE: [&dyn RankingFunction; 32] = [
+pub static TABLE: [&dyn RankingFunction; 35] = [
     &naswot::Naswot,
     &swap::Swap,
     &nngp_frobenius::NngpFrobenius,
@@ -115,10 +131,13 @@ pub static TABLE: [&dyn RankingFunction; 32] = [
     &zen::Zen,
     &synflow::SynFlow,
     &synflow::LogSynFlow,
+    &synflow_bn::SynFlowBn,
+    &epsinas::EpsiNas,
     &snip::Snip,
     &plain::Plain,
     &fisher::Fisher,
     &grad_norm::GradNorm,
+    &grasp::Grasp,
     &gradsign::GradSign,
     &vkdnw::Vkdnw,
     &ntk_condition::NtkCondition,

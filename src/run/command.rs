@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::space::cut::Scope;
 use crate::space::{By, CellKind, Edge, Mask, Operation, Place};
 
 /// One line of `commands.jsonl`.
@@ -62,6 +63,10 @@ pub enum Edit {
     /// The automatic cut that keeps the most and whose search is predicted to fit into so many bytes.
     Budget {
         bytes: u64,
+    },
+    /// The same level as a share of each edge, or of all of them together.
+    Scope {
+        scope: Scope,
     },
     /// Back to the automatic cut.
     Automatic,

@@ -2,7 +2,7 @@
 
 use super::event::{Body, Cut, DrawsEnd, Event, Level, Outcome, Removal, Stage};
 use crate::space::count::Network;
-use crate::space::cut::{Source, level_text};
+use crate::space::cut::{Scope, Source, level_text};
 use crate::space::{Genotype, Stem};
 use crate::text;
 
@@ -223,6 +223,7 @@ pub fn cut_size(cut: &Cut) -> String {
     match cut.budget_bytes {
         Some(budget) => format!("within {}", text::bytes(budget)),
         None if !cut.kept_per_edge.is_empty() => format!("a count for each edge (ξ {})", level_text(cut.xi)),
+        None if cut.scope == Scope::Global => format!("ξ {} global", level_text(cut.xi)),
         None => format!("ξ {}", level_text(cut.xi)),
     }
 }

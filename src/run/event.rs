@@ -7,7 +7,7 @@ use super::assessed::Assessed;
 use super::number::Number;
 use crate::device::DeviceMeters;
 use crate::oneshot::Order;
-use crate::space::cut::Source;
+use crate::space::cut::{Scope, Source};
 use crate::space::{By, CellKind, Edge, Genotype, Mask, Place, Space, SpaceFileError, Stem};
 
 /// Version of the event format; a reader skips (and counts) lines of a version that it does not know.
@@ -544,6 +544,9 @@ pub struct Cut {
     /// lists them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub kept_per_edge: Vec<usize>,
+    /// Over what the level is a share: each edge, or "global", all of them together. Absent for each edge.
+    #[serde(default, skip_serializing_if = "Scope::is_edge")]
+    pub scope: Scope,
     /// Where the automatic part comes from: "scores", "random", "cheapest" or "most_parameters".
     pub source: String,
     /// Of a cut by scores, which of their functions, and how they are put together: `by`, `aggregate`. Absent where that is as

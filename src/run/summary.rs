@@ -10,6 +10,7 @@ use super::lock::Liveness;
 use super::notes::Notes;
 use super::number::Number;
 use super::status::{Progress, Status};
+use crate::space::cut::Scope;
 use crate::space::{By, Genotype, Place, Stem};
 
 /// What `zonas runs` and `zonas show` tell. What is not known yet is absent.
@@ -54,6 +55,9 @@ pub struct Summary {
     /// Operations that each edge keeps by the settings, where that is not the same everywhere.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub kept_per_edge: Vec<usize>,
+    /// Over what the level of the cut is a share.
+    #[serde(skip_serializing_if = "Scope::is_edge")]
+    pub scope: Scope,
     /// Why a cut by scores is not by scores, if that is so.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub not_by_scores: Option<String>,
@@ -204,6 +208,7 @@ impl Summary {
         self.source = Some(cut.source.clone());
         self.budget_bytes = cut.budget_bytes;
         self.kept_per_edge.clone_from(&cut.kept_per_edge);
+        self.scope = cut.scope;
         self.not_by_scores = cut.not_by_scores();
         self.unscored = cut.unscored;
         self.cut_by.clone_from(&cut.by);

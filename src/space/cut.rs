@@ -34,6 +34,44 @@ impl Source {
 
 crate::words::words!(Source);
 
+/// Over what a pruning level is a share.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Scope {
+    /// Each edge keeps as many.
+    #[default]
+    Edge,
+    /// As many in all, wherever they are worth most: edges keep unequal numbers, each at least one.
+    Global,
+}
+
+impl Scope {
+    pub const ALL: [Scope; 2] = [Scope::Edge, Scope::Global];
+
+    pub const fn name(self) -> &'static str {
+        match self {
+            Scope::Edge => "edge",
+            Scope::Global => "global",
+        }
+    }
+
+    /// The other one.
+    #[must_use]
+    pub const fn turned(self) -> Scope {
+        match self {
+            Scope::Edge => Scope::Global,
+            Scope::Global => Scope::Edge,
+        }
+    }
+
+    /// For journals, which leave the usual one out.
+    #[allow(clippy::trivially_copy_pass_by_ref)]
+    pub fn is_edge(&self) -> bool {
+        *self == Scope::Edge
+    }
+}
+
+crate::words::words!(Scope);
+
 /// Operations that an edge keeps at pruning level `xi` in a space with `width` candidates on its widest edge: the share of
 /// those that goes is at least `xi`, and one stays.
 pub fn kept_per_edge(xi: f64, width: usize) -> usize {
@@ -69,6 +107,8 @@ pub struct Cutter {
 pub enum Extent {
     /// The same number on every edge, by the pruning level.
     Level(f64),
+    /// As many in all as at this level, unequal between edges: these.
+    Global { xi: f64, mask: Mask },
     /// So many on each edge: a control beside a cut that keeps more on one edge than on another.
     Counts(Counts),
     /// Single operations, as many as are predicted to fit into so many bytes: these.
@@ -80,7 +120,7 @@ impl Extent {
     pub fn xi(&self, full: &Mask) -> f64 {
         let gone = |kept: usize| 1.0 - kept as f64 / full.count().max(1) as f64;
         match self {
-            Extent::Level(xi) => *xi,
+            Extent::Level(xi) | Extent::Global { xi, .. } => *xi,
             Extent::Counts(counts) => gone(counts.sum()),
             Extent::Budget { mask, .. } => gone(mask.count()),
         }
@@ -113,6 +153,11 @@ pub enum Change {
     /// What fits into so many bytes, found by the caller; what was decided by hand stays.
     Budget {
         bytes: u64,
+        mask: Mask,
+    },
+    /// As many in all as at this level, found by the caller; what was decided by hand stays.
+    Global {
+        xi: f64,
         mask: Mask,
     },
     /// Another source, with as many operations on every edge as now; decisions by hand were those of the cut before.
@@ -271,7 +316,7 @@ impl Cutter {
         match &proposal.extent {
             Extent::Level(xi) => self.automatic(proposal.source, *xi),
             Extent::Counts(counts) => self.with_counts(proposal.source, counts),
-            Extent::Budget { mask, .. } => *mask,
+            Extent::Global { mask, .. } | Extent::Budget { mask, .. } => *mask,
         }
     }
 
@@ -309,6 +354,7 @@ impl Cutter {
                 }
                 next.extent = Extent::Level(xi);
             }
+            Change::Global { xi, mask } => next.extent = Extent::Global { xi, mask },
             Change::Budget { bytes, mask } => next.extent = Extent::Budget { bytes, mask },
             Change::Source(source) if source == next.source => {}
             Change::Source(source) => {

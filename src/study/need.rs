@@ -16,7 +16,7 @@ use crate::engine::suits;
 use crate::engine::training_memory::{network_on, step_bytes};
 use crate::nn::{Policy, cheapest};
 use crate::run::config::{Config, Keep};
-use crate::space::cut::{Cutter, Source};
+use crate::space::cut::{Cutter, Scope, Source};
 use crate::space::{Genotype, Mask};
 
 /// Seconds of a cut from scores that are there: it is decided in seconds, and the parts of a search step are timed.
@@ -244,7 +244,7 @@ fn cut(config: &Config, before: Option<&Known>) -> Option<Mask> {
     let source = cut.source.automatic();
     let order = before.and_then(|known| known.summary.as_ref()).map_or_else(Vec::new, |s| s.order.clone());
     let known = source != Source::Scores || !order.is_empty() && cut.source.functions().is_empty();
-    if cut.budget().is_some() || !known {
+    if cut.budget().is_some() || cut.scope == Scope::Global || !known {
         return None;
     }
     let cutter = Cutter { space: config.space(), order, seed: config.seed };

@@ -21,7 +21,7 @@ use crate::random;
 use crate::run::config::{self, Draws, Estimator};
 use crate::run::event::{Body, Drawn, DrawsEnd, Level, PlaceSummary, Removal, Vote};
 use crate::run::number::Number;
-use crate::space::cut::{Source, kept_per_edge};
+use crate::space::cut::{Scope, Source, kept_per_edge};
 use crate::space::{CellKind, Counts, Mask, Operation, Place};
 
 /// [`Settings::remove_per_round`] where one round decides the whole order.
@@ -35,7 +35,7 @@ pub struct Settings {
     /// Where they go on until all is decided: evaluations in all (0: see [`race::budget`]), and seconds (0: no limit).
     pub max_evaluations: usize,
     pub max_seconds: f64,
-    /// Operations that the cut which is asked for keeps; none where it is one within a budget.
+    /// Operations that the cut which is asked for keeps on each edge; none where it is one within a budget, or over all edges.
     pub asked: Option<Counts>,
     /// Where rounds follow one another: also those below what is asked for.
     pub whole_order: bool,
@@ -60,7 +60,11 @@ impl Settings {
             draws: score.draws,
             max_evaluations: score.max_evaluations,
             max_seconds: score.max_seconds,
-            asked: if cut.budget().is_some() { None } else { Some(counts.unwrap_or_else(level)) },
+            asked: if cut.budget().is_some() || cut.scope == Scope::Global {
+                None
+            } else {
+                Some(counts.unwrap_or_else(level))
+            },
             whole_order: score.whole_order,
             remove_per_round: score.remove_per_round,
             aggregate: score.aggregate,

@@ -11,7 +11,7 @@ use crate::engine::stored::Stored;
 pub use crate::run::assessed::{Assessed, Beside, Estimate, Say, Settled, Tie, Unsure};
 use crate::run::config::{Config, CutBy};
 use crate::run::event::{Cut, Removal, RunStarted};
-use crate::space::cut::{Cutter, Source, level_of};
+use crate::space::cut::{Cutter, Scope, Source, level_of};
 use crate::space::{By, Counts, Mask, Operation, Place};
 
 /// What is looked at.
@@ -99,7 +99,8 @@ pub fn assess(asked: &Asked) -> Option<Assessed> {
         found.parameters_percent = parameters.filter(|v| v.is_finite());
         let range = random.fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), v| (l.min(v), h.max(v)));
         found.random_percent = Some(range).filter(|(l, h)| l.is_finite() && h.is_finite());
-        found.buys = by_scores && cut.budget_bytes.is_some() && config.cut.by != CutBy::Level;
+        found.buys =
+            by_scores && (cut.scope == Scope::Global || cut.budget_bytes.is_some() && config.cut.by != CutBy::Level);
     }
     if by_scores && !found.buys {
         found.within_noise = ties(cut, asked.order);

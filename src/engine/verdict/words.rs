@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{Assessed, Beside, Estimate, SURE, Say, Settled, Unsure};
 use crate::run::event::Cut;
-use crate::space::cut::{Source, level_text};
+use crate::space::cut::{Scope, Source, level_text};
 use crate::space::{CellKind, Operation};
 use crate::text;
 
@@ -158,6 +158,10 @@ fn first(cut: &Cut, a: &Assessed) -> Line {
         (Some(Source::Scores), None) if cut.budget_bytes.is_some() && a.estimate.is_some() => (
             Tone::Plain,
             "its cells are what the budget buys by the scores, not the best operations of each edge".into(),
+        ),
+        (Some(Source::Scores), None) if cut.scope == Scope::Global && a.estimate.is_some() => (
+            Tone::Plain,
+            "its cells are what as many operations in all leave best by the scores, not the best operations of each edge".into(),
         ),
         (Some(Source::Scores), None) if a.draws == 1 => {
             (Tone::Warning, "one draw: how much of this is noise, nobody knows; three draws tell (score.draws)".into())

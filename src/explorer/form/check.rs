@@ -7,7 +7,8 @@ use crate::device::{self, Choice, Device};
 use crate::engine::plan::{self, DataShape, Planner};
 use crate::run::config::{Config, ConfigError, Space};
 use crate::run::{FolderError, check_name, named_preset};
-use crate::space::cut::{Cutter, Source};
+use crate::space::Counts;
+use crate::space::cut::{Cutter, Scope, Source};
 use crate::study::Seeds;
 use crate::text;
 
@@ -94,6 +95,9 @@ fn memory(config: &Config, shape: DataShape) -> String {
     let least = match config.cut.counts(config.full().space()) {
         _ if config.cut.is_none() || config.cut.budget().is_some() => None,
         Some(counts) => Some(cutter.with_counts(Source::Cheapest, &counts)),
+        None if config.cut.scope == Scope::Global => {
+            Some(cutter.with_counts(Source::Cheapest, &Counts::uniform(config.full().space(), 1)))
+        }
         None => Some(cutter.automatic(Source::Cheapest, config.cut.xi)),
     };
     let least = least.map(|mask| planner.by_bytes(mask));

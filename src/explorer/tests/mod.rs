@@ -330,6 +330,10 @@ fn edits_become_commands() {
     assert_eq!(ui.update(Action::Toggle, &state), Some(Effect::Send(Body::Cut(edit))));
     assert_eq!(ui.update(Action::LevelUp, &state), Some(Effect::Send(Body::Cut(Edit::Level { xi: 0.625 }))));
     assert_eq!(ui.update(Action::LevelDown, &state), Some(Effect::Send(Body::Cut(Edit::Level { xi: 0.375 }))));
+    assert_eq!(
+        ui.update(Action::Scope, &state),
+        Some(Effect::Send(Body::Cut(Edit::Scope { scope: crate::space::cut::Scope::Global })))
+    );
     assert_eq!(ui.update(Action::Confirm, &state), None);
     assert_eq!(ui.update(Action::Yes, &state), Some(Effect::Send(Body::Confirm { revision: Some(1) })));
     // Confirmed: words instead of a command.

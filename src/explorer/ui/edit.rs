@@ -41,6 +41,7 @@ impl Ui {
         let body = match action {
             Action::LevelDown => level(-1.0),
             Action::LevelUp => level(1.0),
+            Action::Scope => Body::Cut(Edit::Scope { scope: cut.scope.turned() }),
             Action::Toggle if kept => Body::Cut(Edit::Drop { place }),
             Action::Toggle => Body::Cut(Edit::Keep { place }),
             Action::WholeEdge => {

@@ -33,6 +33,7 @@ impl Ui {
             | Action::Undo
             | Action::Redo
             | Action::Budget
+            | Action::Scope
             | Action::LevelDown
             | Action::LevelUp
             | Action::WholeEdge

@@ -165,6 +165,7 @@ impl Ui {
             Action::LevelDown
             | Action::LevelUp
             | Action::Budget
+            | Action::Scope
             | Action::Mark
             | Action::Toggle
             | Action::WholeEdge

@@ -3,10 +3,11 @@
 use super::checks::shown;
 use super::error::{ConfigError, value_error};
 use super::table::{Config, KEYS};
-use super::words::Estimator;
+use super::words::{Estimator, NoneOperation};
 use crate::nn::Precision;
 use crate::oneshot::{OWN, PRESETS, Preset};
 use crate::space::Counts;
+use crate::space::cut::{Scope, Source};
 
 impl Config {
     /// # Errors
@@ -61,6 +62,33 @@ impl Config {
         Ok(())
     }
 
+    /// A cut over all edges together is by what cells are worth.
+    fn check_scope(&self) -> Result<(), ConfigError> {
+        let (cut, score) = (&self.cut, &self.score);
+        if cut.scope == Scope::Edge || cut.is_none() {
+            return Ok(());
+        }
+        let source = cut.source.automatic();
+        let reason = if cut.budget().is_some() {
+            "cut.budget says how much is kept already, and is spent unequally as cut.by says; set one of them"
+                .to_string()
+        } else if !cut.kept_per_edge.is_empty() {
+            "cut.kept_per_edge says how much each edge keeps already; set one of them".into()
+        } else if source != Source::Scores {
+            format!("the control `{source}` says nothing of what one edge is worth beside another; set it to `edge`")
+        } else if !score.estimator.samples() {
+            format!(
+                "only sampled cells say what one edge is worth beside another, and score.estimator is `{}`; set it to `edge`",
+                score.estimator
+            )
+        } else if score.none == NoneOperation::Compete && !self.full().space().stacking().every_edge() {
+            "what cells are worth is not known where `none` competes (score.none); set it to `edge`".into()
+        } else {
+            return Ok(());
+        };
+        Err(value_error("cut.scope", reason))
+    }
+
     fn check_cut(&self) -> Result<(), ConfigError> {
         let cut = &self.cut;
         if let Some(name) = cut.source.functions().iter().find(|name| !self.score.functions.contains(name)) {
@@ -71,6 +99,7 @@ impl Config {
             let reason = "a short training scores by its loss, and by no ranking function: name `scores`, or another score.estimator";
             return Err(value_error("cut.source", reason));
         }
+        self.check_scope()?;
         if cut.kept_per_edge.is_empty() {
             return Ok(());
         }

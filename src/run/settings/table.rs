@@ -11,7 +11,7 @@ use crate::nn::Precision;
 use crate::oneshot::Order;
 use crate::proxies::aggregate::Aggregate;
 use crate::space::CellKind;
-use crate::space::cut::Source;
+use crate::space::cut::{Scope, Source};
 
 settings! {
     top {
@@ -164,6 +164,10 @@ settings! {
             "`scores` takes the cells that are estimated best, and beside them what takes a tenth of their lead at most; `scores_per_byte` drops what is worth \
              least for its bytes until the rest fits; both are unequal between edges. Where no cells were sampled, and for controls, both keep the most \
              important operations that fit. docs/scores.md compares them.", "\"level\"";
+        scope: Scope = Scope::Edge, "over what xi is a share: each `edge`, or `global`: all edges together, which keep unequal numbers",
+            "With `global` as many operations in all stay as xi keeps, at least one on every edge: of the whole space that goes, again and again, without \
+             which the estimated quality of the cells that are left loses least. It needs scores of sampled cells. Where little goes it has left \
+             better cells in less memory, where much goes it has not (docs/scores.md).", "\"global\"";
         kept_per_edge: Vec<usize> = Vec::new(), "operations kept on each of the edges (in `darts` 28), whatever xi is; [] goes by xi",
             "The normal cell's edges, then the reduction cell's. A control of the size of another cut is made so.", "[]";
         source: CutSource = Source::Scores.into(),
