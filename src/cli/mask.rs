@@ -67,6 +67,9 @@ pub fn run(place: &Place, a: &MaskArguments) -> eyre::Result<Exit> {
         note("the run's own cut is no level, but a budget or so many operations on each edge; this one is a level");
     }
     let source = a.source.unwrap_or(Source::Scores);
+    if source != Source::Scores && known.scope == Scope::Global {
+        note("the run's own cut is unequal between edges; this one keeps as many on each");
+    }
     let by = By { functions: a.by.clone(), aggregate: a.aggregate.map(|how| how.to_string()) };
     let name = place.word(&folder);
     let unscored = || Usage(format!("{name} has no whole round of scores yet"));

@@ -36,6 +36,10 @@ pub(super) enum Decision {
     StoppedInQueue,
 }
 
+/// Why there is no cut over all edges.
+const UNEQUAL: &str = "nothing says what one edge is worth beside another: that takes scores of sampled cells of which a function \
+                       has a vote";
+
 struct Cutting<'a> {
     setup: &'a Setup<'a>,
     orders: Orders<'a>,
@@ -44,8 +48,6 @@ struct Cutting<'a> {
     full: Plan,
     /// Proposals in the journal: a watcher's revision is one less.
     proposals: usize,
-    /// Why the automatic cut is not over all edges, as was asked for.
-    not_global: Option<String>,
 }
 
 /// Proposes a cut and has it confirmed, or takes the one that an earlier engine had confirmed.
@@ -136,7 +138,6 @@ impl<'a> Cutting<'a> {
             full: planner.plan(config.full()),
             planner,
             proposals: past.proposals,
-            not_global: None,
         };
         cutting.history = match remembered(&mut cutting.orders, &past.cuts) {
             Some(history) => history,
@@ -160,12 +161,10 @@ impl<'a> Cutting<'a> {
                 let mask = self.most(source, &by, &BTreeMap::new(), bytes).map_err(EngineError::Cut)?;
                 Extent::Budget { bytes, mask }
             }
+            // Where that can't be had the cut says so.
             (None, None) if cut.scope == Scope::Global => match self.global(&by, cut.xi) {
                 Ok(mask) => Extent::Global { xi: cut.xi, mask },
-                Err(reason) => {
-                    self.not_global = Some(format!("as many on every edge, though cut.scope is `global`: {reason}"));
-                    Extent::Level(cut.xi)
-                }
+                Err(_) => Extent::Level(cut.xi),
             },
             (None, None) => Extent::Level(cut.xi),
         };
@@ -251,7 +250,14 @@ impl<'a> Cutting<'a> {
                 mib(bytes)
             ));
         }
-        cut.warnings.extend(self.not_global.clone().filter(|_| matches!(now.extent, Extent::Level(_))));
+        let asked = &self.setup.config.cut;
+        if asked.scope == Scope::Global
+            && !asked.is_none()
+            && (now.source, matches!(now.extent, Extent::Level(_))) == (Source::Scores, true)
+            && self.order(now).quality.is_none()
+        {
+            cut.warnings.push(format!("as many on every edge, though cut.scope is `global`: {UNEQUAL}"));
+        }
         cut.warnings.extend(self.orders.note(&now.by));
         cut.warnings.extend(cutter.warnings(&mask));
         cut.warnings.extend(searchable(&mask).err());
@@ -288,8 +294,8 @@ impl<'a> Cutting<'a> {
         cut.decisions = gone().count();
         cut.undefined = gone().filter(&undefined).count();
         cut.by_lot = gone().filter(|p| !undefined(p) && removal(p).is_some_and(|r| r.by_lot)).count();
-        // What had no score is told as that.
-        // Nor is what a budget buys, or what is worth most over all edges, the highest of each edge: noise between neighbours decides nothing there.
+        // What had no score is told as that. What a budget buys, or is worth most over all edges, is not the highest of each edge: noise
+        // between neighbours decides nothing there.
         let buys = match now.extent {
             Extent::Budget { .. } => self.order(now).quality.is_some() && self.setup.config.cut.by != CutBy::Level,
             Extent::Global { .. } => true,
@@ -460,9 +466,7 @@ impl<'a> Cutting<'a> {
     fn global(&self, by: &By, xi: f64) -> Result<Mask, String> {
         let order = self.orders.of(by);
         let Some(quality) = &order.quality else {
-            return Err("nothing says what one edge is worth beside another: that takes scores of sampled cells of which a function \
-                        has a vote"
-                .into());
+            return Err(UNEQUAL.into());
         };
         let count = order.cutter.automatic(Source::Scores, xi).count();
         let score = |p: Place| order.removals.get(&p).map(|r| r.score.0);

@@ -186,7 +186,7 @@ impl<'a> Setup<'a> {
         }
         let (least, size) = match config.cut.counts(setup.space.space()) {
             Some(counts) => (cutter.with_counts(Source::Cheapest, &counts), "of cut.kept_per_edge".to_string()),
-            None if config.cut.scope == Scope::Global => {
+            None if config.cut.scope == Scope::Global && !config.cut.is_none() => {
                 let one = Counts::uniform(setup.space.space(), 1);
                 (cutter.with_counts(Source::Cheapest, &one), "of one operation an edge".to_string())
             }

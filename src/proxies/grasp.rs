@@ -1,4 +1,4 @@
-//! `grasp`: how the gradient's flow would change without each weight.
+//! `grasp`: how the gradient's norm would change without each weight.
 
 use super::{Context, Needs, RankingFunction};
 use crate::nn::NnError;

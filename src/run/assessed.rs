@@ -12,7 +12,7 @@ pub struct Assessed {
     pub draws: usize,
     /// Rounds of scoring that decided; 0 where nothing is scored.
     pub rounds: usize,
-    /// A budget was spent on the best cells: what is kept is not the highest of each edge.
+    /// A budget was spent on the best cells, or operations were kept wherever they are worth most: what stays is not the highest of each edge.
     pub buys: bool,
     /// Operations kept on those edges, and those that go.
     pub kept: usize,

@@ -161,7 +161,8 @@ fn first(cut: &Cut, a: &Assessed) -> Line {
         ),
         (Some(Source::Scores), None) if cut.scope == Scope::Global && a.estimate.is_some() => (
             Tone::Plain,
-            "its cells are what as many operations in all leave best by the scores, not the best operations of each edge".into(),
+            "it keeps as many operations in all, wherever they are worth most by the scores, not the best of each edge"
+                .into(),
         ),
         (Some(Source::Scores), None) if a.draws == 1 => {
             (Tone::Warning, "one draw: how much of this is noise, nobody knows; three draws tell (score.draws)".into())

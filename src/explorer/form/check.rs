@@ -63,7 +63,7 @@ fn field_of(key: &str) -> Field {
         "seed" => Field::Seeds,
         "search.method" => Field::Method,
         "device.kind" => Field::Device,
-        "cut.xi" | "cut.budget" => Field::Cut,
+        "cut.xi" | "cut.budget" | "cut.scope" => Field::Cut,
         key if key.starts_with("data.source") => Field::Data,
         key if key.starts_with("space.") => Field::Space,
         _ => Field::Settings,
