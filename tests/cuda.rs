@@ -308,8 +308,18 @@ const GENOTYPE: &str = "Genotype(normal=[('sep_conv_3x3', 0), ('max_pool_3x3', 1
     reduce=[('max_pool_3x3', 0), ('sep_conv_3x3', 1), ('skip_connect', 0), ('dil_conv_5x5', 2), ('avg_pool_3x3', 1), \
     ('dil_conv_3x3', 0), ('sep_conv_5x5', 0), ('skip_connect', 1)], reduce_concat=range(2, 6))";
 
+/// The widest windows, of whose taps several units make the gradients, and five nodes.
+const WIDE: &str = "Genotype(normal=[('sep_conv_7x7', 0), ('max_pool_5x5', 1), ('sep_conv_7x7', 1), ('conv_7x1_1x7', 0), \
+    ('sep_conv_5x5', 2), ('max_pool_5x5', 0), ('conv_1x1', 3), ('skip_connect', 0), ('sep_conv_7x7', 4), ('avg_pool_3x3', 1)], \
+    normal_concat=range(2, 7), reduce=[('sep_conv_7x7', 0), ('max_pool_5x5', 1), ('skip_connect', 2), ('max_pool_5x5', 0)], \
+    reduce_concat=[2, 3])";
+
 fn evaluation(channels: usize, cells: usize, auxiliary: bool) -> EvaluationConfig {
-    let genotype = parse_genotype(GENOTYPE).unwrap();
+    of_genotype(GENOTYPE, channels, cells, auxiliary)
+}
+
+fn of_genotype(genotype: &str, channels: usize, cells: usize, auxiliary: bool) -> EvaluationConfig {
+    let genotype = parse_genotype(genotype).unwrap();
     EvaluationConfig { genotype, channels, cells, input_channels: 3, classes: 10, auxiliary, stem: Stem::Cifar }
 }
 
@@ -331,9 +341,16 @@ fn train(t: &mut Trainer, images: usize, side: usize, steps: std::ops::Range<u64
 #[test]
 fn a_training_agrees_with_the_cpu_and_with_itself() {
     let Some((_, gpu, _alone)) = place() else { return };
-    for (channels, cells, images, side, auxiliary) in [(16, 5, 8, 32, true), (36, 3, 4, 32, true), (5, 4, 6, 31, false)]
-    {
-        let config = evaluation(channels, cells, auxiliary);
+    let cases = [
+        (GENOTYPE, 16, 5, 8, 32, true),
+        (GENOTYPE, 36, 3, 4, 32, true),
+        (GENOTYPE, 5, 4, 6, 31, false),
+        // More channels than a block has columns, more tiles than parts of a sum.
+        (WIDE, 72, 2, 32, 32, false),
+        (WIDE, 5, 3, 6, 31, false),
+    ];
+    for (genotype, channels, cells, images, side, auxiliary) in cases {
+        let config = of_genotype(genotype, channels, cells, auxiliary);
         let start = trainer(&config, None).state().unwrap();
         let on = |gpu: Option<&Gpu>| train(&mut trainer(&config, gpu), images, side, 0..1);
         let (cpu, ours) = (on(None), on(Some(&gpu)));
