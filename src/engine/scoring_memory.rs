@@ -10,7 +10,7 @@ use super::setup::Setup;
 use crate::nn::{PassBytes, Policy, Precision, SupernetConfig};
 use crate::proxies::{self, CROP, CROPS, UnknownFunction};
 use crate::run::config::{Config, Estimator};
-use crate::space::{CellKind, Mask, Stem};
+use crate::space::{CellKind, Mask, Stacking, Stem};
 
 /// How the networks of a round are evaluated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -117,6 +117,8 @@ impl Scoring<'_> {
             // What it takes for itself, beside the network.
             let (bytes, gradients) = match *name {
                 "params" | "macs" | "trainable_layers" => continue,
+                // Known there without a pass.
+                "synflow_bn" if self.space.space().stacking() == Stacking::Darts => continue,
                 // The numbers of the weights, read.
                 "l2_norm" => (w, false),
                 "naswot" | "nngp_frobenius" | "nngp_mean" | "nngp_condition" => {
