@@ -19,7 +19,7 @@ pub(super) enum Kernel<'a> {
     Noise,
     Separable(Separable<'a>),
     Dense(Dense<'a>),
-    Factorised(Factorised<'a>),
+    Factorised(Box<Factorised<'a>>),
     Max(Shape),
     Average(Shape),
     Halve(Projector),
@@ -40,7 +40,7 @@ impl<'a> Kernel<'a> {
             }
             Compute::Separable { .. } => Kernel::Separable(Separable::new(g.shape(b.operation), own)),
             Compute::Dense { window } => Kernel::Dense(Dense::new(g.dense(window), own)),
-            Compute::Factorised { window } => Kernel::Factorised(Factorised::new(g.factorised(window), own)),
+            Compute::Factorised { window } => Kernel::Factorised(Box::new(Factorised::new(g.factorised(window), own))),
         }
     }
 

@@ -159,16 +159,17 @@ unsafe fn products<S: Simd, const R: usize, const V: usize>(s: &Strip, x: *const
 #[inline(always)]
 unsafe fn add<S: Simd>(m: *const f32, g: *mut f32, tap: usize, n: usize) {
     unsafe {
-        let mut half = [[S::splat(0.0); 4]; 3];
-        for x in 0..4 {
+        let mut half = [[S::splat(0.0); 3]; 4];
+        for (x, to) in half.iter_mut().enumerate() {
             let mut column = [S::splat(0.0); 4];
             for (y, to) in column.iter_mut().enumerate() {
                 *to = S::load(m.add((4 * y + x) * S::LANES));
             }
-            [half[0][x], half[1][x], half[2][x]] = reduced::<S>(&column);
+            *to = reduced::<S>(&column);
         }
-        for (y, row) in half.iter().enumerate() {
-            for (x, v) in reduced::<S>(row).iter().enumerate() {
+        for y in 0..3 {
+            let row = [half[0][y], half[1][y], half[2][y], half[3][y]];
+            for (x, v) in reduced::<S>(&row).iter().enumerate() {
                 let at = g.add((3 * y + x) * tap);
                 store::<S>(at, S::add(load::<S>(at, n), *v), n);
             }

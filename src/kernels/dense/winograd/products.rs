@@ -157,20 +157,21 @@ unsafe fn products<S: Simd, const R: usize, const V: usize>(
 #[inline(always)]
 unsafe fn put<S: Simd>(t: &Target, (y, x): (usize, usize), m: *const f32, out: *mut f32, n: usize) {
     unsafe {
-        let mut half = [[S::splat(0.0); 4]; 2];
-        for k in 0..4 {
+        let mut half = [[S::splat(0.0); 2]; 4];
+        for (k, to) in half.iter_mut().enumerate() {
             let mut column = [S::splat(0.0); 4];
             for (i, to) in column.iter_mut().enumerate() {
                 *to = S::load(m.add((4 * i + k) * S::LANES));
             }
-            [half[0][k], half[1][k]] = joined::<S>(&column);
+            *to = joined::<S>(&column);
         }
-        for (i, row) in half.iter().enumerate() {
+        for i in 0..2 {
             let y = 2 * y + i;
             if y < t.rows.start || y >= t.rows.end {
                 continue;
             }
-            for (k, v) in joined::<S>(row).iter().enumerate() {
+            let row = [half[0][i], half[1][i], half[2][i], half[3][i]];
+            for (k, v) in joined::<S>(&row).iter().enumerate() {
                 if 2 * x + k < t.width {
                     let at = out.add(((y - t.rows.start) * t.width + 2 * x + k) * t.channels);
                     store::<S>(at, if t.onto { S::add(load::<S>(at, n), *v) } else { *v }, n);
