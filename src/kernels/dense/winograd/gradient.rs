@@ -157,6 +157,7 @@ unsafe fn products<S: Simd, const R: usize, const V: usize>(s: &Strip, x: *const
 
 /// Adds `Gᵀ m G` to `n` channels of nine taps, `tap` numbers apart.
 #[inline(always)]
+#[expect(clippy::needless_range_loop, reason = "a column of four arrays")]
 unsafe fn add<S: Simd>(m: *const f32, g: *mut f32, tap: usize, n: usize) {
     unsafe {
         let mut half = [[S::splat(0.0); 3]; 4];

@@ -155,6 +155,7 @@ unsafe fn products<S: Simd, const R: usize, const V: usize>(
 
 /// `n` channels of a tile's outputs: `Aᵀ m A`.
 #[inline(always)]
+#[expect(clippy::needless_range_loop, reason = "a column of four arrays")]
 unsafe fn put<S: Simd>(t: &Target, (y, x): (usize, usize), m: *const f32, out: *mut f32, n: usize) {
     unsafe {
         let mut half = [[S::splat(0.0); 2]; 4];
