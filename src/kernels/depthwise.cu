@@ -53,12 +53,27 @@ DEVICE void convolve(const Unit &u, const float *tile, int c0, float *d) {
     for (int k = 0; k < EACH; k++) d[(row + ROWS * k) * D_ROW + c] = sum[k];
 }
 
+// The same for any window, by loops that leave registers to others.
+DEVICE void convolve_wide(const Unit &u, const float *tile, int c0, float *d) {
+    const int c = threadIdx.x % CHUNK, row = threadIdx.x / CHUNK, side = side_of(u);
+    float sum[EACH] = {};
+    ROLLED
+    for (int t = 0; t < u.kernel * u.kernel; t++) {
+        const float w = c0 + c < u.channels ? u.depthwise[t * u.channels + c0 + c] : 0.0f;
+        const int at = (t / u.kernel * side + t % u.kernel) * u.dilation * CHUNK;
+        UNROLL
+        for (int k = 0; k < EACH; k++) sum[k] += w * window_of(u, tile, row + ROWS * k)[at];
+    }
+    UNROLL
+    for (int k = 0; k < EACH; k++) d[(row + ROWS * k) * D_ROW + c] = sum[k];
+}
+
 // The product's left side: CHUNK channels from c0 on of the tile's pixels.
 DEVICE void gather(const Unit &u, const Map &image, const float *tile, int y0, int x0, int c0, float *d) {
     if (u.kind == DEPTHWISE) {
         if (u.kernel == 3) convolve<3>(u, tile, c0, d);
         else if (u.kernel == 5) convolve<5>(u, tile, c0, d);
-        else convolve<7>(u, tile, c0, d);
+        else convolve_wide(u, tile, c0, d);
         return;
     }
     const int c = threadIdx.x % CHUNK, row = threadIdx.x / CHUNK;
@@ -87,19 +102,6 @@ DEVICE void add_taps(const Unit &u, int first, const float *tile, const float (&
                 UNROLL
                 for (int kx = 0; kx < K; kx++)
                     taps[ky * ACROSS + kx] += dd[k] * window[(ky * side + kx) * u.dilation * CHUNK];
-    }
-}
-
-// Pooling's way back: adds what the output pixels in `tile` (from y_first, x_first on), whose windows had their greatest value
-// at `places`, give to input pixel (y, x).
-template <int K>
-DEVICE void unpool(bool greatest, int stride, const float *tile, const float *places, int y_first, int x_first, int side, int y,
-                   int x, float &sum) {
-    for (int t = 0; t < K * K; t++) {
-        const int ty = y + K / 2 - t / K, tx = x + K / 2 - t % K;
-        if (ty % stride || tx % stride) continue;
-        const int at = ((ty / stride - y_first) * side + tx / stride - x_first) * CHUNK + threadIdx.x % CHUNK;
-        if (!greatest || places[at] == (float)t) sum += tile[at];
     }
 }
 
@@ -139,4 +141,42 @@ DEVICE float scatter(const Source &s, const float *tile, int y_first, int x_firs
         }
     }
     return sum;
+}
+
+// The same for any window, as in the forward pass.
+DEVICE float scatter_wide(const Source &s, const float *tile, int y_first, int x_first, int side, int y, int x, int channels, int c) {
+    const int r = reach(s.kernel, s.dilation), lane = threadIdx.x % CHUNK;
+    float sum = 0.0f;
+    ROLLED
+    for (int t = 0; t < s.kernel * s.kernel; t++) {
+        const int ty = y + r - t / s.kernel * s.dilation, tx = x + r - t % s.kernel * s.dilation;
+        if (s.stride == 2 && ((ty | tx) & 1)) continue;
+        const int at = ((ty >> (s.stride - 1)) - y_first) * side + (tx >> (s.stride - 1)) - x_first;
+        sum += tile[at * CHUNK + lane] * s.depthwise[t * channels + c];
+    }
+    return sum;
+}
+
+// Pooling's way back: adds what the output pixels in `tile` (from y_first, x_first on), whose windows had their greatest value
+// at `places`, give to input pixel (y, x).
+DEVICE void unpool_3(const Source &s, const float *tile, const float *places, int y_first, int x_first, int side, int y, int x,
+                     float &sum) {
+    for (int t = 0; t < 9; t++) {
+        const int ty = y + 1 - t / 3, tx = x + 1 - t % 3;
+        if (ty % s.stride || tx % s.stride) continue;
+        const int at = ((ty / s.stride - y_first) * side + tx / s.stride - x_first) * CHUNK + threadIdx.x % CHUNK;
+        if (s.kind == AVERAGE || places[at] == (float)t) sum += tile[at];
+    }
+}
+
+// The same of windows of any side.
+DEVICE void unpool_wide(const Source &s, const float *tile, const float *places, int y_first, int x_first, int side, int y, int x,
+                        float &sum) {
+    ROLLED
+    for (int t = 0; t < s.kernel * s.kernel; t++) {
+        const int ty = y + s.kernel / 2 - t / s.kernel, tx = x + s.kernel / 2 - t % s.kernel;
+        if (ty % s.stride || tx % s.stride) continue;
+        const int at = ((ty / s.stride - y_first) * side + tx / s.stride - x_first) * CHUNK + threadIdx.x % CHUNK;
+        if (s.kind == AVERAGE || places[at] == (float)t) sum += tile[at];
+    }
 }

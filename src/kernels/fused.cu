@@ -281,11 +281,11 @@ KERNEL(input_gradient, InputGradient) {
                 if (s.kind == DEPTHWISE) {
                     gated[k] += s.kernel == 3   ? scatter<3>(s, tile, oy, ox, side, y, x, to.channels, c)
                                 : s.kernel == 5 ? scatter<5>(s, tile, oy, ox, side, y, x, to.channels, c)
-                                                : scatter<7>(s, tile, oy, ox, side, y, x, to.channels, c);
+                                                : scatter_wide(s, tile, oy, ox, side, y, x, to.channels, c);
                 } else if (s.kernel == 3) {
-                    unpool<3>(s.kind == MAXIMUM, s.stride, tile, places, oy, ox, side, y, x, plain[k]);
+                    unpool_3(s, tile, places, oy, ox, side, y, x, plain[k]);
                 } else {
-                    unpool<5>(s.kind == MAXIMUM, s.stride, tile, places, oy, ox, side, y, x, plain[k]);
+                    unpool_wide(s, tile, places, oy, ox, side, y, x, plain[k]);
                 }
             }
             BARRIER;

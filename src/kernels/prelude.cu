@@ -8,11 +8,13 @@
 #ifndef KERNEL
 #define KERNEL(name, type) extern "C" __global__ void __launch_bounds__(256, 3) name(const __grid_constant__ type a)
 #define DEVICE static __device__ __forceinline__
+#define APART static __device__ __noinline__
 #define SHARED(name) extern __shared__ __align__(16) float name[]
 #define BARRIER __syncthreads()
 #define DONE return
 #define UNROLL _Pragma("unroll")
 #define UNROLL_4 _Pragma("unroll 4")
+#define ROLLED _Pragma("unroll 1")
 #endif
 
 #define THREADS 256

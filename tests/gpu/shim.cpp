@@ -55,11 +55,13 @@ static std::map<std::string, Kernel> kernels;
 #define KERNEL__(name, type, columns) KERNEL_(name, type, columns)
 #define KERNEL(name, type) KERNEL__(name, type, COLUMNS)
 #define DEVICE [[maybe_unused]] static inline
+#define APART [[maybe_unused]] static inline
 #define SHARED(name) float *name = shim_shared
 #define BARRIER co_await Barrier{__LINE__}
 #define DONE co_return
 #define UNROLL
 #define UNROLL_4
+#define ROLLED
 
 #define COLUMNS 16
 namespace columns16 {
