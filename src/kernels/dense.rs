@@ -197,9 +197,13 @@ impl TurnedTaps {
 pub struct Scratch(Vec<Line>);
 
 impl Scratch {
-    /// So many numbers of no particular value.
+    /// So many numbers of no particular value, on lines of the cache.
     fn at_least(&mut self, len: usize) -> *mut f32 {
-        winograd::at_least(&mut self.0, len)
+        let lines = len.div_ceil(Line::LEN);
+        if self.0.len() < lines {
+            self.0 = vec![Line::ZERO; lines];
+        }
+        self.0.as_mut_ptr().cast()
     }
 }
 

@@ -84,17 +84,6 @@ pub(super) const fn gradient_scratch(inputs: usize, outputs: usize) -> usize {
     transformed(tiles, inputs) + transformed(tiles, outputs)
 }
 
-/// At least so many numbers, on lines of the cache.
-pub(super) fn at_least(lines: &mut Vec<Line>, len: usize) -> *mut f32 {
-    let len = len.div_ceil(PANEL);
-    if lines.len() < len {
-        // The old one goes first.
-        *lines = Vec::new();
-        *lines = vec![Line::ZERO; len];
-    }
-    lines.as_mut_ptr().cast()
-}
-
 /// A padded map that tiles are read from, from the first tap of its first tile on.
 pub(super) struct Map {
     pub at: *const f32,
